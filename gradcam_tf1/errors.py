@@ -1,0 +1,35 @@
+"""The errors this toolkit raises on purpose: each says what was given, what is possible and what to do."""
+
+from __future__ import annotations
+
+
+class GradCamError(ValueError):
+    """Base of all errors raised on purpose; the command line prints these as one line, without a traceback."""
+
+
+class ModelFileError(GradCamError):
+    """The model file is missing, damaged or not of a known kind."""
+
+
+class BindingError(GradCamError):
+    """The input, the logits, the layer or a placeholder's value could not be determined."""
+
+
+class GradientError(GradCamError):
+    """No gradient reaches the layer or the pixels; the message names the first op that blocks it."""
+
+
+class TargetError(GradCamError):
+    """A class id, class name or list of targets does not fit the net."""
+
+
+class ImageFileError(GradCamError):
+    """A picture cannot be read."""
+
+
+class WeightsError(GradCamError):
+    """A weights file lacks a layer, has a wrong shape, or holds something that is not an array."""
+
+
+class OptionError(GradCamError):
+    """An option's value is not one of the possible ones."""

@@ -1,0 +1,38 @@
+"""Package definition; the environment markers pick the TensorFlow that the running Python can have."""
+
+from setuptools import setup
+
+TF1 = "python_version < '3.8'"
+TF2 = "python_version >= '3.9'"
+
+setup(
+    name="gradcam_tf1",
+    version="0.1.0",
+    description="Grad-CAM and its relatives for any TensorFlow 1 graph: folder in, folder out",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.7,!=3.8.*,<3.14",
+    packages=["gradcam_tf1", "gradcam_tf1.loaders", "gradcam_tf1.nets"],
+    package_dir={"gradcam_tf1": "gradcam_tf1", "gradcam_tf1.nets": "nets"},
+    package_data={"gradcam_tf1": ["py.typed"], "gradcam_tf1.nets": ["demo/*.pb", "demo/*.json", "demo/*.npz", "demo/scenes/*.png"]},
+    install_requires=[
+        f"tensorflow>=1.15,<1.16; {TF1}",
+        f"protobuf<3.21; {TF1}",
+        f"h5py<3; {TF1}",
+        f"tensorflow>=2.15; {TF2}",
+        f"tf-keras>=2.15; {TF2}",
+        f"h5py>=3; {TF2}",
+        "numpy",
+        "opencv-python-headless",
+        "scipy",
+        "Pillow",
+        "click>=8",
+        "tqdm",
+    ],
+    extras_require={
+        "test": ["pytest", "pytest-xdist", "saliency", "hypothesis"],
+        "lint": ["ruff", "mypy"],
+    },
+    entry_points={"console_scripts": ["gradcam-tf1 = gradcam_tf1.cli:main"]},
+)
