@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
 
 Shape = Tuple[Optional[int], ...]
 
@@ -92,3 +94,57 @@ class Binding:
     preprocessing: Optional[str] = None
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MapStatus:
+    """Whether one map says anything: state "ok" or "empty" (all zero, never NaN), with the likely reason.
+
+    minimum, maximum: of the raw map before any rectification, so that "all negative" can be told from "no gradient".
+    """
+
+    state: str
+    reason: str
+    minimum: float
+    maximum: float
+
+
+MapKey = Tuple[str, str]  # (method, layer tensor name); layer "" for methods of the input space alone
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The answer of `GradCamGraph.explain` for N images and T targets each. Raw numbers, nothing normalised.
+
+    class_ids: int64 [N, T]; scores: float32 [N, T], before softmax (for a one-logit net class 0 scores -logit);
+    probabilities: float32 [N, T], None where the graph has none; predicted: int64 [N], the top-1 class.
+    maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, or
+    [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order where C is 3).
+    statuses: the same keys, [N][T] records.
+    placements: N geometry.Placement, how each original picture was fitted to the input.
+    layers: the layer tensors asked for, in order.
+    """
+
+    class_ids: np.ndarray
+    scores: np.ndarray
+    probabilities: Optional[np.ndarray]
+    predicted: np.ndarray
+    maps: Dict[MapKey, np.ndarray]
+    statuses: Dict[MapKey, List[List[MapStatus]]]
+    placements: Sequence[Any]
+    layers: Tuple[str, ...]
+
+    def __getitem__(self, method: str) -> np.ndarray:
+        """Maps of `method` for its first layer: [N, T, h, w] or [N, T, H, W, C]."""
+        return self.maps[self.key(method)]
+
+    def key(self, method: str, layer: Optional[str] = None) -> MapKey:
+        """The key under which `maps` and `statuses` hold `method`. Raises KeyError naming what was computed."""
+        for candidate in self.maps:
+            if candidate[0] == method and layer in (None, candidate[1]):
+                return candidate
+        raise KeyError(f"no maps of {method!r} for layer {layer!r}; computed: {sorted(self.maps)}")
+
+    def placed(self, method: str, n: int, t: int = 0, layer: Optional[str] = None) -> np.ndarray:
+        """The map of image n and target t on the original picture: float32 [H, W] or [H, W, C]."""
+        return self.placements[n].place(self.maps[self.key(method, layer)][n, t])
