@@ -1,0 +1,28 @@
+"""What several test files share: where the real nets are, and quiet logs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def find_models() -> Path | None:
+    """The folder of real nets and photographs: $GRADCAM_TF1_MODELS, else ../shared/models beside the project."""
+    given = os.environ.get("GRADCAM_TF1_MODELS")
+    folder = Path(given) if given else ROOT.parent / "shared" / "models"
+    return folder if (folder / "models.json").is_file() else None
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The real nets; the test is skipped where they are absent."""
+    folder = find_models()
+    if folder is None:
+        pytest.skip("no real nets: set GRADCAM_TF1_MODELS or put them at ../shared/models")
+    return folder
