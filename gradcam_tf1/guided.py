@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import ContextManager, Iterator
+from functools import lru_cache
+from typing import Callable, ContextManager, Iterator
 
 from gradcam_tf1.tf_runtime import tf
 
-# op type -> (our gradient's name, TensorFlow's own gradient op). Our names are namespaced: several toolkits register
-# a "GuidedRelu", and the second registration of a name in a process is a KeyError.
-GUIDED_OPS = {
-    "Relu": ("GradcamTf1Relu", tf.raw_ops.ReluGrad),
-    "Relu6": ("GradcamTf1Relu6", tf.raw_ops.Relu6Grad),
-}
+# op type -> TensorFlow's own gradient op, as `tf.raw_ops` names it
+GUIDED_OPS = {"Relu": "ReluGrad", "Relu6": "Relu6Grad"}
+
+# Namespaced: several toolkits register a "GuidedRelu", and the second registration of a name in a process is a KeyError.
+_PREFIX = "GradcamTf1"
 
 _switch = threading.local()
 
@@ -48,18 +48,22 @@ def guided_relu() -> Iterator[Reached]:
 
 def override_map(graph: tf.Graph) -> ContextManager[None]:
     """The context under which a graph must be imported for `guided_relu` to reach its activations."""
-    return graph.gradient_override_map({op_type: name for op_type, (name, _) in GUIDED_OPS.items()})
+    _register_gradients()
+    return graph.gradient_override_map({op_type: _PREFIX + op_type for op_type in GUIDED_OPS})
 
 
-def _register(name: str, own_gradient) -> None:
-    @tf.RegisterGradient(name)
-    def switched(op, grad):
+@lru_cache(maxsize=None)
+def _register_gradients() -> None:
+    for op_type, own_gradient in GUIDED_OPS.items():
+        tf.RegisterGradient(_PREFIX + op_type)(_switched(getattr(tf.raw_ops, own_gradient)))
+
+
+def _switched(own_gradient: Callable[..., tf.Tensor]) -> Callable[[tf.Operation, tf.Tensor], tf.Tensor]:
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
         reached = getattr(_switch, "reached", None)
         if reached is not None:
             reached.count += 1
             grad = tf.nn.relu(grad)
         return own_gradient(gradients=grad, features=op.outputs[0])
 
-
-for _name, _own_gradient in GUIDED_OPS.values():
-    _register(_name, _own_gradient)
+    return gradient

@@ -9,9 +9,10 @@ an all-negative map can be told from a missing gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Sequence, Tuple, Union
+from typing import Callable, ContextManager, Dict, List, Sequence, Tuple, Union
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.guided import Reached, guided_relu
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -70,7 +71,7 @@ class PixelMethod:
     name: str
     summary: str
     paper: str
-    rule: Callable
+    rule: Callable[[], ContextManager[Reached]]
     head: str = "logit"
     space: str = "pixels"
     signed: bool = True
@@ -92,12 +93,6 @@ class ProductMethod:
 Method = Union[LayerMethod, PixelMethod, ProductMethod]
 
 
-def _guided_rule():
-    from gradcam_tf1.guided import guided_relu
-
-    return guided_relu()
-
-
 _GRADCAM = "https://arxiv.org/abs/1610.02391"
 
 _ROWS: Tuple[Method, ...] = (
@@ -106,7 +101,7 @@ _ROWS: Tuple[Method, ...] = (
     LayerMethod("counterfactual", "what would lower the class's score", _GRADCAM, counterfactual),
     LayerMethod("positive", "evidence through the head's positive weights", _GRADCAM, gradcam, head="positive"),
     LayerMethod("negative", "evidence through the head's negative weights", _GRADCAM, gradcam, head="negative"),
-    PixelMethod("guided_backprop", "pixels that raise the score", "https://arxiv.org/abs/1412.6806", _guided_rule),
+    PixelMethod("guided_backprop", "pixels that raise the score", "https://arxiv.org/abs/1412.6806", guided_relu),
     ProductMethod("guided_gradcam", "guided backprop times Grad-CAM", _GRADCAM, "guided_backprop", "gradcam"),
 )
 

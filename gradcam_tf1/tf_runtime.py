@@ -1,16 +1,32 @@
 """The only place that knows which TensorFlow is running, and the only home of private TensorFlow names.
 
-Everywhere else: `from gradcam_tf1.tf_runtime import tf`.
+Everywhere else: `from gradcam_tf1.tf_runtime import tf`. The name is lazy: TensorFlow is imported (2 to 5 seconds) when
+the first attribute is read, so tables of methods and loaders can be listed, and `--help` answered, without it.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Iterator
+from types import ModuleType
+from typing import Any, Iterator
 
-import tensorflow.compat.v1 as tf
 
-IS_TF2: bool = int(tf.__version__.split(".")[0]) >= 2
+class _LazyTensorFlow(ModuleType):
+    """Stands for `tensorflow.compat.v1` and hands every attribute through."""
+
+    def __getattr__(self, name: str) -> Any:
+        import tensorflow.compat.v1 as real
+
+        return getattr(real, name)
+
+
+tf: Any = _LazyTensorFlow("tensorflow.compat.v1")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "IS_TF2":
+        return int(tf.__version__.split(".")[0]) >= 2
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @contextmanager
@@ -18,7 +34,8 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
     """Open a graph of ours for new ops, make it the default graph, and finalize it again on the way out.
 
     There is no public way back from `Graph.finalize`; both runtimes have this method under this name, and
-    `tf.train` itself uses it. Without it a layer or method that is asked for later would need a second graph.
+    TensorFlow's own monitored sessions use it. Without it a layer or method that is asked for later would need a
+    second graph.
     """
     graph._unsafe_unfinalize()
     try:
@@ -26,6 +43,3 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
             yield graph
     finally:
         graph.finalize()
-
-
-__all__ = ["IS_TF2", "tf", "unfinalized"]
