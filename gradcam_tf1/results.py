@@ -1,0 +1,201 @@
+"""What a run over pictures hands back: numbers and paths, no maps. Behaves as the array of predicted classes too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, overload
+
+import numpy as np
+
+FAILED = -1
+
+
+@dataclass(frozen=True)
+class MapRecord:
+    """One map of one class: where its pictures are and whether it says anything.
+
+    files: kind -> path; kinds are "overlay" and "heatmap" for layer maps, "pixels" for pixel maps, "raw" for npz.
+    status: "ok" or "empty" (all zero), with the reason. minimum, maximum: of the raw map before any rectification.
+    peak: (row, column) of its highest value on the original picture, None where the map is empty.
+    """
+
+    method: str
+    layer: str
+    status: str
+    reason: str
+    minimum: float
+    maximum: float
+    peak: Optional[Tuple[int, int]]
+    files: Dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetRecord:
+    """One class that was asked for: its id, label, score before softmax, probability (None: not in the graph), maps."""
+
+    class_id: int
+    label: Optional[str]
+    score: float
+    probability: Optional[float]
+    maps: Tuple[MapRecord, ...] = ()
+
+
+class Result(int):
+    """One picture's answer; as a number, its predicted top-1 class, or -1 where the picture failed.
+
+    source: path of the picture. relative: the same, from the folder that was listed. index: position in the listing.
+    status: "ok" or "error", with the reason in `error`. size: (height, width) of the original picture.
+    """
+
+    source: str
+    relative: str
+    index: int
+    error: str
+    size: Optional[Tuple[int, int]]
+    targets: Tuple[TargetRecord, ...]
+
+    def __new__(
+        cls,
+        predicted: int = FAILED,
+        *,
+        source: str = "",
+        relative: str = "",
+        index: int = 0,
+        error: str = "",
+        size: Optional[Tuple[int, int]] = None,
+        targets: Iterable[TargetRecord] = (),
+    ) -> Result:
+        result = super().__new__(cls, predicted)
+        result.source, result.relative, result.index = source, relative, index
+        result.error, result.size, result.targets = error, size, tuple(targets)
+        return result
+
+    @property
+    def predicted(self) -> int:
+        """The top-1 class as a plain int, -1 where the picture failed."""
+        return int(self)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the picture was explained. (`bool(result)` would be False for class 0.)"""
+        return not self.error
+
+    @property
+    def status(self) -> str:
+        """ "ok" or "error"."""
+        return "ok" if self.ok else "error"
+
+    @property
+    def class_ids(self) -> List[int]:
+        """The classes that were explained, in the order asked."""
+        return [target.class_id for target in self.targets]
+
+    @property
+    def labels(self) -> List[Optional[str]]:
+        """Their labels, None where the net has none."""
+        return [target.label for target in self.targets]
+
+    @property
+    def scores(self) -> List[float]:
+        """Their scores before softmax."""
+        return [target.score for target in self.targets]
+
+    @property
+    def probabilities(self) -> List[Optional[float]]:
+        """Their probabilities, None where the graph has none."""
+        return [target.probability for target in self.targets]
+
+    @property
+    def maps(self) -> List[MapRecord]:
+        """The maps of all classes, one after the other."""
+        return [record for target in self.targets for record in target.maps]
+
+    @property
+    def files(self) -> List[str]:
+        """Paths of everything written for this picture."""
+        return [path for record in self.maps for path in record.files.values()]
+
+    def __str__(self) -> str:  # as a number, so that "%s" and f-strings of older scripts print the class
+        return int.__repr__(self)
+
+    def __repr__(self) -> str:
+        return f"Result({int(self)}, source={self.source!r}, status={self.status!r})"
+
+
+class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
+    """The answers for all pictures, in the order of the listing; also the int64 array [N] of predicted classes.
+
+    Operators work element by element as numpy's do: `results == 3` is a bool array, `results[results == 3]` holds the
+    pictures predicted as class 3. A failed picture counts as class -1.
+    out_folder: where the pictures are. manifest: path of its manifest.jsonl.
+    """
+
+    def __init__(self, items: Iterable[Result], out_folder: str = "", manifest: str = "") -> None:
+        self._items: List[Result] = list(items)
+        self.out_folder = out_folder
+        self.manifest = manifest
+
+    @property
+    def failed(self) -> List[Result]:
+        """The pictures that could not be explained, each with its `error`."""
+        return [result for result in self._items if not result.ok]
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
+    def __getitem__(self, index: Any) -> Any:
+        chosen = np.arange(len(self._items))[index]
+        if np.ndim(chosen) == 0:
+            return self._items[chosen]
+        if np.ndim(chosen) == 1:
+            return Results((self._items[i] for i in chosen), self.out_folder, self.manifest)
+        return np.asarray(self)[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self._items)
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("the array of predicted classes is always a new one: copy=False is not possible")
+        return np.array([int(result) for result in self._items], dtype=np.int64 if dtype is None else dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        arrays = [np.asarray(value) if isinstance(value, Results) else value for value in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
+
+    __hash__ = None  # type: ignore[assignment]  # as an array: == is element by element
+
+    @property
+    def shape(self) -> Tuple[int]:
+        """(number of pictures,)"""
+        return (len(self._items),)
+
+    @property
+    def ndim(self) -> int:
+        """1"""
+        return 1
+
+    @property
+    def size(self) -> int:
+        """Number of pictures."""
+        return len(self._items)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """int64"""
+        return np.dtype(np.int64)
+
+    def astype(self, dtype: Any) -> np.ndarray:
+        """The predicted classes as an array [N] of another dtype."""
+        return np.asarray(self).astype(dtype)
+
+    def tolist(self) -> List[int]:
+        """The predicted classes as plain ints."""
+        return [int(result) for result in self._items]
+
+    def __repr__(self) -> str:
+        return f"Results({self.tolist()}, failed={len(self.failed)}, out_folder={self.out_folder!r})"
