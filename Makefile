@@ -1,0 +1,46 @@
+# `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
+# PYTHON=/path/to/python chooses the interpreter; TESTS="tests/test_images.py -k png" chooses the tests.
+
+.PHONY: help demo test test-tf2 lint format bench clean distclean
+# The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
+.NOTPARALLEL:
+
+TESTS ?=
+PYTEST = -m pytest -n 2 $(TESTS)
+
+help:
+	@echo "make demo       run the demo net on its scenes, pictures to demo_out/"
+	@echo "make test       the tests on TensorFlow 1.15 (TensorFlow 2 where there is no Python 3.7)"
+	@echo "make test-tf2   the tests on TensorFlow 2 in compat.v1 mode"
+	@echo "make lint       ruff check, ruff format --check, mypy"
+	@echo "make format     let ruff format the files and fix what it can"
+	@echo "make bench      the benchmarks, interleaved medians"
+	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"
+
+demo:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/gradcam-tf1" demo --out demo_out
+
+test:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" $(PYTEST)
+
+test-tf2:
+	@venv=$$(scripts/venv tf2) && "$$venv/bin/python" $(PYTEST)
+
+# mypy 1.4 is the last one that runs on Python 3.7 and knows its library; a newer one judges by other rules.
+lint:
+	@venv=$$(scripts/venv reference) && \
+	"$$venv/bin/ruff" check . && "$$venv/bin/ruff" format --check . && \
+	if [ "$$venv" = .venv-tf1 ]; then "$$venv/bin/mypy"; else echo "mypy left out: it runs on Python 3.7 only"; fi
+
+format:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/ruff" check --fix . && "$$venv/bin/ruff" format .
+
+bench:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" benchmarks/bench.py
+
+clean:
+	rm -rf build dist *.egg-info out demo_out .pytest_cache .mypy_cache .ruff_cache
+	find . -name '.venv-*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv-*
