@@ -18,7 +18,7 @@ from gradcam_tf1.tf_runtime import tf
 # op type -> TensorFlow's own gradient op, as `tf.raw_ops` names it
 GUIDED_OPS = {"Relu": "ReluGrad", "Relu6": "Relu6Grad"}
 
-# Namespaced: several toolkits register a "GuidedRelu", and the second registration of a name in a process is a KeyError.
+# Namespaced: several toolkits register a "GuidedRelu", and a second registration in a process is a KeyError.
 _PREFIX = "GradcamTf1"
 
 _switch = threading.local()

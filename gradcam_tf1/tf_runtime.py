@@ -31,15 +31,31 @@ def __getattr__(name: str) -> Any:
 
 @contextmanager
 def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
-    """Open a graph of ours for new ops, make it the default graph, and finalize it again on the way out.
+    """Open a graph of ours for new ops, make it the default graph, and leave it finalized if it came so.
 
     There is no public way back from `Graph.finalize`; both runtimes have this method under this name, and
     TensorFlow's own monitored sessions use it. Without it a layer or method that is asked for later would need a
     second graph.
     """
+    was_finalized = graph.finalized
     graph._unsafe_unfinalize()
     try:
         with graph.as_default():
             yield graph
     finally:
-        graph.finalize()
+        if was_finalized:
+            graph.finalize()
+
+
+def is_differentiable(op: tf.Operation) -> bool:
+    """Whether a gradient passes through `op`: its type has a gradient function and it yields floats.
+
+    The registry of gradients has no public reader; asking it tells which op blocks without building anything.
+    """
+    from tensorflow.python.framework import ops
+
+    try:
+        has_function = ops.get_gradient_function(op) is not None or not op.inputs
+    except LookupError:
+        return False
+    return has_function and any(output.dtype.is_floating for output in op.outputs)

@@ -1,0 +1,56 @@
+"""Pictures to the array that is fed."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Sequence
+
+import numpy as np
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.geometry import Fitted
+from gradcam_tf1.types import Binding
+
+
+def as_images(images: Any) -> List[Any]:
+    """A list of pictures: RGB arrays [H, W, 3], 0..255, or Fitted.
+
+    Args: images: one picture, an array [N, H, W, 3], or a list; gray pictures [H, W] get three channels.
+    Raises: OptionError naming the shape that does not fit.
+    """
+    if isinstance(images, Fitted) or (isinstance(images, np.ndarray) and images.ndim in (2, 3)):
+        images = [images]
+    pictures = [item if isinstance(item, Fitted) else _picture(np.asarray(item)) for item in images]
+    if not pictures:
+        raise OptionError("no images were given; give [N, H, W, 3], RGB, 0..255")
+    return pictures
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    if image.ndim == 2:
+        image = np.repeat(image[..., np.newaxis], 3, axis=2)
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype.kind not in "uif":
+        raise OptionError(f"an image is {image.dtype} {list(image.shape)}; expected RGB [H, W, 3], 0..255")
+    return image
+
+
+def input_batch(fitted: Sequence[Fitted], preprocess: Callable[[np.ndarray], Any], binding: Binding) -> np.ndarray:
+    """Preprocessed pixels of all pictures: [N, H, W, C] of the input's dtype.
+
+    Raises: OptionError when the pictures differ in size, or `preprocess` returns another shape than the net takes.
+    """
+    sizes = {item.pixels.shape for item in fitted}
+    if len(sizes) > 1:
+        raise OptionError(
+            f"the pictures came to different sizes {sorted(shape[:2] for shape in sizes)} because this net takes any; "
+            "give `size`, or explain them one size at a time"
+        )
+    pixels = np.stack([item.pixels for item in fitted]).astype(np.float32)
+    batch = np.asarray(preprocess(pixels))
+    expected = (*pixels.shape[:3], binding.channels)
+    if batch.shape != expected:
+        hint = "; use one of the gray- presets" if binding.channels == 1 else ""
+        raise OptionError(f"preprocess returned {list(batch.shape)}, the net takes {list(expected)}{hint}")
+    dtype = np.dtype(binding.dtype)
+    if dtype.kind in "ui":
+        batch = np.clip(np.rint(batch), np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return batch.astype(dtype)

@@ -1,0 +1,55 @@
+"""Why no gradient arrives: the first op that blocks it, and the nearest tensor that would do."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Set
+
+from gradcam_tf1.tf_runtime import is_differentiable, tf
+
+
+def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
+    """One message on why d(score)/d(target) does not exist: no path, or the first blocking op from the score down.
+
+    Args: score: the tensor that was differentiated; target: a feature map or the input.
+    """
+    after = _ops_after(target)
+    if score.op not in after:
+        return (
+            f"'{score.name}' does not depend on '{target.name}': no path leads from one to the other. "
+            "Name a layer that lies between the input and the logits (`gradcam-tf1 inspect` lists them)"
+        )
+    blocking = _first_blocking(score.op, after)
+    if blocking is None:
+        return f"no gradient reaches '{target.name}' from '{score.name}'; name another layer or logits tensor"
+    usable = [tensor.name for tensor in blocking.inputs if tensor.dtype.is_floating and tensor.op in after]
+    advice = f"bind {usable[0]!r} as logits instead, or a layer behind it" if usable else "bind a layer behind it"
+    return (
+        f"the gradient from '{score.name}' to '{target.name}' stops at '{blocking.name}' ({blocking.type}), "
+        f"which has none; {advice}"
+    )
+
+
+def _ops_after(tensor: tf.Tensor) -> Set[tf.Operation]:
+    seen = {tensor.op}
+    stack = [tensor.op]
+    while stack:
+        for output in stack.pop().outputs:
+            for consumer in output.consumers():
+                if consumer not in seen:
+                    seen.add(consumer)
+                    stack.append(consumer)
+    return seen
+
+
+def _first_blocking(op: tf.Operation, after: Set[tf.Operation]) -> Optional[tf.Operation]:
+    """Breadth first from the score towards the target, inside what depends on the target."""
+    seen = {op}
+    level: List[tf.Operation] = [op]
+    while level:
+        for candidate in level:
+            if not is_differentiable(candidate):
+                return candidate
+        level = [tensor.op for candidate in level for tensor in candidate.inputs if tensor.op in after]
+        level = [candidate for candidate in dict.fromkeys(level) if candidate not in seen]
+        seen.update(level)
+    return None

@@ -1,0 +1,231 @@
+"""GradCamGraph: one net, its two hooks, and what can be asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from gradcam_tf1.batches import as_images, input_batch
+from gradcam_tf1.binding import bind, resolve_layer
+from gradcam_tf1.engine import Engine
+from gradcam_tf1.errors import BindingError, GradientError, OptionError
+from gradcam_tf1.geometry import Fitted, fit
+from gradcam_tf1.importing import import_graph
+from gradcam_tf1.labels import Labels, read_labels
+from gradcam_tf1.loaders import load
+from gradcam_tf1.methods import expand_methods
+from gradcam_tf1.pipeline import visualize
+from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
+from gradcam_tf1.results import Results
+from gradcam_tf1.targets import target_codes
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel
+
+Size = Tuple[Optional[int], Optional[int]]
+
+
+class GradCamGraph:
+    """A TensorFlow 1 net that can say where it looked. Subclass it and override the two hooks, or use it as it is.
+
+    model: path of a frozen graph, checkpoint, SavedModel or Keras file; a live session or Keras model; a LoadedModel.
+    nb_classes: checked against the logits where given.
+    input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically.
+    preset: how pixel values are mapped, a name from PRESETS or a Preprocessing; a subclass may override `preprocess`.
+    fit: stretch, short-side, center-crop or letterbox. size: (height, width) for nets that take any size.
+    labels: path of a label file, or the list of class names.
+    tag, signature: of a SavedModel. build: graph-building function for a checkpoint without .meta.
+    batch_size: images per run. config: tf.ConfigProto of the session.
+
+    Raises: ModelFileError when the model cannot be loaded; BindingError, at first use, when it cannot be bound.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        nb_classes: Optional[int] = None,
+        *,
+        input: Any = None,
+        logits: Any = None,
+        layer: Any = None,
+        probabilities: Any = None,
+        feed: Optional[Dict[Any, Any]] = None,
+        preset: Union[str, Preprocessing, None] = None,
+        fit: str = "stretch",
+        size: Size = (None, None),
+        labels: Union[str, Sequence[str], None] = None,
+        tag: Optional[str] = None,
+        signature: Optional[str] = None,
+        build: Any = None,
+        batch_size: int = 8,
+        config: Any = None,
+    ) -> None:
+        self.nb_classes = nb_classes
+        self.preset = find_preset(preset) if isinstance(preset, str) else preset
+        self.fit_mode = fit
+        self.size = size
+        self.batch_size = batch_size
+        self._label_source = labels
+        self._given = KeyTensors(input, logits, layer, feed or {}, probabilities)
+        loaded = model if isinstance(model, LoadedModel) else load(model, tag=tag, signature=signature, build=build)
+        self.graph = import_graph(loaded.graph_def, loaded.source)
+        self.model = replace(loaded, graph_def=None)  # the weights live in the graph from here on
+        self.sess = tf.Session(graph=self.graph, config=config or _session_config())
+        self._bound: Optional[Tuple[Binding, Engine, Optional[Labels]]] = None
+
+    # hooks
+
+    def preprocess(self, images: np.ndarray) -> np.ndarray:
+        """Map pixel values to what the net expects. Values only: sizes are the geometry's business.
+
+        Args: images: float32 [N, H, W, 3], RGB, 0..255, already at the input's size.
+        Returns: [N, H, W, C] in the net's own range and channel order.
+        Raises: OptionError when no preset was given and the graph does not show the preprocessing.
+        """
+        preset = self.preset or self.binding.preprocessing
+        if preset is None:
+            raise OptionError(
+                "the graph does not show how its pixel values are prepared, and guessing gives wrong maps silently; "
+                f"give a preset (or override `preprocess`):\n{list_presets()}"
+            )
+        return (find_preset(preset) if isinstance(preset, str) else preset)(images)
+
+    def fetch_key_tensors(self) -> Optional[KeyTensors]:
+        """Name the key tensors; `self.graph` and `self.sess` are there. Fields left out are found automatically.
+
+        Return a KeyTensors, or, in the older style, assign `self.X`, `self.logit`, `self.layer` and `self.feed_dict`
+        and return nothing.
+        """
+        return self._given
+
+    # what was found
+
+    @property
+    def binding(self) -> Binding:
+        """The key tensors by name, bound at first use."""
+        return self._open()[0]
+
+    @property
+    def labels(self) -> Optional[Labels]:
+        """The class names, fitted to the number of classes; None where none were given."""
+        return self._open()[2]
+
+    def _open(self) -> Tuple[Binding, Engine, Optional[Labels]]:
+        if self._bound is None:
+            with self.graph.as_default():
+                wanted = _merge(_hook_answer(self), self._given)
+                binding = bind(
+                    self.graph,
+                    declared_inputs=self.model.inputs,
+                    declared_outputs=self.model.outputs,
+                    requested=wanted,
+                )
+            if self.nb_classes is not None and binding.classes not in (None, self.nb_classes):
+                raise BindingError(
+                    f"nb_classes is {self.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"
+                )
+            engine = Engine(self.graph, self.sess, binding, self.batch_size)
+            self._bound = binding, engine, self._make_labels(binding)
+        return self._bound
+
+    def _make_labels(self, binding: Binding) -> Optional[Labels]:
+        if self._label_source is None:
+            return None
+        names = read_labels(self._label_source) if isinstance(self._label_source, str) else list(self._label_source)
+        return Labels.for_classes(names, binding.classes if binding.classes != 1 else 2)
+
+    # what can be asked
+
+    def fit_image(self, image: np.ndarray) -> Fitted:
+        """Bring one RGB picture [H, W, 3], 0..255, to the input's size; the placement remembers the way back."""
+        fixed = self.binding.image_size
+        for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
+            if have is not None and want not in (None, have):
+                raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
+        return fit(image, tuple(have or want for have, want in zip(fixed, self.size)), self.fit_mode)
+
+    def explain(
+        self,
+        images: Any,
+        targets: Any = None,
+        methods: Union[str, Sequence[str]] = ("gradcam",),
+        layers: Any = None,
+    ) -> Explanation:
+        """Maps for every image, target, method and layer, from one forward pass.
+
+        Args:
+            images: RGB 0..255, one [H, W, 3], [N, H, W, 3], or a list of pictures of any sizes or of Fitted.
+            targets: None for the top class; a class id or name; a list of these for all images; [N, T] per image.
+            methods: names from METHODS or METHOD_GROUPS. layers: one or several layer specs; None: the bound layer.
+
+        Raises: OptionError, TargetError, GradientError, BindingError.
+        """
+        binding, engine, labels = self._open()
+        fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in as_images(images)]
+        batch = input_batch(fitted, self.preprocess, binding)
+        codes = target_codes(targets, len(fitted), engine.classes(batch), labels)
+        infos = self._layers(layers)
+        answer = engine.run(batch, codes, expand_methods(methods), infos)
+        return Explanation(
+            placements=[item.placement for item in fitted], layers=tuple(info.name for info in infos), **answer
+        )
+
+    def usable_methods(self, methods: Sequence[str], layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
+        """Which of the methods work on this net, and for each of the others the reason why not."""
+        usable, reasons = [], {}
+        for name in expand_methods(methods):
+            try:
+                self._open()[1].build([name], self._layers(layers))
+                usable.append(name)
+            except GradientError as error:
+                reasons[name] = str(error)
+        return usable, reasons
+
+    def visualize_imgs(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
+        """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""
+        return visualize(self, imgs_path, out_folder, **options)
+
+    def _layers(self, layers: Any) -> Tuple[LayerInfo, ...]:
+        binding = self.binding
+        specs = [binding.layer] if layers is None else layers if isinstance(layers, (list, tuple)) else [layers]
+        return tuple(dict.fromkeys(resolve_layer(self.graph, binding, spec) for spec in specs))
+
+    def close(self) -> None:
+        """Free the session."""
+        self.sess.close()
+
+    def __enter__(self) -> GradCamGraph:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.close()
+
+
+def _hook_answer(net: GradCamGraph) -> KeyTensors:
+    answer = net.fetch_key_tensors()
+    if answer is not None:
+        return answer
+    found = {new: getattr(net, old, None) for old, new in _OLDER_STYLE.items()}
+    if found["input"] is None or found["logits"] is None:
+        raise BindingError(
+            "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
+            "assign self.X, self.logit, self.layer and self.feed_dict"
+        )
+    return KeyTensors(**{**found, "feed": found["feed"] or {}})
+
+
+_OLDER_STYLE = {"X": "input", "logit": "logits", "layer": "layer", "feed_dict": "feed"}
+
+
+def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:
+    """The hook's answer, completed by what the constructor was given."""
+    names = ("input", "logits", "layer", "probabilities")
+    fields = {name: getattr(given if getattr(answer, name) is None else answer, name) for name in names}
+    return KeyTensors(feed={**given.feed, **answer.feed}, **fields)
+
+
+def _session_config() -> Any:
+    config = tf.ConfigProto(allow_soft_placement=True)
+    config.gpu_options.allow_growth = True
+    return config

@@ -1,0 +1,127 @@
+"""From whatever shape the logits have to one score per image and class, [N, C].
+
+- [N, C] as it is; [C] of a net without a batch axis gets one;
+- [N, 1] (one-logit binary head): class 1 scores +logit, class 0 scores -logit;
+- [N, h, w, C] or [N, C, h, w] (class-score maps): the mean over the positions;
+- [N, anchors, C] (detector): the best anchor of each class.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Tuple
+
+from gradcam_tf1.errors import BindingError, GradientError
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Binding
+
+
+def logit_scores(binding: Binding) -> tf.Tensor:
+    """The logits themselves: float32 [N, C]."""
+    flat = _flatten(_logits(binding), binding)
+    return tf.concat([-flat, flat], axis=1) if flat.shape[1] == 1 else flat
+
+
+def positive_scores(binding: Binding) -> tf.Tensor:
+    """y+ = max(W, 0) h, where y = W h + b is the last dense layer: float32 [N, C].
+
+    Its difference to `negative_scores` is the logit without its bias.
+    Raises: GradientError where no dense layer (or 1x1 convolution) makes the logits.
+    """
+    plus, minus = (_flatten(part, binding) for part in _split_last_kernel(_logits(binding)))
+    return tf.concat([minus, plus], axis=1) if plus.shape[1] == 1 else plus
+
+
+def negative_scores(binding: Binding) -> tf.Tensor:
+    """y- = max(-W, 0) h, the evidence against: float32 [N, C]. Raises as `positive_scores`."""
+    plus, minus = (_flatten(part, binding) for part in _split_last_kernel(_logits(binding)))
+    return tf.concat([plus, minus], axis=1) if plus.shape[1] == 1 else minus
+
+
+HEADS: Dict[str, Callable[[Binding], tf.Tensor]] = {
+    "logit": logit_scores,
+    "positive": positive_scores,
+    "negative": negative_scores,
+}
+
+
+def class_probabilities(binding: Binding) -> tf.Tensor:
+    """The probabilities in the classes of `logit_scores`: float32 [N, C]; a lone sigmoid p gives [1 - p, p]."""
+    flat = _flatten(tf.get_default_graph().get_tensor_by_name(binding.probabilities), binding)
+    return tf.concat([1.0 - flat, flat], axis=1) if flat.shape[1] == 1 else flat
+
+
+def _logits(binding: Binding) -> tf.Tensor:
+    return tf.get_default_graph().get_tensor_by_name(binding.logits)
+
+
+def _flatten(scores: tf.Tensor, binding: Binding) -> tf.Tensor:
+    rank = scores.shape.rank
+    if rank is None or rank == 0 or rank > 4:
+        raise BindingError(
+            f"'{scores.name}' has shape {scores.shape}; class scores have rank 1 to 4 with one axis of classes. "
+            "Name another tensor as logits"
+        )
+    if not scores.dtype.is_floating:
+        raise BindingError(f"'{scores.name}' is {scores.dtype.name}; class scores are floats. Name another as logits")
+    scores = tf.cast(scores, tf.float32)
+    if rank == 1:
+        return scores[tf.newaxis] if not binding.has_batch_axis else scores[:, tf.newaxis]
+    if rank == 3:
+        return tf.reduce_max(scores, axis=1)
+    if rank == 4:
+        return tf.reduce_mean(scores, axis=_position_axes(scores, binding))
+    return scores
+
+
+def _position_axes(scores: tf.Tensor, binding: Binding) -> Tuple[int, int]:
+    channels_last = scores.shape[-1] == binding.classes or scores.shape[1] != binding.classes
+    return (1, 2) if channels_last else (2, 3)
+
+
+# ops that are linear in their first input once the bias is left out, so that W = W+ - W- passes through them
+_PASS_THROUGH = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Mean", "AvgPool")
+_BIAS = ("BiasAdd", "Add", "AddV2")
+_DENSE = ("MatMul", "Conv2D")
+
+
+def _split_last_kernel(logits: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+    chain: List[tf.Operation] = []
+    op = logits.op
+    while op.type not in _DENSE:
+        if op.type not in _PASS_THROUGH + _BIAS:
+            raise GradientError(
+                f"the positive/negative split needs a dense layer (or 1x1 convolution) behind the logits; walking back "
+                f"from '{logits.name}' came to '{op.name}' ({op.type}). Use another method"
+            )
+        chain.append(op)
+        op = _data_input(op).op
+    features, kernel = op.inputs
+    parts = []
+    for part in (tf.nn.relu(kernel), tf.nn.relu(-kernel)):
+        scores = _again(op, [features, part])
+        for later in reversed(chain):
+            if later.type in _PASS_THROUGH:
+                scores = _again(later, [scores, *list(later.inputs)[1:]])
+        parts.append(scores)
+    return parts[0], parts[1]
+
+
+def _data_input(op: tf.Operation) -> tf.Tensor:
+    """The input that carries data; for an addition, the one that is not the constant bias."""
+    first = op.inputs[0]
+    if op.type in ("Add", "AddV2") and _is_constant(first):
+        return op.inputs[1]
+    return first
+
+
+def _is_constant(tensor: tf.Tensor) -> bool:
+    op = tensor.op
+    while op.type == "Identity":
+        op = op.inputs[0].op
+    return op.type == "Const"
+
+
+def _again(op: tf.Operation, inputs: List[tf.Tensor]) -> tf.Tensor:
+    """The same op on other inputs."""
+    attrs = {name: op.node_def.attr[name] for name in op.node_def.attr if not name.startswith("_")}
+    return op.graph.create_op(op.type, inputs, [op.outputs[0].dtype.base_dtype], attrs=attrs).outputs[0]
