@@ -65,6 +65,7 @@ class Result(int):
         size: Optional[Tuple[int, int]] = None,
         targets: Iterable[TargetRecord] = (),
     ) -> Result:
+        """Make the number and hang the rest on it."""
         result = super().__new__(cls, predicted)
         result.source, result.relative, result.index = source, relative, index
         result.error, result.size, result.targets = error, size, tuple(targets)
@@ -82,7 +83,7 @@ class Result(int):
 
     @property
     def status(self) -> str:
-        """ "ok" or "error"."""
+        """Either "ok" or "error"."""
         return "ok" if self.ok else "error"
 
     @property

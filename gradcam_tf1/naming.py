@@ -1,0 +1,126 @@
+"""Names of the files that are written: deterministic, never two alike, never outside the output folder.
+
+    source:   birds/owl.jpg.c24-great-grey-owl.gradcam.png              (mirrors the folders of the pictures)
+              birds/owl.jpg.c24-great-grey-owl.gradcam.heatmap.png
+              birds/owl.jpg.c24-great-grey-owl.gradcam.l1-conv5_4-Relu.png   (only where several layers were asked for)
+    indexed:  gradcam_0_class_great-grey-owl.png
+
+A name is a stem, which belongs to one picture alone, and an ending. No dot is inside a token of the ending and no token
+can be taken for its neighbour, so two names are alike only where picture, class, method, layer and kind all are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from typing import Dict, List, Optional, Sequence
+
+from gradcam_tf1.errors import OptionError
+
+NAMINGS = ("source", "indexed")
+
+# What is drawn first has no kind in its name; the others say what they are.
+_ENDINGS = {"overlay": ".png", "pixels": ".png", "heatmap": ".heatmap.png", "raw": ".npz"}
+
+_STEM_BYTES = 120  # leaves room for the longest ending under the 255 bytes that file systems allow
+_SLUG_BYTES = 40
+_UNSAFE = frozenset('<>:"/\\|?*')
+_INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])  # control, format, lone surrogate, line and paragraph separators
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # Windows has no files of these names
+_OUTPUT = re.compile(r"\.(png|npz|jsonl?|html|csv)$", re.IGNORECASE)
+
+
+class Namer:
+    """Gives every file of one run its name.
+
+    naming: "source" or "indexed". layers: the layer tensors of the run; they are named in files only if several.
+    Pictures must be given in the order of the listing: where two stems would be alike, the later one gets "~2".
+    Raises: OptionError for an unknown naming.
+    """
+
+    def __init__(self, naming: str = "source", layers: Sequence[str] = ()) -> None:
+        if naming not in NAMINGS:
+            raise OptionError(f"no naming {naming!r}; possible: {', '.join(NAMINGS)}")
+        self.naming = naming
+        several = len(layers) > 1
+        self._layers = {name: f".l{i}-{slug(name)}" for i, name in enumerate(layers, 1)} if several else {}
+        self._taken: Dict[str, int] = {}
+
+    def stem(self, relative: str, index: int) -> str:
+        """The part of the names that belongs to one picture: relative path, "/" between folders."""
+        if self.naming == "indexed":
+            return str(index)
+        *folders, name = [part for part in re.split(r"[/\\]" if os.sep == "\\" else "/", relative) if part] or [""]
+        safe = [_folder(folder) for folder in folders] + [_component(name)]
+        return _untaken("/".join(safe), self._taken)
+
+    def targets(self, class_ids: Sequence[int], labels: Sequence[Optional[str]]) -> List[str]:
+        """One token for each class asked of one picture, no two alike."""
+        slugs = [slug(label or "") for label in labels]
+        if self.naming == "source":
+            return [f"c{class_id}-{text}" if text else f"c{class_id}" for class_id, text in zip(class_ids, slugs)]
+        taken: Dict[str, int] = {}
+        shared = {text for text in slugs if slugs.count(text) > 1}  # ImageNet has two classes called "crane"
+        tokens = [f"{text}-{id_}" if text in shared else text or str(id_) for id_, text in zip(class_ids, slugs)]
+        return [_untaken(token.lstrip("-"), taken) for token in tokens]
+
+    def names(self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str]) -> Dict[str, str]:
+        """Kind -> name for the files of one map, "/" between folders."""
+        tokens = f"{stem}.{target}.{method}" if self.naming == "source" else f"{method}_{stem}_class_{target}"
+        return {kind: tokens + self._layers.get(layer, "") + _ENDINGS[kind] for kind in kinds}
+
+
+def slug(text: str) -> str:
+    """Letters, digits, "_" and "-" of any text, of at most 40 bytes: fit for a file name, without dots."""
+    words = re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", text)).strip("-")
+    return _cut(words, _SLUG_BYTES).strip("-")
+
+
+def _component(name: str) -> str:
+    """One file or folder name that every platform can have; what it cannot have is written as %XX."""
+    safe = "".join(
+        _escaped(char) if char in _UNSAFE or unicodedata.category(char) in _INVISIBLE else char for char in name
+    )
+    if safe.endswith((".", " ")):
+        safe = safe[:-1] + _escaped(safe[-1])
+    safe = safe or "_"
+    if _DEVICES.match(safe):
+        safe = "_" + safe
+    if len(safe.encode()) <= _STEM_BYTES:
+        return safe
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{_cut(safe, _STEM_BYTES - 9)}~{digest}"
+
+
+def _folder(name: str) -> str:
+    """A folder's name, told from the files that are written beside it."""
+    safe = _component(name)
+    return safe + "_" if _OUTPUT.search(safe) else safe
+
+
+def _escaped(char: str) -> str:
+    undecodable = "\udc80" <= char <= "\udcff"  # a byte that is not UTF-8, as os.fsdecode writes it
+    raw = bytes([ord(char) - 0xDC00]) if undecodable else char.encode("utf-8", "surrogatepass")
+    return "".join(f"%{byte:02X}" for byte in raw)
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode("utf-8", "ignore")
+
+
+def _untaken(name: str, taken: Dict[str, int]) -> str:
+    """The name, or the first of name~2, name~3... that is not yet taken; case and the form of accents do not count."""
+    free, count = name, taken.get(_key(name), 0)
+    while _key(free) in taken:
+        count += 1
+        free = f"{name}~{count}"
+    taken[_key(name)] = max(count, 1)
+    taken.setdefault(_key(free), 1)
+    return free
+
+
+def _key(name: str) -> str:
+    """Equal for names that a file system may take for one (Unicode's canonical caseless matching)."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
