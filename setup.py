@@ -1,5 +1,7 @@
 """Package definition; the environment markers pick the TensorFlow that the running Python can have."""
 
+from pathlib import Path
+
 from setuptools import setup
 
 TF1 = "python_version < '3.8'"
@@ -9,18 +11,24 @@ setup(
     name="gradcam_tf1",
     version="0.1.0",
     description="Grad-CAM and its relatives for any TensorFlow 1 graph: folder in, folder out",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    license_files=["LICENSE"],
     python_requires=">=3.7,!=3.8.*,<3.14",
     packages=["gradcam_tf1", "gradcam_tf1.loaders", "gradcam_tf1.nets"],
+    # nets/ installs inside the package: TF-Slim also has a top-level package called nets
     package_dir={"gradcam_tf1": "gradcam_tf1", "gradcam_tf1.nets": "nets"},
-    package_data={"gradcam_tf1": ["py.typed"], "gradcam_tf1.nets": ["demo/*.pb", "demo/*.json", "demo/*.npz", "demo/scenes/*.png"]},
+    package_data={
+        "gradcam_tf1": ["py.typed"],
+        "gradcam_tf1.nets": ["demo/*.pb", "demo/*.json", "demo/*.npz", "demo/scenes/*.png"],
+    },
     install_requires=[
         f"tensorflow>=1.15,<1.16; {TF1}",
         f"protobuf<3.21; {TF1}",
         f"h5py<3; {TF1}",
         f"tensorflow>=2.15; {TF2}",
+        # each tf-keras release asks for its own TensorFlow release, so the two always match
         f"tf-keras>=2.15; {TF2}",
         f"h5py>=3; {TF2}",
         "numpy",

@@ -1,0 +1,1 @@
+"""Work on GraphDef messages: telling what a file is, folding variables, repairs before import."""

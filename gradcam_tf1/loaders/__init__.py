@@ -1,0 +1,74 @@
+"""`load`: any TensorFlow 1 model becomes one frozen GraphDef. Each form is one row of a table."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, List, NamedTuple, Optional
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.loaders import frozen
+from gradcam_tf1.loaders.content import POSSIBLE, Content, identify, wrong
+from gradcam_tf1.types import LoadedModel
+
+
+class Options(NamedTuple):
+    """What the user may say besides the source."""
+
+    tag: Optional[str] = None
+    signature: Optional[str] = None
+    build: Optional[Callable[[], Any]] = None
+
+
+class Form(NamedTuple):
+    """One kind of source: how to recognise it and how to load it."""
+
+    recognise: Callable[[Any, Options], bool]
+    load: Callable[[Any, Options], LoadedModel]
+
+
+def _is_file(*kinds: str) -> Callable[[Any, Options], bool]:
+    return lambda source, _: isinstance(source, Content) and source.kind in kinds
+
+
+def _is_message(name: str) -> Callable[[Any, Options], bool]:
+    return lambda source, _: type(source).__name__ == name and hasattr(source, "ParseFromString")
+
+
+FORMS: List[Form] = [
+    Form(_is_file("graph"), lambda source, _: frozen.load_graph_file(source.path)),
+    Form(_is_file("graph text"), lambda source, _: frozen.load_graph_file(source.path, text=True)),
+    Form(_is_message("GraphDef"), lambda source, _: frozen.load_graph_def(source)),
+]
+
+
+def load(
+    source: Any,
+    *,
+    tag: Optional[str] = None,
+    signature: Optional[str] = None,
+    build: Optional[Callable[[], Any]] = None,
+) -> LoadedModel:
+    """Load a TensorFlow 1 model, whatever its form, into one frozen graph.
+
+    source: a path, a tf.GraphDef, a tf.keras model, a tf.Session, or a (tf.Graph, tf.Session) pair.
+    tag, signature: which part of a SavedModel. build: the function that builds the graph of a checkpoint without .meta.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or of a kind that is not known.
+    """
+    options = Options(tag, signature, build)
+    if isinstance(source, (str, os.PathLike)):
+        source = identify(source)
+    for form in FORMS:
+        if form.recognise(source, options):
+            return form.load(source, options)
+    if not isinstance(source, Content):
+        raise ModelFileError(f"a {type(source).__name__} is not a model; expected {POSSIBLE}")
+    if source.kind == "missing":
+        raise ModelFileError(
+            f"{source.path}: no such file or folder, and no checkpoint of that prefix; expected {POSSIBLE}"
+        )
+    raise wrong(source)
+
+
+__all__ = ["load"]

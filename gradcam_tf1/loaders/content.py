@@ -1,0 +1,104 @@
+"""What a model path holds, judged by its content; the name only breaks ties. No TensorFlow here."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from typing import Any, NamedTuple
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.wire import WireError, message_kind
+
+POSSIBLE = (
+    "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or `checkpoint` file), "
+    "a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5, a tf.keras model, a GraphDef, a tf.Session, or a (graph, session) pair"
+)
+GIGABYTES_2 = 2**31 - 1
+
+_MAGIC = (
+    (b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (b"PK\x03\x04", "a zip archive (a .keras, .npz or .pth file, or a packed model: unpack it)"),
+    (b"\x1f\x8b", "a gzip archive (unpack it first)"),
+    (b"BZh", "a bzip2 archive (unpack it first)"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"%PDF", "a PDF document"),
+    (b"\x80\x02", "a Python pickle"),
+    (b"\x80\x03", "a Python pickle"),
+    (b"\x80\x04", "a Python pickle"),
+)
+_TEXTS = (
+    (r"(node|library|versions)\s*[:{]|version\s*:", "graph text"),
+    (r"(saved_model_schema_version\s*:|meta_graphs\s*[:{])", "SavedModel text"),
+    (r"(meta_info_def|graph_def)\s*[:{]", "meta graph text"),
+    (r"(all_)?model_checkpoint_path", "checkpoint state"),
+    (r"[{\[]", "a JSON text"),
+    (r"<", "an HTML or XML page (a failed download?)"),
+    (r"version https://git-lfs", "a Git LFS pointer (the model itself was not downloaded: git lfs pull)"),
+)
+_TABLE_MAGIC = bytes.fromhex(
+    "57fb808b247547db"
+)  # last bytes of every TensorFlow table: .index files and V1 checkpoints
+_SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
+
+
+class Content(NamedTuple):
+    """A path and what is there: "missing", "folder", "HDF5", "graph", "table", ... or words that only describe a wrong file."""
+
+    path: str
+    kind: str
+
+
+def identify(path: Any) -> Content:
+    """Look at a path without parsing it. Raises ModelFileError for unreadable, empty and truncated files."""
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        return Content(path, "folder")
+    if not os.path.exists(path):
+        return Content(path, "missing")
+    if _SHARD.search(path):
+        return Content(path, "shard")
+    try:
+        if os.path.getsize(path) == 0:
+            raise ModelFileError(f"{path} is empty (0 bytes); expected {POSSIBLE}")
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return Content(path, _kind(path, data))
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{path} cannot be read: {error}") from error
+
+
+def _kind(path: str, data: Any) -> str:
+    head = data[:4096]
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if data[4:8] == b"TFL3":
+        return "a TensorFlow Lite model (it has no gradients: give the graph that it was converted from)"
+    if data[-8:] == _TABLE_MAGIC:
+        return "table"
+    if b"\x00" not in head and not re.search(rb"[\x01-\x08\x0e-\x1f]", head):
+        return _text_kind(head.decode("utf-8", "replace"))
+    try:
+        kind = message_kind(data)
+    except WireError as error:
+        raise ModelFileError(
+            f"{path} is truncated, damaged or not a TensorFlow file ({error}); expected {POSSIBLE}"
+        ) from error
+    return {"ONNX": "an ONNX model", "unknown": "a binary file of no known kind"}.get(kind, kind)
+
+
+def _text_kind(head: str) -> str:
+    body = re.sub(r"^(\s|#[^\n]*\n)*", "", head.lstrip("\ufeff"))
+    for pattern, kind in _TEXTS:
+        if re.match(pattern, body):
+            return kind
+    return "a text file of no known kind"
+
+
+def wrong(content: Content, expected: str = POSSIBLE) -> ModelFileError:
+    """The error for a file that is something else."""
+    return ModelFileError(f"{content.path} is {content.kind}; expected {expected}")
