@@ -1,0 +1,189 @@
+"""Fitting a picture to a net's input and placing maps back on the picture. No TensorFlow here.
+
+All coordinates are half-pixel: pixel i covers [i, i + 1) and its centre is i + 0.5, as in cv2.INTER_LINEAR and
+tf.compat.v2.image.resize. Sizes are (height, width), boxes (top, left, bottom, right), the last two exclusive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from gradcam_tf1.errors import ImageFileError, OptionError
+
+Size = Tuple[int, int]
+FreeSize = Tuple[Optional[int], Optional[int]]
+Box = Tuple[int, int, int, int]
+
+SHORT_SIDE = 224
+# The usual ImageNet evaluation crop: short side to 256, the central 224 of it.
+CROP_SHARE = 224 / 256
+# Mid-gray: close to zero after every usual preprocessing, so the bars excite the net little.
+LETTERBOX_GRAY = 127.0
+MAX_FITTED_PIXELS = 25_000_000
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How one picture was fitted to the net's input.
+
+    original: size of the picture. fitted: size of the net's input.
+    seen: box of the picture that the net saw. inside: box of the input that those pixels fill.
+    """
+
+    original: Size
+    fitted: Size
+    seen: Box
+    inside: Box
+
+    def place(self, map: np.ndarray) -> np.ndarray:
+        """A map over the net's input, [h, w] or [h, w, C] of any size, on the picture: float32 [H, W] or [H, W, C].
+
+        Half-pixel bilinear, in one step from the map's cells to the picture's pixels; clamped at the map's edges,
+        0 outside `seen`. Raises OptionError for another number of axes.
+        """
+        map = np.asarray(map, np.float32)
+        if map.ndim not in (2, 3) or 0 in map.shape:
+            raise OptionError(f"a map is [h, w] or [h, w, C] and not empty, got shape {list(map.shape)}")
+        top, left, bottom, right = self.seen
+        rows = self._weights(0, map.shape[0])
+        columns = self._weights(1, map.shape[1])
+        placed = np.zeros(self.original + map.shape[2:], np.float32)
+        if map.ndim == 2:
+            placed[top:bottom, left:right] = rows @ map @ columns.T
+            return placed
+        for channel in range(map.shape[2]):
+            placed[top:bottom, left:right, channel] = rows @ map[..., channel] @ columns.T
+        return placed
+
+    def _weights(self, axis: int, cells: int) -> np.ndarray:
+        """float32 [pixels of `seen` along the axis, cells]: each row holds the one or two weights of a pixel."""
+        first, last = self.seen[axis], self.seen[axis + 2]
+        start, stop = self.inside[axis], self.inside[axis + 2]
+        centres = (np.arange(last - first) + 0.5) / (last - first)
+        return _linear_weights((start + centres * (stop - start)) / self.fitted[axis], cells)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A picture at the size of the net's input. pixels: float32 [h, w, 3] RGB, 0..255. placement: the way back."""
+
+    pixels: np.ndarray
+    placement: Placement
+
+
+def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: int = SHORT_SIDE) -> Fitted:
+    """Bring a picture, [H, W, 3] RGB 0..255, to the net's input size; a free side of `size` is None.
+
+    stretch: both sides to `size`, a free side keeps its length. short-side: the shorter side to `short_side`, the other
+    by ratio, for inputs free in both. center-crop: the largest central box of the input's shape, 0.875 of it, then
+    resized. letterbox: the whole picture, gray (127) bars around it. In these two a free side is as long as the
+    other, or `short_side`. Shrinking averages areas, enlarging is bilinear.
+    Raises OptionError for an unknown mode, a wrong image shape, or short-side on an input of fixed size.
+    """
+    if mode not in _MODES:
+        raise OptionError(f"unknown fit {mode!r}; possible: {', '.join(_MODES)}")
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise OptionError(f"a picture is [H, W, 3], RGB and not empty, got shape {list(image.shape)}")
+    placement = _MODES[mode]((image.shape[0], image.shape[1]), size, short_side)
+    top, left, bottom, right = placement.seen
+    start, first, stop, last = placement.inside
+    pixels = _resize(image[top:bottom, left:right], (stop - start, last - first))
+    if pixels.shape[:2] != placement.fitted:
+        canvas = np.full((*placement.fitted, 3), LETTERBOX_GRAY, np.float32)
+        canvas[start:stop, first:last] = pixels
+        pixels = canvas
+    return Fitted(pixels, placement)
+
+
+def upsample(maps: np.ndarray, size: Size) -> np.ndarray:
+    """Maps [..., h, w] enlarged to float32 [..., H, W], half-pixel bilinear, as Guided Grad-CAM needs them."""
+    maps = np.asarray(maps, np.float32)
+    rows, columns = (
+        _linear_weights((np.arange(length) + 0.5) / length, cells) for length, cells in zip(size, maps.shape[-2:])
+    )
+    return rows @ maps @ columns.T
+
+
+def _linear_weights(positions: np.ndarray, cells: int) -> np.ndarray:
+    """float32 [positions, cells]: linear interpolation at positions (0..1 over the whole map), clamped at the ends."""
+    at = np.clip(positions * cells - 0.5, 0, cells - 1)
+    low = np.minimum(at.astype(np.int64), max(cells - 2, 0))
+    weights = np.zeros((len(at), cells), np.float32)
+    each = np.arange(len(at))
+    weights[each, low] = 1 - (at - low)
+    weights[each, np.minimum(low + 1, cells - 1)] += at - low
+    return weights
+
+
+def _resize(image: np.ndarray, size: Size) -> np.ndarray:
+    """float32 [h, w, 3]; each axis by itself, because cv2.INTER_AREA is an area mean only where both axes shrink."""
+    image = np.ascontiguousarray(image, np.float32)
+    smaller = (min(size[0], image.shape[0]), min(size[1], image.shape[1]))
+    for target, interpolation in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):
+        if image.shape[:2] != target:
+            image = cv2.resize(image, target[::-1], interpolation=interpolation)
+    return image
+
+
+def _whole(size: Size) -> Box:
+    return (0, 0, size[0], size[1])
+
+
+def _stretch(original: Size, size: FreeSize, _short_side: int) -> Placement:
+    fitted = (size[0] or original[0], size[1] or original[1])
+    return Placement(original, fitted, _whole(original), _whole(fitted))
+
+
+def _short_side(original: Size, size: FreeSize, short_side: int) -> Placement:
+    if size != (None, None):
+        raise OptionError(
+            f"fit 'short-side' needs an input of free size, this one is {size[0]}x{size[1]}; "
+            "possible: stretch, center-crop, letterbox"
+        )
+    shorter = min(original)
+    fitted = (_scaled(original[0], short_side / shorter), _scaled(original[1], short_side / shorter))
+    if fitted[0] * fitted[1] > MAX_FITTED_PIXELS:
+        raise ImageFileError(
+            f"a picture of {original[0]}x{original[1]} (height x width) becomes {fitted[0]}x{fitted[1]} with its short "
+            f"side at {short_side}, more than {MAX_FITTED_PIXELS:,} pixels; use a smaller side or another fit"
+        )
+    return Placement(original, fitted, _whole(original), _whole(fitted))
+
+
+def _center_crop(original: Size, size: FreeSize, short_side: int) -> Placement:
+    fitted = _fixed(size, short_side)
+    # Cropped before resizing: whole pixels of the original, so that the map goes back exactly, and one resampling.
+    unit = CROP_SHARE * min(original[0] / fitted[0], original[1] / fitted[1])
+    height, width = _scaled(fitted[0], unit), _scaled(fitted[1], unit)
+    top, left = (original[0] - height) // 2, (original[1] - width) // 2
+    return Placement(original, fitted, (top, left, top + height, left + width), _whole(fitted))
+
+
+def _letterbox(original: Size, size: FreeSize, short_side: int) -> Placement:
+    fitted = _fixed(size, short_side)
+    unit = min(fitted[0] / original[0], fitted[1] / original[1])
+    height, width = _scaled(original[0], unit), _scaled(original[1], unit)
+    top, left = (fitted[0] - height) // 2, (fitted[1] - width) // 2
+    return Placement(original, fitted, _whole(original), (top, left, top + height, left + width))
+
+
+def _scaled(length: int, factor: float) -> int:
+    return max(1, round(length * factor))
+
+
+def _fixed(size: FreeSize, short_side: int) -> Size:
+    return (size[0] or size[1] or short_side, size[1] or size[0] or short_side)
+
+
+_MODES: Dict[str, Callable[[Size, FreeSize, int], Placement]] = {
+    "stretch": _stretch,
+    "short-side": _short_side,
+    "center-crop": _center_crop,
+    "letterbox": _letterbox,
+}
+FIT_MODES = tuple(_MODES)

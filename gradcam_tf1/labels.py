@@ -1,0 +1,246 @@
+"""Class names: every usual label file read into one list, ids to names and names to ids. No TensorFlow here."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+
+from gradcam_tf1.errors import OptionError, TargetError
+
+MAX_BYTES = 10_000_000
+MAX_ID = 100_000
+FORMS = (
+    "one name per line; 'n01440764 tench' lines; '0:tench' or '0 tench' lines; CSV with a header; "
+    'a Python dict {0: \'tench\'}; JSON {"0": "tench"}, {"0": ["n01440764", "tench"]}, {"tench": 0} or a list'
+)
+BACKGROUND_NAMES = ("background", "dummy", "unknown", "class 0")
+
+_SYNSET = re.compile(r"n\d{8}\s+(?=\S)")
+_ID_AND_SEPARATOR = re.compile(r"\s*(\d+)\s*[:;,\t]\s*(.*\S)")
+_ID_AND_SPACE = re.compile(r"\s*(0|[1-9]\d*)\s+(\S.*)")
+_STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
+_NAME_COLUMNS = re.compile("name|label|class|categor|sign|descri", re.IGNORECASE)
+
+
+def read_labels(path: str) -> List[str]:
+    """The class names of a label file, index = class id; ids the file leaves out are named "class 7".
+
+    Synonyms stay together ("tench, Tinca tinca"); a number before a space counts as an id only where the numbers rise
+    through the file and are not zero-padded, otherwise the line's place is the id (retrained nets: "161 photocopier").
+    Raises OptionError naming the file and the forms that can be read.
+    """
+    try:
+        text = _read_text(path)
+        names = _parse(text, path)
+    except _BadLabels as error:
+        raise OptionError(f"label file {path!r} {error}; label files that can be read: {FORMS}") from error
+    return names
+
+
+class _BadLabels(ValueError):
+    """Why a label file cannot be read."""
+
+
+def _read_text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _BadLabels(f"cannot be opened ({error.strerror})") from error
+    if len(data) > MAX_BYTES:
+        raise _BadLabels(f"is larger than {MAX_BYTES:,} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
+        raise _BadLabels("is not a text file")
+    if not text.strip():
+        raise _BadLabels("is empty")
+    return text
+
+
+def _parse(text: str, path: str) -> List[str]:
+    if text.lstrip()[0] in "{[":
+        return _from_literal(text.strip())
+    if path.lower().endswith((".csv", ".tsv")):
+        return _from_table(text)
+    lines = [line.rstrip() for line in text.rstrip().splitlines()]
+    filled = [line for line in lines if line]
+    for pattern in (_ID_AND_SEPARATOR, _ID_AND_SPACE):
+        matches = [match for match in map(pattern.fullmatch, filled) if match]
+        if len(matches) < len(filled):
+            continue
+        pairs = [(int(match.group(1)), match.group(2)) for match in matches]
+        if pattern is _ID_AND_SEPARATOR or all(a[0] < b[0] for a, b in zip(pairs, pairs[1:])):
+            return _by_id(pairs)
+    return _in_order(line.strip() for line in lines)
+
+
+def _from_literal(text: str) -> List[str]:
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise _BadLabels("is nested too deeply") from error
+    except ValueError:
+        value = _python_literal(text)
+    if isinstance(value, list):
+        return _in_order(_name_of(item) for item in value)
+    if value and all(isinstance(item, int) and not isinstance(item, bool) for item in value.values()):
+        return _by_id((number, name) for name, number in value.items() if isinstance(name, str))
+    return _by_id((_id_of(key), _name_of(item)) for key, item in value.items())
+
+
+def _python_literal(text: str) -> Any:
+    # Strings, numbers, brackets only: a long run of operators can overflow the stack of Python's parser.
+    if not re.fullmatch(r"[\d\s{}\[\]():,u]*", _STRING.sub("", text)):
+        raise _BadLabels("is neither JSON nor a plain Python dict or list")
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise _BadLabels("is neither JSON nor a plain Python dict or list") from error
+    if not isinstance(value, (dict, list)):
+        raise _BadLabels(f"holds a {type(value).__name__}, not a dict or a list")
+    return value
+
+
+def _id_of(key: Any) -> int:
+    if isinstance(key, int) or (isinstance(key, str) and re.fullmatch(r"\d+", key)):
+        return int(key)
+    raise _BadLabels(f"has {key!r} where a class id is expected")
+
+
+def _name_of(item: Any) -> str:
+    """A name, or the name in [synset, name] pairs."""
+    if isinstance(item, (list, tuple)) and len(item) == 2 and all(isinstance(part, str) for part in item):
+        item = item[1]
+    if not isinstance(item, str):
+        raise _BadLabels(f"has {item!r} where a class name is expected")
+    return item
+
+
+def _from_table(text: str) -> List[str]:
+    try:
+        dialect = csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
+    except csv.Error:
+        dialect = csv.excel  # one column only
+    rows = [row for row in csv.reader(text.splitlines(), dialect) if any(cell.strip() for cell in row)]
+    width = min(map(len, rows))
+    numeric = [all(row[column].strip().isdigit() for row in rows[1:]) for column in range(width)]
+    has_header = any(numeric[i] and not rows[0][i].strip().isdigit() for i in range(width)) or (
+        not any(numeric) and any(_NAME_COLUMNS.fullmatch(cell.strip()) for cell in rows[0])
+    )
+    body = rows[1:] if has_header else rows
+    texts = [column for column in range(width) if not numeric[column]]
+    if not texts or not body:
+        raise _BadLabels("has no column of names")
+    named = [column for column in texts if has_header and _NAME_COLUMNS.search(rows[0][column])]
+    name = (named or texts)[0]
+    if True not in numeric:
+        return _in_order(row[name].strip() for row in body)
+    number = numeric.index(True)
+    return _by_id((int(row[number]), row[name].strip()) for row in body)
+
+
+def _in_order(names: Iterable[str]) -> List[str]:
+    return _by_id((i, name) for i, name in enumerate(names) if name)
+
+
+def _by_id(pairs: Iterable[Tuple[int, str]]) -> List[str]:
+    found: Dict[int, str] = {}
+    for number, name in pairs:
+        if number in found:
+            raise _BadLabels(f"names class {number} twice: {found[number]!r} and {name!r}")
+        if number > MAX_ID:
+            raise _BadLabels(f"has class id {number}, above {MAX_ID:,}")
+        found[number] = _SYNSET.sub("", name, count=1) if _SYNSET.match(name) else name
+    if not found:
+        raise _BadLabels("holds no names")
+    return [found.get(number, f"class {number}") for number in range(max(found) + 1)]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class names of one net: class id i is names[i - offset].
+
+    names: index 0 first, synonyms with commas. offset: 1 where the net has a background class that the names lack,
+    -1 where the names have one that the net lacks. note: one sentence on that for the user, else "".
+    """
+
+    names: Sequence[str]
+    offset: int = 0
+    note: str = ""
+
+    @classmethod
+    def for_classes(cls, names: Sequence[str], classes: Optional[int], background: bool = False) -> Labels:
+        """Names for a net of that many classes (None: unknown; 1: one logit, two classes), background class noticed.
+
+        background: the net is known to have one as class 0. Raises OptionError with both numbers where they differ.
+        """
+        expected = 2 if classes == 1 else classes
+        if expected is None or len(names) == expected:
+            return cls(names)
+        if len(names) == expected - 1 and (background or expected == 1001):
+            note = f"the net has {expected} classes and there are {len(names)} names: class 0 is taken as background"
+            return cls(names, 1, note)
+        if len(names) == expected + 1 and names[0].lower() in BACKGROUND_NAMES:
+            note = f"{len(names)} names for {expected} classes: the first, {names[0]!r}, is left out"
+            return cls(names, -1, note)
+        raise OptionError(
+            f"{len(names)} class names do not fit a net of {expected} classes; give the net's own label file"
+        )
+
+    def full_name(self, class_id: int) -> str:
+        """All synonyms as the file has them; "class 17" for an id without a name."""
+        index = class_id - self.offset
+        if 0 <= index < len(self.names):
+            return self.names[index]
+        return "background" if class_id == 0 and self.offset == 1 else f"class {class_id}"
+
+    def name(self, class_id: int) -> str:
+        """The first synonym, or the full name where another class has the same first one."""
+        full = self.full_name(class_id)
+        short = full.split(",")[0].strip()
+        shared = sum(_plain(other.split(",")[0]) == _plain(short) for other in self.names)
+        return short if short and shared <= 1 else full
+
+    def ids(self, text: str) -> List[int]:
+        """The class id that a name means, as a list of one: full name, else synonym, else the only one containing it.
+
+        Case and underscores do not matter. Raises TargetError, listing near names, for no class or several.
+        """
+        wanted = _plain(text)
+        numbered = [(class_id, self.full_name(class_id)) for class_id in self._class_ids()]
+        tests = (
+            lambda name: _plain(name) == wanted,
+            lambda name: _plain(name.split(",")[0]) == wanted,
+            lambda name: wanted in [_plain(part) for part in name.split(",")],
+            lambda name: re.search(rf"\b{re.escape(wanted)}\b", _plain(name)) is not None,
+            lambda name: wanted in _plain(name),
+        )
+        for test in tests if wanted else ():
+            found = [(class_id, name) for class_id, name in numbered if test(name)]
+            if len(found) == 1:
+                return [found[0][0]]
+            if found:
+                raise TargetError(f"{text!r} names {len(found)} classes: {_listed(found)}; give one of these or its id")
+        near = difflib.get_close_matches(wanted, [_plain(self.name(class_id)) for class_id, _ in numbered], 5, 0.5)
+        hint = f"near names: {', '.join(near)}" if near else f"names are like {_listed(numbered[:5])}"
+        raise TargetError(f"no class is named {text!r}; {hint}; or give a class id")
+
+    def _class_ids(self) -> range:
+        return range(len(self.names) + self.offset)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.replace("_", " ").lower().split())
+
+
+def _listed(found: Sequence[Tuple[int, str]]) -> str:
+    told = ", ".join(f"{class_id} {name!r}" for class_id, name in found[:8])
+    return told + (", ..." if len(found) > 8 else "")

@@ -1,0 +1,139 @@
+"""From RGB values 0..255 to the values a net was trained on; sizes belong to geometry. No TensorFlow here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import OptionError
+
+# ITU-R BT.601, what cv2.COLOR_RGB2GRAY, Pillow's "L" and tf.image.rgb_to_grayscale use (the last with rounded weights).
+LUMINANCE = (0.299, 0.587, 0.114)
+GRAYS: Dict[str, Tuple[float, float, float]] = {"luminance": LUMINANCE, "mean": (1 / 3, 1 / 3, 1 / 3)}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """(x * scale - mean) / std, after the channels were put in `order` or mixed to one `gray` channel.
+
+    mean, std: one value, or one per channel in the net's own order (caffe's means are blue first).
+    order: "rgb" or "bgr". gray: None, "luminance" (0.299 R + 0.587 G + 0.114 B) or "mean".
+    """
+
+    description: str
+    scale: float = 1.0
+    mean: Tuple[float, ...] = (0.0,)
+    std: Tuple[float, ...] = (1.0,)
+    order: str = "rgb"
+    gray: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.order not in ("rgb", "bgr"):
+            raise OptionError(f"unknown channel order {self.order!r}; possible: rgb, bgr")
+        if self.gray is not None and self.gray not in GRAYS:
+            raise OptionError(f"unknown gray {self.gray!r}; possible: {', '.join(GRAYS)}")
+        for name, values in (("scale", (self.scale,)), ("mean", self.mean), ("std", self.std)):
+            allowed = (1,) if name == "scale" else tuple(sorted({1, self.channels}))
+            if len(values) not in allowed:
+                raise OptionError(f"{name} needs {' or '.join(map(str, allowed))} values, got {len(values)}: {values}")
+            if not np.all(np.isfinite(values)) or (name != "mean" and 0 in values):
+                raise OptionError(f"{name} must be finite{'' if name == 'mean' else ' and not 0'}, got {values}")
+
+    @property
+    def channels(self) -> int:
+        """How many channels come out: 1 or 3."""
+        return 3 if self.gray is None else 1
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """float32 [N, H, W, 3] RGB 0..255 -> float32 [N, H, W, channels]; the input stays as it is."""
+        images = np.asarray(images, np.float32)
+        if images.ndim != 4 or images.shape[3] != 3:
+            raise OptionError(f"preprocessing takes RGB images [N, H, W, 3], got shape {list(images.shape)}")
+        if self.gray is not None:
+            images = images @ np.array(GRAYS[self.gray], np.float32)[:, np.newaxis]
+        elif self.order == "bgr":
+            images = images[..., ::-1]
+        mean, std = np.array(self.mean, np.float64), np.array(self.std, np.float64)
+        values = np.multiply(images, (self.scale / std).astype(np.float32), order="C")
+        values -= (mean / std).astype(np.float32)
+        return values
+
+    def check_channels(self, channels: int) -> None:
+        """Raise OptionError where the net's input has another number of channels than come out here."""
+        if channels == self.channels:
+            return
+        fitting = [name for name, preset in PRESETS.items() if preset.channels == channels]
+        what = f"presets for it: {', '.join(fitting)}" if fitting else "no preset makes those: override preprocess()"
+        raise OptionError(
+            f"the net's input has {channels} channels, but this preprocessing makes {self.channels} "
+            f"({self.description}); {what}"
+        )
+
+
+PRESETS: Dict[str, Preprocessing] = {
+    "inception": Preprocessing("x/127.5 - 1, RGB: Inception, MobileNet, NASNet, most TF-Slim nets", 1 / 127.5, (1.0,)),
+    "torch": Preprocessing(
+        "x/255, minus the ImageNet mean, by its standard deviation, RGB: nets from PyTorch, DenseNet",
+        1 / 255,
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+    ),
+    "caffe": Preprocessing(
+        "x minus the ImageNet mean (103.939, 116.779, 123.68), BGR: VGG, ResNet v1 from Caffe",
+        mean=(103.939, 116.779, 123.68),
+        order="bgr",
+    ),
+    "zero-one": Preprocessing("x/255, RGB", 1 / 255),
+    "raw": Preprocessing("x as it is, 0..255, RGB: nets that normalise in the graph"),
+    "zero-one-bgr": Preprocessing("x/255, BGR", 1 / 255, order="bgr"),
+    "raw-bgr": Preprocessing("x as it is, 0..255, BGR", order="bgr"),
+    "gray-inception": Preprocessing("luminance/127.5 - 1, one channel", 1 / 127.5, (1.0,), gray="luminance"),
+    "gray-zero-one": Preprocessing("luminance/255, one channel", 1 / 255, gray="luminance"),
+    "gray-raw": Preprocessing("luminance 0..255, one channel", gray="luminance"),
+    "gray-mean-zero-one": Preprocessing("mean of R, G, B / 255, one channel", 1 / 255, gray="mean"),
+    "gray-mean-raw": Preprocessing("mean of R, G, B, 0..255, one channel", gray="mean"),
+}
+
+
+def find_preset(
+    name: str,
+    mean: Optional[Sequence[float]] = None,
+    std: Optional[Sequence[float]] = None,
+    scale: Optional[float] = None,
+    bgr: bool = False,
+) -> Preprocessing:
+    """A preset by name, with own values where the preset sets none; "custom" is "raw" to start from.
+
+    (x * scale - mean) / std, mean and std in the net's channel order. Raises OptionError for an unknown name (listing
+    all of them) and for a value that the preset already sets.
+    """
+    if name not in PRESETS and name != "custom":
+        raise OptionError(f"unknown preprocessing {name!r}; possible:\n{list_presets()}")
+    preset = PRESETS["raw" if name == "custom" else name]
+    own = {key: tuple(map(float, values)) for key, values in (("mean", mean), ("std", std)) if values is not None}
+    changes: Dict[str, Any] = dict(own)
+    if scale is not None:
+        changes["scale"] = float(scale)
+    if bgr:
+        changes["order"] = "bgr"
+    if name == "custom" and not changes:
+        raise OptionError("preprocessing 'custom' needs at least one of mean, std, scale, bgr")
+    plain = Preprocessing("")
+    for key, value in changes.items():
+        if getattr(preset, key) not in (getattr(plain, key), value):
+            raise OptionError(f"preset {name!r} already sets {key}; use 'custom' to set everything yourself")
+    if bgr and preset.gray:
+        raise OptionError(f"preset {name!r} makes one gray channel, BGR has no meaning there")
+    if not changes:
+        return preset
+    told = ", ".join(f"{key} {value}" for key, value in changes.items())
+    return replace(preset, description=f"{name} with {told}", **changes)
+
+
+def list_presets() -> str:
+    """One line for each preset: name and meaning, for the command line."""
+    rows = {name: preset.description for name, preset in PRESETS.items()}
+    rows["custom"] = "(x * scale - mean) / std with your own values"
+    return "\n".join(f"  {name:<20}{meaning}" for name, meaning in rows.items())
