@@ -1,0 +1,186 @@
+"""Imports point one way, TensorFlow comes in through one door, and some things are never done in the package.
+
+The checks read the syntax trees only. The last tests break each rule on purpose.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Set
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FACADE = "gradcam_tf1"
+MAX_LINES = 320
+
+# A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
+LAYERS = (
+    {"errors", "types"},
+    {"tf_runtime", "results", "naming", "status", "images", "geometry", "overlay", "labels", "preprocessing"},
+    {"guided", "gradient_path", "heads", "targets", "batches", "manifest", "graphdef"},
+    {"methods", "importing", "loaders", "binding", "nets"},
+    {"symbols"},
+    {"engine", "pipeline"},
+    {"graph"},
+    {"cli"},
+)
+ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
+
+# Who may import what from outside, apart from the standard library and numpy.
+LIGHT = {"errors", "types", "results", "naming", "manifest", "labels", "targets"}
+DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
+
+
+class Module(NamedTuple):
+    """One file of the package: its dotted name, the component it belongs to, its text and its syntax tree."""
+
+    name: str
+    component: str
+    text: str
+    tree: ast.Module
+
+
+def module(name: str, text: str) -> Module:
+    return Module(name, name.split(".")[1] if "." in name else FACADE, text, ast.parse(text))
+
+
+def package() -> Iterator[Module]:
+    for folder, prefix in ((ROOT / "gradcam_tf1", "gradcam_tf1"), (ROOT / "nets", "gradcam_tf1.nets")):
+        for path in sorted(folder.rglob("*.py")):
+            parts = [part for part in path.relative_to(folder).with_suffix("").parts if part != "__init__"]
+            yield module(".".join([prefix, *parts]), path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of all imports, inside functions too; those for type checkers only are left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            dots, name = "." * node.level, node.module or ""
+            yield from (f"{dots}{name}.{alias.name}" for alias in node.names)
+        elif not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            yield from imported(node)
+
+
+def import_problems(item: Module) -> List[str]:
+    problems = []
+    for name in imported(item.tree):
+        top, *rest = name.split(".")
+        if top == "":
+            problems.append(f"{item.name}: relative import {name}")
+        elif top == FACADE and item.component != FACADE:
+            target = rest[0]
+            if target not in ROW:
+                problems.append(f"{item.name}: imports {name}, which has no row in LAYERS")
+            elif target != item.component and ROW[target] >= ROW[item.component]:
+                problems.append(f"{item.name}: imports {name}, which is not below it")
+        elif item.component not in DOORS.get(top, {item.component}):
+            problems.append(f"{item.name}: imports {top}, allowed in {sorted(DOORS[top])} only")
+        elif item.component in LIGHT and top in ("cv2", "scipy", "h5py", "PIL", "google"):
+            problems.append(f"{item.name}: imports {top}, but is a light module")
+    return problems
+
+
+def called(node: ast.AST) -> str:
+    """`eval`, `pickle.load`, ... for a call of a plain or dotted name."""
+    parts: List[str] = []
+    target = node.func if isinstance(node, ast.Call) else node
+    while isinstance(target, ast.Attribute):
+        parts.append(target.attr)
+        target = target.value
+    return ".".join(reversed([*parts, target.id])) if isinstance(target, ast.Name) else ""
+
+
+NEVER_CALLED = {
+    "eval",
+    "exec",
+    "compile",
+    "pickle.load",
+    "pickle.loads",
+    "os.chdir",
+    "os.system",
+    "logging.basicConfig",
+}
+NEVER_CALLED |= {
+    "warnings.simplefilter",
+    "warnings.filterwarnings",
+    "tf.disable_v2_behavior",
+    "tf.disable_eager_execution",
+}
+NEVER_CALLED |= {"tf.InteractiveSession", "tf.reset_default_graph"}
+
+
+def habit_problems(item: Module) -> List[str]:
+    problems = []
+    for node in ast.walk(item.tree):
+        found = ""
+        if isinstance(node, ast.Call) and called(node) in NEVER_CALLED:
+            found = f"call of {called(node)}"
+        elif isinstance(node, ast.ExceptHandler) and node.type is None:
+            found = "bare except"
+        elif isinstance(node, ast.Assert):
+            found = "assert"
+        elif isinstance(node, ast.Attribute) and called(node) == "sys.path":
+            found = "use of sys.path"
+        if found:
+            problems.append(f"{item.name}:{node.lineno}: {found}")
+    if item.text.count("\n") > MAX_LINES:
+        problems.append(f"{item.name}: {item.text.count(chr(10))} lines, more than {MAX_LINES}")
+    return problems
+
+
+MODULES: Dict[str, Module] = {item.name: item for item in package()}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_one_way(name):
+    assert import_problems(MODULES[name]) == []
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_the_package_has_no_bad_habits(name):
+    assert habit_problems(MODULES[name]) == []
+
+
+def test_every_module_has_exactly_one_row():
+    components: Set[str] = {item.component for item in MODULES.values()} - {FACADE}
+    assert sum(len(row) for row in LAYERS) == len(ROW)
+    assert components == set(ROW)
+
+
+BROKEN = {
+    "import gradcam_tf1.graph": "imports gradcam_tf1.graph, which is not below it",
+    "from gradcam_tf1.geometry import fit": "imports gradcam_tf1.geometry.fit, which is not below it",
+    "def late():\n    from gradcam_tf1 import graph": "imports gradcam_tf1.graph, which is not below it",
+    "from gradcam_tf1.utils import anything": "which has no row in LAYERS",
+    "from .errors import GradCamError": "relative import .errors.GradCamError",
+    "import tensorflow as tf": "imports tensorflow, allowed in ['tf_runtime'] only",
+    "from tensorflow.python.framework import ops": "imports tensorflow, allowed in ['tf_runtime'] only",
+    "import pickle": "imports pickle, allowed in ['nets'] only",
+    "x = eval('1')": ":1: call of eval",
+    "import pickle\nx = pickle.load(f)": ":2: call of pickle.load",
+    "try:\n    pass\nexcept:\n    pass": ":3: bare except",
+    "assert x": ":1: assert",
+    "import sys\nsys.path.insert(0, '..')": ":2: use of sys.path",
+    "x = 1\n" * (MAX_LINES + 1): f"{MAX_LINES + 1} lines",
+}
+
+
+@pytest.mark.parametrize("text", sorted(BROKEN))
+def test_a_broken_rule_is_found(text):
+    item = module("gradcam_tf1.labels", text)
+    assert BROKEN[text] in "\n".join(import_problems(item) + habit_problems(item))
+
+
+def test_a_light_module_stays_light():
+    assert import_problems(module("gradcam_tf1.errors", "import cv2")) == [
+        "gradcam_tf1.errors: imports cv2, but is a light module"
+    ]
+
+
+def test_imports_for_type_checkers_are_free():
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gradcam_tf1.graph import GradCamGraph"
+    assert import_problems(module("gradcam_tf1.labels", text)) == []

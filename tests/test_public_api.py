@@ -1,0 +1,110 @@
+"""What `import gradcam_tf1` promises: these names, documented, and no heavy import before one of them is used."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gradcam_tf1
+
+PACKAGE = Path(gradcam_tf1.__file__).parent
+
+EXPECTED = {
+    "BindingError",
+    "Binding",
+    "Explanation",
+    "GradCamError",
+    "GradCamGraph",
+    "GradientError",
+    "ImageFileError",
+    "KeyTensors",
+    "Labels",
+    "LayerInfo",
+    "LoadedModel",
+    "METHODS",
+    "METHOD_GROUPS",
+    "MapStatus",
+    "ModelFileError",
+    "OptionError",
+    "PRESETS",
+    "Preprocessing",
+    "Result",
+    "Results",
+    "TargetError",
+    "WeightsError",
+    "load",
+}
+TABLES = {"METHODS", "METHOD_GROUPS", "PRESETS"}
+
+
+def test_the_public_names_are_these():
+    assert set(gradcam_tf1.__all__) == EXPECTED
+    assert set(dir(gradcam_tf1)) == EXPECTED | {"__version__"}
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED - TABLES))
+def test_every_public_name_is_documented_down_to_its_methods(name):
+    value = getattr(gradcam_tf1, name)
+    assert (value.__doc__ or "").strip(), f"{name} has no docstring"
+    assert not value.__doc__.startswith(f"{name}("), f"{name} has only the docstring that dataclass makes"
+    if inspect.isclass(value):
+        own = [member for key, member in vars(value).items() if not key.startswith("_")]
+        members = [m for m in own if inspect.isfunction(m) or isinstance(m, property)]
+        assert [m for m in members if not (m.__doc__ or "").strip()] == []
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_every_table_has_something_in_it(name):
+    assert len(getattr(gradcam_tf1, name)) > 0
+
+
+def test_type_checkers_see_the_same_names():
+    """The imports under TYPE_CHECKING must say what the lazy look-up does."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == {name: f"gradcam_tf1.{module}" for name, module in gradcam_tf1._HOME.items()}
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(AttributeError, match=r"no attribute 'GradCAM'; its names are .*GradCamGraph"):
+        gradcam_tf1.GradCAM  # noqa: B018
+    with pytest.raises(ImportError, match="GradCAM"):
+        from gradcam_tf1 import GradCAM  # noqa: F401
+
+
+def test_a_star_import_gives_the_public_names():
+    names = {}
+    exec("from gradcam_tf1 import *", names)  # noqa: S102
+    assert set(names) - {"__builtins__"} == EXPECTED
+
+
+def heavy_modules_after(code: str) -> str:
+    """Which of the heavy modules a fresh Python holds after `code`."""
+    report = "import sys; print(sorted({'tensorflow', 'cv2', 'scipy', 'h5py', 'numpy'} & set(sys.modules)))"
+    command = [sys.executable, "-c", f"{code}\n{report}"]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip().splitlines()[-1]
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert heavy_modules_after("import gradcam_tf1; gradcam_tf1.__version__; dir(gradcam_tf1)") == "[]"
+    assert heavy_modules_after("from gradcam_tf1 import GradCamError, OptionError") == "[]"
+
+
+def test_records_and_tables_need_no_tensorflow():
+    assert heavy_modules_after("from gradcam_tf1 import KeyTensors, Explanation, Results") == "['numpy']"
+    assert "tensorflow" not in heavy_modules_after(
+        "from gradcam_tf1 import METHODS, PRESETS, Labels, GradCamGraph, load"
+    )
+
+
+def test_help_needs_no_tensorflow():
+    code = (
+        "from gradcam_tf1.cli import main\ntry: main(['run', '--help'])\nexcept SystemExit as end: assert not end.code"
+    )
+    assert "tensorflow" not in heavy_modules_after(code)
