@@ -39,7 +39,7 @@ bench:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/python" benchmarks/bench.py
 
 clean:
-	rm -rf build dist *.egg-info out demo_out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist *.egg-info out demo_out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name '.venv-*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

@@ -56,7 +56,31 @@ _NAMES = {
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "METHODS",
+    "METHOD_GROUPS",
+    "PRESETS",
+    "Binding",
+    "BindingError",
+    "Explanation",
+    "GradCamError",
+    "GradCamGraph",
+    "GradientError",
+    "ImageFileError",
+    "KeyTensors",
+    "Labels",
+    "LayerInfo",
+    "LoadedModel",
+    "MapStatus",
+    "ModelFileError",
+    "OptionError",
+    "Preprocessing",
+    "Result",
+    "Results",
+    "TargetError",
+    "WeightsError",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:
