@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 TF1 = "python_version < '3.8'"
 TF2 = "python_version >= '3.9'"
@@ -16,8 +16,9 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.7,!=3.8.*,<3.14",
-    packages=["gradcam_tf1", "gradcam_tf1.loaders", "gradcam_tf1.nets"],
     # nets/ installs inside the package: TF-Slim also has a top-level package called nets
+    packages=find_packages(include=["gradcam_tf1*"])
+    + [f"gradcam_tf1.{name}" for name in find_packages(include=["nets*"])],
     package_dir={"gradcam_tf1": "gradcam_tf1", "gradcam_tf1.nets": "nets"},
     package_data={
         "gradcam_tf1": ["py.typed"],
