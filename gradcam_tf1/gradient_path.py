@@ -6,6 +6,9 @@ from typing import List, Optional, Set
 
 from gradcam_tf1.tf_runtime import is_differentiable, tf
 
+# they read sizes, not values: a path through them is none
+SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
+
 
 def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
     """One message on why d(score)/d(target) does not exist: no path, or the first blocking op from the score down.
@@ -35,7 +38,7 @@ def _ops_after(tensor: tf.Tensor) -> Set[tf.Operation]:
     while stack:
         for output in stack.pop().outputs:
             for consumer in output.consumers():
-                if consumer not in seen:
+                if consumer not in seen and consumer.type not in SHAPE_OPS:
                     seen.add(consumer)
                     stack.append(consumer)
     return seen

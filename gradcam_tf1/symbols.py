@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Hashable, List, Tuple
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradient_path import explain_missing_gradient
+from gradcam_tf1.gradient_path import SHAPE_OPS, explain_missing_gradient
 from gradcam_tf1.heads import HEADS, class_probabilities
 from gradcam_tf1.methods import LayerMethod, PixelMethod
 from gradcam_tf1.tf_runtime import tf, unfinalized
@@ -134,7 +134,7 @@ def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:
         for tensor in level:
             if tensor.dtype.is_floating and tensor.shape.rank in (3, 4):
                 return tensor
-        consumers = [op for tensor in level for op in tensor.consumers() if op.type not in ("Shape", "Size", "Rank")]
+        consumers = [op for tensor in level for op in tensor.consumers() if op.type not in SHAPE_OPS]
         level = [output for op in consumers for output in op.outputs if output not in seen]
         seen.update(level)
     raise GradientError(f"no picture of floats is made from '{binding.input}'; pixel methods need one")

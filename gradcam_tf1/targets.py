@@ -29,7 +29,7 @@ def target_codes(targets: Any, images: int, classes: int, labels: Optional[Label
     """
     if targets is None:
         return np.full((images, 1), TOP1, np.int32)
-    if isinstance(targets, (str, int, np.integer)):
+    if isinstance(targets, str) or not hasattr(targets, "__len__"):
         targets = [targets]
     rows = [row if isinstance(row, (list, tuple, np.ndarray)) else None for row in targets]
     if rows and all(row is not None for row in rows):

@@ -47,6 +47,10 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
             graph.finalize()
 
 
+# registered with a gradient function that returns None
+_GRADIENT_IS_NONE = ("Floor", "Ceil", "Round", "Rint")
+
+
 def is_differentiable(op: tf.Operation) -> bool:
     """Whether a gradient passes through `op`: its type has a gradient function and it yields floats.
 
@@ -58,4 +62,5 @@ def is_differentiable(op: tf.Operation) -> bool:
         has_function = ops.get_gradient_function(op) is not None or not op.inputs
     except LookupError:
         return False
+    has_function = has_function and op.type not in _GRADIENT_IS_NONE
     return has_function and any(output.dtype.is_floating for output in op.outputs)

@@ -1,0 +1,64 @@
+"""A missing gradient is explained by the op that blocks it."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradcam_tf1.errors import GradientError
+from gradcam_tf1.symbols import gradients, pixel_tensor
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Binding
+
+
+def net(block):
+    """x - features - block - logits."""
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [None, 4, 4, 3], name="x")
+        features = tf.nn.relu(x, name="features")
+        tf.identity(block(features), name="logits")
+        tf.placeholder(tf.float32, [None, 4], name="elsewhere")
+    return graph
+
+
+def slope(graph, target="features:0"):
+    with graph.as_default():
+        return gradients(graph.get_tensor_by_name("logits:0"), [graph.get_tensor_by_name(target)])
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (lambda a: tf.to_float(tf.argmax(tf.reduce_mean(a, [1, 2]), 1)), r"\(Cast\)|\(ArgMax\)"),
+        (lambda a: tf.stop_gradient(tf.reduce_mean(a, [1, 2]), name="frozen"), r"stops at 'frozen' \(StopGradient\)"),
+        (lambda a: tf.to_float(tf.reduce_mean(a, [1, 2], name="pooled") > 0.5), r"stops at"),
+        (lambda a: tf.reshape(tf.floor(tf.reduce_mean(a, [1, 2])), [tf.shape(a)[0], 3]), r"\(Floor\).*bind 'Mean:0'"),
+        (lambda a: tf.floor(tf.reduce_mean(a, [1, 2]), name="floored"), r"\(Floor\).*bind 'Mean:0'"),
+    ],
+)
+def test_the_blocking_op_is_named(block, message):
+    with pytest.raises(GradientError, match=message):
+        slope(net(block))
+
+
+def test_no_path_is_said_plainly():
+    graph = net(lambda a: tf.reduce_mean(a, [1, 2]))
+    with pytest.raises(GradientError, match="'logits:0' does not depend on 'elsewhere:0'"):
+        slope(graph, "elsewhere:0")
+
+
+def test_pixels_of_an_integer_input_are_the_first_floats_made_from_it():
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.uint8, [None, None, None, 3], name="x")
+        tf.to_float(tf.shape(x)[1], name="height")
+        tf.image.resize_bilinear(tf.cast(x, tf.float32, name="floats"), [8, 8], name="resized")
+    assert pixel_tensor(graph, Binding("x:0", "y:0", "z:0")).name == "floats:0"
+
+
+def test_an_input_that_never_becomes_a_picture_of_floats_is_an_error():
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.identity(tf.placeholder(tf.uint8, [None, 8, 8, 3], name="x"))
+    with pytest.raises(GradientError, match="no picture of floats is made from 'x:0'"):
+        pixel_tensor(graph, Binding("x:0", "y:0", "z:0"))
