@@ -1,4 +1,4 @@
-"""The switch: off it is TensorFlow's own gradient to the bit, on it drops negative gradients, in its own thread only."""
+"""The switch: off it is TensorFlow's own gradient to the bit, on it drops negative gradients, in its own thread."""
 
 from __future__ import annotations
 

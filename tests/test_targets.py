@@ -59,5 +59,5 @@ def test_a_name_needs_labels():
 
 def test_an_ambiguous_name_lists_its_ids():
     labels = Labels(["crane", "dog", "crane"], 0)
-    with pytest.raises(TargetError, match="0.*2"):
+    with pytest.raises(TargetError, match=r"0.*2"):
         target_codes("crane", images=1, classes=3, labels=labels)
