@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator
 
 
 class _LazyTensorFlow(ModuleType):
@@ -64,3 +64,27 @@ def is_differentiable(op: tf.Operation) -> bool:
         return False
     has_function = has_function and op.type not in _GRADIENT_IS_NONE
     return has_function and any(output.dtype.is_floating for output in op.outputs)
+
+
+def op_definition(op: str) -> Any:
+    """The OpDef of an op type, None where this runtime does not know it.
+
+    Import names only the first op or attribute it does not know, and only as text; neither runtime has a public way
+    to ask the registry.
+    """
+    from tensorflow.python.framework import op_def_registry
+
+    if hasattr(op_def_registry, "get_registered_ops"):
+        return op_def_registry.get_registered_ops().get(op)
+    return op_def_registry.get(op)
+
+
+def variable_keys(object_graph: bytes) -> Dict[str, str]:
+    """Variable name -> checkpoint key, from the object graph that tf.train.Checkpoint and Keras write.
+
+    The message that maps the one to the other has no public name.
+    """
+    from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+    message = trackable_object_graph_pb2.TrackableObjectGraph.FromString(object_graph)
+    return {a.full_name: a.checkpoint_key for node in message.nodes for a in node.attributes if a.full_name}

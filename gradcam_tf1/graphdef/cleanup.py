@@ -11,12 +11,9 @@ from gradcam_tf1.graphdef.nodes import edges
 Repair = Callable[[Any], Optional[str]]
 
 
-def clean(graph_def: Any, source: str) -> Tuple[str, ...]:
+def clean(graph_def: Any) -> Tuple[str, ...]:
     """Repair a GraphDef in place and say what was changed. Raises ModelFileError naming what cannot be repaired."""
-    try:
-        notes = [repair(graph_def) for repair in REPAIRS]
-    except ModelFileError as error:
-        raise ModelFileError(f"{source}: {error}") from error
+    notes = [repair(graph_def) for repair in REPAIRS]
     return tuple(note for note in notes if note)
 
 

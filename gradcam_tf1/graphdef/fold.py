@@ -1,0 +1,80 @@
+"""Folding variables into constants, on NodeDefs, for the whole graph at once: no output has to be named."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.handles import follow_handles
+from gradcam_tf1.graphdef.training import VARIABLES, cut_training
+from gradcam_tf1.tf_runtime import tf
+
+LIMIT = 2**31 - 1  # bytes of one protobuf message
+Read = Callable[[str], Optional[np.ndarray]]
+
+
+class Folded(NamedTuple):
+    """What folding did: how many variables became constants, and which had no value and became placeholders."""
+
+    constants: int
+    missing: Tuple[str, ...]
+
+
+def fold(graph_def: Any, read: Read) -> Folded:
+    """Turn every variable that inference can use into a Const, in place; training-only ops go.
+
+    read: variable node name -> its value, or None where there is none; called once per variable, so that no second
+    copy of the weights is kept. A variable without value becomes a Placeholder of its name: harmless where no
+    output needs it, and named as unfed where one does.
+
+    Raises:
+        ModelFileError: a value does not fit its variable, or the weights exceed 2 GB.
+    """
+    cut_training(graph_def)
+    handles: Dict[str, int] = {}
+    missing, total, constants = [], 0, 0
+    for node in graph_def.node:
+        if node.op not in VARIABLES:
+            continue
+        value = read(node.name)
+        if node.op == "VarHandleOp":
+            handles[node.name] = node.attr["dtype"].type
+        if value is None:
+            missing.append(node.name)
+            _become(node, "Placeholder", ("dtype", "shape"))
+            continue
+        total += value.nbytes
+        if total > LIMIT:
+            raise ModelFileError("the weights exceed 2 GB, the limit of a graph with its weights inside")
+        _become_const(node, value)
+        constants += 1
+    follow_handles(graph_def, handles)
+    return Folded(constants, tuple(missing))
+
+
+def _become(node: Any, op: str, keep: Tuple[str, ...]) -> None:
+    node.op = op
+    del node.input[:]
+    for name in [name for name in node.attr if name not in keep]:
+        del node.attr[name]
+
+
+def _become_const(node: Any, value: np.ndarray) -> None:
+    dtype = tf.as_dtype(node.attr["dtype"].type).base_dtype
+    expected = tf.TensorShape(node.attr["shape"].shape)
+    if not expected.is_compatible_with(value.shape):
+        raise ModelFileError(f"the value of variable {node.name!r} has shape {value.shape}, the graph wants {expected}")
+    if dtype != tf.string and tf.as_dtype(value.dtype) != dtype:
+        raise ModelFileError(f"the value of variable {node.name!r} is {value.dtype}, the graph wants {dtype.name}")
+    _become(node, "Const", ("dtype",))
+    node.attr["dtype"].type = dtype.as_datatype_enum
+    tensor = node.attr["value"].tensor
+    if dtype == tf.string:
+        tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
+        return
+    tensor.dtype = dtype.as_datatype_enum
+    for size in value.shape:
+        tensor.tensor_shape.dim.add().size = size
+    tensor.tensor_content = value.tobytes()  # one copy; make_tensor_proto and CopyFrom would make two

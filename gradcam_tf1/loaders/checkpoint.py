@@ -1,0 +1,207 @@
+"""Checkpoints: the graph from .meta or from the user's function, the values from the index and data files."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.restore import Entry, restored_entries
+from gradcam_tf1.loaders.content import Content
+from gradcam_tf1.loaders.frozen import finish, read_message
+from gradcam_tf1.graphdef.training import VARIABLES
+from gradcam_tf1.tf_runtime import tf, variable_keys
+from gradcam_tf1.types import KeyTensors, LoadedModel
+
+_SUFFIX = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
+_AVERAGE = "/ExponentialMovingAverage"
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+Build = Callable[[], Any]
+
+
+def is_checkpoint(content: Content) -> bool:
+    """Whether this is a prefix, one of a checkpoint's files, or a folder that holds checkpoints."""
+    if content.kind == "folder":
+        return bool(_latest(content.path))
+    if content.kind == "missing":
+        return any(os.path.exists(content.path + end) for end in (".index", ".meta")) or bool(_shards(content.path))
+    return content.kind in ("meta graph", "meta graph text", "table", "shard", "checkpoint state")
+
+
+def load_checkpoint(content: Content, build: Optional[Build]) -> LoadedModel:
+    """A frozen graph from .meta + checkpoint, or from checkpoint + the user's graph-building function."""
+    prefix = find_prefix(content)
+    values = Values(prefix)
+    if build is not None:
+        return _from_function(values, build)
+    meta = prefix + ".meta"
+    if not os.path.isfile(meta):
+        raise ModelFileError(
+            f"{prefix} has no .meta file, so its graph is unknown; put {os.path.basename(meta)} beside it, "
+            "or pass the function that builds the graph: load(prefix, build=function)"
+        )
+    return from_meta_graph(read_message(meta, tf.MetaGraphDef, content.kind == "meta graph text"), values, prefix, "checkpoint")
+
+
+def find_prefix(content: Content) -> str:
+    """The common part of a checkpoint's file names. Raises ModelFileError where the named one is not there."""
+    path = content.path
+    if content.kind == "folder":
+        return _latest(path)
+    if content.kind == "checkpoint state":
+        prefix = _latest(os.path.dirname(path) or ".", path)
+        if not prefix:
+            raise ModelFileError(f"{path} names a checkpoint that is not beside it; give the checkpoint's prefix or folder")
+        return prefix
+    return path if content.kind == "missing" else _SUFFIX.sub("", path)
+
+
+def _latest(folder: str, state_file: str = "") -> str:
+    """The newest checkpoint of a folder: the one its `checkpoint` file names, looked up here, else the last one."""
+    state_file = state_file or os.path.join(folder, "checkpoint")
+    if os.path.isfile(state_file):
+        with open(state_file, encoding="utf-8", errors="replace") as file:
+            named = re.search(r'^model_checkpoint_path:\s*"(.*)"', file.read(), re.MULTILINE)
+        # An absolute path in it is where the net was trained; here the files lie beside the state file.
+        for prefix in [os.path.join(folder, named.group(1)), os.path.join(folder, re.split(r"[\\/]", named.group(1))[-1])] if named else []:
+            if os.path.exists(prefix + ".index") or os.path.isfile(prefix):
+                return prefix
+    found = glob.glob(os.path.join(glob.escape(folder), "*.index")) or glob.glob(os.path.join(glob.escape(folder), "*.meta"))
+    return _SUFFIX.sub("", max(found, key=_step)) if found else ""
+
+
+def _step(path: str) -> Tuple[int, str]:
+    digits = re.search(r"-(\d+)\.\w+$", path)
+    return (int(digits.group(1)) if digits else -1, path)
+
+
+def _shards(prefix: str) -> List[str]:
+    return sorted(glob.glob(glob.escape(prefix) + ".data-?????-of-?????"))
+
+
+class Values:
+    """The values of one checkpoint, read one by one when a graph wants them."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        _check_files(prefix)
+        with self._errors("its index"):
+            self._reader = tf.train.load_checkpoint(prefix)
+            self.keys = set(self._reader.get_variable_to_shape_map())
+        self._by_variable = self._object_keys()
+        self.averaged: List[str] = []
+
+    def find(self, names: List[str], entry: Optional[Entry] = None) -> Optional[np.ndarray]:
+        """The value a graph's own saver would restore, else the one under a name of the variable, else None."""
+        if entry is not None and entry.key in self.keys:
+            return self._read(entry)
+        for name in names:
+            for key in (name, self._by_variable.get(name)):
+                if key in self.keys:
+                    return self._read(Entry(key))
+        for name in names:
+            if name + _AVERAGE in self.keys:
+                self.averaged.append(name)
+                return self._read(Entry(name + _AVERAGE))
+        return None
+
+    def _read(self, entry: Entry) -> np.ndarray:
+        with self._errors(f"the value of {entry.key!r}"):
+            value = np.asarray(self._reader.get_tensor(entry.key))
+            return value if entry.slices is None else np.ascontiguousarray(value[entry.slices])
+
+    def _object_keys(self) -> Dict[str, str]:
+        """Variable name -> key, for checkpoints of tf.train.Checkpoint and Keras `save_weights`."""
+        if OBJECT_GRAPH not in self.keys:
+            return {}
+        with self._errors("its object graph"):
+            return variable_keys(self._reader.get_tensor(OBJECT_GRAPH))
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
+            first = str(error).split("\n")[0]
+            raise ModelFileError(f"checkpoint {self.prefix} is damaged or incomplete, {what} cannot be read: {first}") from error
+
+
+def _check_files(prefix: str) -> None:
+    shards = _shards(prefix)
+    if os.path.isfile(prefix) and not os.path.exists(prefix + ".index"):
+        return  # one file of the first checkpoint format
+    if not os.path.exists(prefix + ".index"):
+        raise ModelFileError(f"checkpoint {prefix} is incomplete: {prefix}.index is missing (found: {_beside(prefix)})")
+    total = int(shards[0][-5:]) if shards else 1
+    for number in range(total):
+        shard = f"{prefix}.data-{number:05d}-of-{total:05d}"
+        if shard not in shards:
+            raise ModelFileError(f"checkpoint {prefix} is incomplete: {shard} is missing (found: {_beside(prefix)})")
+    for path in [prefix + ".index", *shards]:
+        if os.path.getsize(path) == 0 and path.endswith(".index"):
+            raise ModelFileError(f"{path} is empty (0 bytes); expected the index of a checkpoint")
+
+
+def _beside(prefix: str) -> str:
+    return ", ".join(sorted(os.path.basename(path) for path in glob.glob(glob.escape(prefix) + "*"))) or "nothing"
+
+
+def from_meta_graph(meta: Any, values: Values, source: str, kind: str) -> LoadedModel:
+    """A frozen graph from a MetaGraphDef, read by the names its own saver uses."""
+    graph_def = tf.GraphDef()
+    graph_def.CopyFrom(meta.graph_def)
+    return fold_checkpoint(graph_def, values, source, kind, meta.saver_def.filename_tensor_name)
+
+
+def fold_checkpoint(
+    graph_def: Any, values: Values, source: str, kind: str, filename_tensor: str = "", **names: Tuple[str, ...]
+) -> LoadedModel:
+    """Fold the values of a checkpoint into a graph. names: inputs and outputs of the record."""
+    entries = restored_entries(graph_def, filename_tensor)
+    aliases = {node.name: [node.name] for node in graph_def.node if node.op in VARIABLES}
+    for node in graph_def.node:
+        shared = node.attr["shared_name"].s.decode("utf-8") if node.name in aliases else ""
+        if shared and shared != node.name:
+            aliases[node.name].append(shared)
+    model = finish(graph_def, source, kind, lambda name: values.find(aliases[name], entries.get(name)), **names)
+    if not values.averaged:
+        return model
+    note = f"{len(values.averaged)} variables take their moving averages, the only values in the checkpoint"
+    return replace(model, notes=(*model.notes, note))
+
+
+def _from_function(values: Values, build: Build) -> LoadedModel:
+    graph = tf.Graph()
+    with graph.as_default():
+        declared = build()
+        variables = tf.global_variables()
+        if not variables:
+            raise ModelFileError(f"the graph-building function for {values.prefix} made no variables in the default graph")
+        saver = tf.train.Saver(variables)  # its restore ops say how partitioned variables are stored
+    inputs, outputs = _declared(declared)
+    filename = saver.saver_def.filename_tensor_name
+    graph_def = graph.as_graph_def()
+    return fold_checkpoint(graph_def, values, values.prefix, "checkpoint", filename, inputs=inputs, outputs=outputs)
+
+
+def _declared(declared: Any) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """Tensor names of what the function returned: KeyTensors, or a dict with `input` and `logits`; else nothing."""
+    if isinstance(declared, KeyTensors):
+        declared = {"input": declared.input, "logits": declared.logits}
+    if not isinstance(declared, dict):
+        return (), ()
+    inputs, outputs = declared.get("input"), declared.get("logits")
+    return _tensor_names(inputs), _tensor_names(outputs)
+
+
+def _tensor_names(given: Any) -> Tuple[str, ...]:
+    if given is None:
+        return ()
+    name = getattr(given, "name", given)
+    return (name if ":" in name else name + ":0",)
