@@ -143,7 +143,7 @@ class GradCamGraph:
         for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
             if have is not None and want not in (None, have):
                 raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
-        return fit(image, tuple(have or want for have, want in zip(fixed, self.size)), self.fit_mode)
+        return fit(image, (fixed[0] or self.size[0], fixed[1] or self.size[1]), self.fit_mode)
 
     def explain(
         self,
@@ -206,23 +206,24 @@ def _hook_answer(net: GradCamGraph) -> KeyTensors:
     answer = net.fetch_key_tensors()
     if answer is not None:
         return answer
-    found = {new: getattr(net, old, None) for old, new in _OLDER_STYLE.items()}
-    if found["input"] is None or found["logits"] is None:
+    x, logit, layer, feed = (getattr(net, name, None) for name in ("X", "logit", "layer", "feed_dict"))
+    if x is None or logit is None:
         raise BindingError(
             "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
             "assign self.X, self.logit, self.layer and self.feed_dict"
         )
-    return KeyTensors(**{**found, "feed": found["feed"] or {}})
-
-
-_OLDER_STYLE = {"X": "input", "logit": "logits", "layer": "layer", "feed_dict": "feed"}
+    return KeyTensors(x, logit, layer, feed or {})
 
 
 def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:
     """The hook's answer, completed by what the constructor was given."""
-    names = ("input", "logits", "layer", "probabilities")
-    fields = {name: getattr(given if getattr(answer, name) is None else answer, name) for name in names}
-    return KeyTensors(feed={**given.feed, **answer.feed}, **fields)
+
+    def pick(name: str) -> Any:
+        return getattr(given if getattr(answer, name) is None else answer, name)
+
+    return KeyTensors(
+        pick("input"), pick("logits"), pick("layer"), {**given.feed, **answer.feed}, pick("probabilities")
+    )
 
 
 def _session_config() -> Any:

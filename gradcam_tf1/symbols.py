@@ -59,7 +59,7 @@ class Symbols:
         codes = self.codes(slot)
         ranking = self._once("ranking", self._ranking)
         places = tf.maximum(-codes - 1, 0)
-        return tf.where(codes >= 0, codes, tf.gather_nd(ranking, _with_row(places)))
+        return tf.where_v2(codes >= 0, codes, tf.gather_nd(ranking, _with_row(places)))
 
     def _ranking(self) -> tf.Tensor:
         scores = self.scores("logit")
