@@ -35,17 +35,15 @@ _OUTPUT = re.compile(r"\.(png|npz|jsonl?|html|csv)$", re.IGNORECASE)
 class Namer:
     """Gives every file of one run its name.
 
-    naming: "source" or "indexed". layers: the layer tensors of the run; they are named in files only if several.
-    Pictures must be given in the order of the listing: where two stems would be alike, the later one gets "~2".
+    naming: "source" or "indexed". Pictures must be given in the order of the listing: where two stems
+    would be alike, the later one gets "~2".
     Raises: OptionError for an unknown naming.
     """
 
-    def __init__(self, naming: str = "source", layers: Sequence[str] = ()) -> None:
+    def __init__(self, naming: str = "source") -> None:
         if naming not in NAMINGS:
             raise OptionError(f"no naming {naming!r}; possible: {', '.join(NAMINGS)}")
         self.naming = naming
-        several = len(layers) > 1
-        self._layers = {name: f".l{i}-{slug(name)}" for i, name in enumerate(layers, 1)} if several else {}
         self._taken: Dict[str, int] = {}
 
     def stem(self, relative: str, index: int) -> str:
@@ -66,10 +64,17 @@ class Namer:
         tokens = [f"{text}-{id_}" if text in shared else text or str(id_) for id_, text in zip(class_ids, slugs)]
         return [_untaken(token.lstrip("-"), taken) for token in tokens]
 
-    def names(self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str]) -> Dict[str, str]:
-        """Kind -> name for the files of one map, "/" between folders."""
+    def names(self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str]) -> dict[str, str]:
+        """Kind -> name for the files of one map, "/" between folders. layer: its token, "" where none is needed."""
         tokens = f"{stem}.{target}.{method}" if self.naming == "source" else f"{method}_{stem}_class_{target}"
-        return {kind: tokens + self._layers.get(layer, "") + _ENDINGS[kind] for kind in kinds}
+        return {kind: tokens + layer + _ENDINGS[kind] for kind in kinds}
+
+
+def layer_tokens(layers: Sequence[str]) -> dict[str, str]:
+    """Layer tensor -> its part of a file name; only if several were asked for does it say anything."""
+    several = len(layers) > 1
+    tokens = {name: f".l{place}-{slug(name)}" if several else "" for place, name in enumerate(layers, 1)}
+    return {"": "", **tokens}
 
 
 def slug(text: str) -> str:

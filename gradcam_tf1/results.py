@@ -128,13 +128,16 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
 
     Operators work element by element as numpy's do: `results == 3` is a bool array, `results[results == 3]` holds the
     pictures predicted as class 3. A failed picture counts as class -1.
-    out_folder: where the pictures are. manifest: path of its manifest.jsonl.
+    out_folder: where the pictures are. manifest: path of its manifest.jsonl. warnings: sentences for the user.
     """
 
-    def __init__(self, items: Iterable[Result], out_folder: str = "", manifest: str = "") -> None:
-        self._items: List[Result] = list(items)
+    def __init__(
+        self, items: Iterable[Result], out_folder: str = "", manifest: str = "", warnings: Iterable[str] = ()
+    ) -> None:
+        self._items = list(items)
         self.out_folder = out_folder
         self.manifest = manifest
+        self.warnings = tuple(warnings)
 
     @property
     def failed(self) -> List[Result]:
@@ -150,7 +153,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
         if np.ndim(chosen) == 0:
             return self._items[chosen]
         if np.ndim(chosen) == 1:
-            return Results((self._items[i] for i in chosen), self.out_folder, self.manifest)
+            return Results((self._items[i] for i in chosen), self.out_folder, self.manifest, self.warnings)
         return np.asarray(self)[index]
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.naming import NAMINGS, Namer, slug
+from gradcam_tf1.naming import NAMINGS, Namer, layer_tokens, slug
 
 LAYERS = ("a/b:0", "a_b:0", "a b:0")
 METHODS = ("gradcam", "guided_gradcam", "guided_backprop", "positive", "negative")
@@ -23,7 +23,7 @@ KINDS = ("overlay", "heatmap", "raw")
 def main_name(relative, class_id=24, label="great grey owl", method="gradcam", naming="source", index=0):
     namer = Namer(naming)
     stem = namer.stem(relative, index)
-    return namer.names(stem, namer.targets([class_id], [label])[0], method, "conv:0", ["overlay"])["overlay"]
+    return namer.names(stem, namer.targets([class_id], [label])[0], method, "", ["overlay"])["overlay"]
 
 
 def test_source_names_mirror_the_folders_and_keep_the_extension():
@@ -44,7 +44,7 @@ def test_indexed_names_are_those_of_the_issue():
 
 def test_every_kind_of_one_map():
     namer = Namer("source")
-    assert namer.names("a.jpg", "c1", "gradcam", "conv:0", KINDS) == {
+    assert namer.names("a.jpg", "c1", "gradcam", "", KINDS) == {
         "overlay": "a.jpg.c1.gradcam.png",
         "heatmap": "a.jpg.c1.gradcam.heatmap.png",
         "raw": "a.jpg.c1.gradcam.npz",
@@ -53,16 +53,12 @@ def test_every_kind_of_one_map():
 
 
 def test_layers_are_named_only_if_several_and_never_mixed_up():
-    assert Namer("source", ["conv5/Relu:0"]).names("a", "c1", "gradcam", "conv5/Relu:0", ["overlay"]) == {
-        "overlay": "a.c1.gradcam.png"
-    }
-    namer = Namer("indexed", LAYERS)
-    names = [namer.names("0", "cat", "gradcam", layer, ["overlay"])["overlay"] for layer in LAYERS]
-    assert names == [
-        "gradcam_0_class_cat.l1-a-b-0.png",
-        "gradcam_0_class_cat.l2-a_b-0.png",
-        "gradcam_0_class_cat.l3-a-b-0.png",
-    ]
+    assert layer_tokens(["conv5/Relu:0"]) == {"": "", "conv5/Relu:0": ""}
+    tokens = layer_tokens(LAYERS)
+    assert tokens == {"": "", "a/b:0": ".l1-a-b-0", "a_b:0": ".l2-a_b-0", "a b:0": ".l3-a-b-0"}
+    names = Namer("indexed").names("0", "cat", "gradcam", tokens["a_b:0"], ["overlay", "heatmap"])
+    assert names["overlay"] == "gradcam_0_class_cat.l2-a_b-0.png"
+    assert names["heatmap"] == "gradcam_0_class_cat.l2-a_b-0.heatmap.png"
 
 
 def test_two_classes_of_one_label_get_their_ids():
@@ -163,12 +159,12 @@ def as_a_file_system_sees(name):
 )
 def test_no_two_files_collide_and_all_lie_inside_the_folder(relatives, classes, naming, several):
     layers = LAYERS if several else LAYERS[:1]
-    namer = Namer(naming, layers)
+    namer = Namer(naming)
     written = []
     for index, relative in enumerate(relatives):
         stem = namer.stem(relative, index)
         tokens = namer.targets(list(classes), list(classes.values()))
-        for token, method, layer in product(tokens, METHODS, layers):
+        for token, method, layer in product(tokens, METHODS, map(layer_tokens(layers).get, layers)):
             written += namer.names(stem, token, method, layer, KINDS).values()
     seen = {as_a_file_system_sees(name) for name in written}
     assert len(seen) == len(written) == len(relatives) * len(classes) * len(METHODS) * len(layers) * len(KINDS)
