@@ -1,0 +1,89 @@
+"""Every script in examples/ runs from another folder, on the demo net, and comes to a result that can be checked."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def example(name: str):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", str(EXAMPLES / f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def manifest(out: str):
+    return [json.loads(line) for line in Path(out, "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_example_is_short_and_has_a_test_here():
+    here = Path(__file__).read_text(encoding="utf-8")
+    for path in sorted(EXAMPLES.glob("*.py")):
+        assert f'example("{path.stem}")' in here, f"{path.name} has no test"
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 50, path.name
+
+
+def test_frozen_graph_folder():
+    results = example("frozen_graph_folder").main()
+    lines = manifest("out/folder")
+    assert len(results) == len(lines) == len(demo_scenes())
+    for result, line, scene in zip(results, lines, demo_scenes()):
+        assert DEMO_CLASSES[result.predicted] in scene.boxes
+        files = [path for map_ in line["targets"][0]["maps"] for path in map_["files"].values()]
+        assert len(files) >= 2
+        assert all(Path("out/folder", path).stat().st_size > 100 for path in files)
+
+
+def test_subclass_hooks_agree_with_automatic_binding():
+    by_hand = example("subclass_hooks").main()
+    assert [result.labels for result in by_hand] == [["star", "ring"]] * len(demo_scenes())
+    automatic = example("frozen_graph_folder").main()
+    assert list(by_hand) == list(automatic)
+    for result, scene in zip(by_hand, demo_scenes()):
+        present = [label in scene.boxes for label in result.labels]
+        assert [score > 0 for score in result.scores] == present, result.source
+
+
+def test_old_style_gives_the_array_of_predicted_classes():
+    predicted = example("old_style").main()
+    assert np.array_equal(np.asarray(predicted), np.asarray(example("frozen_graph_folder").main()))
+    assert np.asarray(predicted).dtype == np.int64
+    assert 0 <= np.min(predicted) <= np.max(predicted) < len(DEMO_CLASSES)
+
+
+def test_from_session_leaves_the_graph_alone(capsys):
+    explanation = example("from_session").main()
+    assert "0 ops were added to your graph" in capsys.readouterr().out
+    assert explanation.class_ids.tolist() == [[0, 3], [0, 3]]
+    assert explanation["gradcam"].shape == (2, 2, 16, 16)
+    assert explanation.placed("gradcam", 0).shape == demo_scenes()[0].size
+
+
+def test_custom_targets_light_up_the_right_objects():
+    assert example("custom_targets").main() >= 0.9
+
+
+def test_vgg19_folder_with_small_weights(capsys):
+    from gradcam_tf1.nets.vgg_layers import random_weights
+
+    layers = random_weights(19, classes=10, width=1 / 32).layers
+    np.savez("vgg19.npz", **{f"{name}/{part}": pair[i] for name, pair in layers.items() for i, part in enumerate("Wb")})
+    photo = demo_scenes()[0]
+    results = example("vgg19_folder").main("vgg19.npz", photo.path, "out")
+    (line,) = manifest("out")
+    assert 0 <= results[0].predicted < 10
+    assert {map_["layer"] for map_ in line["targets"][0]["maps"]} >= {"conv5_4/Relu:0"}
