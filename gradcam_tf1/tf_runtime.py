@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 
 class _LazyTensorFlow(ModuleType):
@@ -88,3 +88,31 @@ def variable_keys(object_graph: bytes) -> Dict[str, str]:
 
     message = trackable_object_graph_pb2.TrackableObjectGraph.FromString(object_graph)
     return {a.full_name: a.checkpoint_key for node in message.nodes for a in node.attributes if a.full_name}
+
+
+def saved_model_message() -> Any:
+    """The message class of saved_model.pb; only the graphs inside it have a public class."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    return saved_model_pb2.SavedModel
+
+
+Flat = Tuple[Any, Tuple[str, ...], Tuple[str, ...]]  # GraphDef, input names, output names
+
+
+def flatten_saved_model(folder: str, tags: Sequence[str], signature: str) -> Flat:
+    """One signature of a TF2-written SavedModel as an ordinary frozen graph."""
+    from tensorflow.python.eager import context
+
+    with context.eager_mode():  # the program may have switched eager execution off for its own graphs
+        loaded = tf.compat.v2.saved_model.load(folder, tags=list(tags))
+        return _flatten(loaded.signatures[signature])
+
+
+def _flatten(function: Any) -> Flat:
+    """A concrete function with its variables folded and its inner functions inlined; no public name does this."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=True)
+    inputs = tuple(tensor.name for tensor in frozen.inputs if tensor.dtype != tf.resource)
+    return frozen.graph.as_graph_def(), inputs, tuple(tensor.name for tensor in frozen.outputs)

@@ -6,7 +6,7 @@ import os
 from typing import Any, Callable, List, NamedTuple, Optional
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.loaders import checkpoint, frozen
+from gradcam_tf1.loaders import checkpoint, frozen, saved_model
 from gradcam_tf1.loaders.content import POSSIBLE, Content, identify, wrong
 from gradcam_tf1.types import LoadedModel
 
@@ -37,6 +37,10 @@ def _is_message(name: str) -> Callable[[Any, Options], bool]:
 FORMS: List[Form] = [
     Form(_is_file("graph"), lambda source, _: frozen.load_graph_file(source.path)),
     Form(_is_file("graph text"), lambda source, _: frozen.load_graph_file(source.path, text=True)),
+    Form(
+        lambda source, _: isinstance(source, Content) and saved_model.is_saved_model(source),
+        lambda source, options: saved_model.load_saved_model(source, options.tag, options.signature),
+    ),
     Form(
         lambda source, _: isinstance(source, Content) and checkpoint.is_checkpoint(source),
         lambda source, options: checkpoint.load_checkpoint(source, options.build),

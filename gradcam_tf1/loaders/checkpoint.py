@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.restore import Entry, restored_entries
-from gradcam_tf1.loaders.content import Content
+from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.frozen import finish, read_message
 from gradcam_tf1.graphdef.training import VARIABLES
 from gradcam_tf1.tf_runtime import tf, variable_keys
@@ -46,7 +46,8 @@ def load_checkpoint(content: Content, build: Optional[Build]) -> LoadedModel:
             f"{prefix} has no .meta file, so its graph is unknown; put {os.path.basename(meta)} beside it, "
             "or pass the function that builds the graph: load(prefix, build=function)"
         )
-    return from_meta_graph(read_message(meta, tf.MetaGraphDef, content.kind == "meta graph text"), values, prefix, "checkpoint")
+    message = read_message(meta, tf.MetaGraphDef, identify(meta).kind == "meta graph text")
+    return fold_meta_graph(message, values, prefix, "checkpoint")
 
 
 def find_prefix(content: Content) -> str:
@@ -152,17 +153,14 @@ def _beside(prefix: str) -> str:
     return ", ".join(sorted(os.path.basename(path) for path in glob.glob(glob.escape(prefix) + "*"))) or "nothing"
 
 
-def from_meta_graph(meta: Any, values: Values, source: str, kind: str) -> LoadedModel:
-    """A frozen graph from a MetaGraphDef, read by the names its own saver uses."""
-    graph_def = tf.GraphDef()
-    graph_def.CopyFrom(meta.graph_def)
-    return fold_checkpoint(graph_def, values, source, kind, meta.saver_def.filename_tensor_name)
+def fold_meta_graph(meta: Any, values: Values, source: str, kind: str, **names: Tuple[str, ...]) -> LoadedModel:
+    """A frozen graph from a MetaGraphDef (changed in place) and a checkpoint, by the names its own saver uses."""
+    return _fold(meta.graph_def, values, source, kind, meta.saver_def.filename_tensor_name, **names)
 
 
-def fold_checkpoint(
-    graph_def: Any, values: Values, source: str, kind: str, filename_tensor: str = "", **names: Tuple[str, ...]
+def _fold(
+    graph_def: Any, values: Values, source: str, kind: str, filename_tensor: str, **names: Tuple[str, ...]
 ) -> LoadedModel:
-    """Fold the values of a checkpoint into a graph. names: inputs and outputs of the record."""
     entries = restored_entries(graph_def, filename_tensor)
     aliases = {node.name: [node.name] for node in graph_def.node if node.op in VARIABLES}
     for node in graph_def.node:
@@ -187,7 +185,7 @@ def _from_function(values: Values, build: Build) -> LoadedModel:
     inputs, outputs = _declared(declared)
     filename = saver.saver_def.filename_tensor_name
     graph_def = graph.as_graph_def()
-    return fold_checkpoint(graph_def, values, values.prefix, "checkpoint", filename, inputs=inputs, outputs=outputs)
+    return _fold(graph_def, values, values.prefix, "checkpoint", filename, inputs=inputs, outputs=outputs)
 
 
 def _declared(declared: Any) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:

@@ -1,0 +1,107 @@
+"""SavedModels: those of TensorFlow 1 are a graph and a checkpoint; those of TensorFlow 2 are flattened by TensorFlow 2."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, Iterable, List, Optional, Tuple
+
+from gradcam_tf1 import tf_runtime as runtime
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.nodes import parse_edge
+from gradcam_tf1.graphdef.training import VARIABLES
+from gradcam_tf1.loaders.checkpoint import Values, fold_meta_graph
+from gradcam_tf1.loaders.content import Content, identify
+from gradcam_tf1.loaders.frozen import finish, load_graph_file, read_message
+from gradcam_tf1.tf_runtime import flatten_saved_model, saved_model_message, tf
+from gradcam_tf1.types import LoadedModel
+
+FILES = ("saved_model.pb", "saved_model.pbtxt")
+_DEFAULT_TAG, _DEFAULT_SIGNATURE = "serve", "serving_default"
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+
+
+def is_saved_model(content: Content) -> bool:
+    """Whether this is a SavedModel's folder or its saved_model.pb."""
+    if content.kind == "folder":
+        return any(os.path.isfile(os.path.join(content.path, name)) for name in FILES)
+    return content.kind in ("SavedModel", "SavedModel text")
+
+
+def load_saved_model(content: Content, tag: Optional[str], signature: Optional[str]) -> LoadedModel:
+    """A frozen graph from a SavedModel; its signature names the inputs and outputs."""
+    if content.kind == "folder":
+        path = next(path for path in (os.path.join(content.path, name) for name in FILES) if os.path.isfile(path))
+        content = identify(path)
+        if content.kind in ("graph", "graph text"):  # a frozen graph under that name
+            return load_graph_file(path, content.kind == "graph text")
+        if not is_saved_model(content):
+            raise ModelFileError(f"{path} is {content.kind}; expected a SavedModel")
+    folder = os.path.dirname(content.path) or "."
+    saved = read_message(content.path, saved_model_message(), content.kind == "SavedModel text")
+    meta = _pick_graph(saved.meta_graphs, tag, folder)
+    key, notes = _pick_signature(meta.signature_def, signature, folder)
+    if key and _written_by_tf2(meta, key):
+        return _flattened(folder, list(meta.meta_info_def.tags), key)
+    names = {}
+    if key:
+        names = {"inputs": _names(meta.signature_def[key].inputs), "outputs": _names(meta.signature_def[key].outputs)}
+    if any(node.op in VARIABLES for node in meta.graph_def.node):
+        values = Values(os.path.join(folder, "variables", "variables"))
+        model = fold_meta_graph(meta, values, folder, "SavedModel", **names)
+    else:
+        model = finish(meta.graph_def, folder, "SavedModel", **names)
+    return replace(model, notes=(*model.notes, *notes))
+
+
+def _pick_graph(graphs: Any, tag: Optional[str], folder: str) -> Any:
+    """The graph of the asked tags ("serve" or "serve,gpu"), else `serve`, else the only one."""
+    by_tags = {",".join(sorted(graph.meta_info_def.tags)): graph for graph in graphs}
+    asked = ",".join(sorted((tag or _DEFAULT_TAG).split(",")))
+    if asked in by_tags:
+        return by_tags[asked]
+    if tag is None and len(by_tags) == 1:
+        return graphs[0]
+    raise ModelFileError(f"{folder} has no graph tagged {asked!r}; tags found: {_listed(by_tags)}; choose one with tag=")
+
+
+def _pick_signature(signatures: Any, asked: Optional[str], folder: str) -> Tuple[Optional[str], List[str]]:
+    """The asked signature, else `serving_default`, else the only one; None, and a note, where the choice is open."""
+    keys = [key for key in sorted(signatures) if not key.startswith("__")]
+    if asked is not None and asked not in keys:
+        raise ModelFileError(f"{folder} has no signature {asked!r}; signatures found: {_listed(keys)}")
+    if asked is None and _DEFAULT_SIGNATURE in keys:
+        asked = _DEFAULT_SIGNATURE
+    if asked is None and len(keys) == 1:
+        asked = keys[0]
+    if asked is None:
+        return None, [f"no signature chosen (there are: {_listed(keys)}); inputs and outputs are searched in the graph"]
+    return asked, []
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names)) or "none"
+
+
+def _names(infos: Any) -> Tuple[str, ...]:
+    return tuple(infos[key].name for key in sorted(infos) if infos[key].name)
+
+
+def _written_by_tf2(meta: Any, key: str) -> bool:
+    """Whether the net hides in a function call: then the graph itself has only the call."""
+    calls = {node.name for node in meta.graph_def.node if node.op in _CALLS}
+    outputs = _names(meta.signature_def[key].outputs)
+    return meta.HasField("object_graph_def") and any(parse_edge(name).node in calls for name in outputs)
+
+
+def _flattened(folder: str, tags: List[str], key: str) -> LoadedModel:
+    if not runtime.IS_TF2:
+        raise ModelFileError(
+            f"{folder} was written by TensorFlow 2 (tf.saved_model.save), whose functions TensorFlow {tf.__version__} "
+            "cannot unpack; open it with the toolkit on TensorFlow 2, or freeze it there and load the .pb here"
+        )
+    try:
+        graph_def, inputs, outputs = flatten_saved_model(folder, tags, key)
+    except (OSError, tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        raise ModelFileError(f"{folder}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}") from error
+    return finish(graph_def, folder, "SavedModel", inputs=inputs, outputs=outputs)
