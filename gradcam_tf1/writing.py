@@ -127,12 +127,16 @@ def draw(
 def peak(map: np.ndarray, placement: Placement) -> tuple[int, int]:
     """(row, column) of the highest value on the original picture, in the part that the net saw.
 
+    Of equally high pixels (an upsampled map is flat from the centre of a border cell outwards) it is the one nearest
+    to the middle.
     Args: map: float32 [H, W], or [H, W, C], where the channels' magnitudes are added up.
     """
     top, left, bottom, right = placement.seen
     seen = map[top:bottom, left:right]
     flat = seen if seen.ndim == 2 else np.abs(seen).sum(axis=2)
-    row, column = np.unravel_index(int(np.argmax(flat)), flat.shape)
+    highest = np.argwhere(flat == flat.max())
+    off_middle = np.abs(highest + 0.5 - np.array(flat.shape) / 2).sum(axis=1)
+    row, column = highest[int(np.argmin(off_middle))]
     return top + int(row), left + int(column)
 
 
