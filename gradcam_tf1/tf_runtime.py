@@ -6,6 +6,8 @@ the first attribute is read, so tables of methods and loaders can be listed, and
 
 from __future__ import annotations
 
+import sys
+import warnings
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Dict, Iterator, Sequence, Tuple
@@ -116,3 +118,36 @@ def _flatten(function: Any) -> Flat:
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=True)
     inputs = tuple(tensor.name for tensor in frozen.inputs if tensor.dtype != tf.resource)
     return frozen.graph.as_graph_def(), inputs, tuple(tensor.name for tensor in frozen.outputs)
+
+
+def keras() -> Any:
+    """The Keras that builds TF1 graphs: tf.keras of TensorFlow 1, the package tf_keras beside TensorFlow 2."""
+    if int(tf.__version__.split(".")[0]) < 2:
+        return tf.keras
+    import tf_keras
+
+    return tf_keras
+
+
+def set_inference_phase() -> None:
+    """Make layers of the default graph behave as in inference; the phase belongs to the graph, not to the program."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tf_keras calls this old-fashioned; graphs have no other way
+        keras().backend.set_learning_phase(0)
+
+
+def flatten_model(model: Any) -> Flat:
+    """A live Keras model of an eager program as an ordinary frozen graph, in inference mode."""
+    signature = [tf.TensorSpec(tensor.shape, tensor.dtype, _input_name(tensor)) for tensor in model.inputs]
+    function = tf.compat.v2.function(lambda *images: model(images[0] if len(images) == 1 else list(images), training=False))
+    return _flatten(function.get_concrete_function(*signature))
+
+
+def _input_name(tensor: Any) -> str:
+    return tensor.name.split(":")[0].split("/")[-1]
+
+
+def keras_session(model: Any) -> Any:
+    """The session in which the Keras of a live graph-mode model keeps its weights."""
+    package = type(model).__mro__[-2].__module__.split(".")[0]
+    return (keras() if package != "keras" else sys.modules["keras"]).backend.get_session()

@@ -13,7 +13,9 @@ READS = {"Identity", "ReadVariableOp"}
 
 # What an assignment yields is the value written; where the net goes on with that value, arithmetic replaces it.
 _ASSIGNMENTS = {"Assign": "Identity", "AssignAdd": "Add", "AssignSub": "Sub"}
-_SAVERS = re.compile(r"(Save|SaveV2|SaveSlices|Restore|RestoreV2|RestoreSlice|MergeV2Checkpoints|ShardedFilename(spec)?)\Z")
+_SAVERS = re.compile(
+    r"(Save|SaveV2|SaveSlices|Restore|RestoreV2|RestoreSlice|MergeV2Checkpoints|ShardedFilename(spec)?)\Z"
+)
 _WRITERS = re.compile(
     r"(Assign(Add|Sub)?(VariableOp)?|(Resource)?(Sparse)?Apply[A-Z]\w*|Scatter(Add|Sub|Mul|Div|Min|Max|Update)"
     r"|ScatterNd(Add|Sub|Update|Max|Min)|ResourceScatter\w+|(Resource)?StridedSliceAssign|(Resource)?CountUpTo"

@@ -6,7 +6,7 @@ import os
 from typing import Any, Callable, List, NamedTuple, Optional
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.loaders import checkpoint, frozen, saved_model
+from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, saved_model, session
 from gradcam_tf1.loaders.content import POSSIBLE, Content, identify, wrong
 from gradcam_tf1.types import LoadedModel
 
@@ -45,6 +45,11 @@ FORMS: List[Form] = [
         lambda source, _: isinstance(source, Content) and checkpoint.is_checkpoint(source),
         lambda source, options: checkpoint.load_checkpoint(source, options.build),
     ),
+    Form(_is_file("HDF5"), lambda source, _: keras_h5.load_keras_file(source.path)),
+    Form(lambda source, _: session.is_session(source), lambda source, _: session.load_session(source.graph, source)),
+    Form(lambda source, _: session.is_pair(source), lambda source, _: session.load_session(*source)),
+    Form(lambda source, _: keras_h5.is_model(source), lambda source, _: keras_h5.load_model(source)),
+    Form(lambda source, _: session.is_graph(source), lambda source, _: session.load_graph(source)),
     Form(_is_message("GraphDef"), lambda source, _: frozen.load_graph_def(source)),
 ]
 

@@ -58,7 +58,9 @@ def find_prefix(content: Content) -> str:
     if content.kind == "checkpoint state":
         prefix = _latest(os.path.dirname(path) or ".", path)
         if not prefix:
-            raise ModelFileError(f"{path} names a checkpoint that is not beside it; give the checkpoint's prefix or folder")
+            raise ModelFileError(
+                f"{path} names a checkpoint that is not beside it; give the checkpoint's prefix or folder"
+            )
         return prefix
     return path if content.kind == "missing" else _SUFFIX.sub("", path)
 
@@ -70,10 +72,16 @@ def _latest(folder: str, state_file: str = "") -> str:
         with open(state_file, encoding="utf-8", errors="replace") as file:
             named = re.search(r'^model_checkpoint_path:\s*"(.*)"', file.read(), re.MULTILINE)
         # An absolute path in it is where the net was trained; here the files lie beside the state file.
-        for prefix in [os.path.join(folder, named.group(1)), os.path.join(folder, re.split(r"[\\/]", named.group(1))[-1])] if named else []:
+        for prefix in (
+            [os.path.join(folder, named.group(1)), os.path.join(folder, re.split(r"[\\/]", named.group(1))[-1])]
+            if named
+            else []
+        ):
             if os.path.exists(prefix + ".index") or os.path.isfile(prefix):
                 return prefix
-    found = glob.glob(os.path.join(glob.escape(folder), "*.index")) or glob.glob(os.path.join(glob.escape(folder), "*.meta"))
+    found = glob.glob(os.path.join(glob.escape(folder), "*.index")) or glob.glob(
+        os.path.join(glob.escape(folder), "*.meta")
+    )
     return _SUFFIX.sub("", max(found, key=_step)) if found else ""
 
 
@@ -130,7 +138,9 @@ class Values:
             yield
         except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
             first = str(error).split("\n")[0]
-            raise ModelFileError(f"checkpoint {self.prefix} is damaged or incomplete, {what} cannot be read: {first}") from error
+            raise ModelFileError(
+                f"checkpoint {self.prefix} is damaged or incomplete, {what} cannot be read: {first}"
+            ) from error
 
 
 def _check_files(prefix: str) -> None:
@@ -180,7 +190,9 @@ def _from_function(values: Values, build: Build) -> LoadedModel:
         declared = build()
         variables = tf.global_variables()
         if not variables:
-            raise ModelFileError(f"the graph-building function for {values.prefix} made no variables in the default graph")
+            raise ModelFileError(
+                f"the graph-building function for {values.prefix} made no variables in the default graph"
+            )
         saver = tf.train.Saver(variables)  # its restore ops say how partitioned variables are stored
     inputs, outputs = _declared(declared)
     filename = saver.saver_def.filename_tensor_name

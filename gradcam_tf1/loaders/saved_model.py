@@ -62,7 +62,9 @@ def _pick_graph(graphs: Any, tag: Optional[str], folder: str) -> Any:
         return by_tags[asked]
     if tag is None and len(by_tags) == 1:
         return graphs[0]
-    raise ModelFileError(f"{folder} has no graph tagged {asked!r}; tags found: {_listed(by_tags)}; choose one with tag=")
+    raise ModelFileError(
+        f"{folder} has no graph tagged {asked!r}; tags found: {_listed(by_tags)}; choose one with tag="
+    )
 
 
 def _pick_signature(signatures: Any, asked: Optional[str], folder: str) -> Tuple[Optional[str], List[str]]:
@@ -103,5 +105,7 @@ def _flattened(folder: str, tags: List[str], key: str) -> LoadedModel:
     try:
         graph_def, inputs, outputs = flatten_saved_model(folder, tags, key)
     except (OSError, tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-        raise ModelFileError(f"{folder}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}") from error
+        raise ModelFileError(
+            f"{folder}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}"
+        ) from error
     return finish(graph_def, folder, "SavedModel", inputs=inputs, outputs=outputs)

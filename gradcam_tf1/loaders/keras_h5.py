@@ -1,0 +1,116 @@
+"""Keras: .h5 and .hdf5 files, rebuilt from their configuration in a private graph, and live tf.keras models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List
+
+from gradcam_tf1 import tf_runtime as runtime
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.loaders.frozen import finish
+from gradcam_tf1.loaders.keras_config import parse_config, translate
+from gradcam_tf1.loaders.session import load_session
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import LoadedModel
+
+# What Keras raises, by version and layer, for a configuration or weights it cannot use.
+_KERAS_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    RuntimeError,
+    OSError,
+    NotImplementedError,
+)
+
+
+def load_keras_file(path: str) -> LoadedModel:
+    """A frozen graph from a Keras file that holds the architecture and the weights."""
+    notes: List[str] = []
+    config = translate(parse_config(_read_config(path), path), notes, older=not runtime.IS_TF2)
+    graph = tf.Graph()
+    # The default session is the one Keras uses while it is there: the user's own Keras session stays as it is, and the
+    # learning phase belongs to the graph.
+    with graph.as_default(), tf.Session(graph=graph).as_default() as session, session:
+        model = _build(config, path)
+        model_graph = graph.as_graph_def()  # before Keras adds its assignments
+        try:
+            model.load_weights(path)
+        except _KERAS_ERRORS as error:
+            raise ModelFileError(f"{path}: its weights do not fit its architecture: {_first_line(error)}") from error
+        names = {"inputs": _names(model.inputs), "outputs": _names(model.outputs)}
+        loaded = load_session(graph, session, path, "Keras h5", graph_def=model_graph, **names)
+    return replace(loaded, notes=(*notes, *loaded.notes))
+
+
+def _read_config(path: str) -> Any:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            if "model_config" in file.attrs:
+                return file.attrs["model_config"]
+            found = ", ".join(sorted(file.keys())[:5])
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        raise ModelFileError(f"{path} is damaged: HDF5 cannot open it ({error})") from error
+    raise ModelFileError(
+        f"{path} holds weights only, without the architecture (found: {found}); save the whole model (model.save), or "
+        "build it in your program, load these weights and pass the model object"
+    )
+
+
+def _build(config: Dict[str, Any], path: str) -> Any:
+    runtime.set_inference_phase()
+    activations = {"relu6": tf.nn.relu6, "swish": tf.nn.swish}  # in no table of older versions
+    try:
+        model = runtime.keras().models.model_from_config(config, custom_objects=activations)
+    except _KERAS_ERRORS as error:
+        raise ModelFileError(
+            f"{path}: Keras cannot rebuild the net: {_first_line(error)}; for layers of your own, build the net in your "
+            "program and pass the live model object"
+        ) from error
+    if not model.inputs:
+        raise ModelFileError(
+            f"{path}: the net does not say its input shape; build it in your program and pass the model object"
+        )
+    return model
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _names(tensors: Any) -> Any:
+    return tuple(tensor.name for tensor in tensors)
+
+
+def is_model(source: Any) -> bool:
+    """Whether this is a live model of tf.keras, tf_keras or keras."""
+    return hasattr(source, "get_config") and hasattr(source, "outputs") and hasattr(source, "layers")
+
+
+def load_model(model: Any) -> LoadedModel:
+    """A frozen graph from a live model: its part of the session's graph, or, in eager programs, the model traced."""
+    if not model.inputs:
+        raise ModelFileError("the Keras model does not know its input shape yet; call it once, or build it")
+    graph = getattr(model.outputs[0], "graph", None)
+    if graph is not None and graph.building_function is False:
+        session = _session_of(model, graph)
+        names = {"inputs": _names(model.inputs), "outputs": _names(model.outputs)}
+        return load_session(graph, session, "Keras model", "Keras model", **names)
+    try:
+        graph_def, inputs, outputs = runtime.flatten_model(model)
+    except _KERAS_ERRORS as error:
+        raise ModelFileError(f"the Keras model cannot be traced: {_first_line(error)}") from error
+    return finish(graph_def, "Keras model", "Keras model", inputs=inputs, outputs=outputs)
+
+
+def _session_of(model: Any, graph: Any) -> Any:
+    """The session that holds the model's weights: the default one if it is this graph's, else Keras's own."""
+    session = tf.get_default_session()
+    if session is not None and session.graph is graph:
+        return session
+    with graph.as_default():
+        return runtime.keras_session(model)
