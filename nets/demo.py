@@ -1,0 +1,53 @@
+"""The embedded demo net and its scenes. No TensorFlow here.
+
+The net tells which of seven kinds of object are in a picture: five convolutions with batch norm and ReLU, global average
+pooling, one dense layer, one sigmoid per kind. `train_demo` trained it, on the presence of kinds alone.
+
+Tensors: `input:0` [N, 96, 128, 3], `conv5/Relu:0` [N, 12, 16, 64], `logits/BiasAdd:0` and `probabilities:0` [N, 7].
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Dict, List, Tuple
+
+from gradcam_tf1.nets.scenes import KINDS, Box
+
+DEMO_CLASSES: Tuple[str, ...] = KINDS
+DEMO_PRESET = "inception"
+
+_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture with known objects.
+
+    path: a PNG file. size: (height, width) in pixels. boxes: class name -> (top, left, bottom, right), bottom and right
+    exclusive, one object of a class at most.
+    """
+
+    path: str
+    size: Tuple[int, int]
+    boxes: Dict[str, Box]
+
+
+def demo_model() -> str:
+    """Path of the demo net, a frozen graph."""
+    return os.path.join(_FOLDER, "demo_net.pb")
+
+
+def demo_scenes() -> List[Scene]:
+    """The scenes that come with the demo net, in order of their names; two to four objects each."""
+    with open(os.path.join(_FOLDER, "scenes.json"), encoding="utf-8") as stream:
+        records = json.load(stream)
+    return [
+        Scene(
+            path=os.path.join(_FOLDER, "scenes", name),
+            size=tuple(record["size"]),
+            boxes={kind: tuple(box) for kind, box in record["boxes"].items()},
+        )
+        for name, record in sorted(records.items())
+    ]
