@@ -107,20 +107,29 @@ NEVER_CALLED = {
     "logging.basicConfig",
 }
 NEVER_CALLED |= {
-    "warnings.simplefilter",
-    "warnings.filterwarnings",
     "tf.disable_v2_behavior",
     "tf.disable_eager_execution",
+    "tf.InteractiveSession",
+    "tf.reset_default_graph",
 }
-NEVER_CALLED |= {"tf.InteractiveSession", "tf.reset_default_graph"}
+FILTERS = {"warnings.simplefilter", "warnings.filterwarnings"}  # for others too, unless inside catch_warnings
+
+
+def in_catch_warnings(tree: ast.AST) -> Set[ast.AST]:
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)]
+    caught = [b for b in blocks if any(called(item.context_expr) == "warnings.catch_warnings" for item in b.items)]
+    return {node for block in caught for node in ast.walk(block)}
 
 
 def habit_problems(item: Module) -> List[str]:
     problems = []
+    restored = in_catch_warnings(item.tree)
     for node in ast.walk(item.tree):
         found = ""
         if isinstance(node, ast.Call) and called(node) in NEVER_CALLED:
             found = f"call of {called(node)}"
+        elif isinstance(node, ast.Call) and called(node) in FILTERS and node not in restored:
+            found = f"call of {called(node)} outside catch_warnings"
         elif isinstance(node, ast.ExceptHandler) and node.type is None:
             found = "bare except"
         elif isinstance(node, ast.Assert):
@@ -166,6 +175,7 @@ BROKEN = {
     "import pickle\nx = pickle.load(f)": ":2: call of pickle.load",
     "try:\n    pass\nexcept:\n    pass": ":3: bare except",
     "assert x": ":1: assert",
+    "import warnings\nwarnings.simplefilter('ignore')": ":2: call of warnings.simplefilter outside catch_warnings",
     "import sys\nsys.path.insert(0, '..')": ":2: use of sys.path",
     "x = 1\n" * (MAX_LINES + 1): f"{MAX_LINES + 1} lines",
 }
@@ -181,6 +191,11 @@ def test_a_light_module_stays_light():
     assert import_problems(module("gradcam_tf1.errors", "import cv2")) == [
         "gradcam_tf1.errors: imports cv2, but is a light module"
     ]
+
+
+def test_warnings_may_be_filtered_where_the_filter_ends():
+    text = "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')"
+    assert habit_problems(module("gradcam_tf1.labels", text)) == []
 
 
 def test_imports_for_type_checkers_are_free():
