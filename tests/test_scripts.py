@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ("cat", "cksum", "dirname", "head", "mkdir", "rm", "sed", "awk", "sh", "sleep", "tr")
+TOOLS = ("bash", "cat", "cp", "env", "cksum", "dirname", "head", "mkdir", "rm", "sed", "awk", "sh", "sleep", "tr")
 
 # Answers the finder's probe and the version question; `-m venv DIR` makes an environment whose Python logs its calls.
 INTERPRETER = """#!/bin/sh
@@ -47,7 +47,7 @@ def machine(tmp_path: Path):
     """A folder with nothing but the shell tools on its PATH, and a way to run a script there."""
     tools = tmp_path / "bin"
     tools.mkdir()
-    for tool in (*TOOLS, "cp"):
+    for tool in TOOLS:
         (tools / tool).symlink_to(shutil.which(tool))
 
     def run(script: Path, *arguments: str, **variables: str):
@@ -235,3 +235,16 @@ def test_an_unknown_runtime_shows_the_usage(checkout):
     answer, calls = checkout("tf3")
     assert (answer.returncode, calls) == (2, [])
     assert "usage: scripts/venv tf1|tf2|reference" in answer.stderr
+
+
+@pytest.mark.parametrize("failing", [[], ["test"], ["lint", "demo"]])
+def test_ci_runs_every_step_and_fails_if_one_failed(machine, tmp_path, failing):
+    script = executable(tmp_path / "clone/.ci/run", (ROOT / ".ci/run").read_text())
+    fails = " ".join(failing)
+    executable(
+        machine.tools / "make", f'#!/bin/sh\ncat\necho "$1" >>log\ncase " {fails} " in *" $1 "*) exit 2 ;; esac\n'
+    )
+    answer = machine(script, CI="true")
+    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "demo"]
+    assert answer.returncode == (1 if failing else 0)
+    assert answer.stdout.splitlines()[-1] == (f"failed: {fails}" if failing else "all steps passed")
