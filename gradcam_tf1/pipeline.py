@@ -18,7 +18,6 @@ from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.results import FAILED, Result, Results, TargetRecord
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Explanation
 from gradcam_tf1.writing import PictureWriter, Style
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
@@ -29,10 +28,11 @@ _BATCH_PIXELS = 48_000_000
 
 @dataclass
 class _Picture:
-    """One picture on its way: index in the listing, then what was read and fitted, or why it could not be."""
+    """One picture on its way: what is asked of it, then what was read and fitted, or why it could not be."""
 
     index: int
     file: ImageFile
+    targets: Any
     stem: str
     image: np.ndarray | None = None
     fitted: Fitted | None = None
@@ -61,8 +61,8 @@ def visualize(
 
     Args:
         net: GradCamGraph. imgs_path: folder (recursive), file, glob, or a list of these. out_folder: made if absent.
-        targets: None for each picture's top class; a class id or name; a list of these for all pictures; or [N, T],
-            one row per picture of the listing.
+        targets: None for each picture's top class; a class id or name; a list of these for all pictures; or one row of
+            ids or names per picture of the listing.
         methods: names from METHODS or METHOD_GROUPS; None: Grad-CAM and Guided Grad-CAM, as far as the net allows.
         layers: layer names or counts from the end; None: the bound layer. batch_size: pictures held at a time.
         naming: "source" or "indexed", see `naming.py`. colormap, alpha, heatmaps, raw, share_scale: see `Style`.
@@ -78,25 +78,23 @@ def visualize(
     namer = Namer(naming)
     out_folder = os.path.expanduser(os.fspath(out_folder))
     listing = list_pictures(imgs_path, out_folder)
-    ask = _asker(targets, len(listing))
+    rows = _rows(targets, len(listing))
     names, warnings = _usable(net, methods, layers)
-    size = batch_size or net.batch_size
+    size = net.batch_size if batch_size is None else batch_size
     if size < 1:
         raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {size}")
     os.makedirs(out_folder, exist_ok=True)
     asked = {"targets": targets, "methods": names, "layers": layers, "naming": naming, "max_pixels": max_pixels}
     write_run(out_folder, {**_about(net), **asked, **asdict(style), "images": len(listing), "warnings": warnings})
     writer = PictureWriter(out_folder, namer, style)
-
-    def explain(pictures: list[_Picture]) -> Explanation:
-        rows = ask([picture.index for picture in pictures])
-        return net.explain([picture.fitted for picture in pictures], rows, names, layers)
-
     results: list[Result] = []
     with ManifestWriter(out_folder) as manifest:
-        pictures = (_read(net, namer, index, file, max_pixels) for index, file in enumerate(listing))
+        waiting = (
+            _Picture(i, file, row, namer.stem(file.relative, i)) for i, (file, row) in enumerate(zip(listing, rows))
+        )
+        pictures = (_read(net, picture, max_pixels) for picture in waiting)
         for batch in _batches(pictures, size):
-            for result in _explain(net, writer, batch, explain):
+            for result in _explain(net, writer, batch, names, layers):
                 manifest.write(result)
                 results.append(result)
                 if progress is not None:
@@ -104,13 +102,13 @@ def visualize(
     return Results(results, out_folder, manifest.path, tuple(warnings))
 
 
-def _asker(targets: Any, count: int) -> Callable[[list[int]], Any]:
-    """What to ask of the pictures with these places in the listing: their rows of [N, T], or the same of all."""
+def _rows(targets: Any, count: int) -> list[Any]:
+    """What to ask of each picture of the listing: its own row where targets are rows, else the same of all."""
     if not isinstance(targets, (list, tuple, np.ndarray)) or not any(np.ndim(row) for row in targets):
-        return lambda _indices: targets
+        return [targets] * count
     if len(targets) != count:
         raise TargetError(f"targets has {len(targets)} rows, but there are {count} pictures; give one row for each")
-    return lambda indices: [targets[index] for index in indices]
+    return [list(row) for row in targets]
 
 
 def _usable(net: Any, methods: str | Sequence[str] | None, layers: Any) -> tuple[list[str], list[str]]:
@@ -130,10 +128,9 @@ def _about(net: Any) -> dict[str, Any]:
     return {**about, **{key: getattr(binding, key) for key in keys}, "fit": net.fit_mode, "preset": str(net.preset)}
 
 
-def _read(net: Any, namer: Namer, index: int, file: ImageFile, max_pixels: int) -> _Picture:
-    picture = _Picture(index, file, namer.stem(file.relative, index))
+def _read(net: Any, picture: _Picture, max_pixels: int) -> _Picture:
     try:
-        picture.image = read_image(file.path, max_pixels)
+        picture.image = read_image(picture.file.path, max_pixels)
         picture.fitted = net.fit_image(picture.image)
     except ImageFileError as error:
         picture.error = str(error)
@@ -154,18 +151,18 @@ def _batches(pictures: Iterable[_Picture], size: int) -> Iterator[list[_Picture]
         yield batch
 
 
-def _explain(
-    net: Any, writer: PictureWriter, batch: list[_Picture], explain: Callable[[list[_Picture]], Explanation]
-) -> list[Result]:
+def _explain(net: Any, writer: PictureWriter, batch: list[_Picture], methods: list[str], layers: Any) -> list[Result]:
     """Results of one batch, in its order; pictures of one fitted shape go through the net together."""
-    groups: dict[tuple[int, ...], list[_Picture]] = {}
+    groups: dict[tuple[Any, int], list[_Picture]] = {}
     for picture in batch:
         if picture.fitted is not None:
-            groups.setdefault(picture.fitted.pixels.shape, []).append(picture)
+            groups.setdefault((picture.fitted.pixels.shape, np.size(picture.targets)), []).append(picture)
     results = {}
-    for shape, group in groups.items():
+    for (shape, _), group in groups.items():
+        same = all(picture.targets is group[0].targets for picture in group)
+        targets = group[0].targets if same else [picture.targets for picture in group]
         try:
-            explanation = explain(group)
+            explanation = net.explain([picture.fitted for picture in group], targets, methods, layers)
         except tf.errors.InvalidArgumentError as error:
             if None not in net.binding.image_size:
                 raise
@@ -173,8 +170,8 @@ def _explain(
                 picture.error = f"the net cannot run on {shape[0]}x{shape[1]} pixels: {error.message.splitlines()[0]}"
             continue
         for n, picture in enumerate(group):
-            targets = writer.write(picture.image, picture.stem, explanation, n, net.labels)
-            results[picture.index] = _result(picture, int(explanation.predicted[n]), targets)
+            records = writer.write(picture.image, picture.stem, explanation, n, net.labels)
+            results[picture.index] = _result(picture, int(explanation.predicted[n]), records)
     return [results[picture.index] if picture.index in results else _result(picture) for picture in batch]
 
 

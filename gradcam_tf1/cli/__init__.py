@@ -1,0 +1,57 @@
+"""The command line: `gradcam-tf1 run`, `inspect`, `demo`. Nothing here imports TensorFlow before a command runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gradcam_tf1 import __version__
+from gradcam_tf1.cli.demo import demo
+from gradcam_tf1.cli.inspect import inspect
+from gradcam_tf1.cli.run import run
+from gradcam_tf1.cli.terminal import quiet_tensorflow, shown
+from gradcam_tf1.errors import GradCamError
+
+
+class _Failure(click.ClickException):
+    """An error of the user's making: one clear line, no traceback."""
+
+    exit_code = 2
+
+    def format_message(self) -> str:
+        return shown(self.message, multiline=True)
+
+
+class _Group(click.Group):
+    """Turns what the toolkit raises on purpose into messages; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GradCamError as error:
+            raise _Failure(str(error)) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise _Failure(f"{error.strerror}: {str(error.filename)!r}") from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="gradcam-tf1")
+def main() -> None:
+    """Where did the network look? Grad-CAM and its relatives for any TensorFlow 1 model.
+
+    \b
+      gradcam-tf1 demo                                       see it work, in seconds
+      gradcam-tf1 inspect model.pb                           what is in a model
+      gradcam-tf1 run model.pb photos/ --out out/ --preset inception
+
+    Exit codes: 0 all went well; 1 some pictures failed; 2 the model or an option is wrong.
+    """  # noqa: D301 - click wants the backspace character itself
+    quiet_tensorflow()
+
+
+main.add_command(run)
+main.add_command(inspect)
+main.add_command(demo)

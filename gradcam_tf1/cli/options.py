@@ -1,0 +1,137 @@
+"""Options that several commands share, and the values that are more than a word."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from fractions import Fraction
+from typing import Any, Callable, Sequence
+
+import click
+
+from gradcam_tf1.errors import OptionError
+
+
+def _names(values: Sequence[str]) -> list[Any]:
+    """Names, or whole numbers where they are written as such."""
+    return [int(value) if re.fullmatch(r"-?\d+", value) else value for value in values]
+
+
+def names_or_numbers(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[Any]:
+    """Callback of a repeatable option that takes names as well as whole numbers."""
+    return _names(values)
+
+
+def size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int | None, int | None]:
+    """Callback: "240x320" -> (240, 320), "240" -> (240, 240), height first."""
+    if value is None:
+        return (None, None)
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:[xX]([1-9]\d{0,4}))?", value)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a size; write HEIGHTxWIDTH, as in 240x320")
+    return int(match.group(1)), int(match.group(2) or match.group(1))
+
+
+def numbers(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[float] | None:
+    """Callback: "123.68,116.78,103.94" -> three floats, "1/255" -> one."""
+    if value is None:
+        return None
+    try:
+        return [float(Fraction(part.strip())) for part in value.split(",")]
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(
+            f"{value!r}: write a number (1/255 is one too), or one per channel with commas"
+        ) from None
+
+
+def feeds(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> dict[str, Any]:
+    """Callback: "keep_prob=1.0" -> {"keep_prob": 1.0}."""
+    pairs = [value.partition("=") for value in values]
+    wrong = [name for name, equals, _ in pairs if not (name and equals)]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r}: write NAME=VALUE, as in is_training=false or thresholds=[0.6,0.7]")
+    try:
+        return {name: feed_value(text) for name, _, text in pairs}
+    except OptionError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def feed_value(text: str) -> Any:
+    """A bool (true, false), a number, or a list of these in brackets.
+
+    Raises: OptionError for anything else.
+    """
+    try:
+        value = json.loads(text.lower())
+    except (ValueError, RecursionError):
+        value = _float(text)
+    if not _is_numeric(value):
+        raise OptionError(f"{text!r} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7]")
+    return value
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _is_numeric(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(_is_numeric(item) for item in value)
+    return isinstance(value, (bool, int, float))
+
+
+def model_options(command: Callable) -> Callable:
+    """The MODEL argument, and what helps to find the key tensors in it."""
+    for option in reversed(_MODEL_OPTIONS):
+        command = option(command)
+    return command
+
+
+_MODEL_OPTIONS = (
+    click.argument("model"),
+    click.option("--input", "input_name", metavar="NAME", help="Tensor that takes the pictures."),
+    click.option("--logits", metavar="NAME", help="Class scores before softmax or sigmoid."),
+    click.option("--probabilities", metavar="NAME", help="Output of the softmax or sigmoid."),
+    click.option(
+        "--layer",
+        "layers",
+        multiple=True,
+        metavar="NAME|-N",
+        callback=names_or_numbers,
+        help="Feature map to explain; -1 is the last, -3 the third from last. Repeatable.",
+    ),
+    click.option(
+        "--feed",
+        "feed",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=feeds,
+        help="Value of another placeholder: a bool, a number or a list. Repeatable.",
+    ),
+    click.option("--tag", help="Tag of the SavedModel's graph (default: serve, or the only one)."),
+    click.option("--signature", help="Signature of the SavedModel."),
+    click.option("--weights", type=click.Path(), help="Weights of a reference net (vgg11, vgg13, vgg16, vgg19)."),
+    click.option("--fully-convolutional", is_flag=True, help="Reference nets: take pictures of any size."),
+)
+
+
+def open_net(model: str, weights: str | None, fully_convolutional: bool, layers: Sequence[Any], **options: Any) -> Any:
+    """The GradCamGraph for what these options say.
+
+    Raises: ModelFileError, WeightsError, OptionError.
+    """
+    from gradcam_tf1.graph import GradCamGraph
+    from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
+
+    named = {"input": options.pop("input_name"), "layer": layers[0] if layers else None}
+    source: Any = model
+    if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):
+        if weights is None:
+            raise OptionError(f"{model!r}: a reference net needs its weights; give --weights FILE")
+        source = vgg_model(model, weights, fully_convolutional)
+        options["preset"] = options.get("preset") or source.preprocessing
+    return GradCamGraph(source, **named, **options)

@@ -1,0 +1,134 @@
+"""`gradcam-tf1 run`: a model and pictures in, a folder of explained pictures out."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import click
+
+from gradcam_tf1.cli.describe import describe
+from gradcam_tf1.cli.options import model_options, names_or_numbers, numbers, open_net, size
+from gradcam_tf1.cli.terminal import Progress, say, warn
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.geometry import FIT_MODES
+from gradcam_tf1.images import MAX_PIXELS
+from gradcam_tf1.methods import METHOD_GROUPS, METHODS
+from gradcam_tf1.naming import NAMINGS
+from gradcam_tf1.overlay import COLORMAPS
+from gradcam_tf1.pipeline import DEFAULT_METHODS
+from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
+from gradcam_tf1.results import Results
+
+
+@click.command(short_help="Explain pictures: overlays, heat maps, guided pictures.")
+@model_options
+@click.argument("images", nargs=-1, required=True)
+@click.option("--out", "out_folder", required=True, type=click.Path(), help="Folder to write into; made if absent.")
+@click.option("--preset", metavar="NAME", help=f"How pixel values are prepared: {', '.join(PRESETS)}, custom.")
+@click.option("--mean", metavar="M[,M,M]", callback=numbers, help="Own preprocessing: (x * scale - mean) / std.")
+@click.option("--std", metavar="S[,S,S]", callback=numbers, help="Own preprocessing; in the net's channel order.")
+@click.option("--scale", metavar="A", callback=numbers, help="Own preprocessing; 1/255 brings 0..255 to 0..1.")
+@click.option("--bgr", is_flag=True, help="Own preprocessing: the net takes blue first.")
+@click.option(
+    "--fit", type=click.Choice(FIT_MODES), default="stretch", show_default=True, help="How pictures are fitted."
+)
+@click.option("--size", metavar="HxW", callback=size, help="Input size, for nets that take any.")
+@click.option("--labels", type=click.Path(), help="Label file of the classes.")
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="ID|NAME",
+    callback=names_or_numbers,
+    help="Class to explain; default: each picture's top class. Repeatable.",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice([*METHODS, *METHOD_GROUPS]),
+    help="Repeatable; default: gradcam and guided_gradcam.",
+)
+@click.option("--no-pooling", is_flag=True, help="HiResCAM instead of Grad-CAM.")
+@click.option(
+    "--backcount", type=int, metavar="N", help="Layer counted from behind: 1 (or -1) is the last feature map."
+)
+@click.option("--naming", type=click.Choice(NAMINGS), default="source", show_default=True, help="Names of the files.")
+@click.option("--colormap", type=click.Choice(COLORMAPS), default="jet", show_default=True)
+@click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Strength of the overlay.")
+@click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes).")
+@click.option("--own-scale", is_flag=True, help="Positive and negative maps each on their own scale.")
+@click.option("--raw", is_flag=True, help="Also write the numbers (npz).")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures held at a time.")
+@click.option(
+    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger ones."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+@click.pass_context
+def run(ctx: click.Context, images: Sequence[str], out_folder: str, quiet: bool, **options: Any) -> None:
+    """Explain IMAGES (folders, files, patterns) as MODEL sees them.
+
+    MODEL is a frozen graph (.pb, .pbtxt), a checkpoint, a SavedModel, a Keras .h5, or vgg11 .. vgg19 with --weights.
+    Input, scores and layer are found in the graph; options name them where that fails.
+    """
+    preset = _preset(**{name: options.pop(name) for name in ("preset", "mean", "std", "scale", "bgr")})
+    options["layers"] = _layers(options["layers"], options.pop("backcount"))
+    drawing, net_options = _split(options)
+    with open_net(preset=preset, **net_options) as net:
+        if not quiet:
+            describe(net)
+        _check_preset(net)
+        with Progress(quiet) as progress:
+            results = net.visualize_imgs(list(images), out_folder, progress=progress, **drawing)
+    _report(results, quiet)
+    ctx.exit(1 if results.failed else 0)
+
+
+def _preset(preset: str | None, bgr: bool, **values: Any) -> Preprocessing | None:
+    if preset is None and not bgr and all(value is None for value in values.values()):
+        return None
+    scale = values.pop("scale")
+    if scale is not None and len(scale) > 1:
+        raise OptionError("--scale is one number for all channels; --std takes one per channel")
+    return find_preset(preset or "custom", bgr=bgr, scale=None if scale is None else scale[0], **values)
+
+
+def _check_preset(net: Any) -> None:
+    """Stop before the work begins where it is not known how the net wants its pixels."""
+    preset = net.preset or net.binding.preprocessing
+    if preset is None:
+        raise OptionError(
+            "the model does not show how its pixel values were prepared, and a wrong guess gives wrong maps silently; "
+            f"say it with --preset:\n{list_presets()}"
+        )
+    (find_preset(preset) if isinstance(preset, str) else preset).check_channels(net.binding.channels)
+
+
+def _layers(layers: Sequence[Any], backcount: int | None) -> list[Any]:
+    if backcount == 0:
+        raise OptionError("--backcount counts from 1, the last feature map")
+    return [*layers, *([-abs(backcount)] if backcount is not None else [])]
+
+
+def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of the drawing and options of the net; both lists of layers are the same."""
+    methods = list(options.pop("methods")) or None
+    if options.pop("no_pooling"):
+        methods = ["hirescam" if name == "gradcam" else name for name in methods or DEFAULT_METHODS]
+    drawing = {name: options.pop(name) for name in ("naming", "colormap", "alpha", "heatmaps", "raw", "max_pixels")}
+    drawing["share_scale"] = not options.pop("own_scale")
+    drawing["targets"] = options.pop("classes") or None
+    return {**drawing, "methods": methods, "layers": options["layers"] or None}, options
+
+
+def _report(results: Results, quiet: bool) -> None:
+    for warning in () if quiet else results.warnings:
+        warn(warning)
+    for result in results.failed:
+        say(f"failed: {result.error}", err=True)
+    if quiet:
+        return
+    empty = sum(record.status == "empty" for result in results for record in result.maps)
+    notes = [f"{len(results) - len(results.failed)} pictures explained", f"{len(results.failed)} failed"]
+    notes += [f"{empty} empty maps (manifest.jsonl says why)"] if empty else []
+    say(f"{', '.join(notes)}; results in {results.out_folder}")

@@ -1,0 +1,70 @@
+"""What reaches the terminal: text that cannot harm it, no chatter, progress only where somebody watches."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from typing import Any, Callable
+
+import click
+
+from gradcam_tf1.results import Result
+
+
+def shown(text: Any, multiline: bool = False) -> str:
+    """Text from files and models, with control characters and what the terminal cannot show escaped."""
+    kept = "\n" if multiline else ""
+    safe = "".join(char if char.isprintable() or char in kept else _escaped(char) for char in str(text))
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return safe.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def say(text: str = "", err: bool = False) -> None:
+    """One line (or several) on stdout, or on stderr."""
+    click.echo(shown(text, multiline=True), err=err)
+
+
+def warn(text: str) -> None:
+    """A warning, on stderr."""
+    click.echo(click.style("Warning: ", fg="yellow") + shown(text), err=True)
+
+
+def quiet_tensorflow() -> None:
+    """Silence TensorFlow's own chatter; to be called before it is imported. What the user has set stays."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+class Progress:
+    """A bar on stderr, where stderr is a terminal; called with each result and the number of all pictures."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._wanted = not quiet and sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __call__(self, result: Result, total: int) -> None:
+        """Count one picture."""
+        if not self._wanted:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit="img", file=sys.stderr)
+        self._bar.set_postfix_str(shown(result.relative)[-40:], refresh=False)
+        self._bar.update()
+
+    def __enter__(self) -> Callable[[Result, int], None]:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        if self._bar is not None:
+            self._bar.close()

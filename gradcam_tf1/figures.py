@@ -1,0 +1,71 @@
+"""Sheets of pictures side by side. No TensorFlow here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import cv2
+import numpy as np
+
+Box = tuple  # (top, left, bottom, right)
+
+INK, PAPER, GOOD, BAD = (38, 43, 51), (255, 255, 255), (30, 140, 70), (200, 50, 40)
+_TITLE, _GAP, _MARGIN = 24, 10, 24  # pixels: height of a tile's title, space between tiles, border of the sheet
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a sheet.
+
+    image: uint8 [H, W, 3] RGB. title: written above it, in `ink`. box: (top, left, bottom, right) outlined on it.
+    peak: (row, column) marked on it.
+    """
+
+    image: np.ndarray
+    title: str
+    ink: tuple[int, int, int] = INK
+    box: tuple[int, int, int, int] | None = None
+    peak: tuple[int, int] | None = None
+
+
+def contact_sheet(rows: Sequence[Sequence[Tile]], title: str, columns: int = 2, side: int = 200) -> np.ndarray:
+    """Rows of tiles, laid out in `columns` columns under a title: uint8 [H, W, 3] RGB.
+
+    side: length of a tile's longer side in pixels.
+    """
+    width = max(len(row) for row in rows)
+    lines = -(-len(rows) // columns)
+    cell = side + _GAP
+    group = width * cell + _MARGIN
+    sheet = np.full((_MARGIN * 4 + lines * (cell + _TITLE), _MARGIN + columns * group, 3), PAPER, np.uint8)
+    _write(sheet, title, (_MARGIN * 2, _MARGIN), INK, 0.9)
+    for place, row in enumerate(rows):
+        line, column = place % lines, place // lines
+        for i, tile in enumerate(row):
+            top = _MARGIN * 3 + line * (cell + _TITLE)
+            left = _MARGIN + column * group + i * cell
+            _write(sheet, tile.title, (top + _TITLE - 8, left), tile.ink, 0.5)
+            picture = _drawn(tile, side)
+            sheet[top + _TITLE : top + _TITLE + picture.shape[0], left : left + picture.shape[1]] = picture
+    return sheet
+
+
+def _drawn(tile: Tile, side: int) -> np.ndarray:
+    """The tile's picture at its size on the sheet, with its marks."""
+    factor = side / max(tile.image.shape[:2])
+    size = (max(1, round(tile.image.shape[1] * factor)), max(1, round(tile.image.shape[0] * factor)))
+    picture = cv2.resize(tile.image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):  # white on black shows on any colour
+        if tile.box is not None:
+            top, left, bottom, right = (round(edge * factor) for edge in tile.box)
+            cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, thickness, cv2.LINE_AA)
+        if tile.peak is not None:
+            row, column = (round((place + 0.5) * factor) for place in tile.peak)
+            cv2.circle(picture, (column, row), 4, colour, thickness, cv2.LINE_AA)
+    return picture
+
+
+def _write(sheet: np.ndarray, text: str, place: tuple[int, int], ink: tuple[int, int, int], scale: float) -> None:
+    cv2.putText(sheet, text, place[::-1], _FONT, scale, ink, 1, cv2.LINE_AA)
