@@ -19,6 +19,7 @@ class LoadedModel:
     kind: what it turned out to be ("frozen graph", "checkpoint", "SavedModel", "Keras h5", "live session").
     inputs, outputs: tensor names ("input:0") that the file declares (signature, Keras model); empty where it does not.
     notes: one sentence for each repair or doubt, shown to the user.
+    preprocessing: preset name, where the source is known to want one (reference nets), else None.
     """
 
     graph_def: Any
@@ -27,6 +28,7 @@ class LoadedModel:
     inputs: Tuple[str, ...] = ()
     outputs: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
+    preprocessing: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class LayerInfo:
 
     name: tensor name ("conv5_3/Relu:0"). op: its op type. shape: static shape as the graph has it, None where unknown.
     channels_last: whether the channel axis is the last one (False: axis 1).
+    counted: whether -1, -3 count it; False for a convolution's own output before its batch norm and activation.
     """
 
     name: str
     op: str
     shape: Shape
     channels_last: bool = True
+    counted: bool = True
 
 
 @dataclass(frozen=True)

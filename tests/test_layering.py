@@ -18,7 +18,18 @@ MAX_LINES = 320
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
     {"errors", "types"},
-    {"tf_runtime", "results", "naming", "status", "images", "geometry", "overlay", "labels", "preprocessing"},
+    {
+        "tf_runtime",
+        "results",
+        "naming",
+        "status",
+        "images",
+        "geometry",
+        "overlay",
+        "figures",
+        "labels",
+        "preprocessing",
+    },
     {"guided", "gradient_path", "heads", "targets", "batches", "manifest", "listing", "graphdef"},
     {"methods", "importing", "loaders", "binding", "nets"},
     {"symbols", "writing"},
