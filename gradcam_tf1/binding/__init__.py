@@ -1,0 +1,9 @@
+"""Finding the input, the class scores and the feature maps of a graph that nobody explained."""
+
+from __future__ import annotations
+
+from gradcam_tf1.binding.assemble import bind, resolve_layer
+from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.report import binding_report
+
+__all__ = ["bind", "binding_report", "find_tensor", "resolve_layer"]

@@ -1,0 +1,233 @@
+"""One graph, one binding: the steps in order."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from gradcam_tf1.binding.doubts import baked_batch, warnings_for
+from gradcam_tf1.binding.feeds import choose_feeds, requested_feeds
+from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
+from gradcam_tf1.binding.layers import Features
+from gradcam_tf1.binding.layout import IMAGE_CHANNELS, channel_count, input_layout, sides
+from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
+from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.pixels import preprocessing
+from gradcam_tf1.binding.scores import class_count
+from gradcam_tf1.binding.switches import dead_tensors, switch_values
+from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.errors import BindingError
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Binding, KeyTensors, LayerInfo
+
+_IMAGENET_WITH_BACKGROUND = 1001
+
+
+def bind(
+    graph: tf.Graph,
+    *,
+    declared_inputs: Sequence[str] = (),
+    declared_outputs: Sequence[str] = (),
+    requested: KeyTensors = KeyTensors(),  # noqa: B008 - frozen, never changed
+) -> Binding:
+    """Find the key tensors of a frozen graph; the graph is only read.
+
+    Args:
+        declared_inputs, declared_outputs: tensor names that the model file declares (signature, Keras model).
+        requested: what the user named; each field goes before the automatic choice.
+
+    Raises: BindingError saying what was found and what to name.
+    """
+    walk = Walk(graph)
+    given = requested_feeds(walk, requested.feed)
+    switches = switch_values(walk, given)
+    walk.dead = dead_tensors(walk, switches)
+    source, head, why_input = _ends(walk, requested, declared_inputs, declared_outputs)
+    pictures, logits = source.tensor, head.scores
+    features = Features(walk, pictures, logits)
+    layers = tuple(features.infos())
+    layer = _layer(walk, features, layers, requested.layer, pictures, logits)
+    probabilities = _probabilities(walk, head, requested)
+    ends = [logits, layer.name] + ([probabilities] if probabilities else [])
+    feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
+    preset, why_preset = preprocessing(walk, pictures, features.path)
+    facts = _picture_facts(walk, pictures)
+    batch = baked_batch(walk, features.path, pictures, facts["has_batch_axis"])
+    classes = _classes(walk, logits, facts["has_batch_axis"])
+    return Binding(
+        input=pictures,
+        logits=logits,
+        layer=layer.name,
+        probabilities=probabilities,
+        layers=layers,
+        feeds=feeds,
+        batch_size=batch,
+        classes=classes,
+        background=classes == _IMAGENET_WITH_BACKGROUND,
+        preprocessing=preset,
+        reasons={
+            "input": why_input,
+            "logits": head.why,
+            "layer": _why_layer(features, layer, requested.layer),
+            "probabilities": _why_probabilities(probabilities, requested),
+            "feeds": why_feeds,
+            "preprocessing": why_preset,
+        },
+        warnings=tuple(_warnings(walk, features, head, layer, batch, classes)),
+        **facts,
+    )
+
+
+def _ends(
+    walk: Walk, requested: KeyTensors, declared_inputs: Sequence[str], declared_outputs: Sequence[str]
+) -> Tuple[Source, Head, str]:
+    """The picture input and the class scores, and why this input."""
+    sources = image_sources(walk) if requested.input is None else [requested_input(walk, requested.input)]
+    if not sources:
+        raise BindingError(nothing_takes_pictures(walk))
+    if requested.logits is not None:
+        head = requested_logits(walk, requested.logits)
+    else:
+        head = choose_logits(walk, sources, declared_outputs)
+    source, why = choose_input(walk, sources, declared_inputs, head.scores)
+    return source, head, "named by the user" if requested.input is not None else why
+
+
+def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:
+    """Size, channels, layout and dtype of the input."""
+    channels_last = input_layout(walk, pictures)
+    channels = channel_count(walk, pictures, channels_last) or 3
+    if channels not in IMAGE_CHANNELS:
+        raise BindingError(
+            f"'{pictures}' has shape {walk.tensors[pictures].shape} with {channels} channels; pictures have 1, 3 or 4"
+        )
+    return {
+        "image_size": sides(walk, pictures, channels_last),
+        "channels": channels,
+        "dtype": walk.tensors[pictures].dtype.name,
+        "input_channels_last": channels_last,
+        "has_batch_axis": walk.rank(pictures) != 3,
+    }
+
+
+def _classes(walk: Walk, logits: str, has_batch_axis: bool) -> Optional[int]:
+    dims = walk.dims(logits)
+    if dims is not None and len(dims) == 1 and not has_batch_axis:
+        return dims[0]
+    return class_count(walk, logits)
+
+
+def _probabilities(walk: Walk, head: Head, requested: KeyTensors) -> Optional[str]:
+    if requested.probabilities is None:
+        return head.probabilities
+    tensor = find_tensor(walk.graph, requested.probabilities)
+    if not tensor.dtype.is_floating:
+        raise BindingError(f"'{tensor.name}' is {tensor.dtype.name}; probabilities are floats")
+    return tensor.name
+
+
+def _why_probabilities(probabilities: Optional[str], requested: KeyTensors) -> str:
+    if requested.probabilities is not None:
+        return "named by the user"
+    return (
+        "softmax or sigmoid of the logits" if probabilities else "the graph takes no softmax or sigmoid of the logits"
+    )
+
+
+# layers
+
+
+def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
+    """The feature map that `spec` names.
+
+    Args: spec: a count from the end (-1 = last feature map, -3 = third from last), or what `find_tensor` takes.
+    Raises: BindingError where the count is out of range, or the tensor is no map between the input and the logits.
+    """
+    count = _count(spec)
+    if count is not None:
+        return _counted(binding.layers, count)
+    tensor = find_tensor(graph, spec)
+    for layer in binding.layers:
+        if layer.name == tensor.name:
+            return layer
+    walk = Walk(graph)
+    walk.dead = dead_tensors(walk, switch_values(walk, binding.feeds))
+    return _named(Features(walk, binding.input, binding.logits), tensor, binding.input, binding.logits)
+
+
+def _layer(
+    walk: Walk, features: Features, layers: Sequence[LayerInfo], spec: Any, pictures: str, logits: str
+) -> LayerInfo:
+    """The layer that was asked for, else the last feature map."""
+    if not features.path:
+        raise BindingError(f"no path leads from the input '{pictures}' to the logits '{logits}'")
+    if spec is None:
+        if not layers:
+            raise BindingError(
+                f"no feature map with more than one position lies between '{pictures}' and '{logits}'; "
+                "Grad-CAM needs a convolution there. Name a layer"
+            )
+        return layers[-1]
+    count = _count(spec)
+    return _counted(layers, count) if count is not None else _named(
+        features, find_tensor(walk.graph, spec), pictures, logits
+    )  # fmt: skip
+
+
+def _count(spec: Any) -> Optional[int]:
+    if isinstance(spec, str) and re.match(r"-\d+$", spec.strip()):
+        return int(spec)
+    return spec if isinstance(spec, int) and not isinstance(spec, bool) else None
+
+
+def _counted(layers: Sequence[LayerInfo], count: int) -> LayerInfo:
+    counted = [layer for layer in layers if layer.counted]
+    if not -len(counted) <= count <= -1:
+        raise BindingError(
+            f"layer {count} does not exist: layers count from the end, -1 (the last feature map) to -{len(counted)}"
+        )
+    return counted[count]
+
+
+def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) -> LayerInfo:
+    if tensor.name not in features.path:
+        near = ", ".join(f"'{info.name}'" for info in features.infos()[-3:] if info.counted)
+        raise BindingError(
+            f"'{tensor.name}' does not lie on the way from '{pictures}' to '{logits}'; "
+            f"the last feature maps there: {near}"
+        )
+    if tensor.shape.rank not in (4, None) or not tensor.dtype.is_floating:
+        raise BindingError(
+            f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; "
+            "a layer is a float map [N, h, w, K] or [N, K, h, w]"
+        )
+    return features.info(tensor.name)
+
+
+def _why_layer(features: Features, layer: LayerInfo, spec: Any) -> str:
+    if spec is not None:
+        return "named by the user"
+    block = features.blocks[-1]
+    start = features.walk.outputs[block.start.name][0]
+    if start == layer.name:
+        return f"the last feature map with more than one position, out of {block.start.type} '{block.start.name}'"
+    after = "activation" if block.activated else "batch norm"
+    return (
+        f"the last feature map with more than one position: '{start}' ({block.start.type}) after its {after}, which is "
+        "what the rest of the net sees"
+    )
+
+
+def _warnings(
+    walk: Walk, features: Features, head: Head, layer: LayerInfo, batch: Optional[int], classes: Optional[int]
+) -> List[str]:
+    found = [head.warning] if head.warning else []
+    found += warnings_for(walk, features.path, layer.name, head.scores)
+    if batch is not None:
+        found.append(f"the batch size {batch} is baked into the graph: pictures run {batch} at a time")
+    if classes == _IMAGENET_WITH_BACKGROUND:
+        found.append("1001 classes: class 0 is taken for the background class of ImageNet, labels shift by one")
+    height, width = sides(walk, layer.name, layer.channels_last)
+    if height == width == 1:
+        found.append(f"the layer '{layer.name}' has one position: its map is flat")
+    return found

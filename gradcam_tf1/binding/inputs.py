@@ -1,0 +1,188 @@
+"""Where the pictures go in: candidates among placeholders, ends of input pipelines and decoded files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+
+from gradcam_tf1.binding.kinds import (
+    CONVOLUTIONS,
+    DECODERS,
+    FORWARDING,
+    PIPELINE_ENDS,
+    PLACEHOLDERS,
+    RESHAPING,
+    is_training_op,
+)
+from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
+from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.errors import BindingError
+
+_SHAPE_ONLY = FORWARDING | RESHAPING | {"Transpose", "Cast"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A tensor that can take pictures. origin: the op it comes from, where that takes something else (bytes, rows).
+
+    changed: the op between origin and tensor that changes values, which feeding the tensor leaves out.
+    """
+
+    tensor: str
+    origin: str = ""
+    changed: str = ""
+
+
+def image_sources(walk: Walk) -> List[Source]:
+    """All tensors that can take pictures and reach a convolution, in graph order, nearest to the net only."""
+    reach = tensors_before_convolutions(walk)
+    found: List[Source] = []
+    for op in walk.ops:
+        if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type) or DECODERS.match(op.type):
+            found += _sources_at(walk, op, reach)
+    return _nearest(walk, {source.tensor: source for source in reversed(found)})
+
+
+def _nearest(walk: Walk, sources: Dict[str, Source]) -> List[Source]:
+    """Of sources that follow each other, the placeholder wins; else the one nearest to the net."""
+    plain = {name for name in sources if walk.maker[name].type in ("Placeholder", "PlaceholderV2")}
+    hidden: Set[str] = set()
+    for name in sources:
+        before = walk.upstream([name]) & set(sources) - {name}
+        hidden |= {name} if before & plain else before
+    return sorted((s for s in sources.values() if s.tensor not in hidden), key=lambda s: _place(walk, s))
+
+
+def _place(walk: Walk, source: Source) -> int:
+    return walk.position[walk.maker[source.tensor].name]
+
+
+def tensors_before_convolutions(walk: Walk) -> Set[str]:
+    """All tensors whose values reach a convolution of the net."""
+    data = [
+        walk.inputs[op.name][2 if op.type == "Conv2DBackpropInput" else 0]
+        for op in walk.ops
+        if op.type in CONVOLUTIONS and not is_training_op(op.name, op.type)
+    ]
+    return walk.upstream(data)
+
+
+def _sources_at(walk: Walk, op: Op, reach: Set[str]) -> List[Source]:
+    found = []
+    for name in walk.outputs[op.name]:
+        if name not in reach:
+            continue
+        if looks_like_images(walk, name):
+            found.append(Source(name))
+        else:
+            later = _first_images_after(walk, name, reach)
+            found += [later] if later else []
+    return found
+
+
+def looks_like_images(walk: Walk, name: str) -> bool:
+    """Numbers [N,H,W,C], [N,C,H,W], [H,W,C] or [C,H,W] with 1, 3 or 4 channels, as far as the shape is known."""
+    dtype, dims = walk.tensors[name].dtype, walk.dims(name)
+    if not (dtype.is_floating or dtype.is_integer) or dtype.is_quantized or name in walk.looped:
+        return False
+    if dims is None:
+        return _kernel_fits(walk, name) and not _becomes_images_later(walk, name)
+    if len(dims) not in (3, 4):
+        return False
+    if dims[-1] in IMAGE_CHANNELS or dims[-3] in IMAGE_CHANNELS:
+        return True
+    unknown = dims[-1] is None or (len(dims) == 4 and dims[-3] is None)
+    return unknown and _kernel_fits(walk, name)
+
+
+def _kernel_fits(walk: Walk, name: str) -> bool:
+    return next_kernel_channels(walk, name) in (*IMAGE_CHANNELS, None)
+
+
+def _becomes_images_later(walk: Walk, name: str) -> bool:
+    """Whether a tensor of unknown shape is reshaped to pictures first: it then holds rows of pixels."""
+    return any(op.type in ("Reshape", "ExpandDims") and index == 0 for op, index in walk.users[name])
+
+
+def _first_images_after(walk: Walk, name: str, reach: Set[str]) -> Optional[Source]:
+    """The first picture-like tensor that a source of another kind (file bytes, flat rows) turns into."""
+    seen, level = {name}, [(name, "")]
+    while level:
+        following: List[Tuple[str, str]] = []
+        for tensor, changed in level:
+            for op, index in walk.users[tensor]:
+                for out in walk.flows(op, index):
+                    if out in seen or out not in reach:
+                        continue
+                    seen.add(out)
+                    if looks_like_images(walk, out) and walk.rank(out) is not None:
+                        return Source(out, origin=name, changed=changed)
+                    numbers = walk.tensors[tensor].dtype.is_floating
+                    following.append((out, changed or (op.name if numbers and op.type not in _SHAPE_ONLY else "")))
+        level = following
+    return None
+
+
+def choose_input(walk: Walk, sources: Sequence[Source], declared: Sequence[str], logits: str) -> Tuple[Source, str]:
+    """The source that reaches the logits through the most convolutions, declared ones first, and why."""
+    before = walk.upstream([logits])
+    reaching = [source for source in sources if source.tensor in before]
+    if not reaching:
+        raise BindingError(_nothing_reaches(walk, sources, logits))
+    counts = {source.tensor: convolutions_between(walk, source.tensor, before) for source in reaching}
+    preferred = [s for s in reaching if s.tensor in declared or s.origin in declared]
+    best = max(preferred or reaching, key=lambda source: counts[source.tensor])
+    return best, _why(walk, best, bool(preferred), reaching, counts[best.tensor])
+
+
+def convolutions_between(walk: Walk, start: str, before: Set[str]) -> int:
+    """Number of convolutions on the ways from `start` into the set `before`."""
+    return sum(op.type in CONVOLUTIONS for op in walk.makers(walk.downstream([start]) & before))
+
+
+def _why(walk: Walk, best: Source, declared: bool, reaching: Sequence[Source], count: int) -> str:
+    op = walk.maker[best.tensor]
+    said = "the file declares it as input" if declared else f"{op.type} with the shape of pictures"
+    text = f"{said}; it reaches the logits through {count} convolutions"
+    if best.origin:
+        text += f"; pictures can be fed here although '{best.origin}' takes something else"
+    others = [source.tensor for source in reaching if source.tensor != best.tensor]
+    if others:
+        text += f"; others that would do: {', '.join(others[:5])}"
+    return text
+
+
+def _nothing_reaches(walk: Walk, sources: Sequence[Source], logits: str) -> str:
+    found = ", ".join(f"'{source.tensor}'" for source in sources[:5])
+    return (
+        f"no picture input leads to the logits '{logits}'; picture inputs found: {found}; "
+        f"placeholders: {_placeholders(walk)}. Name input and logits that belong together"
+    )
+
+
+def nothing_takes_pictures(walk: Walk) -> str:
+    """The message where no source of pictures was found."""
+    return (
+        "no picture input found: nothing that can be fed has 1, 3 or 4 channels and reaches a convolution; "
+        f"placeholders: {_placeholders(walk)}. Name the input"
+    )
+
+
+def _placeholders(walk: Walk) -> str:
+    tensors = [op.outputs[0] for op in walk.ops if op.type in PLACEHOLDERS][:8]
+    return ", ".join(f"'{t.name}' {t.dtype.name} {t.shape}" for t in tensors) or "none"
+
+
+def requested_input(walk: Walk, spec: Any) -> Source:
+    """The tensor a person named, checked: numbers of rank 3, 4 or unknown."""
+    tensor = find_tensor(walk.graph, spec)
+    if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
+        later = _first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
+        hint = f"; its decoded pictures are '{later.tensor}'" if later else ""
+        raise BindingError(f"'{tensor.name}' takes {tensor.dtype.name}, not pictures{hint}")
+    if tensor.shape.rank not in (3, 4, None):
+        later = _first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
+        hint = f"; name '{later.tensor}', where it has become pictures" if later else ""
+        raise BindingError(f"'{tensor.name}' has shape {tensor.shape}, pictures need [N, H, W, C] or [H, W, C]{hint}")
+    return Source(tensor.name)

@@ -1,0 +1,68 @@
+"""Kinds of ops, as far as binding cares."""
+
+from __future__ import annotations
+
+import re
+
+CONVOLUTIONS = {
+    "Conv2D",
+    "DepthwiseConv2dNative",
+    "Conv2DBackpropInput",
+    "FusedPadConv2D",
+    "FusedResizeAndPadConv2D",
+    "_FusedConv2D",
+    "_FusedDepthwiseConv2dNative",
+    "QuantizedConv2D",
+}
+DENSE = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMul", "_FusedMatMul", "QuantizedMatMul"}
+WEIGHTED = CONVOLUTIONS | DENSE | {"Conv3D", "Einsum", "BlockLSTM", "BlockLSTMV2", "LSTMBlockCell", "CudnnRNN"}
+
+PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+PIPELINE_ENDS = re.compile(r"(OneShot)?IteratorGetNext(Sync)?$|(Queue|FIFOQueue)Dequeue|OptionalGetValue$|Unstage$")
+DECODERS = re.compile(r"Decode(AndCrop)?(Jpeg|Png|Gif|Bmp|Image|Raw|PaddedRaw)$")
+
+CONCATS = {"Concat", "ConcatV2"}
+SUMS = {"Add", "AddV2", "AddN"}
+BATCH_NORMS = {
+    "FusedBatchNorm",
+    "FusedBatchNormV2",
+    "FusedBatchNormV3",
+    "BatchNormWithGlobalNormalization",
+    "_FusedBatchNormEx",
+}
+REDUCTIONS = {"Mean", "Sum", "Max", "Min", "Prod"}
+POOLS = {"AvgPool", "MaxPool", "MaxPoolV2", "MaxPoolWithArgmax"}
+RESIZES = {"ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"}
+
+# one map in, one map out, nothing learnt; what makes a feature map out of a convolution's output
+ACTIVATIONS = {"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "Softsign", "Tanh"}
+# what activations are spelled with when TensorFlow has no op for them (leaky, PReLU, swish, hard-swish, mish, GELU)
+ACTIVATION_PARTS = ACTIVATIONS | {
+    "Sigmoid", "Exp", "Log1p", "Erf", "Neg", "Abs", "Square", "Pow", "Mul", "Add", "AddV2", "Sub", "RealDiv", "Div",
+    "Maximum", "Minimum", "Greater", "GreaterEqual", "Less", "LessEqual", "Select", "SelectV2", "Where", "Identity",
+    "ClipByValue", "Cast",
+}  # fmt: skip
+# y = a x + b with constants: normalisation and bias
+AFFINE = BATCH_NORMS | {"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div"}
+BIASES = {"BiasAdd", "BiasAddV1", "Add", "AddV2"}
+# the same numbers under another name
+FORWARDING = {
+    "Identity", "IdentityN", "Switch", "RefSwitch", "Merge", "PlaceholderWithDefault", "Snapshot", "CheckNumerics",
+    "PreventGradient", "Enter", "Exit", "NextIteration", "DeepCopy", "EnsureShape",
+}  # fmt: skip
+RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
+
+SCORE_ACTIVATIONS = {"Softmax", "LogSoftmax", "Sigmoid"}
+CROSS_ENTROPIES = {"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"}
+DECISIONS = {"ArgMax", "TopK", "TopKV2", "InTopK", "InTopKV2"}
+RANDOM = re.compile(r"(Stateless)?(Random(Uniform|StandardNormal|UniformInt|Gamma)|TruncatedNormal|Multinomial)")
+
+# ops whose result says nothing of their input's values
+VALUE_FREE = {"Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike", "NoOp"}
+_RECORDS = re.compile(r"(\w*Summary\w*|Assign\w*|(Resource)?(Sparse)?Apply[A-Z]\w*|Print\w*|Assert|\w*Grad|Save\w*)$")
+_TRAINING_SCOPES = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape|[^/]+_grad)(/|$)|^save(_\d+)?/")
+
+
+def is_training_op(name: str, kind: str) -> bool:
+    """Whether an op belongs to gradients, optimisers, savers or summaries rather than to the net."""
+    return bool(_RECORDS.match(kind) or _TRAINING_SCOPES.search(name))

@@ -1,0 +1,135 @@
+"""Which way the training switches point at inference, and what is dead because of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Mapping, Optional, Set
+
+from gradcam_tf1.binding.kinds import BATCH_NORMS, PLACEHOLDERS, RANDOM
+from gradcam_tf1.binding.walk import Op, Walk
+
+_TRAINING = re.compile(r"train|learning_?phase|phase|is_?fit|use_?dropout|drop_?out", re.IGNORECASE)
+_INFERENCE = re.compile(r"infer|is_?test|testing|test_?mode|eval|predict|determin", re.IGNORECASE)
+_LOOK_AHEAD = 400
+
+
+def switch_values(walk: Walk, given: Mapping[str, Any]) -> Dict[str, bool]:
+    """Inference values of all scalar training switches among the placeholders: tensor name -> bool.
+
+    A switch goes by its name (is_training, phase_train, keras_learning_phase, inference_mode ...) or, where it has no
+    telling name, by its use: it is boolean and turns on random ops or the batch statistics of a batch norm.
+    """
+    found: Dict[str, bool] = {}
+    for op in walk.ops:
+        if op.type not in PLACEHOLDERS:
+            continue
+        name = op.outputs[0].name
+        if name in given:
+            if op.outputs[0].dtype.is_bool:
+                found[name] = bool(given[name])
+        elif is_switch(walk, op):
+            found[name] = _value_at_inference(op)
+    return found
+
+
+def is_switch(walk: Walk, op: Op) -> bool:
+    """Whether a placeholder switches between training and inference."""
+    tensor = op.outputs[0]
+    if tensor.shape.rank not in (0, None):
+        return False
+    named = bool(_TRAINING.search(_leaf(op.name)) or _INFERENCE.search(_leaf(op.name)))
+    if tensor.dtype.is_bool:
+        return named or _turns_on_training(walk, tensor.name)
+    # "dropout" alone may be a probability; only numbers that decide a branch are switches
+    return named and _decides(walk, tensor.name)
+
+
+def _value_at_inference(op: Op) -> bool:
+    leaf = _leaf(op.name)
+    return bool(_INFERENCE.search(leaf)) and "train" not in leaf.lower()
+
+
+def _leaf(name: str) -> str:
+    """The last component that says something ("model/is_training/Placeholder" -> "is_training")."""
+    parts = [
+        part for part in name.split("/") if not re.match(r"(placeholder(withdefault)?|input|in)(_\d+)?$", part, re.I)
+    ]
+    return parts[-1] if parts else ""
+
+
+def _decides(walk: Walk, name: str) -> bool:
+    """Whether a number is turned into a predicate (cast to bool, compared) before anything else."""
+    return any(
+        (op.type in ("Cast", "Equal", "NotEqual", "Greater", "GreaterEqual", "Less")
+         and op.outputs[0].dtype.is_bool) or (op.type == "Identity" and _decides(walk, op.outputs[0].name))
+        for op, _ in walk.users[name]
+    )  # fmt: skip
+
+
+def _turns_on_training(walk: Walk, name: str) -> bool:
+    """Whether the branch of True holds random ops or batch statistics, or the predicate guards such a branch."""
+    predicates, stack = {name}, [name]
+    while stack:
+        for op, _ in walk.users[stack.pop()]:
+            if op.type in ("Identity", "LogicalNot") and op.outputs[0].name not in predicates:
+                predicates.add(op.outputs[0].name)
+                stack.append(op.outputs[0].name)
+    starts = [walk.outputs[op.name][1] for p in predicates for op, i in walk.users[p] if op.type == "Switch"]
+    seen, queue = set(starts), list(starts)
+    while queue and len(seen) < _LOOK_AHEAD:
+        for op, _ in walk.users[queue.pop(0)]:
+            if RANDOM.match(op.type) or (op.type in BATCH_NORMS and op.get_attr("is_training")):
+                return True
+            if op.type == "Mean" and "moments" in op.name:
+                return True
+            fresh = [out for out in walk.outputs[op.name] if out not in seen and op.type != "Merge"]
+            seen.update(fresh)
+            queue.extend(fresh)
+    return False
+
+
+def known_predicate(walk: Walk, name: str, switches: Mapping[str, bool]) -> Optional[bool]:
+    """The value of a scalar bool or number that decides a branch, where the switches and constants settle it."""
+    if name in switches:
+        return switches[name]
+    op = walk.maker[name]
+    inputs = walk.inputs[op.name]
+    if op.type in ("Identity", "Cast", "Switch", "PlaceholderWithDefault", "Squeeze", "Reshape"):
+        return known_predicate(walk, inputs[0], switches)
+    if op.type == "LogicalNot":
+        value = known_predicate(walk, inputs[0], switches)
+        return None if value is None else not value
+    if op.type in ("LogicalAnd", "LogicalOr"):
+        both = [known_predicate(walk, i, switches) for i in inputs]
+        decisive = op.type == "LogicalOr"
+        return decisive if decisive in both else None if None in both else not decisive
+    if op.type in ("Equal", "NotEqual"):
+        sides = [_number(walk, i, switches) for i in inputs]
+        return None if None in sides else (sides[0] == sides[1]) == (op.type == "Equal")
+    number = _number(walk, name, switches)
+    return None if number is None else bool(number)
+
+
+def _number(walk: Walk, name: str, switches: Mapping[str, bool]) -> Optional[float]:
+    source = walk.source(name)
+    for tensor in (name, *walk.outputs[source.name][:1]):
+        if tensor in switches:
+            return float(switches[tensor])
+    value = walk.constant(name) if source.type == "Const" and source.outputs[0].shape.num_elements() == 1 else None
+    return None if value is None or value.dtype.kind not in "biuf" else float(value.reshape(-1)[0])
+
+
+def dead_tensors(walk: Walk, switches: Mapping[str, bool]) -> Set[str]:
+    """All tensors that no run computes because their branch is not taken."""
+    dead: Set[str] = set()
+    for op in walk.ops:
+        inputs = walk.inputs[op.name]
+        if op.type in ("Switch", "RefSwitch") and inputs[0] not in dead:
+            taken = known_predicate(walk, inputs[1], switches)
+            if taken is not None:
+                dead.add(walk.outputs[op.name][0 if taken else 1])
+            continue
+        gone = [i in dead for i in inputs] + [c.outputs[0].name in dead for c in op.control_inputs if c.outputs]
+        if gone and (all(gone) if op.type == "Merge" else any(gone)):
+            dead.update(walk.outputs[op.name])
+    return dead

@@ -1,0 +1,155 @@
+"""One pass over a graph, and linear-time walks on what it found. Tensors and ops go by name."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from gradcam_tf1.binding.kinds import BATCH_NORMS, VALUE_FREE, is_training_op
+from gradcam_tf1.tf_runtime import tf
+
+Op = Any  # tf.Operation
+Dims = Optional[Tuple[Optional[int], ...]]
+
+
+class Walk:
+    """Who makes and who uses each tensor, and which ones carry picture values.
+
+    ops: all ops, producers before users. tensors: by tensor name. dead: tensors that no run computes because a
+    switch whose predicate is known (is_training = False) goes the other way; set by `binding.switches`.
+    """
+
+    def __init__(self, graph: tf.Graph) -> None:
+        self.graph = graph
+        self.ops: List[Op] = graph.get_operations()
+        self.op: Dict[str, Op] = {}
+        self.tensors: Dict[str, Any] = {}
+        self.maker: Dict[str, Op] = {}
+        self.outputs: Dict[str, Tuple[str, ...]] = {}
+        self.inputs: Dict[str, Tuple[str, ...]] = {}
+        self.users: Dict[str, List[Tuple[Op, int]]] = {}
+        self.position: Dict[str, int] = {}
+        self.dead: Set[str] = set()
+        self._looped: Optional[Set[str]] = None
+        for place, op in enumerate(self.ops):
+            self._add(place, op)
+
+    def _add(self, place: int, op: Op) -> None:
+        self.op[op.name] = op
+        self.position[op.name] = place
+        names = []
+        for tensor in op.outputs:
+            name = tensor.name
+            names.append(name)
+            self.tensors[name] = tensor
+            self.maker[name] = op
+            self.users.setdefault(name, [])
+        self.outputs[op.name] = tuple(names)
+        self.inputs[op.name] = tuple(tensor.name for tensor in op.inputs)
+        for index, name in enumerate(self.inputs[op.name]):
+            self.users.setdefault(name, []).append((op, index))
+
+    @property
+    def looped(self) -> Set[str]:
+        """Tensors made inside while loops: they have one value per round, so they can be neither fed nor fetched."""
+        if self._looped is None:
+            starts = [out for op in self.ops if op.type in ("Enter", "RefEnter") for out in self.outputs[op.name]]
+            self._looped, stack = set(starts), starts
+            while stack:
+                for op, _ in self.users[stack.pop()]:
+                    fresh = [o for o in self.outputs[op.name] if o not in self._looped and op.type != "Exit"]
+                    self._looped.update(fresh)
+                    stack.extend(fresh)
+        return self._looped
+
+    # single tensors
+
+    def dims(self, name: str) -> Dims:
+        """Static shape, None per unknown side; None for unknown rank."""
+        shape = self.tensors[name].shape
+        return None if shape.rank is None else tuple(shape.as_list())
+
+    def rank(self, name: str) -> Optional[int]:
+        """Static number of axes, None where unknown."""
+        return self.tensors[name].shape.rank
+
+    def is_float(self, name: str) -> bool:
+        """Whether the tensor holds floats."""
+        return self.tensors[name].dtype.is_floating
+
+    def source(self, name: str) -> Op:
+        """The op that makes the values, through Identity, loop and branch entries."""
+        op = self.maker[name]
+        while op.type in ("Identity", "Enter", "Switch", "RefEnter", "RefSwitch", "Snapshot"):
+            op = self.maker[self.inputs[op.name][0]]
+        return op
+
+    def constant(self, name: str) -> Any:
+        """The value as a numpy array where the graph fixes it, else None."""
+        op = self.source(name)
+        return tf.get_static_value(op.outputs[0]) if op.outputs else None
+
+    # edges that carry picture values
+
+    def flows(self, op: Op, index: int) -> Sequence[str]:
+        """The outputs of `op` that carry on the values of its input number `index`."""
+        if op.type in VALUE_FREE:
+            return ()
+        outputs = self.outputs[op.name]
+        if op.type in ("Switch", "RefSwitch"):
+            return outputs if index == 0 else ()
+        if op.type == "IdentityN":
+            return outputs[index : index + 1]
+        if op.type in BATCH_NORMS or op.type == "Merge":
+            return outputs[:1]
+        return outputs
+
+    def carried(self, op: Op, output: str) -> Sequence[str]:
+        """The inputs of `op` whose values `output` carries on; the inverse of `flows`."""
+        return [name for index, name in enumerate(self.inputs[op.name]) if output in self.flows(op, index)]
+
+    def downstream(self, starts: Iterable[str]) -> Set[str]:
+        """All live tensors that carry values of `starts`, themselves included; training ops left out."""
+        seen = {name for name in starts if name not in self.dead}
+        stack = list(seen)
+        while stack:
+            for op, index in self.users[stack.pop()]:
+                if is_training_op(op.name, op.type):
+                    continue
+                fresh = [out for out in self.flows(op, index) if out not in seen and out not in self.dead]
+                seen.update(fresh)
+                stack.extend(fresh)
+        return seen
+
+    def upstream(self, ends: Iterable[str]) -> Set[str]:
+        """All live tensors whose values reach one of `ends`, themselves included."""
+        seen = {name for name in ends if name not in self.dead}
+        stack = list(seen)
+        while stack:
+            name = stack.pop()
+            fresh = [i for i in self.carried(self.maker[name], name) if i not in seen and i not in self.dead]
+            seen.update(fresh)
+            stack.extend(fresh)
+        return seen
+
+    def path(self, start: str, end: str) -> Set[str]:
+        """The tensors on any way from `start` to `end`, both included; empty where no way leads."""
+        tensors = self.downstream([start]) & self.upstream([end])
+        return tensors if start in tensors and end in tensors else set()
+
+    def makers(self, tensors: Iterable[str]) -> List[Op]:
+        """The ops that make `tensors`, each once, producers first."""
+        names = {self.maker[name].name for name in tensors}
+        return [self.op[name] for name in sorted(names, key=self.position.__getitem__)]
+
+    def needed(self, ends: Iterable[str], given: Iterable[str] = ()) -> Set[str]:
+        """Names of all ops that a run must execute for `ends` when `given` is fed, control inputs included."""
+        given = set(given)
+        ops = {self.maker[name].name for name in ends if name not in given}
+        stack = list(ops)
+        while stack:
+            name = stack.pop()
+            before = {self.maker[i].name for i in self.inputs[name] if i not in given}
+            before.update(op.name for op in self.op[name].control_inputs)
+            stack.extend(before - ops)
+            ops |= before
+        return ops
