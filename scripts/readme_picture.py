@@ -1,0 +1,53 @@
+#!/usr/bin/env python
+"""Draw docs/images/demo.png: demo scenes, and where the demo net looks when asked for one kind of object or another.
+
+.venv-tf1/bin/python scripts/readme_picture.py [OUT.png]
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import List
+
+import cv2
+import numpy as np
+
+from gradcam_tf1 import GradCamGraph
+from gradcam_tf1.images import read_image
+from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, Scene, demo_model, demo_scenes
+from gradcam_tf1.overlay import guided_picture, normalize, overlay, write_png
+
+HEIGHT, GAP, TITLE = 240, 8, 26
+
+
+def chosen() -> List[Scene]:
+    """The two scenes of the same shape that have a star and a ring in them, most objects first."""
+    both = [scene for scene in demo_scenes() if {"star", "ring"} <= set(scene.boxes) and scene.size == (240, 320)]
+    return sorted(both, key=lambda scene: -len(scene.boxes))[:2]
+
+
+def titled(picture: np.ndarray, title: str) -> np.ndarray:
+    tile = np.full((TITLE + HEIGHT, picture.shape[1], 3), 255, np.uint8)
+    cv2.putText(tile, title, (2, TITLE - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
+    tile[TITLE:] = picture
+    return tile
+
+
+def row(net: GradCamGraph, scene: Scene) -> np.ndarray:
+    picture = read_image(scene.path)
+    explanation = net.explain([picture], ["star", "ring"], ["gradcam", "guided_gradcam"])
+    tiles = [titled(picture, "the picture")]
+    for t, name in enumerate(["star", "ring"]):
+        tiles.append(titled(overlay(picture, normalize(explanation.placed("gradcam", 0, t))), f"asked for: {name}"))
+    tiles.append(titled(guided_picture(explanation.placed("guided_gradcam", 0, 0)), "guided: star"))
+    gap = np.full((TITLE + HEIGHT, GAP, 3), 255, np.uint8)
+    return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
+
+
+def main(out: str = "docs/images/demo.png") -> None:
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
+        write_png(out, np.concatenate([row(net, scene) for scene in chosen()]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,148 @@
+"""The documentation is true: its Python runs, its tables are the program's, its options and links exist."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import urllib.parse
+from pathlib import Path
+from typing import Dict, List
+from unittest import mock
+
+import click
+import pytest
+
+from gradcam_tf1.cli import main
+from gradcam_tf1.geometry import FIT_MODES
+from gradcam_tf1.images import read_image
+from gradcam_tf1.loaders import FORMS
+from gradcam_tf1.manifest import read_manifest
+from gradcam_tf1.methods import METHOD_GROUPS, METHODS
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.preprocessing import PRESETS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
+RUNNABLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def rows(page: str, first_header: str) -> Dict[str, str]:
+    """First and second column of the table whose first header is this; code marks taken off the first."""
+    lines = TEXTS[page].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {first_header} |")) + 2
+    found = {}
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        first, second = [cell.strip() for cell in line.strip("|").split(" | ")][:2]
+        for name in re.findall(r"`([^`]+)`", first):
+            found[name] = second.rstrip(" |")
+    return found
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """What the pages assume to be there: model.pb, labels.txt, photos/ and one photo in memory."""
+    shutil.copy(demo_model(), str(tmp_path / "model.pb"))
+    (tmp_path / "labels.txt").write_text("\n".join(DEMO_CLASSES))
+    (tmp_path / "photos").mkdir()
+    for scene in demo_scenes()[:2]:
+        shutil.copy(scene.path, str(tmp_path / "photos"))
+    monkeypatch.chdir(tmp_path)
+    return {"photo": read_image(demo_scenes()[0].path)}
+
+
+@contextlib.contextmanager
+def tables_restored():
+    forms = list(FORMS)
+    with mock.patch.dict(METHODS):
+        yield
+    FORMS[:] = forms
+
+
+@pytest.mark.parametrize("page", [page for page in TEXTS if RUNNABLE.search(TEXTS[page])])
+def test_the_python_of_a_page_runs(page, desk, capsys):
+    with tables_restored():
+        for code in RUNNABLE.findall(TEXTS[page]):
+            exec(compile(code, page, "exec"), desk)  # noqa: S102
+
+
+def test_the_example_of_the_readme_does_what_it_says(desk, capsys):
+    (code, *_) = RUNNABLE.findall(TEXTS["README.md"])
+    assert len([line for line in code.splitlines() if line.strip()]) <= 8
+    exec(compile(code, "README.md", "exec"), desk)  # noqa: S102
+    lines = list(read_manifest("out/manifest.jsonl"))
+    for scene, line in zip(demo_scenes()[:2], lines):
+        assert line["targets"][0]["label"] in scene.boxes
+        assert line["targets"][0]["label"] in capsys.readouterr().out or line is not lines[0]
+
+
+def test_the_table_of_methods_is_the_programs():
+    table = rows("README.md", "method")
+    assert set(table) == set(METHODS) | set(METHOD_GROUPS)
+    for line in TEXTS["README.md"].splitlines():
+        for name, method in METHODS.items():
+            if line.startswith(f"| `{name}` |"):
+                assert method.paper in line, f"{name}: the paper is {method.paper}"
+
+
+def test_the_table_of_presets_is_the_programs():
+    assert rows("docs/preprocessing.md", "preset") == {name: preset.description for name, preset in PRESETS.items()}
+    named = set(re.findall(r"`([\w-]+)`", TEXTS["README.md"].split("## Preprocessing")[1].split("\n## ")[0]))
+    assert set(PRESETS) | set(FIT_MODES) <= named
+
+
+def test_the_table_of_fits_is_the_programs():
+    assert tuple(rows("docs/preprocessing.md", "fit")) == FIT_MODES
+
+
+def options() -> Dict[str, List[str]]:
+    """Subcommand -> its options as the command line has them."""
+    return {
+        name: [flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)]
+        for name, command in main.commands.items()
+    }
+
+
+@pytest.mark.parametrize("page", sorted(TEXTS))
+def test_every_option_that_is_named_exists(page):
+    known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
+    ours = re.sub(r"(?m)^.*\b(ruff|pip|git|pytest)\b.*$", "", TEXTS[page])
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours)) <= known
+
+
+@pytest.mark.parametrize("page", sorted(TEXTS))
+def test_every_command_line_that_is_shown_parses(page):
+    """Each `gradcam-tf1 ...` of an indented block, with its own subcommand's options and arguments."""
+    for command, rest in re.findall(r"(?m)^    gradcam-tf1 (\w+)(.*)$", TEXTS[page]):
+        assert command in main.commands
+        words = [word.strip("'\"") for word in rest.split("#")[0].split()]
+        with contextlib.suppress(click.exceptions.BadParameter):  # a path that is not there
+            main.commands[command].make_context(command, words)
+
+
+@pytest.mark.parametrize("page", sorted(TEXTS))
+def test_every_link_to_a_file_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[page]):
+        if not urllib.parse.urlparse(target).scheme and not target.startswith("#"):
+            assert (ROOT / page).parent.joinpath(target.split("#")[0]).exists(), f"{page}: {target}"
+
+
+def test_every_page_of_docs_is_linked_from_the_readme():
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        assert f"](docs/{path.name})" in TEXTS["README.md"], path.name
+
+
+def test_the_manifest_has_the_keys_that_formats_says(desk, capsys):
+    (code,) = [code for code in RUNNABLE.findall(TEXTS["docs/formats.md"]) if "read_manifest" in code]
+    exec(compile(code, "docs/formats.md", "exec"), desk)  # noqa: S102
+    line = next(iter(read_manifest("out/manifest.jsonl")))
+    target, map_ = line["targets"][0], line["targets"][0]["maps"][0]
+    tables = TEXTS["docs/formats.md"].split("## manifest.jsonl")[1].split("\n| key |")[1:]
+    said = [
+        set(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in t.splitlines()[2:] if row.startswith("|"))))
+        for t in tables
+    ]
+    assert said == [set(line), set(target), set(map_)]
