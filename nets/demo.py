@@ -1,7 +1,7 @@
 """The embedded demo net and its scenes. No TensorFlow here.
 
-The net tells which of seven kinds of object are in a picture: five convolutions with batch norm and ReLU, global average
-pooling, one dense layer, one sigmoid per kind. `train_demo` trained it, on the presence of kinds alone.
+The net tells which of seven kinds of object are in a picture: five convolutions with batch norm and ReLU, global
+average pooling, one dense layer, one sigmoid per kind. `train_demo` trained it, on the presence of kinds alone.
 
 Tensors: `input:0` [N, 96, 128, 3], `conv5/Relu:0` [N, 12, 16, 64], `logits/BiasAdd:0` and `probabilities:0` [N, 7].
 """
@@ -46,7 +46,7 @@ def demo_scenes() -> List[Scene]:
     return [
         Scene(
             path=os.path.join(_FOLDER, "scenes", name),
-            size=tuple(record["size"]),
+            size=(record["size"][0], record["size"][1]),
             boxes={kind: tuple(box) for kind, box in record["boxes"].items()},
         )
         for name, record in sorted(records.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -55,7 +55,7 @@ def outline(kind: str, rng: np.random.RandomState) -> np.ndarray:
     raise ValueError(f"no kind of object is called {kind!r}; possible: {', '.join(KINDS)}")
 
 
-def _polar(radius, points: int) -> np.ndarray:
+def _polar(radius: Any, points: int) -> np.ndarray:
     angle = 2.0 * np.pi * np.arange(points) / points
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
@@ -70,7 +70,7 @@ def _hole(kind: str, rng: np.random.RandomState) -> Optional[np.ndarray]:
 
 
 def _alpha(rng: np.random.RandomState, kind: str, radius: float, shift: np.ndarray) -> np.ndarray:
-    """Coverage of one turned object by pixel: float64 [side, side] in 0..1; `shift` is the sub-pixel part of its centre."""
+    """Coverage by pixel of one turned object: float64 [side, side] in 0..1; `shift`: sub-pixel part of its centre."""
     angle = rng.uniform(0.0, 2.0 * np.pi)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     half = int(np.ceil(radius)) + 1
@@ -82,9 +82,7 @@ def _alpha(rng: np.random.RandomState, kind: str, radius: float, shift: np.ndarr
     return cv2.resize(canvas, (2 * half, 2 * half), interpolation=cv2.INTER_AREA) / 255.0
 
 
-def _draw_object(
-    rng: np.random.RandomState, image: np.ndarray, kind: str, y: float, x: float, radius: float
-) -> Box:
+def _draw_object(rng: np.random.RandomState, image: np.ndarray, kind: str, y: float, x: float, radius: float) -> Box:
     shift = np.array([x % 1.0, y % 1.0])
     alpha = _alpha(rng, kind, radius, shift)
     half = alpha.shape[0] // 2
@@ -103,7 +101,7 @@ def _free_place(
     """Centre and radius (y, x, radius) of a disc inside the picture that keeps clear of the boxes in `taken`."""
     scale = np.sqrt(height * width)
     for attempt in range(60):
-        radius = scale * rng.uniform(0.105, 0.19 if attempt < 30 else 0.13)
+        radius = scale * rng.uniform(0.12, 0.2 if attempt < 30 else 0.14)
         margin = radius + 3.0
         y, x = rng.uniform(margin, height - margin), rng.uniform(margin, width - margin)
         gap = margin + 0.02 * scale
@@ -157,8 +155,17 @@ def _clutter(rng: np.random.RandomState, image: np.ndarray) -> None:
         cv2.line(canvas, point(), point(), colour(), size(0.7, 2.6), cv2.LINE_AA)
     for _ in range(rng.randint(0, 5)):
         start, axes = rng.uniform(0, 360), (size(8, 60), size(8, 60))
-        cv2.ellipse(canvas, point(), axes, rng.uniform(0, 180), start, start + rng.uniform(30, 120), colour(),
-                    size(0.7, 2.6), cv2.LINE_AA)
+        cv2.ellipse(
+            canvas,
+            point(),
+            axes,
+            rng.uniform(0, 180),
+            start,
+            start + rng.uniform(30, 120),
+            colour(),
+            size(0.7, 2.6),
+            cv2.LINE_AA,
+        )
     for _ in range(rng.randint(0, 6)):
         cv2.ellipse(canvas, point(), (size(5, 18), size(5, 18)), rng.uniform(0, 180), 0, 360, colour(), -1, cv2.LINE_AA)
     for _ in range(rng.randint(0, 30)):

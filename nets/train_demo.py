@@ -1,4 +1,6 @@
-"""Trains the demo net on drawn scenes and writes what the package ships: `python -m gradcam_tf1.nets.train_demo --out DIR`.
+"""Trains the demo net on drawn scenes and writes what the package ships.
+
+    python -m gradcam_tf1.nets.train_demo --out DIR
 
 The net learns only which kinds of object a scene holds (one sigmoid per kind); it never sees a box.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import cv2
 import numpy as np
@@ -41,8 +43,8 @@ def initial_parameters(rng: np.random.RandomState) -> Parameters:
     return parameters
 
 
-def network(images, parameters: Mapping[str, object], training: bool) -> Tuple[object, Dict[str, object]]:
-    """The demo net as graph ops: five 3x3 convolutions with batch norm and ReLU, global average pooling, one dense layer.
+def network(images: tf.Tensor, parameters: Mapping[str, Any], training: bool) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+    """The demo net as graph ops: five convolutions with batch norm and ReLU, global average pooling, one dense layer.
 
     images: float32 [N, 96, 128, 3] RGB in -1..1. Returns logits [N, 7] and, in training, the batch statistics by name;
     otherwise `parameters` must hold the statistics too.
@@ -75,13 +77,13 @@ def network(images, parameters: Mapping[str, object], training: bool) -> Tuple[o
 def training_batch(rng: np.random.RandomState, count: int) -> Tuple[np.ndarray, np.ndarray]:
     """float32 [count, 96, 128, 3] in -1..1 and which kinds are there: float32 [count, 7] of 0 and 1.
 
-    Scenes are drawn at several shapes and stretched to the input's, as photographs will be. Every other scene has a single
-    object: there the label says plainly what that object is called, which speeds up the learning several times.
+    Scenes are drawn at several shapes and stretched to the input's, as photographs will be. Every other scene has a
+    single object: there the label says plainly what that object is called, which speeds up the learning.
     """
     height, width = INPUT_SIZE
     images, present = [], np.zeros((count, len(KINDS)), np.float32)
     for row in range(count):
-        aspect = np.exp(rng.uniform(np.log(0.7), np.log(1.7)))
+        aspect = np.exp(rng.uniform(np.log(0.75), np.log(1.7)))
         side = np.sqrt(height * width) * rng.uniform(1.0, 1.3)
         kinds = [str(kind) for kind in rng.permutation(KINDS)[: rng.randint(2, 5) if row % 2 else 1]]
         image, boxes = draw_scene(rng, int(side / np.sqrt(aspect)), int(side * np.sqrt(aspect)), kinds)
@@ -124,7 +126,7 @@ def train(steps: int, batch: int, seed: int, report_every: int = 100) -> Paramet
     return learned
 
 
-def frozen_graph(parameters: Parameters):
+def frozen_graph(parameters: Parameters) -> tf.GraphDef:
     """The inference graph with all parameters as constants: tf.GraphDef, from `input:0` to `probabilities:0`."""
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, (None, *INPUT_SIZE, 3), name="input")
@@ -137,7 +139,8 @@ def frozen_graph(parameters: Parameters):
 def shipped_scenes(count: int = 12) -> List[Tuple[np.ndarray, Dict[str, Box]]]:
     """The scenes beside the net: two to four kinds each, every kind about equally often, several picture shapes."""
     rng = np.random.RandomState(SHIPPED_SEED)
-    scenes, used = [], dict.fromkeys(KINDS, 0)
+    scenes: List[Tuple[np.ndarray, Dict[str, Box]]] = []
+    used = dict.fromkeys(KINDS, 0)
     while len(scenes) < count:
         wanted = sorted(KINDS, key=lambda kind: (used[kind], rng.uniform()))[: 2 + len(scenes) % 3]
         height, width = SHIPPED_SIZES[len(scenes) % len(SHIPPED_SIZES)]
@@ -162,9 +165,10 @@ def write_scenes(folder: str) -> None:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True, help="folder for demo_net.pb, scenes.json and scenes/")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

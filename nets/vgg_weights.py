@@ -1,0 +1,85 @@
+"""Reads VGG weights from the files that people have; which format it is shows in the file, not in its name."""
+
+from __future__ import annotations
+
+import glob
+import os
+import zipfile
+from typing import Callable, Dict, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import WeightsError
+from gradcam_tf1.nets.vgg_layers import DENSE, POOLED_SIZE, Layers, VggWeights, check_layers
+from gradcam_tf1.nets.weights.keras import read_keras
+from gradcam_tf1.nets.weights.npy import read_npy
+from gradcam_tf1.nets.weights.npz import read_npz
+from gradcam_tf1.nets.weights.slim import read_slim
+from gradcam_tf1.nets.weights.torchvision import read_torchvision
+
+# format -> its reader and the preprocessing its nets were trained with
+FORMATS: Dict[str, Tuple[Callable[[str], Layers], str]] = {
+    "npy": (read_npy, "caffe"),
+    "npz": (read_npz, "caffe"),
+    "slim": (read_slim, "caffe"),
+    "keras": (read_keras, "caffe"),
+    "torchvision": (read_torchvision, "torch"),
+}
+_POSSIBLE = (
+    "possible: .npy (pickled dict), .npz, TF-Slim checkpoint, Keras .h5 (tf kernels), torchvision .pth state dict"
+)
+_TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # ends every .index file and every checkpoint of the old format
+
+
+def read_weights(path: str, depth: int) -> VggWeights:
+    """The weights of VGG-`depth` from a .npy, .npz, TF-Slim checkpoint, Keras .h5 or torchvision .pth file.
+
+    Raises WeightsError: no such file, another kind of file, damaged or hostile content, missing or misfit layers.
+    """
+    path = os.fspath(path)
+    reader, preset = FORMATS[file_format(path)]
+    layers = {name: _canonical(name, *pair) for name, pair in reader(path).items()}
+    check_layers(layers, depth, path)
+    return VggWeights(layers, preset)
+
+
+def file_format(path: str) -> str:
+    """Which of FORMATS the file at `path` is, from its content. Raises WeightsError."""
+    if glob.glob(glob.escape(path) + ".data-*") or os.path.exists(path + ".index"):
+        return "slim"
+    if not os.path.isfile(path):
+        raise WeightsError(f"no weights file {path}; {_POSSIBLE}")
+    with open(path, "rb") as stream:
+        head = stream.read(16)
+        stream.seek(max(0, os.path.getsize(path) - len(_TABLE_MAGIC)))
+        tail = stream.read()
+        if head.startswith(b"\x93NUMPY"):
+            return "npy"
+        if head.startswith(b"\x89HDF\r\n\x1a\n"):
+            return "keras"
+        if tail == _TABLE_MAGIC or ".data-" in os.path.basename(path):
+            return "slim"
+        if zipfile.is_zipfile(stream):
+            return _zip_format(path)
+    if head.startswith(b"\x80") and head[1:2] in b"\x02\x03\x04\x05":
+        return "torchvision"
+    raise WeightsError(f"{path} is no weights file of a known kind ({_opening(head)}); {_POSSIBLE}")
+
+
+def _zip_format(path: str) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return "npz" if any(name.endswith(".npy") for name in names) else "torchvision"
+
+
+def _opening(head: bytes) -> str:
+    return f"it begins with {head!r}" if head else "it is empty"
+
+
+def _canonical(name: str, kernel: np.ndarray, bias: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """float32 pair with an HWIO kernel: dense matrices [in, out] become 7 x 7 (fc6) or 1 x 1 kernels."""
+    if kernel.ndim == 2 and name in DENSE:
+        side = POOLED_SIZE if name == "fc6" else 1
+        if kernel.shape[0] % side**2 == 0:
+            kernel = kernel.reshape(side, side, -1, kernel.shape[1])
+    return np.asarray(kernel, np.float32), np.asarray(bias, np.float32)

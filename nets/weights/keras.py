@@ -1,0 +1,48 @@
+"""Keras' `vgg16_weights_tf_dim_ordering_tf_kernels.h5`, `vgg19_...h5` and h5 files of whole or nested Keras VGGs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterator, Tuple
+
+import h5py
+import numpy as np
+
+from gradcam_tf1.errors import WeightsError
+from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
+from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
+
+_KEY = re.compile(r"(?:^|/)(?:block(?P<block>\d)_conv(?P<conv>\d)|(?P<dense>fc1|fc2|predictions))[_/]")
+_DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
+
+
+def read_keras(path: str) -> Layers:
+    """Layers of a Keras h5 file (TensorFlow kernels); HWIO for BGR pictures. Raises WeightsError."""
+    try:
+        with h5py.File(path, "r") as file:
+            datasets = [(name, data) for name, data in _datasets(file) if name in KNOWN_LAYERS]
+            size = sum(4 * int(np.prod(data.shape, dtype=np.float64)) for _, data in datasets)
+            if size > SIZE_LIMIT:
+                raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
+            return pair_up([(name, np.asarray(data, np.float32)) for name, data in datasets], path)
+    except WeightsError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"{path} cannot be read as a Keras h5 file: {error}") from error
+
+
+def _datasets(file: h5py.File) -> Iterator[Tuple[str, h5py.Dataset]]:
+    """(layer, dataset) in the order in which Keras lists them in the attributes layer_names and weight_names."""
+    root = file.get("model_weights", file)
+    for group_name in root.attrs.get("layer_names", ()):
+        group = root[_text(group_name)]
+        for weight_name in group.attrs.get("weight_names", ()):
+            match = _KEY.search(_text(weight_name))
+            if match:
+                dense = match.group("dense")
+                layer = _DENSE[dense] if dense else f"conv{match.group('block')}_{match.group('conv')}"
+                yield layer, group[_text(weight_name)]
+
+
+def _text(name: Any) -> str:
+    return name.decode("utf-8") if isinstance(name, bytes) else str(name)

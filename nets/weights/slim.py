@@ -1,0 +1,42 @@
+"""TF-Slim's `vgg_16.ckpt`, `vgg_19.ckpt` (vgg_a for VGG-11), old single-file format as well as the new one."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from gradcam_tf1.errors import WeightsError
+from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
+from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
+from gradcam_tf1.tf_runtime import tf
+
+_KEY = re.compile(r"(?:^|/)(?:conv\d/)?(?P<layer>conv\d_\d|fc\d)/(?P<part>weights|biases)$")
+
+
+def read_slim(path: str) -> Layers:
+    """Layers of a TF-Slim checkpoint, given its prefix or one of its files.
+
+    Slim trains on RGB minus mean; the first kernel's input channels are reversed here, so that these weights take
+    BGR minus mean ("caffe") like those of the other TensorFlow formats.
+
+    Raises WeightsError.
+    """
+    prefix = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path)
+    try:
+        reader = tf.train.NewCheckpointReader(prefix)
+        shapes = reader.get_variable_to_shape_map()
+        names = {name: _KEY.search(name) for name in sorted(shapes)}
+        wanted = {name: m.group("layer") for name, m in names.items() if m and m.group("layer") in KNOWN_LAYERS}
+        size = sum(4 * int(np.prod(shapes[name], dtype=np.float64)) for name in wanted)
+        if size > SIZE_LIMIT:
+            raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
+        layers = pair_up([(layer, reader.get_tensor(name)) for name, layer in wanted.items()], path)
+    except WeightsError:
+        raise
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} cannot be read as a checkpoint: {error}") from error
+    if "conv1_1" in layers:
+        kernel, bias = layers["conv1_1"]
+        layers["conv1_1"] = (kernel[:, :, ::-1], bias)
+    return layers
