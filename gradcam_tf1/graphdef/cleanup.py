@@ -1,4 +1,4 @@
-"""Repairs on NodeDefs before import: one function per repair, one row in a table, one sentence when it changed something."""
+"""Repairs on NodeDefs before import: one function and one row in a table each; a sentence when it changed something."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ from collections import Counter
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
+from gradcam_tf1.graphdef.cut import cut_files_and_code, leave_out_unknown
 from gradcam_tf1.graphdef.nodes import edges
+from gradcam_tf1.tf_runtime import op_definition, tf
 
 Repair = Callable[[Any], Optional[str]]
+_REFERENCE_TYPES = 100  # a reference dtype's number is its dtype's plus this
 
 
-def clean(graph_def: Any) -> Tuple[str, ...]:
-    """Repair a GraphDef in place and say what was changed. Raises ModelFileError naming what cannot be repaired."""
+def clean(graph_def: Any, defaults: Optional[Defaults] = None) -> Tuple[str, ...]:
+    """Repair a GraphDef in place and say what was changed. Raises ModelFileError naming what cannot be repaired.
+
+    defaults: attribute defaults that the file itself states (see `attributes.file_defaults`).
+    """
+    check(graph_def)
     notes = [repair(graph_def) for repair in REPAIRS]
+    notes.append(drop_unknown(_all_nodes(graph_def), defaults or {}))
     return tuple(note for note in notes if note)
 
 
@@ -23,15 +32,19 @@ def _all_nodes(graph_def: Any) -> Iterator[Any]:
         yield from function.node_def
 
 
-def _check_names(graph_def: Any) -> None:
+def check(graph_def: Any) -> None:
+    """Refuse what no repair can help: no nodes, names used twice, inputs from nowhere, a format from the future."""
     if not graph_def.node:
         raise ModelFileError("the graph has no nodes; expected a frozen graph with its weights")
+    if graph_def.versions.min_consumer > tf.version.GRAPH_DEF_VERSION:
+        raise ModelFileError(
+            f"the graph asks for graph version {graph_def.versions.min_consumer}, TensorFlow {tf.__version__} "
+            f"has {tf.version.GRAPH_DEF_VERSION}; load it with a newer TensorFlow"
+        )
     counts = Counter(node.name for node in graph_def.node)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
-        raise ModelFileError(
-            f"{len(twice)} node names occur more than once, the first is {twice[0]!r}: not a valid graph"
-        )
+        raise ModelFileError(f"{len(twice)} node names occur more than once, the first is {twice[0]!r}")
     for node in graph_def.node:
         for edge in edges(node):
             if edge.node not in counts:
@@ -48,13 +61,28 @@ def _clear_devices(graph_def: Any) -> None:
 
 def _strip_leftovers(graph_def: Any) -> Optional[str]:
     """Remove colocation, other people's gradient overrides and recorded shapes (import infers them again)."""
-    overrides = 0
+    overrides = set()
     for node in _all_nodes(graph_def):
-        overrides += "_gradient_op_type" in node.attr
+        if "_gradient_op_type" in node.attr:
+            overrides.add(node.attr["_gradient_op_type"].s.decode("utf-8", "replace"))
         for name in ("_class", "_gradient_op_type", "_output_shapes"):
             if name in node.attr:
                 del node.attr[name]
-    return f"gradient overrides of {overrides} nodes removed" if overrides else None
+    return f"gradient overrides removed: {', '.join(sorted(overrides))}" if overrides else None
 
 
-REPAIRS: List[Repair] = [_check_names, _clear_devices, _strip_leftovers]
+def _dereference(graph_def: Any) -> Optional[str]:
+    """Ops on references to variables become the same ops on values: there are no variables any more."""
+    count = 0
+    for node in graph_def.node:
+        if node.op.startswith("Ref") and op_definition(node.op[3:]) is not None:
+            node.op = node.op[3:]
+            count += 1
+        for value in node.attr.values():
+            if value.type > _REFERENCE_TYPES:
+                value.type -= _REFERENCE_TYPES
+                count += 1
+    return f"{count} references to variables made values" if count else None
+
+
+REPAIRS: List[Repair] = [cut_files_and_code, leave_out_unknown, _dereference, _clear_devices, _strip_leftovers]

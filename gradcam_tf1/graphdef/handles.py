@@ -1,4 +1,4 @@
-"""Where a variable's handle went, its value goes: reads become identities, carriers and functions change their types."""
+"""Where a variable's handle went, its value goes: reads become identities, carriers and functions change types."""
 
 from __future__ import annotations
 

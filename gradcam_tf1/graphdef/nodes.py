@@ -10,7 +10,7 @@ class Edge(NamedTuple):
     """One entry of NodeDef.input: "^node" (control), "node" or "node:1"."""
 
     node: str
-    index: int
+    output: int
     control: bool
 
 

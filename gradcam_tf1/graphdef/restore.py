@@ -40,8 +40,8 @@ def restored_entries(graph_def: Any, filename_tensor: str = "") -> Dict[str, Ent
             continue
         target, value = edges(node)[:2]
         origin = _origin(nodes, value)
-        if origin.node in entries and origin.index < len(entries[origin.node]):
-            found[_origin(nodes, target).node] = entries[origin.node][origin.index]
+        if origin.node in entries and origin.output < len(entries[origin.node]):
+            found[_origin(nodes, target).node] = entries[origin.node][origin.output]
     return found
 
 

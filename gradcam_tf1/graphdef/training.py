@@ -31,8 +31,8 @@ def cut_training(graph_def: Any) -> None:
     _assignments_as_values(graph_def)
     writers = [node.name for node in graph_def.node if _WRITERS.match(node.op) or _SAVERS.match(node.op)]
     gone = dependants(graph_def, writers)
-    gone |= _unused_reads(graph_def, gone)
-    remove(graph_def, gone | _litter(graph_def, gone))
+    gone |= _litter(graph_def, gone)
+    remove(graph_def, gone | _unused_reads(graph_def, gone))
 
 
 def _assignments_as_values(graph_def: Any) -> None:

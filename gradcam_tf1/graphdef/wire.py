@@ -1,4 +1,4 @@
-"""What a protobuf file is, read from its outermost records alone: protobuf itself parses many a wrong file without complaint.
+"""What a protobuf file is, read from its outermost records: protobuf itself parses many a wrong file without complaint.
 
 Source of the encoding: https://protobuf.dev/programming-guides/encoding/
 """

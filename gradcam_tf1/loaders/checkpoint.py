@@ -12,10 +12,12 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.attributes import file_defaults
 from gradcam_tf1.graphdef.restore import Entry, restored_entries
-from gradcam_tf1.loaders.content import Content, identify
-from gradcam_tf1.loaders.frozen import finish, read_message
 from gradcam_tf1.graphdef.training import VARIABLES
+from gradcam_tf1.loaders.content import Content, identify
+from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
+from gradcam_tf1.loaders.frozen import read_message
 from gradcam_tf1.tf_runtime import tf, variable_keys
 from gradcam_tf1.types import KeyTensors, LoadedModel
 
@@ -111,7 +113,7 @@ class Values:
         if entry is not None and entry.key in self.keys:
             return self._read(entry)
         for name in names:
-            for key in (name, self._by_variable.get(name)):
+            for key in (name, self._by_variable.get(name, name)):
                 if key in self.keys:
                     return self._read(Entry(key))
         for name in names:
@@ -163,13 +165,14 @@ def _beside(prefix: str) -> str:
     return ", ".join(sorted(os.path.basename(path) for path in glob.glob(glob.escape(prefix) + "*"))) or "nothing"
 
 
-def fold_meta_graph(meta: Any, values: Values, source: str, kind: str, **names: Tuple[str, ...]) -> LoadedModel:
+def fold_meta_graph(meta: Any, values: Values, source: str, kind: str, declared: Declared = NOTHING) -> LoadedModel:
     """A frozen graph from a MetaGraphDef (changed in place) and a checkpoint, by the names its own saver uses."""
-    return _fold(meta.graph_def, values, source, kind, meta.saver_def.filename_tensor_name, **names)
+    declared = declared._replace(defaults=file_defaults(meta.meta_info_def.stripped_op_list))
+    return _fold(meta.graph_def, values, source, kind, meta.saver_def.filename_tensor_name, declared)
 
 
 def _fold(
-    graph_def: Any, values: Values, source: str, kind: str, filename_tensor: str, **names: Tuple[str, ...]
+    graph_def: Any, values: Values, source: str, kind: str, filename_tensor: str, declared: Declared
 ) -> LoadedModel:
     entries = restored_entries(graph_def, filename_tensor)
     aliases = {node.name: [node.name] for node in graph_def.node if node.op in VARIABLES}
@@ -177,7 +180,7 @@ def _fold(
         shared = node.attr["shared_name"].s.decode("utf-8") if node.name in aliases else ""
         if shared and shared != node.name:
             aliases[node.name].append(shared)
-    model = finish(graph_def, source, kind, lambda name: values.find(aliases[name], entries.get(name)), **names)
+    model = finish(graph_def, source, kind, lambda name: values.find(aliases[name], entries.get(name)), declared)
     if not values.averaged:
         return model
     note = f"{len(values.averaged)} variables take their moving averages, the only values in the checkpoint"
@@ -187,27 +190,25 @@ def _fold(
 def _from_function(values: Values, build: Build) -> LoadedModel:
     graph = tf.Graph()
     with graph.as_default():
-        declared = build()
+        returned = build()
         variables = tf.global_variables()
         if not variables:
             raise ModelFileError(
                 f"the graph-building function for {values.prefix} made no variables in the default graph"
             )
         saver = tf.train.Saver(variables)  # its restore ops say how partitioned variables are stored
-    inputs, outputs = _declared(declared)
     filename = saver.saver_def.filename_tensor_name
     graph_def = graph.as_graph_def()
-    return _fold(graph_def, values, values.prefix, "checkpoint", filename, inputs=inputs, outputs=outputs)
+    return _fold(graph_def, values, values.prefix, "checkpoint", filename, _declared(returned))
 
 
-def _declared(declared: Any) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+def _declared(returned: Any) -> Declared:
     """Tensor names of what the function returned: KeyTensors, or a dict with `input` and `logits`; else nothing."""
-    if isinstance(declared, KeyTensors):
-        declared = {"input": declared.input, "logits": declared.logits}
-    if not isinstance(declared, dict):
-        return (), ()
-    inputs, outputs = declared.get("input"), declared.get("logits")
-    return _tensor_names(inputs), _tensor_names(outputs)
+    if isinstance(returned, KeyTensors):
+        returned = {"input": returned.input, "logits": returned.logits}
+    if not isinstance(returned, dict):
+        return NOTHING
+    return Declared(_tensor_names(returned.get("input")), _tensor_names(returned.get("logits")))
 
 
 def _tensor_names(given: Any) -> Tuple[str, ...]:

@@ -11,10 +11,10 @@ from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.wire import WireError, message_kind
 
 POSSIBLE = (
-    "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or `checkpoint` file), "
-    "a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5, a tf.keras model, a GraphDef, a tf.Session, or a (graph, session) pair"
+    "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or "
+    "`checkpoint` file), a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5, a tf.keras model, a GraphDef, "
+    "a tf.Session, or a (graph, session) pair"
 )
-GIGABYTES_2 = 2**31 - 1
 
 _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
@@ -45,7 +45,7 @@ _SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 
 
 class Content(NamedTuple):
-    """A path and what is there: "missing", "folder", "HDF5", "graph", "table", ... or words that only describe a wrong file."""
+    """A path and what is there: "missing", "folder", "HDF5", "graph", ... or words that only describe a wrong file."""
 
     path: str
     kind: str

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Optional, Tuple, TypeVar
+from typing import Any, Callable, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.cleanup import clean
-from gradcam_tf1.graphdef.fold import Read, fold
+from gradcam_tf1.loaders.finish import finish
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
@@ -48,33 +47,3 @@ def load_graph_def(graph_def: Any) -> LoadedModel:
     copy = tf.GraphDef()
     copy.CopyFrom(graph_def)
     return finish(copy, "GraphDef object", "frozen graph")
-
-
-def finish(
-    graph_def: Any,
-    source: str,
-    kind: str,
-    read: Optional[Read] = None,
-    inputs: Tuple[str, ...] = (),
-    outputs: Tuple[str, ...] = (),
-) -> LoadedModel:
-    """Fold variables, clean up, record. read: variable name -> value; None for a graph that should have no variables."""
-    notes = []
-    try:
-        folded = fold(graph_def, read or (lambda _: None))
-        if folded.missing and read is None:
-            raise ModelFileError(
-                f"the graph is not frozen: {len(folded.missing)} variables have no values in it, the first is "
-                f"{folded.missing[0]!r}; give the checkpoint (its .meta or prefix) or freeze the graph first"
-            )
-        if folded.missing:
-            notes.append(_missing_note(folded.missing))
-        notes.extend(clean(graph_def))
-    except ModelFileError as error:
-        raise ModelFileError(f"{source}: {error}") from error
-    return LoadedModel(graph_def, source, kind, inputs, outputs, tuple(notes))
-
-
-def _missing_note(missing: Tuple[str, ...]) -> str:
-    shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-    return f"{len(missing)} variables have no value and stand as placeholders: {shown}"

@@ -1,4 +1,4 @@
-"""The architecture inside a Keras .h5, made readable for the Keras at hand. Only JSON is handled here, no code is run."""
+"""The architecture inside a Keras .h5, made readable for the Keras at hand. This is JSON only, no code is run."""
 
 from __future__ import annotations
 

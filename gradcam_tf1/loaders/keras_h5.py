@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.loaders.frozen import finish
+from gradcam_tf1.loaders.finish import Declared, finish
 from gradcam_tf1.loaders.keras_config import parse_config, translate
 from gradcam_tf1.loaders.session import load_session
 from gradcam_tf1.tf_runtime import tf
@@ -40,8 +40,8 @@ def load_keras_file(path: str) -> LoadedModel:
             model.load_weights(path)
         except _KERAS_ERRORS as error:
             raise ModelFileError(f"{path}: its weights do not fit its architecture: {_first_line(error)}") from error
-        names = {"inputs": _names(model.inputs), "outputs": _names(model.outputs)}
-        loaded = load_session(graph, session, path, "Keras h5", graph_def=model_graph, **names)
+        declared = Declared(_names(model.inputs), _names(model.outputs))
+        loaded = load_session(graph, session, path, "Keras h5", model_graph, declared)
     return replace(loaded, notes=(*notes, *loaded.notes))
 
 
@@ -68,8 +68,8 @@ def _build(config: Dict[str, Any], path: str) -> Any:
         model = runtime.keras().models.model_from_config(config, custom_objects=activations)
     except _KERAS_ERRORS as error:
         raise ModelFileError(
-            f"{path}: Keras cannot rebuild the net: {_first_line(error)}; for layers of your own, build the net in your "
-            "program and pass the live model object"
+            f"{path}: Keras cannot rebuild the net: {_first_line(error)}; for layers of your own, build the net in "
+            "your program and pass the live model object"
         ) from error
     if not model.inputs:
         raise ModelFileError(
@@ -98,13 +98,13 @@ def load_model(model: Any) -> LoadedModel:
     graph = getattr(model.outputs[0], "graph", None)
     if graph is not None and graph.building_function is False:
         session = _session_of(model, graph)
-        names = {"inputs": _names(model.inputs), "outputs": _names(model.outputs)}
-        return load_session(graph, session, "Keras model", "Keras model", **names)
+        declared = Declared(_names(model.inputs), _names(model.outputs))
+        return load_session(graph, session, "Keras model", "Keras model", declared=declared)
     try:
         graph_def, inputs, outputs = runtime.flatten_model(model)
     except _KERAS_ERRORS as error:
         raise ModelFileError(f"the Keras model cannot be traced: {_first_line(error)}") from error
-    return finish(graph_def, "Keras model", "Keras model", inputs=inputs, outputs=outputs)
+    return finish(graph_def, "Keras model", "Keras model", declared=Declared(inputs, outputs))
 
 
 def _session_of(model: Any, graph: Any) -> Any:

@@ -1,4 +1,4 @@
-"""SavedModels: those of TensorFlow 1 are a graph and a checkpoint; those of TensorFlow 2 are flattened by TensorFlow 2."""
+"""SavedModels: those of TensorFlow 1 are a graph and a checkpoint; those of TensorFlow 2 it must flatten itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any, Iterable, List, Optional, Tuple
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.attributes import file_defaults
 from gradcam_tf1.graphdef.nodes import parse_edge
 from gradcam_tf1.graphdef.training import VARIABLES
 from gradcam_tf1.loaders.checkpoint import Values, fold_meta_graph
 from gradcam_tf1.loaders.content import Content, identify
-from gradcam_tf1.loaders.frozen import finish, load_graph_file, read_message
+from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
+from gradcam_tf1.loaders.frozen import load_graph_file, read_message
 from gradcam_tf1.tf_runtime import flatten_saved_model, saved_model_message, tf
 from gradcam_tf1.types import LoadedModel
 
@@ -43,14 +45,14 @@ def load_saved_model(content: Content, tag: Optional[str], signature: Optional[s
     key, notes = _pick_signature(meta.signature_def, signature, folder)
     if key and _written_by_tf2(meta, key):
         return _flattened(folder, list(meta.meta_info_def.tags), key)
-    names = {}
-    if key:
-        names = {"inputs": _names(meta.signature_def[key].inputs), "outputs": _names(meta.signature_def[key].outputs)}
+    signature_def = meta.signature_def[key] if key else None
+    declared = Declared(_names(signature_def.inputs), _names(signature_def.outputs)) if signature_def else NOTHING
     if any(node.op in VARIABLES for node in meta.graph_def.node):
         values = Values(os.path.join(folder, "variables", "variables"))
-        model = fold_meta_graph(meta, values, folder, "SavedModel", **names)
+        model = fold_meta_graph(meta, values, folder, "SavedModel", declared)
     else:
-        model = finish(meta.graph_def, folder, "SavedModel", **names)
+        declared = declared._replace(defaults=file_defaults(meta.meta_info_def.stripped_op_list))
+        model = finish(meta.graph_def, folder, "SavedModel", declared=declared)
     return replace(model, notes=(*model.notes, *notes))
 
 
@@ -108,4 +110,4 @@ def _flattened(folder: str, tags: List[str], key: str) -> LoadedModel:
         raise ModelFileError(
             f"{folder}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}"
         ) from error
-    return finish(graph_def, folder, "SavedModel", inputs=inputs, outputs=outputs)
+    return finish(graph_def, folder, "SavedModel", declared=Declared(inputs, outputs))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.nodes import consumers
 from gradcam_tf1.graphdef.training import VARIABLES
-from gradcam_tf1.loaders.frozen import finish
+from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
@@ -37,8 +37,7 @@ def load_session(
     source: str = "live session",
     kind: str = "live session",
     graph_def: Any = None,
-    inputs: Tuple[str, ...] = (),
-    outputs: Tuple[str, ...] = (),
+    declared: Declared = NOTHING,
 ) -> LoadedModel:
     """A frozen graph from a live one. graph_def: the part of `graph` to load, all of it by default."""
     if session.graph is not graph:
@@ -57,7 +56,7 @@ def load_session(
         except (RuntimeError, tf.errors.OpError) as error:
             raise ModelFileError(f"variable {name!r} cannot be read from the session: {error}") from error
 
-    return finish(graph_def, source, kind, read, inputs, outputs)
+    return finish(graph_def, source, kind, read, declared)
 
 
 def copy_graph(graph: Any, source: str) -> Any:
@@ -75,7 +74,8 @@ def load_graph(graph: Any) -> LoadedModel:
 
 def _runner(session: Any) -> Run:
     if not hasattr(session, "run_step_fn"):
-        return lambda name: session.run(name)
+        run: Run = session.run
+        return run
     # A monitored session counts its runs and calls its hooks; a step function reaches the session beneath them.
     return lambda name: session.run_step_fn(lambda step_context: step_context.session.run(name))
 

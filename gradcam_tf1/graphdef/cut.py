@@ -1,0 +1,128 @@
+"""Ops that cannot or must not run here: those that touch files or run foreign code, and those this runtime lacks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Iterator, List, Optional, Set
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, remove
+from gradcam_tf1.tf_runtime import op_definition, tf
+
+_FORBIDDEN = re.compile(
+    r"(ReadFile|WriteFile|MatchingFiles(Dataset)?|(Stateless)?PyFunc|PyFuncStateless|EagerPyFunc|Reader(Read|ReadUpTo)(V2)?"
+    r"|(Experimental)?(TFRecord|TextLine|FixedLengthRecord|Csv|Sql|Lmdb|Cache|Snapshot|Save|Load|Generator)Dataset(V\d)?"
+    r"|LoadAndRemapMatrix|InitializeTableFromTextFile(V2)?|PrintV2|Debug(Identity|NumericSummary)(V\d)?|DecodeProto(V2)?"
+    r"|Create(SummaryFile|SummaryDb)Writer|ImportEvent|RemoteCall|RemoteFusedGraphExecute|DatasetToTFRecord|DumpTensor"
+    r"|FileSystemSetConfiguration|(Experimental)?DatasetToTFRecord|LookupTableExport(V2)?|XlaLaunch|RpcCall|Rpc|TryRpc)\Z"
+)
+# Layers with weights: what stands before one of them is part of the net, what comes after all of them is not.
+_LAYERS = re.compile(r"(Conv2D|Conv3D|DepthwiseConv2dNative|MatMul|BatchMatMul(V2)?|BiasAdd|FusedBatchNorm(V\d)?)\Z")
+
+
+def cut_files_and_code(graph_def: Any) -> Optional[str]:
+    """Put placeholders where ops would read or write files or run code of the file's author; unused ones just go."""
+    unsafe = _unsafe_functions(graph_def.library)
+    cut = [node for node in graph_def.node if _is_forbidden(node, unsafe)]
+    if not cut:
+        return None
+    users = consumers(graph_def)
+    replaced = []
+    gone: Set[str] = set()
+    for node in cut:
+        if users.get(node.name):
+            replaced.append(f"{node.op} ({node.name})")
+            _replace_by_placeholders(graph_def, node, users[node.name])
+        else:
+            gone.add(node.name)
+    remove(graph_def, gone)
+    if not replaced:
+        return f"{len(gone)} ops that touch files or run code left out"
+    return f"ops that touch files or run code are not run, placeholders stand in their place: {', '.join(replaced[:5])}"
+
+
+def _is_forbidden(node: Any, unsafe: Set[str]) -> bool:
+    return bool(_FORBIDDEN.match(node.op)) or node.op in unsafe or any(name in unsafe for name in _called(node))
+
+
+def _called(node: Any) -> Iterator[str]:
+    for value in node.attr.values():
+        if value.HasField("func"):
+            yield value.func.name
+        for function in value.list.func:
+            yield function.name
+
+
+def _unsafe_functions(library: Any) -> Set[str]:
+    unsafe: Set[str] = set()
+    grown = True
+    while grown:
+        found = {
+            function.signature.name
+            for function in library.function
+            if any(_is_forbidden(node, unsafe) for node in function.node_def)
+        }
+        grown = found > unsafe
+        unsafe = found
+    return unsafe
+
+
+def _replace_by_placeholders(graph_def: Any, node: Any, users: List[Any]) -> None:
+    """One placeholder per output; the first keeps the node's name, so that its tensor keeps its own."""
+    types = _output_types(node)
+    names = [node.name] + [f"{node.name}/output_{index}" for index in range(1, len(types))]
+    node.op = "Placeholder"
+    del node.input[:]
+    node.attr.clear()
+    node.attr["dtype"].type = types[0]
+    for name, dtype in list(zip(names, types))[1:]:
+        graph_def.node.add(name=name, op="Placeholder").attr["dtype"].type = dtype
+    for user in users:
+        for index, edge in enumerate(edges(user)):
+            if edge.node == node.name and not edge.control and edge.output < len(names):
+                user.input[index] = names[edge.output]
+
+
+def _output_types(node: Any) -> List[int]:
+    definition = op_definition(node.op)
+    types: List[int] = []
+    for argument in definition.output_arg if definition is not None else ():
+        if argument.type_list_attr:
+            types.extend(node.attr[argument.type_list_attr].list.type)
+        else:
+            one = argument.type or node.attr[argument.type_attr].type
+            types.extend([one] * (node.attr[argument.number_attr].i if argument.number_attr else 1))
+    return types or [tf.string.as_datatype_enum]
+
+
+def leave_out_unknown(graph_def: Any) -> Optional[str]:
+    """Take out ops that this runtime does not have, with what depends on them.
+
+    Raises ModelFileError where layers with weights depend on one: then the net cannot be computed.
+    """
+    functions = {function.signature.name for function in graph_def.library.function}
+    unknown: Dict[str, str] = {
+        node.name: node.op for node in graph_def.node if node.op not in functions and op_definition(node.op) is None
+    }
+    if not unknown:
+        return None
+    gone = dependants(graph_def, unknown)
+    for node in graph_def.node:
+        if node.name in gone and node.name not in unknown and _LAYERS.match(node.op):
+            name = next(name for name in sorted(unknown) if node.name in dependants(graph_def, [name]))
+            raise ModelFileError(
+                f"TensorFlow {tf.__version__} does not know the op {unknown[name]} (node {name!r}), and the layer "
+                f"{node.name!r} depends on it; {_remedy()}"
+            )
+    remove(graph_def, gone)
+    if not graph_def.node:
+        raise ModelFileError(f"nothing is left of the graph without the unknown ops {_types(unknown)}; {_remedy()}")
+    return f"ops unknown to TensorFlow {tf.__version__} left out with their {len(gone)} dependants: {_types(unknown)}"
+
+
+def _types(unknown: Dict[str, str]) -> str:
+    return ", ".join(sorted(set(unknown.values())))
+
+
+def _remedy() -> str:
+    return "load its library first (tf.load_op_library, or import tensorflow.contrib), or use another TensorFlow"

@@ -1,0 +1,51 @@
+"""The last step of every loader: fold the variables, clean up, record."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional, Tuple
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.attributes import Defaults
+from gradcam_tf1.graphdef.cleanup import check, clean
+from gradcam_tf1.graphdef.fold import Read, fold
+from gradcam_tf1.types import LoadedModel
+
+
+class Declared(NamedTuple):
+    """What the source says about itself: its input and output tensors, and the defaults of its ops' attributes."""
+
+    inputs: Tuple[str, ...] = ()
+    outputs: Tuple[str, ...] = ()
+    defaults: Optional[Defaults] = None
+
+
+NOTHING = Declared()
+
+
+def finish(
+    graph_def: Any, source: str, kind: str, read: Optional[Read] = None, declared: Declared = NOTHING
+) -> LoadedModel:
+    """Turn a graph (changed in place) into the record.
+
+    read: variable name -> its value or None; left out for a graph that should have no variables.
+    """
+    notes = []
+    try:
+        check(graph_def)
+        folded = fold(graph_def, read or (lambda _: None))
+        if folded.missing and read is None:
+            raise ModelFileError(
+                f"the graph is not frozen: {len(folded.missing)} variables have no values in it, the first is "
+                f"{folded.missing[0]!r}; give the checkpoint (its .meta or prefix) or freeze the graph first"
+            )
+        if folded.missing:
+            notes.append(_missing_note(folded.missing))
+        notes.extend(clean(graph_def, declared.defaults))
+    except ModelFileError as error:
+        raise ModelFileError(f"{source}: {error}") from error
+    return LoadedModel(graph_def, source, kind, declared.inputs, declared.outputs, tuple(notes))
+
+
+def _missing_note(missing: Tuple[str, ...]) -> str:
+    shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    return f"{len(missing)} variables have no value and stand as placeholders: {shown}"
