@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.errors import RunError
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS, LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.status import finish_maps
@@ -33,8 +34,7 @@ class Engine:
     def classes(self, batch: np.ndarray) -> int:
         """The number of classes, from the graph or, where its shapes do not tell, from running one image."""
         if self._classes is None:
-            shape = tf.TensorShape(self._sess.run(self._symbols.scores("logit"), self._feed(batch[:1])).shape)
-            self._classes = shape.as_list()[1]
+            self._classes = self._sess_run(self._symbols.scores("logit"), self._feed(batch[:1])).shape[1]
         return self._classes
 
     def build(self, methods: Sequence[str], layers: Tuple[LayerInfo, ...]) -> None:
@@ -83,7 +83,15 @@ class Engine:
             codes = np.concatenate([codes, np.repeat(codes[-1:], short, axis=0)])
         feed = self._feed(batch)
         feed.update({self._symbols.codes(slot): codes[:, slot] for slot in slots})
-        return _by_image(self._sess.run(fetches, feed), count)
+        return _by_image(self._sess_run(fetches, feed), count)
+
+    def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
+        try:
+            return self._sess.run(fetches, feed)
+        except tf.errors.OpError as error:
+            raise RunError(_run_message(error)) from error
+        except (TypeError, ValueError) as error:  # a fed value of another shape or kind than its tensor
+            raise RunError(f"the net does not take what it was fed: {error}") from error
 
     def _map_fetches(
         self, methods: Sequence[str], layers: Tuple[LayerInfo, ...], slots: int
@@ -104,6 +112,17 @@ class Engine:
         feed = dict(self._binding.feeds)
         feed[self._binding.input] = batch if self._binding.has_batch_axis else batch[0]
         return feed
+
+
+def _run_message(error: Any) -> str:
+    place = f" at '{error.op.name}' ({error.op.type})" if error.op is not None else ""
+    lines = error.message.splitlines()
+    # TensorFlow 2 puts the reason behind a stack trace, after a line "Node: 'name'"
+    after = [number + 1 for number, line in enumerate(lines[:-1]) if line.startswith("Node:")]
+    message = f"the net failed{place}: {lines[after[0] if after else 0].strip()}"
+    if "NHWC" in message:
+        message += ". TensorFlow 1.15 computes channels-first (NCHW) layers on a GPU only; TensorFlow 2 also on the CPU"
+    return message
 
 
 def _with_factors(methods: Sequence[str]) -> List[str]:

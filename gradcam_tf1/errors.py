@@ -19,6 +19,10 @@ class GradientError(GradCamError):
     """No gradient reaches the layer or the pixels; the message names the first op that blocks it."""
 
 
+class RunError(GradCamError):
+    """TensorFlow could not run the net on these pictures; the message names the op and its reason."""
+
+
 class TargetError(GradCamError):
     """A class id, class name or list of targets does not fit the net."""
 

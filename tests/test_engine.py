@@ -7,10 +7,10 @@ import pytest
 from small_nets import SmallNet, gradcam_twin
 
 from gradcam_tf1.engine import MAX_SLOTS, Engine
-from gradcam_tf1.errors import GradientError
+from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.guided import override_map
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import IS_TF2, tf
 from gradcam_tf1.types import Binding, LayerInfo
 
 HEADS = ["gap", "flat"]
@@ -279,6 +279,43 @@ def test_zero_gradients_and_overflow_are_told_apart(value, reason):
     assert status.state == "empty"
     assert reason in status.reason
     np.testing.assert_array_equal(answer["maps"]["gradcam", "features:0"], 0)
+
+
+def test_what_tensorflow_cannot_run_is_one_error_that_names_the_op():
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")
+        tf.reshape(tf.nn.relu(x, name="features"), [1, 48], name="logits")
+    layer = LayerInfo("features:0", "Relu", (None, None, None, 3))
+    binding = Binding("input:0", "logits:0", "features:0", layers=(layer,))
+    with tf.Session(graph=graph) as sess:
+        engine = Engine(graph, sess, binding, 8)
+        with pytest.raises(RunError, match=r"the net failed at 'logits' \(Reshape\): Input to reshape"):
+            engine.run(np.zeros((1, 5, 5, 3), np.float32), np.array([[0]], np.int32), ["gradcam"], (layer,))
+        with pytest.raises(RunError, match="does not take what it was fed: Cannot feed value of shape"):
+            engine.run(np.zeros((1, 5, 5, 4), np.float32), np.array([[0]], np.int32), ["gradcam"], (layer,))
+
+
+def test_channels_first_on_the_cpu_is_explained_or_works():
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [None, 3, 4, 4], name="input")
+        features = tf.nn.relu(
+            tf.nn.max_pool(x, [1, 1, 2, 2], [1, 1, 2, 2], "SAME", data_format="NCHW"), name="features"
+        )
+        tf.matmul(tf.reduce_mean(features, [2, 3]), np.eye(3, dtype=np.float32), name="logits")
+    layer = LayerInfo("features:0", "Relu", (None, 3, 2, 2), False)
+    binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), classes=3, input_channels_last=False)
+    images = np.random.RandomState(0).rand(1, 4, 4, 3).astype(np.float32)
+    with tf.Session(graph=graph) as sess:
+        engine = Engine(graph, sess, binding, 8)
+        if not IS_TF2:
+            with pytest.raises(RunError, match=r"NHWC.*NCHW.*on a GPU only"):
+                engine.run(images, np.array([[1]], np.int32), ["gradcam"], (layer,))
+            return
+        answer = engine.run(images, np.array([[1]], np.int32), ["gradcam"], (layer,))
+    cells = images.reshape(2, 2, 2, 2, 3).max((1, 3))
+    np.testing.assert_allclose(answer["maps"]["gradcam", "features:0"][0, 0], cells[..., 1] / 4, atol=1e-6)
 
 
 def test_guided_backprop_without_a_relu_is_an_error():
