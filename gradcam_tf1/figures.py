@@ -8,8 +8,6 @@ from typing import Sequence
 import cv2
 import numpy as np
 
-Box = tuple  # (top, left, bottom, right)
-
 INK, PAPER, GOOD, BAD = (38, 43, 51), (255, 255, 255), (30, 140, 70), (200, 50, 40)
 _TITLE, _GAP, _MARGIN = 24, 10, 24  # pixels: height of a tile's title, space between tiles, border of the sheet
 _FONT = cv2.FONT_HERSHEY_DUPLEX
@@ -35,21 +33,26 @@ def contact_sheet(rows: Sequence[Sequence[Tile]], title: str, columns: int = 2, 
 
     side: length of a tile's longer side in pixels.
     """
-    width = max(len(row) for row in rows)
-    lines = -(-len(rows) // columns)
-    cell = side + _GAP
-    group = width * cell + _MARGIN
-    sheet = np.full((_MARGIN * 4 + lines * (cell + _TITLE), _MARGIN + columns * group, 3), PAPER, np.uint8)
+    drawn = [[(tile, _drawn(tile, side)) for tile in row] for row in rows]
+    group = max(map(len, rows)) * (side + _GAP) + _MARGIN
+    length = -(-len(rows) // columns)
+    stacks = [drawn[start : start + length] for start in range(0, len(rows), length)]
+    heights = [sum(_height(row) for row in stack) for stack in stacks]
+    sheet = np.full((_MARGIN * 3 + max(heights), _MARGIN + len(stacks) * group, 3), PAPER, np.uint8)
     _write(sheet, title, (_MARGIN * 2, _MARGIN), INK, 0.9)
-    for place, row in enumerate(rows):
-        line, column = place % lines, place // lines
-        for i, tile in enumerate(row):
-            top = _MARGIN * 3 + line * (cell + _TITLE)
-            left = _MARGIN + column * group + i * cell
-            _write(sheet, tile.title, (top + _TITLE - 8, left), tile.ink, 0.5)
-            picture = _drawn(tile, side)
-            sheet[top + _TITLE : top + _TITLE + picture.shape[0], left : left + picture.shape[1]] = picture
+    for column, stack in enumerate(stacks):
+        top = _MARGIN * 3
+        for row in stack:
+            for place, (tile, picture) in enumerate(row):
+                left = _MARGIN + column * group + place * (side + _GAP)
+                _write(sheet, tile.title, (top + _TITLE - 8, left), tile.ink, 0.5)
+                sheet[top + _TITLE : top + _TITLE + picture.shape[0], left : left + picture.shape[1]] = picture
+            top += _height(row)
     return sheet
+
+
+def _height(row: Sequence[tuple[Tile, np.ndarray]]) -> int:
+    return _TITLE + max(picture.shape[0] for _, picture in row) + _GAP
 
 
 def _drawn(tile: Tile, side: int) -> np.ndarray:

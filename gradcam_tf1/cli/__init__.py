@@ -10,7 +10,7 @@ from gradcam_tf1 import __version__
 from gradcam_tf1.cli.demo import demo
 from gradcam_tf1.cli.inspect import inspect
 from gradcam_tf1.cli.run import run
-from gradcam_tf1.cli.terminal import quiet_tensorflow, shown
+from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.errors import GradCamError
 
 
@@ -49,7 +49,6 @@ def main() -> None:
 
     Exit codes: 0 all went well; 1 some pictures failed; 2 the model or an option is wrong.
     """  # noqa: D301 - click wants the backspace character itself
-    quiet_tensorflow()
 
 
 main.add_command(run)

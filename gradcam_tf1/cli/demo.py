@@ -7,7 +7,7 @@ from typing import Sequence
 
 import click
 
-from gradcam_tf1.cli.terminal import Progress, say
+from gradcam_tf1.cli.terminal import Progress, load_tensorflow, say
 from gradcam_tf1.figures import BAD, GOOD, Tile, contact_sheet
 from gradcam_tf1.images import read_image
 from gradcam_tf1.overlay import write_png
@@ -26,6 +26,7 @@ def demo(out_folder: str, quiet: bool) -> None:
 
     Writes the pictures and contact_sheet.png, and prints the share of maps whose peak falls in the right box.
     """
+    load_tensorflow()
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 

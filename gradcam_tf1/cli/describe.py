@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Sequence
+from typing import Any, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.types import Binding, LayerInfo
@@ -11,41 +11,41 @@ _KEYS = ("input", "logits", "probabilities", "layer")
 
 
 def describe(net: Any, layers: bool = False) -> None:
-    """Print what is bound and why; with `layers`, also the other layers that could be.  Warnings go to stderr."""
+    """Print what is bound and why; with `layers`, also what else could be. Warnings go to stderr."""
     binding = net.binding
-    say(f"{net.model.source}: {net.model.kind}")
-    rows = [(key, getattr(binding, key) or "none", binding.reasons.get(key, "")) for key in _KEYS]
-    rows += [
-        ("feed" if i == 0 else "", f"{name} = {value}", "") for i, (name, value) in enumerate(binding.feeds.items())
-    ]
-    rows += [("size", _size(binding), ""), ("classes", _classes(binding), "")]
     preset = net.preset or binding.preprocessing
-    rows += [("pixels", getattr(preset, "description", preset) or "not known: give --preset", "")]
-    table(rows)
+    say(f"{net.model.source}: {net.model.kind}")
+    for key in _KEYS:
+        _found(key, getattr(binding, key) or "none", binding.reasons.get(key, ""))
+    _found("feeds", ", ".join(f"{name} = {value}" for name, value in binding.feeds.items()) or "none")
+    _found("size", _size(binding))
+    _found("classes", _classes(binding))
+    _found("pixels", getattr(preset, "description", preset) or "not known: say it with --preset")
     if layers:
-        say("\nlayers, input side first (-1 is the last):")
-        table(_layer_rows(binding.layers))
+        _list_layers(binding.layers)
     for warning in (*net.model.notes, *binding.warnings, *_label_note(net)):
         warn(warning)
 
 
-def table(rows: Iterable[Sequence[str]]) -> None:
-    """Columns of equal width, the last one free."""
-    cells = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    for row in cells:
-        say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+def _found(key: str, value: str, reason: str = "") -> None:
+    say(f"  {key:<15}{shown(value)}")
+    if reason:
+        say(" " * 17 + shown(reason))
+
+
+def _list_layers(layers: Sequence[LayerInfo]) -> None:
+    counted = [layer for layer in layers if layer.counted]
+    width = max((len(shown(layer.name)) for layer in counted), default=0)
+    say("\nlayers, input side first:")
+    for place, layer in enumerate(counted, -len(counted)):
+        say(f"  {place:>4}  {shown(layer.name):<{width}}  {layer.op:<12}  {shape_text(layer.shape)}")
+    if len(counted) < len(layers):
+        say(f"{len(layers) - len(counted)} convolutions' own outputs can be named too; --json lists them")
 
 
 def shape_text(shape: Sequence[int | None]) -> str:
     """[None, 7, 7, 512] as "? x 7 x 7 x 512"."""
     return " x ".join("?" if side is None else str(side) for side in shape)
-
-
-def _layer_rows(layers: Sequence[LayerInfo]) -> list[tuple[str, ...]]:
-    counted = [layer for layer in layers if layer.counted]
-    place = {layer.name: str(i - len(counted)) for i, layer in enumerate(counted)}
-    return [(place.get(layer.name, ""), layer.name, layer.op, shape_text(layer.shape)) for layer in layers]
 
 
 def _size(binding: Binding) -> str:

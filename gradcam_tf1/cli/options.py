@@ -10,6 +10,7 @@ from typing import Any, Callable, Sequence
 
 import click
 
+from gradcam_tf1.cli.terminal import load_tensorflow
 from gradcam_tf1.errors import OptionError
 
 
@@ -124,6 +125,7 @@ def open_net(model: str, weights: str | None, fully_convolutional: bool, layers:
 
     Raises: ModelFileError, WeightsError, OptionError.
     """
+    load_tensorflow()
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 

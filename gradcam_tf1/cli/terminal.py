@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from typing import Any, Callable
 
 import click
 
 from gradcam_tf1.results import Result
+from gradcam_tf1.tf_runtime import tf
 
 
 def shown(text: Any, multiline: bool = False) -> str:
@@ -35,13 +37,29 @@ def warn(text: str) -> None:
     click.echo(click.style("Warning: ", fg="yellow") + shown(text), err=True)
 
 
-def quiet_tensorflow() -> None:
-    """Silence TensorFlow's own chatter; to be called before it is imported. What the user has set stays."""
+def load_tensorflow() -> None:
+    """Import TensorFlow without its chatter; what the user has set for its log stays.
+
+    Some of it is printed by its libraries while they load, whatever the settings say; that is held back, and shown
+    only where the import fails.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if not sys.warnoptions:
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            tf.__version__  # noqa: B018 - the first attribute imports it
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 class Progress:
