@@ -250,6 +250,8 @@ def _to_rgb(image: Image.Image, path: str) -> np.ndarray:
 
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation that is still to be applied, 1 = upright; a damaged EXIF block counts as none."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns TIFF itself while loading, and in some versions leaves the tag behind
     try:
         return image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # noqa: BLE001 - the pixels are whole, and a broken EXIF block raises nearly anything
