@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+import struct
+import tokenize
 import zipfile
+import zlib
 from typing import Callable, Dict, Tuple
 
 import numpy as np
@@ -28,6 +31,11 @@ FORMATS: Dict[str, Tuple[Callable[[str], Layers], str]] = {
 _POSSIBLE = (
     "possible: .npy (pickled dict), .npz, TF-Slim checkpoint, Keras .h5 (tf kernels), torchvision .pth state dict"
 )
+# What the readers of zip, npy, h5 and checkpoint files raise when the bytes are not right.
+_DAMAGE = (
+    OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RuntimeError, MemoryError,
+    SyntaxError, tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
 _TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # ends every .index file and every checkpoint of the old format
 
 
@@ -37,8 +45,13 @@ def read_weights(path: str, depth: int) -> VggWeights:
     Raises WeightsError: no such file, another kind of file, damaged or hostile content, missing or misfit layers.
     """
     path = os.fspath(path)
-    reader, preset = FORMATS[file_format(path)]
-    layers = {name: _canonical(name, *pair) for name, pair in reader(path).items()}
+    try:
+        reader, preset = FORMATS[file_format(path)]
+        layers = {name: _canonical(name, *pair) for name, pair in reader(path).items()}
+    except WeightsError:
+        raise
+    except _DAMAGE as error:
+        raise WeightsError(f"{path} is damaged or not what its content looks like: {error}") from error
     check_layers(layers, depth, path)
     return VggWeights(layers, preset)
 

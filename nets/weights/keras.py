@@ -18,17 +18,12 @@ _DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 
 def read_keras(path: str) -> Layers:
     """Layers of a Keras h5 file (TensorFlow kernels); HWIO for BGR pictures. Raises WeightsError."""
-    try:
-        with h5py.File(path, "r") as file:
-            datasets = [(name, data) for name, data in _datasets(file) if name in KNOWN_LAYERS]
-            size = sum(4 * int(np.prod(data.shape, dtype=np.float64)) for _, data in datasets)
-            if size > SIZE_LIMIT:
-                raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
-            return pair_up([(name, np.asarray(data, np.float32)) for name, data in datasets], path)
-    except WeightsError:
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(f"{path} cannot be read as a Keras h5 file: {error}") from error
+    with h5py.File(path, "r") as file:
+        datasets = [(name, data) for name, data in _datasets(file) if name in KNOWN_LAYERS]
+        size = sum(4 * int(np.prod(data.shape, dtype=np.float64)) for _, data in datasets)
+        if size > SIZE_LIMIT:
+            raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
+        return pair_up([(name, np.asarray(data, np.float32)) for name, data in datasets], path)
 
 
 def _datasets(file: h5py.File) -> Iterator[Tuple[str, h5py.Dataset]]:

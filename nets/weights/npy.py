@@ -22,7 +22,7 @@ def read_npy(path: str) -> Layers:
     Raises WeightsError.
     """
     with open(path, "rb") as stream:
-        shape, dtype = _header(stream, path)
+        shape, dtype = _header(stream)
         if dtype != np.dtype(object) or shape != ():
             raise WeightsError(
                 f"{path} holds an array of shape {list(shape)} and dtype {dtype}; "
@@ -36,13 +36,10 @@ def read_npy(path: str) -> Layers:
     return {name: _pair(name, value, path) for name, value in content.items() if name in KNOWN_LAYERS}
 
 
-def _header(stream: BinaryIO, path: str) -> Tuple[Tuple[int, ...], np.dtype]:
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
-    except (ValueError, EOFError, SyntaxError, TypeError) as error:
-        raise WeightsError(f"{path} is damaged: its .npy header cannot be read ({error})") from error
+def _header(stream: BinaryIO) -> Tuple[Tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
     return shape, dtype
 
 

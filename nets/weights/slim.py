@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import List, Tuple
 
 import numpy as np
 
@@ -24,19 +25,22 @@ def read_slim(path: str) -> Layers:
     """
     prefix = re.sub(r"\.(index|meta|data-\d{5}-of-\d{5})$", "", path)
     try:
-        reader = tf.train.NewCheckpointReader(prefix)
-        shapes = reader.get_variable_to_shape_map()
-        names = {name: _KEY.search(name) for name in sorted(shapes)}
-        wanted = {name: m.group("layer") for name, m in names.items() if m and m.group("layer") in KNOWN_LAYERS}
-        size = sum(4 * int(np.prod(shapes[name], dtype=np.float64)) for name in wanted)
-        if size > SIZE_LIMIT:
-            raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
-        layers = pair_up([(layer, reader.get_tensor(name)) for name, layer in wanted.items()], path)
-    except WeightsError:
-        raise
-    except (tf.errors.OpError, RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {error}") from error
+        layers = pair_up(_arrays(prefix, path), path)
+    except tf.errors.OpError as error:
+        raise WeightsError(f"{path} is damaged or not a checkpoint: {error.message}") from error
     if "conv1_1" in layers:
         kernel, bias = layers["conv1_1"]
         layers["conv1_1"] = (kernel[:, :, ::-1], bias)
     return layers
+
+
+def _arrays(prefix: str, path: str) -> List[Tuple[str, np.ndarray]]:
+    reader = tf.train.NewCheckpointReader(prefix)
+    shapes = reader.get_variable_to_shape_map()
+    matches = {name: _KEY.search(name) for name in sorted(shapes)}
+    wanted = {name: match.group("layer") for name, match in matches.items() if match}
+    wanted = {name: layer for name, layer in wanted.items() if layer in KNOWN_LAYERS}
+    size = sum(4 * int(np.prod(shapes[name], dtype=np.float64)) for name in wanted)
+    if size > SIZE_LIMIT:
+        raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
+    return [(layer, reader.get_tensor(name)) for name, layer in wanted.items()]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, Callable, Dict, List, Tuple
 
@@ -94,11 +93,8 @@ def read_state_dict(path: str) -> Dict[str, np.ndarray]:
 
     Raises WeightsError: damaged file, refused names, something else than a dict of tensors.
     """
-    try:
-        with open(path, "rb") as stream:
-            content, blocks = _read_zip(stream, path) if zipfile.is_zipfile(stream) else _read_legacy(stream, path)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, RuntimeError, NotImplementedError) as error:
-        raise WeightsError(f"{path} is damaged: {error}") from error
+    with open(path, "rb") as stream:
+        content, blocks = _read_zip(stream, path) if zipfile.is_zipfile(stream) else _read_legacy(stream, path)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict):
