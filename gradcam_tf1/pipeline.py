@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from gradcam_tf1 import __version__
-from gradcam_tf1.errors import GradientError, ImageFileError, OptionError, TargetError
+from gradcam_tf1.errors import GradientError, ImageFileError, OptionError, RunError, TargetError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.images import MAX_PIXELS, ImageFile, read_image
 from gradcam_tf1.listing import list_pictures
@@ -17,7 +17,6 @@ from gradcam_tf1.manifest import ManifestWriter, write_run
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.results import FAILED, Result, Results, TargetRecord
-from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.writing import PictureWriter, Style
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
@@ -163,11 +162,11 @@ def _explain(net: Any, writer: PictureWriter, batch: list[_Picture], methods: li
         targets = group[0].targets if same else [picture.targets for picture in group]
         try:
             explanation = net.explain([picture.fitted for picture in group], targets, methods, layers)
-        except tf.errors.InvalidArgumentError as error:
+        except RunError as error:
             if None not in net.binding.image_size:
                 raise
             for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
-                picture.error = f"the net cannot run on {shape[0]}x{shape[1]} pixels: {error.message.splitlines()[0]}"
+                picture.error = f"the net cannot run on {shape[0]}x{shape[1]} pixels: {error}"
             continue
         for n, picture in enumerate(group):
             records = writer.write(picture.image, picture.stem, explanation, n, net.labels)
