@@ -15,6 +15,7 @@ from typing import Callable, Dict, Iterator
 import numpy as np
 
 from gradcam_tf1 import GradCamGraph, LoadedModel
+from gradcam_tf1.cli.terminal import quiet_tensorflow
 from gradcam_tf1.images import read_image
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.nets.vgg import vgg_graph_def
@@ -74,6 +75,7 @@ def main(*names: str) -> None:
     unknown = sorted(set(names) - set(ROWS))
     if unknown:
         sys.exit(f"no row {unknown[0]!r}; possible: {', '.join(ROWS)}")
+    quiet_tensorflow()
     print(f"TensorFlow {tf.__version__}, Python {sys.version.split()[0]}, medians of {ROUNDS} interleaved rounds")
     for name in names or ROWS:
         print(f"\n{name}: {ROWS[name].__doc__}\n")
