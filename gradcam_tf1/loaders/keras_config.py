@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Set
 
 from gradcam_tf1.errors import ModelFileError
 
@@ -15,7 +15,7 @@ _FOREIGN_KEYS = ("module", "registered_name", "build_config", "compile_config")
 # Keys of newer versions, and the value at which older versions do the same.
 _NEWER_KEYS = {"groups": 1, "keepdims": False, "ragged": False, "synchronized": False, "optional": False}
 _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormalization", "FixedDropout": "Dropout"}
-_CODE_LAYERS = ("Lambda",)
+_CODE_LAYERS = ("Lambda", "__lambda__")
 
 
 def parse_config(text: Any, path: str) -> Dict[str, Any]:
@@ -45,6 +45,16 @@ def layers(config: Any) -> Iterator[Dict[str, Any]]:
     elif isinstance(config, list):
         for value in config:
             yield from layers(value)
+
+
+def layer_classes(config: Any) -> Set[str]:
+    """The class names of all entries of `layers` lists, at any depth."""
+    found: Set[str] = set()
+    for part in layers(config):
+        inner = part.get("config")
+        entries = inner if isinstance(inner, list) else inner.get("layers", []) if isinstance(inner, dict) else []
+        found.update(str(entry["class_name"]) for entry in entries if isinstance(entry, dict) and "class_name" in entry)
+    return found
 
 
 def _name(layer: Dict[str, Any]) -> str:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple, Type
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders.finish import Declared, finish
-from gradcam_tf1.loaders.keras_config import parse_config, translate
+from gradcam_tf1.loaders.keras_config import layer_classes, parse_config, translate
 from gradcam_tf1.loaders.session import load_session
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
-# What Keras raises, by version and layer, for a configuration or weights it cannot use.
-_KERAS_ERRORS = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    RuntimeError,
-    OSError,
-    NotImplementedError,
-)
+# Classes that Keras can rebuild though its list of layers does not show them; those for single ops came with 2.x.
+_UNLISTED = {"Model", "Sequential", "Functional", "BatchNormalizationV1", "BatchNormalizationV2", "TensorFlowOpLayer"}
+
+
+def _keras_errors() -> Tuple[Type[Exception], ...]:
+    """What Keras raises, by version and layer, for a configuration or weights it cannot use."""
+    return (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, OSError, tf.errors.OpError)
 
 
 def load_keras_file(path: str) -> LoadedModel:
@@ -38,7 +34,7 @@ def load_keras_file(path: str) -> LoadedModel:
         model_graph = graph.as_graph_def()  # before Keras adds its assignments
         try:
             model.load_weights(path)
-        except _KERAS_ERRORS as error:
+        except _keras_errors() as error:
             raise ModelFileError(f"{path}: its weights do not fit its architecture: {_first_line(error)}") from error
         declared = Declared(_names(model.inputs), _names(model.outputs))
         loaded = load_session(graph, session, path, "Keras h5", model_graph, declared)
@@ -64,18 +60,29 @@ def _read_config(path: str) -> Any:
 def _build(config: Dict[str, Any], path: str) -> Any:
     runtime.set_inference_phase()
     activations = {"relu6": tf.nn.relu6, "swish": tf.nn.swish}  # in no table of older versions
+    unknown = [name for name in sorted(layer_classes(config)) if not _is_known(name)]
+    if unknown:
+        raise ModelFileError(
+            f"{path}: this Keras has no layer class {unknown[0]!r}; build the net in your program, with your own "
+            "layers or a newer Keras, and pass the live model object"
+        )
     try:
         model = runtime.keras().models.model_from_config(config, custom_objects=activations)
-    except _KERAS_ERRORS as error:
+    except _keras_errors() as error:
         raise ModelFileError(
-            f"{path}: Keras cannot rebuild the net: {_first_line(error)}; for layers of your own, build the net in "
-            "your program and pass the live model object"
+            f"{path}: Keras cannot rebuild the net: {_first_line(error)}; build the net in your program "
+            "and pass the live model object"
         ) from error
     if not model.inputs:
         raise ModelFileError(
             f"{path}: the net does not say its input shape; build it in your program and pass the model object"
         )
     return model
+
+
+def _is_known(name: str) -> bool:
+    keras = runtime.keras()
+    return name in _UNLISTED or hasattr(keras.layers, name) or name in keras.utils.get_custom_objects()
 
 
 def _first_line(error: Exception) -> str:
@@ -102,7 +109,7 @@ def load_model(model: Any) -> LoadedModel:
         return load_session(graph, session, "Keras model", "Keras model", declared=declared)
     try:
         graph_def, inputs, outputs = runtime.flatten_model(model)
-    except _KERAS_ERRORS as error:
+    except _keras_errors() as error:
         raise ModelFileError(f"the Keras model cannot be traced: {_first_line(error)}") from error
     return finish(graph_def, "Keras model", "Keras model", declared=Declared(inputs, outputs))
 
