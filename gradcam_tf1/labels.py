@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import difflib
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ FORMS = (
 BACKGROUND_NAMES = ("background", "dummy", "unknown", "class 0")
 
 _SYNSET = re.compile(r"n\d{8}\s+(?=\S)")
-_ID_AND_SEPARATOR = re.compile(r"\s*(\d+)\s*[:;,\t]\s*(.*\S)")
-_ID_AND_SPACE = re.compile(r"\s*(0|[1-9]\d*)\s+(\S.*)")
+_ID_AND_SEPARATOR = re.compile(r"\s*(\d{1,9})\s*[:;,\t]\s*(.*\S)")
+_ID_AND_SPACE = re.compile(r"\s*(0|[1-9]\d{0,8})\s+(\S.*)")
 _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 _NAME_COLUMNS = re.compile("name|label|class|categor|sign|descri", re.IGNORECASE)
 
@@ -54,15 +55,16 @@ def _read_text(path: str) -> str:
         raise _BadLabels(f"cannot be opened ({error.strerror})") from error
     if len(data) > MAX_BYTES:
         raise _BadLabels(f"is larger than {MAX_BYTES:,} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
-        raise _BadLabels("is not a text file")
-    if not text.strip():
+    if not data.strip():
         raise _BadLabels("is empty")
-    return text
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
+            return text
+    raise _BadLabels("is not a text file")
 
 
 def _parse(text: str, path: str) -> List[str]:
@@ -70,7 +72,8 @@ def _parse(text: str, path: str) -> List[str]:
         return _from_literal(text.strip())
     if path.lower().endswith((".csv", ".tsv")):
         return _from_table(text)
-    lines = [line.rstrip() for line in text.rstrip().splitlines()]
+    # str.splitlines would also split at characters that some names contain, and shift all ids behind them.
+    lines = [line.rstrip() for line in re.split(r"\r\n|\r|\n", text.rstrip())]
     filled = [line for line in lines if line]
     for pattern in (_ID_AND_SEPARATOR, _ID_AND_SPACE):
         matches = [match for match in map(pattern.fullmatch, filled) if match]
@@ -110,9 +113,9 @@ def _python_literal(text: str) -> Any:
 
 
 def _id_of(key: Any) -> int:
-    if isinstance(key, int) or (isinstance(key, str) and re.fullmatch(r"\d+", key)):
+    if isinstance(key, int) or (isinstance(key, str) and re.fullmatch(r"\d{1,9}", key)):
         return int(key)
-    raise _BadLabels(f"has {key!r} where a class id is expected")
+    raise _BadLabels(f"has {_short(key)} where a class id is expected")
 
 
 def _name_of(item: Any) -> str:
@@ -120,8 +123,13 @@ def _name_of(item: Any) -> str:
     if isinstance(item, (list, tuple)) and len(item) == 2 and all(isinstance(part, str) for part in item):
         item = item[1]
     if not isinstance(item, str):
-        raise _BadLabels(f"has {item!r} where a class name is expected")
+        raise _BadLabels(f"has {_short(item)} where a class name is expected")
     return item
+
+
+def _short(value: Any) -> str:
+    told = repr(value)
+    return told if len(told) <= 60 else told[:60] + "..."
 
 
 def _from_table(text: str) -> List[str]:
@@ -129,10 +137,13 @@ def _from_table(text: str) -> List[str]:
         dialect = csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
     except csv.Error:
         dialect = csv.excel  # one column only
-    rows = [row for row in csv.reader(text.splitlines(), dialect) if any(cell.strip() for cell in row)]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), dialect) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise _BadLabels(f"is not a table ({error})") from error
     width = min(map(len, rows))
-    numeric = [all(row[column].strip().isdigit() for row in rows[1:]) for column in range(width)]
-    has_header = any(numeric[i] and not rows[0][i].strip().isdigit() for i in range(width)) or (
+    numeric = [all(row[column].strip().isdecimal() for row in rows[1:]) for column in range(width)]
+    has_header = any(numeric[i] and not rows[0][i].strip().isdecimal() for i in range(width)) or (
         not any(numeric) and any(_NAME_COLUMNS.fullmatch(cell.strip()) for cell in rows[0])
     )
     body = rows[1:] if has_header else rows
@@ -148,16 +159,18 @@ def _from_table(text: str) -> List[str]:
 
 
 def _in_order(names: Iterable[str]) -> List[str]:
-    return _by_id((i, name) for i, name in enumerate(names) if name)
+    return _by_id(enumerate(names))
 
 
 def _by_id(pairs: Iterable[Tuple[int, str]]) -> List[str]:
     found: Dict[int, str] = {}
     for number, name in pairs:
+        if not name:
+            continue
         if number in found:
             raise _BadLabels(f"names class {number} twice: {found[number]!r} and {name!r}")
-        if number > MAX_ID:
-            raise _BadLabels(f"has class id {number}, above {MAX_ID:,}")
+        if not 0 <= number <= MAX_ID:
+            raise _BadLabels(f"has class id {number}; possible are 0 to {MAX_ID:,}")
         found[number] = _SYNSET.sub("", name, count=1) if _SYNSET.match(name) else name
     if not found:
         raise _BadLabels("holds no names")
