@@ -100,5 +100,16 @@ def _text_kind(head: str) -> str:
 
 
 def wrong(content: Content, expected: str = POSSIBLE) -> ModelFileError:
-    """The error for a file that is something else."""
+    """The error for a file that is something else, or a folder that holds no model."""
+    if content.kind == "folder":
+        return _wrong_folder(content.path)
     return ModelFileError(f"{content.path} is {content.kind}; expected {expected}")
+
+
+def _wrong_folder(path: str) -> ModelFileError:
+    names = sorted(os.listdir(path))
+    versions = [name for name in names if os.path.isfile(os.path.join(path, name, "saved_model.pb"))]
+    if versions:
+        return ModelFileError(f"{path} is not a model itself; SavedModels lie in its folders: {', '.join(versions)}")
+    held = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"
+    return ModelFileError(f"{path} is a folder without a model (it holds: {held}); expected {POSSIBLE}")

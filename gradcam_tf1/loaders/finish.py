@@ -35,7 +35,7 @@ def finish(
         folded = fold(graph_def, read or (lambda _: None))
         if folded.missing and read is None:
             raise ModelFileError(
-                f"the graph is not frozen: {len(folded.missing)} variables have no values in it, the first is "
+                f"the graph is not frozen: it has no values for {len(folded.missing)} of its variables, the first is "
                 f"{folded.missing[0]!r}; give the checkpoint (its .meta or prefix) or freeze the graph first"
             )
         if folded.missing:
@@ -48,4 +48,4 @@ def finish(
 
 def _missing_note(missing: Tuple[str, ...]) -> str:
     shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-    return f"{len(missing)} variables have no value and stand as placeholders: {shown}"
+    return f"variables without a value stand as placeholders ({len(missing)}): {shown}"
