@@ -7,6 +7,8 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from gradcam_tf1.errors import OptionError
+
 KINDS = ("star", "ring", "triangle", "square", "cross", "crescent", "heart")
 
 Box = Tuple[int, int, int, int]
@@ -29,7 +31,7 @@ def draw_scene(
     for kind in kinds:
         place = _free_place(rng, height, width, list(boxes.values()))
         if place is not None:
-            boxes[kind] = _draw_object(rng, image, kind, *place)
+            boxes[kind] = draw_object(rng, image, kind, *place)
     image += rng.normal(0.0, rng.uniform(0.0, 6.0), image.shape)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), boxes
 
@@ -52,7 +54,7 @@ def outline(kind: str, rng: np.random.RandomState) -> np.ndarray:
         return np.stack([16.0 * np.sin(t) ** 3, -y - 2.0], axis=1) / 17.0
     if kind in ("ring", "crescent"):
         return _polar(1.0, 72)
-    raise ValueError(f"no kind of object is called {kind!r}; possible: {', '.join(KINDS)}")
+    raise OptionError(f"no kind of object is called {kind!r}; possible: {', '.join(KINDS)}")
 
 
 def _polar(radius: Any, points: int) -> np.ndarray:
@@ -82,7 +84,8 @@ def _alpha(rng: np.random.RandomState, kind: str, radius: float, shift: np.ndarr
     return cv2.resize(canvas, (2 * half, 2 * half), interpolation=cv2.INTER_AREA) / 255.0
 
 
-def _draw_object(rng: np.random.RandomState, image: np.ndarray, kind: str, y: float, x: float, radius: float) -> Box:
+def draw_object(rng: np.random.RandomState, image: np.ndarray, kind: str, y: float, x: float, radius: float) -> Box:
+    """Draws one `kind`, turned and coloured at random, into float `image` [H, W, 3]; returns its box."""
     shift = np.array([x % 1.0, y % 1.0])
     alpha = _alpha(rng, kind, radius, shift)
     half = alpha.shape[0] // 2

@@ -91,9 +91,9 @@ def _guess(layers: Layers, asked: int) -> str:
 def random_weights(depth: int = 19, seed: int = 0, classes: int = 1000, width: float = 1.0) -> VggWeights:
     """He-initialised weights for tests and timings; `width` scales every number of channels (1/16: a quick net).
 
-    Kernels N(0, 2 / (height * width * in)), biases N(0, 0.01).
+    Kernels have variance 2 / (height * width * in), biases 0.01.
     """
-    rng = np.random.RandomState(seed)
+    rng = np.random.default_rng(seed)
     layers: Layers = {}
     channels = 3
     for name in layer_names(depth):
@@ -102,7 +102,7 @@ def random_weights(depth: int = 19, seed: int = 0, classes: int = 1000, width: f
             outputs = classes if name == "fc8" else max(1, int(DENSE_WIDTH * width))
         else:
             side, outputs = 3, max(1, int(WIDTHS[int(name[4]) - 1] * width))
-        kernel = rng.standard_normal((side, side, channels, outputs)).astype(np.float32)
+        kernel = rng.standard_normal((side, side, channels, outputs), dtype=np.float32)
         kernel *= np.float32(np.sqrt(2.0 / (side * side * channels)))
         layers[name] = (kernel, rng.normal(0.0, 0.1, outputs).astype(np.float32))
         channels = outputs
