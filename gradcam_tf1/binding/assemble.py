@@ -222,7 +222,7 @@ def _warnings(
     walk: Walk, features: Features, head: Head, layer: LayerInfo, batch: Optional[int], classes: Optional[int]
 ) -> List[str]:
     found = [head.warning] if head.warning else []
-    found += warnings_for(walk, features.path, layer.name, head.scores)
+    found += warnings_for(walk, features.path, features.start, layer.name, head.scores)
     if batch is not None:
         found.append(f"the batch size {batch} is baked into the graph: pictures run {batch} at a time")
     if classes == _IMAGENET_WITH_BACKGROUND:

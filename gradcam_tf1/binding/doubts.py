@@ -9,24 +9,37 @@ from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.tf_runtime import is_differentiable
 
 
-def warnings_for(walk: Walk, path: Set[str], layer: str, logits: str) -> List[str]:
+def warnings_for(walk: Walk, path: Set[str], pictures: str, layer: str, logits: str) -> List[str]:
     """Sentences on training-mode batch norm, active dropout and missing gradients."""
     ops = walk.makers(path)
-    found = [_batch_statistics(ops), _random(walk, ops), _no_gradient(walk, path, layer, logits)]
+    found = [_batch_statistics(walk, ops), _random(walk, ops), _no_gradient(walk, pictures, layer, logits)]
     return [sentence for sentence in found if sentence]
 
 
-def _batch_statistics(ops: List[Op]) -> str:
-    fused = [op.name for op in ops if op.type in BATCH_NORMS and "is_training" in op.node_def.attr
-             and op.get_attr("is_training")]  # fmt: skip
-    written = [op.name for op in ops if op.type == "SquaredDifference" and "moments" in op.name]
-    names = fused + written
+def _batch_statistics(walk: Walk, ops: List[Op]) -> str:
+    names = [op.name for op in ops if uses_batch_statistics(walk, op)]
     if not names:
         return ""
     return (
         f"batch norm in training mode ({len(names)} ops, first '{names[0]}'): the scores of a picture depend on the "
         "others in its batch, and on one picture its map means little"
     )
+
+
+def uses_batch_statistics(walk: Walk, op: Op) -> bool:
+    """Whether an op mixes the pictures of a batch: fused batch norm in training mode, or a mean over the batch axis.
+
+    Layer and instance norms, which average within one picture, are spelled with the same ops on other axes.
+    """
+    inputs = walk.inputs[op.name]
+    if op.type in BATCH_NORMS and "is_training" in op.node_def.attr and op.get_attr("is_training"):
+        dims = walk.dims(inputs[0])
+        return not (walk.source(inputs[0]).type == "Reshape" and dims is not None and dims[0] == 1)
+    rank = walk.rank(inputs[0]) if op.type == "Mean" else None
+    if not rank or rank < 2:
+        return False
+    axes = walk.constant(inputs[1])
+    return axes is not None and 0 in [int(axis) % rank for axis in axes.reshape(-1)]
 
 
 def _random(walk: Walk, ops: List[Op]) -> str:
@@ -51,15 +64,36 @@ def _random_source(walk: Walk, name: str, depth: int = 6) -> str:
     return next(filter(None, (_random_source(walk, i, depth - 1) for i in walk.inputs[op.name])), "")
 
 
-def _no_gradient(walk: Walk, path: Set[str], layer: str, logits: str) -> str:
-    between = walk.path(layer, logits)
-    for op in reversed(walk.makers(between)):
-        if op.name != walk.maker[layer].name and not is_differentiable(op):
-            return f"'{op.name}' ({op.type}) between the layer and the logits has no gradient"
-    first: Optional[Op] = next((op for op in walk.makers(path) if op.inputs and not is_differentiable(op)), None)
-    if first is not None:
-        return f"'{first.name}' ({first.type}) between the input and the logits has no gradient: no pixel-space maps"
+def _no_gradient(walk: Walk, pictures: str, layer: str, logits: str) -> str:
+    blocked = _blocking_op(walk, layer, logits)
+    if blocked is not None:
+        return f"no gradient leads from the logits to the layer: '{blocked.name}' ({blocked.type}) has none"
+    blocked = _blocking_op(walk, pictures, logits)
+    if blocked is not None and walk.is_float(pictures):
+        return f"no gradient leads from the logits to the pixels: '{blocked.name}' ({blocked.type}) has none"
     return ""
+
+
+def _blocking_op(walk: Walk, start: str, end: str) -> Optional[Op]:
+    """The op nearest to `end` that cuts the differentiable ways back to `start`; None where one is open.
+
+    Loops count as cut: a frozen graph has lost what TensorFlow needs to go back through them.
+    """
+    path = walk.path(start, end)
+    closed: List[Op] = []
+    seen, stack = {end}, [end]
+    while stack:
+        name = stack.pop()
+        if name == start:
+            return None
+        op = walk.maker[name]
+        if not is_differentiable(op) or name in walk.looped or op.type == "Exit":
+            closed.append(op)
+            continue
+        fresh = [i for i in walk.carried(op, name) if i in path and i not in seen]
+        seen.update(fresh)
+        stack.extend(fresh)
+    return max(closed, key=lambda op: walk.position[op.name]) if closed else None
 
 
 def baked_batch(walk: Walk, path: Set[str], pictures: str, has_batch_axis: bool) -> Optional[int]:

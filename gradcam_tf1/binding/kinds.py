@@ -35,15 +35,16 @@ POOLS = {"AvgPool", "MaxPool", "MaxPoolV2", "MaxPoolWithArgmax"}
 RESIZES = {"ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"}
 
 # one map in, one map out, nothing learnt; what makes a feature map out of a convolution's output
-ACTIVATIONS = {"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "Softsign", "Tanh"}
+ACTIVATIONS = {"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "Softsign", "Tanh", "Sigmoid"}
 # what activations are spelled with when TensorFlow has no op for them (leaky, PReLU, swish, hard-swish, mish, GELU)
 ACTIVATION_PARTS = ACTIVATIONS | {
-    "Sigmoid", "Exp", "Log1p", "Erf", "Neg", "Abs", "Square", "Pow", "Mul", "Add", "AddV2", "Sub", "RealDiv", "Div",
+    "Exp", "Log1p", "Erf", "Erfc", "Neg", "Abs", "Square", "Pow", "Mul", "Add", "AddV2", "Sub", "RealDiv", "Div",
     "Maximum", "Minimum", "Greater", "GreaterEqual", "Less", "LessEqual", "Select", "SelectV2", "Where", "Identity",
     "ClipByValue", "Cast",
 }  # fmt: skip
 # y = a x + b with constants: normalisation and bias
 AFFINE = BATCH_NORMS | {"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div"}
+CLIPS = {"Minimum", "Maximum", "ClipByValue"}
 BIASES = {"BiasAdd", "BiasAddV1", "Add", "AddV2"}
 # the same numbers under another name
 FORWARDING = {

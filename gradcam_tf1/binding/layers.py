@@ -18,6 +18,7 @@ from gradcam_tf1.binding.kinds import (
     AFFINE,
     BATCH_NORMS,
     BIASES,
+    CLIPS,
     CONCATS,
     CONVOLUTIONS,
     FORWARDING,
@@ -46,10 +47,12 @@ class Features:
     """All feature maps on the path from one input to one logits tensor."""
 
     def __init__(self, walk: Walk, start: str, logits: str) -> None:
-        self.walk = walk
+        self.walk, self.start = walk, start
         self.path = walk.path(start, logits)
         self.channels_last = layouts(walk, self.path, start)
         self.maps = maps_on(walk, self.path, start, self.channels_last)
+        layers = [op for op in walk.makers(self.path) if op.type in WEIGHTED]
+        self._before_layers = walk.upstream([i for op in layers for i in walk.inputs[op.name] if i in self.path])
         self._absorbed: Set[str] = set()
         blocks = [block for op in walk.makers(self.path) for block in self._block_at(op)]
         features = [block for block in blocks if not self._scores_only(block)]
@@ -63,8 +66,8 @@ class Features:
             return []
         if op.type in CONVOLUTIONS:
             return [] if self._is_half_of_separable(op) else [self._block(op, out)]
-        joined = {i for i in self.walk.carried(op, out) if i in self.maps}
-        if op.type in CONCATS | SUMS and len(joined) > 1:
+        joined = {i for i in self.walk.carried(op, out) if i in self.path}
+        if op.type in CONCATS | SUMS and len(joined) > 1 and joined & self.maps:
             return [self._block(op, out)]
         return []
 
@@ -84,19 +87,19 @@ class Features:
 
     def _block(self, start: Op, out: str) -> Block:
         """Follow bias, batch norm and activation forward from `out`."""
-        here, end, normalised, activated = out, out, False, False
-        while not activated:
+        here, end, normalised, kind = out, out, False, ""
+        while kind != "activation":
             users = self._users(here)
             step = self._simple_step(users, here) or self._region_step(here)
             if step is None:
                 break
             here, kind = step
             self._absorbed.add(here)
-            activated = kind == "activation"
             normalised = normalised or kind == "norm"
-            if activated or (normalised and (kind != "forward" or self.walk.maker[here].type == "Merge")):
+            settled = normalised and (kind == "bias" or self.walk.maker[here].type == "Merge")
+            if settled or kind in ("norm", "clip", "activation"):
                 end = here
-        return Block(start, end, activated, normalised)
+        return Block(start, end, kind in ("clip", "activation"), normalised)
 
     def _simple_step(self, users: Sequence[Tuple[Op, Sequence[str]]], end: str) -> Optional[Tuple[str, str]]:
         """The tensor behind one forwarding, bias, normalising or activation op, and which of these it was."""
@@ -110,8 +113,10 @@ class Features:
         if op.type in FORWARDING:
             return out, "forward"
         others = [i for i in self.walk.inputs[op.name] if i != end and i in self.path]
-        if op.type not in AFFINE or others or self.walk.inputs[op.name].count(end) > 1:
+        if op.type not in AFFINE | CLIPS or others or self.walk.inputs[op.name].count(end) > 1:
             return None
+        if op.type in CLIPS:
+            return out, "clip"
         return out, "bias" if op.type in BIASES else "norm"
 
     def _region_step(self, end: str) -> Optional[Tuple[str, str]]:
@@ -149,9 +154,9 @@ class Features:
         """Whether the map already is one of class scores: no layer follows, and it is not pooled, or a 1x1 convolution
         without batch norm made it and only pooling is between it and the logits (SqueezeNet).
         """
-        tail = self.walk.makers(self.walk.downstream([block.end]) & self.path)[1:]
-        if any(op.type in WEIGHTED for op in tail):
+        if block.end in self._before_layers:
             return False
+        tail = self.walk.makers(self.walk.downstream([block.end]) & self.path)[1:]
         pooled = any(pools_everything(self.walk, op, self.maps) for op in tail)
         classifier = block.start.type in CONVOLUTIONS and kernel_size(self.walk, block.start) == (1, 1)
         alone = not any(op.type in CONCATS | SUMS | BATCH_NORMS and self._mixes(op) for op in tail)

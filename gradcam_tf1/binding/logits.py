@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.doubts import uses_batch_statistics
 from gradcam_tf1.binding.inputs import Source, convolutions_between
 from gradcam_tf1.binding.kinds import (
-    BATCH_NORMS,
     CONCATS,
     CROSS_ENTROPIES,
     DECISIONS,
@@ -79,12 +79,8 @@ def _convolutions(walk: Walk, sources: Sequence[Source], scores: str) -> int:
 
 def _trains(walk: Walk, scores: str) -> bool:
     """Whether dropout or batch statistics are at work on the way to the scores."""
-    for op in walk.makers(walk.upstream([scores])):
-        if op.type in BATCH_NORMS and "is_training" in op.node_def.attr and op.get_attr("is_training"):
-            return True
-        if RANDOM.match(op.type) or (op.type == "SquaredDifference" and "moments" in op.name):
-            return True
-    return False
+    ops = walk.makers(walk.upstream([scores]))
+    return any(RANDOM.match(op.type) or uses_batch_statistics(walk, op) for op in ops)
 
 
 def _complete(best: Head, same: Sequence[Head], others: Sequence[Head]) -> Head:

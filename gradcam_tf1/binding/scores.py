@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -11,6 +12,8 @@ from gradcam_tf1.binding.walk import Op, Walk
 _AFTER = (
     FORWARDING | RESHAPING | RESIZES | {"Cast", "StridedSlice", "Slice", "Max", "Min", "GatherV2", "Gather", "GatherNd"}
 )
+
+_NAMELESS = re.compile(r"(^|/)Identity(_\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,16 @@ def activation_before(walk: Walk, name: str, decisions: bool = False) -> Optiona
 def before_activation(walk: Walk, name: str, whole: bool = True) -> str:
     """The class scores that a softmax's input repeats: back through Reshape, ExpandDims and resizing of score maps.
 
-    A Squeeze or Identity ends the way: what the author squeezed or named is the tensor of scores. A Reshape is undone
-    only where it keeps the class axis. whole: also back from single elements to the vector they are cut from.
+    A Squeeze ends the way, and so does an Identity with a name of its own: what the author squeezed or named is the
+    tensor of scores. A Reshape is undone only where it keeps the class axis. whole: also back from single elements to
+    the vector they are cut from.
     """
     while True:
         op = walk.maker[name]
         reshaped = op.type in ("Reshape", "ExpandDims") and _keeps_classes(walk, op)
         cut = whole and op.type == "StridedSlice" and _takes_one_element(walk, op)
-        if not (reshaped or cut or op.type in RESIZES):
+        nameless = op.type == "Identity" and _NAMELESS.search(op.name)
+        if not (reshaped or cut or nameless or op.type in RESIZES):
             return name
         name = walk.inputs[op.name][0]
 
