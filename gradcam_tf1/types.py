@@ -20,6 +20,8 @@ class LoadedModel:
     inputs, outputs: tensor names ("input:0") that the file declares (signature, Keras model); empty where it does not.
     notes: one sentence for each repair or doubt, shown to the user.
     preprocessing: preset name, where the source is known to want one (reference nets), else None.
+    layer: name of the best feature map, where the source is known (reference nets: a fully convolutional head has later
+    ones, of one position or few), else None.
     """
 
     graph_def: Any
@@ -29,6 +31,7 @@ class LoadedModel:
     outputs: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
     preprocessing: Optional[str] = None
+    layer: Optional[str] = None
 
 
 @dataclass(frozen=True)

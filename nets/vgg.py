@@ -76,6 +76,7 @@ def vgg_model(name: str, weights: str, fully_convolutional: bool = False) -> Loa
         inputs=("input:0",),
         outputs=("prob:0",),
         preprocessing=read.preset,
+        layer=f"{conv_names(REFERENCE_NETS[name])[-1]}/Relu:0",
     )
 
 

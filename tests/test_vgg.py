@@ -141,7 +141,7 @@ def test_vgg_model_says_what_it_is_and_what_the_weights_want(tmp_path):
     model = vgg_model("vgg16", write_npy(tmp_path / "some.npy", weights.layers))
     assert (model.kind, model.source) == ("reference net vgg16", "vgg16 with some.npy")
     assert (model.inputs, model.outputs) == (("input:0",), ("prob:0",))
-    assert model.preprocessing == "caffe"
+    assert (model.preprocessing, model.layer) == ("caffe", "conv5_3/Relu:0")
     torch_file = write_torch_zip(tmp_path / "some.pth", torch_state(weights.layers, 16))
     assert vgg_model("vgg16", torch_file, fully_convolutional=True).preprocessing == "torch"
 
