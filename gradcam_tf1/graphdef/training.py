@@ -32,6 +32,8 @@ def cut_training(graph_def: Any) -> None:
     writers = [node.name for node in graph_def.node if _WRITERS.match(node.op) or _SAVERS.match(node.op)]
     gone = dependants(graph_def, writers)
     gone |= _litter(graph_def, gone)
+    gone |= _loose_ends(graph_def, gone)
+    gone |= _litter(graph_def, gone)
     remove(graph_def, gone | _unused_reads(graph_def, gone))
 
 
@@ -67,6 +69,19 @@ def _names(users: Dict[str, List[Any]], name: str) -> List[str]:
     return [user.name for user in users.get(name, ())]
 
 
+def _scope(name: str) -> str:
+    """The scope of gradients or of an initialiser that a node stands in, "" for other nodes."""
+    found = _TRAINING_SCOPE.search(name)
+    return name[: found.end()] if found else ""
+
+
+def _loose_ends(graph_def: Any, gone: Set[str]) -> Set[str]:
+    """Gradients that the optimiser left unused, those of the pictures: they would hold on to all the others."""
+    scopes = {_scope(name) for name in gone} - {""}
+    used = {edge.node for node in graph_def.node for edge in edges(node)}
+    return {node.name for node in graph_def.node if node.name not in used and _scope(node.name) in scopes}
+
+
 def _litter(graph_def: Any, gone: Set[str]) -> Set[str]:
     """Nodes all of whose users go and that cannot be the net: no picture reaches them, or they are gradients."""
     nodes = {node.name: node for node in graph_def.node}
@@ -84,7 +99,7 @@ def _litter(graph_def: Any, gone: Set[str]) -> Set[str]:
             name = edge.node
             if name in gone or name in litter or not users[name] <= gone | litter:
                 continue
-            if name not in fed or _TRAINING_SCOPE.search(name) or users[name] <= savers | litter:
+            if name not in fed or _scope(name) or users[name] <= savers | litter:
                 litter.add(name)
                 waiting.append(name)
     return litter
