@@ -33,18 +33,23 @@ def _picture(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def input_batch(fitted: Sequence[Fitted], preprocess: Callable[[np.ndarray], Any], binding: Binding) -> np.ndarray:
-    """Preprocessed pixels of all pictures: [N, H, W, C] of the input's dtype.
-
-    Raises: OptionError when the pictures differ in size, or `preprocess` returns another shape than the net takes.
-    """
+def stack_pixels(fitted: Sequence[Fitted]) -> np.ndarray:
+    """Pictures of one size: float32 [N, H, W, 3], RGB 0..255. Raises: OptionError when they differ in size."""
     sizes = {item.pixels.shape for item in fitted}
     if len(sizes) > 1:
         raise OptionError(
             f"the pictures came to different sizes {sorted(shape[:2] for shape in sizes)} because this net takes any; "
             "give `size`, or explain them one size at a time"
         )
-    pixels = np.stack([item.pixels for item in fitted]).astype(np.float32)
+    return np.stack([item.pixels for item in fitted]).astype(np.float32)
+
+
+def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], Any], binding: Binding) -> np.ndarray:
+    """Preprocessed pixels: [N, H, W, C] of the input's dtype.
+
+    Args: pixels: float32 [N, H, W, 3], RGB 0..255.
+    Raises: OptionError when `preprocess` returns another shape than the net takes.
+    """
     batch = np.asarray(preprocess(pixels))
     expected = (*pixels.shape[:3], binding.channels)
     if batch.shape != expected:

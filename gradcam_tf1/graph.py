@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from gradcam_tf1.batches import as_images, input_batch
+from gradcam_tf1.batches import as_images, input_batch, stack_pixels
 from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import BindingError, GradientError, OptionError
@@ -161,15 +161,20 @@ class GradCamGraph:
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
-        binding, engine, labels = self._open()
+        _, engine, labels = self._open()
         fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in as_images(images)]
-        batch = input_batch(fitted, self.preprocess, binding)
+        pixels = stack_pixels(fitted)
+        batch = self._to_batch(pixels)
         codes = target_codes(targets, len(fitted), engine.classes(batch), labels)
         infos = self._layers(layers)
-        answer = engine.run(batch, codes, expand_methods(methods), infos)
+        names = expand_methods(methods)
+        answer = engine.run(batch, codes, names, infos, pixels=pixels, to_batch=self._to_batch)
         return Explanation(
             placements=[item.placement for item in fitted], layers=tuple(info.name for info in infos), **answer
         )
+
+    def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
+        return input_batch(pixels, self.preprocess, self.binding)
 
     def usable_methods(self, methods: Sequence[str], layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
         """Which of the methods work on this net, and for each of the others the reason why not."""

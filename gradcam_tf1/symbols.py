@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Hashable, List, Tuple
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradient_path import SHAPE_OPS, explain_missing_gradient
 from gradcam_tf1.heads import HEADS, class_probabilities
-from gradcam_tf1.methods import LayerMethod, PixelMethod
+from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.tf_runtime import tf, unfinalized
 from gradcam_tf1.types import Binding, LayerInfo
 
@@ -76,24 +76,46 @@ class Symbols:
         return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
 
     def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
-        grads = self._once(("grads", method.head, layers, slot), lambda: self._layer_grads(method.head, layers, slot))
-        features = [self._graph.get_tensor_by_name(layer.name) for layer in layers]
-        return [
-            method.compute(_channels_last(a, layer), _channels_last(g, layer))
-            for a, g, layer in zip(features, grads, layers)
-        ]
+        grads = self.grads(method.head, layers, slot)
+        return [method.compute(self.features(layer), g) for layer, g in zip(layers, grads)]
 
-    def _layer_grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
+    def layer_tensor(self, layer: LayerInfo) -> tf.Tensor:
+        """The layer as the net has it."""
+        return self._graph.get_tensor_by_name(layer.name)
+
+    def features(self, layer: LayerInfo) -> tf.Tensor:
+        """The layer's features: float32 [N, h, w, K]."""
+        return self._once(("features", layer), lambda: _channels_last(self.layer_tensor(layer), layer))
+
+    def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
+        """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""
+        return self._once(("grads", head, layers, slot), lambda: self._grads(head, layers, slot))
+
+    def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
         # all layers at once, so that they share the way from the score down to the last of them
-        features = [self._graph.get_tensor_by_name(layer.name) for layer in layers]
-        return gradients(self.score(head, slot), features)
+        grads = gradients(self.score(head, slot), [self.layer_tensor(layer) for layer in layers])
+        return [_channels_last(g, layer) for g, layer in zip(grads, layers)]
+
+    def pixel_tensor(self) -> tf.Tensor:
+        """The first float tensor of pictures, in the net's layout; see `pixel_tensor` below."""
+        return self._once("pixel tensor", lambda: pixel_tensor(self._graph, self._binding))
+
+    def pictures(self) -> tf.Tensor:
+        """What it holds: float32 [N, H, W, C]."""
+        return self._once("pictures", lambda: self._as_pictures(self.pixel_tensor()))
+
+    def _as_pictures(self, tensor: tf.Tensor) -> tf.Tensor:
+        if tensor.shape.rank == 3:
+            tensor = tensor[tf.newaxis]
+        tensor = tf.cast(tensor, tf.float32)
+        return tensor if self._binding.input_channels_last else tf.transpose(tensor, [0, 2, 3, 1])
 
     def pixels(self, method: PixelMethod, slot: int) -> tf.Tensor:
         """A pixel method's map: float32 [N, H, W, C]."""
         return self._once(("pixels", method.name, slot), lambda: self._pixels(method, slot))
 
     def _pixels(self, method: PixelMethod, slot: int) -> tf.Tensor:
-        pixels = pixel_tensor(self._graph, self._binding)
+        pixels = self.pixel_tensor()
         score = self.score(method.head, slot)
         with method.rule() as reached:
             grads = gradients(score, [pixels])[0]
@@ -103,9 +125,7 @@ class Symbols:
                 "has no Relu or Relu6 op there that its rule could reach, so the result would be a plain gradient in "
                 "disguise. Use a layer method such as gradcam"
             )
-        if grads.shape.rank == 3:
-            grads = grads[tf.newaxis]
-        return tf.cast(grads, tf.float32) if self._binding.input_channels_last else tf.transpose(grads, [0, 2, 3, 1])
+        return self._as_pictures(grads)
 
 
 def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:

@@ -1,0 +1,34 @@
+"""The tables of methods. A new method is one function and one row in its family's module."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence, Tuple, Union
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.families import Method
+from gradcam_tf1.methods.layer import LAYER_ROWS
+from gradcam_tf1.methods.pixel import PIXEL_ROWS
+
+_ROWS: Tuple[Method, ...] = (*LAYER_ROWS, *PIXEL_ROWS)
+
+METHODS: Dict[str, Method] = {row.name: row for row in _ROWS}
+
+METHOD_GROUPS: Dict[str, Tuple[str, ...]] = {"positive_negative": ("positive", "negative")}
+
+
+def expand_methods(names: Union[str, Sequence[str]]) -> List[str]:
+    """Method names with groups replaced by their members, each once, in order.
+
+    Raises: OptionError listing what is possible.
+    """
+    given = [names] if isinstance(names, str) else list(names)
+    expanded: List[str] = []
+    for name in given:
+        for member in METHOD_GROUPS.get(name, (name,)):
+            if member not in METHODS:
+                raise OptionError(f"no method {member!r}; possible: {', '.join([*METHODS, *METHOD_GROUPS])}")
+            if member not in expanded:
+                expanded.append(member)
+    if not expanded:
+        raise OptionError(f"no method was asked for; possible: {', '.join([*METHODS, *METHOD_GROUPS])}")
+    return expanded

@@ -1,0 +1,115 @@
+"""The families of methods: one signature each. A method is one function and one row in a family's module.
+
+Words and shapes, everywhere in this package: y is the score that is explained (before softmax, unless the target says
+otherwise); `features` A and `grads` g = dy/dA are float32 [N, h, w, K] (channels last, any number of spatial axes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, ContextManager, Optional, Union
+
+import numpy as np
+
+from gradcam_tf1.guided import Reached
+from gradcam_tf1.tf_runtime import tf
+
+
+@dataclass(frozen=True)
+class LayerMethod:
+    """A map of a layer's size, made of symbolic ops in the one pass that serves everything asked.
+
+    compute: (features, grads) -> map float32 [N, h, w] before the closing ReLU.
+    rectified: a ReLU closes the map. It is applied on the host, so that an all-negative map can be told from a missing
+    gradient. head: what is differentiated, a key of `heads.HEADS`.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    rectified: bool = True
+    head: str = "logit"
+    space: str = "layer"
+    uses_layer: bool = True
+
+    @property
+    def signed(self) -> bool:
+        """Whether the map keeps negative values."""
+        return not self.rectified
+
+
+@dataclass(frozen=True)
+class HostMethod:
+    """A map of a layer's size, made in numpy from one image's features and, where needed, gradients.
+
+    compute: (features [h, w, K], grads [h, w, K] or None) -> map float32 [h, w] before the closing ReLU.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    compute: Callable[[np.ndarray, Optional[np.ndarray]], np.ndarray]
+    needs_grads: bool = False
+    rectified: bool = True
+    head: str = "logit"
+    space: str = "layer"
+    uses_layer: bool = True
+
+    @property
+    def signed(self) -> bool:
+        """Whether the map keeps negative values."""
+        return not self.rectified
+
+
+@dataclass(frozen=True)
+class PixelMethod:
+    """A signed map of the input's size and channels: dy/dx, built under `rule` (see `guided.py`)."""
+
+    name: str
+    summary: str
+    paper: str
+    rule: Callable[[], ContextManager[Reached]]
+    head: str = "logit"
+    space: str = "pixels"
+    signed: bool = True
+    uses_layer: bool = False
+
+
+@dataclass(frozen=True)
+class ProductMethod:
+    """A pixel map times a layer map brought to the input's size by half-pixel bilinear interpolation."""
+
+    name: str
+    summary: str
+    paper: str
+    pixels: str
+    cam: str
+    space: str = "pixels"
+    signed: bool = True
+    uses_layer: bool = True
+
+
+@dataclass(frozen=True)
+class IteratedMethod:
+    """A map that takes many runs of the net on inputs of its own making.
+
+    compute: (probe, layer or None, **options) -> float32 [T, ...], one map for each target of the probe's image; the
+    options, all with defaults, are keyword-only parameters. space: "layer" is drawn as heat, "pixels" as saliency.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    compute: Callable[..., np.ndarray]
+    space: str = "layer"
+    uses_layer: bool = False
+    rectified: bool = False
+
+    @property
+    def signed(self) -> bool:
+        """Whether the map keeps negative values."""
+        return not self.rectified
+
+
+Method = Union[LayerMethod, HostMethod, PixelMethod, ProductMethod, IteratedMethod]

@@ -1,0 +1,90 @@
+"""A probe: what a method that makes its own inputs may ask of the net about one picture and its targets."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Tuple
+
+import numpy as np
+
+from gradcam_tf1.methods.families import PixelMethod
+from gradcam_tf1.runner import Runner
+from gradcam_tf1.symbols import Symbols
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import LayerInfo
+
+
+class Probe:
+    """One picture, T targets. M is the number of inputs of the caller's making; chunks are the probe's business.
+
+    image: float32 [H, W, C], the picture as the net's first float tensor has it: preprocessed, at the input's size.
+    pixels: float32 [H, W, 3], RGB 0..255, the same before preprocessing.
+    class_ids: int32 [T], so that a changed input is asked about the same classes.
+    """
+
+    def __init__(
+        self,
+        symbols: Symbols,
+        runner: Runner,
+        fed: np.ndarray,
+        class_ids: np.ndarray,
+        pixels: np.ndarray,
+        to_batch: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self._symbols = symbols
+        self._runner = runner
+        self._fed = fed
+        self._to_batch = to_batch
+        self.pixels = pixels
+        self.class_ids = class_ids
+        self.image = self._float_pictures(fed[np.newaxis])[0]
+
+    def to_input(self, pixels: np.ndarray) -> np.ndarray:
+        """RGB 0..255 [M, H, W, 3] -> inputs like `image` [M, H, W, C], for baselines that are pictures."""
+        return self._float_pictures(self._to_batch(pixels))
+
+    def _float_pictures(self, batch: np.ndarray) -> np.ndarray:
+        return self._runner.run({0: self._symbols.pictures()}, batch)[0]
+
+    @property
+    def targets(self) -> int:
+        """T."""
+        return len(self.class_ids)
+
+    def scores(self, inputs: np.ndarray) -> np.ndarray:
+        """Scores of all targets for each input: [M, H, W, C] -> float32 [M, T]."""
+        return self._scores(inputs, {})
+
+    def scores_at(self, layer: LayerInfo, features: np.ndarray) -> np.ndarray:
+        """Scores when the layer holds `features`: float32 [M, h, w, K] -> [M, T]. Only what follows it is computed."""
+        tensor = self._symbols.layer_tensor(layer)
+        values = features if layer.channels_last else np.moveaxis(features, -1, 1)
+        # the picture is fed too, in case a way round the layer leads to the logits
+        return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})
+
+    def features(self, layer: LayerInfo, inputs: np.ndarray) -> np.ndarray:
+        """Features of the layer: [M, H, W, C] -> float32 [M, h, w, K]."""
+        return self._run({0: self._symbols.features(layer)}, inputs, {})[0]
+
+    def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
+        """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""
+        grads = self._symbols.grads("logit", (layer,), 0)[0]
+        found = self._run({"a": self._symbols.features(layer), "g": grads}, inputs, self._codes(inputs, target))
+        return found["a"], found["g"]
+
+    def pixel_grads(self, method: PixelMethod, inputs: np.ndarray, target: int) -> np.ndarray:
+        """Pixel gradients of one target's score by `method`'s rule: [M, H, W, C] -> float32 [M, H, W, C]."""
+        return self._run({0: self._symbols.pixels(method, 0)}, inputs, self._codes(inputs, target))[0]
+
+    def _scores(self, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> np.ndarray:
+        fetches = {target: self._symbols.score("logit", target) for target in range(self.targets)}
+        codes = {self._symbols.codes(t): np.full(len(inputs), code, np.int32) for t, code in enumerate(self.class_ids)}
+        scores = self._run(fetches, inputs, {**codes, **feed})
+        return np.stack([scores[target] for target in range(self.targets)], axis=1)
+
+    def _codes(self, inputs: np.ndarray, target: int) -> Dict[tf.Tensor, np.ndarray]:
+        return {self._symbols.codes(0): np.full(len(inputs), self.class_ids[target], np.int32)}
+
+    def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
+        # the picture itself is fed below them, since the graph may read its size there
+        fed = np.broadcast_to(self._fed, (len(inputs), *self._fed.shape))
+        return self._runner.run(fetches, fed, feed, (self._symbols.pixel_tensor(), inputs))

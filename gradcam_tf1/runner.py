@@ -1,0 +1,86 @@
+"""Runs one net over any number of pictures: chunks, the batch size a graph insists on, layouts, errors."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Hashable, List, Mapping, Optional, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import RunError
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Binding
+
+Fetches = Mapping[Hashable, Any]
+
+
+class Runner:
+    """Feeds and fetches. batch_size: pictures per `session.run`, unless the graph has its own baked in."""
+
+    def __init__(self, sess: tf.Session, binding: Binding, batch_size: int) -> None:
+        self._sess = sess
+        self._binding = binding
+        # by tensor, not by name: one tensor under two names in a feed is an error
+        self._input = sess.graph.get_tensor_by_name(binding.input)
+        self._feeds = {sess.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
+        self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
+
+    def run(
+        self,
+        fetches: Fetches,
+        batch: np.ndarray,
+        per_image: Optional[Mapping[tf.Tensor, np.ndarray]] = None,
+        floats: Optional[Tuple[tf.Tensor, np.ndarray]] = None,
+    ) -> Dict[Hashable, np.ndarray]:
+        """Run the net on every picture of the batch.
+
+        Args:
+            fetches: tensors with the image axis first. batch: [N, H, W, C] of the input's dtype, N >= 1.
+            per_image: values for further tensors, image axis first, length N.
+            floats: pictures [N, H, W, C] for another tensor of pictures, which the input would have led to.
+
+        Returns: the fetched arrays, [N, ...] each. Raises: RunError with TensorFlow's reason.
+        """
+        parts: List[Dict[Hashable, np.ndarray]] = []
+        for start in range(0, len(batch), self.chunk):
+            rows = slice(start, start + self.chunk)
+            count = len(batch[rows])
+            feed: Dict[Any, Any] = dict(self._feeds)
+            feed[self._input] = self._pictures(batch[rows])
+            if floats is not None:
+                feed[floats[0]] = self._pictures(floats[1][rows])
+            feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
+            parts.append({key: value[:count] for key, value in self._sess_run(dict(fetches), feed).items()})
+        if len(parts) == 1:
+            return parts[0]
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def _fill(self, values: np.ndarray) -> np.ndarray:
+        """Where the graph insists on its batch size: filled up with the last picture."""
+        short = (self._binding.batch_size or 0) - len(values)
+        return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
+
+    def _pictures(self, batch: np.ndarray) -> np.ndarray:
+        """In the layout that the net takes."""
+        batch = self._fill(batch)
+        if not self._binding.input_channels_last:
+            batch = np.transpose(batch, (0, 3, 1, 2))
+        return batch if self._binding.has_batch_axis else batch[0]
+
+    def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
+        try:
+            return self._sess.run(fetches, feed)
+        except tf.errors.OpError as error:
+            raise RunError(_run_message(error)) from error
+        except (TypeError, ValueError) as error:  # a fed value of another shape or kind than its tensor
+            raise RunError(f"the net does not take what it was fed: {error}") from error
+
+
+def _run_message(error: Any) -> str:
+    place = f" at '{error.op.name}' ({error.op.type})" if error.op is not None else ""
+    lines = error.message.splitlines()
+    # TensorFlow 2 puts the reason behind a stack trace, after a line "Node: 'name'"
+    after = [number + 1 for number, line in enumerate(lines[:-1]) if line.startswith("Node:")]
+    message = f"the net failed{place}: {lines[after[0] if after else 0].strip()}"
+    if "NHWC" in message:
+        message += ". TensorFlow 1.15 computes channels-first (NCHW) layers on a GPU only; TensorFlow 2 also on the CPU"
+    return message
