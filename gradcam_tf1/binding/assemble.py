@@ -50,8 +50,8 @@ def bind(
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, layer.name] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
-    preset, why_preset = preprocessing(walk, pictures, features.path)
     facts = _picture_facts(walk, pictures)
+    preset, why_preset = preprocessing(walk, pictures, features.path, facts["channels"])
     batch = baked_batch(walk, features.path, pictures, facts["has_batch_axis"])
     classes = _classes(walk, logits, facts["has_batch_axis"])
     return Binding(
