@@ -77,7 +77,7 @@ class Runner:
 
 def _run_message(error: Any) -> str:
     place = f" at '{error.op.name}' ({error.op.type})" if error.op is not None else ""
-    lines = error.message.splitlines()
+    lines = [line for line in error.message.splitlines() if line.strip() not in ("", "Graph execution error:")]
     # TensorFlow 2 puts the reason behind a stack trace, after a line "Node: 'name'"
     after = [number + 1 for number, line in enumerate(lines[:-1]) if line.startswith("Node:")]
     message = f"the net failed{place}: {lines[after[0] if after else 0].strip()}"

@@ -37,7 +37,9 @@ class _Group(click.Group):
             raise _Failure(f"{error.strerror}: {str(error.filename)!r}") from error
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    "gradcam-tf1", cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="gradcam-tf1")
 def main() -> None:
     """Where did the network look? Grad-CAM and its relatives for any TensorFlow 1 model.

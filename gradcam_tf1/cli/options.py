@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from fractions import Fraction
 from typing import Any, Callable, Sequence
 
 import click
@@ -39,17 +38,22 @@ def numbers(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     if value is None:
         return None
     try:
-        return [float(Fraction(part.strip())) for part in value.split(",")]
+        return [_number(part) for part in value.split(",")]
     except (ValueError, ZeroDivisionError):
         raise click.BadParameter(
             f"{value!r}: write a number (1/255 is one too), or one per channel with commas"
         ) from None
 
 
+def _number(text: str) -> float:
+    above, _, below = text.partition("/")
+    return float(above) / float(below) if below else float(text)
+
+
 def feeds(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> dict[str, Any]:
     """Callback: "keep_prob=1.0" -> {"keep_prob": 1.0}."""
     pairs = [value.partition("=") for value in values]
-    wrong = [name for name, equals, _ in pairs if not (name and equals)]
+    wrong = [value for value, (name, equals, _) in zip(values, pairs) if not (name and equals)]
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r}: write NAME=VALUE, as in is_training=false or thresholds=[0.6,0.7]")
     try:
