@@ -110,7 +110,7 @@ def _interpolate(values: np.ndarray, axis: int, positions: np.ndarray) -> np.nda
     """
     cells = values.shape[axis]
     at = np.clip(np.round(positions * cells - 0.5, 9), 0, cells - 1)  # rounded, so that an equal size is a plain copy
-    low = np.minimum(at.astype(np.int64), max(cells - 2, 0))
+    low = at.astype(np.int64)
     result = np.take(values, low, axis)
     step = np.take(values, np.minimum(low + 1, cells - 1), axis)
     step -= result

@@ -18,7 +18,7 @@ _CV2_COLORMAPS = {
     "inferno": cv2.COLORMAP_INFERNO,
 }
 # Low, middle, high of the diverging map: blue speaks against the class, white is zero, red speaks for it.
-_DIVERGING = np.array([[5, 48, 97], [67, 147, 195], [247, 247, 247], [214, 96, 77], [103, 0, 31]], np.float64)
+_DIVERGING = np.array([[0, 30, 220], [110, 160, 255], [250, 250, 250], [255, 140, 100], [220, 0, 0]], np.float64)
 COLORMAPS = (*_CV2_COLORMAPS, "diverging")
 
 Box = Tuple[int, int, int, int]
@@ -32,8 +32,7 @@ def normalize(map: np.ndarray, signed: bool = False, scale: Optional[float] = No
     Normalise after placing the map on the picture, not before. Raises GradCamError where the map is not finite.
     """
     map = np.asarray(map, np.float32)
-    if not np.all(np.isfinite(map)):
-        raise GradCamError("the map holds NaN or infinity: the net's activations or gradients overflow on this picture")
+    _check_finite(map)
     if scale is None:
         scale = float(np.max(np.abs(map) if signed else map, initial=0.0))
     if scale <= 0:
@@ -92,7 +91,7 @@ def overlay(
     return result
 
 
-def guided_picture(saliency: np.ndarray, percentile: float = 99.0) -> np.ndarray:
+def guided_picture(saliency: np.ndarray, percentile: float = 99.5) -> np.ndarray:
     """Signed saliency [H, W, 3] or [H, W, 1] as uint8 [H, W, 3] RGB on mid-gray (128 = zero).
 
     The given percentile of the non-zero magnitudes becomes full contrast: a few extreme pixels, which every such
@@ -101,6 +100,7 @@ def guided_picture(saliency: np.ndarray, percentile: float = 99.0) -> np.ndarray
     saliency = np.asarray(saliency, np.float32)
     if saliency.ndim != 3 or saliency.shape[2] not in (1, 3) or 0 in saliency.shape:
         raise OptionError(f"saliency to draw is [H, W, 3] or [H, W, 1] and not empty, got {list(saliency.shape)}")
+    _check_finite(saliency)
     magnitudes = np.abs(saliency).ravel()
     magnitudes = magnitudes[magnitudes > 0]
     # A million values settle a percentile; sorting tens of millions takes seconds.
@@ -129,6 +129,11 @@ def write_png(path: str, rgb: np.ndarray) -> None:
         if os.path.lexists(temporary):
             os.unlink(temporary)
         raise OSError(error.errno, f"cannot write the picture: {error.strerror}", path) from error
+
+
+def _check_finite(map: np.ndarray) -> None:
+    if not np.all(np.isfinite(map)):
+        raise GradCamError("the map holds NaN or infinity: the net's activations or gradients overflow on this picture")
 
 
 def _check_rgb(image: np.ndarray) -> None:
