@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
-from gradcam_tf1.graphdef.cut import cut_files_and_code, leave_out_unknown
+from gradcam_tf1.graphdef.cut import cut_files_and_code, drop_unused_functions, leave_out_unknown
 from gradcam_tf1.graphdef.nodes import edges
 from gradcam_tf1.tf_runtime import op_definition, tf
 
@@ -82,7 +82,14 @@ def _dereference(graph_def: Any) -> Optional[str]:
             if value.type > _REFERENCE_TYPES:
                 value.type -= _REFERENCE_TYPES
                 count += 1
-    return f"{count} references to variables made values" if count else None
+    return f"references to variables made values: {count}" if count else None
 
 
-REPAIRS: List[Repair] = [cut_files_and_code, leave_out_unknown, _dereference, _clear_devices, _strip_leftovers]
+REPAIRS: List[Repair] = [
+    cut_files_and_code,
+    leave_out_unknown,
+    drop_unused_functions,
+    _dereference,
+    _clear_devices,
+    _strip_leftovers,
+]

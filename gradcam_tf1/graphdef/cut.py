@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, Iterator, List, Optional, Set
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, remove
+from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, remove, spread
 from gradcam_tf1.tf_runtime import op_definition, tf
 
 _FORBIDDEN = re.compile(
@@ -37,7 +37,7 @@ def cut_files_and_code(graph_def: Any) -> Optional[str]:
             gone.add(node.name)
     remove(graph_def, gone)
     if not replaced:
-        return f"{len(gone)} ops that touch files or run code left out"
+        return f"ops that touch files or run code left out: {', '.join(sorted({node.op for node in cut}))}"
     return f"ops that touch files or run code are not run, placeholders stand in their place: {', '.join(replaced[:5])}"
 
 
@@ -65,6 +65,21 @@ def _unsafe_functions(library: Any) -> Set[str]:
         grown = found > unsafe
         unsafe = found
     return unsafe
+
+
+def drop_unused_functions(graph_def: Any) -> None:
+    """Functions that nothing calls any more would drag in ops that are not there."""
+    bodies = {function.signature.name: function.node_def for function in graph_def.library.function}
+    gradients = {gradient.function_name: gradient.gradient_func for gradient in graph_def.library.gradient}
+
+    def called_by(name: str) -> List[str]:
+        own = [called for node in bodies.get(name, ()) for called in (node.op, *_called(node))]
+        return [*own, gradients.get(name, "")]
+
+    used = spread([called for node in graph_def.node for called in (node.op, *_called(node))], called_by)
+    for index in range(len(graph_def.library.function) - 1, -1, -1):
+        if graph_def.library.function[index].signature.name not in used:
+            del graph_def.library.function[index]
 
 
 def _replace_by_placeholders(graph_def: Any, node: Any, users: List[Any]) -> None:
@@ -117,7 +132,7 @@ def leave_out_unknown(graph_def: Any) -> Optional[str]:
     remove(graph_def, gone)
     if not graph_def.node:
         raise ModelFileError(f"nothing is left of the graph without the unknown ops {_types(unknown)}; {_remedy()}")
-    return f"ops unknown to TensorFlow {tf.__version__} left out with their {len(gone)} dependants: {_types(unknown)}"
+    return f"ops unknown here left out, with what depends on them ({len(gone)} nodes): {_types(unknown)}"
 
 
 def _types(unknown: Dict[str, str]) -> str:

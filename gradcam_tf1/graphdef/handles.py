@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Callable, Dict, List, NamedTuple, Set, Tuple
 
+from gradcam_tf1.graphdef.training import WRITERS
 from gradcam_tf1.tf_runtime import tf
 
 # Outputs as (name of the output argument, index within it, index among all outputs): a function body refers to its
@@ -151,21 +152,47 @@ class _Follower:
         return own
 
     def _specialise(self, name: str, position: int, dtype: int) -> None:
+        """Make one argument of a function take the value where it took the handle."""
         function = self.functions[name]
         argument = function.signature.input_arg[position]
         if argument.type == dtype:
             return
-        argument.ClearField("handle_data") if "handle_data" in argument.DESCRIPTOR.fields_by_name else None
+        _forget_handle(function, argument, position)
         argument.type = dtype
         carried = self.follow(_Body(function.node_def, in_function=True), argument.name, dtype)
         for output in function.signature.output_arg:
             if function.ret[output.name] in carried:
                 output.type = dtype
+        reads = {node.name for node in function.node_def if node.op == "Identity"}
         for key, text in list(function.ret.items()):
-            function.ret[key] = _renamed(text, self._reads(function))
+            function.ret[key] = _renamed(text, reads)
+        _cut_writers(function)
 
-    def _reads(self, function: Any) -> Set[str]:
-        return {node.name for node in function.node_def if node.op == "Identity"}
+
+def _forget_handle(function: Any, argument: Any, position: int) -> None:
+    """What newer versions record about an argument that is a handle."""
+    for message, name in ((argument, "handle_data"), (function, "arg_attr"), (function, "resource_arg_unique_id")):
+        if name not in message.DESCRIPTOR.fields_by_name:
+            continue
+        if message is argument:
+            message.ClearField(name)
+        elif position in getattr(message, name):
+            del getattr(message, name)[position]
+
+
+def _cut_writers(function: Any) -> None:
+    """Take out of a function the ops that would write the variable: they have no outputs, only others wait for them."""
+    writers = {node.name for node in function.node_def if WRITERS.match(node.op)}
+    waits = {f"^{name}" for name in writers}
+    for index in range(len(function.node_def) - 1, -1, -1):
+        node = function.node_def[index]
+        if node.name in writers:
+            del function.node_def[index]
+        else:
+            node.input[:] = [text for text in node.input if text not in waits]
+    for key in [key for key, name in function.control_ret.items() if name in writers]:
+        del function.control_ret[key]
+        function.signature.control_output.remove(key)
 
 
 def _renamed(text: str, reads: Set[str]) -> str:

@@ -16,7 +16,7 @@ _ASSIGNMENTS = {"Assign": "Identity", "AssignAdd": "Add", "AssignSub": "Sub"}
 _SAVERS = re.compile(
     r"(Save|SaveV2|SaveSlices|Restore|RestoreV2|RestoreSlice|MergeV2Checkpoints|ShardedFilename(spec)?)\Z"
 )
-_WRITERS = re.compile(
+WRITERS = re.compile(
     r"(Assign(Add|Sub)?(VariableOp)?|(Resource)?(Sparse)?Apply[A-Z]\w*|Scatter(Add|Sub|Mul|Div|Min|Max|Update)"
     r"|ScatterNd(Add|Sub|Update|Max|Min)|ResourceScatter\w+|(Resource)?StridedSliceAssign|(Resource)?CountUpTo"
     r"|DestroyTemporaryVariable|DestroyResourceOp|IsVariableInitialized|VarIsInitializedOp|\w+SummaryV?\d?|ImageSummary"
@@ -29,7 +29,7 @@ _CONSTANT_SOURCES = VARIABLES | {"Const", "NoOp"}
 def cut_training(graph_def: Any) -> None:
     """Remove, in place, every op that writes variables or files, what depends on it, and what only it used."""
     _assignments_as_values(graph_def)
-    writers = [node.name for node in graph_def.node if _WRITERS.match(node.op) or _SAVERS.match(node.op)]
+    writers = [node.name for node in graph_def.node if WRITERS.match(node.op) or _SAVERS.match(node.op)]
     gone = dependants(graph_def, writers)
     gone |= _litter(graph_def, gone)
     gone |= _loose_ends(graph_def, gone)
@@ -40,7 +40,7 @@ def cut_training(graph_def: Any) -> None:
 def _assignments_as_values(graph_def: Any) -> None:
     users = consumers(graph_def)
     for node in graph_def.node:
-        used = any(not _WRITERS.match(user.op) for user in users.get(node.name, ()))
+        used = any(not WRITERS.match(user.op) for user in users.get(node.name, ()))
         if node.op not in _ASSIGNMENTS or not used:
             continue
         if node.op == "Assign":

@@ -19,7 +19,7 @@ _UNLISTED = {"Model", "Sequential", "Functional", "BatchNormalizationV1", "Batch
 
 def _keras_errors() -> Tuple[Type[Exception], ...]:
     """What Keras raises, by version and layer, for a configuration or weights it cannot use."""
-    return (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, OSError, tf.errors.OpError)
+    return (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, tf.errors.OpError)
 
 
 def load_keras_file(path: str) -> LoadedModel:

@@ -106,7 +106,7 @@ def _flattened(folder: str, tags: List[str], key: str) -> LoadedModel:
         )
     try:
         graph_def, inputs, outputs = flatten_saved_model(folder, tags, key)
-    except (OSError, tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+    except (OSError, tf.errors.OpError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
         raise ModelFileError(
             f"{folder}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}"
         ) from error
