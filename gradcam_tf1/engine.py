@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -13,10 +14,13 @@ from gradcam_tf1.probe import Probe
 from gradcam_tf1.runner import Runner
 from gradcam_tf1.symbols import Symbols
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, LayerInfo, MapKey
+from gradcam_tf1.types import Ask, Binding, LayerInfo, MapKey, Slot
 
 # more targets than this are computed in several runs: each slot adds a backward pass to the graph
 MAX_SLOTS = 32
+
+NO_CLASS = -1
+_CODES = ("code", "rival")
 
 Answer = Dict[str, Any]
 Layers = Tuple[LayerInfo, ...]
@@ -40,12 +44,12 @@ class Engine:
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs. Raises: GradientError where a method cannot work on this net."""
-        self._map_fetches(methods, layers, slots=1)
+        self._map_fetches(methods, layers, [Slot(0)])
 
     def run(
         self,
         batch: np.ndarray,
-        codes: np.ndarray,
+        asks: Sequence[Ask],
         methods: Sequence[str],
         layers: Layers,
         *,
@@ -56,7 +60,7 @@ class Engine:
         """Explain a batch.
 
         Args:
-            batch: [N, H, W, C] of the input's dtype. codes: int32 [N, T], see `targets.py`.
+            batch: [N, H, W, C] of the input's dtype. asks: T targets of all images, see `asks.py`.
             methods: names from METHODS. layers: what the layer methods look at.
             pixels: float32 [N, H, W, 3], RGB 0..255, the pictures behind the batch, and to_batch: what makes such
                 a batch of such pictures; iterated methods need both.
@@ -67,57 +71,79 @@ class Engine:
             maps {(method, layer): [N, T, ...]}, statuses with the same keys.
         """
         parts = [
-            self._one_pass(batch, codes[:, t : t + MAX_SLOTS], methods, layers)
-            for t in range(0, codes.shape[1], MAX_SLOTS)
+            self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers) for t in range(0, len(asks), MAX_SLOTS)
         ]
         answer = _join_targets(parts)
         for name in methods:
             if isinstance(METHODS[name], IteratedMethod):
-                probes = self._probes(batch, answer["class_ids"], pixels, to_batch)
+                probes = self._probes(batch, answer["asks"], pixels, to_batch)
                 answer["maps"].update(_iterate(METHODS[name], probes, layers, (options or {}).get(name, {})))
+        answer.pop("asks")
         return finish(answer, methods, layers)
 
-    def _one_pass(self, batch: np.ndarray, codes: np.ndarray, methods: Sequence[str], layers: Layers) -> Answer:
-        slots = range(codes.shape[1])
+    def _one_pass(self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers) -> Answer:
+        slots = [Slot(place, ask.score) for place, ask in enumerate(asks)]
         fetches: Dict[Any, tf.Tensor] = {"predicted": self._symbols.predicted()}
-        for slot in slots:
-            fetches["class_ids", slot] = self._symbols.class_ids(slot)
-            fetches["scores", slot] = self._symbols.score("logit", slot)
         if self._binding.probabilities:
             fetches["probabilities"] = self._symbols.probabilities()
-        map_fetches = self._map_fetches(methods, layers, len(slots))
-        fetches.update({(key, slot): tensors[slot] for key, tensors in map_fetches.items() for slot in slots})
-        found = self._runner.run(fetches, batch, {self._symbols.codes(slot): codes[:, slot] for slot in slots})
-
-        def stacked(key: Any) -> np.ndarray:
-            return np.stack([found[key, slot] for slot in slots], axis=1)
-
-        answer = {name: stacked(name) for name in ("class_ids", "scores")}
-        answer["class_ids"] = answer["class_ids"].astype(np.int64)
+        fed: Dict[tf.Tensor, np.ndarray] = {}
+        for slot, ask in zip(slots, asks):
+            fetches["scores", slot] = self._symbols.score("logit", slot)
+            fetches.update({(name, slot): self._resolved(name, slot) for name in ask.values if name in _CODES})
+            fed.update({self._symbols.value(name, slot): value for name, value in ask.values.items()})
+        map_fetches = self._map_fetches(methods, layers, slots)
+        fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
+        found = self._runner.run(fetches, batch, fed)
+        none = np.full(len(batch), NO_CLASS)
+        answer = {
+            "predicted": found["predicted"],
+            "scores": np.stack([found["scores", slot] for slot in slots], axis=1),
+            "class_ids": np.stack([found.get(("code", slot), none) for slot in slots], axis=1).astype(np.int64),
+            "maps": {key: np.stack([found[key, slot] for slot in slots], axis=1) for key in map_fetches},
+            "asks": [_with_ids(ask, found, slot) for slot, ask in zip(slots, asks)],
+        }
         if "probabilities" in found:
-            answer["probabilities"] = np.take_along_axis(found["probabilities"], answer["class_ids"], axis=1)
-        return {**answer, "predicted": found["predicted"], "maps": {key: stacked(key) for key in map_fetches}}
+            chosen = np.take_along_axis(found["probabilities"], np.maximum(answer["class_ids"], 0), axis=1)
+            answer["probabilities"] = np.where(answer["class_ids"] == NO_CLASS, np.nan, chosen)
+        return answer
 
-    def _map_fetches(self, methods: Sequence[str], layers: Layers, slots: int) -> Dict[MapKey, List[tf.Tensor]]:
+    def _resolved(self, name: str, slot: Slot) -> tf.Tensor:
+        return self._symbols.class_ids(slot) if name == "code" else self._symbols.rival_ids(slot)
+
+    def embed(self, batch: np.ndarray) -> np.ndarray:
+        """The logits tensor of each picture as one vector: float32 [N, D]."""
+        return self._runner.run({0: self._symbols.embedding()}, batch)[0]
+
+    def _map_fetches(self, methods: Sequence[str], layers: Layers, slots: List[Slot]) -> Dict[MapKey, List[tf.Tensor]]:
         fetches: Dict[MapKey, List[tf.Tensor]] = {}
-        symbols, each = self._symbols, range(slots)
+        symbols = self._symbols
         for method in (METHODS[name] for name in _with_factors(methods)):
             if isinstance(method, LayerMethod):
-                cams = [symbols.cams(method, layers, slot) for slot in each]
+                cams = [symbols.cams(method, layers, slot) for slot in slots]
                 fetches.update({(method.name, at.name): [c[n] for c in cams] for n, at in enumerate(layers)})
             elif isinstance(method, PixelMethod):
-                fetches[method.name, ""] = [symbols.pixels(method, slot) for slot in each]
+                fetches[method.name, ""] = [symbols.pixels(method, slot) for slot in slots]
             elif isinstance(method, HostMethod):
                 for n, layer in enumerate(layers):
-                    fetches["features", layer.name] = [symbols.features(layer)] * slots
+                    fetches["features", layer.name] = [symbols.features(layer)] * len(slots)
                     if method.needs_grads:
                         key = (f"grads of {method.head}", layer.name)
-                        fetches[key] = [symbols.grads(method.head, layers, slot)[n] for slot in each]
+                        fetches[key] = [symbols.grads(method.head, layers, slot)[n] for slot in slots]
         return fetches
 
-    def _probes(self, batch: np.ndarray, class_ids: np.ndarray, pixels: Any, to_batch: Any) -> List[Probe]:
-        rows = zip(batch, class_ids.astype(np.int32), pixels)
-        return [Probe(self._symbols, self._runner, fed, ids, rgb, to_batch) for fed, ids, rgb in rows]
+    def _probes(self, batch: np.ndarray, asks: List[Ask], pixels: Any, to_batch: Any) -> List[Probe]:
+        rows = [[_of_image(ask, n) for ask in asks] for n in range(len(batch))]
+        images = zip(batch, rows, pixels)
+        return [Probe(self._symbols, self._runner, fed, row, rgb, to_batch) for fed, row, rgb in images]
+
+
+def _with_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> Ask:
+    """The ask with its codes resolved, so that a changed picture is asked about the same classes."""
+    return replace(ask, values={name: found.get((name, slot), value) for name, value in ask.values.items()})
+
+
+def _of_image(ask: Ask, n: int) -> Ask:
+    return replace(ask, values={name: value[n : n + 1] for name, value in ask.values.items()})
 
 
 def _iterate(method: Any, probes: List[Probe], layers: Layers, options: Mapping[str, Any]) -> Dict[MapKey, np.ndarray]:
@@ -144,6 +170,7 @@ def _join_targets(parts: List[Answer]) -> Answer:
         return parts[0]
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0] if name in _PER_TARGET}
     joined["predicted"] = parts[0]["predicted"]
+    joined["asks"] = [ask for part in parts for ask in part["asks"]]
     joined["maps"] = {key: np.concatenate([part["maps"][key] for part in parts], axis=1) for key in parts[0]["maps"]}
     return joined
 

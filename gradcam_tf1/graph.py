@@ -7,19 +7,21 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.batches import as_images, input_batch, stack_pixels
 from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import BindingError, GradientError, OptionError
 from gradcam_tf1.geometry import Fitted, fit
+from gradcam_tf1.hooks import key_tensors
 from gradcam_tf1.importing import import_graph
 from gradcam_tf1.labels import Labels, read_labels
 from gradcam_tf1.loaders import load
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
+from gradcam_tf1.regions import fit_mask, fit_point
 from gradcam_tf1.results import Results
-from gradcam_tf1.targets import target_codes
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel
 
@@ -114,7 +116,7 @@ class GradCamGraph:
     def _open(self) -> Tuple[Binding, Engine, Optional[Labels]]:
         if self._bound is None:
             with self.graph.as_default():
-                wanted = _merge(_hook_answer(self), self._given)
+                wanted = key_tensors(self, self._given)
                 binding = bind(
                     self.graph,
                     declared_inputs=self.model.inputs,
@@ -151,13 +153,16 @@ class GradCamGraph:
         targets: Any = None,
         methods: Union[str, Sequence[str]] = ("gradcam",),
         layers: Any = None,
+        score: str = "logit",
     ) -> Explanation:
         """Maps for every image, target, method and layer, from one forward pass.
 
         Args:
             images: RGB 0..255, one [H, W, 3], [N, H, W, 3], or a list of pictures of any sizes or of Fitted.
-            targets: None for the top class; a class id or name; a list of these for all images; [N, T] per image.
+            targets: None for the top class; a class id or name; a record from `targets.py` (Top, Contrast, Region...);
+                a list of these for all images; or one row of these per image.
             methods: names from METHODS or METHOD_GROUPS. layers: one or several layer specs; None: the bound layer.
+            score: what of a class is explained: logit, probability, log_probability, margin or down.
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
@@ -165,13 +170,24 @@ class GradCamGraph:
         fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in as_images(images)]
         pixels = stack_pixels(fitted)
         batch = self._to_batch(pixels)
-        codes = target_codes(targets, len(fitted), engine.classes(batch), labels)
         infos = self._layers(layers)
-        names = expand_methods(methods)
-        answer = engine.run(batch, codes, names, infos, pixels=pixels, to_batch=self._to_batch)
-        return Explanation(
-            placements=[item.placement for item in fitted], layers=tuple(info.name for info in infos), **answer
+        placements = [item.placement for item in fitted]
+        context = Context(
+            engine.classes(batch),
+            labels,
+            score,
+            fit_mask=lambda n, mask: fit_mask(mask, placements[n]),
+            fit_point=lambda n, point: fit_point(point, placements[n]),
+            embed=self._embed,
         )
+        asks = make_asks(targets, len(fitted), context)
+        answer = engine.run(batch, asks, expand_methods(methods), infos, pixels=pixels, to_batch=self._to_batch)
+        names = tuple(info.name for info in infos)
+        return Explanation(placements=placements, layers=names, abouts=tuple(ask.about for ask in asks), **answer)
+
+    def _embed(self, picture: Any) -> np.ndarray:
+        fitted = [self.fit_image(image) for image in as_images(picture)]
+        return self._open()[1].embed(self._to_batch(stack_pixels(fitted)))[0]
 
     def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
         return input_batch(pixels, self.preprocess, self.binding)
@@ -205,30 +221,6 @@ class GradCamGraph:
 
     def __exit__(self, *exc_info: Any) -> None:
         self.close()
-
-
-def _hook_answer(net: GradCamGraph) -> KeyTensors:
-    answer = net.fetch_key_tensors()
-    if answer is not None:
-        return answer
-    x, logit, layer, feed = (getattr(net, name, None) for name in ("X", "logit", "layer", "feed_dict"))
-    if x is None or logit is None:
-        raise BindingError(
-            "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
-            "assign self.X, self.logit, self.layer and self.feed_dict"
-        )
-    return KeyTensors(x, logit, layer, feed or {})
-
-
-def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:
-    """The hook's answer, completed by what the constructor was given."""
-
-    def pick(name: str) -> Any:
-        return getattr(given if getattr(answer, name) is None else answer, name)
-
-    return KeyTensors(
-        pick("input"), pick("logits"), pick("layer"), {**given.feed, **answer.feed}, pick("probabilities")
-    )
 
 
 def _session_config() -> Any:

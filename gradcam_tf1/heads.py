@@ -37,8 +37,42 @@ def negative_scores(binding: Binding) -> tf.Tensor:
     return tf.concat([plus, minus], axis=1) if plus.shape[1] == 1 else minus
 
 
+def probability_scores(binding: Binding) -> tf.Tensor:
+    """Probabilities as a score: the graph's own, else softmax of the logits (sigmoid of a lone one); float32 [N, C]."""
+    if binding.probabilities:
+        return class_probabilities(binding)
+    scores = logit_scores(binding)
+    return tf.sigmoid(scores) if binding.classes == 1 else tf.nn.softmax(scores)
+
+
+def log_probability_scores(binding: Binding) -> tf.Tensor:
+    """Their logarithms, from the logits, so that a probability of 1 still has a gradient in float32: [N, C]."""
+    scores = logit_scores(binding)
+    return tf.log_sigmoid(scores) if binding.classes == 1 or _is_sigmoid(binding) else tf.nn.log_softmax(scores)
+
+
+def _is_sigmoid(binding: Binding) -> bool:
+    """Whether the graph takes the classes for independent (multi-label)."""
+    if not binding.probabilities:
+        return False
+    op = tf.get_default_graph().get_tensor_by_name(binding.probabilities).op
+    while op.type in ("Identity", "Reshape", "Squeeze"):
+        op = op.inputs[0].op
+    return op.type == "Sigmoid"
+
+
+def score_maps(binding: Binding) -> tf.Tensor:
+    """The logits before `logit_scores` sums up their positions, classes last: float32 [N, ..., C]."""
+    logits = tf.cast(_logits(binding), tf.float32)
+    if logits.shape.rank == 4 and _position_axes(logits, binding) == (2, 3):
+        return tf.transpose(logits, [0, 2, 3, 1])
+    return logits
+
+
 HEADS: Dict[str, Callable[[Binding], tf.Tensor]] = {
     "logit": logit_scores,
+    "probability": probability_scores,
+    "log_probability": log_probability_scores,
     "positive": positive_scores,
     "negative": negative_scores,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Tuple
+from typing import Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from gradcam_tf1.methods.families import PixelMethod
 from gradcam_tf1.runner import Runner
 from gradcam_tf1.symbols import Symbols
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import LayerInfo
+from gradcam_tf1.types import Ask, LayerInfo, Slot
 
 
 class Probe:
@@ -18,7 +18,7 @@ class Probe:
 
     image: float32 [H, W, C], the picture as the net's first float tensor has it: preprocessed, at the input's size.
     pixels: float32 [H, W, 3], RGB 0..255, the same before preprocessing.
-    class_ids: int32 [T], so that a changed input is asked about the same classes.
+    asks: the T targets; their class ids are fixed, so that a changed input is asked about the same classes.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Probe:
         symbols: Symbols,
         runner: Runner,
         fed: np.ndarray,
-        class_ids: np.ndarray,
+        asks: Sequence[Ask],
         pixels: np.ndarray,
         to_batch: Callable[[np.ndarray], np.ndarray],
     ) -> None:
@@ -35,7 +35,7 @@ class Probe:
         self._fed = fed
         self._to_batch = to_batch
         self.pixels = pixels
-        self.class_ids = class_ids
+        self.asks = asks
         self.image = self._float_pictures(fed[np.newaxis])[0]
 
     def to_input(self, pixels: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ class Probe:
     @property
     def targets(self) -> int:
         """T."""
-        return len(self.class_ids)
+        return len(self.asks)
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
         """Scores of all targets for each input: [M, H, W, C] -> float32 [M, T]."""
@@ -67,22 +67,32 @@ class Probe:
 
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
         """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""
-        grads = self._symbols.grads("logit", (layer,), 0)[0]
-        found = self._run({"a": self._symbols.features(layer), "g": grads}, inputs, self._codes(inputs, target))
+        slot = self._slot(target)
+        grads = self._symbols.grads("logit", (layer,), slot)[0]
+        found = self._run({"a": self._symbols.features(layer), "g": grads}, inputs, self._values(inputs, target))
         return found["a"], found["g"]
 
     def pixel_grads(self, method: PixelMethod, inputs: np.ndarray, target: int) -> np.ndarray:
         """Pixel gradients of one target's score by `method`'s rule: [M, H, W, C] -> float32 [M, H, W, C]."""
-        return self._run({0: self._symbols.pixels(method, 0)}, inputs, self._codes(inputs, target))[0]
+        grads = self._symbols.pixels(method, self._slot(target))
+        return self._run({0: grads}, inputs, self._values(inputs, target))[0]
 
     def _scores(self, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> np.ndarray:
-        fetches = {target: self._symbols.score("logit", target) for target in range(self.targets)}
-        codes = {self._symbols.codes(t): np.full(len(inputs), code, np.int32) for t, code in enumerate(self.class_ids)}
-        scores = self._run(fetches, inputs, {**codes, **feed})
-        return np.stack([scores[target] for target in range(self.targets)], axis=1)
+        targets = range(self.targets)
+        fetches = {target: self._symbols.score("logit", self._slot(target)) for target in targets}
+        for target in targets:
+            feed = {**feed, **self._values(inputs, target)}
+        scores = self._run(fetches, inputs, feed)
+        return np.stack([scores[target] for target in targets], axis=1)
 
-    def _codes(self, inputs: np.ndarray, target: int) -> Dict[tf.Tensor, np.ndarray]:
-        return {self._symbols.codes(0): np.full(len(inputs), self.class_ids[target], np.int32)}
+    def _slot(self, target: int) -> Slot:
+        return Slot(target, self.asks[target].score)
+
+    def _values(self, inputs: np.ndarray, target: int) -> Dict[tf.Tensor, np.ndarray]:
+        """The target's values, the same for every input."""
+        slot = self._slot(target)
+        values = self.asks[target].values.items()
+        return {self._symbols.value(name, slot): np.repeat(value, len(inputs), axis=0) for name, value in values}
 
     def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
         # the picture itself is fed below them, since the graph may read its size there

@@ -1,19 +1,20 @@
 """The symbolic ops this toolkit adds to a net: each is built once, when first asked for, then only fed and fetched.
 
-A *slot* is one target per image: slot t has its own placeholder of codes (see `targets.py`), its own score y and its
-own backward pass. All slots, layers and methods share the forward pass.
+A *slot* is one target per image: it has placeholders of its own for what the target needs (see `asks.py`), its own
+score y (see `scores.py`) and its own backward pass. All slots, layers and methods share the forward pass.
 """
 
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, Hashable, List, Tuple
 
-from gradcam_tf1.errors import GradientError
+from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.gradient_path import SHAPE_OPS, explain_missing_gradient
-from gradcam_tf1.heads import HEADS, class_probabilities
+from gradcam_tf1.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
+from gradcam_tf1.scores import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf, unfinalized
-from gradcam_tf1.types import Binding, LayerInfo
+from gradcam_tf1.types import Binding, LayerInfo, Slot
 
 
 class Symbols:
@@ -47,35 +48,65 @@ class Symbols:
         """Probabilities of all classes: float32 [N, C]. Only where the binding has them."""
         return self._once("probabilities", lambda: class_probabilities(self._binding))
 
-    def codes(self, slot: int) -> tf.Tensor:
-        """Placeholder for the codes of a slot: int32 [N]."""
-        return self._once(("codes", slot), lambda: tf.placeholder(tf.int32, [None], name=f"codes_{slot}"))
+    @property
+    def graph(self) -> tf.Graph:
+        """The graph that holds the net."""
+        return self._graph
 
-    def class_ids(self, slot: int) -> tf.Tensor:
+    def score_maps(self) -> tf.Tensor:
+        """The logits with their positions or anchors: float32 [N, ..., C]."""
+        return self._once("score maps", lambda: score_maps(self._binding))
+
+    def embedding(self) -> tf.Tensor:
+        """The logits tensor as one vector per image: float32 [N, D]."""
+        return self._once("embedding", lambda: _as_vectors(self.score_maps()))
+
+    def value(self, name: str, slot: Slot) -> tf.Tensor:
+        """Placeholder for one of a slot's values: VALUES[name], the image axis first."""
+        dtype, rank = VALUES[name]
+        return self._once(
+            ("value", name, slot), lambda: tf.placeholder(dtype, [None] * rank, name=f"{name}_{slot.index}")
+        )
+
+    def class_ids(self, slot: Slot) -> tf.Tensor:
         """The class ids that a slot's codes come to: int32 [N]."""
-        return self._once(("class_ids", slot), lambda: self._class_ids(slot))
+        return self._once(("class_ids", slot), lambda: self._class_ids(self.value("code", slot)))
 
-    def _class_ids(self, slot: int) -> tf.Tensor:
-        codes = self.codes(slot)
+    def rival_ids(self, slot: Slot) -> tf.Tensor:
+        """The same for the class it is compared with: int32 [N]."""
+        return self._once(("rival_ids", slot), lambda: self._class_ids(self.value("rival", slot)))
+
+    def _class_ids(self, codes: tf.Tensor) -> tf.Tensor:
         ranking = self._once("ranking", self._ranking)
         places = tf.maximum(-codes - 1, 0)
-        return tf.where_v2(codes >= 0, codes, tf.gather_nd(ranking, _with_row(places)))
+        return tf.where_v2(codes >= 0, codes, at_columns(ranking, places))
 
     def _ranking(self) -> tf.Tensor:
         scores = self.scores("logit")
         return tf.nn.top_k(scores, k=tf.shape(scores)[1]).indices
 
-    def score(self, head: str, slot: int) -> tf.Tensor:
-        """The score y of a slot's class: float32 [N]."""
-        return self._once(
-            ("score", head, slot), lambda: tf.gather_nd(self.scores(head), _with_row(self.class_ids(slot)))
-        )
+    def score(self, head: str, slot: Slot) -> tf.Tensor:
+        """What a slot differentiates: its own score, or, for a method with a head of its own, that one; float32 [N].
 
-    def cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
+        Raises: OptionError where the target is not a class score, so that no other head can take its place.
+        """
+        return self._once(("score", head, slot), lambda: self._score(head, slot))
+
+    def _score(self, head: str, slot: Slot) -> tf.Tensor:
+        if head == "logit":
+            name, *options = slot.score
+            return SCORES[name](self, slot, *options)
+        if slot.score != ("logit",):
+            raise OptionError(
+                f"a method that looks at the {head} head explains class scores only, not {slot.score[0]!r} targets"
+            )
+        return at_columns(self.scores(head), self.class_ids(slot))
+
+    def cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """A layer method's maps before the closing ReLU, one float32 [N, h, w] per layer."""
         return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
 
-    def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
+    def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         grads = self.grads(method.head, layers, slot)
         return [method.compute(self.features(layer), g) for layer, g in zip(layers, grads)]
 
@@ -87,11 +118,11 @@ class Symbols:
         """The layer's features: float32 [N, h, w, K]."""
         return self._once(("features", layer), lambda: _channels_last(self.layer_tensor(layer), layer))
 
-    def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
+    def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""
         return self._once(("grads", head, layers, slot), lambda: self._grads(head, layers, slot))
 
-    def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: int) -> List[tf.Tensor]:
+    def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         # all layers at once, so that they share the way from the score down to the last of them
         grads = gradients(self.score(head, slot), [self.layer_tensor(layer) for layer in layers])
         return [_channels_last(g, layer) for g, layer in zip(grads, layers)]
@@ -110,11 +141,11 @@ class Symbols:
         tensor = tf.cast(tensor, tf.float32)
         return tensor if self._binding.input_channels_last else tf.transpose(tensor, [0, 2, 3, 1])
 
-    def pixels(self, method: PixelMethod, slot: int) -> tf.Tensor:
+    def pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
         """A pixel method's map: float32 [N, H, W, C]."""
         return self._once(("pixels", method.name, slot), lambda: self._pixels(method, slot))
 
-    def _pixels(self, method: PixelMethod, slot: int) -> tf.Tensor:
+    def _pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
         pixels = self.pixel_tensor()
         score = self.score(method.head, slot)
         with method.rule() as reached:
@@ -160,9 +191,8 @@ def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:
     raise GradientError(f"no picture of floats is made from '{binding.input}'; pixel methods need one")
 
 
-def _with_row(columns: tf.Tensor) -> tf.Tensor:
-    """[N] column numbers -> [N, 2] indices (row, column) for gather_nd."""
-    return tf.stack([tf.range(tf.shape(columns)[0]), columns], axis=1)
+def _as_vectors(tensor: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(tensor, [tf.shape(tensor)[0], -1])
 
 
 def _channels_last(tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:

@@ -103,6 +103,30 @@ class Binding:
     warnings: Tuple[str, ...] = ()
 
 
+ScoreKey = Tuple[Any, ...]  # ("logit",), ("anchors", 3)...: a name from scores.SCORES and its options
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one target in the graph: its number, and which score it differentiates."""
+
+    index: int
+    score: ScoreKey = ("logit",)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One target of every image, in numbers: the score to differentiate and what it is fed.
+
+    values: name from scores.VALUES -> array with the image axis first, [N, ...].
+    about: what the target is beyond a class, "" for a plain class score.
+    """
+
+    score: ScoreKey
+    values: Mapping[str, np.ndarray]
+    about: str = ""
+
+
 @dataclass(frozen=True)
 class MapStatus:
     """Whether one map says anything: state "ok" or "empty" (all zero, never NaN), with the likely reason.
@@ -123,8 +147,10 @@ MapKey = Tuple[str, str]  # (method, layer tensor name); layer "" for methods of
 class Explanation:
     """The answer of `GradCamGraph.explain` for N images and T targets each. Raw numbers, nothing normalised.
 
-    class_ids: int64 [N, T]; scores: float32 [N, T], before softmax (for a one-logit net class 0 scores -logit);
-    probabilities: float32 [N, T], None where the graph has none; predicted: int64 [N], the top-1 class.
+    class_ids: int64 [N, T], -1 for a target that is no class; predicted: int64 [N], the top-1 class.
+    scores: float32 [N, T], what was explained: the score before softmax (for a one-logit net class 0 scores -logit),
+    or what the target says. probabilities: float32 [N, T] of those classes, None where the graph has none.
+    abouts: for each target what it is beyond a class, "" for a plain class score.
     maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, or
     [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order where C is 3).
     statuses: the same keys, [N][T] records.
@@ -140,6 +166,7 @@ class Explanation:
     statuses: Dict[MapKey, List[List[MapStatus]]]
     placements: Sequence[Any]
     layers: Tuple[str, ...]
+    abouts: Tuple[str, ...] = ()
 
     def __getitem__(self, method: str) -> np.ndarray:
         """Maps of `method` for its first layer: [N, T, h, w] or [N, T, H, W, C]."""

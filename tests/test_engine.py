@@ -11,9 +11,13 @@ from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.guided import override_map
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.tf_runtime import IS_TF2, tf
-from gradcam_tf1.types import Binding, LayerInfo
+from gradcam_tf1.types import Ask, Binding, LayerInfo
 
 HEADS = ["gap", "flat"]
+
+
+def class_asks(codes, images=1):
+    return [Ask(("logit",), {"code": np.full(images, code, np.int32)}) for code in codes]
 
 
 def run(net, images, class_ids, methods, batch_size=8, **graph_options):
@@ -22,8 +26,7 @@ def run(net, images, class_ids, methods, batch_size=8, **graph_options):
     binding = net.binding(**options)
     with tf.Session(graph=graph) as sess:
         engine = Engine(graph, sess, binding, batch_size)
-        codes = np.tile(np.array(class_ids, np.int32), (len(images), 1))
-        return engine.run(images, codes, methods, binding.layers)
+        return engine.run(images, class_asks(class_ids, len(images)), methods, binding.layers)
 
 
 def twin_cams(net, images, class_ids, sign=1, kernel=None):
@@ -150,7 +153,7 @@ def test_a_five_by_five_net_worked_by_hand():
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), channels=1, classes=2)
     with tf.Session(graph=graph) as sess:
         engine = Engine(graph, sess, binding, 8)
-        answer = engine.run(x, np.array([[0, 1]], np.int32), ["gradcam", "hirescam", "guided_backprop"], (layer,))
+        answer = engine.run(x, class_asks([0, 1]), ["gradcam", "hirescam", "guided_backprop"], (layer,))
     evidence = np.zeros((5, 5))
     evidence[1, 3] = 4
     against = np.zeros((5, 5))
@@ -244,7 +247,7 @@ def test_the_graph_does_not_grow_over_a_thousand_calls_and_stays_finalized():
         engine = Engine(graph, sess, binding, 8)
         methods = list(METHODS)
         for step in range(1000):
-            engine.run(images, np.array([[step % 4]], np.int32), methods, binding.layers)
+            engine.run(images, class_asks([step % 4]), methods, binding.layers)
             if step == 0:
                 count = len(graph.get_operations())
         assert len(graph.get_operations()) == count
@@ -291,9 +294,9 @@ def test_what_tensorflow_cannot_run_is_one_error_that_names_the_op():
     with tf.Session(graph=graph) as sess:
         engine = Engine(graph, sess, binding, 8)
         with pytest.raises(RunError, match=r"the net failed at 'logits' \(Reshape\): Input to reshape"):
-            engine.run(np.zeros((1, 5, 5, 3), np.float32), np.array([[0]], np.int32), ["gradcam"], (layer,))
+            engine.run(np.zeros((1, 5, 5, 3), np.float32), class_asks([0]), ["gradcam"], (layer,))
         with pytest.raises(RunError, match="does not take what it was fed: Cannot feed value of shape"):
-            engine.run(np.zeros((1, 5, 5, 4), np.float32), np.array([[0]], np.int32), ["gradcam"], (layer,))
+            engine.run(np.zeros((1, 5, 5, 4), np.float32), class_asks([0]), ["gradcam"], (layer,))
 
 
 def test_channels_first_on_the_cpu_is_explained_or_works():
@@ -311,9 +314,9 @@ def test_channels_first_on_the_cpu_is_explained_or_works():
         engine = Engine(graph, sess, binding, 8)
         if not IS_TF2:
             with pytest.raises(RunError, match=r"NHWC.*NCHW.*on a GPU only"):
-                engine.run(images, np.array([[1]], np.int32), ["gradcam"], (layer,))
+                engine.run(images, class_asks([1]), ["gradcam"], (layer,))
             return
-        answer = engine.run(images, np.array([[1]], np.int32), ["gradcam"], (layer,))
+        answer = engine.run(images, class_asks([1]), ["gradcam"], (layer,))
     cells = images.reshape(2, 2, 2, 2, 3).max((1, 3))
     np.testing.assert_allclose(answer["maps"]["gradcam", "features:0"][0, 0], cells[..., 1] / 4, atol=1e-6)
 

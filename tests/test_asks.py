@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.targets import target_codes
 
 LABELS = Labels(["cat", "dog", "star"], 0)
 
@@ -25,9 +25,11 @@ LABELS = Labels(["cat", "dog", "star"], 0)
     ],
 )
 def test_codes(targets, codes):
-    got = target_codes(targets, images=2, classes=3, labels=LABELS)
+    asks = make_asks(targets, 2, Context(3, LABELS))
+    got = np.stack([ask.values["code"] for ask in asks], axis=1)
     assert got.dtype == np.int32
     np.testing.assert_array_equal(got, codes)
+    assert {(ask.score, ask.about) for ask in asks} == {(("logit",), "")}
 
 
 @pytest.mark.parametrize(
@@ -39,8 +41,8 @@ def test_codes(targets, codes):
         (1.5, "target 1.5 is a float"),
         ([1.5], "target 1.5 is a float"),
         ([True], "target True is a bool"),
-        ([], "give a class id, a name"),
-        ([0, [1]], "give a class id, a name"),
+        ([], "give a class id, a class name"),
+        ([0, [1]], "give a class id, a class name"),
         ([[0], [1], [2]], "one row for each of the 2 images.*given: 3 rows"),
         ([[0], [1, 2]], "lengths \\[1, 2\\]"),
         ([[], []], "one row for each"),
@@ -49,15 +51,15 @@ def test_codes(targets, codes):
 )
 def test_wrong_targets_are_named(targets, message):
     with pytest.raises(TargetError, match=message):
-        target_codes(targets, images=2, classes=3, labels=LABELS)
+        make_asks(targets, 2, Context(3, LABELS))
 
 
 def test_a_name_needs_labels():
     with pytest.raises(TargetError, match="no labels were given"):
-        target_codes("cat", images=1, classes=3)
+        make_asks("cat", 1, Context(3))
 
 
 def test_an_ambiguous_name_lists_its_ids():
     labels = Labels(["crane", "dog", "crane"], 0)
     with pytest.raises(TargetError, match=r"0.*2"):
-        target_codes("crane", images=1, classes=3, labels=labels)
+        make_asks("crane", 1, Context(3, labels))

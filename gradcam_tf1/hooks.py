@@ -1,0 +1,36 @@
+"""The answer of `fetch_key_tensors`, in both of its styles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcam_tf1.errors import BindingError
+from gradcam_tf1.types import KeyTensors
+
+
+def key_tensors(net: Any, given: KeyTensors) -> KeyTensors:
+    """What the net's hook returned or, in the older style, assigned; completed by what the constructor was given.
+
+    Raises: BindingError where it did neither.
+    """
+    answer = net.fetch_key_tensors()
+    return _merge(_assigned(net) if answer is None else answer, given)
+
+
+def _assigned(net: Any) -> KeyTensors:
+    x, logit, layer, feed = (getattr(net, name, None) for name in ("X", "logit", "layer", "feed_dict"))
+    if x is None or logit is None:
+        raise BindingError(
+            "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
+            "assign self.X, self.logit, self.layer and self.feed_dict"
+        )
+    return KeyTensors(x, logit, layer, feed or {})
+
+
+def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:
+    def pick(name: str) -> Any:
+        return getattr(given if getattr(answer, name) is None else answer, name)
+
+    return KeyTensors(
+        pick("input"), pick("logits"), pick("layer"), {**given.feed, **answer.feed}, pick("probabilities")
+    )
