@@ -73,7 +73,7 @@ def bind(
             "feeds": why_feeds,
             "preprocessing": why_preset,
         },
-        warnings=tuple(_warnings(walk, features, head, layer, batch, classes)),
+        warnings=tuple(_warnings(walk, features, source, head, layer, batch, classes)),
         **facts,
     )
 
@@ -219,9 +219,20 @@ def _why_layer(features: Features, layer: LayerInfo, spec: Any) -> str:
 
 
 def _warnings(
-    walk: Walk, features: Features, head: Head, layer: LayerInfo, batch: Optional[int], classes: Optional[int]
+    walk: Walk,
+    features: Features,
+    source: Source,
+    head: Head,
+    layer: LayerInfo,
+    batch: Optional[int],
+    classes: Optional[int],
 ) -> List[str]:
     found = [head.warning] if head.warning else []
+    if source.changed:
+        found.append(
+            f"pictures go in at '{source.tensor}', behind '{source.changed}', which changes values on the way from "
+            f"'{source.origin}': the preprocessing has to do the same"
+        )
     found += warnings_for(walk, features.path, features.start, layer.name, head.scores)
     if batch is not None:
         found.append(f"the batch size {batch} is baked into the graph: pictures run {batch} at a time")

@@ -51,6 +51,7 @@ FORWARDING = {
     "Identity", "IdentityN", "Switch", "RefSwitch", "Merge", "PlaceholderWithDefault", "Snapshot", "CheckNumerics",
     "PreventGradient", "Enter", "Exit", "NextIteration", "DeepCopy", "EnsureShape",
 }  # fmt: skip
+CONDITIONS = {"If", "StatelessIf"}
 RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
 
 SCORE_ACTIVATIONS = {"Softmax", "LogSoftmax", "Sigmoid"}

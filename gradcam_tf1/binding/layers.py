@@ -20,6 +20,7 @@ from gradcam_tf1.binding.kinds import (
     BIASES,
     CLIPS,
     CONCATS,
+    CONDITIONS,
     CONVOLUTIONS,
     FORWARDING,
     SUMS,
@@ -110,9 +111,9 @@ class Features:
             return out, "activation"
         if op.type == "BatchToSpaceND":
             return out, "norm"  # the rest of a dilated convolution
-        if op.type in FORWARDING:
-            return out, "forward"
         others = [i for i in self.walk.inputs[op.name] if i != end and i in self.path]
+        if op.type in FORWARDING or (op.type in CONDITIONS and not others):
+            return out, "forward"
         if op.type not in AFFINE | CLIPS or others or self.walk.inputs[op.name].count(end) > 1:
             return None
         if op.type in CLIPS:

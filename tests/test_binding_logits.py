@@ -1,0 +1,254 @@
+"""Which tensor is bound as class scores, and which as probabilities."""
+
+from __future__ import annotations
+
+import pytest
+from binding_graphs import batch_norm, classifier, conv, conv_relu, dense, pictures, pooled, two_layers, weights
+
+from gradcam_tf1.binding import bind
+from gradcam_tf1.errors import BindingError
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import KeyTensors
+
+
+@pytest.fixture
+def graph():
+    with tf.Graph().as_default() as graph:
+        yield graph
+
+
+def bound(graph, **options):
+    binding = bind(graph, **options)
+    return binding.logits, binding.probabilities
+
+
+def test_the_tensor_before_softmax(graph):
+    classifier(pictures())
+    binding = bind(graph)
+    assert (binding.logits, binding.probabilities, binding.classes) == ("dense/BiasAdd:0", "prob:0", 5)
+    assert "softmax 'prob'" in binding.reasons["logits"]
+    assert not binding.background
+
+
+def test_softmax_named_loss_and_behind_identity(graph):
+    tf.identity(tf.nn.softmax(dense(pooled(two_layers(pictures())), 5, 8), name="loss"), name="model_outputs")
+    assert bound(graph) == ("dense/BiasAdd:0", "loss:0")
+
+
+def test_reshape_before_softmax_is_undone_but_squeeze_is_kept(graph):
+    squeezed = tf.squeeze(
+        conv(tf.reduce_mean(two_layers(pictures()), [1, 2], keepdims=True), 6, 1, 8), [1, 2], name="sq"
+    )
+    tf.reshape(tf.nn.softmax(tf.reshape(squeezed, [-1, 6]), name="prob"), tf.shape(squeezed))
+    assert bound(graph) == ("sq:0", "prob:0")
+
+
+def test_rank_four_scores_and_written_softmax(graph):
+    scores = conv(tf.reduce_mean(two_layers(pictures()), [1, 2], keepdims=True), 6, 1, 8, name="preds")
+    exp = tf.exp(scores - tf.reduce_max(scores, axis=-1, keepdims=True))
+    prob = tf.divide(exp, tf.reduce_sum(exp, axis=-1, keepdims=True))
+    tf.reshape(prob, [-1, 6], name="flat")
+    assert bound(graph) == ("preds/BiasAdd:0", "flat:0")
+    assert bind(graph).classes == 6
+
+
+def test_written_softmax_without_shift(graph):
+    exp = tf.exp(dense(pooled(two_layers(pictures())), 5, 8))
+    tf.divide(exp, tf.reduce_sum(exp, axis=-1, keepdims=True), name="prob")
+    assert bound(graph) == ("dense/BiasAdd:0", "prob:0")
+
+
+def test_named_identity_is_kept_and_a_nameless_one_is_not(graph):
+    named = tf.identity(dense(pooled(two_layers(pictures())), 5, 8), name="logits")
+    tf.nn.softmax(named, name="prob")
+    assert bound(graph) == ("logits:0", "prob:0")
+    other = tf.Graph()
+    with other.as_default():
+        tf.identity(dense(pooled(two_layers(pictures())), 5, 8), name="Identity")
+    assert bound(other) == ("dense/BiasAdd:0", None)
+
+
+def test_one_logit_with_sigmoid(graph):
+    tf.nn.sigmoid(dense(pooled(two_layers(pictures())), 1, 8), name="prob")
+    binding = bind(graph)
+    assert (binding.logits, binding.probabilities, binding.classes) == ("dense/BiasAdd:0", "prob:0", 1)
+
+
+def test_elements_cut_from_one_vector_lead_back_to_it(graph):
+    vector = dense(pooled(two_layers(pictures())), 3, 8)
+    for k, name in enumerate("XYZ"):
+        tf.nn.sigmoid(vector[:, k], name=name)
+    assert bound(graph) == ("dense/BiasAdd:0", None)
+    assert bind(graph).classes == 3
+
+
+def test_segmentation_scores_before_resizing(graph):
+    x = pictures(1, 16, 16, 3)
+    scores = conv(two_layers(x), 2, 1, 8, name="logits")
+    large = tf.image.resize_bilinear(scores, [32, 32])
+    tf.argmax(large, 3)
+    tf.identity(tf.nn.softmax(large), name="SemanticProbabilities")
+    binding = bind(graph)
+    assert (binding.logits, binding.probabilities, binding.classes) == (
+        "logits/BiasAdd:0",
+        "SemanticProbabilities:0",
+        2,
+    )
+
+
+def test_anchors_keep_their_reshape(graph):
+    scores = tf.reshape(conv(two_layers(pictures()), 12, 1, 8), [-1, 16 * 16 * 4, 3], name="anchors")
+    tf.nn.softmax(scores, name="prob")
+    binding = bind(graph)
+    assert (binding.logits, binding.classes) == ("anchors:0", 3)
+
+
+def test_scales_joined_after_their_sigmoids(graph):
+    features = two_layers(pictures())
+    parts = []
+    for name in ("fine", "coarse"):
+        rows = tf.reshape(conv(features, 8, 1, 8, name=name), [-1, 1024, 2], name=f"{name}_rows")
+        parts.append(tf.nn.sigmoid(rows))
+    tf.concat(parts, 1, name="scores")
+    binding = bind(graph)
+    assert (binding.logits, binding.probabilities, binding.classes) == ("scores:0", "scores:0", 2)
+    assert any("joined after their activation" in warning for warning in binding.warnings)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_training_graph_without_softmax_goes_by_its_loss(graph, sparse):
+    logits = dense(pooled(two_layers(pictures())), 5, 8)
+    if sparse:
+        loss = tf.losses.sparse_softmax_cross_entropy(tf.placeholder(tf.int64, [None], name="y"), logits)
+    else:
+        labels = tf.placeholder(tf.float32, [None, 5], name="y")
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=labels, logits=logits))
+    tf.gradients(loss, tf.get_default_graph().get_tensor_by_name("input:0"))
+    binding = bind(graph)
+    assert (binding.logits, binding.probabilities, binding.feeds) == ("dense/BiasAdd:0", None, {})
+    assert "cross-entropy" in binding.reasons["logits"]
+
+
+def test_binary_training_graph_goes_by_its_sigmoid_loss(graph):
+    logits = tf.identity(dense(pooled(two_layers(pictures())), 1, 8), name="score")
+    labels = tf.placeholder(tf.float32, [None, 1])
+    tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
+    assert bound(graph) == ("score:0", None)
+
+
+def test_argmax_alone_shows_the_scores(graph):
+    tf.argmax(dense(pooled(two_layers(pictures())), 5, 8), 1, name="classes")
+    binding = bind(graph)
+    assert binding.logits == "dense/BiasAdd:0"
+    assert "ArgMax 'classes'" in binding.reasons["logits"]
+
+
+def test_plain_output(graph):
+    dense(pooled(two_layers(pictures())), 5, 8)
+    binding = bind(graph)
+    assert (binding.logits, binding.probabilities) == ("dense/BiasAdd:0", None)
+    assert "no softmax" in binding.reasons["probabilities"]
+
+
+def test_gates_and_attention_inside_the_net_are_no_heads(graph):
+    x = two_layers(pictures())
+    gate = tf.nn.sigmoid(dense(pooled(x), 8, 8, name="squeeze"))
+    x = conv_relu(x * tf.reshape(gate, [-1, 1, 1, 8]), 8, inputs=8, name="conv3")
+    attention = tf.nn.softmax(tf.reshape(conv(x, 1, 1, 8, name="attend"), [-1, 256]))
+    x = pooled(x * tf.reshape(attention, [-1, 16, 16, 1]))
+    dense(x, 5, 8, name="final")
+    assert bound(graph) == ("final/BiasAdd:0", None)
+
+
+def test_auxiliary_head_loses_to_the_deeper_one(graph):
+    x = conv_relu(conv_relu(pictures(), 4, name="conv1"), 8, inputs=4, name="conv2")
+    tf.nn.softmax(dense(pooled(x, name="aux_gap"), 5, 8, name="aux"), name="aux_prob")
+    tf.nn.softmax(dense(pooled(conv_relu(x, 8, inputs=8, name="conv3")), 5, 8, name="main"), name="prob")
+    binding = bind(graph)
+    assert binding.logits == "main/BiasAdd:0"
+    assert "aux/BiasAdd:0" in binding.reasons["logits"]
+
+
+def test_batch_norm_updates_and_summaries_are_no_outputs(graph):
+    x = two_layers(pictures())
+    mean, variance = tf.nn.moments(x, [0, 1, 2])
+    tf.multiply(mean, 0.1, name="AssignMovingAvg/mul")
+    tf.multiply(variance, 0.1, name="AssignMovingAvg_1/mul")
+    tf.summary.histogram("activations", x)
+    dense(pooled(batch_norm(x, 8)), 5, 8)
+    assert bound(graph) == ("dense/BiasAdd:0", None)
+
+
+def test_embedding_is_bound_as_it_is(graph):
+    tf.nn.l2_normalize(dense(pooled(two_layers(pictures())), 16, 8), 1, name="embeddings")
+    binding = bind(graph)
+    assert (binding.logits, binding.classes) == ("embeddings:0", 16)
+
+
+def test_unknown_class_axis_is_read_off_the_weights(graph):
+    x = tf.placeholder(tf.float32, name="input")
+    flat = tf.reshape(two_layers(x), tf.placeholder_with_default([-1, 2048], [None]))
+    scores = tf.add(tf.matmul(flat, weights(2048, 7)), weights(7), name="scores")
+    tf.nn.softmax(tf.placeholder_with_default(scores, None), name="prob")
+    assert bind(graph).classes == 7
+
+
+def test_1001_classes_are_imagenet_with_background(graph):
+    classifier(pictures(), classes=1001)
+    binding = bind(graph)
+    assert binding.background
+    assert any("class 0" in warning for warning in binding.warnings)
+
+
+def test_declared_outputs_go_first(graph):
+    x = pooled(two_layers(pictures()))
+    tf.nn.softmax(dense(x, 5, 8, name="a"), name="a_prob")
+    tf.nn.softmax(dense(x, 7, 8, name="b"), name="b_prob")
+    assert bound(graph, declared_outputs=("a_prob:0",)) == ("a/BiasAdd:0", "a_prob:0")
+    assert bound(graph, declared_outputs=("b_prob:0",)) == ("b/BiasAdd:0", "b_prob:0")
+
+
+def test_declared_classes_and_probabilities(graph):
+    prob = classifier(pictures())
+    classes = tf.argmax(prob, 1, name="classes")
+    assert bound(graph, declared_outputs=(classes.name, prob.name)) == ("dense/BiasAdd:0", "prob:0")
+    assert bound(graph, declared_outputs=(classes.name,)) == ("dense/BiasAdd:0", "prob:0")
+
+
+# named by the user
+
+
+def test_softmax_bound_as_score_is_walked_back_and_said(graph):
+    tf.identity(tf.reshape(classifier(pictures()), [-1, 5]), name="output")
+    binding = bind(graph, requested=KeyTensors(logits="output"))
+    assert (binding.logits, binding.probabilities) == ("dense/BiasAdd:0", "prob:0")
+    assert any("softmax 'output:0' bound as score; using 'dense/BiasAdd:0'" in w for w in binding.warnings)
+
+
+def test_sigmoid_bound_as_score_is_walked_back(graph):
+    tf.nn.sigmoid(dense(pooled(two_layers(pictures())), 1, 8), name="prob")
+    assert bound(graph, requested=KeyTensors(logits="prob:0")) == ("dense/BiasAdd:0", "prob:0")
+
+
+def test_named_tensors_are_used(graph):
+    prob = classifier(pictures())
+    binding = bind(graph, requested=KeyTensors(logits=graph.get_tensor_by_name("dense/MatMul:0"), probabilities=prob))
+    assert (binding.logits, binding.probabilities) == ("dense/MatMul:0", "prob:0")
+    assert binding.reasons["logits"] == binding.reasons["probabilities"] == "named by the user"
+
+
+def test_named_logits_must_be_floats_with_classes(graph):
+    tf.argmax(classifier(pictures()), 1, name="classes")
+    with pytest.raises(BindingError, match="'classes:0' is int64 of shape .*; class scores are floats"):
+        bind(graph, requested=KeyTensors(logits="classes"))
+    with pytest.raises(BindingError, match="'classes:0' is int64; probabilities are floats"):
+        bind(graph, requested=KeyTensors(probabilities="classes"))
+
+
+def test_pictures_that_lead_nowhere(graph):
+    conv_relu(tf.zeros([1, 16, 16, 3]), 4, name="of_constants")
+    tf.argmax(pictures(), 1)
+    with pytest.raises(BindingError, match="no picture input found"):
+        bind(graph)
+    with pytest.raises(BindingError, match="no class scores found: .*Picture inputs found: input:0"):
+        bind(graph, requested=KeyTensors(input="input"))
