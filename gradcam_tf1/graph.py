@@ -12,7 +12,7 @@ from gradcam_tf1.batches import as_images, input_batch, stack_pixels
 from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import BindingError, GradientError, OptionError
-from gradcam_tf1.geometry import Fitted, fit
+from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
 from gradcam_tf1.hooks import key_tensors
 from gradcam_tf1.importing import import_graph
 from gradcam_tf1.labels import Labels, read_labels
@@ -35,7 +35,8 @@ class GradCamGraph:
     nb_classes: checked against the logits where given.
     input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically.
     preset: how pixel values are mapped, a name from PRESETS or a Preprocessing; a subclass may override `preprocess`.
-    fit: stretch, short-side, center-crop or letterbox. size: (height, width) for nets that take any size.
+    fit: stretch, short-side, center-crop or letterbox. size: (height, width) for nets that take any size; with
+        short-side its first number is the length of the shorter side, 224 if none is given.
     labels: path of a label file, or the list of class names.
     tag, signature: of a SavedModel. build: graph-building function for a checkpoint without .meta.
     batch_size: images per run. config: tf.ConfigProto of the session.
@@ -135,7 +136,7 @@ class GradCamGraph:
         if self._label_source is None:
             return None
         names = read_labels(self._label_source) if isinstance(self._label_source, str) else list(self._label_source)
-        return Labels.for_classes(names, binding.classes if binding.classes != 1 else 2)
+        return Labels.for_classes(names, binding.classes, binding.background)
 
     # what can be asked
 
@@ -145,6 +146,8 @@ class GradCamGraph:
         for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
             if have is not None and want not in (None, have):
                 raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
+        if self.fit_mode == "short-side":  # `size` says how long the shorter side becomes, not the shape
+            return fit(image, fixed, self.fit_mode, self.size[0] or self.size[1] or SHORT_SIDE)
         return fit(image, (fixed[0] or self.size[0], fixed[1] or self.size[1]), self.fit_mode)
 
     def explain(

@@ -54,11 +54,16 @@ class Namer:
         safe = [_folder(folder) for folder in folders] + [_component(name)]
         return _untaken("/".join(safe), self._taken)
 
-    def targets(self, class_ids: Sequence[int], labels: Sequence[Optional[str]]) -> List[str]:
-        """One token for each class asked of one picture, no two alike."""
+    def targets(
+        self, class_ids: Sequence[int], labels: Sequence[Optional[str]], abouts: Optional[Sequence[str]] = None
+    ) -> List[str]:
+        """One token for each target of one picture, no two alike. abouts: what each is beyond a class, "" for none."""
         slugs = [slug(label or "") for label in labels]
+        extras = [slug(about) for about in abouts or [""] * len(slugs)]
         if self.naming == "source":
-            return [f"c{class_id}-{text}" if text else f"c{class_id}" for class_id, text in zip(class_ids, slugs)]
+            taken_tokens: Dict[str, int] = {}
+            return [_untaken(_source_token(*parts), taken_tokens) for parts in zip(class_ids, slugs, extras)]
+        slugs = ["-".join(filter(None, parts)) for parts in zip(slugs, extras)]
         taken: Dict[str, int] = {}
         shared = {text for text in slugs if slugs.count(text) > 1}  # ImageNet has two classes called "crane"
         tokens = [f"{text}-{id_}" if text in shared else text or str(id_) for id_, text in zip(class_ids, slugs)]
@@ -68,6 +73,10 @@ class Namer:
         """Kind -> name for the files of one map, "/" between folders. layer: its token, "" where none is needed."""
         tokens = f"{stem}.{target}.{method}" if self.naming == "source" else f"{method}_{stem}_class_{target}"
         return {kind: tokens + layer + _ENDINGS[kind] for kind in kinds}
+
+
+def _source_token(class_id: int, label: str, extra: str) -> str:
+    return "-".join(filter(None, [f"c{class_id}" if class_id >= 0 else "", label, extra])) or "target"
 
 
 def layer_tokens(layers: Sequence[str]) -> dict[str, str]:

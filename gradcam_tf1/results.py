@@ -31,13 +31,17 @@ class MapRecord:
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """One class that was asked for: its id, label, score before softmax, probability (None: not in the graph), maps."""
+    """One target: its class id (-1: no class), label, explained score, probability (None: not in the graph), maps.
+
+    about: what it is beyond a class ("not 7", "region", "margin"...), "" for a plain class score.
+    """
 
     class_id: int
     label: Optional[str]
     score: float
     probability: Optional[float]
     maps: Tuple[MapRecord, ...] = ()
+    about: str = ""
 
 
 class Result(int):

@@ -56,15 +56,19 @@ class PictureWriter:
         Returns: one record per class; a class that was asked for twice is written once.
         Raises: OSError where a file cannot be written.
         """
-        ids = explanation.class_ids[n].tolist()
-        slots = [t for t, class_id in enumerate(ids) if class_id not in ids[:t]]
-        names = [labels.name(ids[t]) if labels else None for t in slots]
-        tokens = self._namer.targets([ids[t] for t in slots], names)
+        abouts = explanation.abouts or [""] * explanation.class_ids.shape[1]
+        asked = list(zip(explanation.class_ids[n].tolist(), abouts))
+        slots = [t for t, target in enumerate(asked) if target not in asked[:t]]
+        ids = [class_id for class_id, _ in asked]
+        names = [labels.name(ids[t]) if labels and ids[t] >= 0 else None for t in slots]
+        tokens = self._namer.targets([ids[t] for t in slots], names, [abouts[t] for t in slots])
         records = []
         for t, name, token in zip(slots, names, tokens):
-            probability = None if explanation.probabilities is None else float(explanation.probabilities[n, t])
+            probabilities = explanation.probabilities if ids[t] >= 0 else None
+            probability = None if probabilities is None else float(probabilities[n, t])
             maps = self._write_target(image, (stem, token), explanation, n, t)
-            records.append(TargetRecord(ids[t], name, float(explanation.scores[n, t]), probability, maps))
+            score = float(explanation.scores[n, t])
+            records.append(TargetRecord(ids[t], name, score, probability, maps, abouts[t]))
         return records
 
     def _write_target(

@@ -197,6 +197,19 @@ def test_a_size_against_the_graphs_own_is_refused(tmp_path):
             net.explain(PICTURES)
 
 
+@pytest.mark.parametrize(("size", "fitted"), [((None, None), (224, 448)), ((32, None), (32, 64))])
+def test_a_net_of_any_size_takes_pictures_by_their_shorter_side(size, fitted):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")
+        a = tf.nn.relu(tf.nn.conv2d(x, np.ones((3, 3, 3, 4), np.float32), [1, 2, 2, 1], "SAME"), name="features")
+        tf.nn.softmax(tf.matmul(tf.reduce_mean(a, [1, 2]), np.eye(4, dtype=np.float32), name="logits"))
+    with GradCamGraph(graph.as_graph_def(), preset="raw", fit="short-side", size=size) as net:
+        explanation = net.explain(np.zeros((100, 200, 3), np.uint8))
+        assert explanation["gradcam"].shape[2:] == (fitted[0] // 2, fitted[1] // 2)
+        assert explanation.placed("gradcam", 0).shape == (100, 200)
+
+
 def test_labels_name_targets_and_must_fit(tmp_path):
     path = frozen(tmp_path)[0]
     with GradCamGraph(path, preset="raw", labels=["cat", "dog", "star", "ring"]) as net:

@@ -30,7 +30,7 @@ def owl(out_folder):
         MapRecord("gradcam", "conv:0", "ok", "", -0.5, 2.0, (3, 4), files),
         MapRecord("gradcam", "conv:0", "empty", "overflow", math.nan, math.inf, None, {}),
     ]
-    target = TargetRecord(24, "great grey owl", 8.5, None, tuple(maps))
+    target = TargetRecord(24, "great grey owl", 8.5, None, tuple(maps), "not 7")
     return Result(24, source="in/birds/owl.jpg", relative="birds/owl.jpg", size=(480, 640), targets=[target])
 
 
@@ -51,6 +51,7 @@ def test_one_line_per_picture(tmp_path):
             {
                 "class_id": 24,
                 "label": "great grey owl",
+                "about": "not 7",
                 "score": 8.5,
                 "probability": None,
                 "maps": [
