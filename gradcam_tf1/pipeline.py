@@ -166,7 +166,9 @@ def _explain(net: Any, writer: PictureWriter, batch: list[_Picture], methods: li
             if None not in net.binding.image_size:
                 raise
             for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
-                picture.error = f"the net cannot run on {shape[0]}x{shape[1]} pixels: {error}"
+                picture.error = (
+                    f"{picture.file.path!r}: {error}; its pixels came to {shape[0]}x{shape[1]}, another size may do"
+                )
             continue
         for n, picture in enumerate(group):
             records = writer.write(picture.image, picture.stem, explanation, n, net.labels)

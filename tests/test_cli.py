@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from vgg_files import write_npy
 
 from gradcam_tf1 import __version__
 from gradcam_tf1.cli import main
@@ -21,6 +22,7 @@ from gradcam_tf1.cli.options import feed_value, feeds, numbers, size
 from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.nets.vgg_layers import random_weights
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = demo_scenes()
@@ -180,6 +182,19 @@ def test_fed_placeholders(photos, tmp_path):
     once, twice = (manifest(tmp_path / name)[0]["targets"][0]["score"] for name in ("one", "two"))
     assert twice == pytest.approx(2 * once, rel=1e-4)
     assert "gain" in run(photos, tmp_path / "three", model=model, code=2)
+
+
+@pytest.mark.parametrize("options", [[], ["--fully-convolutional", "--fit", "short-side"]])
+def test_reference_nets_know_what_their_weights_want(photos, tmp_path, options):
+    weights = write_npy(tmp_path / "vgg11.npy", random_weights(11, classes=5, width=1 / 32).layers)
+    options = ["--weights", weights, "--method", "gradcam", *options]
+    text = run(photos, tmp_path / "out", *options, model="vgg11", preset=())
+    assert "reference net vgg11" in text
+    assert "BGR: VGG" in text
+    assert {map["layer"] for map in maps(tmp_path / "out")} == {"conv5_2/Relu:0"}
+    run(photos, tmp_path / "own", *options, model="vgg11", preset=("--preset", "raw"))
+    pairs = zip(manifest(tmp_path / "out"), manifest(tmp_path / "own"))
+    assert all(one["targets"][0]["score"] != other["targets"][0]["score"] for one, other in pairs)
 
 
 # errors: one line that begins with Error, exit code 2, no traceback

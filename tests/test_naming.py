@@ -145,29 +145,29 @@ def as_a_file_system_sees(name):
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
+LABELS = st.one_of(NASTY, st.none(), st.sampled_from(["crane", "Crane", "crane-1", "1"]))
+ABOUTS = st.one_of(st.sampled_from(["", "", "not 1", "not-1", "region", "1"]), NASTY)
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.one_of(NASTY, NEAR), min_size=1, max_size=6),
-    st.dictionaries(
-        st.integers(0, 12),
-        st.one_of(NASTY, st.none(), st.sampled_from(["crane", "Crane", "crane-1", "1"])),
-        min_size=1,
-        max_size=4,
-    ),
+    st.dictionaries(st.tuples(st.integers(-1, 12), ABOUTS), LABELS, min_size=1, max_size=4),
     st.sampled_from(NAMINGS),
     st.booleans(),
 )
-def test_no_two_files_collide_and_all_lie_inside_the_folder(relatives, classes, naming, several):
+def test_no_two_files_collide_and_all_lie_inside_the_folder(relatives, targets, naming, several):
     layers = LAYERS if several else LAYERS[:1]
     namer = Namer(naming)
+    class_ids, abouts = zip(*targets)
     written = []
     for index, relative in enumerate(relatives):
         stem = namer.stem(relative, index)
-        tokens = namer.targets(list(classes), list(classes.values()))
+        tokens = namer.targets(class_ids, list(targets.values()), abouts)
         for token, method, layer in product(tokens, METHODS, map(layer_tokens(layers).get, layers)):
             written += namer.names(stem, token, method, layer, KINDS).values()
     seen = {as_a_file_system_sees(name) for name in written}
-    assert len(seen) == len(written) == len(relatives) * len(classes) * len(METHODS) * len(layers) * len(KINDS)
+    assert len(seen) == len(written) == len(relatives) * len(targets) * len(METHODS) * len(layers) * len(KINDS)
     folders = {"/".join(name.split("/")[:i]) for name in seen for i in range(1, name.count("/") + 1)}
     assert not folders & (seen | {"manifest.jsonl", "run.json"})
     for name in written:

@@ -133,11 +133,12 @@ def open_net(model: str, weights: str | None, fully_convolutional: bool, layers:
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
-    named = {"input": options.pop("input_name"), "layer": layers[0] if layers else None}
+    layer = layers[0] if layers else None
     source: Any = model
     if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):
         if weights is None:
             raise OptionError(f"{model!r}: a reference net needs its weights; give --weights FILE")
         source = vgg_model(model, weights, fully_convolutional)
         options["preset"] = options.get("preset") or source.preprocessing
-    return GradCamGraph(source, **named, **options)
+        layer = source.layer if layer is None else layer
+    return GradCamGraph(source, input=options.pop("input_name"), layer=layer, **options)

@@ -32,7 +32,9 @@ from gradcam_tf1.results import Results
 @click.option(
     "--fit", type=click.Choice(FIT_MODES), default="stretch", show_default=True, help="How pictures are fitted."
 )
-@click.option("--size", metavar="HxW", callback=size, help="Input size, for nets that take any.")
+@click.option(
+    "--size", metavar="HxW", callback=size, help="Input size, for nets that take any; short-side: its length."
+)
 @click.option("--labels", type=click.Path(), help="Label file of the classes.")
 @click.option(
     "--class",
