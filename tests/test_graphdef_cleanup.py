@@ -60,9 +60,7 @@ def test_names_used_twice():
 def test_inputs_from_nowhere(text):
     graph_def = small()
     node_of(graph_def, "out").input.append(text)
-    with pytest.raises(
-        ModelFileError, match=r"node 'out' \(MatMul\) takes its input from 'lost', which is not in the graph"
-    ):
+    with pytest.raises(ModelFileError, match=r"node 'out' \(MatMul\) takes its input from 'lost', which is not"):
         clean(graph_def)
 
 
@@ -197,9 +195,7 @@ def test_unknown_op_after_the_net_is_left_out():
 def test_unknown_op_inside_the_net():
     graph_def = small()
     node_of(graph_def, "act").op = "MyCudaRelu"
-    with pytest.raises(
-        ModelFileError, match=r"does not know the op MyCudaRelu \(node 'act'\), and the layer 'out' depends"
-    ):
+    with pytest.raises(ModelFileError, match=r"does not know the op MyCudaRelu \(node 'act'\), and the layer 'out'"):
         clean(graph_def)
 
 

@@ -161,9 +161,9 @@ def test_values_that_do_not_fit_their_variable():
         build_net()
     graph_def = graph.as_graph_def()
     with pytest.raises(ModelFileError, match=r"'conv/kernel' has shape \(3, 3\), the graph wants \(3, 3, 3, 8\)"):
-        folding.fold(graph_def, lambda name: np.zeros((3, 3), np.float32))
+        folding.fold(graph_def, lambda names: {"conv/kernel": np.zeros((3, 3), np.float32)})
     with pytest.raises(ModelFileError, match="'conv/kernel' is float64, the graph wants float32"):
-        folding.fold(graph.as_graph_def(), lambda name: np.zeros((3, 3, 3, 8)))
+        folding.fold(graph.as_graph_def(), lambda names: {"conv/kernel": np.zeros((3, 3, 3, 8))})
 
 
 def test_weights_over_two_gigabytes():
@@ -174,7 +174,7 @@ def test_weights_over_two_gigabytes():
         build_net()
     value = np.zeros((3, 3, 3, 8), np.float32).view(Huge)
     with pytest.raises(ModelFileError, match="the weights exceed 2 GB"):
-        folding.fold(graph.as_graph_def(), lambda name: value)
+        folding.fold(graph.as_graph_def(), lambda names: {"conv/kernel": value})
 
 
 def test_variables_of_other_types():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -12,46 +12,56 @@ from gradcam_tf1.graphdef.training import VARIABLES, cut_training
 from gradcam_tf1.tf_runtime import tf
 
 LIMIT = 2**31 - 1  # bytes of one protobuf message
-Read = Callable[[str], Optional[np.ndarray]]
+_BATCH = 64 * 2**20  # bytes of values that are held besides the graph
+Values = Dict[str, np.ndarray]
+Read = Callable[[List[str]], Values]
 
 
-class Folded(NamedTuple):
-    """What folding did: how many variables became constants, and which had no value and became placeholders."""
-
-    constants: int
-    missing: Tuple[str, ...]
-
-
-def fold(graph_def: Any, read: Read) -> Folded:
+def fold(graph_def: Any, read: Read) -> Tuple[str, ...]:
     """Turn every variable that inference can use into a Const, in place; training-only ops go.
 
-    read: variable node name -> its value, or None where there is none; called once per variable, so that no second
-    copy of the weights is kept. A variable without value becomes a Placeholder of its name: harmless where no
+    read: variable node names -> the values of those that have one; called for a few variables at a time, so that no
+    second copy of the weights is kept. A variable without value becomes a Placeholder of its name: harmless where no
     output needs it, and named as unfed where one does.
+
+    Returns: the names of the variables without value.
 
     Raises:
         ModelFileError: a value does not fit its variable, or the weights exceed 2 GB.
     """
     cut_training(graph_def)
-    handles: Dict[str, int] = {}
-    missing, total, constants = [], 0, 0
-    for node in graph_def.node:
-        if node.op not in VARIABLES:
-            continue
-        value = read(node.name)
-        if node.op == "VarHandleOp":
-            handles[node.name] = node.attr["dtype"].type
-        if value is None:
-            missing.append(node.name)
-            _become(node, "Placeholder", ("dtype", "shape"))
-            continue
-        total += value.nbytes
-        if total > LIMIT:
-            raise ModelFileError("the weights exceed 2 GB, the limit of a graph with its weights inside")
-        _become_const(node, value)
-        constants += 1
+    variables = [node for node in graph_def.node if node.op in VARIABLES]
+    handles = {node.name: node.attr["dtype"].type for node in variables if node.op == "VarHandleOp"}
+    missing, total = [], graph_def.ByteSize() if variables else 0
+    for batch in _batches(variables):
+        values = read([node.name for node in batch])
+        for node in batch:
+            value = values.pop(node.name, None)
+            if value is None:
+                missing.append(node.name)
+                _become(node, "Placeholder", ("dtype", "shape"))
+                continue
+            total += value.nbytes
+            if total > LIMIT:
+                raise ModelFileError("the weights exceed 2 GB, the limit of a graph with its weights inside")
+            _become_const(node, value)
     follow_handles(graph_def, handles)
-    return Folded(constants, tuple(missing))
+    return tuple(missing)
+
+
+def _batches(variables: List[Any]) -> Iterator[List[Any]]:
+    """The variables in their order, as many at a time as _BATCH allows."""
+    batch: List[Any] = []
+    size = 0
+    for node in variables:
+        dims = [dim.size for dim in node.attr["shape"].shape.dim]
+        size += 8 * int(np.prod(dims, dtype=np.int64)) if all(dim >= 0 for dim in dims) else _BATCH
+        if batch and size > _BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(node)
+    if batch:
+        yield batch
 
 
 def _become(node: Any, op: str, keep: Tuple[str, ...]) -> None:

@@ -180,7 +180,12 @@ def _fold(
         shared = node.attr["shared_name"].s.decode("utf-8") if node.name in aliases else ""
         if shared and shared != node.name:
             aliases[node.name].append(shared)
-    model = finish(graph_def, source, kind, lambda name: values.find(aliases[name], entries.get(name)), declared)
+
+    def read(wanted: List[str]) -> Dict[str, np.ndarray]:
+        found = {name: values.find(aliases[name], entries.get(name)) for name in wanted}
+        return {name: value for name, value in found.items() if value is not None}
+
+    model = finish(graph_def, source, kind, read, declared)
     if not values.averaged:
         return model
     note = f"{len(values.averaged)} variables take their moving averages, the only values in the checkpoint"

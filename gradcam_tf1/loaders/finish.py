@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import Defaults
 from gradcam_tf1.graphdef.cleanup import check, clean
-from gradcam_tf1.graphdef.fold import Read, fold
+from gradcam_tf1.graphdef.fold import Read, Values, fold
 from gradcam_tf1.types import LoadedModel
 
 
@@ -27,23 +27,27 @@ def finish(
 ) -> LoadedModel:
     """Turn a graph (changed in place) into the record.
 
-    read: variable name -> its value or None; left out for a graph that should have no variables.
+    read: variable names -> the values there are; left out for a graph that should have no variables.
     """
     notes = []
     try:
         check(graph_def)
-        folded = fold(graph_def, read or (lambda _: None))
-        if folded.missing and read is None:
+        missing = fold(graph_def, read or _no_values)
+        if missing and read is None:
             raise ModelFileError(
-                f"the graph is not frozen: it has no values for {len(folded.missing)} of its variables, the first is "
-                f"{folded.missing[0]!r}; give the checkpoint (its .meta or prefix) or freeze the graph first"
+                f"the graph is not frozen: it has no values for {len(missing)} of its variables, the first is "
+                f"{missing[0]!r}; give the checkpoint (its .meta or prefix) or freeze the graph first"
             )
-        if folded.missing:
-            notes.append(_missing_note(folded.missing))
+        if missing:
+            notes.append(_missing_note(missing))
         notes.extend(clean(graph_def, declared.defaults))
     except ModelFileError as error:
         raise ModelFileError(f"{source}: {error}") from error
     return LoadedModel(graph_def, source, kind, declared.inputs, declared.outputs, tuple(notes))
+
+
+def _no_values(_: List[str]) -> Values:
+    return {}
 
 
 def _missing_note(missing: Tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
-Run = Callable[[str], Any]
+Run = Callable[[List[str]], List[Any]]
 
 
 def is_session(source: Any) -> bool:
@@ -43,20 +43,27 @@ def load_session(
     if session.graph is not graph:
         raise ModelFileError(f"{source}: the session runs another graph than the one given with it")
     graph_def = copy_graph(graph, source) if graph_def is None else graph_def
-    readers = _readers(graph_def)
-    run = _runner(session)
+    values = _Values(_readers(graph_def), _runner(session))
+    return finish(graph_def, source, kind, values.read, declared)
 
-    def read(name: str) -> Optional[np.ndarray]:
-        if name not in readers:
-            return None
+
+class _Values:
+    """The values of a session's variables."""
+
+    def __init__(self, readers: Dict[str, str], run: Run) -> None:
+        self._readers, self._run = readers, run
+
+    def read(self, names: List[str]) -> Dict[str, np.ndarray]:
+        """The values of those that are initialised."""
+        names = [name for name in names if name in self._readers]
         try:
-            return np.asarray(run(readers[name]))
-        except tf.errors.FailedPreconditionError:  # not initialised
-            return None
+            return dict(zip(names, self._run([self._readers[name] for name in names])))
+        except tf.errors.FailedPreconditionError:  # one of them is not initialised: which?
+            if len(names) == 1:
+                return {}
+            return {name: value for single in names for name, value in self.read([single]).items()}
         except (RuntimeError, tf.errors.OpError) as error:
-            raise ModelFileError(f"variable {name!r} cannot be read from the session: {error}") from error
-
-    return finish(graph_def, source, kind, read, declared)
+            raise ModelFileError(f"variables cannot be read from the session: {str(error).splitlines()[0]}") from error
 
 
 def copy_graph(graph: Any, source: str) -> Any:
@@ -77,7 +84,7 @@ def _runner(session: Any) -> Run:
         run: Run = session.run
         return run
     # A monitored session counts its runs and calls its hooks; a step function reaches the session beneath them.
-    return lambda name: session.run_step_fn(lambda step_context: step_context.session.run(name))
+    return lambda names: session.run_step_fn(lambda step_context: step_context.session.run(names))
 
 
 def _readers(graph_def: Any) -> Dict[str, str]:
