@@ -192,9 +192,9 @@ def test_preprocessing_to_a_wrong_shape_is_named(tmp_path):
 
 
 def test_a_size_against_the_graphs_own_is_refused(tmp_path):
-    with GradCamGraph(frozen(tmp_path)[0], preset="raw", size=(8, 13)) as net:
-        with pytest.raises(OptionError, match="width 12, not 13"):
-            net.explain(PICTURES)
+    path = frozen(tmp_path)[0]
+    with GradCamGraph(path, preset="raw", size=(8, 13)) as net, pytest.raises(OptionError, match="width 12, not 13"):
+        net.explain(PICTURES)
 
 
 @pytest.mark.parametrize(("size", "fitted"), [((None, None), (224, 448)), ((32, None), (32, 64))])
