@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
-from gradcam_tf1.binding.feeds import choose_feeds, requested_feeds
+from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, channel_count, input_layout, sides
@@ -52,7 +52,7 @@ def bind(
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
     facts = _picture_facts(walk, pictures)
     preset, why_preset = preprocessing(walk, pictures, features.path, facts["channels"])
-    batch = baked_batch(walk, features.path, pictures, facts["has_batch_axis"])
+    batch = baked_batch(walk, features.path, features.maps, pictures, facts["has_batch_axis"]) or fed_batch_size(feeds)
     classes = _classes(walk, logits, facts["has_batch_axis"])
     return Binding(
         input=pictures,

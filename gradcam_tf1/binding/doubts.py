@@ -96,7 +96,7 @@ def _blocking_op(walk: Walk, start: str, end: str) -> Optional[Op]:
     return max(closed, key=lambda op: walk.position[op.name]) if closed else None
 
 
-def baked_batch(walk: Walk, path: Set[str], pictures: str, has_batch_axis: bool) -> Optional[int]:
+def baked_batch(walk: Walk, path: Set[str], maps: Set[str], pictures: str, has_batch_axis: bool) -> Optional[int]:
     """The number of pictures the graph insists on: by its input's shape, or by a Reshape to a fixed first side."""
     dims = walk.dims(pictures)
     if not has_batch_axis:
@@ -109,6 +109,10 @@ def baked_batch(walk: Walk, path: Set[str], pictures: str, has_batch_axis: bool)
             wanted = walk.constant(walk.inputs[op.name][1])
             if wanted is not None and wanted.size and int(wanted.reshape(-1)[0]) > 0:
                 return int(after[0])
-        if op.type == "Squeeze" and 0 in [int(axis) for axis in op.get_attr("squeeze_dims")]:
+        if (
+            op.type == "Squeeze"
+            and walk.inputs[op.name][0] in maps
+            and 0 in [int(axis) for axis in op.get_attr("squeeze_dims")]
+        ):
             return 1
     return None

@@ -54,6 +54,8 @@ def choose_feeds(
     placeholders with a default keep it; a batch size of its own is 1.
     Raises: BindingError naming each placeholder whose value nobody knows, with dtype, shape and the --feed syntax.
     """
+    if pictures in given:
+        raise BindingError(f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out of the feed")
     ends = list(ends)
     feeds, said = dict(given), [f"{name} = {value} as given" for name, value in given.items()]
     for op in _sources(walk, ends, [pictures, *feeds]):
@@ -71,6 +73,13 @@ def choose_feeds(
     if unknown:
         raise BindingError(_ask(unknown, pictures))
     return feeds, "; ".join(said) or "nothing else has to be fed"
+
+
+def fed_batch_size(feeds: Mapping[str, Any]) -> Optional[int]:
+    """The number of pictures that a fed batch size asks for."""
+    sizes = [value for name, value in feeds.items() if isinstance(value, int) and not isinstance(value, bool)
+             and _BATCH_SIZE.search(name.split("/")[-1].split(":")[0])]  # fmt: skip
+    return sizes[0] if sizes else None
 
 
 def _sources(walk: Walk, ends: List[str], given: List[str]) -> List[Op]:

@@ -2,94 +2,146 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Set, Tuple
+from typing import List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.kinds import BATCH_NORMS, CONVOLUTIONS, PIPELINE_ENDS, PLACEHOLDERS
+from gradcam_tf1.binding.kinds import BATCH_NORMS, CONCATS, CONVOLUTIONS, PIPELINE_ENDS, PLACEHOLDERS
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.tf_runtime import tf
 
 _STEPS = 24
-_LARGE = 30.0  # a mean above this belongs to pixels of 0..255
-_SMALL = 0.02  # so does a scale below this
+_BYTE_MEAN = 30.0  # a mean above this belongs to pixels of 0..255
+_BYTE_SCALE = 0.02  # so does a scale below this
+_UNIT_MEAN = (0.2, 0.8)  # means between these belong to pixels of 0..1
 _ARITHMETIC = ("Sub", "Add", "AddV2", "BiasAdd", "Mul", "RealDiv", "Div")
+
+
+class Affine(NamedTuple):
+    """y = scale x + shift, per channel or one number for all, in the order in which the channels came in."""
+
+    scale: np.ndarray
+    shift: np.ndarray
 
 
 def preprocessing(walk: Walk, pictures: str, path: Set[str], channels: int) -> Tuple[Optional[str], str]:
     """The preset that the graph itself shows, None where it shows none, and one sentence why.
 
-    "raw" (RGB pixels 0..255), "raw-bgr" or, for one channel, "gray-raw".
-
-    The constants between the input and the first convolution make y = scale x + shift. Pixels of 0..255 show in a mean
-    -shift / scale of some size, or in a small scale; the order of three means shows the colour order, because red is
-    the brightest and blue the darkest channel of photographs on average.
+    The constants between the input and the first convolution make y = scale x + shift. The range of the pixels shows
+    in the mean -shift / scale and in a small scale; the order of three means shows the order of the colours, because
+    red is the brightest and blue the darkest channel of photographs on average.
     """
     dtype = walk.tensors[pictures].dtype
     if dtype.is_integer:
-        return _raw(channels), f"'{pictures}' takes {dtype.name}, so the graph scales the pixels itself"
-    scale, shift, swapped, names = np.ones(1), np.zeros(1), False, []
-    for op, name in _chain(walk, pictures, path):
-        if op.type in CONVOLUTIONS:
-            break
-        swapped = swapped or op.type in ("Split", "SplitV", "Unpack", "ReverseV2", "Reverse")
-        step = _affine(walk, op, name)
-        if step is not None:
-            scale, shift = scale * step[0], shift * step[0] + step[1]
-            names.append(op.name)
-    if not names:
+        return _preset("raw", channels), f"'{pictures}' takes {dtype.name}, so the graph scales the pixels itself"
+    done, ops = _first_steps(walk, pictures, path)
+    if not ops:
         return None, "the graph does not show which pixel values it wants; name a preset"
-    return _judge(f"'{names[0]}' to '{names[-1]}'", scale, -shift / np.where(scale == 0, 1.0, scale), swapped, channels)
+    mean = -done.shift / np.where(done.scale == 0, 1.0, done.scale) + 0.0
+    numbers = f"(mean {np.round(mean, 3).tolist()}, scale {np.round(done.scale, 5).tolist()})"
+    where = f"'{ops[0]}'" if len(ops) == 1 else f"'{ops[0]}' to '{ops[-1]}'"
+    if np.abs(mean).max() >= _BYTE_MEAN or np.abs(done.scale).max() <= _BYTE_SCALE:
+        name, told = "raw", f"{where} take pixels of 0..255 {numbers}"
+    elif mean.min() >= _UNIT_MEAN[0] and mean.max() <= _UNIT_MEAN[1]:
+        name, told = "zero-one", f"{where} take pixels of 0..1 {numbers}"
+    else:
+        return None, f"{where} change the pixels {numbers}, but do not show which values the graph wants; name a preset"
+    if mean.size == 3 and mean[0] < 0.98 * mean[2]:
+        return _preset(f"{name}-bgr", channels), f"{told}, blue first by the order of the means"
+    return _preset(name, channels), told
 
 
-def _raw(channels: int, order: str = "") -> Optional[str]:
-    return {1: "gray-raw", 3: f"raw{order}"}.get(channels)
+def _preset(name: str, channels: int) -> Optional[str]:
+    return {1: f"gray-{name}", 3: name}.get(channels)
 
 
-def _judge(where: str, scale: np.ndarray, mean: np.ndarray, swapped: bool, channels: int) -> Tuple[Optional[str], str]:
-    if np.abs(mean).max() < _LARGE and np.abs(scale).max() > _SMALL:
-        return None, f"{where} change the pixels, but do not show which values the graph wants; name a preset"
-    shown = f"{where} take pixels of 0..255 (mean {np.round(mean, 1).tolist()}, scale {np.round(scale, 5).tolist()})"
-    if mean.size == 3 and mean[0] < mean[2] - 1 and not swapped:
-        return _raw(channels, "-bgr"), f"{shown}, blue first by the order of the means"
-    return _raw(channels), shown + (", and swap the colours themselves" if swapped else "")
-
-
-def _chain(walk: Walk, name: str, path: Set[str]) -> List[Tuple[Op, str]]:
-    """The ops from the input on, as long as there is one way, with the tensor that enters each."""
-    found = []
+def _first_steps(walk: Walk, name: str, path: Set[str]) -> Tuple[Affine, List[str]]:
+    """What happens to the pixels before the first convolution, as long as there is one way, and the ops that do it."""
+    done, flipped, ops = Affine(np.ones(1), np.zeros(1)), False, []
     for _ in range(_STEPS):
-        users = [op for op, index in walk.users[name] if any(out in path for out in walk.flows(op, index))]
-        if len({op.name for op in users}) != 1:
+        op = _only_user(walk, name, path)
+        if op is None or op.type in CONVOLUTIONS:
             break
-        found.append((users[0], name))
-        outputs = [out for out in walk.outputs[users[0].name] if out in path]
-        if len(outputs) > 1:  # split into channels: go on where they are joined again
-            joined = {op.name: op for out in outputs for op, _ in walk.users[out]}
-            nexts = [op for op in joined.values() if op.type in ("ConcatV2", "Concat", "Pack")]
-            outputs = [walk.outputs[nexts[0].name][0]] if len(joined) == len(nexts) == 1 else []
-        if not outputs:
+        parts = _channel_by_channel(walk, op, path)
+        step = parts[0] if parts else _affine(walk, op, name)
+        if step is not None:
+            step = Affine(step.scale[::-1], step.shift[::-1]) if flipped else step
+            done = Affine(done.scale * step.scale, done.shift * step.scale + step.shift)
+            ops.append(op.name)
+        turned = parts[2] if parts else _reverses(walk, op)
+        flipped = flipped != turned
+        outputs = [parts[1]] if parts else [out for out in walk.outputs[op.name] if out in path]
+        if len(outputs) != 1:
             break
         name = outputs[0]
-    return found
+    return done, ops
 
 
-def _affine(walk: Walk, op: Op, name: str) -> Optional[Tuple[np.ndarray, np.ndarray]]:
-    """(scale, shift) of an op with constants, per channel or for all; None for other ops."""
-    if op.type in BATCH_NORMS and walk.inputs[op.name][0] == name:
-        mean, variance = (_small_constant(walk, i) for i in walk.inputs[op.name][3:5])
-        if mean is None or variance is None:
+def _only_user(walk: Walk, name: str, path: Set[str]) -> Optional[Op]:
+    users = [op for op, index in walk.users[name] if any(out in path for out in walk.flows(op, index))]
+    return users[0] if len({op.name for op in users}) == 1 else None
+
+
+def _channel_by_channel(walk: Walk, op: Op, path: Set[str]) -> Optional[Tuple[Affine, str, bool]]:
+    """Channels split, each changed by constants, and joined: the change, the joined tensor, whether in reverse order."""
+    if op.type not in ("Split", "SplitV", "Unpack") or len(walk.outputs[op.name]) != 3:
+        return None
+    found = [_one_channel(walk, name, path) for name in walk.outputs[op.name]]
+    parts = [part for part in found if part is not None]
+    if len(parts) != 3 or len({join.name for _, join, _ in parts}) != 1:
+        return None
+    change = Affine(*(np.concatenate([np.broadcast_to(part[k], 1) for part, _, _ in parts]) for k in (0, 1)))
+    join = parts[0][1]
+    return change, walk.outputs[join.name][0], parts[0][2] > parts[2][2]
+
+
+def _one_channel(walk: Walk, name: str, path: Set[str]) -> Optional[Tuple[Affine, Op, int]]:
+    """What happens to one channel until it is joined with the others: the change, the joining op, its place there."""
+    done, here = Affine(np.ones(1), np.zeros(1)), name
+    for _ in range(_STEPS):
+        user = _only_user(walk, here, path)
+        if user is None:
             return None
-        return 1 / np.sqrt(variance + 1e-3), -mean / np.sqrt(variance + 1e-3)
-    others = [i for i in walk.inputs[op.name] if i != name]
+        if user.type in CONCATS | {"Pack"}:
+            return done, user, walk.inputs[user.name].index(here)
+        step = _affine(walk, user, here)
+        if step is None:
+            return None
+        done = Affine(done.scale * step.scale, done.shift * step.scale + step.shift)
+        here = walk.outputs[user.name][0]
+    return None
+
+
+def _reverses(walk: Walk, op: Op) -> bool:
+    """Whether an op turns RGB to BGR: reverse, [..., ::-1], gather of [2, 1, 0]."""
+    if op.type in ("ReverseV2", "Reverse"):
+        return True
+    if op.type == "StridedSlice":
+        strides = walk.constant(walk.inputs[op.name][3])
+        return strides is not None and int(strides[-1]) == -1
+    if op.type in ("GatherV2", "Gather"):
+        indices = walk.constant(walk.inputs[op.name][1])
+        return indices is not None and np.array_equal(indices, [2, 1, 0])
+    return False
+
+
+def _affine(walk: Walk, op: Op, name: str) -> Optional[Affine]:
+    """The change that an op with constants makes; None for other ops."""
+    inputs = walk.inputs[op.name]
+    if op.type in BATCH_NORMS and inputs[0] == name:
+        mean, variance = (_small_constant(walk, i) for i in inputs[3:5])
+        if mean is None or variance is None or not mean.size:
+            return None
+        return Affine(1 / np.sqrt(variance + 1e-3), -mean / np.sqrt(variance + 1e-3))
+    others = [i for i in inputs if i != name]
     value = _small_constant(walk, others[0]) if len(others) == 1 and op.type in _ARITHMETIC else None
-    if value is None or (walk.inputs[op.name][0] != name and op.type in ("Sub", "RealDiv", "Div")):
+    if value is None or (inputs[0] != name and op.type in ("Sub", "RealDiv", "Div")):
         return None
     if op.type == "Mul":
-        return value, np.zeros(1)
+        return Affine(value, np.zeros(1))
     if op.type in ("RealDiv", "Div"):
-        return 1 / np.where(value == 0, 1.0, value), np.zeros(1)
-    return np.ones(1), -value if op.type == "Sub" else value
+        return Affine(1 / np.where(value == 0, 1.0, value), np.zeros(1))
+    return Affine(np.ones(1), -value if op.type == "Sub" else value)
 
 
 def _small_constant(walk: Walk, name: str) -> Optional[np.ndarray]:
