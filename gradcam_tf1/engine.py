@@ -79,7 +79,7 @@ class Engine:
                 probes = self._probes(batch, answer["asks"], pixels, to_batch)
                 answer["maps"].update(_iterate(METHODS[name], probes, layers, (options or {}).get(name, {})))
         answer.pop("asks")
-        return finish(answer, methods, layers)
+        return finish(answer, methods, layers, options or {})
 
     def _one_pass(self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers) -> Answer:
         slots = [Slot(place, ask.score) for place, ask in enumerate(asks)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -15,28 +15,33 @@ from gradcam_tf1.types import LayerInfo, MapKey, MapStatus
 Maps = Dict[MapKey, np.ndarray]
 
 
-def finish(answer: Dict[str, Any], methods: Sequence[str], layers: Tuple[LayerInfo, ...]) -> Dict[str, Any]:
+def finish(
+    answer: Dict[str, Any],
+    methods: Sequence[str],
+    layers: Tuple[LayerInfo, ...],
+    options: Mapping[str, Mapping[str, Any]],
+) -> Dict[str, Any]:
     """The engine's answer with the maps that were asked for, in the order of the methods, and their statuses.
 
     answer: holds "maps" {(method, layer): [N, T, ...]} before the closing ReLU, with what products and numpy methods
-    are made of.
+    are made of. options: method -> its keyword options.
     """
     fetched: Maps = answer.pop("maps")
     finished: Dict[str, Any] = {**answer, "maps": {}, "statuses": {}}
     finished.setdefault("probabilities", None)
     for name in methods:
         method = METHODS[name]
-        for key, raw in _raw_maps(method, fetched, layers).items():
+        for key, raw in _raw_maps(method, fetched, layers, options.get(name, {})).items():
             finished["maps"][key], finished["statuses"][key] = _close(raw, rectified=not method.signed)
     return finished
 
 
-def _raw_maps(method: Any, fetched: Maps, layers: Tuple[LayerInfo, ...]) -> Maps:
+def _raw_maps(method: Any, fetched: Maps, layers: Tuple[LayerInfo, ...], options: Mapping[str, Any]) -> Maps:
     if isinstance(method, ProductMethod):
         pixels = fetched[method.pixels, ""]
         return {(method.name, at.name): _product(pixels, fetched[method.cam, at.name]) for at in layers}
     if isinstance(method, HostMethod):
-        return {(method.name, at.name): _on_host(method, fetched, at.name) for at in layers}
+        return {(method.name, at.name): _on_host(method, fetched, at.name, options) for at in layers}
     return {key: raw for key, raw in fetched.items() if key[0] == method.name}
 
 
@@ -45,15 +50,14 @@ def _product(pixels: np.ndarray, cams: np.ndarray) -> np.ndarray:
     return pixels * upsample(np.maximum(cams, 0), pixels.shape[2:4])[..., np.newaxis]
 
 
-def _on_host(method: HostMethod, fetched: Maps, layer: str) -> np.ndarray:
+def _on_host(method: HostMethod, fetched: Maps, layer: str, options: Mapping[str, Any]) -> np.ndarray:
     features = fetched["features", layer]
-    grads = fetched[f"grads of {method.head}", layer] if method.needs_grads else None
-    images, targets = features.shape[:2]
-    maps = [
-        [method.compute(features[n, t], None if grads is None else grads[n, t]) for t in range(targets)]
-        for n in range(images)
-    ]
-    return np.asarray(maps, np.float32)
+    if not method.needs_grads:  # the same map for every target
+        maps = np.array([method.compute(row[0], None, **options) for row in features], np.float32)
+        return np.repeat(maps[:, np.newaxis], features.shape[1], axis=1)
+    grads = fetched[f"grads of {method.head}", layer]
+    rows = [[method.compute(a, g, **options) for a, g in zip(*image)] for image in zip(features, grads)]
+    return np.array(rows, np.float32)
 
 
 def _close(raw: np.ndarray, rectified: bool) -> Tuple[np.ndarray, List[List[MapStatus]]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Tuple
 
 from gradcam_tf1.errors import BindingError, GradientError
+from gradcam_tf1.linear_head import BIAS, DENSE, PASS_THROUGH, walk_back
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -51,6 +52,14 @@ def log_probability_scores(binding: Binding) -> tf.Tensor:
     return tf.log_sigmoid(scores) if binding.classes == 1 or _is_sigmoid(binding) else tf.nn.log_softmax(scores)
 
 
+def rest_scores(binding: Binding) -> tf.Tensor:
+    """ReST, the residual softmax target-class utility: y_c + log p_c; float32 [N, C]. https://arxiv.org/abs/2501.06261
+
+    Unlike y alone it is curved: its second derivative is there where the net itself is piecewise linear.
+    """
+    return logit_scores(binding) + log_probability_scores(binding)
+
+
 def _is_sigmoid(binding: Binding) -> bool:
     """Whether the graph takes the classes for independent (multi-label)."""
     if not binding.probabilities:
@@ -73,6 +82,7 @@ HEADS: Dict[str, Callable[[Binding], tf.Tensor]] = {
     "logit": logit_scores,
     "probability": probability_scores,
     "log_probability": log_probability_scores,
+    "rest": rest_scores,
     "positive": positive_scores,
     "negative": negative_scores,
 }
@@ -112,47 +122,23 @@ def _position_axes(scores: tf.Tensor, binding: Binding) -> Tuple[int, int]:
     return (1, 2) if channels_last else (2, 3)
 
 
-# ops that are linear in their first input once the bias is left out, so that W = W+ - W- passes through them
-_PASS_THROUGH = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Mean", "AvgPool")
-_BIAS = ("BiasAdd", "Add", "AddV2")
-_DENSE = ("MatMul", "Conv2D")
-
-
 def _split_last_kernel(logits: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-    chain: List[tf.Operation] = []
-    op = logits.op
-    while op.type not in _DENSE:
-        if op.type not in _PASS_THROUGH + _BIAS:
-            raise GradientError(
-                f"the positive/negative split needs a dense layer (or 1x1 convolution) behind the logits; walking back "
-                f"from '{logits.name}' came to '{op.name}' ({op.type}). Use another method"
-            )
-        chain.append(op)
-        op = _data_input(op).op
+    chain, dense = walk_back(logits, (*PASS_THROUGH, *BIAS), lambda tensor: tensor.op.type in DENSE)
+    op = dense.op
+    if op.type not in DENSE:
+        raise GradientError(
+            f"the positive/negative split needs a dense layer (or 1x1 convolution) behind the logits; walking back "
+            f"from '{logits.name}' came to '{op.name}' ({op.type}). Use another method"
+        )
     features, kernel = op.inputs
     parts = []
     for part in (tf.nn.relu(kernel), tf.nn.relu(-kernel)):
         scores = _again(op, [features, part])
         for later in reversed(chain):
-            if later.type in _PASS_THROUGH:
+            if later.type in PASS_THROUGH:
                 scores = _again(later, [scores, *list(later.inputs)[1:]])
         parts.append(scores)
     return parts[0], parts[1]
-
-
-def _data_input(op: tf.Operation) -> tf.Tensor:
-    """The input that carries data; for an addition, the one that is not the constant bias."""
-    first = op.inputs[0]
-    if op.type in ("Add", "AddV2") and _is_constant(first):
-        return op.inputs[1]
-    return first
-
-
-def _is_constant(tensor: tf.Tensor) -> bool:
-    op = tensor.op
-    while op.type == "Identity":
-        op = op.inputs[0].op
-    return op.type == "Const"
 
 
 def _again(op: tf.Operation, inputs: List[tf.Tensor]) -> tf.Tensor:

@@ -93,21 +93,26 @@ class Symbols:
         return self._once(("score", head, slot), lambda: self._score(head, slot))
 
     def _score(self, head: str, slot: Slot) -> tf.Tensor:
-        if head == "logit":
-            name, *options = slot.score
-            return SCORES[name](self, slot, *options)
-        if slot.score != ("logit",):
+        if head != "logit" and slot.score != ("logit",):
             raise OptionError(
                 f"a method that looks at the {head} head explains class scores only, not {slot.score[0]!r} targets"
             )
-        return at_columns(self.scores(head), self.class_ids(slot))
+        name, *options = slot.score if head == "logit" else (head,)
+        return SCORES[name](self, slot, *options)
 
     def cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """A layer method's maps before the closing ReLU, one float32 [N, h, w] per layer."""
         return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
 
     def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+        if method.needs is not None:
+            logits = self._graph.get_tensor_by_name(self._binding.logits)
+            for layer in layers:
+                method.needs(logits, self.layer_tensor(layer), layer.channels_last)
         grads = self.grads(method.head, layers, slot)
+        if method.curvature:
+            products = self.curvatures(method.head, layers, slot)
+            grads = [g + method.curvature * product for g, product in zip(grads, products)]
         return [method.compute(self.features(layer), g) for layer, g in zip(layers, grads)]
 
     def layer_tensor(self, layer: LayerInfo) -> tf.Tensor:
@@ -120,12 +125,26 @@ class Symbols:
 
     def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""
-        return self._once(("grads", head, layers, slot), lambda: self._grads(head, layers, slot))
+        return self._once(
+            ("grads", head, layers, slot),
+            lambda: [_channels_last(g, layer) for g, layer in zip(self._grads(head, layers, slot), layers)],
+        )
 
     def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+        """The same as the net has the layers: its own layout and dtype."""
+        tensors = [self.layer_tensor(layer) for layer in layers]
         # all layers at once, so that they share the way from the score down to the last of them
-        grads = gradients(self.score(head, slot), [self.layer_tensor(layer) for layer in layers])
-        return [_channels_last(g, layer) for g, layer in zip(grads, layers)]
+        return self._once(("raw grads", head, layers, slot), lambda: gradients(self.score(head, slot), tensors))
+
+    def curvatures(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+        """H A, the second derivative of a slot's score by the layer times the layer: float32 [N, h, w, K] each."""
+        return self._once(
+            ("curvatures", head, layers, slot),
+            lambda: [
+                _channels_last(hessian_product(g, self.layer_tensor(layer)), layer)
+                for g, layer in zip(self._grads(head, layers, slot), layers)
+            ],
+        )
 
     def pixel_tensor(self) -> tf.Tensor:
         """The first float tensor of pictures, in the net's layout; see `pixel_tensor` below."""
@@ -172,6 +191,20 @@ def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
         if grad is None:
             raise GradientError(explain_missing_gradient(score, target))
     return [tf.convert_to_tensor(grad) for grad in grads]
+
+
+def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
+    """H A where grad = dy/dA and tensor = A: one more backward pass; zero where y is linear in A.
+
+    Raises: GradientError where an op on the way has no second derivative.
+    """
+    try:
+        product = tf.gradients(grad, tensor, grad_ys=tf.stop_gradient(tensor))[0]
+    except LookupError as error:
+        raise GradientError(
+            f"the score has no second derivative by '{tensor.name}': {error}. Use gradcam, which needs the first only"
+        ) from error
+    return tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
 
 
 def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:

@@ -30,6 +30,7 @@ LAYERS = (
         "labels",
         "preprocessing",
     },
+    {"linear_head"},
     {
         "guided",
         "gradient_path",

@@ -21,7 +21,9 @@ class LayerMethod:
 
     compute: (features, grads) -> map float32 [N, h, w] before the closing ReLU.
     rectified: a ReLU closes the map. It is applied on the host, so that an all-negative map can be told from a missing
-    gradient. head: what is differentiated, a key of `heads.HEADS`.
+    gradient. head: what is differentiated, a key of `scores.SCORES`; "logit" is whatever the target asks.
+    curvature: how much of H A, the Hessian-vector product at the layer, is added to g (one more backward pass).
+    needs: (logits, layer tensor, channels last) raises GradientError where the method does not apply.
     """
 
     name: str
@@ -30,6 +32,8 @@ class LayerMethod:
     compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     rectified: bool = True
     head: str = "logit"
+    curvature: float = 0.0
+    needs: Optional[Callable[[tf.Tensor, tf.Tensor, bool], None]] = None
     space: str = "layer"
     uses_layer: bool = True
 
@@ -43,13 +47,14 @@ class LayerMethod:
 class HostMethod:
     """A map of a layer's size, made in numpy from one image's features and, where needed, gradients.
 
-    compute: (features [h, w, K], grads [h, w, K] or None) -> map float32 [h, w] before the closing ReLU.
+    compute: (features [h, w, K], grads [h, w, K] or None, **options) -> map [h, w] before the closing ReLU; the
+    options, all with defaults, are keyword-only parameters. Without grads it is called once for all targets.
     """
 
     name: str
     summary: str
     paper: str
-    compute: Callable[[np.ndarray, Optional[np.ndarray]], np.ndarray]
+    compute: Callable[..., np.ndarray]
     needs_grads: bool = False
     rectified: bool = True
     head: str = "logit"
