@@ -199,6 +199,26 @@ def test_unknown_op_inside_the_net():
         clean(graph_def)
 
 
+def test_unknown_op_inside_a_function():
+    def build(x):
+        out = tf.map_fn(lambda row: row * 2, x)
+        tf.nn.relu(x, name="act")
+        tf.identity(out, name="after")
+
+    tf.enable_control_flow_v2()
+    try:
+        graph_def = make(build)
+    finally:
+        if not runtime.IS_TF2:
+            tf.disable_control_flow_v2()
+    body = next(f for f in graph_def.library.function if any(node.op == "Mul" for node in f.node_def))
+    next(node for node in body.node_def if node.op == "Mul").op = "Alien"
+    model = load(graph_def)
+    assert {"act", "x"} <= {node.name for node in model.graph_def.node}
+    assert "after" not in {node.name for node in model.graph_def.node}
+    assert not model.graph_def.library.function
+
+
 def test_nothing_but_unknown_ops():
     graph_def = tf.GraphDef()
     graph_def.node.add(name="a", op="Alien")

@@ -156,6 +156,18 @@ def test_assigned_value_that_the_net_goes_on_with(assign, factor):
     np.testing.assert_allclose(logits_of(model, VECTORS, logits="out:0"), VECTORS + 2 * factor)
 
 
+def test_question_whether_a_variable_is_initialised():
+    graph = tf.Graph()
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        images = tf.placeholder(tf.float32, [2, 3], "images")
+        scale = tf.get_variable("scale", initializer=np.float32(3), use_resource=False)
+        ready = tf.cast(tf.is_variable_initialized(scale), tf.float32)
+        tf.multiply(images, ready * scale, name="out")
+        session.run(tf.global_variables_initializer())
+        model = load(session)
+    np.testing.assert_array_equal(logits_of(model, VECTORS, logits="out:0"), VECTORS * 3)
+
+
 def test_values_that_do_not_fit_their_variable():
     with tf.Graph().as_default() as graph:
         build_net()

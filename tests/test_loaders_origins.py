@@ -19,6 +19,7 @@ from loader_nets import (
     save_saved_model,
 )
 
+from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
@@ -263,11 +264,11 @@ def test_saved_model_tags_and_signatures(tmp_path):
     with net_session() as session:
         wanted = session.run(LOGITS, {INPUT: IMAGES})
         folder = save_saved_model(session, tmp_path / "a", tags=("gpu", "mine"), key="classify")
+        untagged = save_saved_model(session, tmp_path / "b", tags=())
     for model in (load(folder), load(folder, tag="mine,gpu", signature="classify")):
         np.testing.assert_array_equal(logits_of(model), wanted)
         assert (model.inputs, model.outputs) == ((INPUT,), (LOGITS,))
-    from gradcam_tf1.errors import ModelFileError
-
+    assert load(untagged, tag="").outputs == (LOGITS,)
     with pytest.raises(ModelFileError, match="no graph tagged 'serve,tpu'; tags found: 'gpu,mine'"):
         load(folder, tag="serve,tpu")
     with pytest.raises(ModelFileError, match="no signature 'detect'; signatures found: 'classify'"):

@@ -9,9 +9,10 @@ from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
 from gradcam_tf1.graphdef.cut import cut_files_and_code, drop_unused_functions, leave_out_unknown
 from gradcam_tf1.graphdef.nodes import edges
-from gradcam_tf1.tf_runtime import op_definition, tf
+from gradcam_tf1.tf_runtime import tf
 
 Repair = Callable[[Any], Optional[str]]
+_REFERENCE_OPS = {"RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefIdentity", "RefNextIteration"}
 _REFERENCE_TYPES = 100  # a reference dtype's number is its dtype's plus this
 
 
@@ -75,7 +76,7 @@ def _dereference(graph_def: Any) -> Optional[str]:
     """Ops on references to variables become the same ops on values: there are no variables any more."""
     count = 0
     for node in graph_def.node:
-        if node.op.startswith("Ref") and op_definition(node.op[3:]) is not None:
+        if node.op in _REFERENCE_OPS:
             node.op = node.op[3:]
             count += 1
         for value in node.attr.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, Optional, Set
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, remove, spread
@@ -22,8 +22,8 @@ _LAYERS = re.compile(r"(Conv2D|Conv3D|DepthwiseConv2dNative|MatMul|BatchMatMul(V
 
 def cut_files_and_code(graph_def: Any) -> Optional[str]:
     """Put placeholders where ops would read or write files or run code of the file's author; unused ones just go."""
-    unsafe = _unsafe_functions(graph_def.library)
-    cut = [node for node in graph_def.node if _is_forbidden(node, unsafe)]
+    unsafe = _functions_with(graph_def.library, _is_forbidden)
+    cut = [node for node in graph_def.node if _is_forbidden(node) or _calls_any(node, unsafe)]
     if not cut:
         return None
     users = consumers(graph_def)
@@ -41,11 +41,12 @@ def cut_files_and_code(graph_def: Any) -> Optional[str]:
     return f"ops that touch files or run code are not run, placeholders stand in their place: {', '.join(replaced[:5])}"
 
 
-def _is_forbidden(node: Any, unsafe: Set[str]) -> bool:
-    return bool(_FORBIDDEN.match(node.op)) or node.op in unsafe or any(name in unsafe for name in _called(node))
+def _is_forbidden(node: Any) -> bool:
+    return bool(_FORBIDDEN.match(node.op))
 
 
 def _called(node: Any) -> Iterator[str]:
+    yield node.op
     for value in node.attr.values():
         if value.HasField("func"):
             yield value.func.name
@@ -53,18 +54,21 @@ def _called(node: Any) -> Iterator[str]:
             yield function.name
 
 
-def _unsafe_functions(library: Any) -> Set[str]:
-    unsafe: Set[str] = set()
+def _calls_any(node: Any, functions: Set[str]) -> bool:
+    return any(name in functions for name in _called(node))
+
+
+def _functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
+    """The functions that contain such a node, or call one that does."""
+    found: Set[str] = set()
     grown = True
     while grown:
-        found = {
-            function.signature.name
-            for function in library.function
-            if any(_is_forbidden(node, unsafe) for node in function.node_def)
-        }
-        grown = found > unsafe
-        unsafe = found
-    return unsafe
+        before = len(found)
+        for function in library.function:
+            if any(is_meant(node) or _calls_any(node, found) for node in function.node_def):
+                found.add(function.signature.name)
+        grown = len(found) > before
+    return found
 
 
 def drop_unused_functions(graph_def: Any) -> None:
@@ -73,10 +77,10 @@ def drop_unused_functions(graph_def: Any) -> None:
     gradients = {gradient.function_name: gradient.gradient_func for gradient in graph_def.library.gradient}
 
     def called_by(name: str) -> List[str]:
-        own = [called for node in bodies.get(name, ()) for called in (node.op, *_called(node))]
+        own = [called for node in bodies.get(name, ()) for called in _called(node)]
         return [*own, gradients.get(name, "")]
 
-    used = spread([called for node in graph_def.node for called in (node.op, *_called(node))], called_by)
+    used = spread([called for node in graph_def.node for called in _called(node)], called_by)
     for index in range(len(graph_def.library.function) - 1, -1, -1):
         if graph_def.library.function[index].signature.name not in used:
             del graph_def.library.function[index]
@@ -116,9 +120,12 @@ def leave_out_unknown(graph_def: Any) -> Optional[str]:
     Raises ModelFileError where layers with weights depend on one: then the net cannot be computed.
     """
     functions = {function.signature.name for function in graph_def.library.function}
-    unknown: Dict[str, str] = {
-        node.name: node.op for node in graph_def.node if node.op not in functions and op_definition(node.op) is None
-    }
+
+    def is_unknown(node: Any) -> bool:
+        return node.op not in functions and op_definition(node.op) is None
+
+    hollow = _functions_with(graph_def.library, is_unknown)
+    unknown = {node.name: node.op for node in graph_def.node if is_unknown(node) or _calls_any(node, hollow)}
     if not unknown:
         return None
     gone = dependants(graph_def, unknown)

@@ -7,12 +7,14 @@ from collections import defaultdict
 from typing import Any, Dict, List, Set
 
 from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, remove
+from gradcam_tf1.tf_runtime import tf
 
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "TemporaryVariable"}
 READS = {"Identity", "ReadVariableOp"}
 
 # What an assignment yields is the value written; where the net goes on with that value, arithmetic replaces it.
 _ASSIGNMENTS = {"Assign": "Identity", "AssignAdd": "Add", "AssignSub": "Sub"}
+_QUESTIONS = {"IsVariableInitialized", "VarIsInitializedOp"}
 _SAVERS = re.compile(
     r"(Save|SaveV2|SaveSlices|Restore|RestoreV2|RestoreSlice|MergeV2Checkpoints|ShardedFilename(spec)?)\Z"
 )
@@ -41,7 +43,11 @@ def _assignments_as_values(graph_def: Any) -> None:
     users = consumers(graph_def)
     for node in graph_def.node:
         used = any(not WRITERS.match(user.op) for user in users.get(node.name, ()))
-        if node.op not in _ASSIGNMENTS or not used:
+        if not used:
+            continue
+        if node.op in _QUESTIONS:
+            _answer_yes(node)
+        if node.op not in _ASSIGNMENTS:
             continue
         if node.op == "Assign":
             del node.input[0]
@@ -49,6 +55,15 @@ def _assignments_as_values(graph_def: Any) -> None:
         for name in ("use_locking", "validate_shape"):
             if name in node.attr:
                 del node.attr[name]
+
+
+def _answer_yes(node: Any) -> None:
+    """Is the variable initialised? A constant always is."""
+    node.op = "Const"
+    del node.input[:]
+    node.attr.clear()
+    node.attr["dtype"].type = tf.bool.as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(True))
 
 
 def _unused_reads(graph_def: Any, gone: Set[str]) -> Set[str]:

@@ -59,7 +59,7 @@ def load_saved_model(content: Content, tag: Optional[str], signature: Optional[s
 def _pick_graph(graphs: Any, tag: Optional[str], folder: str) -> Any:
     """The graph of the asked tags ("serve" or "serve,gpu"), else `serve`, else the only one."""
     by_tags = {",".join(sorted(graph.meta_info_def.tags)): graph for graph in graphs}
-    asked = ",".join(sorted((tag or _DEFAULT_TAG).split(",")))
+    asked = ",".join(sorted((_DEFAULT_TAG if tag is None else tag).split(",")))
     if asked in by_tags:
         return by_tags[asked]
     if tag is None and len(by_tags) == 1:
