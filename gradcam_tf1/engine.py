@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.finish import finish
+from gradcam_tf1.iterate import Report, iterate
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.probe import Probe
@@ -56,6 +57,7 @@ class Engine:
         pixels: Optional[np.ndarray] = None,
         to_batch: Any = None,
         options: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        report: Optional[Report] = None,
     ) -> Answer:
         """Explain a batch.
 
@@ -64,7 +66,7 @@ class Engine:
             methods: names from METHODS. layers: what the layer methods look at.
             pixels: float32 [N, H, W, 3], RGB 0..255, the pictures behind the batch, and to_batch: what makes such
                 a batch of such pictures; iterated methods need both.
-            options: method -> its keyword options.
+            options: method -> its keyword options. report: told what iterated methods cost and how far they are.
 
         Returns:
             class_ids int64 [N, T], scores float32 [N, T], probabilities float32 [N, T] or None, predicted int64 [N],
@@ -74,11 +76,11 @@ class Engine:
             self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers) for t in range(0, len(asks), MAX_SLOTS)
         ]
         answer = _join_targets(parts)
-        for name in methods:
-            if isinstance(METHODS[name], IteratedMethod):
-                probes = self._probes(batch, answer["asks"], pixels, to_batch)
-                answer["maps"].update(_iterate(METHODS[name], probes, layers, (options or {}).get(name, {})))
-        answer.pop("asks")
+        asks = answer.pop("asks")
+        iterated = [METHODS[name] for name in methods if isinstance(METHODS[name], IteratedMethod)]
+        if iterated:
+            probes = self._probes(batch, asks, pixels, to_batch)
+            answer["maps"].update(iterate(iterated, layers, probes, options or {}, report))
         return finish(answer, methods, layers, options or {})
 
     def _one_pass(self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers) -> Answer:
@@ -144,14 +146,6 @@ def _with_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> Ask:
 
 def _of_image(ask: Ask, n: int) -> Ask:
     return replace(ask, values={name: value[n : n + 1] for name, value in ask.values.items()})
-
-
-def _iterate(method: Any, probes: List[Probe], layers: Layers, options: Mapping[str, Any]) -> Dict[MapKey, np.ndarray]:
-    chosen: Sequence[Optional[LayerInfo]] = layers if method.uses_layer else [None]
-    return {
-        (method.name, layer.name if layer else ""): np.stack([method.compute(p, layer, **options) for p in probes])
-        for layer in chosen
-    }
 
 
 def _with_factors(methods: Sequence[str]) -> List[str]:

@@ -19,6 +19,7 @@ class Probe:
     image: float32 [H, W, C], the picture as the net's first float tensor has it: preprocessed, at the input's size.
     pixels: float32 [H, W, 3], RGB 0..255, the same before preprocessing.
     asks: the T targets; their class ids are fixed, so that a changed input is asked about the same classes.
+    step: called with the number of inputs that were run, after each chunk.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class Probe:
         self.pixels = pixels
         self.asks = asks
         self.image = self._float_pictures(fed[np.newaxis])[0]
+        self.step: Callable[[int], None] = _no_step
+        self._own_features: Dict[LayerInfo, np.ndarray] = {}
 
     def to_input(self, pixels: np.ndarray) -> np.ndarray:
         """RGB 0..255 [M, H, W, 3] -> inputs like `image` [M, H, W, C], for baselines that are pictures."""
@@ -49,6 +52,11 @@ class Probe:
     def targets(self) -> int:
         """T."""
         return len(self.asks)
+
+    @property
+    def chunk(self) -> int:
+        """Inputs per `session.run`: a method that makes many makes no more than these at a time."""
+        return self._runner.chunk
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
         """Scores of all targets for each input: [M, H, W, C] -> float32 [M, T]."""
@@ -64,6 +72,13 @@ class Probe:
     def features(self, layer: LayerInfo, inputs: np.ndarray) -> np.ndarray:
         """Features of the layer: [M, H, W, C] -> float32 [M, h, w, K]."""
         return self._run({0: self._symbols.features(layer)}, inputs, {})[0]
+
+    def own_features(self, layer: LayerInfo) -> np.ndarray:
+        """Features of the picture itself: float32 [h, w, K]; computed once."""
+        if layer not in self._own_features:
+            found = self._runner.run({0: self._symbols.features(layer)}, self._fed[np.newaxis])
+            self._own_features[layer] = found[0][0]
+        return self._own_features[layer]
 
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
         """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""
@@ -97,4 +112,8 @@ class Probe:
     def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
         # the picture itself is fed below them, since the graph may read its size there
         fed = np.broadcast_to(self._fed, (len(inputs), *self._fed.shape))
-        return self._runner.run(fetches, fed, feed, (self._symbols.pixel_tensor(), inputs))
+        return self._runner.run(fetches, fed, feed, (self._symbols.pixel_tensor(), inputs), self.step)
+
+
+def _no_step(_count: int) -> None:
+    """Nobody watches."""

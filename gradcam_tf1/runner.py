@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Hashable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Runner:
         batch: np.ndarray,
         per_image: Optional[Mapping[tf.Tensor, np.ndarray]] = None,
         floats: Optional[Tuple[tf.Tensor, np.ndarray]] = None,
+        step: Optional[Callable[[int], None]] = None,
     ) -> Dict[Hashable, np.ndarray]:
         """Run the net on every picture of the batch.
 
@@ -37,6 +38,7 @@ class Runner:
             fetches: tensors with the image axis first. batch: [N, H, W, C] of the input's dtype, N >= 1.
             per_image: values for further tensors, image axis first, length N.
             floats: pictures [N, H, W, C] for another tensor of pictures, which the input would have led to.
+            step: called with the number of pictures of each chunk when it is done.
 
         Returns: the fetched arrays, [N, ...] each. Raises: RunError with TensorFlow's reason.
         """
@@ -50,6 +52,8 @@ class Runner:
                 feed[floats[0]] = self._pictures(floats[1][rows])
             feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
             parts.append({key: value[:count] for key, value in self._sess_run(dict(fetches), feed).items()})
+            if step is not None:
+                step(count)
         if len(parts) == 1:
             return parts[0]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}

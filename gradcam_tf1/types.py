@@ -140,6 +140,21 @@ class MapStatus:
     maximum: float
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a method that runs the net many times has to do for a batch, and how much of it is done.
+
+    runs: for each of the pictures, of what `unit` names. done: of pictures * runs.
+    """
+
+    method: str
+    layer: str
+    pictures: int
+    runs: int
+    unit: str
+    done: int = 0
+
+
 MapKey = Tuple[str, str]  # (method, layer tensor name); layer "" for methods of the input space alone
 
 

@@ -47,6 +47,7 @@ LAYERS = (
     {"methods", "asks", "importing", "loaders", "binding", "nets"},
     {"symbols", "runner", "writing", "finish"},
     {"probe"},
+    {"iterate"},
     {"engine", "pipeline"},
     {"graph"},
     {"cli"},

@@ -1,0 +1,61 @@
+"""Methods that run the net many times: what they will cost is told first, then each chunk that is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.probe import Probe
+from gradcam_tf1.types import LayerInfo, MapKey, Work
+
+Report = Callable[[Work], None]
+Options = Mapping[str, Mapping[str, Any]]
+
+
+def iterate(
+    methods: Sequence[IteratedMethod],
+    layers: Tuple[LayerInfo, ...],
+    probes: List[Probe],
+    options: Options,
+    report: Optional[Report] = None,
+) -> Dict[MapKey, np.ndarray]:
+    """Maps [N, T, ...] of each method, and of each layer where it looks at one.
+
+    probes: one for each of N >= 1 pictures, all of one size. options: method -> its keyword options.
+    report: called with every `Work` before the first begins, and again whenever a chunk is done.
+    """
+    jobs = [(method, layer) for method in methods for layer in (layers if method.uses_layer else (None,))]
+    works = [_work(method, layer, probes, options.get(method.name, {})) for method, layer in jobs]
+    for work in works if report is not None else ():
+        report(work)
+    maps = {}
+    for (method, layer), work in zip(jobs, works):
+        meter = _Meter(work, report)
+        for probe in probes:
+            probe.step = meter
+        rows = [method.compute(probe, layer, **options.get(method.name, {})) for probe in probes]
+        maps[method.name, work.layer] = np.stack(rows)
+    return maps
+
+
+def _work(
+    method: IteratedMethod, layer: Optional[LayerInfo], probes: List[Probe], options: Mapping[str, Any]
+) -> Work:
+    runs = method.runs(probes[0], layer, **options) if method.runs is not None else 0
+    return Work(method.name, layer.name if layer else "", len(probes), runs, method.unit)
+
+
+class _Meter:
+    """Counts the inputs that one method has run."""
+
+    def __init__(self, work: Work, report: Optional[Report]) -> None:
+        self._work = work
+        self._report = report
+
+    def __call__(self, count: int) -> None:
+        self._work = replace(self._work, done=self._work.done + count)
+        if self._report is not None:
+            self._report(self._work)
