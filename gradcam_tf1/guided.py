@@ -1,45 +1,66 @@
-"""Guided ReLU: one graph, two gradients.
+"""One graph, several gradients: plain, guided, deconvnet.
 
-A graph imported under `override_map()` carries our gradient names on its ReLUs. Those gradients read a thread-local
-switch when `tf.gradients` builds them: off, they are TensorFlow's own; inside `with guided_relu()` they also drop
-negative incoming gradients. So the class activation maps and the pixels share one forward pass, and the maps' weights
-never pass through a guided ReLU.
+A graph imported under `override_map()` carries our gradient names on its activations. Those gradients read a
+thread-local switch when `tf.gradients` builds them: off, they are TensorFlow's own; inside `with gradient_rule(mode)`
+they follow that mode. So the class activation maps and the pixels share one forward pass, and the maps' weights never
+pass through a guided activation.
+
+R is the gradient that comes from above, f the activation of its input x, R_l what is handed down:
+
+    plain      R_l = f'(x) R
+    guided     R_l = f'(x) [R > 0] R     https://arxiv.org/abs/1412.6806
+    deconvnet  R_l = [R > 0] R           https://arxiv.org/abs/1311.2901
+
+For a ReLU f'(x) is [f > 0], which gives guided backprop as its paper writes it. The paper and its implementations
+know ReLUs only. For the other activations f' is their own derivative: what guided backprop adds to the gradient is
+that nothing passes which speaks against a unit, and with f' >= 0 that holds for all of these; a LeakyReLU whose slope
+goes to 0 and a Softplus that is made steeper then come to the ReLU's result. Swish, SiLU and GELU turn round below
+zero (f' < 0), where a positive gradient would come out negative: they have no rule.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Callable, ContextManager, Iterator
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
 
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.activations import ALONE, CLIPS, JOINS, find_composite, is_activation, is_cap, is_constant, is_part
+from gradcam_tf1.tf_runtime import own_gradient, tf
 
-# op type -> TensorFlow's own gradient op, as `tf.raw_ops` names it
-GUIDED_OPS = {"Relu": "ReluGrad", "Relu6": "Relu6Grad"}
+MODES = ("plain", "guided", "deconvnet")
 
 # Namespaced: several toolkits register a "GuidedRelu", and a second registration in a process is a KeyError.
 _PREFIX = "GradcamTf1"
 
 _switch = threading.local()
 
+OwnGradient = Callable[[tf.Operation, tf.Tensor], Any]
+
 
 class Reached:
-    """How many activations the guided rule was applied to."""
+    """The activations that a rule was applied to. kinds: op type -> how many."""
 
-    def __init__(self) -> None:
-        self.count = 0
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self.kinds: Counter = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return sum(self.kinds.values())
 
 
 @contextmanager
-def guided_relu() -> Iterator[Reached]:
-    """Gradients built inside follow guided backprop: R_l = [f > 0] [R > 0] R (https://arxiv.org/abs/1412.6806).
+def gradient_rule(mode: str) -> Iterator[Reached]:
+    """Gradients built inside follow `mode`, one of MODES.
 
     Yields a `Reached`, whose count is right when the block ends; zero means that the gradient built inside is a plain
-    one, which the caller must not pass off as guided.
+    one, which the caller must not pass off as anything else.
     """
     outer = getattr(_switch, "reached", None)
-    _switch.reached = Reached()
+    _switch.reached = Reached(mode)
     try:
         yield _switch.reached
     finally:
@@ -47,23 +68,56 @@ def guided_relu() -> Iterator[Reached]:
 
 
 def override_map(graph: tf.Graph) -> ContextManager[None]:
-    """The context under which a graph must be imported for `guided_relu` to reach its activations."""
-    _register_gradients()
-    return graph.gradient_override_map({op_type: _PREFIX + op_type for op_type in GUIDED_OPS})
+    """The context under which a graph must be imported for `gradient_rule` to reach its activations."""
+    return graph.gradient_override_map({op_type: _PREFIX + op_type for op_type in _registered_types()})
 
 
 @lru_cache(maxsize=None)
-def _register_gradients() -> None:
-    for op_type, own_gradient in GUIDED_OPS.items():
-        tf.RegisterGradient(_PREFIX + op_type)(_switched(getattr(tf.raw_ops, own_gradient)))
+def _registered_types() -> Tuple[str, ...]:
+    found = {op_type: own_gradient(op_type) for op_type in (*ALONE, *JOINS, *CLIPS)}
+    # TensorFlow 1.15 has no gradient for ClipByValue, and none is invented
+    own_gradients = {op_type: own for op_type, own in found.items() if own is not None}
+    for op_type, own in own_gradients.items():
+        tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
+    return tuple(own_gradients)
 
 
-def _switched(own_gradient: Callable[..., tf.Tensor]) -> Callable[[tf.Operation, tf.Tensor], tf.Tensor]:
-    def gradient(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
+def _switched(own: OwnGradient) -> OwnGradient:
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> Any:
         reached = getattr(_switch, "reached", None)
-        if reached is not None:
-            reached.count += 1
+        if reached is None or reached.mode == "plain":
+            return own(op, grad)
+        counts = is_activation(op) and not is_part(op)
+        if counts:
+            reached.kinds[op.type] += 1
             grad = tf.nn.relu(grad)
-        return own_gradient(gradients=grad, features=op.outputs[0])
+        if reached.mode == "guided":
+            return own(op, grad)
+        return _deconvnet(op, grad) if counts else _within_deconvnet(op, grad, own)
 
     return gradient
+
+
+def _deconvnet(op: tf.Operation, positive: tf.Tensor) -> Any:
+    """[R > 0] R handed down to the activation's input as it is."""
+    composite = find_composite(op)
+    if composite is None:
+        return _to_inputs(op, {_data(op).name: positive})
+    # by the shortest way; what the ops on it multiply by is divided out, so that the leaf gets R itself
+    slope = tf.gradients(composite.short, composite.leaf)[0]
+    return _to_inputs(op, {composite.short.name: tf.math.divide_no_nan(positive, slope)})
+
+
+def _within_deconvnet(op: tf.Operation, grad: tf.Tensor, own: OwnGradient) -> Any:
+    """The parts of an activation let through what its last op hands down; other ops are what they are."""
+    passes = is_cap(op) or (is_activation(op) and find_composite(op) is None)
+    return _to_inputs(op, {_data(op).name: grad}) if passes else own(op, grad)
+
+
+def _data(op: tf.Operation) -> tf.Tensor:
+    return next(tensor for tensor in op.inputs if not is_constant(tensor))
+
+
+def _to_inputs(op: tf.Operation, grads: Dict[str, tf.Tensor]) -> List[Optional[tf.Tensor]]:
+    """One gradient for each input; None for those that get none. x + x is one tensor twice: the first gets it."""
+    return [grads.pop(tensor.name, None) for tensor in op.inputs]

@@ -6,10 +6,12 @@ score y (see `scores.py`) and its own backward pass. All slots, layers and metho
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, List, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Tuple
 
+from gradcam_tf1.activations import ALONE, OTHERS, activations_between
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.gradient_path import SHAPE_OPS, explain_missing_gradient
+from gradcam_tf1.guided import gradient_rule
 from gradcam_tf1.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scores import SCORES, VALUES, at_columns
@@ -165,17 +167,19 @@ class Symbols:
         return self._once(("pixels", method.name, slot), lambda: self._pixels(method, slot))
 
     def _pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
-        pixels = self.pixel_tensor()
-        score = self.score(method.head, slot)
-        with method.rule() as reached:
-            grads = gradients(score, [pixels])[0]
-        if reached.count == 0:
-            raise GradientError(
-                f"{method.name} changed no activation between '{pixels.name}' and '{self._binding.logits}': the net "
-                "has no Relu or Relu6 op there that its rule could reach, so the result would be a plain gradient in "
-                "disguise. Use a layer method such as gradcam"
-            )
-        return self._as_pictures(grads)
+        grads = self._as_pictures(self._pixel_grads(method.rule, method.head, slot)[0])
+        return grads if method.compute is None else method.compute(self.pictures(), grads)
+
+    def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
+        """What the method's rule reached, as one sentence; nothing for the plain gradient."""
+        note = self._pixel_grads(method.rule, method.head, slot)[1]
+        return (note,) if note else ()
+
+    def _pixel_grads(self, rule: str, head: str, slot: Slot) -> Tuple[tf.Tensor, str]:
+        return self._once(
+            ("pixel grads", rule, head, slot),
+            lambda: ruled_gradient(rule, self.score(head, slot), self.pixel_tensor()),
+        )
 
 
 def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
@@ -191,6 +195,32 @@ def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
         if grad is None:
             raise GradientError(explain_missing_gradient(score, target))
     return [tf.convert_to_tensor(grad) for grad in grads]
+
+
+def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor) -> Tuple[tf.Tensor, str]:
+    """dy/dx under a rule of `guided.py`, and what the rule reached; "" for the plain rule.
+
+    Raises: GradientError where the rule reaches nothing, so that it would be a plain gradient in disguise.
+    """
+    with gradient_rule(rule) as reached:
+        grads = gradients(score, [pixels])[0]
+    if rule == "plain":
+        return grads, ""
+    there = activations_between(score, pixels)
+    if reached.count == 0:
+        raise GradientError(
+            f"no activation between '{pixels.name}' and the score that the {rule} rule could change, so the "
+            f"result would be a plain gradient in disguise. It knows {', '.join(ALONE)} and LeakyReLUs and PReLUs "
+            f"spelt out; found there: {_listed(there) or 'none'}. Swish, SiLU and GELU have no such rule. Use "
+            "'gradient', or a layer method such as 'gradcam'"
+        )
+    others = {kind: count for kind, count in there.items() if kind in OTHERS}
+    left = f"; unchanged: {_listed(others)}" if others else ""
+    return grads, f"the {rule} rule changed {_listed(reached.kinds)}{left}"
+
+
+def _listed(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
 def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 
 class _LazyTensorFlow(ModuleType):
@@ -66,6 +66,20 @@ def is_differentiable(op: tf.Operation) -> bool:
         return False
     has_function = has_function and op.type not in _GRADIENT_IS_NONE
     return has_function and any(output.dtype.is_floating for output in op.outputs)
+
+
+def own_gradient(op_type: str) -> Optional[Callable[..., Any]]:
+    """TensorFlow's own gradient function of an op type, None where it has none.
+
+    An override that is switched off must be this function, to the bit; the kernels of `tf.raw_ops` cover ReLU and its
+    like, not Maximum or Add, and the registry has no public reader.
+    """
+    from tensorflow.python.framework import ops
+
+    try:
+        return ops._gradient_registry.lookup(op_type)
+    except LookupError:
+        return None
 
 
 def op_definition(op: str) -> Any:

@@ -30,7 +30,7 @@ LAYERS = (
         "labels",
         "preprocessing",
     },
-    {"linear_head"},
+    {"linear_head", "activations"},
     {
         "guided",
         "gradient_path",

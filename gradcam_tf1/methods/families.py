@@ -7,11 +7,10 @@ otherwise); `features` A and `grads` g = dy/dA are float32 [N, h, w, K] (channel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, ContextManager, Optional, Union
+from typing import Callable, Optional, Union
 
 import numpy as np
 
-from gradcam_tf1.guided import Reached
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -69,12 +68,17 @@ class HostMethod:
 
 @dataclass(frozen=True)
 class PixelMethod:
-    """A signed map of the input's size and channels: dy/dx, built under `rule` (see `guided.py`)."""
+    """A signed map of the input's size and channels, made of dy/dx.
+
+    rule: how activations hand the gradient down, one of `guided.MODES`.
+    compute: (pictures, grads) -> map, all float32 [N, H, W, C]; None: the gradient is the map.
+    """
 
     name: str
     summary: str
     paper: str
-    rule: Callable[[], ContextManager[Reached]]
+    rule: str = "plain"
+    compute: Optional[Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = None
     head: str = "logit"
     space: str = "pixels"
     signed: bool = True

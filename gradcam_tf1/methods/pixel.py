@@ -1,14 +1,34 @@
-"""Maps of the input's size: gradients by the pixels under one rule or another, and their products with layer maps."""
+"""Maps of the input's size: gradients by the pixels under one rule or another, and their products.
+
+y is the score, x the pictures as the net's first float tensor has them (preprocessed). The rules are in `guided.py`.
+"""
 
 from __future__ import annotations
 
-from gradcam_tf1.guided import guided_relu
 from gradcam_tf1.methods.families import PixelMethod, ProductMethod
+from gradcam_tf1.tf_runtime import tf
+
+
+def times_input(pictures: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
+    """Gradient x input: x * dy/dx. https://arxiv.org/abs/1605.01713
+
+    For a net without biases and with ReLUs and max pooling only it adds up to the score.
+    Args: pictures, grads: float32 [N, H, W, C], the net's own range. Returns: float32 [N, H, W, C], signed.
+    """
+    return pictures * grads
+
 
 _GUIDED = "https://arxiv.org/abs/1412.6806"
 _GRADCAM = "https://arxiv.org/abs/1610.02391"
 
+GRADIENT = PixelMethod("gradient", "how the score changes with each pixel", "https://arxiv.org/abs/1312.6034")
+
 PIXEL_ROWS = (
-    PixelMethod("guided_backprop", "pixels that raise the score", _GUIDED, guided_relu),
+    GRADIENT,
+    PixelMethod(
+        "gradient_x_input", "gradient times input", "https://arxiv.org/abs/1605.01713", "plain", compute=times_input
+    ),
+    PixelMethod("deconvnet", "gradient with every activation reversed", "https://arxiv.org/abs/1311.2901", "deconvnet"),
+    PixelMethod("guided_backprop", "pixels that raise the score", _GUIDED, "guided"),
     ProductMethod("guided_gradcam", "guided backprop times Grad-CAM", _GRADCAM, "guided_backprop", "gradcam"),
 )
