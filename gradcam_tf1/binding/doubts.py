@@ -77,23 +77,24 @@ def _no_gradient(walk: Walk, pictures: str, layer: str, logits: str) -> str:
 def _blocking_op(walk: Walk, start: str, end: str) -> Optional[Op]:
     """The op nearest to `end` that cuts the differentiable ways back to `start`; None where one is open.
 
-    Loops count as cut: a frozen graph has lost what TensorFlow needs to go back through them.
+    One loop cuts them all: a frozen graph has lost what TensorFlow needs to go back through it, and it refuses.
     """
     path = walk.path(start, end)
     closed: List[Op] = []
-    seen, stack = {end}, [end]
+    seen, stack, arrived = {end}, [end], False
     while stack:
         name = stack.pop()
-        if name == start:
-            return None
         op = walk.maker[name]
-        if not is_differentiable(op) or name in walk.looped or op.type == "Exit":
+        if name in walk.looped or op.type == "Exit":
+            return op
+        arrived = arrived or name == start
+        if not is_differentiable(op):
             closed.append(op)
             continue
-        fresh = [i for i in walk.carried(op, name) if i in path and i not in seen]
+        fresh = [i for i in walk.carried(op, name) if i in path and i not in seen and walk.is_float(i)]
         seen.update(fresh)
         stack.extend(fresh)
-    return max(closed, key=lambda op: walk.position[op.name]) if closed else None
+    return None if arrived or not closed else max(closed, key=lambda op: walk.position[op.name])
 
 
 def baked_batch(walk: Walk, path: Set[str], maps: Set[str], pictures: str, has_batch_axis: bool) -> Optional[int]:

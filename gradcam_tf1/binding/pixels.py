@@ -83,7 +83,7 @@ def _only_user(walk: Walk, name: str, path: Set[str]) -> Optional[Op]:
 
 
 def _channel_by_channel(walk: Walk, op: Op, path: Set[str]) -> Optional[Tuple[Affine, str, bool]]:
-    """Channels split, each changed by constants, and joined: the change, the joined tensor, whether in reverse order."""
+    """Channels split, each changed by constants, and joined: the change, the joined tensor, whether reversed."""
     if op.type not in ("Split", "SplitV", "Unpack") or len(walk.outputs[op.name]) != 3:
         return None
     found = [_one_channel(walk, name, path) for name in walk.outputs[op.name]]
