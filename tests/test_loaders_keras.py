@@ -162,6 +162,51 @@ def test_configuration_of_a_newer_keras(tmp_path):
     assert any("mixed_float16" in note for note in model.notes)
 
 
+def test_file_of_keras_3(tmp_path):
+    """The same net in the words of Keras 3: calls by history, policies, functions as objects, one tensor unwrapped."""
+    wanted = saved_model(tmp_path / "net.h5")
+
+    def tensor(history):
+        return {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": history}}
+
+    def keras_3(config):
+        config["class_name"] = "Functional"
+        inner = config["config"]
+        inner["input_layers"], inner["output_layers"] = inner["input_layers"][0], inner["output_layers"][0]
+        for layer in inner["layers"]:
+            calls = layer["inbound_nodes"]
+            layer["inbound_nodes"] = [
+                {"args": [tensor(call[0][:3])], "kwargs": {"mask": None, "training": False}} for call in calls
+            ]
+            policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
+            layer["config"]["dtype"] = policy if calls else "float32"
+            if layer["config"].get("activation") == "relu":
+                layer["config"]["activation"] = {"module": "builtins", "class_name": "function", "config": "relu"}
+            if layer["class_name"] == "Dense":
+                layer["config"]["quantization_config"] = None
+
+    rewrite_config(tmp_path / "net.h5", keras_3)
+    model = load(tmp_path / "net.h5")
+    np.testing.assert_allclose(logits_of(model, logits="probs/Softmax:0"), wanted, atol=1e-6)
+
+
+def test_file_written_by_the_keras_3_of_tensorflow_2(tmp_path):
+    keras = pytest.importorskip("keras", reason="TensorFlow 1 has no Keras 3")
+    images = keras.layers.Input((12, 10, 3), name="images")
+    conv = keras.layers.Conv2D(4, 3, padding="same", name="conv")(images)
+    norm = keras.layers.LeakyReLU(0.3, name="leaky")(keras.layers.BatchNormalization(name="norm")(conv))
+    both = keras.layers.Concatenate(name="both")([keras.layers.Add(name="add")([norm, conv]), conv])
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(keras.layers.Activation("relu6", name="six")(both))
+    model = keras.Model(images, keras.layers.Dense(3, activation="softmax", name="probs")(pooled))
+    set_random_weights(model)
+    wanted = np.asarray(model(IMAGES, training=False))
+    model.save(str(tmp_path / "net.h5"))
+    loaded = load(tmp_path / "net.h5")
+    np.testing.assert_allclose(logits_of(loaded, logits="probs/Softmax:0"), wanted, atol=1e-6)
+    live = load(model)
+    np.testing.assert_allclose(logits_of(live, input_name=live.inputs[0], logits=live.outputs[0]), wanted, atol=1e-6)
+
+
 def test_translation_keeps_what_has_a_meaning():
     kept = translate({"groups": 2, "strides": [1, 1], "kernel_constraint": None, "name": "a"}, [], older=True)
     assert kept == {"groups": 2, "strides": [1, 1], "name": "a"}
@@ -249,6 +294,14 @@ def test_damaged_architecture(tmp_path):
             file.attrs["model_config"] = text
         with pytest.raises(ModelFileError, match=message):
             load(tmp_path / "net.h5")
+
+
+def test_architecture_of_other_make(tmp_path):
+    saved_model(tmp_path / "net.h5")
+    calls = [{"args": [{"class_name": "__keras_tensor__"}]}]
+    rewrite_config(tmp_path / "net.h5", lambda config: config["config"]["layers"][1].update(inbound_nodes=calls))
+    with pytest.raises(ModelFileError, match=r"not written as Keras writes it \(KeyError"):
+        load(tmp_path / "net.h5")
 
 
 def test_no_input_shape(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterator, List, Set
+from typing import Any, Callable, Dict, Iterator, List, Set
 
 from gradcam_tf1.errors import ModelFileError
 
@@ -13,7 +13,17 @@ _TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint")
 # Module paths make newer versions import whatever the file says.
 _FOREIGN_KEYS = ("module", "registered_name", "build_config", "compile_config")
 # Keys of newer versions, and the value at which older versions do the same.
-_NEWER_KEYS = {"groups": 1, "keepdims": False, "ragged": False, "synchronized": False, "optional": False}
+_NEWER_KEYS = {
+    "groups": 1,
+    "keepdims": False,
+    "optional": False,
+    "quantization_config": None,
+    "ragged": False,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+    "synchronized": False,
+}
 _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormalization", "FixedDropout": "Dropout"}
 _CODE_LAYERS = ("Lambda", "__lambda__")
 
@@ -63,23 +73,27 @@ def _name(layer: Dict[str, Any]) -> str:
 
 
 def translate(config: Any, notes: List[str], older: bool) -> Any:
-    """A configuration without what does not matter here; older: also in the words of tf.keras 1.15."""
+    """A configuration without what does not matter here, in the words of Keras 2; older: in those of tf.keras 1.15."""
     if isinstance(config, list):
         return [translate(value, notes, older) for value in config]
     if not isinstance(config, dict):
         return config
+    if config.get("class_name") == "function":  # an activation, as Keras 3 writes it
+        return config.get("config")
     kept = {}
     for key, value in config.items():
         if key in _FOREIGN_KEYS or (isinstance(key, str) and key.endswith(_TRAINING_KEYS)):
             continue
         if key in _NEWER_KEYS and value == _NEWER_KEYS[key]:
             continue
-        if key == "dtype":
-            kept[key] = _dtype(value, notes)
-        elif key == "class_name" and (older or value != "Functional"):
-            kept[key] = _OLDER_NAMES.get(value, value)
+        if key == "class_name":
+            kept[key] = _OLDER_NAMES.get(value, value) if older or value != "Functional" else value
+        elif key in _KEYS_OF_KERAS_3:
+            kept.update(_KEYS_OF_KERAS_3[key](value, notes))
         else:
-            kept["batch_input_shape" if key == "batch_shape" else key] = translate(value, notes, older)
+            kept[key] = translate(value, notes, older)
+    if config.get("class_name") == "LeakyReLU" and "negative_slope" in kept.get("config", {}):
+        kept["config"]["alpha"] = kept["config"].pop("negative_slope")
     return kept
 
 
@@ -94,3 +108,30 @@ def _dtype(value: Any, notes: List[str]) -> Any:
             notes.append(note)
         return "float32"
     return value
+
+
+def _inbound_nodes(nodes: Any) -> Any:
+    """The calls of a layer: [[layer, call, output, arguments], ...] each, whatever the version."""
+    return [_call(node) if isinstance(node, dict) else node for node in nodes] if isinstance(nodes, list) else nodes
+
+
+def _call(node: Dict[str, Any]) -> List[Any]:
+    arguments = {key: value for key, value in node.get("kwargs", {}).items() if value is not None and key != "training"}
+    histories = [
+        part["config"]["keras_history"] for part in layers(node.get("args")) if "keras_history" in part["config"]
+    ]
+    return [[*history, arguments] for history in histories]
+
+
+def _tensors(given: Any) -> Any:
+    """[[layer, call, output], ...]; Keras 3 leaves out the outer list where there is one tensor."""
+    return [given] if isinstance(given, list) and given and isinstance(given[0], str) else given
+
+
+_KEYS_OF_KERAS_3: Dict[str, Callable[[Any, List[str]], Dict[str, Any]]] = {
+    "batch_shape": lambda value, _: {"batch_input_shape": value},
+    "dtype": lambda value, notes: {"dtype": _dtype(value, notes)},
+    "inbound_nodes": lambda value, _: {"inbound_nodes": _inbound_nodes(value)},
+    "input_layers": lambda value, _: {"input_layers": _tensors(value)},
+    "output_layers": lambda value, _: {"output_layers": _tensors(value)},
+}

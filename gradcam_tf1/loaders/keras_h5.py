@@ -25,7 +25,11 @@ def _keras_errors() -> Tuple[Type[Exception], ...]:
 def load_keras_file(path: str) -> LoadedModel:
     """A frozen graph from a Keras file that holds the architecture and the weights."""
     notes: List[str] = []
-    config = translate(parse_config(_read_config(path), path), notes, older=not runtime.IS_TF2)
+    config = parse_config(_read_config(path), path)
+    try:
+        config = translate(config, notes, older=not runtime.IS_TF2)
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelFileError(f"{path}: its architecture is not written as Keras writes it ({error!r})") from error
     graph = tf.Graph()
     # The default session is the one Keras uses while it is there: the user's own Keras session stays as it is, and the
     # learning phase belongs to the graph.
@@ -59,7 +63,7 @@ def _read_config(path: str) -> Any:
 
 def _build(config: Dict[str, Any], path: str) -> Any:
     runtime.set_inference_phase()
-    activations = {"relu6": tf.nn.relu6, "swish": tf.nn.swish}  # in no table of older versions
+    activations = {"relu6": tf.nn.relu6, "swish": tf.nn.swish, "silu": tf.nn.swish}  # not listed by all versions
     unknown = [name for name in sorted(layer_classes(config)) if not _is_known(name)]
     if unknown:
         raise ModelFileError(
