@@ -6,6 +6,7 @@ does meets all of them alike, and prints the median of each and its multiple of 
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
@@ -15,7 +16,6 @@ from typing import Callable, Dict, Iterator
 import numpy as np
 
 from gradcam_tf1 import GradCamGraph, LoadedModel
-from gradcam_tf1.cli.terminal import quiet_tensorflow
 from gradcam_tf1.images import read_image
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.nets.vgg import vgg_graph_def
@@ -26,7 +26,7 @@ Alternatives = Dict[str, Callable[[], object]]
 ROUNDS = 9
 
 
-def interleaved_medians(alternatives: Alternatives, rounds: int = ROUNDS) -> Dict[str, float]:
+def interleaved_medians(alternatives: Alternatives, rounds: int) -> Dict[str, float]:
     """Median seconds of each alternative; the first round (graph building, allocation) is not counted."""
     seconds: Dict[str, list] = {name: [] for name in alternatives}
     for turn in range(rounds + 1):
@@ -75,13 +75,13 @@ def main(*names: str) -> None:
     unknown = sorted(set(names) - set(ROWS))
     if unknown:
         sys.exit(f"no row {unknown[0]!r}; possible: {', '.join(ROWS)}")
-    quiet_tensorflow()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(f"TensorFlow {tf.__version__}, Python {sys.version.split()[0]}, medians of {ROUNDS} interleaved rounds")
     for name in names or ROWS:
         print(f"\n{name}: {ROWS[name].__doc__}\n")
         print("| | ms | times the first |\n|---|---|---|")
         with ROWS[name]() as alternatives:
-            medians = interleaved_medians(alternatives)
+            medians = interleaved_medians(alternatives, ROUNDS)
         first = next(iter(medians.values()))
         for what, median in medians.items():
             print(f"| {what} | {median * 1000:.1f} | {median / first:.2f} |")

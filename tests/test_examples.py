@@ -11,7 +11,8 @@ import pytest
 
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +20,8 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def example(name: str):
-    spec = importlib.util.spec_from_file_location(f"example_{name}", str(EXAMPLES / f"{name}.py"))
+def example(name: str, folder: Path = EXAMPLES):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", str(folder / f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -87,3 +88,18 @@ def test_vgg19_folder_with_small_weights(capsys):
     (line,) = manifest("out")
     assert 0 <= results[0].predicted < 10
     assert {map_["layer"] for map_ in line["targets"][0]["maps"]} >= {"conv5_4/Relu:0"}
+
+
+def test_the_benchmark_times_its_alternatives_in_turn(capsys):
+    bench = example("bench", ROOT / "benchmarks")
+    order = []
+    medians = bench.interleaved_medians({name: lambda name=name: order.append(name) for name in "ab"}, rounds=2)
+    assert order == ["a", "b"] * 3
+    assert set(medians) == {"a", "b"}
+    bench.ROUNDS = 1
+    bench.main("demo_batch")
+    printed = capsys.readouterr().out
+    assert "| forward only |" in printed
+    assert "| 1.00 |" in printed
+    with pytest.raises(SystemExit, match="no row 'nothing'; possible: demo_batch, vgg19_single"):
+        bench.main("nothing")
