@@ -34,6 +34,7 @@ setup(
         f"h5py>=3; {TF2}",
         "numpy",
         "opencv-python-headless",
+        "matplotlib>=3.5",
         "scipy",
         "Pillow",
         "click>=8",
