@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import numpy as np
 
+from gradcam_tf1.engine import Engine
 from gradcam_tf1.guided import override_map
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, LayerInfo
+from gradcam_tf1.types import Ask, Binding, LayerInfo
 
 
 def conv_same(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -132,6 +133,31 @@ class SmallNet:
         grad = conv_same_backward(grad, w["w2"])
         grad = np.repeat(np.repeat(grad, 2, axis=1), 2, axis=2) / 4
         return conv_same_backward(relu_backward(grad, state["a1"], guided), w["w1"])
+
+
+def class_asks(codes: Any, images: int = 1) -> List[Ask]:
+    """Plain class targets, the same for all images."""
+    return [Ask(("logit",), {"code": np.full(images, code, np.int32)}) for code in codes]
+
+
+def run(
+    net: SmallNet,
+    images: np.ndarray,
+    class_ids: Any,
+    methods: Any,
+    batch_size: int = 8,
+    options: Any = None,
+    **graph: Any,
+) -> Dict[str, Any]:
+    """What the engine answers; graph: options of `SmallNet.graph`."""
+    built = net.graph(**graph)
+    binding = net.binding(**{name: graph[name] for name in ("channels_first", "batch") if name in graph})
+    asks = class_asks(class_ids, len(images))
+    with tf.Session(graph=built) as sess:
+        engine = Engine(built, sess, binding, batch_size)
+        return engine.run(
+            images, asks, methods, binding.layers, pixels=images, to_batch=lambda pixels: pixels, options=options
+        )
 
 
 def relu_backward(grad: np.ndarray, output: np.ndarray, guided: bool) -> np.ndarray:
