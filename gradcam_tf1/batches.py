@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import Fitted
-from gradcam_tf1.types import Binding
+from gradcam_tf1.methods import METHODS
+from gradcam_tf1.types import Binding, MapKey
 
 
 def as_images(images: Any) -> List[Any]:
@@ -59,3 +60,28 @@ def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], Any], bin
     if dtype.kind in "ui":
         batch = np.clip(np.rint(batch), np.iinfo(dtype).min, np.iinfo(dtype).max)
     return batch.astype(dtype)
+
+
+def rgb_order(preprocess: Callable[[np.ndarray], Any], size: Tuple[int, int]) -> List[int]:
+    """Which channel of the net's input holds red, green and blue, found by changing one colour at a time.
+
+    Args: size: (height, width) of the input. Returns: three channel numbers; [0, 1, 2] where the channels are not a
+    rearrangement of the colours.
+    """
+    gray = np.full((4, *size, 3), 100, np.float32)
+    for colour in range(3):
+        gray[colour + 1, ..., colour] += 100
+    values = np.asarray(preprocess(gray), np.float64)
+    if values.ndim != 4 or values.shape[-1] != 3:
+        return [0, 1, 2]
+    changes = np.abs(values[1:] - values[:1]).sum((1, 2))
+    order = changes.argmax(axis=1).tolist()
+    return order if sorted(order) == [0, 1, 2] else [0, 1, 2]
+
+
+def in_rgb(maps: Dict[MapKey, np.ndarray], order: List[int]) -> Dict[MapKey, np.ndarray]:
+    """Maps of the input's size, [N, T, H, W, 3], with their channels as red, green, blue; the others as they are."""
+    return {
+        key: values[..., order] if METHODS[key[0]].space == "pixels" and values.shape[-1] == 3 else values
+        for key, values in maps.items()
+    }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Set
+from typing import Dict, List, Optional, Set
 
 from gradcam_tf1.tf_runtime import is_differentiable, tf
 
 # they read sizes, not values: a path through them is none
 SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
+
+
+OUR_SCOPE = "gradcam_tf1/"  # where this toolkit puts its own ops, behind the net's
 
 
 def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
@@ -16,20 +19,37 @@ def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
     Args: score: the tensor that was differentiated; target: a feature map or the input.
     """
     after = _ops_after(target)
-    if score.op not in after:
+    outputs = _net_outputs(score)
+    names = " and ".join(f"'{tensor.name}'" for tensor in outputs)
+    if not any(tensor.op in after for tensor in outputs):
         return (
-            f"'{score.name}' does not depend on '{target.name}': no path leads from one to the other. "
+            f"{names} does not depend on '{target.name}': no path leads from one to the other. "
             "Name a layer that lies between the input and the logits (`gradcam-tf1 inspect` lists them)"
         )
-    blocking = _first_blocking(score.op, after)
+    blocking = _first_blocking([tensor.op for tensor in outputs], after)
     if blocking is None:
-        return f"no gradient reaches '{target.name}' from '{score.name}'; name another layer or logits tensor"
+        return f"no gradient reaches '{target.name}' from {names}; name another layer or logits tensor"
     usable = [tensor.name for tensor in blocking.inputs if tensor.dtype.is_floating and tensor.op in after]
     advice = f"bind {usable[0]!r} as logits instead, or a layer behind it" if usable else "bind a layer behind it"
     return (
-        f"the gradient from '{score.name}' to '{target.name}' stops at '{blocking.name}' ({blocking.type}), "
+        f"the gradient from {names} to '{target.name}' stops at '{blocking.name}' ({blocking.type}), "
         f"which has none; {advice}"
     )
+
+
+def _net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
+    """The net's own tensors that a score of ours is made of."""
+    found: Dict[str, tf.Tensor] = {}
+    stack, seen = [score], {score.name}
+    while stack:
+        tensor = stack.pop()
+        if not tensor.op.name.startswith(OUR_SCOPE):
+            found[tensor.name] = tensor
+            continue
+        floats = [each for each in tensor.op.inputs if each.dtype.is_floating and each.name not in seen]
+        seen.update(each.name for each in floats)
+        stack.extend(floats)
+    return list(found.values())
 
 
 def _ops_after(tensor: tf.Tensor) -> Set[tf.Operation]:
@@ -44,10 +64,10 @@ def _ops_after(tensor: tf.Tensor) -> Set[tf.Operation]:
     return seen
 
 
-def _first_blocking(op: tf.Operation, after: Set[tf.Operation]) -> Optional[tf.Operation]:
-    """Breadth first from the score towards the target, inside what depends on the target."""
-    seen = {op}
-    level: List[tf.Operation] = [op]
+def _first_blocking(outputs: List[tf.Operation], after: Set[tf.Operation]) -> Optional[tf.Operation]:
+    """Breadth first from the outputs towards the target, inside what depends on the target."""
+    seen = set(outputs)
+    level = outputs
     while level:
         for candidate in level:
             if not is_differentiable(candidate):

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from gradcam_tf1.asks import Context, make_asks
-from gradcam_tf1.batches import as_images, input_batch, stack_pixels
+from gradcam_tf1.batches import as_images, in_rgb, input_batch, rgb_order, stack_pixels
 from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import BindingError, GradientError, OptionError
@@ -70,8 +70,8 @@ class GradCamGraph:
         self.size = size
         self.batch_size = batch_size
         self._label_source = labels
-        self._given = KeyTensors(input, logits, layer, feed or {}, probabilities)
         loaded = model if isinstance(model, LoadedModel) else load(model, tag=tag, signature=signature, build=build)
+        self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
         self.graph = import_graph(loaded.graph_def, loaded.source)
         self.model = replace(loaded, graph_def=None)  # the weights live in the graph from here on
         self.sess = tf.Session(graph=self.graph, config=config or _session_config())
@@ -86,7 +86,7 @@ class GradCamGraph:
         Returns: [N, H, W, C] in the net's own range and channel order.
         Raises: OptionError when no preset was given and the graph does not show the preprocessing.
         """
-        preset = self.preset or self.binding.preprocessing
+        preset = self.preset or self.model.preprocessing or self.binding.preprocessing
         if preset is None:
             raise OptionError(
                 "the graph does not show how its pixel values are prepared, and guessing gives wrong maps silently; "
@@ -185,6 +185,7 @@ class GradCamGraph:
         )
         asks = make_asks(targets, len(fitted), context)
         answer = engine.run(batch, asks, expand_methods(methods), infos, pixels=pixels, to_batch=self._to_batch)
+        answer["maps"] = in_rgb(answer["maps"], rgb_order(self.preprocess, pixels.shape[1:3]))
         names = tuple(info.name for info in infos)
         return Explanation(placements=placements, layers=names, abouts=tuple(ask.about for ask in asks), **answer)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gradcam_tf1.errors import GradientError
+from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.symbols import gradients, pixel_tensor
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
@@ -39,6 +41,14 @@ def slope(graph, target="features:0"):
 def test_the_blocking_op_is_named(block, message):
     with pytest.raises(GradientError, match=message):
         slope(net(block))
+
+
+def test_the_message_is_about_the_nets_own_ops():
+    graph = net(lambda a: tf.stop_gradient(tf.reduce_mean(a, [1, 2]), name="frozen"))
+    with GradCamGraph(graph.as_graph_def(), input="x", logits="logits", layer="features", preset="raw") as ours:
+        message = r"from 'logits:0' to 'features:0' stops at 'frozen' \(StopGradient\).*bind 'Mean:0'"
+        with pytest.raises(GradientError, match=message):
+            ours.explain(np.zeros((4, 4, 3)))
 
 
 def test_no_path_is_said_plainly():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, gradcam_twin
 
-from gradcam_tf1.errors import BindingError, GradientError, ModelFileError, OptionError, TargetError
+from gradcam_tf1.errors import BindingError, GradientError, ModelFileError, OptionError, RunError, TargetError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.importing import import_graph
 from gradcam_tf1.tf_runtime import tf
@@ -210,6 +210,35 @@ def test_a_net_of_any_size_takes_pictures_by_their_shorter_side(size, fitted):
         assert explanation.placed("gradcam", 0).shape == (100, 200)
 
 
+@pytest.mark.parametrize("preset", ["raw", "raw-bgr"])
+def test_pixel_maps_are_rgb_whatever_the_net_takes(preset):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], name="input")
+        # the net looks at its first channel only: red when fed RGB, blue when fed BGR
+        kernel = np.zeros((1, 1, 3, 2), np.float32)
+        kernel[0, 0, 0] = 1
+        a = tf.nn.relu(tf.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME"), name="features")
+        tf.nn.softmax(tf.matmul(tf.reduce_mean(a, [1, 2]), [[1.0, 0.0], [0.0, 1.0]], name="logits"))
+    with GradCamGraph(graph.as_graph_def(), preset=preset, layer="features") as net:
+        explanation = net.explain(np.full((8, 8, 3), 9), 0, methods=["guided_backprop", "guided_gradcam"])
+    for method in ("guided_backprop", "guided_gradcam"):
+        colours = explanation[method][0, 0].sum((0, 1))
+        assert np.flatnonzero(colours).tolist() == ([0] if preset == "raw" else [2])
+
+
+def test_a_picture_too_small_for_the_net_is_one_error():
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")
+        a = tf.nn.relu(tf.nn.conv2d(x, np.ones((5, 5, 3, 2), np.float32), [1, 2, 2, 1], "VALID"), name="features")
+        tf.nn.softmax(tf.matmul(tf.reduce_mean(a, [1, 2]), [[1.0, 0.0], [0.0, 1.0]], name="logits"))
+    with GradCamGraph(graph.as_graph_def(), preset="raw", layer="features") as net:
+        assert net.explain(np.ones((9, 60, 3)))["gradcam"].shape == (1, 1, 3, 28)
+        with pytest.raises(RunError, match=r"'features:0' comes out as \[0, 28\].*too small"):
+            net.explain(np.ones((3, 60, 3)))
+
+
 def test_labels_name_targets_and_must_fit(tmp_path):
     path = frozen(tmp_path)[0]
     with GradCamGraph(path, preset="raw", labels=["cat", "dog", "star", "ring"]) as net:
@@ -229,8 +258,8 @@ def test_methods_that_cannot_work_are_told_apart():
     with GradCamGraph(graph.as_graph_def(), preset="raw", layer="features") as net:
         usable, reasons = net.usable_methods(["gradcam", "guided_gradcam"])
         assert usable == ["gradcam"]
-        assert "no Relu" in reasons["guided_gradcam"]
-        with pytest.raises(GradientError, match="no Relu"):
+        assert "found there: 1 Tanh" in reasons["guided_gradcam"]
+        with pytest.raises(GradientError, match="a plain gradient"):
             net.explain(np.zeros((8, 8, 3)), methods="guided_gradcam")
 
 
