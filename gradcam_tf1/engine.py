@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.finish import finish
-from gradcam_tf1.iterate import Report, iterate
+from gradcam_tf1.iterate import Notes, Report, iterate
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.probe import Probe
@@ -58,6 +58,7 @@ class Engine:
         to_batch: Any = None,
         options: Optional[Mapping[str, Mapping[str, Any]]] = None,
         report: Optional[Report] = None,
+        floats: Optional[np.ndarray] = None,
     ) -> Answer:
         """Explain a batch.
 
@@ -67,23 +68,49 @@ class Engine:
             pixels: float32 [N, H, W, 3], RGB 0..255, the pictures behind the batch, and to_batch: what makes such
                 a batch of such pictures; iterated methods need both.
             options: method -> its keyword options. report: told what iterated methods cost and how far they are.
+            floats: float32 [N, H, W, C], for the net's first float tensor in place of what the batch leads to.
 
         Returns:
             class_ids int64 [N, T], scores float32 [N, T], probabilities float32 [N, T] or None, predicted int64 [N],
             maps {(method, layer): [N, T, ...]}, statuses with the same keys.
         """
-        parts = [
-            self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers) for t in range(0, len(asks), MAX_SLOTS)
-        ]
-        answer = _join_targets(parts)
-        asks = answer.pop("asks")
+        answer, asks = self._passes(batch, asks, methods, layers, floats)
+        answer["notes"] = self._rule_notes(methods, layers, asks, len(batch))
         iterated = [METHODS[name] for name in methods if isinstance(METHODS[name], IteratedMethod)]
         if iterated:
-            probes = self._probes(batch, asks, pixels, to_batch)
-            answer["maps"].update(iterate(iterated, layers, probes, options or {}, report))
+            probes = self._probes(batch, asks, pixels, to_batch, floats)
+            maps, notes = iterate(iterated, layers, probes, options or {}, report)
+            answer["maps"].update(maps)
+            answer["notes"].update(notes)
         return finish(answer, methods, layers, options or {})
 
-    def _one_pass(self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers) -> Answer:
+    def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
+        """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
+        pictures = self._runner.run({0: self._symbols.pictures()}, batch)[0]
+        return self._passes(batch, asks, [], (), None)[1], pictures
+
+    def _passes(
+        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any
+    ) -> Tuple[Answer, List[Ask]]:
+        starts = range(0, len(asks), MAX_SLOTS)
+        parts = [self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers, floats) for t in starts]
+        answer = _join_targets(parts)
+        return answer, answer.pop("asks")
+
+    def _rule_notes(self, methods: Sequence[str], layers: Layers, asks: Sequence[Ask], images: int) -> Notes:
+        """What the gradient rules of pixel methods, and of products made with them, have reached."""
+        notes: Notes = {}
+        for method in (METHODS[name] for name in methods):
+            pixels = METHODS[method.pixels] if isinstance(method, ProductMethod) else method
+            if isinstance(pixels, PixelMethod):
+                row = [self._symbols.rule_note(pixels, Slot(t % MAX_SLOTS, ask.score)) for t, ask in enumerate(asks)]
+                places = [at.name for at in layers] if method.uses_layer else [""]
+                notes.update({(method.name, place): [row] * images for place in places})
+        return notes
+
+    def _one_pass(
+        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any
+    ) -> Answer:
         slots = [Slot(place, ask.score) for place, ask in enumerate(asks)]
         fetches: Dict[Any, tf.Tensor] = {"predicted": self._symbols.predicted()}
         if self._binding.probabilities:
@@ -95,7 +122,8 @@ class Engine:
             fed.update({self._symbols.value(name, slot): value for name, value in ask.values.items()})
         map_fetches = self._map_fetches(methods, layers, slots)
         fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
-        found = self._runner.run(fetches, batch, fed)
+        own = None if floats is None else (self._symbols.pixel_tensor(), floats)
+        found = self._runner.run(fetches, batch, fed, own)
         none = np.full(len(batch), NO_CLASS)
         answer = {
             "predicted": found["predicted"],
@@ -133,10 +161,10 @@ class Engine:
                         fetches[key] = [symbols.grads(method.head, layers, slot)[n] for slot in slots]
         return fetches
 
-    def _probes(self, batch: np.ndarray, asks: List[Ask], pixels: Any, to_batch: Any) -> List[Probe]:
+    def _probes(self, batch: np.ndarray, asks: List[Ask], pixels: Any, to_batch: Any, floats: Any) -> List[Probe]:
         rows = [[_of_image(ask, n) for ask in asks] for n in range(len(batch))]
-        images = zip(batch, rows, pixels)
-        return [Probe(self._symbols, self._runner, fed, row, rgb, to_batch) for fed, row, rgb in images]
+        images = zip(batch, rows, pixels, [None] * len(batch) if floats is None else floats)
+        return [Probe(self._symbols, self._runner, fed, row, rgb, to_batch, own) for fed, row, rgb, own in images]
 
 
 def _with_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> Ask:

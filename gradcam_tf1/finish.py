@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -24,15 +25,17 @@ def finish(
     """The engine's answer with the maps that were asked for, in the order of the methods, and their statuses.
 
     answer: holds "maps" {(method, layer): [N, T, ...]} before the closing ReLU, with what products and numpy methods
-    are made of. options: method -> its keyword options.
+    are made of, and "notes" {(method, layer): [N][T] sentences}. options: method -> its keyword options.
     """
     fetched: Maps = answer.pop("maps")
+    notes = answer.pop("notes")
     finished: Dict[str, Any] = {**answer, "maps": {}, "statuses": {}}
     finished.setdefault("probabilities", None)
     for name in methods:
         method = METHODS[name]
         for key, raw in _raw_maps(method, fetched, layers, options.get(name, {})).items():
-            finished["maps"][key], finished["statuses"][key] = _close(raw, rectified=not method.signed)
+            finished["maps"][key], statuses = _close(raw, rectified=not method.signed)
+            finished["statuses"][key] = _with_notes(statuses, notes.get(key))
     return finished
 
 
@@ -65,3 +68,9 @@ def _close(raw: np.ndarray, rectified: bool) -> Tuple[np.ndarray, List[List[MapS
     finished, statuses = finish_maps(flat, rectified)
     slots = raw.shape[1]
     return finished.reshape(raw.shape), [statuses[start : start + slots] for start in range(0, len(statuses), slots)]
+
+
+def _with_notes(statuses: List[List[MapStatus]], notes: Optional[List[List[Tuple[str, ...]]]]) -> List[List[MapStatus]]:
+    if notes is None:
+        return statuses
+    return [[replace(s, notes=n) for s, n in zip(row, said)] for row, said in zip(statuses, notes)]

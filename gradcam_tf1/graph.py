@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from functools import partial
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -17,7 +18,10 @@ from gradcam_tf1.hooks import key_tensors
 from gradcam_tf1.importing import import_graph
 from gradcam_tf1.labels import Labels, read_labels
 from gradcam_tf1.loaders import load
-from gradcam_tf1.methods import expand_methods
+from gradcam_tf1.methods import METHODS, expand_methods
+from gradcam_tf1.methods.noise import Noise
+from gradcam_tf1.methods.options import check_options
+from gradcam_tf1.noisy import run_with_noise
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
 from gradcam_tf1.regions import fit_mask, fit_point
@@ -157,6 +161,8 @@ class GradCamGraph:
         methods: Union[str, Sequence[str]] = ("gradcam",),
         layers: Any = None,
         score: str = "logit",
+        options: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        noise: Optional[Noise] = None,
     ) -> Explanation:
         """Maps for every image, target, method and layer, from one forward pass.
 
@@ -166,6 +172,8 @@ class GradCamGraph:
                 a list of these for all images; or one row of these per image.
             methods: names from METHODS or METHOD_GROUPS. layers: one or several layer specs; None: the bound layer.
             score: what of a class is explained: logit, probability, log_probability, margin or down.
+            options: method -> its options, {"integrated_gradients": {"steps": 100}}.
+            noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method).
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
@@ -184,10 +192,13 @@ class GradCamGraph:
             embed=self._embed,
         )
         asks = make_asks(targets, len(fitted), context)
-        answer = engine.run(batch, asks, expand_methods(methods), infos, pixels=pixels, to_batch=self._to_batch)
+        names = expand_methods(methods)
+        check_options(options or {}, [METHODS[name] for name in names])
+        run: Any = engine.run if noise is None else partial(run_with_noise, engine, noise)
+        answer = run(batch, asks, names, infos, pixels=pixels, to_batch=self._to_batch, options=options)
         answer["maps"] = in_rgb(answer["maps"], rgb_order(self.preprocess, pixels.shape[1:3]))
-        names = tuple(info.name for info in infos)
-        return Explanation(placements=placements, layers=names, abouts=tuple(ask.about for ask in asks), **answer)
+        shown = tuple(info.name for info in infos)
+        return Explanation(placements=placements, layers=shown, abouts=tuple(ask.about for ask in asks), **answer)
 
     def _embed(self, picture: Any) -> np.ndarray:
         fitted = [self.fit_image(image) for image in as_images(picture)]

@@ -12,6 +12,7 @@ from gradcam_tf1.probe import Probe
 from gradcam_tf1.types import LayerInfo, MapKey, Work
 
 Report = Callable[[Work], None]
+Notes = Dict[MapKey, List[List[Tuple[str, ...]]]]
 Options = Mapping[str, Mapping[str, Any]]
 
 
@@ -21,7 +22,7 @@ def iterate(
     probes: List[Probe],
     options: Options,
     report: Optional[Report] = None,
-) -> Dict[MapKey, np.ndarray]:
+) -> Tuple[Dict[MapKey, np.ndarray], Notes]:
     """Maps [N, T, ...] of each method, and of each layer where it looks at one.
 
     probes: one for each of N >= 1 pictures, all of one size. options: method -> its keyword options.
@@ -31,14 +32,16 @@ def iterate(
     works = [_work(method, layer, probes, options.get(method.name, {})) for method, layer in jobs]
     for work in works if report is not None else ():
         report(work)
-    maps = {}
+    maps: Dict[MapKey, np.ndarray] = {}
+    notes: Notes = {}
     for (method, layer), work in zip(jobs, works):
         meter = _Meter(work, report)
         for probe in probes:
             probe.step = meter
         rows = [method.compute(probe, layer, **options.get(method.name, {})) for probe in probes]
         maps[method.name, work.layer] = np.stack(rows)
-    return maps
+        notes[method.name, work.layer] = [probe.take_notes() for probe in probes]
+    return maps, notes
 
 
 def _work(

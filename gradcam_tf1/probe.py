@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.methods.families import PixelMethod
 from gradcam_tf1.runner import Runner
-from gradcam_tf1.symbols import Symbols
+from gradcam_tf1.symbols import Build, Symbols
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, LayerInfo, Slot
 
@@ -30,6 +30,7 @@ class Probe:
         asks: Sequence[Ask],
         pixels: np.ndarray,
         to_batch: Callable[[np.ndarray], np.ndarray],
+        image: Optional[np.ndarray] = None,
     ) -> None:
         self._symbols = symbols
         self._runner = runner
@@ -37,7 +38,8 @@ class Probe:
         self._to_batch = to_batch
         self.pixels = pixels
         self.asks = asks
-        self.image = self._float_pictures(fed[np.newaxis])[0]
+        self.image = self._float_pictures(fed[np.newaxis])[0] if image is None else image
+        self._notes: List[List[str]] = [[] for _ in asks]
         self.step: Callable[[int], None] = _no_step
         self._own_features: Dict[LayerInfo, np.ndarray] = {}
 
@@ -58,6 +60,15 @@ class Probe:
         """Inputs per `session.run`: a method that makes many makes no more than these at a time."""
         return self._runner.chunk
 
+    def note(self, target: int, sentence: str) -> None:
+        """Say something about the map of a target; it comes out in the map's status."""
+        self._notes[target].append(sentence)
+
+    def take_notes(self) -> List[Tuple[str, ...]]:
+        """The notes of each target; they are gone then."""
+        taken, self._notes = self._notes, [[] for _ in self.asks]
+        return [tuple(notes) for notes in taken]
+
     def scores(self, inputs: np.ndarray) -> np.ndarray:
         """Scores of all targets for each input: [M, H, W, C] -> float32 [M, T]."""
         return self._scores(inputs, {})
@@ -76,7 +87,8 @@ class Probe:
     def own_features(self, layer: LayerInfo) -> np.ndarray:
         """Features of the picture itself: float32 [h, w, K]; computed once."""
         if layer not in self._own_features:
-            found = self._runner.run({0: self._symbols.features(layer)}, self._fed[np.newaxis])
+            own = (self._symbols.pixel_tensor(), self.image[np.newaxis])
+            found = self._runner.run({0: self._symbols.features(layer)}, self._fed[np.newaxis], floats=own)
             self._own_features[layer] = found[0][0]
         return self._own_features[layer]
 
@@ -91,6 +103,11 @@ class Probe:
         """Pixel gradients of one target's score by `method`'s rule: [M, H, W, C] -> float32 [M, H, W, C]."""
         grads = self._symbols.pixels(method, self._slot(target))
         return self._run({0: grads}, inputs, self._values(inputs, target))[0]
+
+    def evaluate(self, build: Build, inputs: np.ndarray, target: int) -> Dict[Any, np.ndarray]:
+        """What `build` makes of one target's score and the pictures' tensor, for each input: arrays [M, ...]."""
+        found = self._symbols.extension(build, self._slot(target))
+        return self._run(found, inputs, self._values(inputs, target))
 
     def _scores(self, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> np.ndarray:
         targets = range(self.targets)

@@ -18,6 +18,8 @@ from gradcam_tf1.scores import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf, unfinalized
 from gradcam_tf1.types import Binding, LayerInfo, Slot
 
+Build = Callable[[tf.Tensor, tf.Tensor], Dict[Any, tf.Tensor]]
+
 
 class Symbols:
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
@@ -169,6 +171,11 @@ class Symbols:
     def _pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
         grads = self._as_pictures(self._pixel_grads(method.rule, method.head, slot)[0])
         return grads if method.compute is None else method.compute(self.pictures(), grads)
+
+    def extension(self, build: Build, slot: Slot) -> Dict[Any, tf.Tensor]:
+        """What `build` makes of a slot's score [N] and the pixel tensor: tensors with the image axis first."""
+        self._pixel_grads("plain", "logit", slot)  # no gradient is an error that names the op
+        return self._once((build, slot), lambda: build(self.score("logit", slot), self.pixel_tensor()))
 
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """What the method's rule reached, as one sentence; nothing for the plain gradient."""

@@ -132,12 +132,14 @@ class MapStatus:
     """Whether one map says anything: state "ok" or "empty" (all zero, never NaN), with the likely reason.
 
     minimum, maximum: of the raw map before any rectification, so that "all negative" can be told from "no gradient".
+    notes: sentences on how the map came about: what a gradient rule reached, how far a sum is off.
     """
 
     state: str
     reason: str
     minimum: float
     maximum: float
+    notes: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

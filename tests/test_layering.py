@@ -48,6 +48,7 @@ LAYERS = (
     {"probe"},
     {"iterate"},
     {"engine", "pipeline"},
+    {"noisy"},
     {"graph"},
     {"cli"},
 )

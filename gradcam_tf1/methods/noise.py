@@ -1,0 +1,131 @@
+"""SmoothGrad and its relatives: what is left of a map when the picture is jittered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Iterator, Optional
+
+import numpy as np
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.pixel import GRADIENT
+
+KINDS = ("smoothgrad", "squaregrad", "vargrad")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Maps of noisy copies of the picture made one; M_i is the map of x + e_i, e_i ~ N(0, (level (max x - min x))^2).
+
+    kind: smoothgrad: mean_i M_i; squaregrad: mean_i M_i^2; vargrad: mean_i M_i^2 - (mean_i M_i)^2.
+    https://arxiv.org/abs/1706.03825, https://arxiv.org/abs/1806.10758, https://arxiv.org/abs/1810.03307
+    samples: number of copies. level: 0.1 to 0.2 is usual. seed: the same for every picture, whatever its batch.
+
+    Raises: OptionError.
+    """
+
+    kind: str = "smoothgrad"
+    samples: int = 25
+    level: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise OptionError(f"no noise {self.kind!r}; possible: {', '.join(KINDS)}")
+        if self.samples < 1 or self.level < 0:
+            raise OptionError(f"samples={self.samples}, level={self.level}: at least one sample, no level below 0")
+
+    def copies(self, pictures: np.ndarray) -> Iterator[np.ndarray]:
+        """One noisy copy of all pictures after the other: float32 [..., H, W, C] each."""
+        random = np.random.RandomState(self.seed)
+        axes = (-3, -2, -1)
+        spread = pictures.max(axis=axes, keepdims=True) - pictures.min(axis=axes, keepdims=True)
+        for _ in range(self.samples):
+            yield (pictures + self.level * spread * random.standard_normal(pictures.shape[-3:])).astype(np.float32)
+
+
+class Spread:
+    """Mean and variance of maps that come one by one, in float64."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, map: np.ndarray) -> None:
+        """Take in one more map."""
+        self._count += 1
+        # Welford's way: equal maps give a variance of exactly 0
+        off = map - self._mean
+        self._mean = self._mean + off / self._count
+        self._squares = self._squares + off * (map - self._mean)
+
+    def result(self, kind: str) -> np.ndarray:
+        """What `Noise.kind` asks for: float32."""
+        variance = self._squares / self._count
+        found = {"smoothgrad": self._mean, "squaregrad": variance + self._mean**2, "vargrad": variance}[kind]
+        return np.asarray(found, np.float32)
+
+
+def smooth_gradient(probe: Any, noise: Noise) -> np.ndarray:
+    """The vanilla gradient dy/dx of every target under noise: float32 [T, H, W, C]."""
+    spreads = [Spread() for _ in range(probe.targets)]
+    for inputs in in_chunks(noise.copies(probe.image), probe.chunk):
+        for target, spread in enumerate(spreads):
+            for grad in probe.pixel_grads(GRADIENT, inputs, target):
+                spread.add(grad)
+    return np.stack([spread.result(noise.kind) for spread in spreads])
+
+
+def in_chunks(inputs: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Arrays of one shape, `size` of them stacked at a time."""
+    waiting = []
+    for each in inputs:
+        waiting.append(each)
+        if len(waiting) == size:
+            yield np.stack(waiting)
+            waiting = []
+    if waiting:
+        yield np.stack(waiting)
+
+
+def smoothgrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
+    """SmoothGrad: mean_i dy/dx at x + e_i. https://arxiv.org/abs/1706.03825
+
+    Options: as `Noise`. Returns: float32 [T, H, W, C], signed.
+    """
+    return smooth_gradient(probe, Noise("smoothgrad", samples, level, seed))
+
+
+def squaregrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
+    """SquareGrad: mean_i (dy/dx at x + e_i)^2. https://arxiv.org/abs/1806.10758
+
+    Options: as `Noise`. Returns: float32 [T, H, W, C], >= 0.
+    """
+    return smooth_gradient(probe, Noise("squaregrad", samples, level, seed))
+
+
+def vargrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
+    """VarGrad: the variance of dy/dx over x + e_i. https://arxiv.org/abs/1810.03307
+
+    Options: as `Noise`. Returns: float32 [T, H, W, C], >= 0; 0 where the gradient does not change.
+    """
+    return smooth_gradient(probe, Noise("vargrad", samples, level, seed))
+
+
+def _runs(probe: Any, _layer: Any, samples: int = 25, **_others: Any) -> int:
+    return samples * probe.targets
+
+
+def _row(name: str, summary: str, paper: str, compute: Any, runs: Optional[Any] = _runs) -> IteratedMethod:
+    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=runs, unit=BACKWARD)
+
+
+BACKWARD = "forward and backward passes of the whole net"
+
+NOISE_ROWS = (
+    _row("smoothgrad", "gradient averaged over noisy copies", "https://arxiv.org/abs/1706.03825", smoothgrad),
+    _row("squaregrad", "squared gradient averaged over noisy copies", "https://arxiv.org/abs/1806.10758", squaregrad),
+    _row("vargrad", "variance of the gradient over noisy copies", "https://arxiv.org/abs/1810.03307", vargrad),
+)

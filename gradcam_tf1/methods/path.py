@@ -1,0 +1,191 @@
+"""Methods that add up gradients on a way from a picture that shows nothing to the picture itself.
+
+y(x) is the score of an input x [H, W, C] in the net's own range, x0 the start. By the fundamental theorem of calculus
+the map adds up to y(x) - y(x0), on whatever way (completeness); how far the sum is off is said in the map's notes.
+All maps are float32 [T, H, W, C], signed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Tuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.baselines import Baseline, baseline_input
+from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.noise import BACKWARD, in_chunks
+from gradcam_tf1.methods.pixel import GRADIENT
+
+RULES = ("midpoint", "gauss-legendre")
+BORDERS = ("nearest", "reflect", "constant")
+
+
+def integrated_gradients(
+    probe: Any,
+    _layer: Any,
+    *,
+    baseline: Baseline = "black",
+    steps: int = 50,
+    rule: str = "midpoint",
+    seed: int = 0,
+) -> np.ndarray:
+    """Integrated gradients: (x - x0) * integral over a of dy/dx at x0 + a (x - x0), a = 0..1. arXiv 1703.01365
+
+    https://arxiv.org/abs/1703.01365. For a linear net this is the gradient times (x - x0), exactly.
+    baseline: x0, see `baseline_input`; seed: of the random one. rule: midpoint or gauss-legendre, of `steps` points.
+    Returns: float32 [T, H, W, C], signed. Raises: OptionError.
+    """
+    shares, weights = _points(rule, steps)
+    start = baseline_input(probe, baseline, seed)
+    way = probe.image.astype(np.float64) - start
+    totals = np.zeros((probe.targets, *way.shape))
+    for first in range(0, steps, probe.chunk):
+        part = slice(first, first + probe.chunk)
+        inputs = (start + shares[part, np.newaxis, np.newaxis, np.newaxis] * way).astype(np.float32)
+        for target in range(probe.targets):
+            totals[target] += np.tensordot(weights[part], probe.pixel_grads(GRADIENT, inputs, target), axes=1)
+    return noted(probe, way * totals, start)
+
+
+def _points(rule: str, steps: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Places on 0..1 and their weights, which add up to 1."""
+    _check_steps(steps)
+    if rule not in RULES:
+        raise OptionError(f"no rule {rule!r}; possible: {', '.join(RULES)}")
+    if rule == "midpoint":
+        return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
+    places, weights = np.polynomial.legendre.leggauss(steps)
+    return (places + 1) / 2, weights / 2
+
+
+def blur_ig(
+    probe: Any, _layer: Any, *, max_sigma: float = 50.0, steps: int = 100, border: str = "nearest"
+) -> np.ndarray:
+    """Blur integrated gradients: sum_i dy/dx at (x_i + x_i+1) / 2 * (x_i - x_i+1). arXiv 2004.03383
+
+    https://arxiv.org/abs/2004.03383. The way leads out of focus: x_i is the picture under a Gaussian of
+    i max_sigma / steps pixels, so that no baseline colour is favoured; x0 is the most blurred one.
+    border: what lies beyond the edge: nearest (the edge goes on), reflect, or constant (0 in the net's own range).
+    Returns: float32 [T, H, W, C], signed. Raises: OptionError.
+    """
+    _check_steps(steps)
+    if max_sigma <= 0 or border not in BORDERS:
+        raise OptionError(f"max_sigma={max_sigma}, border={border!r}: above 0, and one of {', '.join(BORDERS)}")
+    maps = np.zeros((probe.targets, *probe.image.shape))
+    for pairs in in_chunks(_blurred_pairs(probe.image, max_sigma, steps, border), probe.chunk):
+        inputs = pairs.mean(axis=1).astype(np.float32)
+        for target in range(probe.targets):
+            maps[target] += (probe.pixel_grads(GRADIENT, inputs, target) * (pairs[:, 0] - pairs[:, 1])).sum(axis=0)
+    return noted(probe, maps, _blurred(probe.image, max_sigma, border))
+
+
+def _blurred_pairs(image: np.ndarray, max_sigma: float, steps: int, border: str) -> Iterator[np.ndarray]:
+    """The ends of each step, the sharper one first: float64 [2, H, W, C] each."""
+    near = image.astype(np.float64)
+    for step in range(1, steps + 1):
+        far = _blurred(image, max_sigma * step / steps, border)
+        yield np.stack([near, far])
+        near = far
+
+
+def _blurred(image: np.ndarray, sigma: float, border: str) -> np.ndarray:
+    return gaussian_filter(image.astype(np.float64), [sigma, sigma, 0], mode=border)
+
+
+def guided_ig(
+    probe: Any,
+    _layer: Any,
+    *,
+    baseline: Baseline = "black",
+    steps: int = 200,
+    fraction: float = 0.25,
+    max_dist: float = 0.02,
+    seed: int = 0,
+) -> np.ndarray:
+    """Guided integrated gradients: sum_i dy/dx at x_i * (x_i+1 - x_i), where the score hardly changes. arXiv 2106.09788
+
+    https://arxiv.org/abs/2106.09788. Every step takes 1 / steps off the L1 distance to x; of the pixels that may still
+    move it moves the `fraction` with the smallest |dy/dx|, so that the way avoids steep, noisy places.
+    max_dist: how far a pixel may be ahead of or behind the straight line, as a share of it: 0 is integrated gradients.
+    baseline, seed: x0, see `baseline_input`. Returns: float32 [T, H, W, C], signed. Raises: OptionError.
+    """
+    _check_steps(steps)
+    if not 0 < fraction <= 1 or not 0 <= max_dist <= 1:
+        raise OptionError(f"fraction={fraction}, max_dist={max_dist}: shares, 0..1, and fraction above 0")
+    start = baseline_input(probe, baseline, seed)
+    maps = []
+    for target in range(probe.targets):
+        here = start.astype(np.float64)
+        total = np.zeros(here.shape)
+        for step in range(1, steps + 1):
+            grad = probe.pixel_grads(GRADIENT, here[np.newaxis].astype(np.float32), target)[0].astype(np.float64)
+            there = _guided_step(here, start, probe.image, np.abs(grad), (step / steps, max_dist, fraction))
+            total += grad * (there - here)
+            here = there
+        maps.append(total)
+    return noted(probe, np.stack(maps), start)
+
+
+def _guided_step(
+    here: np.ndarray, start: np.ndarray, goal: np.ndarray, steepness: np.ndarray, how: Tuple[float, float, float]
+) -> np.ndarray:
+    """The next place on the way: `share` of it done, by the least steep pixels. All arrays [H, W, C]."""
+    share, max_dist, fraction = how
+    way = goal.astype(np.float64) - start
+    lowest, highest = start + max(share - max_dist, 0) * way, start + min(share + max_dist, 1) * way
+    left = (1 - share) * np.abs(way).sum()
+    # towards the goal, whichever way that is for a pixel: none may be behind `lowest`
+    there = np.where((here - lowest) * np.sign(way) < 0, lowest, here)
+    surplus = np.abs(goal - there).sum() - left
+    tolerance = 1e-9 * max(1.0, left)
+    while surplus > tolerance:
+        movable = there != highest
+        if not movable.any():
+            break
+        ranked = np.where(movable, steepness, np.inf).ravel()
+        threshold = np.partition(ranked, int(fraction * (ranked.size - 1)))[int(fraction * (ranked.size - 1))]
+        chosen = movable & (steepness <= threshold)
+        reach = np.abs(highest - there)[chosen].sum()
+        part = min(1.0, surplus / reach) if reach > 0 else 1.0
+        # all the way is set, not added up, so that those pixels are known to be there
+        there = np.where(chosen, highest if part == 1.0 else there + part * (highest - there), there)
+        surplus = np.abs(goal - there).sum() - left if part == 1.0 else 0.0
+    return there
+
+
+def noted(probe: Any, maps: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The maps as float32, after noting how well each adds up to y(x) - y(x0). maps: [T, H, W, C]."""
+    reached, started = probe.scores(np.stack([probe.image, start]).astype(np.float32))
+    for target, (map, rise) in enumerate(zip(maps, (reached - started).astype(np.float64))):
+        off = map.sum() - rise
+        share = f", {abs(off / rise):.1%} off" if rise else ""
+        probe.note(target, f"completeness: the map adds up to {map.sum():.4g}, the score rises by {rise:.4g}{share}")
+    return maps.astype(np.float32)
+
+
+def _check_steps(steps: int) -> None:
+    if steps < 1:
+        raise OptionError(f"steps={steps}: at least one")
+
+
+def _runs(default: int) -> Any:
+    return lambda probe, _layer, steps=default, **_others: steps * probe.targets + 2
+
+
+def _row(name: str, summary: str, paper: str, compute: Any, steps: int) -> IteratedMethod:
+    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=_runs(steps), unit=BACKWARD)
+
+
+PATH_ROWS = (
+    _row(
+        "integrated_gradients",
+        "gradients from a baseline to the picture",
+        "https://arxiv.org/abs/1703.01365",
+        integrated_gradients,
+        50,
+    ),
+    _row("blur_ig", "gradients from out of focus to sharp", "https://arxiv.org/abs/2004.03383", blur_ig, 100),
+    _row("guided_ig", "gradients where the score hardly moves", "https://arxiv.org/abs/2106.09788", guided_ig, 200),
+)
