@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.tf_runtime import tf
 
 IMAGES = np.random.RandomState(0).rand(2, 12, 10, 3).astype(np.float32)
@@ -51,6 +52,17 @@ def net_session(**options):
         build_net(**options)
         session.run(tf.global_variables_initializer())
         yield session
+
+
+@contextmanager
+def control_flow(version):
+    """The old control flow (Switch, Merge, Enter) or the new one (If, While with functions), put back afterwards."""
+    switch = {1: tf.disable_control_flow_v2, 2: tf.enable_control_flow_v2}
+    switch[version]()
+    try:
+        yield
+    finally:
+        switch[2 if runtime.IS_TF2 else 1]()
 
 
 def logits_of(model, images=IMAGES, input_name=INPUT, logits=LOGITS, feed=None):

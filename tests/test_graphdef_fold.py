@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
-from loader_nets import IMAGES, INPUT, LOGITS, build_net, logits_of, net_session, op_types
+from loader_nets import IMAGES, INPUT, LOGITS, build_net, control_flow, logits_of, net_session, op_types
 
-from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef import fold as folding
 from gradcam_tf1.graphdef.restore import parse_slices
@@ -18,17 +15,6 @@ from gradcam_tf1.tf_runtime import tf
 
 HANDLES = {"VariableV2", "VarHandleOp", "ReadVariableOp", "ResourceGather", "RefSwitch", "RefEnter", "VariableShape"}
 VECTORS = np.random.RandomState(5).rand(2, 3).astype(np.float32)
-
-
-@contextmanager
-def control_flow(version):
-    """The old control flow (Switch, Merge, Enter) or the new one (If, While with functions), put back afterwards."""
-    switch = {1: tf.disable_control_flow_v2, 2: tf.enable_control_flow_v2}
-    switch[version]()
-    try:
-        yield
-    finally:
-        switch[2 if runtime.IS_TF2 else 1]()
 
 
 def variable(name, shape, resource):
@@ -87,7 +73,26 @@ def handle_through_identity(images, resource):
     return tf.matmul(images, kernel)
 
 
-NETS = [conditional, nested_conditional, loop, two_calls_of_one_function, gather, handle_through_identity]
+def handle_through_loop(images, resource):
+    """The handle itself goes round, and is read from what the loop gives back."""
+    kernel = variable("kernel", [3, 4], resource)
+    if resource:
+        rounds = tf.while_loop(
+            lambda index, _: index < 3, lambda index, handle: [index + 1, handle], [0, kernel.handle]
+        )
+        kernel = tf.raw_ops.ReadVariableOp(resource=rounds[1], dtype=tf.float32)
+    return tf.matmul(images, kernel)
+
+
+NETS = [
+    conditional,
+    nested_conditional,
+    loop,
+    two_calls_of_one_function,
+    gather,
+    handle_through_identity,
+    handle_through_loop,
+]
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -104,6 +109,28 @@ def test_values_follow_their_handles(net, resource, version):
     inner = {node.op for function in model.graph_def.library.function for node in function.node_def}
     assert not (op_types(model) | inner) & HANDLES
     np.testing.assert_array_equal(logits_of(model, VECTORS, logits="out:0"), wanted)
+
+
+def test_function_that_returns_what_it_read():
+    """A body without the identity that TensorFlow puts there: the name of the read's output changes in `ret`, too."""
+    graph_def = tf.GraphDef()
+    function = graph_def.library.function.add()
+    function.signature.name = "read_it"
+    function.signature.input_arg.add(name="handle", type=tf.resource.as_datatype_enum)
+    function.signature.output_arg.add(name="value", type=tf.float32.as_datatype_enum)
+    function.node_def.add(name="read", op="ReadVariableOp", input=["handle"]).attr["dtype"].type = 1
+    function.ret["value"] = "read:value:0"
+    handle = graph_def.node.add(name="kernel", op="VarHandleOp")
+    handle.attr["dtype"].type = 1
+    handle.attr["shape"].shape.dim.add().size = 3
+    call = graph_def.node.add(name="out", op="PartitionedCall", input=["kernel"])
+    call.attr["f"].func.name = "read_it"
+    call.attr["Tin"].list.type.append(tf.resource.as_datatype_enum)
+    call.attr["Tout"].list.type.append(1)
+    folding.fold(graph_def, lambda names: {"kernel": np.float32([1, 2, 3])})
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+        tf.import_graph_def(graph_def, name="")
+        np.testing.assert_array_equal(session.run("out:0"), [1, 2, 3])
 
 
 def test_gradients_pass_through_the_folded_control_flow():

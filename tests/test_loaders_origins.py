@@ -163,10 +163,23 @@ def test_saver_with_other_names_and_the_right_one_of_two_savers(tmp_path):
     with net_session(training=True) as session, session.graph.as_default():
         wanted = session.run(LOGITS, {INPUT: IMAGES})
         by_name = {variable.op.name: variable for variable in tf.global_variables()}
-        tf.train.Saver(by_name, name="other")
         swapped = {**by_name, "conv/beta": by_name["conv/gamma"], "conv/gamma": by_name["conv/beta"]}
-        prefix = tf.train.Saver(swapped).save(session, str(tmp_path / "renamed"))
+        saver = tf.train.Saver(swapped)
+        tf.train.Saver(by_name, name="other")
+        prefix = saver.save(session, str(tmp_path / "renamed"))
     np.testing.assert_array_equal(logits_of(load(prefix)), wanted)
+
+
+def test_variables_under_the_names_they_share(tmp_path):
+    """A graph imported into a scope, without a saver: its handles still say which variables they mean."""
+    with net_session(resource=True) as session:
+        wanted = session.run(LOGITS, {INPUT: IMAGES})
+        graph_def = session.graph.as_graph_def()
+        prefix = save_checkpoint(session, tmp_path, meta=False)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="net")
+        tf.train.export_meta_graph(prefix + ".meta", graph=graph)
+    np.testing.assert_array_equal(logits_of(load(prefix), IMAGES, "net/" + INPUT, "net/" + LOGITS), wanted)
 
 
 def test_moving_averages_are_taken_where_they_are_all_there_is(tmp_path):

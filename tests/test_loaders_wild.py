@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from loader_nets import IMAGES, INPUT, LOGITS, build_net, logits_of
+from loader_nets import IMAGES, INPUT, LOGITS, build_net, control_flow, logits_of
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
@@ -67,14 +67,16 @@ def clear_devices(graph):
     return copy
 
 
-def test_training_batch_norm_by_placeholder(tmp_path):
+@pytest.mark.parametrize("version", [1, 2])
+def test_training_batch_norm_by_placeholder(version, tmp_path):
     """The usual conv + batch_normalization(training=placeholder): both ways of it, as in its own session."""
     graph = tf.Graph()
-    with graph.as_default(), tf.Session(graph=graph) as session:
+    with control_flow(version), graph.as_default(), tf.Session(graph=graph) as session:
         images = tf.placeholder(tf.float32, [None, 12, 10, 3], "images")
         training = tf.placeholder(tf.bool, [], "is_training")
         gamma, beta = tf.get_variable("gamma", [3], initializer=tf.ones_initializer()), tf.get_variable("beta", [3])
-        mean, variance = tf.get_variable("mean", [3]), tf.get_variable("variance", initializer=np.float32([1, 2, 3]))
+        with tf.variable_scope("moving", use_resource=version == 2):  # functions cannot take references
+            mean, variance = tf.get_variable("mean", [3]), tf.get_variable("var", initializer=np.float32([1, 2, 3]))
 
         def batch_statistics():
             result, batch_mean, batch_variance = tf.nn.fused_batch_norm(images, gamma, beta, is_training=True)

@@ -86,9 +86,7 @@ def follow_handles(graph_def: Any, handles: Dict[str, int]) -> None:
 
 class _Follower:
     def __init__(self, library: Any) -> None:
-        self.library = library
         self.functions = {function.signature.name: function for function in library.function}
-        self.private: Set[str] = set()
 
     def follow(self, body: _Body, start: str, dtype: int) -> Set[str]:
         """Adapt the users of one handle; all the texts under which the value travels on."""
@@ -121,13 +119,10 @@ class _Follower:
 
     def _adapt_call(self, node: Any, positions: List[int], dtype: int) -> Tuple[Output, ...]:
         if node.op not in _CALLS:  # a node whose op is a function of the library
-            node.op = self._own(node.op)
             for position in positions:
                 self._specialise(node.op, position, dtype)
             return ()
         call = _CALLS[node.op]
-        for attribute in call.functions:
-            node.attr[attribute].func.name = self._own(node.attr[attribute].func.name)
         for position in positions:
             argument = position - call.skipped
             node.attr[call.types].list.type[argument] = dtype
@@ -135,24 +130,17 @@ class _Follower:
                 self._specialise(node.attr[attribute].func.name, argument, dtype)
         if not call.returns:
             return ()
-        if "output_shapes" in node.attr:  # the handle was a scalar, the value is not
-            del node.attr["output_shapes"]
+        shapes = node.attr["output_shapes"].list.shape
+        for position in positions if shapes else ():  # the handle was a scalar, the value is not
+            shapes[position].Clear()
+            shapes[position].unknown_rank = True
         return tuple(("output", position, position) for position in positions)
 
-    def _own(self, name: str) -> str:
-        """A copy of a function for this caller alone: other callers may pass other types."""
-        if name in self.private:
-            return name
-        own = f"{name}_values_{len(self.private)}"
-        copy = self.library.function.add()
-        copy.CopyFrom(self.functions[name])
-        copy.signature.name = own
-        self.functions[own] = copy
-        self.private.add(own)
-        return own
-
     def _specialise(self, name: str, position: int, dtype: int) -> None:
-        """Make one argument of a function take the value where it took the handle."""
+        """Make one argument of a function take the value where it took the handle.
+
+        In place, for all callers: a body reads a handle as one type, and every variable is folded.
+        """
         function = self.functions[name]
         argument = function.signature.input_arg[position]
         if argument.type == dtype:
