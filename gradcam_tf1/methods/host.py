@@ -111,7 +111,7 @@ def _first_component(similarity: np.ndarray) -> np.ndarray:
     means = similarity.mean(axis=0)
     last = len(similarity) - 1
     values, vectors = eigh(similarity - means - means[:, np.newaxis] + means.mean(), subset_by_index=[last, last])
-    rounding = len(similarity) * np.finfo(np.float64).eps * np.abs(similarity).max()
+    rounding = 8 * len(similarity) * np.finfo(np.float64).eps * np.abs(similarity).max()
     return np.sqrt(values[0]) * vectors[:, 0] if values[0] > rounding else np.zeros(len(similarity))
 
 
