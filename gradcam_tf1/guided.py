@@ -36,7 +36,7 @@ _PREFIX = "GradcamTf1"
 
 _switch = threading.local()
 
-OwnGradient = Callable[[tf.Operation, tf.Tensor], Any]
+OwnGradient = Callable[["tf.Operation", "tf.Tensor"], Any]  # in quotes: this line must not import TensorFlow
 
 
 class Reached:

@@ -148,6 +148,25 @@ def in_catch_warnings(tree: ast.AST) -> Set[ast.AST]:
     return {node for block in caught for node in ast.walk(block)}
 
 
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of a module that run when it is imported: no bodies of functions, no annotations."""
+    if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+        parts = [*getattr(node, "decorator_list", []), *node.args.defaults, *filter(None, node.args.kw_defaults)]
+    elif isinstance(node, ast.AnnAssign):
+        parts = [node.value] if node.value else []
+    else:
+        yield node
+        parts = list(ast.iter_child_nodes(node))
+    for part in parts:
+        yield from run_at_import(part)
+
+
+def tensorflow_at_import(item: Module) -> List[str]:
+    """`tf` is lazy: reading an attribute of it while a module is imported imports TensorFlow after all."""
+    uses = [node for node in run_at_import(item.tree) if isinstance(node, ast.Attribute) and called(node)[:3] == "tf."]
+    return [f"{item.name}:{node.lineno}: {called(node)} at import" for node in uses]
+
+
 def habit_problems(item: Module) -> List[str]:
     problems = []
     restored = in_catch_warnings(item.tree)
@@ -167,6 +186,7 @@ def habit_problems(item: Module) -> List[str]:
             found = "use of sys.path"
         if found:
             problems.append(f"{item.name}:{node.lineno}: {found}")
+    problems += tensorflow_at_import(item)
     if item.text.count("\n") > MAX_LINES:
         problems.append(f"{item.name}: {item.text.count(chr(10))} lines, more than {MAX_LINES}")
     return problems
@@ -204,6 +224,8 @@ BROKEN = {
     "import pickle\nx = pickle.load(f)": ":2: call of pickle.load",
     "try:\n    pass\nexcept:\n    pass": ":3: bare except",
     "assert x": ":1: assert",
+    "Rule = Callable[[tf.Tensor], tf.Tensor]": ":1: tf.Tensor at import",
+    "def f(x: tf.Tensor, kind=tf.float32):\n    pass": ":1: tf.float32 at import",
     "import warnings\nwarnings.simplefilter('ignore')": ":2: call of warnings.simplefilter outside catch_warnings",
     "import sys\nsys.path.insert(0, '..')": ":2: use of sys.path",
     "x = 1\n" * (MAX_LINES + 1): f"{MAX_LINES + 1} lines",
@@ -220,6 +242,11 @@ def test_a_light_module_stays_light():
     assert import_problems(module("gradcam_tf1.errors", "import cv2")) == [
         "gradcam_tf1.errors: imports cv2, but is a light module"
     ]
+
+
+def test_tensorflow_may_be_named_in_annotations_and_functions():
+    text = "def f(x: tf.Tensor) -> tf.Tensor:\n    return tf.nn.relu(x)\n\nclass A:\n    y: tf.Tensor"
+    assert habit_problems(module("gradcam_tf1.labels", text)) == []
 
 
 def test_warnings_may_be_filtered_where_the_filter_ends():
