@@ -98,6 +98,12 @@ def test_no_gradient_to_the_pixels_only(graph):
     assert "no gradient leads from the logits to the pixels: 'frozen' (StopGradient)" in only_warning(graph)
 
 
+def test_no_gradient_through_a_loop(graph):
+    x = tf.raw_ops.Exit(data=tf.nn.relu(tf.raw_ops.Enter(data=pictures(), frame_name="loop")), name="left")
+    classifier(x)
+    assert "no gradient leads from the logits to the pixels: 'left' (Exit)" in only_warning(graph)
+
+
 def test_a_side_path_without_gradient_is_no_warning(graph):
     x = two_layers(pictures())
     classify(x + tf.stop_gradient(x))

@@ -52,6 +52,7 @@ def runs(graph):
         ("is_inference", True),
         ("test_mode", True),
         ("eval", True),
+        ("train_or_eval", False),
         ("is_training/Placeholder", False),
     ],
 )

@@ -72,6 +72,13 @@ def test_transposed_inside_is_channels_last_outside(graph):
     assert bind(back).layers[-1].channels_last
 
 
+def test_the_shape_is_believed_before_a_far_convolution(graph):
+    x = pictures(None, 3, 16, 16)
+    classifier(tf.stack(tf.unstack(x, axis=1), axis=-1))
+    binding = bind(graph)
+    assert (binding.input_channels_last, binding.channels, binding.image_size) == (False, 3, (16, 16))
+
+
 def test_uint8_pictures_resized_in_the_graph(graph):
     x = pictures(1, None, None, 3, dtype=tf.uint8)
     small = tf.image.resize_bilinear(tf.cast(x, tf.float32), [16, 16])

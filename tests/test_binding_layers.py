@@ -81,6 +81,16 @@ def test_activations_in_one_op_and_in_many(graph, kind, normalised):
     assert maps(graph) == ["act:0"]
 
 
+def test_swish_with_its_own_gradient(graph):
+    """Custom gradients wrap the op's output and its input in one IdentityN; only the output goes on."""
+    x = conv(pictures(), 8)
+    finish(tf.identity_n([x * tf.nn.sigmoid(x), x], name="swish")[0])
+    binding = bind(graph)
+    with tf.Session() as sess:
+        bound, act = sess.run([binding.layer, "swish:0"], {binding.input: np.ones([1, 16, 16, 3])})
+    np.testing.assert_array_equal(bound, act)
+
+
 def test_folded_batch_norm_and_identities_belong_to_the_block(graph):
     x = tf.nn.conv2d(pictures(), weights(3, 3, 3, 8), [1, 1, 1, 1], "SAME", name="conv")
     x = tf.identity(tf.add(tf.multiply(x, weights(8)), weights(8)), name="bn")
@@ -180,6 +190,14 @@ def test_squeezed_maps_of_one_position_are_no_feature_maps(graph):
     gate = tf.nn.sigmoid(conv(conv_relu(squeezed, 2, 1, 8, name="down"), 8, 1, 2, name="up"))
     x = conv_relu(tf.multiply(x, gate, name="scaled"), 8, inputs=8, name="after")
     finish(x)
+    assert maps(graph) == ["conv/Relu:0", "after/Relu:0"]
+
+
+def test_squeezed_maps_of_unknown_rank_are_no_feature_maps_either(graph):
+    x = tf.placeholder_with_default(conv_relu(pictures(), 8), None)
+    gate = tf.reduce_mean(x, [1, 2], keepdims=True)
+    gate = tf.nn.sigmoid(conv(conv_relu(gate, 2, 1, 8, name="down"), 8, 1, 2, name="up"))
+    finish(conv_relu(x * gate, 8, inputs=8, name="after"))
     assert maps(graph) == ["conv/Relu:0", "after/Relu:0"]
 
 

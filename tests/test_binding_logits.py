@@ -169,6 +169,42 @@ def test_auxiliary_head_loses_to_the_deeper_one(graph):
     assert "aux/BiasAdd:0" in binding.reasons["logits"]
 
 
+def test_calm_auxiliary_head_loses_to_a_main_head_with_dropout(graph):
+    x = conv_relu(pictures(), 8, name="conv0")
+    tf.nn.softmax(dense(pooled(x, name="aux_gap"), 5, 8, name="aux"))
+    for k in (1, 2, 3):
+        x = conv_relu(x, 8, inputs=8, name=f"conv{k}")
+    tf.nn.softmax(dense(tf.nn.dropout(pooled(x), rate=0.5), 5, 8, name="main"))
+    assert bind(graph).logits == "main/BiasAdd:0"
+
+
+def test_losses_per_picture_are_no_scores(graph):
+    labels = tf.placeholder(tf.float32, [None, 5], name="y_true")
+    scores = dense(pooled(two_layers(pictures())), 5, 8)
+    tf.reduce_sum(tf.squared_difference(scores, labels), 1, name="loss")
+    assert bound(graph) == ("dense/BiasAdd:0", None)
+
+
+def test_softmax_over_positions_keeps_its_flattening(graph):
+    x = conv(two_layers(pictures()), 2, 1, 8, name="heat")
+    flat = tf.reshape(x, tf.stack([tf.shape(x)[0], -1]), name="flat")
+    tf.nn.softmax(tf.placeholder_with_default(flat, [None, None]), name="where")
+    assert bind(graph).logits in ("flat:0", "PlaceholderWithDefault:0")
+
+
+def test_vector_with_one_score_per_picture(graph):
+    tf.nn.sigmoid(tf.squeeze(dense(pooled(two_layers(pictures())), 1, 8), [1], name="score"), name="prob")
+    binding = bind(graph)
+    assert (binding.logits, binding.probabilities, binding.classes) == ("score:0", "prob:0", 1)
+
+
+def test_vector_of_classes_where_there_is_no_batch(graph):
+    x = two_layers(tf.expand_dims(pictures(16, 16, 3), 0))
+    tf.nn.softmax(tf.reshape(dense(pooled(x), 5, 8), [5], name="scores"))
+    binding = bind(graph)
+    assert (binding.has_batch_axis, binding.classes) == (False, 5)
+
+
 def test_batch_norm_updates_and_summaries_are_no_outputs(graph):
     x = two_layers(pictures())
     mean, variance = tf.nn.moments(x, [0, 1, 2])

@@ -26,6 +26,7 @@ from gradcam_tf1.errors import BindingError
 
 # how strongly a way of being used says "these are class scores"
 _SOFTMAX, _SIGMOID, _LOSS, _DECISION, _OUTPUT = 5, 4, 5, 3, 1
+_MOST_OUTPUTS = 40
 
 
 @dataclass(frozen=True)
@@ -67,20 +68,17 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
 
 
 def _rank(walk: Walk, head: Head, convolutions: int) -> Tuple[Any, ...]:
-    calm = not _trains(walk, head.scores)
+    before = walk.makers(walk.upstream([head.scores]))
+    calm = not any(RANDOM.match(op.type) or uses_batch_statistics(walk, op) for op in before)
+    layers = sum(op.type in WEIGHTED for op in before)
     classes = class_count(walk, head.scores) or 0
-    return head.declared, calm, head.strength, convolutions, classes, -walk.position[walk.maker[head.scores].name]
+    place = walk.position[walk.maker[head.scores].name]
+    return head.declared, calm, head.strength, convolutions, layers, classes, -place
 
 
 def _convolutions(walk: Walk, sources: Sequence[Source], scores: str) -> int:
     before = walk.upstream([scores])
     return max([convolutions_between(walk, s.tensor, before) for s in sources if s.tensor in before] or [0])
-
-
-def _trains(walk: Walk, scores: str) -> bool:
-    """Whether dropout or batch statistics are at work on the way to the scores."""
-    ops = walk.makers(walk.upstream([scores]))
-    return any(RANDOM.match(op.type) or uses_batch_statistics(walk, op) for op in ops)
 
 
 def _complete(best: Head, same: Sequence[Head], others: Sequence[Head]) -> Head:
@@ -206,10 +204,12 @@ def _joined(walk: Walk, heads: Sequence[Head], net: Set[str]) -> List[Head]:
 
 def _outputs(walk: Walk, net: Set[str], inner: Set[str]) -> List[Head]:
     """What the graph puts out without any further use: vectors or maps of floats that depend on the pictures."""
-    heads = []
-    for name in net:
-        rank, dims = walk.rank(name), walk.dims(name)
-        if name in inner or not walk.is_float(name) or rank == 0 or walk.maker[name].type == "Switch":
+    heads: List[Head] = []
+    for name in sorted(net - inner, key=lambda name: walk.position[walk.maker[name].name], reverse=True):
+        rank, dims, op = walk.rank(name), walk.dims(name), walk.maker[name]
+        if not walk.is_float(name) or rank == 0 or op.type == "Switch" or len(heads) == _MOST_OUTPUTS:
+            continue
+        if any(out in inner for out in walk.outputs[op.name]):  # a by-product of an op inside the net
             continue
         if rank == 1 and dims and dims[0] not in (None, 1):  # statistics over the pictures, not scores of pictures
             continue
