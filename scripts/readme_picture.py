@@ -21,9 +21,14 @@ HEIGHT, GAP, TITLE = 240, 8, 26
 
 
 def chosen() -> List[Scene]:
-    """The two scenes of the same shape that have a star and a ring in them, most objects first."""
-    both = [scene for scene in demo_scenes() if {"star", "ring"} <= set(scene.boxes) and scene.size == (240, 320)]
-    return sorted(both, key=lambda scene: -len(scene.boxes))[:2]
+    """Two scenes of one shape: the one with a star and a ring, and of the others the one with most objects."""
+    wide = [scene for scene in demo_scenes() if scene.size == (HEIGHT, 320)]
+    return sorted(wide, key=lambda scene: (not {"star", "ring"} <= set(scene.boxes), -len(scene.boxes)))[:2]
+
+
+def asked(scene: Scene) -> List[str]:
+    """Two of its objects, star and ring before others."""
+    return sorted(scene.boxes, key=lambda name: (name not in ("star", "ring"), name != "star", name))[:2]
 
 
 def titled(picture: np.ndarray, title: str) -> np.ndarray:
@@ -35,11 +40,12 @@ def titled(picture: np.ndarray, title: str) -> np.ndarray:
 
 def row(net: GradCamGraph, scene: Scene) -> np.ndarray:
     picture = read_image(scene.path)
-    explanation = net.explain([picture], ["star", "ring"], ["gradcam", "guided_gradcam"])
+    names = asked(scene)
+    explanation = net.explain([picture], names, ["gradcam", "guided_gradcam"])
     tiles = [titled(picture, "the picture")]
-    for t, name in enumerate(["star", "ring"]):
+    for t, name in enumerate(names):
         tiles.append(titled(overlay(picture, normalize(explanation.placed("gradcam", 0, t))), f"asked for: {name}"))
-    tiles.append(titled(guided_picture(explanation.placed("guided_gradcam", 0, 0)), "guided: star"))
+    tiles.append(titled(guided_picture(explanation.placed("guided_gradcam", 0, 0)), f"guided Grad-CAM: {names[0]}"))
     gap = np.full((TITLE + HEIGHT, GAP, 3), 255, np.uint8)
     return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
 
