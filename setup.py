@@ -41,6 +41,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "xrai": ["scikit-image>=0.19"],
         "test": ["pytest", "pytest-xdist", "saliency", "hypothesis"],
         "lint": ["ruff", "mypy"],
     },

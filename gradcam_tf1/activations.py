@@ -93,9 +93,14 @@ def find_composite(op: tf.Operation) -> Optional[Composite]:
 
 def activations_between(score: tf.Tensor, start: tf.Tensor) -> Dict[str, int]:
     """How often each op type of ALONE and OTHERS stands on the way from `start` to `score`."""
+    return dict(Counter(op.type for op in ops_between(score, start) if op.type in ALONE + OTHERS))
+
+
+def ops_between(score: tf.Tensor, start: tf.Tensor) -> List[tf.Operation]:
+    """The ops on all ways from `start` to `score`, both ends' own ops included, in the order of the graph."""
     after = _closure([start.op], lambda op: [c for output in op.outputs for c in output.consumers()])
     before = _closure([score.op], lambda op: [tensor.op for tensor in op.inputs])
-    return dict(Counter(op.type for op in after & before if op.type in ALONE + OTHERS))
+    return [op for op in score.graph.get_operations() if op in after and op in before]
 
 
 def _closure(ops: List[tf.Operation], following: Callable[[tf.Operation], List[tf.Operation]]) -> Set[tf.Operation]:

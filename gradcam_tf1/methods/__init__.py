@@ -6,14 +6,16 @@ from typing import Dict, List, Sequence, Tuple, Union
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.families import Method
+from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
 from gradcam_tf1.methods.host import HOST_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
 from gradcam_tf1.methods.smooth import SMOOTH_ROWS
+from gradcam_tf1.methods.xrai import XRAI_ROWS
 
-_ROWS: Tuple[Method, ...] = (*LAYER_ROWS, *HOST_ROWS, *SMOOTH_ROWS, *PIXEL_ROWS, *NOISE_ROWS, *PATH_ROWS)
+_ROWS: Tuple[Method, ...] = (*LAYER_ROWS, *HOST_ROWS, *SMOOTH_ROWS, *PIXEL_ROWS, *NOISE_ROWS, *PATH_ROWS, *XRAI_ROWS, *FULLGRAD_ROWS)
 
 METHODS: Dict[str, Method] = {row.name: row for row in _ROWS}
 

@@ -46,7 +46,7 @@ def integrated_gradients(
         inputs = (start + shares[part, np.newaxis, np.newaxis, np.newaxis] * way).astype(np.float32)
         for target in range(probe.targets):
             totals[target] += np.tensordot(weights[part], probe.pixel_grads(GRADIENT, inputs, target), axes=1)
-    return noted(probe, way * totals, start)
+    return noted(probe, way * totals, start, _named(baseline))
 
 
 def _points(rule: str, steps: int) -> Tuple[np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ def blur_ig(
         inputs = pairs.mean(axis=1).astype(np.float32)
         for target in range(probe.targets):
             maps[target] += (probe.pixel_grads(GRADIENT, inputs, target) * (pairs[:, 0] - pairs[:, 1])).sum(axis=0)
-    return noted(probe, maps, _blurred(probe.image, max_sigma, border))
+    return noted(probe, maps, _blurred(probe.image, max_sigma, border), "out of focus")
 
 
 def _blurred_pairs(image: np.ndarray, max_sigma: float, steps: int, border: str) -> Iterator[np.ndarray]:
@@ -125,7 +125,7 @@ def guided_ig(
             total += grad * (there - here)
             here = there
         maps.append(total)
-    return noted(probe, np.stack(maps), start)
+    return noted(probe, np.stack(maps), start, _named(baseline))
 
 
 def _guided_step(
@@ -155,14 +155,19 @@ def _guided_step(
     return there
 
 
-def noted(probe: Any, maps: np.ndarray, start: np.ndarray) -> np.ndarray:
+def noted(probe: Any, maps: np.ndarray, start: np.ndarray, name: str) -> np.ndarray:
     """The maps as float32, after noting how well each adds up to y(x) - y(x0). maps: [T, H, W, C]."""
     reached, started = probe.scores(np.stack([probe.image, start]).astype(np.float32))
     for target, (map, rise) in enumerate(zip(maps, (reached - started).astype(np.float64))):
         off = map.sum() - rise
         share = f", {abs(off / rise):.1%} off" if rise else ""
-        probe.note(target, f"completeness: the map adds up to {map.sum():.4g}, the score rises by {rise:.4g}{share}")
+        gain = f"the score rises by {rise:.4g} from {name}"
+        probe.note(target, f"completeness: the map adds up to {map.sum():.4g}, {gain}{share}")
     return maps.astype(np.float32)
+
+
+def _named(baseline: Baseline) -> str:
+    return baseline if isinstance(baseline, str) else "the given picture"
 
 
 def _check_steps(steps: int) -> None:

@@ -1,0 +1,114 @@
+"""FullGrad: what the pixels and every bias of the net add to the score."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+import numpy as np
+
+from gradcam_tf1.activations import ops_between
+from gradcam_tf1.geometry import upsample
+from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.noise import BACKWARD
+from gradcam_tf1.tf_runtime import tf
+
+# ops f of one input, value by value, for which f(x) - f'(x) x can be other than 0
+_BIASED = {
+    "BiasAdd", "Add", "AddV2", "Sub", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3",
+    "BatchNormWithGlobalNormalization", "Relu6", "Elu", "Selu", "Softplus", "Sigmoid", "Tanh", "Maximum", "Minimum",
+    "ClipByValue",
+}  # fmt: skip
+
+
+def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
+    """FullGrad: psi(x * dy/dx) + sum over biases b of psi(b * dy/db), summed over channels. arXiv 1905.00780
+
+    https://arxiv.org/abs/1905.00780. psi: the magnitude, brought to 0..1, upsampled. The biases are those of
+    convolutions and batch norms (beta - mean gamma / deviation), any constant that is added, and, for an activation f
+    that is no straight line on each side of zero, f(x) - f'(x) x. Dense biases have no place on the picture.
+    Without psi, all parts add up to the score exactly: y = <x, dy/dx> + sum_b <b, dy/db>; the notes say how nearly.
+    Returns: float32 [T, H, W], >= 0.
+    """
+    image = probe.image[np.newaxis]
+    maps = []
+    for target in range(probe.targets):
+        found = probe.evaluate(full_gradient, image, target)
+        total = float(found.pop("total")[0])
+        score = float(probe.scores(image)[0, target])
+        share = f", {abs(total - score) / abs(score):.1%} off" if score else ""
+        count = int(found.pop("parts")[0])
+        probe.note(
+            target, f"completeness: input and {count} biases add up to {total:.4g}, the score is {score:.4g}{share}"
+        )
+        maps.append(sum(upsample(part[0], image.shape[1:3]) for part in found.values()))
+    return np.stack(maps)
+
+
+def full_gradient(score: tf.Tensor, pixels: tf.Tensor) -> Dict[Any, tf.Tensor]:
+    """The decomposition as ops.
+
+    Args: score: [N]. pixels: [N, H, W, C], or with the channels first, or without the image axis.
+    Returns: "total": the sum of all parts, [N]; "parts": the number of biases, [N]; and for the input and each bias
+    that has positions its magnitudes in 0..1, summed over the channels: [N, h, w].
+    """
+    way = dict.fromkeys(ops_between(score, pixels))
+    biases = [(op, _bias(op, way)) for op in way if op.type in _BIASED]
+    found = [(op, bias) for op, bias in biases if bias is not None]
+    grads = tf.gradients(score, [pixels, *(op.outputs[0] for op, _ in found)])
+    parts = [(pixels, pixels * grads[0])]
+    parts += [(op.outputs[0], bias * grad) for (op, bias), grad in zip(found, grads[1:]) if grad is not None]
+    images = tf.shape(score)[0]
+    sums = [tf.reduce_sum(tf.reshape(tf.cast(part, tf.float32), [images, -1]), axis=1) for _, part in parts]
+    answer: Dict[Any, tf.Tensor] = {"total": tf.add_n(sums), "parts": tf.fill([images], len(parts) - 1)}
+    for number, (tensor, part) in enumerate(parts):
+        if part.shape.rank == 4 or number == 0:
+            answer[number] = _magnitudes(_batched(part), _channel_axis(tensor))
+    return answer
+
+
+def _bias(op: tf.Operation, way: Dict[tf.Operation, None]) -> Optional[tf.Tensor]:
+    """f(x) - f'(x) x of an op with one input that depends on the picture; None for a sum of two such."""
+    data = [tensor for tensor in op.inputs if tensor.op in way]
+    if len(data) != 1:
+        return None
+    result = op.outputs[0]
+    return result - tf.gradients(result, data[0])[0] * data[0]
+
+
+def _magnitudes(part: tf.Tensor, channels: int) -> tf.Tensor:
+    """|part| brought to 0..1 within each image, summed over the channels: [N, h, w]."""
+    sizes = tf.abs(tf.cast(part, tf.float32))
+    low, high = (reduce(sizes, axis=[1, 2, 3], keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
+    return tf.reduce_sum(tf.math.divide_no_nan(sizes - low, high - low), axis=channels)
+
+
+def _batched(tensor: tf.Tensor) -> tf.Tensor:
+    return tensor[tf.newaxis] if tensor.shape.rank == 3 else tensor
+
+
+def _channel_axis(tensor: tf.Tensor) -> int:
+    """3, or 1 where the op that made the layout says NCHW or, for a picture, its shape does."""
+    op = tensor.op
+    while "data_format" not in op.node_def.attr:
+        if op.type in ("Transpose", "Reshape") or not op.inputs:
+            sides = _batched(tensor).shape.as_list()
+            return 1 if sides[1] in (1, 3, 4) and sides[3] not in (1, 3, 4) else 3
+        op = op.inputs[0].op
+    return 1 if b"NC" in op.get_attr("data_format") else 3
+
+
+def _runs(probe: Any, _layer: Any) -> int:
+    return 2 * probe.targets
+
+
+FULLGRAD_ROWS = (
+    IteratedMethod(
+        "fullgrad",
+        "what the pixels and every bias add to the score",
+        "https://arxiv.org/abs/1905.00780",
+        fullgrad,
+        rectified=True,
+        runs=_runs,
+        unit=BACKWARD,
+    ),
+)
