@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.activations import ALONE, CLIPS, JOINS, find_composite, is_activation, is_cap, is_constant, is_part
+from gradcam_tf1.fast_conv import conv_gradient
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")
@@ -79,7 +80,19 @@ def _registered_types() -> Tuple[str, ...]:
     own_gradients = {op_type: own for op_type, own in found.items() if own is not None}
     for op_type, own in own_gradients.items():
         tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
-    return tuple(own_gradients)
+    own = own_gradient("Conv2D")
+    tf.RegisterGradient(_PREFIX + "Conv2D")(_for_pixels(conv_gradient(own), own))
+    return (*own_gradients, "Conv2D")
+
+
+def _for_pixels(faster: OwnGradient, own: OwnGradient) -> OwnGradient:
+    """For gradients that go all the way down to the pixels, under any rule, the faster function."""
+
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> Any:
+        chosen = own if getattr(_switch, "reached", None) is None else faster
+        return chosen(op, grad)
+
+    return gradient
 
 
 def _switched(own: OwnGradient) -> OwnGradient:

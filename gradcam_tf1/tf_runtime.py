@@ -153,7 +153,9 @@ def set_inference_phase() -> None:
 def flatten_model(model: Any) -> Flat:
     """A live Keras model of an eager program as an ordinary frozen graph, in inference mode."""
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype, _input_name(tensor)) for tensor in model.inputs]
-    function = tf.compat.v2.function(lambda *images: model(images[0] if len(images) == 1 else list(images), training=False))
+    function = tf.compat.v2.function(
+        lambda *images: model(images[0] if len(images) == 1 else list(images), training=False)
+    )
     return _flatten(function.get_concrete_function(*signature))
 
 
@@ -165,3 +167,12 @@ def keras_session(model: Any) -> Any:
     """The session in which the Keras of a live graph-mode model keeps its weights."""
     package = type(model).__mro__[-2].__module__.split(".")[0]
     return (keras() if package != "keras" else sys.modules["keras"]).backend.get_session()
+
+
+def has_slow_conv_gradient() -> bool:
+    """Whether this is TensorFlow's own build of 1.15 on the CPU. Intel's build has no public mark."""
+    from tensorflow.python import pywrap_tensorflow
+
+    if __getattr__("IS_TF2") or pywrap_tensorflow.IsMklEnabled():
+        return False
+    return not tf.config.experimental.list_physical_devices("GPU")

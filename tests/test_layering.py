@@ -30,7 +30,7 @@ LAYERS = (
         "labels",
         "preprocessing",
     },
-    {"linear_head", "activations"},
+    {"linear_head", "activations", "fast_conv"},
     {
         "guided",
         "gradient_path",
