@@ -7,7 +7,7 @@ tf.compat.v2.image.resize. Sizes are (height, width), boxes (top, left, bottom, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -95,10 +95,10 @@ def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: in
     return Fitted(pixels, placement)
 
 
-def upsample(maps: np.ndarray, size: Size) -> np.ndarray:
-    """Maps [..., h, w] enlarged to float32 [..., H, W], half-pixel bilinear, as Guided Grad-CAM needs them."""
+def upsample(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Maps [..., h, w] enlarged to float32 [..., H, W], half-pixel bilinear; as many axes as `size` has."""
     maps = np.asarray(maps, np.float32)
-    for axis, length in zip((-2, -1), size):
+    for axis, length in zip(range(-len(size), 0), size):
         maps = _interpolate(maps, axis, (np.arange(length) + 0.5) / length)
     return maps
 

@@ -26,6 +26,7 @@ from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
 from gradcam_tf1.regions import fit_mask, fit_point
 from gradcam_tf1.results import Results
+from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel
 
@@ -78,7 +79,7 @@ class GradCamGraph:
         self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
         self.graph = import_graph(loaded.graph_def, loaded.source)
         self.model = replace(loaded, graph_def=None)  # the weights live in the graph from here on
-        self.sess = tf.Session(graph=self.graph, config=config or _session_config())
+        self.sess = tf.Session(graph=self.graph, config=session_config(config))
         self._bound: Optional[Tuple[Binding, Engine, Optional[Labels]]] = None
 
     # hooks
@@ -236,9 +237,3 @@ class GradCamGraph:
 
     def __exit__(self, *exc_info: Any) -> None:
         self.close()
-
-
-def _session_config() -> Any:
-    config = tf.ConfigProto(allow_soft_placement=True)
-    config.gpu_options.allow_growth = True
-    return config

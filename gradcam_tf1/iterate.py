@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.probe import Probe
 from gradcam_tf1.types import LayerInfo, MapKey, Work
 
@@ -44,10 +45,9 @@ def iterate(
     return maps, notes
 
 
-def _work(
-    method: IteratedMethod, layer: Optional[LayerInfo], probes: List[Probe], options: Mapping[str, Any]
-) -> Work:
-    runs = method.runs(probes[0], layer, **options) if method.runs is not None else 0
+def _work(method: IteratedMethod, layer: Optional[LayerInfo], probes: List[Probe], options: Mapping[str, Any]) -> Work:
+    whole = {**method_options(method), **options}
+    runs = method.runs(probes[0], layer, **whole) if method.runs is not None else 0
     return Work(method.name, layer.name if layer else "", len(probes), runs, method.unit)
 
 

@@ -13,6 +13,25 @@ from gradcam_tf1.types import Binding
 Fetches = Mapping[Hashable, Any]
 
 
+def session_config(given: Any = None) -> tf.ConfigProto:
+    """The configuration of a session that a `Runner` can trust: `given`, or one that leaves a GPU to others too.
+
+    TensorFlow's arithmetic optimizer (seen on 2.21) takes a pair of inverse transposes out of the graph even where the
+    tensor between them is fed, so that a fed layer of a channels-first net would be ignored without a word. It is off
+    unless `given` says something else.
+    """
+    config = tf.ConfigProto()
+    if given is None:
+        config.allow_soft_placement = True
+        config.gpu_options.allow_growth = True
+    else:
+        config.CopyFrom(given)
+    rewrites = config.graph_options.rewrite_options
+    if rewrites.arithmetic_optimization == rewrites.DEFAULT:
+        rewrites.arithmetic_optimization = rewrites.OFF
+    return config
+
+
 class Runner:
     """Feeds and fetches. batch_size: pictures per `session.run`, unless the graph has its own baked in."""
 

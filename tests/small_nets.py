@@ -8,6 +8,7 @@ import numpy as np
 
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.guided import override_map
+from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, Binding, LayerInfo
 
@@ -153,7 +154,7 @@ def run(
     built = net.graph(**graph)
     binding = net.binding(**{name: graph[name] for name in ("channels_first", "batch") if name in graph})
     asks = class_asks(class_ids, len(images))
-    with tf.Session(graph=built) as sess:
+    with tf.Session(graph=built, config=session_config()) as sess:
         engine = Engine(built, sess, binding, batch_size)
         return engine.run(
             images, asks, methods, binding.layers, pixels=images, to_batch=lambda pixels: pixels, options=options

@@ -11,11 +11,22 @@ from gradcam_tf1.methods.host import HOST_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS
 from gradcam_tf1.methods.path import PATH_ROWS
+from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
 from gradcam_tf1.methods.smooth import SMOOTH_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
 
-_ROWS: Tuple[Method, ...] = (*LAYER_ROWS, *HOST_ROWS, *SMOOTH_ROWS, *PIXEL_ROWS, *NOISE_ROWS, *PATH_ROWS, *XRAI_ROWS, *FULLGRAD_ROWS)
+_ROWS: Tuple[Method, ...] = (
+    *LAYER_ROWS,
+    *HOST_ROWS,
+    *SMOOTH_ROWS,
+    *PERTURBATION_ROWS,
+    *PIXEL_ROWS,
+    *NOISE_ROWS,
+    *PATH_ROWS,
+    *XRAI_ROWS,
+    *FULLGRAD_ROWS,
+)
 
 METHODS: Dict[str, Method] = {row.name: row for row in _ROWS}
 
