@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from gradcam_tf1.regions import fit_mask, fit_point
 from gradcam_tf1.results import Results
 from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel
+from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel, Work
 
 Size = Tuple[Optional[int], Optional[int]]
 
@@ -164,6 +164,7 @@ class GradCamGraph:
         score: str = "logit",
         options: Optional[Mapping[str, Mapping[str, Any]]] = None,
         noise: Optional[Noise] = None,
+        progress: Optional[Callable[[Work], None]] = None,
     ) -> Explanation:
         """Maps for every image, target, method and layer, from one forward pass.
 
@@ -175,6 +176,7 @@ class GradCamGraph:
             score: what of a class is explained: logit, probability, log_probability, margin or down.
             options: method -> its options, {"integrated_gradients": {"steps": 100}}.
             noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method).
+            progress: told of each method that runs the net many times: first its cost, then every chunk that is done.
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
@@ -196,7 +198,8 @@ class GradCamGraph:
         names = expand_methods(methods)
         check_options(options or {}, [METHODS[name] for name in names])
         run: Any = engine.run if noise is None else partial(run_with_noise, engine, noise)
-        answer = run(batch, asks, names, infos, pixels=pixels, to_batch=self._to_batch, options=options)
+        how = {"pixels": pixels, "to_batch": self._to_batch, "options": options, "report": progress}
+        answer = run(batch, asks, names, infos, **how)
         answer["maps"] = in_rgb(answer["maps"], rgb_order(self.preprocess, pixels.shape[1:3]))
         shown = tuple(info.name for info in infos)
         return Explanation(placements=placements, layers=shown, abouts=tuple(ask.about for ask in asks), **answer)
