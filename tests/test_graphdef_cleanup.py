@@ -294,6 +294,14 @@ def test_print_and_assert_stay():
         run(model.graph_def, feed={"x:0": X * 10})
 
 
+def test_placeholder_of_a_version_that_was_removed():
+    graph_def = small()
+    node_of(graph_def, "x").op = "PlaceholderV2"
+    with pytest.raises(tf.errors.UnimplementedError, match="PlaceholderV2"):
+        run(graph_def)
+    np.testing.assert_array_equal(run(load(graph_def).graph_def), np.maximum(X, 0))
+
+
 def test_global_normalisation_of_the_first_inception():
     """The op of the 2015 graphs, gone since graph version 9: the version in the file keeps it alive."""
     graph_def = tf.GraphDef()

@@ -205,6 +205,17 @@ def test_values_that_do_not_fit_their_variable():
         folding.fold(graph.as_graph_def(), lambda names: {"conv/kernel": np.zeros((3, 3, 3, 8))})
 
 
+def test_first_version_of_the_variable_op_has_no_unknown_shape():
+    graph_def = tf.GraphDef()
+    variable = graph_def.node.add(name="v", op="Variable")
+    variable.attr["dtype"].type = 1
+    variable.attr["shape"].shape.SetInParent()
+    graph_def.node.add(name="out", op="Identity", input=["v"]).attr["T"].type = 1
+    graph_def.node.add(name="after", op="Identity", input=["out"]).attr["T"].type = 1
+    assert folding.fold(graph_def, lambda names: {"v": np.float32([1, 2])}) == ()
+    assert list(tf.make_ndarray(graph_def.node[0].attr["value"].tensor)) == [1, 2]
+
+
 def test_weights_over_two_gigabytes():
     class Huge(np.ndarray):
         nbytes = 2**31

@@ -24,6 +24,7 @@ from loader_nets import (
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders import load
+from gradcam_tf1.loaders.frozen import read_message
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -244,6 +245,22 @@ def test_graph_with_variables_is_not_frozen(tmp_path):
         tf.train.write_graph(session.graph, str(tmp_path), "graph.pbtxt")
     with pytest.raises(ModelFileError, match=r"graph\.pbtxt: the graph is not frozen: it has no values for 7 of"):
         load(tmp_path / "graph.pbtxt")
+
+
+def test_file_over_two_gigabytes(tmp_path):
+    with open(str(tmp_path / "huge.pb"), "wb") as file:
+        file.truncate(2**31)  # a hole, it takes no space
+    with pytest.raises(ModelFileError, match=r"huge\.pb is larger than 2 GB, the limit of a protobuf file"):
+        read_message(str(tmp_path / "huge.pb"), tf.GraphDef)
+
+
+def test_graph_over_two_gigabytes():
+    class Huge(tf.Graph):
+        def as_graph_def(self, *args, **options):
+            raise ValueError("GraphDef cannot be larger than 2GB.")
+
+    with pytest.raises(ModelFileError, match="live graph: the graph cannot be copied: GraphDef cannot be larger"):
+        load(Huge())
 
 
 def test_live_sessions_that_cannot_be_read():

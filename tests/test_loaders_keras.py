@@ -318,6 +318,26 @@ def test_no_input_shape(tmp_path):
         load(tmp_path / "net.h5")
 
 
+def test_live_model_that_cannot_be_traced():
+    if not runtime.IS_TF2:
+        pytest.skip("needs eager execution")
+    keras = runtime.keras()
+
+    class Moody(keras.layers.Layer):
+        broken = False
+
+        def call(self, tensor):
+            if self.broken:
+                raise ValueError("not today")
+            return tensor
+
+    layer = Moody()
+    model = small_model(extra=[layer])
+    layer.broken = True
+    with pytest.raises(ModelFileError, match="the Keras model cannot be traced: .*not today"):
+        load(model)
+
+
 def test_unbuilt_live_model():
     keras = runtime.keras()
     with pytest.raises(ModelFileError, match="does not know its input shape yet"):

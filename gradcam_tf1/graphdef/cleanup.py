@@ -86,10 +86,18 @@ def _dereference(graph_def: Any) -> Optional[str]:
     return f"references to variables made values: {count}" if count else None
 
 
+def _rename_removed(graph_def: Any) -> None:
+    """PlaceholderV2 lived from graph version 17 to 23, when Placeholder learnt to do the same."""
+    for node in graph_def.node:
+        if node.op == "PlaceholderV2":
+            node.op = "Placeholder"
+
+
 REPAIRS: List[Repair] = [
     cut_files_and_code,
     leave_out_unknown,
     drop_unused_functions,
+    _rename_removed,
     _dereference,
     _clear_devices,
     _strip_leftovers,

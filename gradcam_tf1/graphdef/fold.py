@@ -73,7 +73,9 @@ def _become(node: Any, op: str, keep: Tuple[str, ...]) -> None:
 
 def _become_const(node: Any, value: np.ndarray) -> None:
     dtype = tf.as_dtype(node.attr["dtype"].type).base_dtype
-    expected = tf.TensorShape(node.attr["shape"].shape)
+    shape = node.attr["shape"].shape
+    unknown = node.op == "Variable" and not shape.dim  # the first version of the op has no other way to say so
+    expected = tf.TensorShape(None if unknown else shape)
     if not expected.is_compatible_with(value.shape):
         raise ModelFileError(f"the value of variable {node.name!r} has shape {value.shape}, the graph wants {expected}")
     if dtype != tf.string and tf.as_dtype(value.dtype) != dtype:

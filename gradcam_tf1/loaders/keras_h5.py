@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Dict, List, Tuple, Type
 
@@ -33,7 +34,7 @@ def load_keras_file(path: str) -> LoadedModel:
     graph = tf.Graph()
     # The default session is the one Keras uses while it is there: the user's own Keras session stays as it is, and the
     # learning phase belongs to the graph.
-    with graph.as_default(), tf.Session(graph=graph).as_default() as session, session:
+    with graph.as_default(), _session(graph) as session, session.as_default():
         model = _build(config, path)
         model_graph = graph.as_graph_def()  # before Keras adds its assignments
         try:
@@ -43,6 +44,11 @@ def load_keras_file(path: str) -> LoadedModel:
         declared = Declared(_names(model.inputs), _names(model.outputs))
         loaded = load_session(graph, session, path, "Keras h5", model_graph, declared)
     return replace(loaded, notes=(*notes, *loaded.notes))
+
+
+def _session(graph: Any) -> Any:
+    """Only weights pass through it: it need not take hold of the graphics card."""
+    return tf.Session(graph=graph, config=tf.ConfigProto(device_count={"GPU": 0}))
 
 
 def _read_config(path: str) -> Any:
@@ -90,7 +96,10 @@ def _is_known(name: str) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of a message; of a traced function's, which begins with its stack, the error at the end of that."""
+    text = str(error).strip() or type(error).__name__
+    inner = re.findall(r"^\s*\w+Error: (.*)", text, re.MULTILINE)
+    return str(inner[-1] if inner else text.splitlines()[0])
 
 
 def _names(tensors: Any) -> Any:
