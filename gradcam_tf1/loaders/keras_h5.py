@@ -96,7 +96,7 @@ def _is_known(name: str) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    """The first line of a message; of a traced function's, which begins with its stack, the error at the end of that."""
+    """The first line of a message; of a traced function's, which begins with its stack, the error at its end."""
     text = str(error).strip() or type(error).__name__
     inner = re.findall(r"^\s*\w+Error: (.*)", text, re.MULTILINE)
     return str(inner[-1] if inner else text.splitlines()[0])
