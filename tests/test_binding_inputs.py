@@ -200,6 +200,47 @@ def test_requested_input_goes_before_everything(graph):
     assert bind(graph, requested=KeyTensors(input="inner")).input == "inner:0"
 
 
+# sizes that only the head shows
+
+
+def strided(x, padding, stride, inputs):
+    return tf.nn.relu(tf.nn.conv2d(x, weights(3, 3, inputs, 8), [1, stride, stride, 1], padding))
+
+
+@pytest.mark.parametrize("side", [224, 97])
+def test_size_from_the_rows_of_the_dense_layer(graph, side):
+    """What is found makes the net run: the rows of its dense layer fit."""
+
+    def body(x):
+        x = strided(tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]]), "VALID", 2, 3)
+        x = strided(tf.nn.max_pool(x, [1, 3, 3, 1], [1, 2, 2, 1], "VALID"), "SAME", 2, 8)
+        return tf.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
+
+    with tf.Graph().as_default():
+        rows = int(np.prod(body(pictures(1, side, side, 3)).shape.as_list()))
+    flat = tf.reshape(body(tf.placeholder(tf.float32, name="anything")), [-1, rows])
+    tf.nn.softmax(dense(tf.nn.relu(dense(flat, 6, rows, name="fc1")), 5, 6))
+    binding = bind(graph)
+    height, width = binding.image_size
+    assert height == width
+    assert abs(height - side) < 16  # flooring lets several sizes fit
+    assert side != 224 or height == 224
+    assert f"{height}x{width} is what the dense layer 'fc1/MatMul' fits" in binding.reasons["input"]
+    with tf.Session() as sess:
+        assert sess.run(binding.logits, {binding.input: np.zeros([2, height, width, 3])}).shape == (2, 5)
+
+
+def test_size_stays_free_where_the_head_pools(graph):
+    classifier(pictures(None, None, None, 3))
+    assert bind(graph).image_size == (None, None)
+
+
+def test_size_stays_open_behind_an_op_that_is_not_understood(graph):
+    x = tf.depth_to_space(conv_relu(pictures(None, None, None, 3), 8), 2)
+    dense(tf.reshape(x, [-1, 512]), 5, 512)
+    assert bind(graph).image_size == (None, None)
+
+
 # errors
 
 

@@ -200,9 +200,15 @@ def test_vector_with_one_score_per_picture(graph):
 
 def test_vector_of_classes_where_there_is_no_batch(graph):
     x = two_layers(tf.expand_dims(pictures(16, 16, 3), 0))
-    tf.nn.softmax(tf.reshape(dense(pooled(x), 5, 8), [5], name="scores"))
+    tf.nn.softmax(tf.squeeze(dense(pooled(x), 5, 8), [0], name="scores"))
     binding = bind(graph)
-    assert (binding.has_batch_axis, binding.classes) == (False, 5)
+    assert (binding.logits, binding.has_batch_axis, binding.classes) == ("scores:0", False, 5)
+
+
+def test_by_product_of_an_op_inside_is_no_output(graph):
+    x = two_layers(pictures())
+    pooled(tf.identity_n([x * tf.nn.sigmoid(x), x], name="swish")[0], name="embedding")
+    assert bind(graph).logits == "embedding:0"
 
 
 def test_batch_norm_updates_and_summaries_are_no_outputs(graph):

@@ -14,6 +14,7 @@ from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.pixels import preprocessing
 from gradcam_tf1.binding.scores import class_count
+from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.walk import Walk
 from gradcam_tf1.errors import BindingError
@@ -51,6 +52,7 @@ def bind(
     ends = [logits, layer.name] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
     facts = _picture_facts(walk, pictures)
+    why_size = _size_from_head(features, facts)
     preset, why_preset = preprocessing(walk, pictures, features.path, facts["channels"])
     batch = baked_batch(walk, features.path, features.maps, pictures, facts["has_batch_axis"]) or fed_batch_size(feeds)
     classes = _classes(walk, logits, facts["has_batch_axis"])
@@ -66,7 +68,7 @@ def bind(
         background=classes == _IMAGENET_WITH_BACKGROUND,
         preprocessing=preset,
         reasons={
-            "input": why_input,
+            "input": why_input + why_size,
             "logits": head.why,
             "layer": _why_layer(features, layer, requested.layer),
             "probabilities": _why_probabilities(probabilities, requested),
@@ -108,6 +110,17 @@ def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:
         "input_channels_last": channels_last,
         "has_batch_axis": walk.rank(pictures) != 3,
     }
+
+
+def _size_from_head(features: Features, facts: Dict[str, Any]) -> str:
+    """Fill in a picture size that only the dense head shows, and say so; "" where nothing was filled in."""
+    if facts["image_size"] != (None, None):
+        return ""
+    side, dense = size_of_dense_head(features)
+    if side is None or dense is None:
+        return ""
+    facts["image_size"] = (side, side)
+    return f"; its size {side}x{side} is what the dense layer '{dense.name}' fits"
 
 
 def _classes(walk: Walk, logits: str, has_batch_axis: bool) -> Optional[int]:

@@ -20,7 +20,7 @@ from gradcam_tf1.binding.kinds import (
     is_training_op,
 )
 from gradcam_tf1.binding.names import find_tensor
-from gradcam_tf1.binding.scores import activation_at, activation_before, before_activation, class_count
+from gradcam_tf1.binding.scores import Activated, activation_at, activation_before, before_activation, class_count
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.errors import BindingError
 
@@ -138,7 +138,7 @@ def _heads(walk: Walk, reached: Set[str]) -> List[Head]:
 def _heads_at(walk: Walk, op: Op, net: Set[str], inner: Set[str]) -> List[Head]:
     """Scores that this op turns into probabilities, a loss or a decision."""
     found = activation_at(walk, op)
-    if found is not None and found.output in net and found.output not in inner:
+    if found is not None and found.output in net and found.output not in inner and not _is_gate(walk, found, net):
         scores = before_activation(walk, found.scores)
         why = f"{found.kind} '{op.name}' is taken of it"
         shown = _shown_probabilities(walk, found.output) if _same_classes(walk, found.output, scores) else None
@@ -154,6 +154,13 @@ def _heads_at(walk: Walk, op: Op, net: Set[str], inner: Set[str]) -> List[Head]:
     if op.type in DECISIONS and first in net and first not in inner and activation_before(walk, first) is None:
         return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", _DECISION)]
     return []
+
+
+def _is_gate(walk: Walk, found: Activated, net: Set[str]) -> bool:
+    """Whether a sigmoid or softmax weighs what it was made from (swish, squeeze-and-excitation, attention)."""
+    others = {i for op, _ in walk.users[found.output] if op.type == "Mul" for i in walk.inputs[op.name]}
+    others = {i for i in others if i in net and i != found.output}
+    return bool(others and others & walk.upstream([found.scores]))
 
 
 def _shown_probabilities(walk: Walk, name: str) -> str:
@@ -209,7 +216,9 @@ def _outputs(walk: Walk, net: Set[str], inner: Set[str]) -> List[Head]:
         rank, dims, op = walk.rank(name), walk.dims(name), walk.maker[name]
         if not walk.is_float(name) or rank == 0 or op.type == "Switch" or len(heads) == _MOST_OUTPUTS:
             continue
-        if any(out in inner for out in walk.outputs[op.name]):  # a by-product of an op inside the net
+        if op.type == "IdentityN" and any(
+            walk.users[out] for out in walk.outputs[op.name]
+        ):  # a custom gradient's input
             continue
         if rank == 1 and dims and dims[0] not in (None, 1):  # statistics over the pictures, not scores of pictures
             continue
