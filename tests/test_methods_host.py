@@ -197,6 +197,12 @@ def test_nothing_that_differs_is_an_exact_zero(method, shape):
     np.testing.assert_array_equal(FUNCTIONS[method](features, features), 0)
 
 
+def test_products_that_do_not_differ_are_an_exact_zero_too():
+    """Products of two float32 have more digits than their sum in float64 has room for."""
+    features, grads = np.full((40, 50, 3), 0.1, np.float32), np.full((40, 50, 3), 1 / 3, np.float32)
+    np.testing.assert_array_equal(eigengradcam(features, grads), 0)
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_no_kernel_makes_a_map_of_rounding(kernel):
     np.testing.assert_array_equal(kpcacam(np.full((6, 7, 3), 0.1, np.float32), kernel=kernel), 0)

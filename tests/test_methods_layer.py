@@ -10,7 +10,7 @@ from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.layer import LAYER_ROWS
-from gradcam_tf1.methods.smooth import noisy_copies
+from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.symbols import hessian_product
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask
@@ -167,6 +167,16 @@ def test_xgradcam_keeps_the_sum_of_hirescam():
     np.testing.assert_allclose(axes, hires, rtol=1e-4)
 
 
+def test_xgradcam_has_no_epsilon_beside_its_sums():
+    random = np.random.RandomState(4)
+    a, g = (random.rand(1, 3, 3, 4).astype(np.float32) for _ in range(2))
+    with tf.Graph().as_default(), tf.Session() as sess:
+        plain, tiny = sess.run(
+            [METHODS["xgradcam"].compute(tf.constant(a * scale), tf.constant(g)) for scale in (1, 1e-9)]
+        )
+    np.testing.assert_allclose(tiny, plain * 1e-9, rtol=1e-5)
+
+
 def test_gradcampp_survives_gradients_whose_powers_underflow():
     net = SmallNet("gap")
     images = net.images(1)
@@ -261,9 +271,9 @@ def smooth_twin(net, copies, image, c):
 def test_smoothgradcampp_equals_the_twin_on_its_noisy_copies(head):
     net = SmallNet(head)
     images = net.images(2)
-    options = {"samples": 11, "noise": 0.3, "seed": 5}
+    options = {"samples": 11, "level": 0.3, "seed": 5}
     maps = maps_of(net, images, [0, 2], "smoothgradcampp", options={"smoothgradcampp": options})
-    copies = [noisy_copies(image, 11, 0.3, 5) for image in images]
+    copies = [list(Noise("smoothgrad", 11, 0.3, 5).copies(image)) for image in images]
     expected = [[smooth_twin(net, copies[n], images[n], c) for c in (0, 2)] for n in range(2)]
     np.testing.assert_allclose(maps, np.maximum(expected, 0), rtol=1e-3, atol=1e-5)
     assert maps.max() > 0.01
@@ -272,7 +282,7 @@ def test_smoothgradcampp_equals_the_twin_on_its_noisy_copies(head):
 def test_smoothgradcampp_without_noise_is_gradcampp():
     net = SmallNet("flat")
     images = net.images(2)
-    options = {"smoothgradcampp": {"samples": 3, "noise": 0.0}}
+    options = {"smoothgradcampp": {"samples": 3, "level": 0.0}}
     maps = run(net, images, [1, 3], ["smoothgradcampp", "gradcampp"], options=options)["maps"]
     np.testing.assert_allclose(
         maps["smoothgradcampp", "features:0"], maps["gradcampp", "features:0"], rtol=1e-4, atol=1e-6
@@ -288,23 +298,6 @@ def test_the_seed_decides():
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-6
-
-
-def test_noise_is_a_share_of_the_range():
-    image = np.full((40, 50, 3), 7, np.float32)
-    image[0, 0] = [-13, 7, 27]
-    copies = noisy_copies(image, 6, 0.25, seed=1)
-    assert copies.shape == (6, 40, 50, 3)
-    assert copies.dtype == np.float32
-    assert abs((copies - image).std() - 10) < 0.1
-    assert abs((copies - image).mean()) < 0.1
-    assert np.abs(copies[0] - copies[1]).max() > 1
-
-
-@pytest.mark.parametrize(("samples", "noise"), [(0, 0.1), (4, -0.1)])
-def test_impossible_noise_is_refused(samples, noise):
-    with pytest.raises(OptionError, match="at least one sample, and no noise below 0"):
-        noisy_copies(np.zeros((2, 2, 3), np.float32), samples, noise, 0)
 
 
 # layouts, ranks and empty maps
