@@ -27,6 +27,10 @@ class TargetError(GradCamError):
     """A class id, class name or list of targets does not fit the net."""
 
 
+class RegionError(TargetError):
+    """A mask or a point does not fit its picture; other pictures may be right."""
+
+
 class ImageFileError(GradCamError):
     """A picture cannot be read."""
 

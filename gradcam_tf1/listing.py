@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from typing import Any, Iterator
+import unicodedata
+from typing import Any, Iterator, Sequence
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images import ImageFile, list_images
@@ -30,6 +32,25 @@ def list_pictures(imgs_path: Any, out_folder: str) -> list[ImageFile]:
             "run would explain what this one writes; choose another output folder"
         )
     return kept
+
+
+def draw_pictures(files: Sequence[ImageFile], count: int, seed: int = 0) -> list[ImageFile]:
+    """`count` of the pictures, or all where there are no more, in the order of the listing.
+
+    Which ones depends on their paths below the listed folder and the seed alone: the same on every platform and
+    version, and another picture in the folder replaces one of the drawn at most.
+    Raises: OptionError where count < 1.
+    """
+    if count < 1:
+        raise OptionError(f"n_images is the number of pictures to draw, at least 1, not {count}")
+    ranked = sorted(range(len(files)), key=lambda i: _lot(files[i].relative, seed))
+    return [files[i] for i in sorted(ranked[:count])]
+
+
+def _lot(relative: str, seed: int) -> bytes:
+    # one file system keeps accents composed, another apart
+    name = unicodedata.normalize("NFC", relative).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(b"%d:" % seed + name).digest()
 
 
 def _entries(source: Any) -> Iterator[str]:

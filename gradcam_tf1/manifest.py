@@ -1,9 +1,10 @@
 r"""manifest.jsonl, one line per picture, and run.json, the settings of the run: what was made, of what, and how.
 
-Strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width], predicted, and
-targets: [{class_id, label, score, probability, maps: [{method, layer, status ("ok", "empty"), reason, minimum, maximum,
-peak [row, column], files {kind: path from the output folder}}]}]. What is unknown is null. A path that is not UTF-8 has
-its odd bytes written as \xNN and stands, whole, in hexadecimal under source_hex.
+Strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width], predicted,
+figures {name: path}, and targets: [{class_id, label, about, score, probability, maps: [{method, layer, status ("ok",
+"empty"), reason, minimum, maximum, peak [row, column], box [top, left, bottom, right], notes [sentences], files
+{kind: path}}]}]. Paths are from the output folder. What is unknown is null. A path that is not UTF-8 has its odd bytes
+written as \xNN and stands, whole, in hexadecimal under source_hex.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import os
 import re
 from dataclasses import asdict
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 from gradcam_tf1.results import Result
 
@@ -42,11 +43,10 @@ class ManifestWriter:
 
 
 def record_of(result: Result, out_folder: str) -> dict[str, Any]:
-    """One picture's line as a dict; `files` become paths from the output folder, "/" between folders."""
+    """One picture's line as a dict; `files` and `figures` become paths from the output folder."""
     targets = [asdict(target) for target in result.targets]
     for record in (record for target in targets for record in target["maps"]):
-        relative = {kind: os.path.relpath(path, out_folder) for kind, path in record["files"].items()}
-        record["files"] = {kind: path.replace(os.sep, "/") for kind, path in relative.items()}
+        record["files"] = _from_folder(record["files"], out_folder)
     line = {
         "source": readable(result.source),
         "relative": readable(result.relative),
@@ -54,11 +54,17 @@ def record_of(result: Result, out_folder: str) -> dict[str, Any]:
         "error": result.error or None,
         "size": result.size,
         "predicted": result.predicted if result.ok else None,
+        "figures": _from_folder(result.figures, out_folder),
         "targets": targets,
     }
     if line["source"] != result.source:
         line["source_hex"] = os.fsencode(result.source).hex()
     return line
+
+
+def _from_folder(files: Mapping[str, str], out_folder: str) -> dict[str, str]:
+    """The paths from the output folder, "/" between folders."""
+    return {kind: os.path.relpath(path, out_folder).replace(os.sep, "/") for kind, path in files.items()}
 
 
 def read_manifest(path: str) -> Iterator[dict[str, Any]]:

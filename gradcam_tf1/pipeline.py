@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
-from typing import Any, Callable, Iterable, Iterator, Sequence
-
-import numpy as np
+from dataclasses import asdict, fields
+from typing import Any, Callable, Sequence
 
 from gradcam_tf1 import __version__
-from gradcam_tf1.errors import GradientError, ImageFileError, OptionError, RunError, TargetError
-from gradcam_tf1.geometry import Fitted
-from gradcam_tf1.images import MAX_PIXELS, ImageFile, read_image
-from gradcam_tf1.listing import list_pictures
+from gradcam_tf1.asking import check_classes, row_key, rows_of
+from gradcam_tf1.drawing import Style
+from gradcam_tf1.errors import GradientError, ImageFileError, OptionError, RegionError, RunError
+from gradcam_tf1.images import MAX_PIXELS
+from gradcam_tf1.listing import draw_pictures, list_pictures
 from gradcam_tf1.manifest import ManifestWriter, write_run
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
+from gradcam_tf1.reading import Picture, batches, read
 from gradcam_tf1.results import FAILED, Result, Results, TargetRecord
-from gradcam_tf1.writing import PictureWriter, Style
+from gradcam_tf1.writing import PictureWriter
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 
-# Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
-_BATCH_PIXELS = 48_000_000
-
-
-@dataclass
-class _Picture:
-    """One picture on its way: what is asked of it, then what was read and fitted, or why it could not be."""
-
-    index: int
-    file: ImageFile
-    targets: Any
-    stem: str
-    image: np.ndarray | None = None
-    fitted: Fitted | None = None
-    error: str = ""
+_STYLE_OPTIONS = tuple(item.name for item in fields(Style))
+_EXPLAIN_OPTIONS = ("score", "options", "noise")
 
 
 def visualize(
@@ -48,52 +35,58 @@ def visualize(
     layers: Any = None,
     batch_size: int | None = None,
     naming: str = "source",
-    colormap: str = "jet",
-    alpha: float = 0.5,
-    heatmaps: bool = True,
-    raw: bool = False,
-    share_scale: bool = True,
+    n_images: int | None = None,
+    seed: int = 0,
     max_pixels: int = MAX_PIXELS,
     progress: Callable[[Result, int], None] | None = None,
+    **others: Any,
 ) -> Results:
     """Explain every picture of a folder and write overlays, heat maps, guided pictures, manifest.jsonl and run.json.
 
     Args:
         net: GradCamGraph. imgs_path: folder (recursive), file, glob, or a list of these. out_folder: made if absent.
-        targets: None for each picture's top class; a class id or name; a list of these for all pictures; or one row of
-            ids or names per picture of the listing.
+        targets: None for each picture's top class; a class id or name; a record from `targets.py`; a list of these for
+            all pictures; one row of these per picture of the listing; or a function that makes such rows of the
+            listing, such as a `PerPicture`.
         methods: names from METHODS or METHOD_GROUPS; None: Grad-CAM and Guided Grad-CAM, as far as the net allows.
         layers: layer names or counts from the end; None: the bound layer. batch_size: pictures held at a time.
-        naming: "source" or "indexed", see `naming.py`. colormap, alpha, heatmaps, raw, share_scale: see `Style`.
+        naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many pictures, drawn by the seed.
         max_pixels: larger pictures are refused. progress: called with each result and the number of all pictures.
+        others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
+            what `explain` takes besides (score, options, noise).
 
     Returns: one Result per picture, in the order of the listing; it is also the array of predicted classes.
 
     Raises:
         OptionError, TargetError, GradientError; ImageFileError where there is no picture at all. A picture that
-        cannot be read does not end the run: its result and its line in the manifest say why.
+        cannot be read, and a mask that does not fit, do not end the run: its line in the manifest says why.
     """
-    style = Style(colormap, alpha, heatmaps, raw, share_scale)
+    drawing, asked = _split(others)
+    style = Style(**drawing)
     namer = Namer(naming)
     out_folder = os.path.expanduser(os.fspath(out_folder))
     listing = list_pictures(imgs_path, out_folder)
-    rows = _rows(targets, len(listing))
+    listing = listing if n_images is None else draw_pictures(listing, n_images, seed)
+    rows = rows_of(targets, listing)
+    check_classes(rows, net.binding.classes, net.labels)
     names, warnings = _usable(net, methods, layers)
     size = net.batch_size if batch_size is None else batch_size
     if size < 1:
         raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {size}")
+    asked = {"methods": names, "layers": layers, **asked}
+    chosen = {"n_images": n_images, "seed": seed, "images": len(listing)}
+    about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
     os.makedirs(out_folder, exist_ok=True)
-    asked = {"targets": targets, "methods": names, "layers": layers, "naming": naming, "max_pixels": max_pixels}
-    write_run(out_folder, {**_about(net), **asked, **asdict(style), "images": len(listing), "warnings": warnings})
+    write_run(out_folder, {**_about(net), **about, "warnings": warnings})
     writer = PictureWriter(out_folder, namer, style)
     results: list[Result] = []
     with ManifestWriter(out_folder) as manifest:
         waiting = (
-            _Picture(i, file, row, namer.stem(file.relative, i)) for i, (file, row) in enumerate(zip(listing, rows))
+            Picture(i, file, row, namer.stem(file.relative, i)) for i, (file, row) in enumerate(zip(listing, rows))
         )
-        pictures = (_read(net, picture, max_pixels) for picture in waiting)
-        for batch in _batches(pictures, size):
-            for result in _explain(net, writer, batch, names, layers):
+        pictures = (read(picture, net.fit_image, max_pixels) for picture in waiting)
+        for batch in batches(pictures, size):
+            for result in _explain(net, writer, batch, asked):
                 manifest.write(result)
                 results.append(result)
                 if progress is not None:
@@ -101,13 +94,14 @@ def visualize(
     return Results(results, out_folder, manifest.path, tuple(warnings))
 
 
-def _rows(targets: Any, count: int) -> list[Any]:
-    """What to ask of each picture of the listing: its own row where targets are rows, else the same of all."""
-    if not isinstance(targets, (list, tuple, np.ndarray)) or not any(np.ndim(row) for row in targets):
-        return [targets] * count
-    if len(targets) != count:
-        raise TargetError(f"targets has {len(targets)} rows, but there are {count} pictures; give one row for each")
-    return [list(row) for row in targets]
+def _split(others: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is for the drawing and what for `explain`."""
+    possible = (*_STYLE_OPTIONS, *_EXPLAIN_OPTIONS)
+    for name in others:
+        if name not in possible:
+            raise OptionError(f"no option {name!r}; possible besides those of the run itself: {', '.join(possible)}")
+    drawing = {name: value for name, value in others.items() if name in _STYLE_OPTIONS}
+    return drawing, {name: value for name, value in others.items() if name in _EXPLAIN_OPTIONS}
 
 
 def _usable(net: Any, methods: str | Sequence[str] | None, layers: Any) -> tuple[list[str], list[str]]:
@@ -127,56 +121,47 @@ def _about(net: Any) -> dict[str, Any]:
     return {**about, **{key: getattr(binding, key) for key in keys}, "fit": net.fit_mode, "preset": str(net.preset)}
 
 
-def _read(net: Any, picture: _Picture, max_pixels: int) -> _Picture:
-    try:
-        picture.image = read_image(picture.file.path, max_pixels)
-        picture.fitted = net.fit_image(picture.image)
-    except ImageFileError as error:
-        picture.error = str(error)
-    return picture
-
-
-def _batches(pictures: Iterable[_Picture], size: int) -> Iterator[list[_Picture]]:
-    """Consecutive pictures, at most `size`, and fewer where they are large."""
-    batch: list[_Picture] = []
-    pixels = 0
-    for picture in pictures:
-        batch.append(picture)
-        pixels += 0 if picture.image is None else picture.image.shape[0] * picture.image.shape[1]
-        if len(batch) >= size or pixels >= _BATCH_PIXELS:
-            yield batch
-            batch, pixels = [], 0
-    if batch:
-        yield batch
-
-
-def _explain(net: Any, writer: PictureWriter, batch: list[_Picture], methods: list[str], layers: Any) -> list[Result]:
+def _explain(net: Any, writer: PictureWriter, batch: list[Picture], asked: dict[str, Any]) -> list[Result]:
     """Results of one batch, in its order; pictures of one fitted shape go through the net together."""
-    groups: dict[tuple[Any, int], list[_Picture]] = {}
+    groups: dict[Any, list[Picture]] = {}
     for picture in batch:
         if picture.fitted is not None:
-            groups.setdefault((picture.fitted.pixels.shape, np.size(picture.targets)), []).append(picture)
-    results = {}
-    for (shape, _), group in groups.items():
-        same = all(picture.targets is group[0].targets for picture in group)
-        targets = group[0].targets if same else [picture.targets for picture in group]
-        try:
-            explanation = net.explain([picture.fitted for picture in group], targets, methods, layers)
-        except RunError as error:
-            if None not in net.binding.image_size:
-                raise
-            for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
-                picture.error = (
-                    f"{picture.file.path!r}: {error}; its pixels came to {shape[0]}x{shape[1]}, another size may do"
-                )
-            continue
-        for n, picture in enumerate(group):
-            records = writer.write(picture.image, picture.stem, explanation, n, net.labels)
-            results[picture.index] = _result(picture, int(explanation.predicted[n]), records)
-    return [results[picture.index] if picture.index in results else _result(picture) for picture in batch]
+            groups.setdefault((picture.fitted.pixels.shape, row_key(picture.targets)), []).append(picture)
+    records: dict[int, tuple[int, list[TargetRecord]]] = {}
+    for group in groups.values():
+        records.update(_explain_group(net, writer, group, asked))
+    return [_result(picture, *records.get(picture.index, ())) for picture in batch]
 
 
-def _result(picture: _Picture, predicted: int = FAILED, targets: Sequence[TargetRecord] = ()) -> Result:
+def _explain_group(
+    net: Any, writer: PictureWriter, group: list[Picture], asked: dict[str, Any]
+) -> dict[int, tuple[int, list[TargetRecord]]]:
+    """Predicted class and records of each picture that worked, by its index."""
+    same = all(picture.targets is group[0].targets for picture in group)
+    targets = group[0].targets if same else [picture.targets for picture in group]
+    try:
+        explanation = net.explain([picture.fitted for picture in group], targets, **asked)
+    except (RegionError, ImageFileError) as error:  # a mask or point that does not fit one of the pictures
+        if len(group) == 1:
+            group[0].error = f"{group[0].file.path!r}: {error}"
+            return {}
+        parts = [_explain_group(net, writer, [picture], asked) for picture in group]
+        return {index: found for part in parts for index, found in part.items()}
+    except RunError as error:
+        if None not in net.binding.image_size:
+            raise
+        for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
+            height, width = group[0].fitted.pixels.shape[:2] if group[0].fitted else (0, 0)
+            picture.error = f"{picture.file.path!r}: {error}; its pixels came to {height}x{width}, another size may do"
+        return {}
+    found = {}
+    for n, picture in enumerate(group):
+        records = writer.write(picture.image, picture.stem, explanation, n, net.labels)
+        found[picture.index] = int(explanation.predicted[n]), records
+    return found
+
+
+def _result(picture: Picture, predicted: int = FAILED, targets: Sequence[TargetRecord] = ()) -> Result:
     size = None if picture.image is None else picture.image.shape[:2]
     return Result(
         predicted,
@@ -186,4 +171,5 @@ def _result(picture: _Picture, predicted: int = FAILED, targets: Sequence[Target
         error=picture.error,
         size=size,
         targets=targets,
+        figures=picture.figures,
     )

@@ -17,6 +17,8 @@ class MapRecord:
     files: kind -> path; kinds are "overlay" and "heatmap" for layer maps, "pixels" for pixel maps, "raw" for npz.
     status: "ok" or "empty" (all zero), with the reason. minimum, maximum: of the raw map before any rectification.
     peak: (row, column) of its highest value on the original picture, None where the map is empty.
+    box: (top, left, bottom, right) of its largest lit region there, the last two exclusive; None where it was not asked
+    for. notes: sentences on how the map came about.
     """
 
     method: str
@@ -27,6 +29,8 @@ class MapRecord:
     maximum: float
     peak: Optional[Tuple[int, int]]
     files: Dict[str, str] = field(default_factory=dict)
+    box: Optional[Tuple[int, int, int, int]] = None
+    notes: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Result(int):
 
     source: path of the picture. relative: the same, from the folder that was listed. index: position in the listing.
     status: "ok" or "error", with the reason in `error`. size: (height, width) of the original picture.
+    figures: name -> path of the figures that were asked for.
     """
 
     source: str
@@ -57,6 +62,7 @@ class Result(int):
     error: str
     size: Optional[Tuple[int, int]]
     targets: Tuple[TargetRecord, ...]
+    figures: Dict[str, str]
 
     def __new__(
         cls,
@@ -68,11 +74,12 @@ class Result(int):
         error: str = "",
         size: Optional[Tuple[int, int]] = None,
         targets: Iterable[TargetRecord] = (),
+        figures: Optional[Dict[str, str]] = None,
     ) -> Result:
         """Make the number and hang the rest on it."""
         result = super().__new__(cls, predicted)
         result.source, result.relative, result.index = source, relative, index
-        result.error, result.size, result.targets = error, size, tuple(targets)
+        result.error, result.size, result.targets, result.figures = error, size, tuple(targets), figures or {}
         return result
 
     @property
@@ -118,7 +125,7 @@ class Result(int):
     @property
     def files(self) -> List[str]:
         """Paths of everything written for this picture."""
-        return [path for record in self.maps for path in record.files.values()]
+        return [*(path for record in self.maps for path in record.files.values()), *self.figures.values()]
 
     def __str__(self) -> str:  # as a number, so that "%s" and f-strings of older scripts print the class
         return int.__repr__(self)

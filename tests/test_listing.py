@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.listing import list_pictures
+from gradcam_tf1.images import ImageFile
+from gradcam_tf1.listing import draw_pictures, list_pictures
 
 
 @pytest.fixture
@@ -74,3 +75,45 @@ def test_a_pattern_that_finds_only_output_is_refused(photos):
 def test_no_pictures_at_all(photos):
     with pytest.raises(ImageFileError, match="no such file or folder"):
         listed(str(photos / "nowhere"), photos / "out")
+
+
+# a seeded draw
+
+MANY = [ImageFile(f"in/{i:03d}.jpg", f"{i:03d}.jpg") for i in range(100)]
+
+
+def drawn(count, seed=0, files=MANY):
+    return [file.relative for file in draw_pictures(files, count, seed)]
+
+
+def test_a_draw_is_these_pictures_on_every_platform():
+    assert drawn(5) == ["014.jpg", "020.jpg", "041.jpg", "042.jpg", "081.jpg"]
+    assert drawn(5, seed=1) == ["011.jpg", "020.jpg", "033.jpg", "065.jpg", "095.jpg"]
+    accents = [
+        [ImageFile("x", name) for name in ("caf\xe9", "b", "c")],
+        [ImageFile("x", n) for n in ("cafe\u0301", "b", "c")],
+    ]
+    picks = [[files.index(file) for file in draw_pictures(files, 1, seed)] for seed in range(9) for files in accents]
+    assert picks[0::2] == picks[1::2]
+    assert [0] in picks
+
+
+def test_a_draw_is_in_the_order_of_the_listing_and_grows_with_its_number():
+    assert drawn(20) == sorted(drawn(20))
+    assert set(drawn(5)) < set(drawn(20)) < set(drawn(100)) == {file.relative for file in MANY}
+    assert drawn(1000) == drawn(100)
+    assert len(set(drawn(5)) - set(drawn(5, files=MANY[:-1]))) <= 1
+
+
+def test_every_picture_is_drawn_as_often():
+    counts = {file.relative: 0 for file in MANY}
+    for seed in range(400):
+        for name in drawn(10, seed):
+            counts[name] += 1
+    assert min(counts.values()) > 15
+    assert max(counts.values()) < 70
+
+
+def test_a_draw_of_nothing_is_refused():
+    with pytest.raises(OptionError, match="at least 1, not 0"):
+        draw_pictures(MANY, 0)

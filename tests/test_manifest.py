@@ -27,11 +27,18 @@ def strictly(text):
 def owl(out_folder):
     files = {"overlay": os.path.join(out_folder, "birds", "owl.png"), "raw": os.path.join(out_folder, "owl.npz")}
     maps = [
-        MapRecord("gradcam", "conv:0", "ok", "", -0.5, 2.0, (3, 4), files),
+        MapRecord("gradcam", "conv:0", "ok", "", -0.5, 2.0, (3, 4), files, (0, 1, 5, 6), ("as it is",)),
         MapRecord("gradcam", "conv:0", "empty", "overflow", math.nan, math.inf, None, {}),
     ]
     target = TargetRecord(24, "great grey owl", 8.5, None, tuple(maps), "not 7")
-    return Result(24, source="in/birds/owl.jpg", relative="birds/owl.jpg", size=(480, 640), targets=[target])
+    return Result(
+        24,
+        source="in/birds/owl.jpg",
+        relative="birds/owl.jpg",
+        size=(480, 640),
+        targets=[target],
+        figures={"layers": os.path.join(out_folder, "birds", "layers.png")},
+    )
 
 
 def test_one_line_per_picture(tmp_path):
@@ -47,6 +54,7 @@ def test_one_line_per_picture(tmp_path):
         "error": None,
         "size": [480, 640],
         "predicted": 24,
+        "figures": {"layers": "birds/layers.png"},
         "targets": [
             {
                 "class_id": 24,
@@ -63,6 +71,8 @@ def test_one_line_per_picture(tmp_path):
                         "minimum": -0.5,
                         "maximum": 2.0,
                         "peak": [3, 4],
+                        "box": [0, 1, 5, 6],
+                        "notes": ["as it is"],
                         "files": {"overlay": "birds/owl.png", "raw": "owl.npz"},
                     },
                     {
@@ -73,6 +83,8 @@ def test_one_line_per_picture(tmp_path):
                         "minimum": None,
                         "maximum": None,
                         "peak": None,
+                        "box": None,
+                        "notes": [],
                         "files": {},
                     },
                 ],

@@ -17,7 +17,7 @@ from gradcam_tf1.images import read_image
 from gradcam_tf1.manifest import read_manifest
 from gradcam_tf1.naming import layer_tokens
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
-from gradcam_tf1.pipeline import _batches, _Picture
+from gradcam_tf1.reading import Picture, batches
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
 
@@ -357,11 +357,11 @@ def test_cat_jpg_and_cat_png_both_survive(net, tmp_path, out):
     assert len(set(files)) == len(files) == 6
 
 
-def test_large_pictures_make_smaller_batches():
+def test_large_pictures_make_smallerbatches():
     small, large = np.zeros((10, 10, 3), np.uint8), np.zeros((7000, 7000, 3), np.bool_)
-    pictures = [_Picture(i, None, None, "", image) for i, image in enumerate([small, large, small, None, small, small])]
-    assert [[picture.index for picture in batch] for batch in _batches(pictures, 3)] == [[0, 1], [2, 3, 4], [5]]
-    assert list(_batches([], 3)) == []
+    pictures = [Picture(i, None, None, "", image) for i, image in enumerate([small, large, small, None, small, small])]
+    assert [[picture.index for picture in batch] for batch in batches(pictures, 3)] == [[0, 1], [2, 3, 4], [5]]
+    assert list(batches([], 3)) == []
 
 
 def test_the_lit_animal_of_a_real_photograph(models_dir, out):

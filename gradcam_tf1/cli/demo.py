@@ -8,7 +8,7 @@ from typing import Sequence
 import click
 
 from gradcam_tf1.cli.terminal import Progress, load_tensorflow, say
-from gradcam_tf1.figures import BAD, GOOD, Tile, contact_sheet
+from gradcam_tf1.figures.sheet import BAD, GOOD, Tile, contact_sheet
 from gradcam_tf1.images import read_image
 from gradcam_tf1.overlay import write_png
 from gradcam_tf1.results import Results, TargetRecord

@@ -1,0 +1,170 @@
+"""Targets that differ from picture to picture: a table of classes, a folder of masks. No TensorFlow here."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import OptionError, RegionError
+from gradcam_tf1.images import ImageFile, list_images, read_image
+from gradcam_tf1.targets import ClassSpec, Region
+
+_IMAGE_HEADERS = ("image", "file", "filename", "file_name", "path", "picture", "photo", "relative", "source")
+_CLASS_HEADERS = ("class", "label", "class_id", "classid", "target", "id")
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class PerPicture:
+    """A row of targets for each picture of a listing: its classes, `further` ones behind them.
+
+    class_file: CSV of image and class, see `read_class_file`; without it every picture is asked about `classes`.
+    masks: folder with a mask picture of the same stem for each picture, or one mask for all; each class becomes a
+    Region. wrap: a Region or Anchor into which each class is put.
+    """
+
+    class_file: Optional[str] = None
+    masks: Optional[str] = None
+    classes: Sequence[ClassSpec] = (None,)
+    further: Sequence[Any] = ()
+    wrap: Any = None
+
+    def __call__(self, listing: Sequence[ImageFile]) -> List[List[Any]]:
+        """The rows. Raises: OptionError naming the pictures that a file leaves out."""
+        specs = [list(self.classes)] * len(listing)
+        if self.class_file is not None:
+            specs = read_class_file(self.class_file, listing)
+        wraps = [self.wrap] * len(listing)
+        if self.masks is not None:
+            wraps = [Region(mask=mask) for mask in find_masks(self.masks, listing)]
+        return [[*(put(wrap, spec) for spec in row), *self.further] for wrap, row in zip(wraps, specs)]
+
+
+def put(wrap: Any, spec: ClassSpec) -> Any:
+    """The Region or Anchor with this class in it; without one the class itself."""
+    return spec if wrap is None else replace(wrap, class_spec=spec)
+
+
+def read_class_file(path: str, listing: Sequence[ImageFile]) -> List[List[ClassSpec]]:
+    """The classes of each picture, in the order of the listing; an image may have several lines.
+
+    The file: CSV (comma, semicolon or tab) of image and class, id or name; with a header the columns may be others.
+    An image is its path from the listed folder, or its file name where only one picture has it.
+    Raises: OptionError naming the line that is no such pair, and the pictures that are not in the file.
+    """
+    pairs = _pairs(path)
+    found: Dict[str, List[ClassSpec]] = {}
+    places = _by_name(listing)
+    for number, image, spec in pairs:
+        files = places.get(_normal(image), [])
+        if len(files) > 1:
+            raise OptionError(
+                f"{path!r}, line {number}: {image!r} is the name of {len(files)} pictures, "
+                f"{_listed(file.relative for file in files)}; write the path from the listed folder"
+            )
+        for file in files:
+            found.setdefault(file.relative, []).append(spec)
+    missing = [file.relative for file in listing if file.relative not in found]
+    if missing:
+        raise OptionError(f"{path!r} has no class for {len(missing)} of {len(listing)} pictures: {_listed(missing)}")
+    return [found[file.relative] for file in listing]
+
+
+def _pairs(path: str) -> List[Tuple[int, str, ClassSpec]]:
+    """(line, image, class) of every filled line below the header."""
+    rows = _table(path)
+    header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
+    image, spec = 0, 1
+    if any(cell in _IMAGE_HEADERS for cell in header) and any(cell in _CLASS_HEADERS for cell in header):
+        image = next(i for i, cell in enumerate(header) if cell in _IMAGE_HEADERS)
+        spec = next(i for i, cell in enumerate(header) if cell in _CLASS_HEADERS)
+        rows = rows[1:]
+    pairs: List[Tuple[int, str, ClassSpec]] = []
+    for number, row in rows:
+        cells = [row[at].strip() if at < len(row) else "" for at in (image, spec)]
+        if not all(cells):
+            raise OptionError(f"{path!r}, line {number}: expected an image and a class, got {','.join(row)!r}")
+        pairs.append((number, cells[0], int(cells[1]) if cells[1].isdecimal() else cells[1]))
+    if not pairs:
+        raise OptionError(f"{path!r} has no lines of image and class")
+    return pairs
+
+
+def _table(path: str) -> List[Tuple[int, List[str]]]:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            text = stream.read()
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{path!r} is not a text file in UTF-8") from error
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    try:
+        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise OptionError(f"{path!r}, line {reader.line_num}: {error}") from error
+
+
+def _by_name(listing: Sequence[ImageFile]) -> Dict[str, List[ImageFile]]:
+    """Every picture under its relative path and, where no picture has that for its path, under its file name."""
+    places = {_normal(file.relative): [file] for file in listing}
+    by_name: Dict[str, List[ImageFile]] = {}
+    for file in listing:
+        by_name.setdefault(_normal(file.relative).rsplit("/", 1)[-1], []).append(file)
+    return {**by_name, **{_normal(file.path): [file] for file in listing}, **places}
+
+
+def _normal(path: str) -> str:
+    return re.sub(r"^(\./)+", "", path.replace(os.sep, "/"))
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A mask picture that is read when it is asked for: what is at least half as bright as its brightest is inside."""
+
+    path: str
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        brightness = read_image(self.path).max(axis=2)
+        if not brightness.any():
+            raise RegionError(f"the mask {self.path!r} is black everywhere")
+        return (brightness >= brightness.max() / 2).astype(np.float32 if dtype is None else dtype)
+
+
+def find_masks(path: str, listing: Sequence[ImageFile]) -> List[MaskFile]:
+    """The mask of each picture: of the same path below the folder, or of the same name, whatever the extension.
+
+    Raises: ImageFileError where there is none at all; OptionError naming the pictures without one.
+    """
+    masks = list_images(path)
+    if not os.path.isdir(os.path.expanduser(path)):
+        if len(masks) > 1:
+            raise OptionError(f"{path!r} is {len(masks)} masks; give their folder, or one file")
+        return [MaskFile(masks[0].path)] * len(listing)
+    by_stem: Dict[str, List[str]] = {}
+    for mask in masks:
+        by_stem.setdefault(_stem(mask.relative), []).append(mask.path)
+    stems = [_stem(file.relative) for file in listing]
+    found = [by_stem.get(stem) or by_stem.get(stem.rsplit("/", 1)[-1]) for stem in stems]
+    missing = [file.relative for file, paths in zip(listing, found) if not paths]
+    if missing:
+        raise OptionError(f"{path!r} has no mask for {len(missing)} of {len(listing)} pictures: {_listed(missing)}")
+    for paths in found:
+        if paths and len(paths) > 1:
+            raise OptionError(f"{path!r} has {len(paths)} masks of one name: {_listed(paths)}")
+    return [MaskFile(paths[0]) for paths in found if paths]
+
+
+def _stem(relative: str) -> str:
+    return os.path.splitext(relative)[0]
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = list(names)
+    rest = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(map(repr, shown[:_SHOWN])) + rest

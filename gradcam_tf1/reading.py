@@ -1,0 +1,53 @@
+"""The pictures of a run on their way: read, fitted, in batches that memory can hold. No TensorFlow here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+
+import numpy as np
+
+from gradcam_tf1.errors import ImageFileError
+from gradcam_tf1.geometry import Fitted
+from gradcam_tf1.images import ImageFile, read_image
+
+# Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
+_BATCH_PIXELS = 48_000_000
+
+
+@dataclass
+class Picture:
+    """One picture: what is asked of it, then what was read and fitted and drawn, or why it could not be."""
+
+    index: int
+    file: ImageFile
+    targets: Any
+    stem: str
+    image: Optional[np.ndarray] = None
+    fitted: Optional[Fitted] = None
+    error: str = ""
+    figures: Dict[str, str] = field(default_factory=dict)
+
+
+def read(picture: Picture, fit: Callable[[np.ndarray], Fitted], max_pixels: int) -> Picture:
+    """Fill in the image and the fitted image, or the error."""
+    try:
+        picture.image = read_image(picture.file.path, max_pixels)
+        picture.fitted = fit(picture.image)
+    except ImageFileError as error:
+        picture.error = str(error)
+    return picture
+
+
+def batches(pictures: Iterable[Picture], size: int) -> Iterator[List[Picture]]:
+    """Consecutive pictures, at most `size`, and fewer where they are large."""
+    batch: List[Picture] = []
+    pixels = 0
+    for picture in pictures:
+        batch.append(picture)
+        pixels += 0 if picture.image is None else picture.image.shape[0] * picture.image.shape[1]
+        if len(batch) >= size or pixels >= _BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch

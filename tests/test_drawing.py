@@ -1,0 +1,127 @@
+"""Styles of drawing, held to exact pixels on maps made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcam_tf1.drawing import STYLES, Style, draw, outlined
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.geometry import Placement
+from gradcam_tf1.overlay import colorize
+
+SIZE = (40, 60)
+WHOLE = Placement(SIZE, (8, 8), (0, 0, *SIZE), (0, 0, 8, 8))
+PART = Placement(SIZE, (8, 8), (0, 10, 40, 50), (0, 0, 8, 8))
+PHOTO = np.random.RandomState(0).randint(0, 256, (*SIZE, 3)).astype(np.uint8)
+HALVES = np.repeat(np.where(np.arange(60) < 20, 1.0, 0.1)[np.newaxis], 40, axis=0).astype(np.float32)
+
+
+def drawn(map, placement=WHOLE, **style):
+    return draw(PHOTO, map, placement, "layer", Style(**style))
+
+
+def colour(value, colormap="jet"):
+    return colorize(np.full((1, 1), value, np.float32), colormap)[0, 0].tolist()
+
+
+def test_mask_only_leaves_the_photograph_where_the_map_is_high():
+    picture = drawn(HALVES, style="mask-only").pictures["overlay"]
+    assert np.array_equal(picture[:, :20], PHOTO[:, :20])
+    assert not picture[:, 20:].any()
+    whole = drawn(HALVES, style="mask-only", box=0.05).pictures["heatmap"]
+    assert whole.shape == PHOTO.shape
+    lower = drawn(HALVES, style="mask-only", box=0.05).pictures["overlay"]
+    assert np.array_equal(lower[3:-3, 25:55], PHOTO[3:-3, 25:55])  # a tenth is above five in a hundred
+
+
+def test_mask_only_hides_what_the_net_did_not_see():
+    picture = drawn(np.ones(SIZE, np.float32), PART, style="mask-only").pictures["overlay"]
+    assert np.array_equal(picture[:, 10:50], PHOTO[:, 10:50])
+    assert not picture[:, :10].any()
+    assert not picture[:, 50:].any()
+
+
+def test_a_gray_background_under_the_colours():
+    picture = drawn(HALVES, PART, style="gray-background", alpha=0.0).pictures["overlay"]
+    assert (picture == picture[..., :1]).all()
+    gray = PHOTO.astype(float) @ [0.299, 0.587, 0.114]
+    assert np.abs(picture[..., 0] - gray).max() <= 1
+    mixed = drawn(HALVES, style="gray-background").pictures["overlay"].astype(int)
+    assert np.abs(2 * mixed[:, :20] - picture[:, :20] - colour(1.0)).max() <= 2
+
+
+def ramp():
+    """0 at the left edge, 1 at the right: each level is one column."""
+    return np.repeat(np.linspace(0, 1, 60, dtype=np.float32)[np.newaxis], 40, axis=0)
+
+
+def test_contours_run_where_their_level_is_reached():
+    picture = drawn(ramp(), style="contour").pictures["overlay"]
+    changed = (picture != PHOTO).any(axis=2)
+    for level in (0.25, 0.5, 0.75):
+        column = int(np.argmax(ramp()[0] >= level))
+        assert picture[5:35, column].tolist() == [colour(level)] * 30
+        assert not changed[5:35, column - 4 : column - 1].any()  # the photograph shows between the lines
+    assert not changed[:, :10].any()
+
+
+def test_contours_of_a_signed_map_have_both_signs():
+    map = 2 * ramp() - 1
+    picture = drawn(map, style="contour", colormap="diverging").pictures["overlay"]
+    for side in (-1, 1):
+        column = int(np.argmax(map[0] >= 0.5)) if side > 0 else int(np.argmax(map[0] > -0.5)) - 1
+        assert picture[20, column].tolist() == colour(0.5 + 0.25 * side, "diverging")
+    masked = drawn(map, style="mask-only", colormap="diverging").pictures["overlay"]
+    assert not masked[:, :33].any()  # evidence against the class is not what is shown
+    assert np.array_equal(masked[:, 36:], PHOTO[:, 36:])
+
+
+@pytest.mark.parametrize("style", sorted(STYLES))
+def test_an_empty_map_leaves_the_photograph_in_every_style(style):
+    result = drawn(None, style=style, box=0.15)
+    assert np.array_equal(result.pictures["overlay"], PHOTO)
+    assert result.box is None
+
+
+def test_the_box_is_drawn_where_it_is_said_to_be():
+    map = np.zeros(SIZE, np.float32)
+    map[10:20, 30:45] = 2.0
+    plain, boxed = drawn(map), drawn(map, box=0.15)
+    assert plain.box is None
+    assert boxed.box == (10, 30, 20, 45)
+    edges = boxed.pictures["overlay"]
+    for row, column in ((10, 35), (19, 35), (15, 30), (15, 44)):
+        assert edges[row, column].tolist() == [255, 255, 255]
+    assert edges[9, 35].tolist() == edges[20, 35].tolist() == [0, 0, 0]
+    assert np.array_equal(edges[13:17, 34:41], plain.pictures["overlay"][13:17, 34:41])
+    assert np.array_equal(boxed.pictures["heatmap"], plain.pictures["heatmap"])
+
+
+def test_lines_are_as_thick_as_the_picture_asks():
+    def width(side):
+        picture = outlined(np.full((side, side, 3), 99, np.uint8), (side // 4, side // 4, side // 2, side // 2))
+        return int((picture[side // 3] == 255).all(axis=1).sum())
+
+    assert width(100) == 2  # two sides, one pixel each
+    assert 10 <= width(1500) <= 14
+
+
+def test_pixel_maps_have_no_box():
+    result = draw(PHOTO, np.ones((*SIZE, 3), np.float32), WHOLE, "pixels", Style(box=0.15))
+    assert list(result.pictures) == ["pixels"]
+    assert result.box is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"colormap": "rainbow"}, "unknown colour map 'rainbow'"),
+        ({"alpha": 1.5}, "alpha is between 0 .* got 1.5"),
+        ({"style": "fancy"}, "unknown style 'fancy'; possible: overlay, contour, mask-only, gray-background"),
+        ({"box": 1.0}, "at least 0 and below 1, not 1.0"),
+    ],
+)
+def test_wrong_styles_are_refused_before_anything_is_drawn(options, message):
+    with pytest.raises(OptionError, match=message):
+        Style(**options)
