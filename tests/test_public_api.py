@@ -86,7 +86,8 @@ def test_a_star_import_gives_the_public_names():
 
 def heavy_modules_after(code: str) -> str:
     """Which of the heavy modules a fresh Python holds after `code`."""
-    report = "import sys; print(sorted({'tensorflow', 'cv2', 'scipy', 'h5py', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    heavy = {"tensorflow", "cv2", "scipy", "h5py", "numpy", "matplotlib"}
+    report = f"import sys; print(sorted({heavy} & set(sys.modules)))"
     command = [sys.executable, "-c", f"{code}\n{report}"]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip().splitlines()[-1]
 
