@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.tf_runtime import tf
@@ -18,13 +18,36 @@ def walk_back(
 ) -> Tuple[List[tf.Operation], tf.Tensor]:
     """Follow the data back from `tensor` through ops of the types `through`, until `found` or an op of another type.
 
+    A dropout that is switched off is passed over.
     Returns: the ops passed, last first, and the tensor where the walk ended.
     """
     passed: List[tf.Operation] = []
-    while not found(tensor) and tensor.op.type in through:
-        passed.append(tensor.op)
-        tensor = _data_input(tensor.op)
+    while not found(tensor):
+        before = _before_dropout(tensor.op)
+        if before is None and tensor.op.type not in through:
+            break
+        if before is None:
+            passed.append(tensor.op)
+        tensor = _data_input(tensor.op) if before is None else before
     return passed, tensor
+
+
+def _before_dropout(merge: tf.Operation) -> Optional[tf.Tensor]:
+    """The data of a conditional whose branch for False hands them on as they are; None for other ops.
+
+    That is how Keras writes dropout, True being the training phase.
+    """
+    for branch in merge.inputs if merge.type == "Merge" else ():
+        start = _behind_identities(branch)
+        if start.op.type == "Switch" and start.value_index == 0:
+            return start.op.inputs[0]
+    return None
+
+
+def _behind_identities(tensor: tf.Tensor) -> tf.Tensor:
+    while tensor.op.type == "Identity":
+        tensor = tensor.op.inputs[0]
+    return tensor
 
 
 def _data_input(op: tf.Operation) -> tf.Tensor:

@@ -130,6 +130,21 @@ def test_a_signal_and_a_volume():
             require_cam_head(dense(tf.reduce_mean(a, axes)), a, channels_last=True)
 
 
+def conditional(a, for_false):
+    pooled = tf.reduce_mean(a, [1, 2])
+    training = tf.placeholder(tf.bool, [], name="training")
+    off, on = tf.raw_ops.Switch(data=pooled, pred=training)
+    return dense(tf.raw_ops.Merge(inputs=[for_false(off), on * 2.0], name="joined")[0])
+
+
+def test_a_dropout_that_is_switched_off_is_passed_over():
+    with tf.Graph().as_default():
+        a = tf.placeholder(tf.float32, [None, 4, 6, 5], name="a")
+        require_cam_head(conditional(a, tf.identity), a, channels_last=True)
+        with pytest.raises(GradientError, match=r"came to 'joined_1' \(Merge\)"):
+            require_cam_head(conditional(a, tf.nn.relu), a, channels_last=True)
+
+
 def flattened(a):
     return tf.matmul(tf.reshape(a, [-1, 120], name="flat"), RANDOM.randn(120, 3).astype(np.float32))
 
