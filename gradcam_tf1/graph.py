@@ -11,6 +11,7 @@ import numpy as np
 from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.batches import as_images, in_rgb, input_batch, rgb_order, stack_pixels
 from gradcam_tf1.binding import bind, resolve_layer
+from gradcam_tf1.binding.outputs import choose_output
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import BindingError, GradientError, OptionError
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
@@ -39,6 +40,7 @@ class GradCamGraph:
     model: path of a frozen graph, checkpoint, SavedModel or Keras file; a live session or Keras model; a LoadedModel.
     nb_classes: checked against the logits where given.
     input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically.
+    output: which output of a net with several: its name, or its number among those that the model declares, from 0.
     preset: how pixel values are mapped, a name from PRESETS or a Preprocessing; a subclass may override `preprocess`.
     fit: stretch, short-side, center-crop or letterbox. size: (height, width) for nets that take any size; with
         short-side its first number is the length of the shorter side, 224 if none is given.
@@ -58,6 +60,7 @@ class GradCamGraph:
         logits: Any = None,
         layer: Any = None,
         probabilities: Any = None,
+        output: Union[str, int, None] = None,
         feed: Optional[Dict[Any, Any]] = None,
         preset: Union[str, Preprocessing, None] = None,
         fit: str = "stretch",
@@ -76,8 +79,10 @@ class GradCamGraph:
         self.batch_size = batch_size
         self._label_source = labels
         loaded = model if isinstance(model, LoadedModel) else load(model, tag=tag, signature=signature, build=build)
-        self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
         self.graph = import_graph(loaded.graph_def, loaded.source)
+        if output is not None:
+            logits = choose_output(self.graph, loaded.outputs, output, logits)
+        self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
         self.model = replace(loaded, graph_def=None)  # the weights live in the graph from here on
         self.sess = tf.Session(graph=self.graph, config=session_config(config))
         self._bound: Optional[Tuple[Binding, Engine, Optional[Labels]]] = None

@@ -17,6 +17,7 @@ from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.reading import Picture, batches, read
 from gradcam_tf1.results import FAILED, Result, Results, TargetRecord
+from gradcam_tf1.types import Work
 from gradcam_tf1.writing import PictureWriter
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
@@ -39,6 +40,7 @@ def visualize(
     seed: int = 0,
     max_pixels: int = MAX_PIXELS,
     progress: Callable[[Result, int], None] | None = None,
+    steps: Callable[[Work], None] | None = None,
     **others: Any,
 ) -> Results:
     """Explain every picture of a folder and write overlays, heat maps, guided pictures, manifest.jsonl and run.json.
@@ -52,6 +54,7 @@ def visualize(
         layers: layer names or counts from the end; None: the bound layer. batch_size: pictures held at a time.
         naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many pictures, drawn by the seed.
         max_pixels: larger pictures are refused. progress: called with each result and the number of all pictures.
+        steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
         others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
             what `explain` takes besides (score, options, noise).
 
@@ -86,7 +89,7 @@ def visualize(
         )
         pictures = (read(picture, net.fit_image, max_pixels) for picture in waiting)
         for batch in batches(pictures, size):
-            for result in _explain(net, writer, batch, asked):
+            for result in _explain(net, writer, batch, {**asked, "progress": steps}):
                 manifest.write(result)
                 results.append(result)
                 if progress is not None:

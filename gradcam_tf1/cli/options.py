@@ -89,11 +89,25 @@ def _is_numeric(value: Any) -> bool:
     return isinstance(value, (bool, int, float))
 
 
+def with_options(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
+    """Decorator that gives a command these options, in this order."""
+
+    def add(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def model_options(command: Callable) -> Callable:
     """The MODEL argument, and what helps to find the key tensors in it."""
-    for option in reversed(_MODEL_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(_MODEL_OPTIONS)(command)
+
+
+def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
+    """Callback of an option that takes one name or whole number."""
+    return None if value is None else _names([value])[0]
 
 
 _MODEL_OPTIONS = (
@@ -101,6 +115,12 @@ _MODEL_OPTIONS = (
     click.option("--input", "input_name", metavar="NAME", help="Tensor that takes the pictures."),
     click.option("--logits", metavar="NAME", help="Class scores before softmax or sigmoid."),
     click.option("--probabilities", metavar="NAME", help="Output of the softmax or sigmoid."),
+    click.option(
+        "--output",
+        metavar="NAME|INDEX",
+        callback=name_or_number,
+        help="Which output of a net with several: by name, or counted from 0.",
+    ),
     click.option(
         "--layer",
         "layers",

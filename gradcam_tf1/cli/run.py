@@ -7,14 +7,14 @@ from typing import Any, Sequence
 import click
 
 from gradcam_tf1.cli.describe import describe
-from gradcam_tf1.cli.options import model_options, names_or_numbers, numbers, open_net, size
-from gradcam_tf1.cli.terminal import Progress, say, warn
+from gradcam_tf1.cli.look import look_options, make_look
+from gradcam_tf1.cli.options import model_options, numbers, open_net, size
+from gradcam_tf1.cli.targets import make_targets, target_options
+from gradcam_tf1.cli.terminal import Progress, Steps, say, warn
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import FIT_MODES
 from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS
-from gradcam_tf1.naming import NAMINGS
-from gradcam_tf1.overlay import COLORMAPS
 from gradcam_tf1.pipeline import DEFAULT_METHODS
 from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
 from gradcam_tf1.results import Results
@@ -36,14 +36,7 @@ from gradcam_tf1.results import Results
     "--size", metavar="HxW", callback=size, help="Input size, for nets that take any; short-side: its length."
 )
 @click.option("--labels", type=click.Path(), help="Label file of the classes.")
-@click.option(
-    "--class",
-    "classes",
-    multiple=True,
-    metavar="ID|NAME",
-    callback=names_or_numbers,
-    help="Class to explain; default: each picture's top class. Repeatable.",
-)
+@target_options
 @click.option(
     "--method",
     "methods",
@@ -55,12 +48,11 @@ from gradcam_tf1.results import Results
 @click.option(
     "--backcount", type=int, metavar="N", help="Layer counted from behind: 1 (or -1) is the last feature map."
 )
-@click.option("--naming", type=click.Choice(NAMINGS), default="source", show_default=True, help="Names of the files.")
-@click.option("--colormap", type=click.Choice(COLORMAPS), default="jet", show_default=True)
-@click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Strength of the overlay.")
-@click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes).")
-@click.option("--own-scale", is_flag=True, help="Positive and negative maps each on their own scale.")
-@click.option("--raw", is_flag=True, help="Also write the numbers (npz).")
+@look_options
+@click.option(
+    "--n-images", type=click.IntRange(min=1), metavar="N", help="Explain N of the pictures only, drawn at random."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Which N: the same seed, the same pictures.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures held at a time.")
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger ones."
@@ -75,13 +67,13 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, quiet: bool,
     """
     preset = _preset(**{name: options.pop(name) for name in ("preset", "mean", "std", "scale", "bgr")})
     options["layers"] = _layers(options["layers"], options.pop("backcount"))
-    drawing, net_options = _split(options)
+    asked, net_options = _split(options)
     with open_net(preset=preset, **net_options) as net:
         if not quiet:
             describe(net)
         _check_preset(net)
-        with Progress(quiet) as progress:
-            results = net.visualize_imgs(list(images), out_folder, progress=progress, **drawing)
+        with Progress(quiet) as progress, Steps(quiet) as steps:
+            results = net.visualize_imgs(list(images), out_folder, progress=progress, steps=steps, **asked)
     _report(results, quiet)
     ctx.exit(1 if results.failed else 0)
 
@@ -97,7 +89,7 @@ def _preset(preset: str | None, bgr: bool, **values: Any) -> Preprocessing | Non
 
 def _check_preset(net: Any) -> None:
     """Stop before the work begins where it is not known how the net wants its pixels."""
-    preset = net.preset or net.binding.preprocessing
+    preset = net.preset or net.model.preprocessing or net.binding.preprocessing
     if preset is None:
         raise OptionError(
             "the model does not show how its pixel values were prepared, and a wrong guess gives wrong maps silently; "
@@ -113,14 +105,13 @@ def _layers(layers: Sequence[Any], backcount: int | None) -> list[Any]:
 
 
 def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of the drawing and options of the net; both lists of layers are the same."""
+    """Options of the run and options of the net; both lists of layers are the same."""
     methods = list(options.pop("methods")) or None
     if options.pop("no_pooling"):
         methods = ["hirescam" if name == "gradcam" else name for name in methods or DEFAULT_METHODS]
-    drawing = {name: options.pop(name) for name in ("naming", "colormap", "alpha", "heatmaps", "raw", "max_pixels")}
-    drawing["share_scale"] = not options.pop("own_scale")
-    drawing["targets"] = options.pop("classes") or None
-    return {**drawing, "methods": methods, "layers": options["layers"] or None}, options
+    asked = {name: options.pop(name) for name in ("score", "n_images", "seed", "max_pixels")}
+    asked = {**asked, **make_look(options), "targets": make_targets(options)}
+    return {**asked, "methods": methods, "layers": options["layers"] or None}, options
 
 
 def _report(results: Results, quiet: bool) -> None:

@@ -13,6 +13,7 @@ import click
 
 from gradcam_tf1.results import Result
 from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Work
 
 
 def shown(text: Any, multiline: bool = False) -> str:
@@ -86,3 +87,44 @@ class Progress:
     def __exit__(self, *exc_info: Any) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Steps:
+    """What methods that run the net many times will cost, said once for each, and a bar where stderr is a terminal."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._told: set[tuple[str, str]] = set()
+        self._bar: Any = None
+
+    def __call__(self, work: Work) -> None:
+        """Tell the cost, or count what was done since."""
+        if self._quiet:
+            return
+        if (work.method, work.layer) not in self._told:
+            self._told.add((work.method, work.layer))
+            place = f" at {work.layer}" if work.layer else ""
+            say(f"{work.method}{place}: {work.runs} {work.unit} for each picture")
+        if work.done and sys.stderr.isatty():
+            self._show(work)
+
+    def _show(self, work: Work) -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            total = work.pictures * work.runs
+            self._bar = tqdm(total=total, desc=work.method, unit="run", file=sys.stderr, leave=False)
+        self._bar.update(work.done - self._bar.n)
+        if self._bar.n >= self._bar.total:
+            self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Callable[[Work], None]:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._close()

@@ -1,0 +1,56 @@
+"""Options that say how maps are drawn and what is written."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import click
+
+from gradcam_tf1.boxes import BOX_SHARE
+from gradcam_tf1.cli.options import with_options
+from gradcam_tf1.drawing import STYLES
+from gradcam_tf1.naming import NAMINGS
+from gradcam_tf1.overlay import COLORMAPS
+
+_OPTIONS = (
+    click.option(
+        "--naming", type=click.Choice(NAMINGS), default="source", show_default=True, help="Names of the files."
+    ),
+    click.option(
+        "--style",
+        type=click.Choice(tuple(STYLES)),
+        default="overlay",
+        show_default=True,
+        help="What overlays show.",
+    ),
+    click.option(
+        "--colormap",
+        type=click.Choice(COLORMAPS),
+        default="jet",
+        show_default=True,
+        help="diverging shows negative values too.",
+    ),
+    click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Strength of overlays."),
+    click.option(
+        "--box",
+        is_flag=False,
+        flag_value=BOX_SHARE,
+        type=click.FloatRange(0, 1, max_open=True),
+        metavar="[SHARE]",
+        help=f"Box of the largest region above SHARE of the maximum (alone: {BOX_SHARE}); mask-only shows that share.",
+    ),
+    click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes)."),
+    click.option("--own-scale", is_flag=True, help="Positive and negative maps each on their own scale."),
+    click.option("--raw", is_flag=True, help="Also write the numbers (npz)."),
+)
+_TAKEN = ("naming", "style", "colormap", "alpha", "box", "heatmaps", "raw")
+
+
+def look_options(command: Callable) -> Callable:
+    """How maps are drawn; `make_look` reads them."""
+    return with_options(_OPTIONS)(command)
+
+
+def make_look(options: dict[str, Any]) -> dict[str, Any]:
+    """The same as options of `visualize_imgs`; they are taken out of `options`."""
+    return {**{name: options.pop(name) for name in _TAKEN}, "share_scale": not options.pop("own_scale")}
