@@ -109,7 +109,10 @@ def test_dropout_of_this_runtime_by_its_use(graph, argument, value):
     classify(tf.nn.dropout(two_layers(pictures()), **{argument: p}))
     binding = runs(graph)
     assert binding.feeds == {"Placeholder_2:0": value}
+    assert binding.warnings == ()  # random numbers are in the graph, but they do nothing
     assert "by its use" in binding.reasons["feeds"]
+    on = bind(graph, requested=KeyTensors(feed={"Placeholder_2": 0.5}))
+    assert any("dropout or noise is on" in warning for warning in on.warnings)
 
 
 def test_dropout_by_one_minus_a_rate(graph):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gradcam_tf1.binding.assemble import bind, resolve_layer
+from gradcam_tf1.binding.assemble import bind
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.report import binding_report
+from gradcam_tf1.binding.resolve import resolve_layer
 
 __all__ = ["bind", "binding_report", "find_tensor", "resolve_layer"]

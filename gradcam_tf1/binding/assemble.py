@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
@@ -13,6 +12,7 @@ from gradcam_tf1.binding.layout import IMAGE_CHANNELS, channel_count, input_layo
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.pixels import preprocessing
+from gradcam_tf1.binding.resolve import choose_layer, why_layer
 from gradcam_tf1.binding.scores import class_count
 from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
@@ -47,7 +47,7 @@ def bind(
     pictures, logits = source.tensor, head.scores
     features = Features(walk, pictures, logits)
     layers = tuple(features.infos())
-    layer = _layer(walk, features, layers, requested.layer, pictures, logits)
+    layer = choose_layer(walk, features, layers, requested.layer, pictures, logits)
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, layer.name] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
@@ -70,12 +70,12 @@ def bind(
         reasons={
             "input": why_input + why_size,
             "logits": head.why,
-            "layer": _why_layer(features, layer, requested.layer),
+            "layer": why_layer(features, layer, requested.layer),
             "probabilities": _why_probabilities(probabilities, requested),
             "feeds": why_feeds,
             "preprocessing": why_preset,
         },
-        warnings=tuple(_warnings(walk, features, source, head, layer, batch, classes)),
+        warnings=tuple(_warnings(walk, features, source, head, layer, batch, classes, feeds)),
         **facts,
     )
 
@@ -147,90 +147,6 @@ def _why_probabilities(probabilities: Optional[str], requested: KeyTensors) -> s
     )
 
 
-# layers
-
-
-def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
-    """The feature map that `spec` names.
-
-    Args: spec: a count from the end (-1 = last feature map, -3 = third from last), or what `find_tensor` takes.
-    Raises: BindingError where the count is out of range, or the tensor is no map between the input and the logits.
-    """
-    count = _count(spec)
-    if count is not None:
-        return _counted(binding.layers, count)
-    tensor = find_tensor(graph, spec)
-    for layer in binding.layers:
-        if layer.name == tensor.name:
-            return layer
-    walk = Walk(graph)
-    walk.dead = dead_tensors(walk, switch_values(walk, binding.feeds))
-    return _named(Features(walk, binding.input, binding.logits), tensor, binding.input, binding.logits)
-
-
-def _layer(
-    walk: Walk, features: Features, layers: Sequence[LayerInfo], spec: Any, pictures: str, logits: str
-) -> LayerInfo:
-    """The layer that was asked for, else the last feature map."""
-    if not features.path:
-        raise BindingError(f"no path leads from the input '{pictures}' to the logits '{logits}'")
-    if spec is None:
-        if not layers:
-            raise BindingError(
-                f"no feature map with more than one position lies between '{pictures}' and '{logits}'; "
-                "Grad-CAM needs a convolution there. Name a layer"
-            )
-        return layers[-1]
-    count = _count(spec)
-    return _counted(layers, count) if count is not None else _named(
-        features, find_tensor(walk.graph, spec), pictures, logits
-    )  # fmt: skip
-
-
-def _count(spec: Any) -> Optional[int]:
-    if isinstance(spec, str) and re.match(r"-\d+$", spec.strip()):
-        return int(spec)
-    return spec if isinstance(spec, int) and not isinstance(spec, bool) else None
-
-
-def _counted(layers: Sequence[LayerInfo], count: int) -> LayerInfo:
-    counted = [layer for layer in layers if layer.counted]
-    if not -len(counted) <= count <= -1:
-        raise BindingError(
-            f"layer {count} does not exist: layers count from the end, -1 (the last feature map) to -{len(counted)}"
-        )
-    return counted[count]
-
-
-def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) -> LayerInfo:
-    if tensor.name not in features.path:
-        near = ", ".join(f"'{info.name}'" for info in features.infos()[-3:] if info.counted)
-        raise BindingError(
-            f"'{tensor.name}' does not lie on the way from '{pictures}' to '{logits}'; "
-            f"the last feature maps there: {near}"
-        )
-    if tensor.shape.rank not in (4, None) or not tensor.dtype.is_floating:
-        raise BindingError(
-            f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; "
-            "a layer is a float map [N, h, w, K] or [N, K, h, w]"
-        )
-    return features.info(tensor.name)
-
-
-def _why_layer(features: Features, layer: LayerInfo, spec: Any) -> str:
-    if spec is not None:
-        return "named by the user"
-    block = features.blocks[-1]
-    start = features.walk.outputs[block.start.name][0]
-    if start == layer.name:
-        return f"the last feature map with more than one position, out of {block.start.type} '{block.start.name}'"
-    after = "activation" if block.activated else "batch norm"
-    return (
-        f"the last feature map with more than one position: '{start}' ({block.start.type}) after its {after}, which is "
-        "what the rest of the net sees"
-    )
-
-
 def _warnings(
     walk: Walk,
     features: Features,
@@ -239,6 +155,7 @@ def _warnings(
     layer: LayerInfo,
     batch: Optional[int],
     classes: Optional[int],
+    feeds: Mapping[str, Any],
 ) -> List[str]:
     found = [head.warning] if head.warning else []
     if source.changed:
@@ -246,7 +163,7 @@ def _warnings(
             f"pictures go in at '{source.tensor}', behind '{source.changed}', which changes values on the way from "
             f"'{source.origin}': the preprocessing has to do the same"
         )
-    found += warnings_for(walk, features.path, features.start, layer.name, head.scores)
+    found += warnings_for(walk, features.path, features.start, layer.name, head.scores, feeds)
     if batch is not None:
         found.append(f"the batch size {batch} is baked into the graph: pictures run {batch} at a time")
     if classes == _IMAGENET_WITH_BACKGROUND:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Set
+from typing import Any, List, Mapping, Optional, Set
 
+import numpy as np
+
+from gradcam_tf1.binding.feeds import dropout_off
 from gradcam_tf1.binding.kinds import BATCH_NORMS, RANDOM
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.tf_runtime import is_differentiable
 
 
-def warnings_for(walk: Walk, path: Set[str], pictures: str, layer: str, logits: str) -> List[str]:
+def warnings_for(
+    walk: Walk, path: Set[str], pictures: str, layer: str, logits: str, feeds: Mapping[str, Any]
+) -> List[str]:
     """Sentences on training-mode batch norm, active dropout and missing gradients."""
     ops = walk.makers(path)
-    found = [_batch_statistics(walk, ops), _random(walk, ops), _no_gradient(walk, pictures, layer, logits)]
+    off = walk.downstream([name for name, value in feeds.items() if _turns_dropout_off(walk, name, value)])
+    found = [_batch_statistics(walk, ops), _random(walk, ops, off), _no_gradient(walk, pictures, layer, logits)]
     return [sentence for sentence in found if sentence]
+
+
+def _turns_dropout_off(walk: Walk, name: str, value: Any) -> bool:
+    return np.ndim(value) == 0 and dropout_off(walk, name) == value
 
 
 def _batch_statistics(walk: Walk, ops: List[Op]) -> str:
@@ -42,10 +52,10 @@ def uses_batch_statistics(walk: Walk, op: Op) -> bool:
     return axes is not None and 0 in [int(axis) % rank for axis in axes.reshape(-1)]
 
 
-def _random(walk: Walk, ops: List[Op]) -> str:
+def _random(walk: Walk, ops: List[Op], off: Set[str]) -> str:
     for op in ops:
         for name in walk.inputs[op.name]:
-            source = _random_source(walk, name)
+            source = "" if name in off else _random_source(walk, name)
             if source:
                 return f"random numbers ('{source}') enter at '{op.name}': dropout or noise is on at inference"
     return ""

@@ -1,0 +1,96 @@
+"""Layers by count, by name, or the last feature map."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Optional, Sequence
+
+from gradcam_tf1.binding.layers import Features
+from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.switches import dead_tensors, switch_values
+from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.errors import BindingError
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Binding, LayerInfo
+
+
+def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
+    """The feature map that `spec` names.
+
+    Args: spec: a count from the end (-1 = last feature map, -3 = third from last), or what `find_tensor` takes.
+    Raises: BindingError where the count is out of range, or the tensor is no map between the input and the logits.
+    """
+    count = _count(spec)
+    if count is not None:
+        return _counted(binding.layers, count)
+    tensor = find_tensor(graph, spec)
+    for layer in binding.layers:
+        if layer.name == tensor.name:
+            return layer
+    walk = Walk(graph)
+    walk.dead = dead_tensors(walk, switch_values(walk, binding.feeds))
+    return _named(Features(walk, binding.input, binding.logits), tensor, binding.input, binding.logits)
+
+
+def choose_layer(
+    walk: Walk, features: Features, layers: Sequence[LayerInfo], spec: Any, pictures: str, logits: str
+) -> LayerInfo:
+    """The layer that was asked for, else the last feature map. Raises: BindingError where there is none."""
+    if not features.path:
+        raise BindingError(f"no path leads from the input '{pictures}' to the logits '{logits}'")
+    if spec is None:
+        if not layers:
+            raise BindingError(
+                f"no feature map with more than one position lies between '{pictures}' and '{logits}'; "
+                "Grad-CAM needs a convolution there. Name a layer"
+            )
+        return layers[-1]
+    count = _count(spec)
+    return _counted(layers, count) if count is not None else _named(
+        features, find_tensor(walk.graph, spec), pictures, logits
+    )  # fmt: skip
+
+
+def _count(spec: Any) -> Optional[int]:
+    if isinstance(spec, str) and re.match(r"-\d+$", spec.strip()):
+        return int(spec)
+    return spec if isinstance(spec, int) and not isinstance(spec, bool) else None
+
+
+def _counted(layers: Sequence[LayerInfo], count: int) -> LayerInfo:
+    counted = [layer for layer in layers if layer.counted]
+    if not -len(counted) <= count <= -1:
+        raise BindingError(
+            f"layer {count} does not exist: layers count from the end, -1 (the last feature map) to -{len(counted)}"
+        )
+    return counted[count]
+
+
+def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) -> LayerInfo:
+    if tensor.name not in features.path:
+        near = ", ".join(f"'{info.name}'" for info in features.infos()[-3:] if info.counted)
+        raise BindingError(
+            f"'{tensor.name}' does not lie on the way from '{pictures}' to '{logits}'; "
+            f"the last feature maps there: {near}"
+        )
+    if tensor.shape.rank not in (4, None) or not tensor.dtype.is_floating:
+        raise BindingError(
+            f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; "
+            "a layer is a float map [N, h, w, K] or [N, K, h, w]"
+        )
+    return features.info(tensor.name)
+
+
+def why_layer(features: Features, layer: LayerInfo, spec: Any) -> str:
+    """One sentence on the choice."""
+    if spec is not None:
+        return "named by the user"
+    block = features.blocks[-1]
+    start = features.walk.outputs[block.start.name][0]
+    if start == layer.name:
+        return f"the last feature map with more than one position, out of {block.start.type} '{block.start.name}'"
+    after = "activation" if block.activated else "batch norm"
+    return (
+        f"the last feature map with more than one position: '{start}' ({block.start.type}) after its {after}, which is "
+        "what the rest of the net sees"
+    )
