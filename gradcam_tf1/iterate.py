@@ -60,5 +60,5 @@ class _Meter:
 
     def __call__(self, count: int) -> None:
         self._work = replace(self._work, done=self._work.done + count)
-        if self._report is not None:
+        if self._report is not None and count:
             self._report(self._work)

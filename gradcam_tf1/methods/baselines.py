@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Union
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from gradcam_tf1.errors import OptionError
 
@@ -14,12 +13,20 @@ Baseline = Union[str, float, np.ndarray]
 # of the longer side; about 11 pixels at 224
 _BLUR = 0.05
 
+
+def _out_of_focus(pixels: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter  # imported late: it takes a while
+
+    sigma = _BLUR * max(pixels.shape)
+    return gaussian_filter(pixels, [sigma, sigma, 0], mode="nearest")
+
+
 # name -> (pixels float32 [H, W, 3], RGB 0..255, seed) -> the same
 _PICTURES: Dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "black": lambda pixels, _seed: np.zeros_like(pixels),
     "white": lambda pixels, _seed: np.full_like(pixels, 255),
     "mean": lambda pixels, _seed: np.broadcast_to(pixels.mean(axis=(0, 1)), pixels.shape),
-    "blur": lambda pixels, _seed: gaussian_filter(pixels, [_BLUR * max(pixels.shape)] * 2 + [0], mode="nearest"),
+    "blur": lambda pixels, _seed: _out_of_focus(pixels),
     "random": lambda pixels, seed: np.random.RandomState(seed).uniform(0, 255, pixels.shape),
 }
 BASELINES = ("zero", *_PICTURES)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, Iterator, Tuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.baselines import Baseline, baseline_input
@@ -91,6 +90,8 @@ def _blurred_pairs(image: np.ndarray, max_sigma: float, steps: int, border: str)
 
 
 def _blurred(image: np.ndarray, sigma: float, border: str) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter  # imported late: it takes a while
+
     return gaussian_filter(image.astype(np.float64), [sigma, sigma, 0], mode=border)
 
 

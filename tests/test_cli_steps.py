@@ -1,0 +1,75 @@
+"""What a dear method costs is said before it starts; its bar is for those who watch, and goes away."""
+
+from __future__ import annotations
+
+import io
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from gradcam_tf1.cli import main
+from gradcam_tf1.cli.terminal import Steps
+from gradcam_tf1.nets.demo import demo_model, demo_scenes
+from gradcam_tf1.types import Work
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def cam(done, method="scorecam", layer="conv\x1b:0"):
+    return Work(method, layer, pictures=2, runs=5, unit="forward passes of the whole net", done=done)
+
+
+def test_the_cost_is_said_once_and_nothing_else_where_nobody_watches(capsys):
+    with Steps(quiet=False) as steps:
+        for work in (cam(0), cam(0, "rise", ""), cam(4), cam(10), cam(0), cam(10)):
+            steps(work)
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        "scorecam at conv\\x1b:0: 5 forward passes of the whole net for each picture",
+        "rise: 5 forward passes of the whole net for each picture",
+    ]
+    assert said.err == ""
+
+
+def test_a_terminal_sees_a_bar_for_each_method_in_turn(monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Steps(quiet=False) as steps:
+        for work in (cam(0), cam(0, "rise", ""), cam(4), cam(10), cam(10, "rise", "")):
+            steps(work)
+        assert steps._bar is None  # both came to their end
+        steps(cam(4))
+    assert steps._bar is None  # and what was broken off is closed too
+    assert "scorecam:  40%" in terminal.getvalue() or "scorecam:   0%" in terminal.getvalue()
+    assert "rise:" in terminal.getvalue()
+    assert "10" in terminal.getvalue()
+
+
+def test_quiet_is_quiet(monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Steps(quiet=True) as steps:
+        steps(cam(0))
+        steps(cam(4))
+    assert capsys.readouterr().out == terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]], ids=["aloud", "quiet"])
+def test_the_command_line_tells_before_it_works(tmp_path, quiet):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(demo_scenes()[0].path, str(tmp_path / "photos"))
+    words = ["run", demo_model(), str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--preset", "inception"]
+    done = CliRunner().invoke(main, [*words, "--method", "ablationcam", "--method", "gradcam", *quiet])
+    assert done.exit_code == 0, done.output
+    costs = [line for line in done.output.splitlines() if "for each picture" in line]
+    if quiet:
+        assert done.output == ""
+    else:
+        (cost,) = costs
+        assert cost.startswith("ablationcam at ")
+        assert cost.endswith("65 forward passes from the layer on for each picture")
+        assert done.output.index(cost) < done.output.index("pictures explained")
