@@ -236,8 +236,8 @@ def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
     Raises: GradientError where an op on the way has no second derivative.
     """
     try:
-        product = tf.gradients(grad, tensor, grad_ys=tf.stop_gradient(tensor))[0]
-    except LookupError as error:
+        product = tf.gradients(grad, tensor, grad_ys=tensor)[0]
+    except (LookupError, AttributeError, TypeError, ValueError) as error:  # as in `gradients`
         raise GradientError(
             f"the score has no second derivative by '{tensor.name}': {error}. Use gradcam, which needs the first only"
         ) from error
