@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.errors import RunError
 from gradcam_tf1.finish import finish
 from gradcam_tf1.iterate import Notes, Report, iterate
 from gradcam_tf1.methods import METHODS
@@ -124,6 +125,10 @@ class Engine:
         fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
         own = None if floats is None else (self._symbols.pixel_tensor(), floats)
         found = self._runner.run(fetches, batch, fed, own)
+        for key in map_fetches:
+            if 0 in found[key, slots[0]].shape:
+                shape = list(found[key, slots[0]].shape[1:])
+                raise RunError(f"'{key[1]}' comes out as {shape} on this picture, which is too small for the net")
         none = np.full(len(batch), NO_CLASS)
         answer = {
             "predicted": found["predicted"],

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Hashable, List, Mapping, Tuple
 
 from gradcam_tf1.activations import ALONE, OTHERS, activations_between
 from gradcam_tf1.errors import GradientError, OptionError
-from gradcam_tf1.gradient_path import SHAPE_OPS, explain_missing_gradient
+from gradcam_tf1.gradient_path import OUR_SCOPE, SHAPE_OPS, explain_missing_gradient
 from gradcam_tf1.guided import gradient_rule
 from gradcam_tf1.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
@@ -18,7 +18,7 @@ from gradcam_tf1.scores import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf, unfinalized
 from gradcam_tf1.types import Binding, LayerInfo, Slot
 
-Build = Callable[[tf.Tensor, tf.Tensor], Dict[Any, tf.Tensor]]
+Build = Callable[["tf.Tensor", "tf.Tensor"], Dict[Any, "tf.Tensor"]]
 
 
 class Symbols:
@@ -36,7 +36,7 @@ class Symbols:
 
     def _once(self, key: Hashable, build: Callable[[], Any]) -> Any:
         if key not in self._built:
-            with unfinalized(self._graph), tf.name_scope("gradcam_tf1/"):
+            with unfinalized(self._graph), tf.name_scope(OUR_SCOPE):
                 self._built[key] = build()
         return self._built[key]
 
@@ -196,8 +196,9 @@ def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
     """
     try:
         grads = tf.gradients(score, targets)
-    except LookupError:
-        grads = [None] * len(targets)
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        # no gradient is registered, or TensorFlow trips over loops and conditionals that it cannot differentiate
+        raise GradientError(f"{explain_missing_gradient(score, targets[0])} (TensorFlow says: {error})") from error
     for target, grad in zip(targets, grads):
         if grad is None:
             raise GradientError(explain_missing_gradient(score, target))
