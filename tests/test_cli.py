@@ -28,7 +28,7 @@ from gradcam_tf1.tf_runtime import tf
 SCENES = demo_scenes()
 # as a user's process: without the log level that conftest sets
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-PROGRAM = [sys.executable, "-c", "from gradcam_tf1.cli import main; main()"]
+PROGRAM = [sys.executable, "-m", "gradcam_tf1"]
 
 
 @pytest.fixture

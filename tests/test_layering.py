@@ -52,6 +52,7 @@ LAYERS = (
     {"noisy"},
     {"graph"},
     {"cli"},
+    {"__main__"},
 )
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
