@@ -8,6 +8,8 @@ from small_nets import SmallNet, gradcam_twin, run
 
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.images import read_image
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.noise import Noise
@@ -371,3 +373,23 @@ def test_several_layers_in_one_call_have_their_own_curvature():
     np.testing.assert_allclose(both["shapleycam", first], alone["shapleycam", first], atol=1e-6)
     expected = np.maximum(twin("shapleycam", net, images, [1]), 0)
     np.testing.assert_allclose(both["shapleycam", "features:0"], expected, atol=1e-5)
+
+
+def test_on_a_real_net_cam_is_its_own_classifier_kernel(models_dir):
+    """MobileNet's 1x1 classifier behind the pooling, read from the file; every other method works there too."""
+    photo = read_image(str(models_dir / "photos" / "n01531178_goldfinch.JPEG"))
+    file = models_dir / "pb" / "mobilenet_v1_0.25_128_2018" / "mobilenet_v1_0.25_128_frozen.pb"
+    with GradCamGraph(str(file), preset="inception") as net:
+        explanation = net.explain(photo, [12, 281], methods=[row.name for row in LAYER_ROWS])
+        tensors = [
+            net.graph.get_tensor_by_name(f"{name}:0") for name in ("MobilenetV1/Logits/Conv2d_1c_1x1/weights", "input")
+        ]
+        kernel = net.sess.run(tensors[0])[0, 0].astype(np.float64)
+        pixels = net.preprocess(net.fit_image(photo).pixels[np.newaxis].astype(np.float32))
+        features = net.sess.run(net.binding.layer, {tensors[1]: pixels})[0].astype(np.float64)
+    expected = np.stack([features @ kernel[:, c] for c in (12, 281)])
+    np.testing.assert_allclose(explanation["cam"][0], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(explanation["gradcam"][0], np.maximum(expected, 0) / 16, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(explanation["xgradcam"], explanation["gradcam"], rtol=1e-3, atol=1e-5)
+    for method in NEW:  # the finch is what the net sees: there is evidence for it in every map
+        assert explanation.statuses[explanation.key(method)][0][0].state == "ok", method
