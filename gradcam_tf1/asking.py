@@ -11,8 +11,10 @@ from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.images import ImageFile
 from gradcam_tf1.labels import Labels
+from gradcam_tf1.targets import Top
 
 _MANY = 2**31 - 1  # classes of a net that does not tell how many it has
+_MOST = 1_000_000  # ranks that are written out one by one
 _LISTS = (list, tuple, np.ndarray)
 _CLASS_FIELDS = ("class_spec", "a", "output")  # a class is fed: targets that differ in it alone go together
 
@@ -34,17 +36,15 @@ def rows_of(targets: Any, listing: Sequence[ImageFile]) -> List[Any]:
 def check_classes(rows: Sequence[Any], classes: Optional[int], labels: Optional[Labels]) -> None:
     """Look up every class id and name once. Raises: TargetError for one that the net does not have."""
     context = Context(2 if classes == 1 else classes or _MANY, labels)
-    seen = set()
-    for row in rows:
-        for spec in _class_specs(row):
-            if spec not in seen:
-                seen.add(spec)
-                make_asks(spec, 1, context)
+    for spec in dict.fromkeys(spec for row in rows for spec in _class_specs(row)):
+        make_asks(spec, 1, context)
 
 
 def _class_specs(row: Any) -> Iterator[Any]:
     for target in row if isinstance(row, _LISTS) else [row]:
-        if is_dataclass(target):
+        if isinstance(target, Top):
+            yield Top(min(target.k, _MOST))
+        elif is_dataclass(target):
             yield from (getattr(target, name) for name in (*_CLASS_FIELDS, "b") if hasattr(target, name))
         else:
             yield target

@@ -114,12 +114,19 @@ def similarity(symbols: Any, slot: Any) -> tf.Tensor:
 def scalar(symbols: Any, _slot: Any, source: Any) -> tf.Tensor:
     """A tensor by name, or what a callable makes of the graph: one number per image, [N].
 
-    Raises: TargetError where it has another shape or kind.
+    Raises: TargetError where there is no such tensor, or it has another shape or kind.
     """
-    found = source(symbols.graph) if callable(source) else symbols.graph.get_tensor_by_name(source)
+    found = source(symbols.graph) if callable(source) else _tensor(symbols.graph, source)
     if not isinstance(found, tf.Tensor) or not found.dtype.is_floating or found.shape.rank not in (1, 2):
         raise TargetError(f"a scalar target is one float per image, a tensor of shape [N] or [N, 1]; got {found}")
     return tf.reshape(tf.cast(found, tf.float32), [-1])
+
+
+def _tensor(graph: tf.Graph, name: str) -> tf.Tensor:
+    try:
+        return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+    except (KeyError, ValueError) as error:
+        raise TargetError(f"no tensor {name!r} in the graph for a scalar target; give its full name, 'op:0'") from error
 
 
 SCORES: Dict[str, Callable[..., tf.Tensor]] = {

@@ -144,6 +144,7 @@ def test_rows_of_a_run():
         ([Region("unicorn")], "no class is named 'unicorn'"),
         ([Contrast(0, 3)], "no class 3"),
         (np.array([5]), "no class 5"),
+        ([Top(4)], r"Top\(4\): the net has 3 classes"),
     ],
 )
 def test_classes_are_looked_up_before_the_run(row, message):

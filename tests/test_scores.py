@@ -198,6 +198,7 @@ def test_detection_takes_one_anchor_or_the_best_ones():
         (Anchor(1), r"for detectors, with scores \[N, anchors, C\]"),
         (Anchor(1, best=0), "at least 1"),
         (Scalar("features:0"), "one float per image"),
+        (Scalar("feature"), r"no tensor 'feature' in the graph for a scalar target; give its full name, 'op:0'"),
         (Scalar(lambda graph: 3.0), "one float per image"),
         ([[0, Down(1)], [Down(1), 0], [0, 1]], r"mixes \['down', 'logit'\]"),
     ],

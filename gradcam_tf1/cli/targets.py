@@ -91,7 +91,7 @@ def make_targets(options: dict[str, Any]) -> Any:
     Raises: OptionError where two of them do not go together.
     """
     given = {name: options.pop(name) for name in _TAKEN}
-    wraps = [name for name in _WRAPS if given[name] not in (None, False)]
+    wraps = [name for name in _WRAPS if given[name] is not None and given[name] is not False]  # anchor 0 is one
     if len(wraps) > 1:
         raise OptionError(f"{' and '.join(map(_flag, wraps))} do not go together; give one of them")
     ranked = [Top(given["top_k"])] * bool(given["top_k"]) + [Worst()] * given["worst"] + [All()] * given["all_classes"]
