@@ -2,6 +2,7 @@
 
 - [N, C] as it is; [C] of a net without a batch axis gets one;
 - [N, 1] (one-logit binary head): class 1 scores +logit, class 0 scores -logit;
+- [anchors, C] of a net without a batch axis: the best anchor of each class;
 - [N, h, w, C] or [N, C, h, w] (class-score maps): the mean over the positions;
 - [N, anchors, C] (detector): the best anchor of each class.
 """
@@ -110,6 +111,8 @@ def _flatten(scores: tf.Tensor, binding: Binding) -> tf.Tensor:
     scores = tf.cast(scores, tf.float32)
     if rank == 1:
         return scores[tf.newaxis] if not binding.has_batch_axis else scores[:, tf.newaxis]
+    if rank == 2 and not binding.has_batch_axis:  # the rows are what was found in the one picture
+        return tf.reduce_max(scores, axis=0, keepdims=True)
     if rank == 3:
         return tf.reduce_max(scores, axis=1)
     if rank == 4:

@@ -70,7 +70,9 @@ class Runner:
             if floats is not None:
                 feed[floats[0]] = self._pictures(floats[1][rows])
             feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
-            parts.append({key: value[:count] for key, value in self._sess_run(dict(fetches), feed).items()})
+            found = self._sess_run(dict(fetches), feed)
+            expected = max(count, self._binding.batch_size or 0)
+            parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in found.items()})
             if step is not None:
                 step(count)
         if len(parts) == 1:
@@ -96,6 +98,15 @@ class Runner:
             raise RunError(_run_message(error)) from error
         except (TypeError, ValueError) as error:  # a fed value of another shape or kind than its tensor
             raise RunError(f"the net does not take what it was fed: {error}") from error
+
+
+def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:
+    if np.shape(value)[:1] != (expected,):
+        raise RunError(
+            f"'{tensor.name}' came out as {list(np.shape(value))} for {expected} pictures: the net cuts pictures into "
+            "parts or mixes them before it; name a layer (and logits) with one row per picture"
+        )
+    return value
 
 
 def _run_message(error: Any) -> str:

@@ -289,6 +289,34 @@ def test_what_tensorflow_cannot_run_is_one_error_that_names_the_op():
             engine.run(np.zeros((1, 5, 5, 4), np.float32), class_asks([0]), ["gradcam"], (layer,))
 
 
+def crops(graph):
+    """A net without a batch axis that finds three parts in its picture: features [3, 2, 4, 3], logits [3, 2]."""
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [6, 4, 3], name="input")
+        whole = tf.nn.relu(x[tf.newaxis], name="whole")
+        parts = tf.identity(tf.reshape(whole, [3, 2, 4, 3]), name="parts")
+        tf.matmul(tf.reduce_mean(parts, [1, 2]), np.eye(3, 2, dtype=np.float32), name="logits")
+    layers = [LayerInfo(name, "Identity", (None, None, None, 3)) for name in ("whole:0", "parts:0")]
+    return Binding("input:0", "logits:0", "whole:0", layers=tuple(layers), classes=2, has_batch_axis=False)
+
+
+def test_a_net_that_cuts_its_picture_is_explained_by_the_best_part_and_only_before_the_cut():
+    graph = tf.Graph()
+    binding = crops(graph)
+    image = np.random.RandomState(0).rand(1, 6, 4, 3).astype(np.float32)
+    with tf.Session(graph=graph) as sess:
+        engine = Engine(graph, sess, binding, 8)
+        answer = engine.run(image, class_asks([1]), ["hirescam"], binding.layers[:1])
+        parts = image.reshape(3, 2, 4, 3)[..., 1]
+        best = parts.mean((1, 2)).argmax()
+        expected = np.zeros((3, 2, 4))
+        expected[best] = parts[best] / 8
+        np.testing.assert_allclose(answer["maps"]["hirescam", "whole:0"][0, 0], expected.reshape(6, 4), atol=1e-6)
+        np.testing.assert_allclose(answer["scores"], [[parts[best].mean()]], atol=1e-6)
+        with pytest.raises(RunError, match=r"came out as \[3, 2, 4\] for 1 pictures: the net cuts pictures"):
+            engine.run(image, class_asks([1]), ["hirescam"], binding.layers[1:])
+
+
 def test_channels_first_on_the_cpu_is_explained_or_works():
     graph = tf.Graph()
     with graph.as_default(), override_map(graph):
