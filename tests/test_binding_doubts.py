@@ -86,6 +86,13 @@ def test_squeezed_batch_axis_is_baked(graph):
     assert bind(graph).batch_size == 1
 
 
+def test_squeeze_inside_a_loop_is_no_baked_batch(graph):
+    x = tf.raw_ops.Enter(data=pictures(), frame_name="loop")
+    x = tf.raw_ops.Exit(data=tf.expand_dims(tf.squeeze(x, [0]), 0))
+    classifier(tf.reshape(x, [-1, 16, 16, 3]))
+    assert bind(graph).batch_size is None
+
+
 def test_no_gradient_to_the_layer_names_the_op(graph):
     features = two_layers(pictures())
     tf.nn.softmax(dense(tf.stop_gradient(pooled(features), name="frozen"), 5, 8))

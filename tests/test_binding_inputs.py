@@ -164,6 +164,15 @@ def test_end_of_an_input_pipeline_is_fed_itself(graph):
     assert binding.feeds == {}
 
 
+def test_size_of_the_batch_is_no_picture(graph):
+    """FaceNet: the batch size of a queue, of unknown shape, flows nowhere."""
+    size = tf.placeholder(tf.int32, name="batch_size")
+    x, _ = tf.FIFOQueue(4, [tf.float32, tf.int64], [[16, 16, 3], []]).dequeue_up_to(size)
+    classifier(tf.placeholder_with_default(x, [None, 16, 16, 3], name="image_batch"))
+    binding = bind(graph)
+    assert (binding.input, binding.feeds, binding.batch_size) == ("image_batch:0", {}, None)
+
+
 def test_of_two_towers_the_calm_one_is_bound(graph):
     with tf.name_scope("train"):
         x = pictures(None, 16, 16, 3, name="images")

@@ -169,6 +169,36 @@ def test_auxiliary_head_loses_to_the_deeper_one(graph):
     assert "aux/BiasAdd:0" in binding.reasons["logits"]
 
 
+def test_retrained_head_is_preferred_to_the_old_one(graph):
+    bottleneck = tf.placeholder_with_default(pooled(two_layers(pictures())), [None, 8], name="BottleneckInput")
+    tf.nn.softmax(dense(graph.get_tensor_by_name("gap:0"), 9, 8, name="old"), name="softmax")
+    tf.nn.softmax(dense(bottleneck, 3, 8, name="final"), name="final_result")
+    assert bound(graph) == ("final/BiasAdd:0", "final_result:0")
+
+
+def test_of_equal_towers_the_first(graph):
+    x = pooled(two_layers(pictures()))
+    for k in (0, 1):
+        tf.nn.softmax(dense(x, 5, 8, name=f"tower_{k}"), name=f"prob_{k}")
+    assert bound(graph) == ("tower_0/BiasAdd:0", "prob_0:0")
+
+
+def test_of_several_sigmoids_the_one_with_the_classes(graph):
+    """The tail of a YOLO: places, sizes, objectness and classes out of one tensor, joined again."""
+    out = tf.reshape(conv(two_layers(pictures()), 24, 1, 8), [-1, 512, 12])
+    parts = [tf.nn.sigmoid(out[..., :2]), tf.exp(out[..., 2:4]), tf.nn.sigmoid(out[..., 4:5])]
+    tf.concat([*parts, tf.nn.sigmoid(tf.identity(out[..., 5:], name="classes"))], -1, name="boxes")
+    binding = bind(graph)
+    assert (binding.logits, binding.classes) == ("classes:0", 7)
+
+
+def test_squeeze_that_may_drop_the_batch_is_undone(graph):
+    """Without axes its static rank is unknown, and one picture would lose its batch axis."""
+    tf.squeeze(dense(pooled(two_layers(pictures())), 1, 8), name="score")
+    binding = bind(graph)
+    assert (binding.logits, binding.classes) == ("dense/BiasAdd:0", 1)
+
+
 def test_calm_auxiliary_head_loses_to_a_main_head_with_dropout(graph):
     x = conv_relu(pictures(), 8, name="conv0")
     tf.nn.softmax(dense(pooled(x, name="aux_gap"), 5, 8, name="aux"))

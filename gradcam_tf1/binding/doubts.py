@@ -122,6 +122,7 @@ def baked_batch(walk: Walk, path: Set[str], maps: Set[str], pictures: str, has_b
                 return int(after[0])
         if (
             op.type == "Squeeze"
+            and walk.outputs[op.name][0] not in walk.looped
             and walk.inputs[op.name][0] in maps
             and 0 in [int(axis) for axis in op.get_attr("squeeze_dims")]
         ):

@@ -20,7 +20,7 @@ from gradcam_tf1.binding.scores import Activated, activation_at, activation_befo
 from gradcam_tf1.binding.walk import Op, Walk
 
 # how strongly a way of being used says "these are class scores"
-_SOFTMAX, _SIGMOID, _LOSS, _DECISION, _OUTPUT = 5, 4, 5, 3, 1
+SOFTMAX, SIGMOID, LOSS, DECISION, OUTPUT = 5, 4, 5, 3, 1
 _MOST_OUTPUTS = 40
 
 
@@ -51,14 +51,14 @@ def _head_of_output(walk: Walk, name: str, said: str) -> Head:
     found = activation_before(walk, name, decisions=True)
     if found is not None:
         scores = before_activation(walk, found.scores)
-        strength = _SOFTMAX if found.kind == "softmax" else _SIGMOID
+        strength = SOFTMAX if found.kind == "softmax" else SIGMOID
         shown = name if walk.is_float(name) and _same_classes(walk, name, scores) else None
         return Head(scores, f"{said} '{name}', whose {found.kind} is taken of it", strength, shown)
     op = walk.maker[name]
     while op.type in DECISIONS | FORWARDING | {"Cast"} and not walk.is_float(name):
         name = walk.inputs[op.name][0]
         op = walk.maker[name]
-    return Head(before_activation(walk, name) if name not in walk.dead else name, f"{said} '{name}'", _OUTPUT)
+    return Head(before_activation(walk, name) if name not in walk.dead else name, f"{said} '{name}'", OUTPUT)
 
 
 def _same_classes(walk: Walk, name: str, scores: str) -> bool:
@@ -89,16 +89,16 @@ def _heads_at(walk: Walk, op: Op, net: Set[str], inner: Set[str]) -> List[Head]:
         why = f"{found.kind} '{op.name}' is taken of it"
         shown = shown_probabilities(walk, found.output) if _same_classes(walk, found.output, scores) else None
         shown = shown if walk.rank(found.output) != 1 or walk.rank(scores) == 1 else None
-        return [Head(scores, why, _SOFTMAX if found.kind == "softmax" else _SIGMOID, shown)]
+        return [Head(scores, why, SOFTMAX if found.kind == "softmax" else SIGMOID, shown)]
     if op.type in CROSS_ENTROPIES and walk.inputs[op.name][0] in net:
         scores = before_activation(walk, walk.inputs[op.name][0])
-        return [Head(scores, f"cross-entropy '{op.name}' is taken of it", _LOSS)]
+        return [Head(scores, f"cross-entropy '{op.name}' is taken of it", LOSS)]
     binary = _sigmoid_cross_entropy(walk, op)
     if binary in net:
-        return [Head(binary, f"sigmoid cross-entropy '{op.name}' is taken of it", _LOSS)]
+        return [Head(binary, f"sigmoid cross-entropy '{op.name}' is taken of it", LOSS)]
     first = walk.inputs[op.name][0] if walk.inputs[op.name] else ""
     if op.type in DECISIONS and first in net and first not in inner and activation_before(walk, first) is None:
-        return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", _DECISION)]
+        return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", DECISION)]
     return []
 
 
@@ -171,7 +171,7 @@ def _outputs(walk: Walk, net: Set[str], inner: Set[str]) -> List[Head]:
         users = [op for op, index in walk.users[name] if walk.flows(op, index) and not is_training_op(op.name, op.type)]
         users = [op for op in users if any(out in net for out in walk.outputs[op.name])]
         if all(op.type in DECISIONS for op in users) and activation_before(walk, name) is None:
-            heads.append(Head(before_activation(walk, name), "it is an output of the graph", _OUTPUT))
+            heads.append(Head(before_activation(walk, name), "it is an output of the graph", OUTPUT))
     return heads
 
 

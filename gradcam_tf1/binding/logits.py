@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Dict, Sequence, Tuple
 
 from gradcam_tf1.binding.doubts import uses_batch_statistics
-from gradcam_tf1.binding.heads import Head, declared_heads, found_heads, shown_probabilities
+from gradcam_tf1.binding.heads import SOFTMAX, Head, declared_heads, found_heads, shown_probabilities
 from gradcam_tf1.binding.inputs import Source, convolutions_between
 from gradcam_tf1.binding.kinds import (
     RANDOM,
@@ -39,7 +39,8 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
         )
     most = max(counted[head.scores] for head in heads)
     serious = [head for head in heads if head.declared or 2 * counted[head.scores] >= most]
-    best = max(serious, key=lambda head: _rank(walk, head, counted[head.scores]))
+    ranks = [_rank(walk, head, counted[head.scores]) for head in serious]
+    best = _of_equals(walk, [head for head, rank in zip(serious, ranks) if rank == max(ranks)])
     same = [head for head in heads if head.scores == best.scores]
     return _complete(best, same, [h for h in heads if h.scores != best.scores])
 
@@ -47,10 +48,17 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
 def _rank(walk: Walk, head: Head, convolutions: int) -> Tuple[Any, ...]:
     before = walk.makers(walk.upstream([head.scores]))
     calm = not any(RANDOM.match(op.type) or uses_batch_statistics(walk, op) for op in before)
-    layers = sum(op.type in WEIGHTED for op in before)
-    classes = class_count(walk, head.scores) or 0
-    place = walk.position[walk.maker[head.scores].name]
-    return head.declared, calm, head.strength, convolutions, layers, classes, -place
+    return head.declared, calm, head.strength, convolutions, sum(op.type in WEIGHTED for op in before)
+
+
+def _of_equals(walk: Walk, heads: Sequence[Head]) -> Head:
+    """Of softmax heads the one built last, as retraining adds its own; of others the one with most classes.
+
+    Of heads with as many classes (the towers of several GPUs) the first.
+    """
+    heads = sorted(heads, key=lambda head: walk.position[walk.maker[head.scores].name])
+    counts = [class_count(walk, head.scores) or 0 for head in heads]
+    return heads[counts.index(counts[-1] if heads[0].strength >= SOFTMAX else max(counts))]
 
 
 def _convolutions(walk: Walk, sources: Sequence[Source], scores: str) -> int:

@@ -78,6 +78,7 @@ def before_activation(walk: Walk, name: str, whole: bool = True) -> str:
         reshaped = op.type in ("Reshape", "ExpandDims") and _keeps_classes(walk, op)
         cut = whole and op.type == "StridedSlice" and _takes_one_element(walk, op)
         nameless = op.type == "Identity" and _NAMELESS.search(op.name)
+        nameless = nameless or (op.type == "Squeeze" and walk.rank(name) is None)  # the class axis has to be known
         if not (reshaped or cut or nameless or op.type in RESIZES):
             return name
         name = walk.inputs[op.name][0]

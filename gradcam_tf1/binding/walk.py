@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.kinds import BATCH_NORMS, VALUE_FREE, is_training_op
+from gradcam_tf1.binding.kinds import BATCH_NORMS, PIPELINE_ENDS, VALUE_FREE, is_training_op
 from gradcam_tf1.tf_runtime import tf
 
 Op = Any  # tf.Operation
@@ -30,12 +30,15 @@ class Walk:
         self.position: Dict[str, int] = {}
         self.dead: Set[str] = set()
         self._looped: Optional[Set[str]] = None
+        self._opaque: Set[str] = set()
         for place, op in enumerate(self.ops):
             self._add(place, op)
 
     def _add(self, place: int, op: Op) -> None:
         self.op[op.name] = op
         self.position[op.name] = place
+        if op.type in VALUE_FREE or PIPELINE_ENDS.search(op.type):  # a queue's batch size is no picture
+            self._opaque.add(op.name)
         names = []
         for tensor in op.outputs:
             name = tensor.name
@@ -92,7 +95,7 @@ class Walk:
 
     def flows(self, op: Op, index: int) -> Sequence[str]:
         """The outputs of `op` that carry on the values of its input number `index`."""
-        if op.type in VALUE_FREE:
+        if op.name in self._opaque:
             return ()
         outputs = self.outputs[op.name]
         if op.type in ("Switch", "RefSwitch"):
