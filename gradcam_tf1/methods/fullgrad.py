@@ -36,10 +36,8 @@ def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
         total = float(found.pop("total")[0])
         score = float(probe.scores(image)[0, target])
         share = f", {abs(total - score) / abs(score):.1%} off" if score else ""
-        count = int(found.pop("parts")[0])
-        probe.note(
-            target, f"completeness: input and {count} biases add up to {total:.4g}, the score is {score:.4g}{share}"
-        )
+        whole = f"the input and {int(found.pop('parts')[0])} biases add up to {total:.4g}"
+        probe.note(target, f"completeness: {whole}, the score is {score:.4g}{share}")
         maps.append(sum(upsample(part[0], image.shape[1:3]) for part in found.values()))
     return np.stack(maps)
 
