@@ -62,13 +62,34 @@ def demo_batch() -> Iterator[Alternatives]:
 @contextmanager
 def vgg19_single() -> Iterator[Alternatives]:
     """VGG-19 with random weights, 1 picture of 224 x 224."""
-    weights = random_weights(19)
-    model = LoadedModel(vgg_graph_def(19, weights), "vgg19 with random weights", "reference net vgg19")
-    with GradCamGraph(model, preset=weights.preset) as net:
+    with vgg19() as net:
         yield explanations(net, [read_image(demo_scenes()[0].path)])
 
 
-ROWS = {row.__name__: row for row in (demo_batch, vgg19_single)}
+def vgg19() -> GradCamGraph:
+    """VGG-19 with random weights."""
+    weights = random_weights(19)
+    model = LoadedModel(vgg_graph_def(19, weights), "vgg19 with random weights", "reference net vgg19")
+    return GradCamGraph(model, preset=weights.preset)
+
+
+@contextmanager
+def vgg19_perturbation() -> Iterator[Alternatives]:
+    """VGG-19 with random weights, 1 picture; 64 forward passes stand for the 512 that all channels would take."""
+    with vgg19() as net:
+        fitted = [net.fit_image(read_image(demo_scenes()[0].path))]
+        batch = np.repeat(net.preprocess(fitted[0].pixels[np.newaxis]), net.batch_size, axis=0)
+        feed = {net.binding.input: batch, **net.binding.feeds}
+        yield {
+            "64 forward passes": lambda: [net.sess.run(net.binding.logits, feed) for _ in range(64 // len(batch))],
+            "Score-CAM of 64 channels (65 runs)": lambda: net.explain(
+                fitted, methods="fasterscorecam", options={"fasterscorecam": {"channels": 64}}
+            ),
+            "Ablation-CAM of 512 channels": lambda: net.explain(fitted, methods="ablationcam"),
+        }
+
+
+ROWS = {row.__name__: row for row in (demo_batch, vgg19_single, vgg19_perturbation)}
 
 
 def main(*names: str) -> None:
