@@ -24,7 +24,9 @@ def _assigned(net: Any) -> KeyTensors:
             "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
             "assign self.X, self.logit, self.layer and self.feed_dict"
         )
-    return KeyTensors(x, logit, layer, feed or {})
+    # some scripts put the pictures' placeholder into it too
+    others = {tensor: value for tensor, value in (feed or {}).items() if tensor is not x}
+    return KeyTensors(x, logit, layer, others)
 
 
 def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:

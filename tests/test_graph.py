@@ -121,7 +121,7 @@ class OlderStyle(GradCamGraph):
         self.X = graph.get_tensor_by_name("input:0")
         self.logit = graph.get_tensor_by_name("logits:0")
         self.layer = graph.get_tensor_by_name("features:0")
-        self.feed_dict = {}
+        self.feed_dict = {self.X: None}
 
 
 @pytest.mark.parametrize("build", [NewStyle, lambda path: OlderStyle(path, 4)], ids=["new", "older"])
