@@ -47,7 +47,7 @@ def iterate(
 
 def _work(method: IteratedMethod, layer: Optional[LayerInfo], probes: List[Probe], options: Mapping[str, Any]) -> Work:
     whole = {**method_options(method), **options}
-    runs = method.runs(probes[0], layer, **whole) if method.runs is not None else 0
+    runs = method.runs(probes[0], layer, **whole)
     return Work(method.name, layer.name if layer else "", len(probes), runs, method.unit)
 
 

@@ -19,6 +19,9 @@ from gradcam_tf1.images import read_image
 from gradcam_tf1.loaders import FORMS
 from gradcam_tf1.manifest import read_manifest
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS
+from gradcam_tf1.methods.baselines import BASELINES
+from gradcam_tf1.methods.options import method_options
+from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.preprocessing import PRESETS
 
@@ -86,6 +89,19 @@ def test_the_table_of_methods_is_the_programs():
         for name, method in METHODS.items():
             if line.startswith(f"| `{name}` |"):
                 assert method.paper in line, f"{name}: the paper is {method.paper}"
+
+
+def test_the_options_of_the_page_on_perturbation_are_the_programs():
+    lines = [line for line in TEXTS["docs/perturbation.md"].splitlines() if line.startswith("| `")]
+    told = {}
+    for line in lines:
+        name, _, _, given = [cell.strip() for cell in line.strip("|").split(" | ")]
+        told[name.strip("`")] = re.findall(r"`(\w+=[^`]+)`", given)
+    has = {name: method_options(METHODS[name]) for name in told}
+    assert told == {name: [f"{option}={value!r}" for option, value in has[name].items()] for name in told}
+    assert set(told) == {row.name for row in PERTURBATION_ROWS}
+    possible = TEXTS["docs/perturbation.md"].split("What is seen instead")[1]
+    assert all(f"`{name}`" in possible for name in BASELINES)
 
 
 def test_the_table_of_presets_is_the_programs():

@@ -123,9 +123,9 @@ def test_sscam_averages_over_noise_on_the_features(net, image, features):
         for a in np.moveaxis(features, -1, 0)
     ]
     expected = weighted(features, score_weights(net, image[0], np.array(masks)))
-    np.testing.assert_allclose(maps_of(net, image, "sscam", samples=3, noise=0.3, seed=7)[0], expected, atol=1e-4)
+    np.testing.assert_allclose(maps_of(net, image, "sscam", samples=3, level=0.3, seed=7)[0], expected, atol=1e-4)
     plain = maps_of(net, image, "scorecam")
-    np.testing.assert_allclose(maps_of(net, image, "sscam", samples=2, noise=0.0), plain, atol=1e-6)
+    np.testing.assert_allclose(maps_of(net, image, "sscam", samples=2, level=0.0), plain, atol=1e-6)
     assert np.abs(plain[0] - expected).max() > 1e-3
 
 
@@ -509,8 +509,8 @@ def test_rise_needs_masks_cells_and_a_chance(net, image, wrong):
     [
         ("fasterscorecam", {"channels": 0}, "channels=0: at least one"),
         ("iscam", {"steps": 0}, "steps=0: at least one"),
-        ("sscam", {"samples": 0}, "samples=0, noise=0.15: at least one sample"),
-        ("sscam", {"noise": -1}, "samples=10, noise=-1: at least one sample, and no noise below 0"),
+        ("sscam", {"samples": 0}, "samples=0, level=0.15: at least one sample"),
+        ("sscam", {"level": -1}, "samples=10, level=-1: at least one sample, no level below 0"),
     ],
 )
 def test_options_without_sense_are_errors(net, image, name, wrong, match):

@@ -105,17 +105,18 @@ class IteratedMethod:
 
     compute: (probe, layer or None, **options) -> float32 [T, ...], one map for each target of the probe's image; the
     options, all with defaults, are keyword-only parameters. space: "layer" is drawn as heat, "pixels" as saliency.
-    runs: with the same arguments, how many inputs `compute` will run, told before it starts; unit: what a run is.
+    runs: with the same arguments and all options, how many inputs `compute` will run; it is told before that starts.
+    unit: what a run is.
     """
 
     name: str
     summary: str
     paper: str
     compute: Callable[..., np.ndarray]
+    runs: Callable[..., int]
     space: str = "layer"
     uses_layer: bool = False
     rectified: bool = False
-    runs: Optional[Callable[..., int]] = None
     unit: str = "forward passes of the whole net"
 
     @property

@@ -55,24 +55,24 @@ def sscam(
     layer: Any,
     *,
     samples: int = 10,
-    noise: float = 0.15,
+    level: float = 0.15,
     seed: int = 0,
     baseline: Baseline = "zero",
     softmax: bool = False,
 ) -> np.ndarray:
     """SS-CAM, smoothed features: H = minmax(up(A_k + n)), several noises n a channel. https://arxiv.org/abs/2006.14255
 
-    noise: standard deviation of n as a share of the channel's range; the paper's 2 is in units of the features, which
+    level: standard deviation of n as a share of the channel's range; the paper's 2 is in units of the features, which
     differ from net to net. samples: masks of each channel.
-    Returns: float32 [T, h, w], before the ReLU. Raises: OptionError where samples < 1 or noise < 0.
+    Returns: float32 [T, h, w], before the ReLU. Raises: OptionError where samples < 1 or level < 0.
     """
-    if samples < 1 or noise < 0:
-        raise OptionError(f"samples={samples}, noise={noise}: at least one sample, and no noise below 0")
+    if samples < 1 or level < 0:
+        raise OptionError(f"samples={samples}, level={level}: at least one sample, no level below 0")
     random = np.random.RandomState(seed)
 
     def masks(channel: np.ndarray) -> Iterator[np.ndarray]:
         for _ in range(samples):
-            noisy = channel + noise * np.ptp(channel) * random.standard_normal(channel.shape)
+            noisy = channel + level * np.ptp(channel) * random.standard_normal(channel.shape)
             yield _mask(probe, noisy)
 
     channels = range(probe.own_features(layer).shape[-1])
