@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.loaders import load as load
     from gradcam_tf1.methods import METHOD_GROUPS as METHOD_GROUPS
     from gradcam_tf1.methods import METHODS as METHODS
+    from gradcam_tf1.methods.noise import Noise as Noise
     from gradcam_tf1.preprocessing import PRESETS as PRESETS
     from gradcam_tf1.preprocessing import Preprocessing as Preprocessing
     from gradcam_tf1.results import Result as Result
@@ -50,6 +51,7 @@ _NAMES = {
     "labels": ("Labels",),
     "loaders": ("load",),
     "methods": ("METHODS", "METHOD_GROUPS"),
+    "methods.noise": ("Noise",),
     "preprocessing": ("PRESETS", "Preprocessing"),
     "results": ("Result", "Results"),
     "types": ("Binding", "Explanation", "KeyTensors", "LayerInfo", "LoadedModel", "MapStatus"),
@@ -73,6 +75,7 @@ __all__ = [
     "LoadedModel",
     "MapStatus",
     "ModelFileError",
+    "Noise",
     "OptionError",
     "Preprocessing",
     "Result",

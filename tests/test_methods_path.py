@@ -440,6 +440,25 @@ def test_channels_first_gives_the_fullgrad_of_channels_last():
     np.testing.assert_allclose(first, last, rtol=1e-4, atol=1e-5)
 
 
+def test_biases_of_channels_first_ops_are_summed_over_their_channels():
+    """y = sum of relu(x + b) over class channels: the parts are x and b where that is above zero."""
+    graph = tf.Graph()
+    bias = np.array([0.5, -0.25, 0.0], np.float32)
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [None, 3, 4, 6], name="input")
+        features = tf.nn.relu(tf.nn.bias_add(x, bias, data_format="NCHW"), name="features")
+        tf.reduce_sum(features * features / 2, [2, 3], name="logits")
+    layer = LayerInfo("features:0", "Relu", (None, 3, 4, 6), False)
+    fields = {"layers": (layer,), "image_size": (4, 6), "classes": 3, "input_channels_last": False}
+    binding = Binding("input:0", "logits:0", "features:0", **fields)
+    images = pictures(1, (4, 6))
+    # class 0: its gradient is relu(x_0 + 0.5), on channel 0 alone, so that each part is one channel of magnitudes
+    grad = np.maximum(images[0, ..., 0] + 0.5, 0)
+    parts = [np.abs(grad * images[0, ..., 0]), grad * 0.5]
+    expected = sum(part / part.max() for part in parts)
+    np.testing.assert_allclose(the_map(graph, binding, images, "fullgrad", (0,))[0, 0], expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_baked_batch_size_changes_nothing(batch):
     net = SmallNet("flat")

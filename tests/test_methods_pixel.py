@@ -8,6 +8,7 @@ from small_nets import SmallNet, class_asks, conv_same_backward, relu_backward, 
 
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.guided import override_map
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.noise import KINDS, Noise, Spread
@@ -317,3 +318,22 @@ def test_options_that_a_method_does_not_take_are_an_error():
         OptionError, match="options for 'xrai', which was not asked for; asked for: smoothgrad, gradcam"
     ):
         check_options({"xrai": {}}, rows)
+
+
+def test_options_and_noise_go_through_the_front_door():
+    net = SmallNet("flat")
+    pixels = np.random.RandomState(9).uniform(0, 255, (1, 8, 12, 3)).astype(np.float32)
+    images = (pixels / 127.5 - 1).astype(np.float32)
+    options = {"integrated_gradients": {"steps": 3, "baseline": "white"}}
+    with GradCamGraph(net.graph().as_graph_def(), preset="inception", logits="logits", layer="features") as front:
+        found = front.explain(pixels, [1], ["integrated_gradients"], options=options)
+        noisy = front.explain(pixels, [1], ["gradcam"], noise=Noise(samples=3))
+        with pytest.raises(
+            OptionError, match="integrated_gradients does not take 'step'; it takes baseline='black', ste"
+        ):
+            front.explain(pixels, [1], ["integrated_gradients"], options={"integrated_gradients": {"step": 3}})
+    how = {"pixels": pixels, "options": options}
+    expected = explain(net.graph(), net.binding(), images, [1], ["integrated_gradients"], **how)["maps"]
+    np.testing.assert_allclose(found["integrated_gradients"], expected["integrated_gradients", ""], atol=1e-5)
+    expected = explain(net.graph(), net.binding(), images, [1], ["gradcam"], Noise(samples=3))["maps"]
+    np.testing.assert_allclose(noisy["gradcam"], expected["gradcam", "features:0"], atol=1e-5)

@@ -30,6 +30,7 @@ EXPECTED = {
     "METHOD_GROUPS",
     "MapStatus",
     "ModelFileError",
+    "Noise",
     "OptionError",
     "PRESETS",
     "Preprocessing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator
 
 import numpy as np
 
@@ -118,8 +118,8 @@ def _runs(probe: Any, _layer: Any, samples: int = 25, **_others: Any) -> int:
     return samples * probe.targets
 
 
-def _row(name: str, summary: str, paper: str, compute: Any, runs: Optional[Any] = _runs) -> IteratedMethod:
-    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=runs, unit=BACKWARD)
+def _row(name: str, summary: str, paper: str, compute: Any) -> IteratedMethod:
+    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=_runs, unit=BACKWARD)
 
 
 BACKWARD = "forward and backward passes of the whole net"
