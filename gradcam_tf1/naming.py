@@ -69,6 +69,10 @@ class Namer:
         tokens = [f"{text}-{id_}" if text in shared else text or str(id_) for id_, text in zip(class_ids, slugs)]
         return [_untaken(token.lstrip("-"), taken) for token in tokens]
 
+    def figure(self, stem: str, kind: str) -> str:
+        """The name of a figure of one picture. No target's token is "figure", and no method's name has a hyphen."""
+        return f"{stem}.figure.{kind}.png" if self.naming == "source" else f"figure_{stem}_{kind}.png"
+
     def names(self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str]) -> dict[str, str]:
         """Kind -> name for the files of one map, "/" between folders. layer: its token, "" where none is needed."""
         tokens = f"{stem}.{target}.{method}" if self.naming == "source" else f"{method}_{stem}_class_{target}"

@@ -7,16 +7,19 @@ from dataclasses import asdict, fields
 from typing import Any, Callable, Sequence
 
 from gradcam_tf1 import __version__
-from gradcam_tf1.asking import check_classes, row_key, rows_of
+from gradcam_tf1.asking import check_classes, rows_of
 from gradcam_tf1.drawing import Style
-from gradcam_tf1.errors import GradientError, ImageFileError, OptionError, RegionError, RunError
+from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.explaining import Explainer
+from gradcam_tf1.figures.kinds import find_kinds
+from gradcam_tf1.figures.making import FigureMaker
 from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.listing import draw_pictures, list_pictures
 from gradcam_tf1.manifest import ManifestWriter, write_run
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.reading import Picture, batches, read
-from gradcam_tf1.results import FAILED, Result, Results, TargetRecord
+from gradcam_tf1.results import Result, Results
 from gradcam_tf1.types import Work
 from gradcam_tf1.writing import PictureWriter
 
@@ -38,6 +41,7 @@ def visualize(
     naming: str = "source",
     n_images: int | None = None,
     seed: int = 0,
+    figures: str | Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
     progress: Callable[[Result, int], None] | None = None,
     steps: Callable[[Work], None] | None = None,
@@ -53,6 +57,7 @@ def visualize(
         methods: names from METHODS or METHOD_GROUPS; None: Grad-CAM and Guided Grad-CAM, as far as the net allows.
         layers: layer names or counts from the end; None: the bound layer. batch_size: pictures held at a time.
         naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many pictures, drawn by the seed.
+        figures: names from `figures.kinds.FIGURES`, drawn of each picture; each takes another pass through the net.
         max_pixels: larger pictures are refused. progress: called with each result and the number of all pictures.
         steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
         others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
@@ -66,6 +71,7 @@ def visualize(
     """
     drawing, asked = _split(others)
     style = Style(**drawing)
+    kinds = find_kinds(figures)
     namer = Namer(naming)
     out_folder = os.path.expanduser(os.fspath(out_folder))
     listing = list_pictures(imgs_path, out_folder)
@@ -79,9 +85,12 @@ def visualize(
     asked = {"methods": names, "layers": layers, **asked}
     chosen = {"n_images": n_images, "seed": seed, "images": len(listing)}
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
+    about["figures"] = [kind.name for kind in kinds]
     os.makedirs(out_folder, exist_ok=True)
     write_run(out_folder, {**_about(net), **about, "warnings": warnings})
-    writer = PictureWriter(out_folder, namer, style)
+    asked["progress"] = steps
+    maker = FigureMaker(net, kinds, {**asked, "methods": names if methods is not None else []}, style)
+    explainer = Explainer(net, asked, PictureWriter(out_folder, namer, style), maker, namer, out_folder)
     results: list[Result] = []
     with ManifestWriter(out_folder) as manifest:
         waiting = (
@@ -89,7 +98,7 @@ def visualize(
         )
         pictures = (read(picture, net.fit_image, max_pixels) for picture in waiting)
         for batch in batches(pictures, size):
-            for result in _explain(net, writer, batch, {**asked, "progress": steps}):
+            for result in explainer.explain(batch):
                 manifest.write(result)
                 results.append(result)
                 if progress is not None:
@@ -122,57 +131,3 @@ def _about(net: Any) -> dict[str, Any]:
     keys = ("input", "logits", "probabilities", "layer", "feeds")
     about = {"gradcam_tf1": __version__, "model": net.model.source, "kind": net.model.kind}
     return {**about, **{key: getattr(binding, key) for key in keys}, "fit": net.fit_mode, "preset": str(net.preset)}
-
-
-def _explain(net: Any, writer: PictureWriter, batch: list[Picture], asked: dict[str, Any]) -> list[Result]:
-    """Results of one batch, in its order; pictures of one fitted shape go through the net together."""
-    groups: dict[Any, list[Picture]] = {}
-    for picture in batch:
-        if picture.fitted is not None:
-            groups.setdefault((picture.fitted.pixels.shape, row_key(picture.targets)), []).append(picture)
-    records: dict[int, tuple[int, list[TargetRecord]]] = {}
-    for group in groups.values():
-        records.update(_explain_group(net, writer, group, asked))
-    return [_result(picture, *records.get(picture.index, ())) for picture in batch]
-
-
-def _explain_group(
-    net: Any, writer: PictureWriter, group: list[Picture], asked: dict[str, Any]
-) -> dict[int, tuple[int, list[TargetRecord]]]:
-    """Predicted class and records of each picture that worked, by its index."""
-    same = all(picture.targets is group[0].targets for picture in group)
-    targets = group[0].targets if same else [picture.targets for picture in group]
-    try:
-        explanation = net.explain([picture.fitted for picture in group], targets, **asked)
-    except (RegionError, ImageFileError) as error:  # a mask or point that does not fit one of the pictures
-        if len(group) == 1:
-            group[0].error = f"{group[0].file.path!r}: {error}"
-            return {}
-        parts = [_explain_group(net, writer, [picture], asked) for picture in group]
-        return {index: found for part in parts for index, found in part.items()}
-    except RunError as error:
-        if None not in net.binding.image_size:
-            raise
-        for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
-            height, width = group[0].fitted.pixels.shape[:2] if group[0].fitted else (0, 0)
-            picture.error = f"{picture.file.path!r}: {error}; its pixels came to {height}x{width}, another size may do"
-        return {}
-    found = {}
-    for n, picture in enumerate(group):
-        records = writer.write(picture.image, picture.stem, explanation, n, net.labels)
-        found[picture.index] = int(explanation.predicted[n]), records
-    return found
-
-
-def _result(picture: Picture, predicted: int = FAILED, targets: Sequence[TargetRecord] = ()) -> Result:
-    size = None if picture.image is None else picture.image.shape[:2]
-    return Result(
-        predicted,
-        source=picture.file.path,
-        relative=picture.file.relative,
-        index=picture.index,
-        error=picture.error,
-        size=size,
-        targets=targets,
-        figures=picture.figures,
-    )

@@ -183,3 +183,13 @@ def test_names_depend_on_nothing_but_the_listing():
     listing = ["b/A.jpg", "b/a.jpg", "x" * 300]
     runs = [[namer.stem(name, i) for i, name in enumerate(listing)] for namer in (Namer(), Namer())]
     assert runs[0] == runs[1] == ["b/A.jpg", "b/a.jpg~2", "x" * 111 + "~" + hashlib.sha256(b"x" * 300).hexdigest()[:8]]
+
+
+def test_names_of_figures():
+    for naming, expected in (("source", "birds/owl.jpg.figure.layers.png"), ("indexed", "figure_3_layers.png")):
+        namer = Namer(naming)
+        stem = namer.stem("birds/owl.jpg", 3)
+        assert namer.figure(stem, "layers") == expected
+        assert Namer("source").targets([1], ["figure"]) == ["c1-figure"]
+        maps = [namer.names(stem, t, m, "", KINDS).values() for t in ("figure", "c1-figure") for m in METHODS]
+        assert expected not in {name for names in maps for name in names}

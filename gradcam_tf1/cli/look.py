@@ -9,6 +9,7 @@ import click
 from gradcam_tf1.boxes import BOX_SHARE
 from gradcam_tf1.cli.options import with_options
 from gradcam_tf1.drawing import STYLES
+from gradcam_tf1.figures.kinds import FIGURES
 from gradcam_tf1.naming import NAMINGS
 from gradcam_tf1.overlay import COLORMAPS
 
@@ -42,8 +43,15 @@ _OPTIONS = (
     click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes)."),
     click.option("--own-scale", is_flag=True, help="Positive and negative maps each on their own scale."),
     click.option("--raw", is_flag=True, help="Also write the numbers (npz)."),
+    click.option(
+        "--figure",
+        "figures",
+        multiple=True,
+        type=click.Choice(tuple(FIGURES)),
+        help="Also a figure of each picture, panels side by side with titles and colour bars. Repeatable.",
+    ),
 )
-_TAKEN = ("naming", "style", "colormap", "alpha", "box", "heatmaps", "raw")
+_TAKEN = ("naming", "style", "colormap", "alpha", "box", "heatmaps", "raw", "figures")
 
 
 def look_options(command: Callable) -> Callable:

@@ -9,6 +9,7 @@ import click
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.look import look_options, make_look
 from gradcam_tf1.cli.options import model_options, numbers, open_net, size
+from gradcam_tf1.cli.show import show_figures
 from gradcam_tf1.cli.targets import make_targets, target_options
 from gradcam_tf1.cli.terminal import Progress, Steps, say, warn
 from gradcam_tf1.errors import OptionError
@@ -57,14 +58,17 @@ from gradcam_tf1.results import Results
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger ones."
 )
+@click.option("--show", is_flag=True, help="Open the figures when done; without a display only say where they are.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @click.pass_context
-def run(ctx: click.Context, images: Sequence[str], out_folder: str, quiet: bool, **options: Any) -> None:
+def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, quiet: bool, **options: Any) -> None:
     """Explain IMAGES (folders, files, patterns) as MODEL sees them.
 
     MODEL is a frozen graph (.pb, .pbtxt), a checkpoint, a SavedModel, a Keras .h5, or vgg11 .. vgg19 with --weights.
     Input, scores and layer are found in the graph; options name them where that fails.
     """
+    if show and not options["figures"]:
+        raise OptionError("--show opens figures; say which with --figure")
     preset = _preset(**{name: options.pop(name) for name in ("preset", "mean", "std", "scale", "bgr")})
     options["layers"] = _layers(options["layers"], options.pop("backcount"))
     asked, net_options = _split(options)
@@ -75,6 +79,8 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, quiet: bool,
         with Progress(quiet) as progress, Steps(quiet) as steps:
             results = net.visualize_imgs(list(images), out_folder, progress=progress, steps=steps, **asked)
     _report(results, quiet)
+    if show:
+        show_figures(results)
     ctx.exit(1 if results.failed else 0)
 
 

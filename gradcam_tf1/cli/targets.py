@@ -118,7 +118,7 @@ def _of_pictures(given: dict[str, Any]) -> list[Any]:
 
 
 def _wrap(name: str, value: Any) -> Any:
-    wraps = {
+    wraps: dict[str, Callable[[], Any]] = {
         "region": Region,
         "point": lambda: Region(point=value),
         "mask": lambda: None,  # its masks are found when the pictures are known

@@ -1,0 +1,94 @@
+"""One batch of pictures through the net and onto the disk."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Sequence, Tuple
+
+from gradcam_tf1.asking import row_key
+from gradcam_tf1.errors import ImageFileError, RegionError, RunError
+from gradcam_tf1.figures.making import FigureMaker
+from gradcam_tf1.naming import Namer
+from gradcam_tf1.reading import Picture
+from gradcam_tf1.results import FAILED, Result, TargetRecord
+from gradcam_tf1.writing import PictureWriter
+
+Found = Dict[int, Tuple[int, List[TargetRecord]]]  # index of a picture -> predicted class, records
+
+
+class Explainer:
+    """Explains batches of fitted pictures, writes what comes out and says what it was.
+
+    asked: keyword arguments of `explain`. figures: makes what is drawn besides the maps themselves.
+    """
+
+    def __init__(
+        self, net: Any, asked: Dict[str, Any], writer: PictureWriter, figures: FigureMaker, namer: Namer, folder: str
+    ) -> None:
+        self._net = net
+        self._asked = asked
+        self._writer = writer
+        self._figures = figures
+        self._namer = namer
+        self._folder = folder
+
+    def explain(self, batch: Sequence[Picture]) -> List[Result]:
+        """Results in the order of the batch; pictures of one fitted shape go through the net together."""
+        groups: Dict[Any, List[Picture]] = {}
+        for picture in batch:
+            if picture.fitted is not None:
+                groups.setdefault((picture.fitted.pixels.shape, row_key(picture.targets)), []).append(picture)
+        found: Found = {}
+        for group in groups.values():
+            found.update(self._group(group))
+        return [_result(picture, *found.get(picture.index, ())) for picture in batch]
+
+    def _group(self, group: List[Picture]) -> Found:
+        """Predicted class and records of each picture that worked, by its index."""
+        same = all(picture.targets is group[0].targets for picture in group)
+        targets = group[0].targets if same else [picture.targets for picture in group]
+        fitted = [picture.fitted for picture in group]
+        try:
+            explanation = self._net.explain(fitted, targets, **self._asked)
+        except (RegionError, ImageFileError) as error:  # a mask or point that does not fit one of the pictures
+            if len(group) == 1:
+                group[0].error = f"{group[0].file.path!r}: {error}"
+                return {}
+            parts = [self._group([picture]) for picture in group]
+            return {index: each for part in parts for index, each in part.items()}
+        except RunError as error:
+            if None not in self._net.binding.image_size:
+                raise
+            for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
+                picture.error = f"{picture.file.path!r}: {error}; its pixels came to {_size(picture)}, another may do"
+            return {}
+        found = {}
+        for n, picture in enumerate(group):
+            records = self._writer.write(picture.image, picture.stem, explanation, n, self._net.labels)
+            found[picture.index] = int(explanation.predicted[n]), records
+            picture.figures = self._paths(picture)
+        self._figures.make([picture.image for picture in group], fitted, [p.figures for p in group], targets)
+        return found
+
+    def _paths(self, picture: Picture) -> Dict[str, str]:
+        names = {kind: self._namer.figure(picture.stem, kind) for kind in self._figures.names}
+        return {kind: os.path.join(self._folder, *name.split("/")) for kind, name in names.items()}
+
+
+def _size(picture: Picture) -> str:
+    height, width = picture.fitted.pixels.shape[:2] if picture.fitted else (0, 0)
+    return f"{height}x{width}"
+
+
+def _result(picture: Picture, predicted: int = FAILED, targets: Sequence[TargetRecord] = ()) -> Result:
+    size = None if picture.image is None else picture.image.shape[:2]
+    return Result(
+        predicted,
+        source=picture.file.path,
+        relative=picture.file.relative,
+        index=picture.index,
+        error=picture.error,
+        size=size,
+        targets=targets,
+        figures=picture.figures,
+    )

@@ -1,0 +1,47 @@
+"""Makes and writes the figures of a run."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from gradcam_tf1.drawing import Style
+from gradcam_tf1.figures.grid import save
+from gradcam_tf1.figures.kinds import Kind
+from gradcam_tf1.methods import expand_methods
+
+
+class FigureMaker:
+    """Explains and draws figures of pictures that go through the net together.
+
+    asked: keyword arguments of `explain` as the run has them. Each kind asks in a pass of its own.
+    """
+
+    def __init__(self, net: Any, kinds: Sequence[Kind], asked: Dict[str, Any], style: Style) -> None:
+        self._net = net
+        self._style = style
+        self._plans = [(kind, _without_foreign_options(kind.ask(net, asked))) for kind in kinds]
+
+    @property
+    def names(self) -> List[str]:
+        """Of the figures."""
+        return [kind.name for kind, _ in self._plans]
+
+    def make(
+        self, images: Sequence[np.ndarray], fitted: Sequence[Any], paths: Sequence[Dict[str, str]], targets: Any
+    ) -> None:
+        """Write the figures of these pictures. paths: for each picture, kind -> path. targets: as the run asks."""
+        for kind, plan in self._plans:
+            explanation = self._net.explain(fitted, **{"targets": targets, **plan})
+            for n, (image, path) in enumerate(zip(images, paths)):
+                os.makedirs(os.path.dirname(path[kind.name]), exist_ok=True)
+                save(kind.draw(explanation, image, n, self._net.labels, self._style), path[kind.name])
+
+
+def _without_foreign_options(plan: Dict[str, Any]) -> Dict[str, Any]:
+    """The plan without options of methods that the figure does not show."""
+    names: List[str] = expand_methods(plan["methods"])
+    options = {name: given for name, given in (plan.get("options") or {}).items() if name in names}
+    return {**plan, "options": options}
