@@ -12,8 +12,11 @@ from small_nets import SmallNet, class_asks, run
 
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.guided import override_map
+from gradcam_tf1.images import read_image
 from gradcam_tf1.methods.occlusion import random_masks
+from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
@@ -176,12 +179,23 @@ def test_dead_and_constant_channels_weigh_nothing_and_cost_nothing(net, image):
     assert sum(calls) == (3 + 1) + (3 + 1) + (9 + 1) + (9 + 1) + (4 + 1)
 
 
-@pytest.mark.parametrize("methods", [MASKED])
-def test_features_without_any_life_give_an_empty_map(methods):
+def test_features_without_any_life_give_an_empty_map_and_the_progress_still_ends():
     net = SmallNet("flat", seed=2)
     net.weights["w2"][:] = 0
     net.weights["b2"][:] = -1
-    answer = run(net, net.images(1), [0], [*methods, "ablationcam"], options=SMALL)
+    graph, image, told = net.graph(), net.images(1), {}
+    with tf.Session(graph=graph) as sess:
+        answer = Engine(graph, sess, net.binding(), 4).run(
+            image,
+            class_asks([0]),
+            LAYER_METHODS,
+            net.binding().layers,
+            pixels=image,
+            to_batch=lambda pixels: pixels,
+            options=SMALL,
+            report=lambda work: told.update({work.method: work}),
+        )
+    assert [(work.done, work.runs) for work in told.values()] == [(6, 6), (6, 6), (16, 16), (16, 16), (6, 6)]
     for key, maps in answer["maps"].items():
         np.testing.assert_array_equal(maps, 0)
         assert answer["statuses"][key][0][0].state == "empty"
@@ -605,6 +619,23 @@ def test_the_cost_is_told_first_and_is_what_is_run_for_one_target_as_for_many(ne
     assert done == sorted(done)
     assert done[-1] == 2 * runs
     assert max(np.diff(done)) <= 4  # the batch size: progress comes with every chunk
+    assert max(calls) == min(4, runs - 1)  # and no chunk is smaller than it need be
+
+
+def test_the_hot_spot_lies_on_the_shape_that_was_asked_for():
+    """The demo net on its scenes of two shapes: each class's peak in that class's box."""
+    scenes = [scene for scene in demo_scenes() if len(scene.boxes) == 2][:2]
+    methods = ["scorecam", "iscam", "ablationcam", "occlusion", "rise"]
+    options = {"rise": {"masks": 400}, "iscam": {"steps": 2}}
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
+        for scene in scenes:
+            explanation = net.explain(read_image(scene.path), list(scene.boxes), methods, options=options)
+            for t, (top, left, bottom, right) in enumerate(scene.boxes.values()):
+                for method in methods:
+                    map = explanation.placed(method, 0, t)
+                    row, column = np.unravel_index(map.argmax(), map.shape)
+                    assert top <= row < bottom, (scene.path, method, t)
+                    assert left <= column < right, (scene.path, method, t)
 
 
 def test_the_graph_does_not_grow_with_the_calls(net, image):
