@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.activations import ALONE, CLIPS, JOINS, find_composite, is_activation, is_cap, is_constant, is_part
-from gradcam_tf1.fast_conv import conv_gradient
+from gradcam_tf1.fast_gradients import conv_gradient, matmul_gradient
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")
@@ -82,7 +82,8 @@ def _registered_types() -> Tuple[str, ...]:
         tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
     own = own_gradient("Conv2D")
     tf.RegisterGradient(_PREFIX + "Conv2D")(_for_pixels(conv_gradient(own), own))
-    return (*own_gradients, "Conv2D")
+    tf.RegisterGradient(_PREFIX + "MatMul")(matmul_gradient(own_gradient("MatMul")))
+    return (*own_gradients, "Conv2D", "MatMul")
 
 
 def _for_pixels(faster: OwnGradient, own: OwnGradient) -> OwnGradient:

@@ -169,7 +169,7 @@ def keras_session(model: Any) -> Any:
     return (keras() if package != "keras" else sys.modules["keras"]).backend.get_session()
 
 
-def has_slow_conv_gradient() -> bool:
+def has_slow_gradients() -> bool:
     """Whether this is TensorFlow's own build of 1.15 on the CPU. Intel's build has no public mark."""
     from tensorflow.python import pywrap_tensorflow
 

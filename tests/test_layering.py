@@ -30,7 +30,7 @@ LAYERS = (
         "labels",
         "preprocessing",
     },
-    {"linear_head", "activations", "fast_conv"},
+    {"linear_head", "activations", "fast_gradients"},
     {
         "guided",
         "gradient_path",

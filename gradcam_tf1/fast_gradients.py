@@ -1,0 +1,83 @@
+"""The gradients of convolutions and dense layers by their inputs, the faster way where TensorFlow's own are slow.
+
+Both are sums of the same products in another order; the results differ by rounding (1e-6 of the maximum). They are for
+TensorFlow's own build of 1.15 on the CPU (figures: docs/performance.md). TensorFlow 2 computes either way alike or its
+own faster, GPUs have their own kernels, and Intel's build of 1.15 gave a wrong result: there TensorFlow's own stay.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Callable
+
+from gradcam_tf1.tf_runtime import has_slow_gradients, tf
+
+# below this the convolution with the turned kernel has too few output channels to be worth it (measured: 3 of 3-64)
+MIN_CHANNELS = 8
+
+# Kernels above this are those of dense heads, whose inputs have few rows: there the other order is 5 to 20 times as fast.
+# Below it there is little to gain, and layers of tokens, with thousands of rows, would lose.
+MIN_WEIGHTS = 5000000
+
+
+def conv_gradient(own: Callable[..., Any]) -> Callable[..., Any]:
+    """A gradient function for Conv2D: own, with the gradient by the input replaced where that is faster."""
+    return _with_faster(own, _is_turnable, turned_convolution)
+
+
+def matmul_gradient(own: Callable[..., Any]) -> Callable[..., Any]:
+    """A gradient function for MatMul: own, with the gradient by the left side replaced where that is faster."""
+    return _with_faster(own, _is_large, kernel_first)
+
+
+def _with_faster(own: Callable, applies: Callable[[Any], bool], faster: Callable) -> Callable[..., Any]:
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> Any:
+        by_input, by_kernel = own(op, grad)
+        return [faster(op, grad) if applies(op) and _is_worth_it() else by_input, by_kernel]
+
+    return gradient
+
+
+def turned_convolution(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
+    """dL/dx of y = conv(x, kernel): float32 [N, H, W, C] from dL/dy [N, H, W, K].
+
+    For stride 1, SAME padding, no dilation and odd kernels it is itself a convolution: of dL/dy with the kernel turned
+    round by 180 degrees and its channels swapped. TensorFlow folds the turned kernel into a constant.
+    """
+    turned = tf.transpose(tf.reverse(op.inputs[1], [0, 1]), [0, 1, 3, 2])
+    return tf.nn.conv2d(grad, turned, strides=[1, 1, 1, 1], padding="SAME")
+
+
+def kernel_first(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
+    """dL/dx of y = x W: float32 [N, K] from dL/dy [N, M], as (W dL/dy^T)^T, which leaves W as it lies in memory."""
+    return tf.transpose(tf.matmul(op.inputs[1], grad, transpose_b=True))
+
+
+def _is_turnable(op: tf.Operation) -> bool:
+    kernel = op.inputs[1].shape
+    return (
+        op.get_attr("padding") == b"SAME"
+        and op.get_attr("data_format") == b"NHWC"
+        and set(op.get_attr("strides")) == {1}
+        and set(op.get_attr("dilations")) == {1}
+        and kernel.is_fully_defined()
+        and all(side % 2 for side in kernel.as_list()[:2])
+        and kernel.as_list()[2] >= MIN_CHANNELS
+        and op.inputs[0].shape[-1] == kernel[2]  # no groups
+    )
+
+
+def _is_large(op: tf.Operation) -> bool:
+    kernel = op.inputs[1].shape
+    return (
+        not op.get_attr("transpose_a")
+        and not op.get_attr("transpose_b")
+        and op.inputs[1].dtype.is_floating
+        and kernel.is_fully_defined()
+        and kernel.num_elements() >= MIN_WEIGHTS
+    )
+
+
+@lru_cache(maxsize=None)
+def _is_worth_it() -> bool:
+    return has_slow_gradients()
