@@ -15,8 +15,8 @@ from gradcam_tf1.tf_runtime import has_slow_gradients, tf
 # below this the convolution with the turned kernel has too few output channels to be worth it (measured: 3 of 3-64)
 MIN_CHANNELS = 8
 
-# Kernels above this are those of dense heads, whose inputs have few rows: there the other order is 5 to 20 times as fast.
-# Below it there is little to gain, and layers of tokens, with thousands of rows, would lose.
+# Kernels from here on are those of dense heads, whose inputs have few rows: there the other order is 5 to 20 times as
+# fast. Below there is little to gain, and layers of tokens, with thousands of rows, would lose.
 MIN_WEIGHTS = 5000000
 
 
