@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import RunError
-from gradcam_tf1.finish import finish
+from gradcam_tf1.finish import finish, smooth_channels
 from gradcam_tf1.iterate import Notes, Report, iterate
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
@@ -60,6 +60,7 @@ class Engine:
         options: Optional[Mapping[str, Mapping[str, Any]]] = None,
         report: Optional[Report] = None,
         floats: Optional[np.ndarray] = None,
+        eigen_smooth: bool = False,
     ) -> Answer:
         """Explain a batch.
 
@@ -70,14 +71,17 @@ class Engine:
                 a batch of such pictures; iterated methods need both.
             options: method -> its keyword options. report: told what iterated methods cost and how far they are.
             floats: float32 [N, H, W, C], for the net's first float tensor in place of what the batch leads to.
+            eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
 
         Returns:
             class_ids int64 [N, T], scores float32 [N, T], probabilities float32 [N, T] or None, predicted int64 [N],
             maps {(method, layer): [N, T, ...]}, statuses with the same keys.
         """
-        answer, asks = self._passes(batch, asks, methods, layers, floats)
+        answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
+        if eigen_smooth:
+            answer["maps"] = smooth_channels(answer["maps"])
         answer["notes"] = self._rule_notes(methods, layers, asks, len(batch))
-        iterated = [METHODS[name] for name in methods if isinstance(METHODS[name], IteratedMethod)]
+        iterated = [method for method in map(METHODS.get, methods) if isinstance(method, IteratedMethod)]
         if iterated:
             probes = self._probes(batch, asks, pixels, to_batch, floats)
             maps, notes = iterate(iterated, layers, probes, options or {}, report)
@@ -88,13 +92,13 @@ class Engine:
     def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
         pictures = self._runner.run({0: self._symbols.pictures()}, batch)[0]
-        return self._passes(batch, asks, [], (), None)[1], pictures
+        return self._passes(batch, asks, [], (), None, False)[1], pictures
 
     def _passes(
-        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any
+        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any, eigen: bool
     ) -> Tuple[Answer, List[Ask]]:
         starts = range(0, len(asks), MAX_SLOTS)
-        parts = [self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers, floats) for t in starts]
+        parts = [self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers, floats, eigen) for t in starts]
         answer = _join_targets(parts)
         return answer, answer.pop("asks")
 
@@ -110,7 +114,7 @@ class Engine:
         return notes
 
     def _one_pass(
-        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any
+        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any, eigen: bool
     ) -> Answer:
         slots = [Slot(place, ask.score) for place, ask in enumerate(asks)]
         fetches: Dict[Any, tf.Tensor] = {"predicted": self._symbols.predicted()}
@@ -121,7 +125,7 @@ class Engine:
             fetches["scores", slot] = self._symbols.score("logit", slot)
             fetches.update({(name, slot): self._resolved(name, slot) for name in ask.values if name in _CODES})
             fed.update({self._symbols.value(name, slot): value for name, value in ask.values.items()})
-        map_fetches = self._map_fetches(methods, layers, slots)
+        map_fetches = self._map_fetches(methods, layers, slots, eigen)
         fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
         own = None if floats is None else (self._symbols.pixel_tensor(), floats)
         found = self._runner.run(fetches, batch, fed, own)
@@ -149,12 +153,15 @@ class Engine:
         """The logits tensor of each picture as one vector: float32 [N, D]."""
         return self._runner.run({0: self._symbols.embedding()}, batch)[0]
 
-    def _map_fetches(self, methods: Sequence[str], layers: Layers, slots: List[Slot]) -> Dict[MapKey, List[tf.Tensor]]:
+    def _map_fetches(
+        self, methods: Sequence[str], layers: Layers, slots: List[Slot], eigen: bool = False
+    ) -> Dict[MapKey, List[tf.Tensor]]:
         fetches: Dict[MapKey, List[tf.Tensor]] = {}
         symbols = self._symbols
         for method in (METHODS[name] for name in _with_factors(methods)):
             if isinstance(method, LayerMethod):
-                cams = [symbols.cams(method, layers, slot) for slot in slots]
+                build = symbols.channel_cams if eigen else symbols.cams
+                cams = [build(method, layers, slot) for slot in slots]
                 fetches.update({(method.name, at.name): [c[n] for c in cams] for n, at in enumerate(layers)})
             elif isinstance(method, PixelMethod):
                 fetches[method.name, ""] = [symbols.pixels(method, slot) for slot in slots]

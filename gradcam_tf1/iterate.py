@@ -31,8 +31,9 @@ def iterate(
     """
     jobs = [(method, layer) for method in methods for layer in (layers if method.uses_layer else (None,))]
     works = [_work(method, layer, probes, options.get(method.name, {})) for method, layer in jobs]
-    for work in works if report is not None else ():
-        report(work)
+    if report is not None:
+        for work in works:
+            report(work)
     maps: Dict[MapKey, np.ndarray] = {}
     notes: Notes = {}
     for (method, layer), work in zip(jobs, works):
