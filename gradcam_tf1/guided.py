@@ -80,9 +80,10 @@ def _registered_types() -> Tuple[str, ...]:
     own_gradients = {op_type: own for op_type, own in found.items() if own is not None}
     for op_type, own in own_gradients.items():
         tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
-    own = own_gradient("Conv2D")
-    tf.RegisterGradient(_PREFIX + "Conv2D")(_for_pixels(conv_gradient(own), own))
-    tf.RegisterGradient(_PREFIX + "MatMul")(matmul_gradient(own_gradient("MatMul")))
+    conv: Any = own_gradient("Conv2D")
+    tf.RegisterGradient(_PREFIX + "Conv2D")(_for_pixels(conv_gradient(conv), conv))
+    matmul: Any = own_gradient("MatMul")
+    tf.RegisterGradient(_PREFIX + "MatMul")(matmul_gradient(matmul))
     return (*own_gradients, "Conv2D", "MatMul")
 
 
