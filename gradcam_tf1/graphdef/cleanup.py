@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
+from gradcam_tf1.graphdef.check import check
 from gradcam_tf1.graphdef.cut import cut_files_and_code, drop_unused_functions, leave_out_unknown
-from gradcam_tf1.graphdef.nodes import edges
-from gradcam_tf1.tf_runtime import tf
 
 Repair = Callable[[Any], Optional[str]]
 _REFERENCE_OPS = {"RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefIdentity", "RefNextIteration"}
@@ -31,28 +28,6 @@ def _all_nodes(graph_def: Any) -> Iterator[Any]:
     yield from graph_def.node
     for function in graph_def.library.function:
         yield from function.node_def
-
-
-def check(graph_def: Any) -> None:
-    """Refuse what no repair can help: no nodes, names used twice, inputs from nowhere, a format from the future."""
-    if not graph_def.node:
-        raise ModelFileError("the graph has no nodes; expected a frozen graph with its weights")
-    if graph_def.versions.min_consumer > tf.version.GRAPH_DEF_VERSION:
-        raise ModelFileError(
-            f"the graph asks for graph version {graph_def.versions.min_consumer}, TensorFlow {tf.__version__} "
-            f"has {tf.version.GRAPH_DEF_VERSION}; load it with a newer TensorFlow"
-        )
-    counts = Counter(node.name for node in graph_def.node)
-    twice = sorted(name for name, count in counts.items() if count > 1)
-    if twice:
-        raise ModelFileError(f"{len(twice)} node names occur more than once, the first is {twice[0]!r}")
-    for node in graph_def.node:
-        for edge in edges(node):
-            if edge.node not in counts:
-                raise ModelFileError(
-                    f"node {node.name!r} ({node.op}) takes its input from {edge.node!r}, which is not in the graph: "
-                    "the file is incomplete; export it again with every node that the output needs"
-                )
 
 
 def _clear_devices(graph_def: Any) -> None:
@@ -93,8 +68,19 @@ def _rename_removed(graph_def: Any) -> None:
             node.op = "Placeholder"
 
 
+def _silence(graph_def: Any) -> None:
+    """Print writes what it is given, escape sequences too, to the terminal of whoever runs it."""
+    for node in _all_nodes(graph_def):
+        if node.op == "Print":
+            node.op = "Identity"
+            node.input[:] = [text for index, text in enumerate(node.input) if index == 0 or text.startswith("^")]
+            for name in [name for name in node.attr if name != "T"]:
+                del node.attr[name]
+
+
 REPAIRS: List[Repair] = [
     cut_files_and_code,
+    _silence,
     leave_out_unknown,
     drop_unused_functions,
     _rename_removed,

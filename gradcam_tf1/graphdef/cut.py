@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, remove, spread
+from gradcam_tf1.graphdef.harmless import reaches_outside
+from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, functions_called, remove, spread
 from gradcam_tf1.tf_runtime import op_definition, tf
 
-_FORBIDDEN = re.compile(
-    r"(ReadFile|WriteFile|MatchingFiles(Dataset)?|(Stateless)?PyFunc|PyFuncStateless|EagerPyFunc|Reader(Read|ReadUpTo)(V2)?"
-    r"|(Experimental)?(TFRecord|TextLine|FixedLengthRecord|Csv|Sql|Lmdb|Cache|Snapshot|Save|Load|Generator)Dataset(V\d)?"
-    r"|LoadAndRemapMatrix|InitializeTableFromTextFile(V2)?|PrintV2|Debug(Identity|NumericSummary)(V\d)?|DecodeProto(V2)?"
-    r"|Create(SummaryFile|SummaryDb)Writer|ImportEvent|RemoteCall|RemoteFusedGraphExecute|DatasetToTFRecord|DumpTensor"
-    r"|FileSystemSetConfiguration|(Experimental)?DatasetToTFRecord|LookupTableExport(V2)?|XlaLaunch|RpcCall|Rpc|TryRpc)\Z"
-)
 # Layers with weights: what stands before one of them is part of the net, what comes after all of them is not.
 _LAYERS = re.compile(r"(Conv2D|Conv3D|DepthwiseConv2dNative|MatMul|BatchMatMul(V2)?|BiasAdd|FusedBatchNorm(V\d)?)\Z")
 
 
 def cut_files_and_code(graph_def: Any) -> Optional[str]:
     """Put placeholders where ops would read or write files or run code of the file's author; unused ones just go."""
-    unsafe = _functions_with(graph_def.library, _is_forbidden)
+    unsafe = functions_with(graph_def.library, _is_forbidden)
     cut = [node for node in graph_def.node if _is_forbidden(node) or _calls_any(node, unsafe)]
     if not cut:
         return None
     users = consumers(graph_def)
-    replaced = []
-    gone: Set[str] = set()
-    for node in cut:
-        if users.get(node.name):
-            replaced.append(f"{node.op} ({node.name})")
-            _replace_by_placeholders(graph_def, node, users[node.name])
-        else:
-            gone.add(node.name)
+    gone = {node.name for node in cut}
+    kept = [node for node in cut if any(user.name not in gone for user in users.get(node.name, ()))]
+    replaced = [f"{node.op} ({node.name})" for node in kept]
+    for node in kept:
+        gone.discard(node.name)
+        _replace_by_placeholders(graph_def, node, users[node.name])
     remove(graph_def, gone)
     if not replaced:
         return f"ops that touch files or run code left out: {', '.join(sorted({node.op for node in cut}))}"
@@ -42,31 +34,24 @@ def cut_files_and_code(graph_def: Any) -> Optional[str]:
 
 
 def _is_forbidden(node: Any) -> bool:
-    return bool(_FORBIDDEN.match(node.op))
-
-
-def _called(node: Any) -> Iterator[str]:
-    yield node.op
-    for value in node.attr.values():
-        if value.HasField("func"):
-            yield value.func.name
-        for function in value.list.func:
-            yield function.name
+    return reaches_outside(node.op)
 
 
 def _calls_any(node: Any, functions: Set[str]) -> bool:
-    return any(name in functions for name in _called(node))
+    return any(name in functions for name in functions_called(node))
 
 
-def _functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
-    """The functions that contain such a node, or call one that does."""
+def functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
+    """The functions that contain such a node, call one that does, or have one that does as their gradient."""
     found: Set[str] = set()
+    gradients = [(gradient.function_name, gradient.gradient_func) for gradient in library.gradient]
     grown = True
     while grown:
         before = len(found)
         for function in library.function:
             if any(is_meant(node) or _calls_any(node, found) for node in function.node_def):
                 found.add(function.signature.name)
+        found.update(name for name, gradient in gradients if gradient in found)
         grown = len(found) > before
     return found
 
@@ -77,10 +62,10 @@ def drop_unused_functions(graph_def: Any) -> None:
     gradients = {gradient.function_name: gradient.gradient_func for gradient in graph_def.library.gradient}
 
     def called_by(name: str) -> List[str]:
-        own = [called for node in bodies.get(name, ()) for called in _called(node)]
+        own = [called for node in bodies.get(name, ()) for called in functions_called(node)]
         return [*own, gradients.get(name, "")]
 
-    used = spread([called for node in graph_def.node for called in _called(node)], called_by)
+    used = spread([called for node in graph_def.node for called in functions_called(node)], called_by)
     for index in range(len(graph_def.library.function) - 1, -1, -1):
         if graph_def.library.function[index].signature.name not in used:
             del graph_def.library.function[index]
@@ -124,7 +109,7 @@ def leave_out_unknown(graph_def: Any) -> Optional[str]:
     def is_unknown(node: Any) -> bool:
         return node.op not in functions and op_definition(node.op) is None
 
-    hollow = _functions_with(graph_def.library, is_unknown)
+    hollow = functions_with(graph_def.library, is_unknown)
     unknown = {node.name: node.op for node in graph_def.node if is_unknown(node) or _calls_any(node, hollow)}
     if not unknown:
         return None

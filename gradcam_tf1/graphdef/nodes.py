@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Set
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Set
 
 
 class Edge(NamedTuple):
@@ -27,6 +27,17 @@ def parse_edge(text: str) -> Edge:
 def edges(node: Any) -> List[Edge]:
     """All inputs of a NodeDef."""
     return [parse_edge(text) for text in node.input]
+
+
+def functions_called(node: Any) -> Iterator[str]:
+    """The names that a NodeDef may call functions by: its op, and the functions among its attributes."""
+    yield node.op
+    waiting = list(node.attr.values())
+    while waiting:
+        value = waiting.pop()
+        for function in [value.func] if value.HasField("func") else value.list.func:
+            yield function.name
+            waiting.extend(function.attr.values())
 
 
 def consumers(graph_def: Any) -> Dict[str, List[Any]]:

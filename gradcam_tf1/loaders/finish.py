@@ -6,7 +6,8 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import Defaults
-from gradcam_tf1.graphdef.cleanup import check, clean
+from gradcam_tf1.graphdef.check import check
+from gradcam_tf1.graphdef.cleanup import clean
 from gradcam_tf1.graphdef.fold import Read, Values, fold
 from gradcam_tf1.types import LoadedModel
 
