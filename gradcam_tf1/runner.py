@@ -66,9 +66,9 @@ class Runner:
             rows = slice(start, start + self.chunk)
             count = len(batch[rows])
             feed: Dict[Any, Any] = dict(self._feeds)
-            feed[self._input] = self._pictures(batch[rows])
+            feed[self._input] = self._pictures(batch[rows], self._binding.has_batch_axis)
             if floats is not None:
-                feed[floats[0]] = self._pictures(floats[1][rows])
+                feed[floats[0]] = self._pictures(floats[1][rows], floats[0].shape.rank != 3)
             feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
             found = self._sess_run(dict(fetches), feed)
             expected = max(count, self._binding.batch_size or 0)
@@ -84,12 +84,12 @@ class Runner:
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
 
-    def _pictures(self, batch: np.ndarray) -> np.ndarray:
+    def _pictures(self, batch: np.ndarray, has_batch_axis: bool) -> np.ndarray:
         """In the layout that the net takes."""
         batch = self._fill(batch)
         if not self._binding.input_channels_last:
             batch = np.transpose(batch, (0, 3, 1, 2))
-        return batch if self._binding.has_batch_axis else batch[0]
+        return batch if has_batch_axis else batch[0]
 
     def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
         try:

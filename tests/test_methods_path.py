@@ -13,6 +13,7 @@ from test_methods_pixel import explain, linear_net, pictures, square_net
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.guided import override_map
 from gradcam_tf1.methods.baselines import BASELINES, baseline_input
+from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.methods.xrai import felzenszwalb_segments, rank_regions, regions_of, widened
 from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
@@ -440,6 +441,32 @@ def test_channels_first_gives_the_fullgrad_of_channels_last():
     np.testing.assert_allclose(first, last, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("taken", [False, True])
+def test_biases_in_conditions_count_where_their_branch_is_taken(taken):
+    """y = sum of (x + 0.5) + 1 or of (2 x - 3) + 4 - 5 + 1, the inner condition in the outer one's second branch."""
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [None, 4, 4, 3], name="input")
+        outer, inner = (tf.placeholder(tf.bool, [], name=name) for name in ("outer", "inner"))
+        first, second = tf.raw_ops.Switch(data=x, pred=outer)
+        # as tf.cond does: what the inner condition reads comes through the outer one
+        inner_pred = tf.raw_ops.Switch(data=inner, pred=outer)[1]
+        inner_first, inner_second = tf.raw_ops.Switch(data=second * 2.0 - 3.0, pred=inner_pred)
+        inner_both = tf.raw_ops.Merge(inputs=[inner_first + 4.0, inner_second * 7.0 - 1.0])[0]
+        both = tf.raw_ops.Merge(inputs=[first + 0.5, inner_both - 5.0])[0]
+        features = tf.identity(tf.reshape(both, [-1, 4, 4, 3]) + 1.0, name="features")
+        tf.reduce_sum(features, [1, 2], name="logits")
+    layer = LayerInfo("features:0", "Identity", (None, 4, 4, 3))
+    fields = {"layers": (layer,), "image_size": (4, 4), "classes": 3, "feeds": {"outer:0": taken, "inner:0": False}}
+    binding = Binding("input:0", "logits:0", "features:0", **fields)
+    images = pictures(2, (4, 4))
+    answer = explain(graph, binding, images, [1], ["fullgrad"])
+    count, rise = (4, 2 * images[..., 1] - 3) if taken else (2, images[..., 1] + 1.5)
+    for n, score in enumerate(rise.sum((1, 2))):
+        note = answer["statuses"]["fullgrad", ""][n][0].notes[0]
+        assert f"input and {count} biases add up to {score:.4g}, the score is {score:.4g}, 0.0% off" in note
+
+
 def test_biases_of_channels_first_ops_are_summed_over_their_channels():
     """y = sum of relu(x + b) over class channels: the parts are x and b where that is above zero."""
     graph = tf.Graph()
@@ -468,6 +495,30 @@ def test_a_baked_batch_size_changes_nothing(batch):
         free = small(images, method, net, **options)
         baked = the_map(net.graph(batch=batch), net.binding(batch=batch), images, method, **options)
         np.testing.assert_allclose(baked, free, atol=1e-5)
+
+
+def test_a_net_that_computes_with_sizes_and_drops_the_batch_axis():
+    """As exported detectors and segmenters do: uint8 [1, H, W, 3], floats without a batch axis, sizes on the way."""
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.uint8, [1, None, None, 3], name="input")
+        floats = tf.cast(tf.squeeze(x, 0), tf.float32)
+        sides = tf.shape(floats)[:2] + 2 - 2
+        features = tf.nn.relu(tf.image.resize_nearest_neighbor(floats[tf.newaxis], sides), name="features")
+        tf.reduce_mean(features * features, [1, 2], name="logits")
+    layer = LayerInfo("features:0", "Relu", (1, None, None, 3))
+    fields = {"layers": (layer,), "classes": 3, "dtype": "uint8", "batch_size": 1}
+    binding = Binding("input:0", "logits:0", "features:0", **fields)
+    images = np.random.RandomState(0).randint(0, 255, (2, 4, 6, 3)).astype(np.uint8)
+    how = {"pixels": images.astype(np.float32), "to_batch": lambda rgb: rgb.astype(np.uint8)}
+    expected = images.astype(float) ** 2 / 24 * [0, 1, 0]
+    maps = the_map(graph, binding, images, "integrated_gradients", steps=3, **how)
+    np.testing.assert_allclose(maps[:, 0], expected, rtol=1e-4)
+    around = explain(graph, binding, images, [1], ["gradient_x_input"], Noise(samples=2, level=0.0), **how)
+    np.testing.assert_allclose(around["maps"]["gradient_x_input", ""][:, 0], 2 * expected, rtol=1e-4)
+    # y = sum of x^2, x dy/dx = 2 y: squares have no bias, so the sum is twice the score
+    (note,) = explain(graph, binding, images, [1], ["fullgrad"], **how)["statuses"]["fullgrad", ""][0][0].notes
+    assert note.endswith("100.0% off")
 
 
 def test_a_uint8_net_starts_from_pixels_after_the_cast():

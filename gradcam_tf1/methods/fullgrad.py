@@ -27,6 +27,7 @@ def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
     convolutions and batch norms (beta - mean gamma / deviation), any constant that is added, and, for an activation f
     that is no straight line on each side of zero, f(x) - f'(x) x. Dense biases have no place on the picture.
     Without psi, all parts add up to the score exactly: y = <x, dy/dx> + sum_b <b, dy/db>; the notes say how nearly.
+    Left out are products of features (Swish, attention) and batch norms that could take their batch's statistics.
     Returns: float32 [T, H, W], >= 0.
     """
     image = probe.image[np.newaxis]
@@ -56,21 +57,52 @@ def full_gradient(score: tf.Tensor, pixels: tf.Tensor) -> Dict[Any, tf.Tensor]:
     parts = [(pixels, pixels * grads[0])]
     parts += [(op.outputs[0], bias * grad) for (op, bias), grad in zip(found, grads[1:]) if grad is not None]
     images = tf.shape(score)[0]
-    sums = [tf.reduce_sum(tf.reshape(tf.cast(part, tf.float32), [images, -1]), axis=1) for _, part in parts]
-    answer: Dict[Any, tf.Tensor] = {"total": tf.add_n(sums), "parts": tf.fill([images], len(parts) - 1)}
+    sums, counts, answer = [], [], {}
     for number, (tensor, part) in enumerate(parts):
+        each = tf.reduce_sum(tf.reshape(tf.cast(part, tf.float32), [images, -1]), axis=1)
+        sums.append(_alive(each, tensor.op, tf.zeros([images])))
+        counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images])))
         if part.shape.rank == 4 or number == 0:
-            answer[number] = _magnitudes(_batched(part), _channel_axis(tensor))
-    return answer
+            sizes = _magnitudes(_batched(part), _channel_axis(tensor))
+            answer[number] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]))
+    return {**answer, "total": tf.add_n(sums), "parts": tf.add_n(counts[1:] or [tf.zeros([images])])}
 
 
 def _bias(op: tf.Operation, way: Dict[tf.Operation, None]) -> Optional[tf.Tensor]:
     """f(x) - f'(x) x of an op with one input that depends on the picture; None for a sum of two such."""
     data = [tensor for tensor in op.inputs if tensor.op in way]
-    if len(data) != 1:
-        return None
     result = op.outputs[0]
-    return result - tf.gradients(result, data[0])[0] * data[0]
+    if len(data) != 1 or not result.dtype.is_floating:  # sizes are computed with, too
+        return None
+    slope = tf.gradients(result, data[0])[0]
+    return None if slope is None else result - slope * data[0]
+
+
+def _alive(part: tf.Tensor, op: tf.Operation, nothing: tf.Tensor) -> tf.Tensor:
+    """The part, or `nothing` where `op` stands in the branch of a condition that is not taken."""
+    switch = _switch_before(op)
+    while switch is not None:
+        taken = tf.raw_ops.Switch(data=nothing, pred=switch.op.inputs[1])
+        part = tf.raw_ops.Merge(inputs=[part, taken[1 - switch.value_index]])[0]
+        switch = _switch_before(switch.op)
+    return part
+
+
+def _switch_before(op: tf.Operation) -> Optional[tf.Tensor]:
+    """The output of the condition's Switch that `op` comes after; None where no condition is open."""
+    # with how many conditions are closed by a Merge between here and `op`
+    stack = [(op, 0)]
+    seen = set(stack)
+    while stack:
+        later, closed = stack.pop()
+        for tensor in later.inputs:
+            if tensor.op.type == "Switch" and not closed:
+                return tensor
+            step = (tensor.op, closed + (tensor.op.type == "Merge") - (tensor.op.type == "Switch"))
+            if step not in seen:
+                seen.add(step)
+                stack.append(step)
+    return None
 
 
 def _magnitudes(part: tf.Tensor, channels: int) -> tf.Tensor:
