@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.methods.families import HostMethod, ProductMethod
+from gradcam_tf1.methods.families import HostMethod, LayerMethod, ProductMethod
+from gradcam_tf1.methods.host import principal_map
 from gradcam_tf1.status import finish_maps
 from gradcam_tf1.types import LayerInfo, MapKey, MapStatus
 
@@ -37,6 +38,19 @@ def finish(
             finished["maps"][key], statuses = _close(raw, rectified=not method.signed)
             finished["statuses"][key] = _with_notes(statuses, notes.get(key))
     return finished
+
+
+def smooth_channels(fetched: Maps) -> Maps:
+    """Weighted features of layer methods, [N, T, h, w, K], made maps: their first principal component, as float32."""
+    return {key: _principal(parts) if _by_channel(key) else parts for key, parts in fetched.items()}
+
+
+def _by_channel(key: MapKey) -> bool:
+    return key[0] in METHODS and isinstance(METHODS[key[0]], LayerMethod)
+
+
+def _principal(parts: np.ndarray) -> np.ndarray:
+    return np.array([[principal_map(each) for each in row] for row in parts], np.float32)
 
 
 def _raw_maps(method: Any, fetched: Maps, layers: Tuple[LayerInfo, ...], options: Mapping[str, Any]) -> Maps:

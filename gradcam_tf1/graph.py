@@ -14,6 +14,7 @@ from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.binding.outputs import choose_output
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import BindingError, GradientError, OptionError
+from gradcam_tf1.fusion import check_fusion, fuse_layers
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
 from gradcam_tf1.hooks import key_tensors
 from gradcam_tf1.importing import import_graph
@@ -30,6 +31,7 @@ from gradcam_tf1.results import Results
 from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel, Work
+from gradcam_tf1.views import run_with_views
 
 Size = Tuple[Optional[int], Optional[int]]
 
@@ -169,6 +171,9 @@ class GradCamGraph:
         score: str = "logit",
         options: Optional[Mapping[str, Mapping[str, Any]]] = None,
         noise: Optional[Noise] = None,
+        fuse: Optional[str] = None,
+        aug_smooth: bool = False,
+        eigen_smooth: bool = False,
         progress: Optional[Callable[[Work], None]] = None,
     ) -> Explanation:
         """Maps for every image, target, method and layer, from one forward pass.
@@ -181,6 +186,9 @@ class GradCamGraph:
             score: what of a class is explained: logit, probability, log_probability, margin or down.
             options: method -> its options, {"integrated_gradients": {"steps": 100}}.
             noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method).
+            fuse: mean, max or product: one more map, of the layers together, under (method, "fused"); see `fusion.py`.
+            aug_smooth: maps averaged over the mirrored, darker and brighter picture; see `views.py`.
+            eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
             progress: told of each method that runs the net many times: first its cost, then every chunk that is done.
 
         Raises: OptionError, TargetError, GradientError, BindingError.
@@ -202,10 +210,16 @@ class GradCamGraph:
         asks = make_asks(targets, len(fitted), context)
         names = expand_methods(methods)
         check_options(options or {}, [METHODS[name] for name in names])
+        if fuse is not None:
+            check_fusion(fuse, len(infos))
         run: Any = engine.run if noise is None else partial(run_with_noise, engine, noise)
+        run = partial(run_with_views, engine, run) if aug_smooth else run
+        run = partial(run, eigen_smooth=True) if eigen_smooth else run
         how = {"pixels": pixels, "to_batch": self._to_batch, "options": options, "report": progress}
         answer = run(batch, asks, names, infos, **how)
         answer["maps"] = in_rgb(answer["maps"], rgb_order(self.preprocess, pixels.shape[1:3]))
+        if fuse is not None:
+            fuse_layers(answer, fuse)
         shown = tuple(info.name for info in infos)
         return Explanation(placements=placements, layers=shown, abouts=tuple(ask.about for ask in asks), **answer)
 

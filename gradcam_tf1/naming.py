@@ -84,10 +84,10 @@ def _source_token(class_id: int, label: str, extra: str) -> str:
 
 
 def layer_tokens(layers: Sequence[str]) -> dict[str, str]:
-    """Layer tensor -> its part of a file name; only if several were asked for does it say anything."""
+    """Layer tensor, or "fused", -> its part of a file name; a layer's says something only if several were asked for."""
     several = len(layers) > 1
     tokens = {name: f".l{place}-{slug(name)}" if several else "" for place, name in enumerate(layers, 1)}
-    return {"": "", **tokens}
+    return {"": "", "fused": ".fused", **tokens}
 
 
 def slug(text: str) -> str:

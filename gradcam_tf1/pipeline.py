@@ -26,7 +26,7 @@ from gradcam_tf1.writing import PictureWriter
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 
 _STYLE_OPTIONS = tuple(item.name for item in fields(Style))
-_EXPLAIN_OPTIONS = ("score", "options", "noise")
+_EXPLAIN_OPTIONS = ("score", "options", "noise", "fuse", "aug_smooth", "eigen_smooth")
 
 
 def visualize(
@@ -61,7 +61,7 @@ def visualize(
         max_pixels: larger pictures are refused. progress: called with each result and the number of all pictures.
         steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
         others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
-            what `explain` takes besides (score, options, noise).
+            what `explain` takes besides (score, options, noise, fuse, aug_smooth, eigen_smooth).
 
     Returns: one Result per picture, in the order of the listing; it is also the array of predicted classes.
 

@@ -109,6 +109,19 @@ class Symbols:
         return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
 
     def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+        return [method.compute(features, g) for features, g in self._weighed(method, layers, slot)]
+
+    def channel_cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+        """The same channel by channel, the weighted features whose sum is the map: float32 [N, h, w, K] each."""
+        return self._once(
+            ("channel cams", method.name, layers, slot),
+            lambda: [by_channel(method.compute, features, g) for features, g in self._weighed(method, layers, slot)],
+        )
+
+    def _weighed(
+        self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot
+    ) -> List[Tuple[tf.Tensor, tf.Tensor]]:
+        """For each layer its features, and what the method takes for gradients."""
         if method.needs is not None:
             logits = self._graph.get_tensor_by_name(self._binding.logits)
             for layer in layers:
@@ -117,7 +130,7 @@ class Symbols:
         if method.curvature:
             products = self.curvatures(method.head, layers, slot)
             grads = [g + method.curvature * product for g, product in zip(grads, products)]
-        return [method.compute(self.features(layer), g) for layer, g in zip(layers, grads)]
+        return [(self.features(layer), g) for layer, g in zip(layers, grads)]
 
     def layer_tensor(self, layer: LayerInfo) -> tf.Tensor:
         """The layer as the net has it."""
@@ -229,6 +242,20 @@ def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor) -> Tuple[tf.T
 
 def _listed(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
+    """What each channel adds to a layer method's map: float32 [N, h, w, K]; each goes through it as if it were alone.
+
+    Layer methods are sums over the channels, so the sum of these is the map.
+    """
+    last = features.shape.rank - 1
+    sides = tf.shape(features)
+    alone = tf.concat([[-1], sides[1:last], [1]], axis=0)
+    channels_first = [0, last, *range(1, last)]
+    parts = [tf.reshape(tf.transpose(tensor, channels_first), alone) for tensor in (features, grads)]
+    maps = tf.reshape(compute(*parts), tf.gather(sides, channels_first))
+    return tf.transpose(maps, [0, *range(2, last + 1), 1])
 
 
 def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:

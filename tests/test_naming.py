@@ -53,9 +53,9 @@ def test_every_kind_of_one_map():
 
 
 def test_layers_are_named_only_if_several_and_never_mixed_up():
-    assert layer_tokens(["conv5/Relu:0"]) == {"": "", "conv5/Relu:0": ""}
+    assert layer_tokens(["conv5/Relu:0"]) == {"": "", "fused": ".fused", "conv5/Relu:0": ""}
     tokens = layer_tokens(LAYERS)
-    assert tokens == {"": "", "a/b:0": ".l1-a-b-0", "a_b:0": ".l2-a_b-0", "a b:0": ".l3-a-b-0"}
+    assert tokens == {"": "", "fused": ".fused", "a/b:0": ".l1-a-b-0", "a_b:0": ".l2-a_b-0", "a b:0": ".l3-a-b-0"}
     names = Namer("indexed").names("0", "cat", "gradcam", tokens["a_b:0"], ["overlay", "heatmap"])
     assert names["overlay"] == "gradcam_0_class_cat.l2-a_b-0.png"
     assert names["heatmap"] == "gradcam_0_class_cat.l2-a_b-0.heatmap.png"

@@ -22,7 +22,7 @@ class FigureMaker:
     def __init__(self, net: Any, kinds: Sequence[Kind], asked: Dict[str, Any], style: Style) -> None:
         self._net = net
         self._style = style
-        self._plans = [(kind, _without_foreign_options(kind.ask(net, asked))) for kind in kinds]
+        self._plans = [(kind, _fitting(kind.ask(net, asked))) for kind in kinds]
 
     @property
     def names(self) -> List[str]:
@@ -40,8 +40,9 @@ class FigureMaker:
                 save(kind.draw(explanation, image, n, self._net.labels, self._style), path[kind.name])
 
 
-def _without_foreign_options(plan: Dict[str, Any]) -> Dict[str, Any]:
-    """The plan without options of methods that the figure does not show."""
+def _fitting(plan: Dict[str, Any]) -> Dict[str, Any]:
+    """The plan without options of methods that the figure does not show, and without a fusion of one layer."""
     names: List[str] = expand_methods(plan["methods"])
     options = {name: given for name, given in (plan.get("options") or {}).items() if name in names}
-    return {**plan, "options": options}
+    several = isinstance(plan["layers"], (list, tuple)) and len(plan["layers"]) > 1
+    return {**plan, "options": options, "fuse": plan.get("fuse") if several else None}

@@ -21,7 +21,7 @@ def eigencam(features: np.ndarray, _grads: Optional[np.ndarray] = None) -> np.nd
     No class has a say in it.
     Args: features: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
     """
-    return _principal_map(features)
+    return principal_map(features)
 
 
 def eigengradcam(features: np.ndarray, grads: np.ndarray) -> np.ndarray:
@@ -30,7 +30,7 @@ def eigengradcam(features: np.ndarray, grads: np.ndarray) -> np.ndarray:
     The map is turned so that it correlates with the mean of g * A: high is evidence for the class.
     Args: features, grads: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
     """
-    return _principal_map(features.astype(np.float64) * grads)
+    return principal_map(features.astype(np.float64) * grads)
 
 
 def fem(features: np.ndarray, _grads: Optional[np.ndarray] = None, *, sigmas: float = 2.0) -> np.ndarray:
@@ -115,7 +115,8 @@ def _first_component(similarity: np.ndarray) -> np.ndarray:
     return np.sqrt(values[0]) * vectors[:, 0] if values[0] > rounding else np.zeros(len(similarity))
 
 
-def _principal_map(features: np.ndarray) -> np.ndarray:
+def principal_map(features: np.ndarray) -> np.ndarray:
+    """A v, v the first right singular vector of the centred A [positions, K], with the sign of A's mean: [h, w]."""
     matrix = _as_matrix(features)
     if not np.isfinite(matrix).all():  # the decomposition has no answer; the map's status says why
         return np.full(features.shape[:-1], np.nan)

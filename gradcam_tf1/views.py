@@ -1,0 +1,76 @@
+"""Test-time augmentation: maps of mirrored, darker and brighter pictures, turned back and averaged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from gradcam_tf1.engine import Engine
+from gradcam_tf1.errors import TargetError
+from gradcam_tf1.methods import METHODS
+from gradcam_tf1.types import Ask, LayerInfo, MapKey, MapStatus
+
+GAINS = (1.0, 0.9, 1.1)
+VIEWS = tuple((mirrored, gain) for mirrored in (False, True) for gain in GAINS)
+
+
+def run_with_views(
+    engine: Engine,
+    run: Callable[..., Dict[str, Any]],
+    batch: np.ndarray,
+    asks: Sequence[Ask],
+    methods: Sequence[str],
+    layers: Tuple[LayerInfo, ...],
+    *,
+    pixels: np.ndarray,
+    to_batch: Callable[[np.ndarray], np.ndarray],
+    **how: Any,
+) -> Dict[str, Any]:
+    """What `run` answers, with maps averaged over six views of each picture; scores and classes are the picture's own.
+
+    The views: as it is and mirrored left to right, its pixel values times 1, 0.9 and 1.1. Every view is asked about
+    the classes of the picture itself; masks and points are mirrored with it. Maps are averaged as they come out, after
+    a closing ReLU. run: `Engine.run` or what wraps it; the other arguments: as `Engine.run`.
+    Raises: TargetError for a target that cannot be mirrored.
+    """
+    settled = engine.settle(batch, asks)[0]
+    answer = engine.run(batch, asks, (), layers)
+    sums: Dict[MapKey, np.ndarray] = {}
+    said: Dict[MapKey, List[List[List[MapStatus]]]] = {}
+    for mirrored, gain in VIEWS:
+        view = (pixels[:, :, ::-1] if mirrored else pixels) * np.float32(gain)
+        turned = [_mirrored(ask) for ask in settled] if mirrored else settled
+        found = run(to_batch(view), turned, methods, layers, pixels=view, to_batch=to_batch, **how)
+        for key, maps in found["maps"].items():
+            back = _turned_back(key, maps) if mirrored else maps
+            sums[key] = sums.get(key, 0.0) + back.astype(np.float64)
+            said.setdefault(key, []).append(found["statuses"][key])
+    answer["maps"] = {key: (total / len(VIEWS)).astype(np.float32) for key, total in sums.items()}
+    answer["statuses"] = {key: [[_joined(s) for s in zip(*rows)] for rows in zip(*said[key])] for key in sums}
+    return answer
+
+
+def _mirrored(ask: Ask) -> Ask:
+    """The same question of the mirrored picture."""
+    if "anchor" in ask.values:
+        raise TargetError("an anchor by its number has no mirror image: aug_smooth takes the best anchors, not one")
+    values = dict(ask.values)
+    if "mask" in values:
+        values["mask"] = values["mask"][:, :, ::-1]
+    if "point" in values:
+        values["point"] = np.stack([values["point"][:, 0], 1 - values["point"][:, 1]], axis=1)
+    return replace(ask, values=values)
+
+
+def _turned_back(key: MapKey, maps: np.ndarray) -> np.ndarray:
+    """[N, T, h, w], or [N, T, H, W, C] of pixel methods, mirrored left to right."""
+    return maps[..., ::-1, :] if METHODS[key[0]].space == "pixels" else maps[..., ::-1]
+
+
+def _joined(statuses: Sequence[MapStatus]) -> MapStatus:
+    """One status of the views': ok where any is; the range is that of all views."""
+    good = [status for status in statuses if status.state == "ok"]
+    low, high = min(s.minimum for s in statuses), max(s.maximum for s in statuses)
+    return replace((good or statuses)[0], minimum=low, maximum=high)
