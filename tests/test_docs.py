@@ -14,6 +14,9 @@ import click
 import pytest
 
 from gradcam_tf1.cli import main
+from gradcam_tf1.drawing import STYLES
+from gradcam_tf1.figures.kinds import FIGURES
+from gradcam_tf1.fusion import FUSIONS
 from gradcam_tf1.geometry import FIT_MODES
 from gradcam_tf1.images import read_image
 from gradcam_tf1.loaders import FORMS
@@ -23,7 +26,9 @@ from gradcam_tf1.methods.baselines import BASELINES
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.overlay import COLORMAPS
 from gradcam_tf1.preprocessing import PRESETS
+from gradcam_tf1.scores import CLASS_SCORES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -112,6 +117,14 @@ def test_the_table_of_presets_is_the_programs():
 
 def test_the_table_of_fits_is_the_programs():
     assert tuple(rows("docs/preprocessing.md", "fit")) == FIT_MODES
+
+
+def test_the_tables_of_pictures_are_the_programs():
+    assert tuple(rows("docs/pictures.md", "`--style`")) == tuple(STYLES)
+    assert tuple(rows("docs/pictures.md", "figure")) == tuple(FIGURES)
+    named = set(re.findall(r"`([\w-]+)`", TEXTS["docs/pictures.md"]))
+    assert set(COLORMAPS) | set(FUSIONS) <= named
+    assert set(CLASS_SCORES) <= set(re.findall(r"`(\w+)`", TEXTS["docs/targets.md"]))
 
 
 def options() -> Dict[str, List[str]]:
