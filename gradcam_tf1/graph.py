@@ -48,6 +48,7 @@ class GradCamGraph:
         short-side its first number is the length of the shorter side, 224 if none is given.
     labels: path of a label file, or the list of class names.
     tag, signature: of a SavedModel. build: graph-building function for a checkpoint without .meta.
+    trust_model: run the code inside the model file, such as Lambda layers; see `load`.
     batch_size: images per run. config: tf.ConfigProto of the session.
 
     Raises: ModelFileError when the model cannot be loaded; BindingError, at first use, when it cannot be bound.
@@ -71,6 +72,7 @@ class GradCamGraph:
         tag: Optional[str] = None,
         signature: Optional[str] = None,
         build: Any = None,
+        trust_model: bool = False,
         batch_size: int = 8,
         config: Any = None,
     ) -> None:
@@ -80,7 +82,8 @@ class GradCamGraph:
         self.size = size
         self.batch_size = batch_size
         self._label_source = labels
-        loaded = model if isinstance(model, LoadedModel) else load(model, tag=tag, signature=signature, build=build)
+        how = {"tag": tag, "signature": signature, "build": build, "trust_model": trust_model}
+        loaded = model if isinstance(model, LoadedModel) else load(model, **how)
         self.graph = import_graph(loaded.graph_def, loaded.source)
         if output is not None:
             logits = choose_output(self.graph, loaded.outputs, output, logits)

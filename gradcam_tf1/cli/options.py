@@ -139,6 +139,11 @@ _MODEL_OPTIONS = (
     ),
     click.option("--tag", help="Tag of the SavedModel's graph (default: serve, or the only one)."),
     click.option("--signature", help="Signature of the SavedModel."),
+    click.option(
+        "--trust-model",
+        is_flag=True,
+        help="Run the code inside the model file (Keras Lambda layers); for models of people you trust.",
+    ),
     click.option("--weights", type=click.Path(), help="Weights of a reference net (vgg11, vgg13, vgg16, vgg19)."),
     click.option("--fully-convolutional", is_flag=True, help="Reference nets: take pictures of any size."),
 )

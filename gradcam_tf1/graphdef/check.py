@@ -31,7 +31,7 @@ def check(graph_def: Any) -> None:
     _check_functions(graph_def.library)
     for node in graph_def.node:
         _check_inputs(node)
-        _check_constants(node)
+        check_constants(node)
 
 
 def _check_edges(nodes: Any) -> None:
@@ -67,7 +67,7 @@ def _check_functions(library: Any) -> None:
         name = function.signature.name
         for node in function.node_def:
             called[name] += [other for other in functions_called(node) if other in counts]
-            _check_constants(node)
+            check_constants(node)
         _check_body(function)
     for gradient in library.gradient:
         if gradient.function_name in called and gradient.gradient_func in called:
@@ -143,7 +143,8 @@ def _count_inputs(definition: Any, node: Any) -> Optional[int]:
     return count
 
 
-def _check_constants(node: Any) -> None:
+def check_constants(node: Any) -> None:
+    """Refuse a node whose constants ask for more memory than a graph can hold. Raises ModelFileError."""
     for name, tensor in _tensors(node):
         sizes = [dim.size for dim in tensor.tensor_shape.dim]
         elements = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.harmless import reaches_outside
@@ -56,16 +56,21 @@ def functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
     return found
 
 
-def drop_unused_functions(graph_def: Any) -> None:
-    """Functions that nothing calls any more would drag in ops that are not there."""
-    bodies = {function.signature.name: function.node_def for function in graph_def.library.function}
-    gradients = {gradient.function_name: gradient.gradient_func for gradient in graph_def.library.gradient}
+def called_functions(library: Any, start: Iterable[str]) -> Set[str]:
+    """`start` and all functions that these call, directly or not, or that are the gradients of these."""
+    bodies = {function.signature.name: function.node_def for function in library.function}
+    gradients = {gradient.function_name: gradient.gradient_func for gradient in library.gradient}
 
     def called_by(name: str) -> List[str]:
         own = [called for node in bodies.get(name, ()) for called in functions_called(node)]
         return [*own, gradients.get(name, "")]
 
-    used = spread([called for node in graph_def.node for called in functions_called(node)], called_by)
+    return spread(start, called_by)
+
+
+def drop_unused_functions(graph_def: Any) -> None:
+    """Functions that nothing calls any more would drag in ops that are not there."""
+    used = called_functions(graph_def.library, [name for node in graph_def.node for name in functions_called(node)])
     for index in range(len(graph_def.library.function) - 1, -1, -1):
         if graph_def.library.function[index].signature.name not in used:
             del graph_def.library.function[index]

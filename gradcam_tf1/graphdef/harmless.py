@@ -33,7 +33,8 @@ _HARMLESS = frozenset(
         """
     AddManySparseToTensorsMap AddSparseToTensorsMap Assert Barrier Case CheckNumerics CheckNumericsV2
     ConditionalAccumulator CudnnRNN CudnnRNNBackprop CudnnRNNBackpropV2 CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3
-    DatasetToSingleElement DeepCopy DestroyResourceOp DeviceIndex DtypeWithDefaultOp Empty GraphDefVersion
+    DatasetToSingleElement DeepCopy DestroyResourceOp DeviceIndex DisableCopyOnRead DtypeWithDefaultOp
+    Empty GraphDefVersion
     GuaranteeConst If IsTensorFloat32Enabled ListDataset Print RangeDataset ReduceDataset SampleDistortedBoundingBox
     SampleDistortedBoundingBoxV2 SparseConditionalAccumulator SparseTensorSliceDataset StatefulPartitionedCall
     TakeManySparseFromTensorsMap TensorDataset TensorListResize TensorSliceDataset Timestamp VariableShape While

@@ -15,7 +15,7 @@ READS = {"Identity", "ReadVariableOp"}
 # What an assignment yields is the value written; where the net goes on with that value, arithmetic replaces it.
 _ASSIGNMENTS = {"Assign": "Identity", "AssignAdd": "Add", "AssignSub": "Sub"}
 _QUESTIONS = {"IsVariableInitialized", "VarIsInitializedOp"}
-_SAVERS = re.compile(
+SAVERS = re.compile(
     r"(Save|SaveV2|SaveSlices|Restore|RestoreV2|RestoreSlice|MergeV2Checkpoints|ShardedFilename(spec)?)\Z"
 )
 WRITERS = re.compile(
@@ -31,7 +31,7 @@ _CONSTANT_SOURCES = VARIABLES | {"Const", "NoOp"}
 def cut_training(graph_def: Any) -> None:
     """Remove, in place, every op that writes variables or files, what depends on it, and what only it used."""
     _assignments_as_values(graph_def)
-    writers = [node.name for node in graph_def.node if WRITERS.match(node.op) or _SAVERS.match(node.op)]
+    writers = [node.name for node in graph_def.node if WRITERS.match(node.op) or SAVERS.match(node.op)]
     gone = dependants(graph_def, writers)
     gone |= _litter(graph_def, gone)
     gone |= _loose_ends(graph_def, gone)
@@ -106,7 +106,7 @@ def _litter(graph_def: Any, gone: Set[str]) -> Set[str]:
             users[edge.node].add(node.name)
     sources = [n.name for n in graph_def.node if not n.input and n.op not in _CONSTANT_SOURCES]
     fed = dependants(graph_def, sources + [n.name for n in graph_def.node if n.op.startswith("Placeholder")])
-    savers = {name for name in gone if _SAVERS.match(nodes[name].op)}
+    savers = {name for name in gone if SAVERS.match(nodes[name].op)}
     litter: Set[str] = set()
     waiting = list(gone)
     while waiting:

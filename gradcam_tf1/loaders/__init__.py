@@ -17,6 +17,7 @@ class Options(NamedTuple):
     tag: Optional[str] = None
     signature: Optional[str] = None
     build: Optional[Callable[[], Any]] = None
+    trust_model: bool = False
 
 
 class Form(NamedTuple):
@@ -39,13 +40,15 @@ FORMS: List[Form] = [
     Form(_is_file("graph text"), lambda source, _: frozen.load_graph_file(source.path, text=True)),
     Form(
         lambda source, _: isinstance(source, Content) and saved_model.is_saved_model(source),
-        lambda source, options: saved_model.load_saved_model(source, options.tag, options.signature),
+        lambda source, options: saved_model.load_saved_model(
+            source, options.tag, options.signature, options.trust_model
+        ),
     ),
     Form(
         lambda source, _: isinstance(source, Content) and checkpoint.is_checkpoint(source),
         lambda source, options: checkpoint.load_checkpoint(source, options.build),
     ),
-    Form(_is_file("HDF5"), lambda source, _: keras_h5.load_keras_file(source.path)),
+    Form(_is_file("HDF5"), lambda source, options: keras_h5.load_keras_file(source.path, options.trust_model)),
     Form(lambda source, _: session.is_session(source), lambda source, _: session.load_session(source.graph, source)),
     Form(lambda source, _: session.is_pair(source), lambda source, _: session.load_session(*source)),
     Form(lambda source, _: keras_h5.is_model(source), lambda source, _: keras_h5.load_model(source)),
@@ -60,16 +63,19 @@ def load(
     tag: Optional[str] = None,
     signature: Optional[str] = None,
     build: Optional[Callable[[], Any]] = None,
+    trust_model: bool = False,
 ) -> LoadedModel:
     """Load a TensorFlow 1 model, whatever its form, into one frozen graph.
 
     source: a path, a tf.GraphDef, a tf.keras model, a tf.Session, or a (tf.Graph, tf.Session) pair.
     tag, signature: which part of a SavedModel. build: the function that builds the graph of a checkpoint without .meta.
+    trust_model: run the program code in a Keras file (Lambda layers), and let Keras and TensorFlow open the files that
+        the model names. Ops of a graph that touch files or run code are cut away in any case.
 
     Raises:
         ModelFileError: the file is missing, damaged, or of a kind that is not known.
     """
-    options = Options(tag, signature, build)
+    options = Options(tag, signature, build, trust_model)
     if isinstance(source, (str, os.PathLike)):
         source = identify(source)
     for form in FORMS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Iterator, List, Set
+from typing import Any, Callable, Dict, Iterator, List
 
 from gradcam_tf1.errors import ModelFileError
 
@@ -25,23 +25,16 @@ _NEWER_KEYS = {
     "synchronized": False,
 }
 _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormalization", "FixedDropout": "Dropout"}
-_CODE_LAYERS = ("Lambda", "__lambda__")
 
 
 def parse_config(text: Any, path: str) -> Dict[str, Any]:
-    """The `model_config` attribute as a dict. Raises ModelFileError for damaged JSON and for layers that are code."""
+    """The `model_config` attribute as a dict. Raises ModelFileError for what is no JSON of a Keras model."""
     try:
         config = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture is damaged JSON ({error})") from error
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise ModelFileError(f"{path}: its architecture is no Keras model (it has no class_name and config)")
-    code = sorted({_name(layer) for layer in layers(config) if layer["class_name"] in _CODE_LAYERS})
-    if code:
-        raise ModelFileError(
-            f"{path}: layer {code[0]!r} is a Lambda, that is program code inside the file, which is not run; build the "
-            "net in your own program and pass the live model object, or a frozen graph of it"
-        )
     return config
 
 
@@ -55,21 +48,6 @@ def layers(config: Any) -> Iterator[Dict[str, Any]]:
     elif isinstance(config, list):
         for value in config:
             yield from layers(value)
-
-
-def layer_classes(config: Any) -> Set[str]:
-    """The class names of all entries of `layers` lists, at any depth."""
-    found: Set[str] = set()
-    for part in layers(config):
-        inner = part.get("config")
-        entries = inner if isinstance(inner, list) else inner.get("layers", []) if isinstance(inner, dict) else []
-        found.update(str(entry["class_name"]) for entry in entries if isinstance(entry, dict) and "class_name" in entry)
-    return found
-
-
-def _name(layer: Dict[str, Any]) -> str:
-    inner = layer.get("config")
-    return str(layer.get("name") or (inner.get("name") if isinstance(inner, dict) else None) or layer["class_name"])
 
 
 def translate(config: Any, notes: List[str], older: bool) -> Any:

@@ -9,13 +9,11 @@ from typing import Any, Dict, List, Tuple, Type
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders.finish import Declared, finish
-from gradcam_tf1.loaders.keras_config import layer_classes, parse_config, translate
+from gradcam_tf1.loaders.keras_classes import check_classes
+from gradcam_tf1.loaders.keras_config import parse_config, translate
 from gradcam_tf1.loaders.session import load_session
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
-
-# Classes that Keras can rebuild though its list of layers does not show them; those for single ops came with 2.x.
-_UNLISTED = {"Model", "Sequential", "Functional", "BatchNormalizationV1", "BatchNormalizationV2", "TensorFlowOpLayer"}
 
 
 def _keras_errors() -> Tuple[Type[Exception], ...]:
@@ -23,12 +21,13 @@ def _keras_errors() -> Tuple[Type[Exception], ...]:
     return (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, tf.errors.OpError)
 
 
-def load_keras_file(path: str) -> LoadedModel:
-    """A frozen graph from a Keras file that holds the architecture and the weights."""
+def load_keras_file(path: str, trusted: bool = False) -> LoadedModel:
+    """A frozen graph from a Keras file that holds the architecture and the weights; trusted: its code is run."""
     notes: List[str] = []
     config = parse_config(_read_config(path), path)
     try:
         config = translate(config, notes, older=not runtime.IS_TF2)
+        check_classes(config, path, trusted)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture is not written as Keras writes it ({error!r})") from error
     graph = tf.Graph()
@@ -70,12 +69,6 @@ def _read_config(path: str) -> Any:
 def _build(config: Dict[str, Any], path: str) -> Any:
     runtime.set_inference_phase()
     activations = {"relu6": tf.nn.relu6, "swish": tf.nn.swish, "silu": tf.nn.swish}  # not listed by all versions
-    unknown = [name for name in sorted(layer_classes(config)) if not _is_known(name)]
-    if unknown:
-        raise ModelFileError(
-            f"{path}: this Keras has no layer class {unknown[0]!r}; build the net in your program, with your own "
-            "layers or a newer Keras, and pass the live model object"
-        )
     try:
         model = runtime.keras().models.model_from_config(config, custom_objects=activations)
     except _keras_errors() as error:
@@ -88,11 +81,6 @@ def _build(config: Dict[str, Any], path: str) -> Any:
             f"{path}: the net does not say its input shape; build it in your program and pass the model object"
         )
     return model
-
-
-def _is_known(name: str) -> bool:
-    keras = runtime.keras()
-    return name in _UNLISTED or hasattr(keras.layers, name) or name in keras.utils.get_custom_objects()
 
 
 def _first_line(error: Exception) -> str:

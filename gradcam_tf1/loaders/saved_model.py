@@ -9,8 +9,11 @@ from typing import Any, Iterable, List, Optional, Tuple
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import file_defaults
+from gradcam_tf1.graphdef.check import check
+from gradcam_tf1.graphdef.cut import called_functions
+from gradcam_tf1.graphdef.harmless import reaches_outside
 from gradcam_tf1.graphdef.nodes import parse_edge
-from gradcam_tf1.graphdef.training import VARIABLES
+from gradcam_tf1.graphdef.training import SAVERS, VARIABLES
 from gradcam_tf1.loaders.checkpoint import Values, fold_meta_graph
 from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
@@ -30,8 +33,13 @@ def is_saved_model(content: Content) -> bool:
     return content.kind in ("SavedModel", "SavedModel text")
 
 
-def load_saved_model(content: Content, tag: Optional[str], signature: Optional[str]) -> LoadedModel:
-    """A frozen graph from a SavedModel; its signature names the inputs and outputs."""
+def load_saved_model(
+    content: Content, tag: Optional[str], signature: Optional[str], trusted: bool = False
+) -> LoadedModel:
+    """A frozen graph from a SavedModel; its signature names the inputs and outputs.
+
+    trusted: let TensorFlow run what a SavedModel of TensorFlow 2 has in its initialisers.
+    """
     if content.kind == "folder":
         path = next(path for path in (os.path.join(content.path, name) for name in FILES) if os.path.isfile(path))
         content = identify(path)
@@ -44,6 +52,7 @@ def load_saved_model(content: Content, tag: Optional[str], signature: Optional[s
     meta = _pick_graph(saved.meta_graphs, tag, folder)
     key, notes = _pick_signature(meta.signature_def, signature, folder)
     if key and _written_by_tf2(meta, key):
+        _check_functions(meta, folder, trusted)
         return _flattened(folder, list(meta.meta_info_def.tags), key)
     signature_def = meta.signature_def[key] if key else None
     declared = Declared(_names(signature_def.inputs), _names(signature_def.outputs)) if signature_def else NOTHING
@@ -96,6 +105,26 @@ def _written_by_tf2(meta: Any, key: str) -> bool:
     calls = {node.name for node in meta.graph_def.node if node.op in _CALLS}
     outputs = _names(meta.signature_def[key].outputs)
     return meta.HasField("object_graph_def") and any(parse_edge(name).node in calls for name in outputs)
+
+
+def _check_functions(meta: Any, folder: str, trusted: bool) -> None:
+    """TensorFlow loads such a model by building its functions and running its initialisers: only if they just compute.
+
+    Functions that save and restore belong to every SavedModel; they are not called, the loader does it in its own way.
+    """
+    try:
+        check(meta.graph_def)
+    except ModelFileError as error:
+        raise ModelFileError(f"{folder}: {error}") from error
+    called = called_functions(meta.graph_def.library, meta.object_graph_def.concrete_functions)
+    for function in () if trusted else meta.graph_def.library.function:
+        for node in function.node_def:
+            if reaches_outside(node.op) and (function.signature.name in called or not SAVERS.match(node.op)):
+                raise ModelFileError(
+                    f"{folder}: the op {node.op} (node {node.name!r} of the function {function.signature.name!r}) "
+                    "touches files or runs code, and TensorFlow may run it while it loads the model; if you trust the "
+                    "author of the model, say so: trust_model=True, or --trust-model"
+                )
 
 
 def _flattened(folder: str, tags: List[str], key: str) -> LoadedModel:
