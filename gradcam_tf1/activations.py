@@ -19,6 +19,8 @@ CLIPS = ("ClipByValue",)
 # what can be seen of activations that no rule is for: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
 
+WEIGHTS = ("Const", "ReadVariableOp")  # large ones are in variables, see weights.py
+
 # value by value, with one input that is no constant
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
 _WITH_CONSTANT = ("Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
@@ -143,8 +145,8 @@ def _parent(op: tf.Operation) -> Optional[tf.Tensor]:
 def is_constant(tensor: tf.Tensor, steps: int = _STEPS) -> bool:
     """Whether nothing that is fed goes into the tensor."""
     op = tensor.op
-    if op.type == "Const" or not op.inputs or steps == 0 or op.type.startswith("Placeholder"):
-        return op.type == "Const"
+    if op.type in WEIGHTS or not op.inputs or steps == 0 or op.type.startswith("Placeholder"):
+        return op.type in WEIGHTS
     return all(is_constant(part, steps - 1) for part in op.inputs)
 
 

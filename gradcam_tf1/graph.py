@@ -17,7 +17,7 @@ from gradcam_tf1.errors import BindingError, GradientError, OptionError
 from gradcam_tf1.fusion import check_fusion, fuse_layers
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
 from gradcam_tf1.hooks import key_tensors
-from gradcam_tf1.importing import import_graph
+from gradcam_tf1.importing import open_session
 from gradcam_tf1.labels import Labels, read_labels
 from gradcam_tf1.loaders import load
 from gradcam_tf1.methods import METHODS, expand_methods
@@ -29,7 +29,6 @@ from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
 from gradcam_tf1.regions import fit_mask, fit_point
 from gradcam_tf1.results import Results
 from gradcam_tf1.runner import session_config
-from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel, Work
 from gradcam_tf1.views import run_with_views
 
@@ -84,12 +83,12 @@ class GradCamGraph:
         self._label_source = labels
         how = {"tag": tag, "signature": signature, "build": build, "trust_model": trust_model}
         loaded = model if isinstance(model, LoadedModel) else load(model, **how)
-        self.graph = import_graph(loaded.graph_def, loaded.source)
+        self.sess = open_session(loaded.graph_def, loaded.source, session_config(config))
+        self.graph = self.sess.graph
         if output is not None:
             logits = choose_output(self.graph, loaded.outputs, output, logits)
         self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
-        self.model = replace(loaded, graph_def=None)  # the weights live in the graph from here on
-        self.sess = tf.Session(graph=self.graph, config=session_config(config))
+        self.model = replace(loaded, graph_def=None)  # the weights live in the session from here on
         self._bound: Optional[Tuple[Binding, Engine, Optional[Labels]]] = None
 
     # hooks

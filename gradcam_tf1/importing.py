@@ -1,4 +1,4 @@
-"""A frozen GraphDef into a private graph, under the gradient override that makes guided ReLU possible."""
+"""A frozen GraphDef into a private graph and session, under the gradient override that guided ReLU needs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from typing import Any
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.guided import override_map
 from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.weights import put_weights, take_out_weights
+
+
+def open_session(graph_def: Any, source: str, config: Any = None) -> tf.Session:
+    """A session of its own on the net; its large weights are in variables, see `weights.py`.
+
+    Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
+        config: tf.ConfigProto. Raises: ModelFileError as `import_graph`.
+    """
+    light, weights = take_out_weights(graph_def)
+    sess = tf.Session(graph=import_graph(light, source), config=config)
+    put_weights(sess, weights)
+    return sess
 
 
 def import_graph(graph_def: Any, source: str) -> tf.Graph:

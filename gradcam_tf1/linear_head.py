@@ -61,7 +61,7 @@ def _is_constant(tensor: tf.Tensor) -> bool:
     op = tensor.op
     while op.type in ("Identity", "Dequantize"):
         op = op.inputs[0].op
-    return op.type == "Const"
+    return op.type in ("Const", "ReadVariableOp")
 
 
 def require_cam_head(logits: tf.Tensor, layer: tf.Tensor, channels_last: bool) -> None:

@@ -30,7 +30,7 @@ LAYERS = (
         "labels",
         "preprocessing",
     },
-    {"linear_head", "activations", "fast_gradients"},
+    {"linear_head", "activations", "fast_gradients", "weights"},
     {
         "guided",
         "gradient_path",

@@ -1,0 +1,78 @@
+"""Large weights go into variables and nothing else changes: names, logits, gradients, the GraphDef that was given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.importing import open_session
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.weights import MIN_BYTES, take_out_weights
+
+
+def net(dtype=np.float32):
+    """conv - relu - flatten - large dense - relu - dense, the large kernel of just MIN_BYTES."""
+    random = np.random.RandomState(0)
+    width = MIN_BYTES // (8 * 8 * 4 * np.dtype(dtype).itemsize)
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(dtype, [None, 8, 8, 3], name="input")
+        a = tf.nn.relu(tf.nn.conv2d(x, random.randn(3, 3, 3, 4).astype(dtype), [1, 1, 1, 1], "SAME"), name="features")
+        kernel = tf.constant((random.randn(256, width) / 16).astype(dtype), name="kernel")
+        hidden = tf.nn.relu(tf.matmul(tf.reshape(a, [-1, 256]), kernel))
+        logits = tf.matmul(hidden, (random.randn(width, 5) / 30).astype(dtype), name="logits")
+        tf.nn.softmax(logits, name="prob")
+    return graph.as_graph_def()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_logits_and_maps_are_those_of_the_constants(dtype):
+    graph_def = net(dtype)
+    before = graph_def.SerializeToString(deterministic=True)
+    images = np.random.RandomState(1).randint(0, 256, (2, 8, 8, 3)).astype(np.uint8)
+    with tf.Graph().as_default() as graph, tf.Session() as sess:
+        tf.import_graph_def(graph_def, name="")
+        logits = graph.get_tensor_by_name("logits:0")
+        grads = tf.gradients(logits[:, 3], graph.get_tensor_by_name("input:0"))[0]
+        expected = sess.run([logits, grads], {"input:0": images / 127.5 - 1})
+    with GradCamGraph(graph_def, preset="inception") as ours:
+        assert ours.graph.get_operation_by_name("kernel").type == "ReadVariableOp"
+        explanation = ours.explain(images, 3, methods=["gradient", "gradcam", "positive_negative"])
+    tolerance = 1e-5 if dtype == np.float32 else 1e-2
+    np.testing.assert_allclose(explanation.scores[:, 0], expected[0][:, 3], atol=tolerance)
+    np.testing.assert_allclose(explanation["gradient"][:, 0], expected[1], atol=tolerance)
+    assert graph_def.SerializeToString(deterministic=True) == before
+
+
+def test_what_is_small_or_no_float_or_inside_a_loop_stays_a_constant():
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.constant(np.zeros(MIN_BYTES // 4 - 1, np.float32), name="small")
+        tf.constant(1.0, shape=[MIN_BYTES], name="one_value_for_all")
+        tf.constant(np.arange(MIN_BYTES, dtype=np.int64), name="whole_numbers")
+        with tf.control_dependencies([tf.no_op()]):
+            tf.constant(np.random.rand(MIN_BYTES).astype(np.float32), name="in_a_loop")
+        tf.constant(np.random.rand(MIN_BYTES // 4).astype(np.float32), name="large")
+    light, weights = take_out_weights(graph.as_graph_def())
+    assert {node.name: node.op for node in light.node if node.op not in ("NoOp", "VarHandleOp")} == {
+        "small": "Const",
+        "one_value_for_all": "Const",
+        "whole_numbers": "Const",
+        "in_a_loop": "Const",
+        "large": "ReadVariableOp",
+    }
+    assert len(weights) == 1
+
+
+def test_two_sessions_of_one_net_do_not_share_their_variables():
+    first, second = net(), net()
+    for node in second.node:
+        if node.name == "kernel":
+            kernel = tf.make_ndarray(node.attr["value"].tensor)
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(2 * kernel))
+    sessions = [open_session(graph_def, "net") for graph_def in (first, second)]
+    values = [sess.run("kernel:0") for sess in sessions]
+    for sess in sessions:
+        sess.close()
+    np.testing.assert_array_equal(values[1], 2 * values[0])
