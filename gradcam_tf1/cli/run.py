@@ -8,20 +8,18 @@ import click
 
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.look import look_options, make_look
+from gradcam_tf1.cli.methods import make_methods, method_options
 from gradcam_tf1.cli.options import model_options, numbers, open_net, size
 from gradcam_tf1.cli.show import show_figures
 from gradcam_tf1.cli.targets import make_targets, target_options
 from gradcam_tf1.cli.terminal import Progress, Steps, say, warn
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.fusion import FUSIONS
 from gradcam_tf1.geometry import FIT_MODES
 from gradcam_tf1.images import MAX_PIXELS
-from gradcam_tf1.methods import METHOD_GROUPS, METHODS
-from gradcam_tf1.pipeline import DEFAULT_METHODS
 from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
 from gradcam_tf1.results import Results
 
-_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "fuse", "aug_smooth", "eigen_smooth")
+_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels")
 
 
 @click.command(short_help="Explain pictures: overlays, heat maps, guided pictures.")
@@ -41,17 +39,7 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "fuse", "aug_smooth",
 )
 @click.option("--labels", type=click.Path(), help="Label file of the classes.")
 @target_options
-@click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    type=click.Choice([*METHODS, *METHOD_GROUPS]),
-    help="Repeatable; default: gradcam and guided_gradcam.",
-)
-@click.option("--no-pooling", is_flag=True, help="HiResCAM instead of Grad-CAM.")
-@click.option("--fuse", type=click.Choice(tuple(FUSIONS)), help="Also one map of all layers together.")
-@click.option("--aug-smooth", is_flag=True, help="Average over the mirrored, darker and brighter picture: 6 passes.")
-@click.option("--eigen-smooth", is_flag=True, help="Layer methods: the first principal component, less noise.")
+@method_options
 @click.option(
     "--backcount", type=int, metavar="N", help="Layer counted from behind: 1 (or -1) is the last feature map."
 )
@@ -118,12 +106,9 @@ def _layers(layers: Sequence[Any], backcount: int | None) -> list[Any]:
 
 def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options of the run and options of the net; both lists of layers are the same."""
-    methods = list(options.pop("methods")) or None
-    if options.pop("no_pooling"):
-        methods = ["hirescam" if name == "gradcam" else name for name in methods or DEFAULT_METHODS]
     asked = {name: options.pop(name) for name in _RUN_OPTIONS}
-    asked = {**asked, **make_look(options), "targets": make_targets(options)}
-    return {**asked, "methods": methods, "layers": options["layers"] or None}, options
+    asked = {**asked, **make_methods(options), **make_look(options), "targets": make_targets(options)}
+    return {**asked, "layers": options["layers"] or None}, options
 
 
 def _report(results: Results, quiet: bool) -> None:

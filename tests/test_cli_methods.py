@@ -1,0 +1,104 @@
+"""Which methods the command line runs, with which options, and what of that reaches the maps."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gradcam_tf1.cli import main
+from gradcam_tf1.cli.methods import make_methods
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.images import read_image
+from gradcam_tf1.methods.noise import Noise
+from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
+
+SCENE = demo_scenes()[0].path
+
+
+def asked(*options):
+    words = ["model.pb", "photos", "--out", "out", *options]
+    return make_methods(main.commands["run"].make_context("run", words).params)
+
+
+def test_options_come_to_keywords():
+    plain = {"methods": None, "options": {}, "noise": None, "fuse": None, "aug_smooth": False, "eigen_smooth": False}
+    assert asked() == plain
+    assert asked("--no-pooling")["methods"] == ["hirescam", "guided_gradcam"]
+    assert asked("--fuse", "max", "--aug-smooth", "--eigen-smooth", "--method", "fem") == {
+        **plain,
+        "methods": ["fem"],
+        "fuse": "max",
+        "aug_smooth": True,
+        "eigen_smooth": True,
+    }
+    assert asked("--noise", "vargrad", "--noise-samples", "3")["noise"] == Noise("vargrad", 3)
+    options = [
+        "--set",
+        "rise.masks=500",
+        "--set",
+        "kpcacam.kernel=rbf",
+        "--set",
+        "rise.a=[1, 2.5]",
+        "--set",
+        "rise.b=null",
+    ]
+    assert asked(*options)["options"] == {
+        "rise": {"masks": 500, "a": [1, 2.5], "b": None},
+        "kpcacam": {"kernel": "rbf"},
+    }
+
+
+def test_a_level_without_noise_is_refused():
+    with pytest.raises(OptionError, match="need --noise, one of smoothgrad, squaregrad, vargrad"):
+        asked("--noise-level", "0.3")
+
+
+def run(tmp_path, *options, code=0):
+    shutil.copy(SCENE, str(tmp_path / "a.png"))
+    words = ["run", demo_model(), str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--preset", "inception"]
+    done = CliRunner().invoke(main, [*words, "--no-heatmaps", "--raw", *options])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_they_reach_the_maps_the_manifest_and_the_settings(tmp_path):
+    run(tmp_path, *("--method", "integrated_gradients", "--method", "gradcam", "--set", "integrated_gradients.steps=5"))
+    (line,) = (json.loads(line) for line in Path(tmp_path, "out", "manifest.jsonl").read_text().splitlines())
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
+        options = {"integrated_gradients": {"steps": 5}}
+        expected = net.explain(read_image(SCENE), methods=["integrated_gradients", "gradcam"], options=options)
+    for map in line["targets"][0]["maps"]:
+        with np.load(str(tmp_path / "out" / map["files"]["raw"])) as raw:
+            np.testing.assert_allclose(raw["map"], expected[map["method"]][0, 0], atol=1e-5)
+    assert line["targets"][0]["maps"][0]["notes"]
+    settings = json.loads(Path(tmp_path, "out", "run.json").read_text())
+    assert settings["options"] == {"integrated_gradients": {"steps": 5}}
+
+
+def test_noise_reaches_the_maps(tmp_path):
+    run(tmp_path, "--method", "gradcam", "--noise", "smoothgrad", "--noise-samples", "2", "--noise-level", "0.2")
+    (line,) = (json.loads(line) for line in Path(tmp_path, "out", "manifest.jsonl").read_text().splitlines())
+    assert line["targets"][0]["maps"][0]["notes"] == ["smoothgrad of 2 noisy copies, level 0.2, seed 0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "steps=5"], "'steps=5': write METHOD.OPTION=VALUE"),
+        (["--set", "rise.masks"], "'rise.masks': write METHOD.OPTION=VALUE"),
+        (["--set", "rise.masks=5"], "options for 'rise', which was not asked for"),
+        (["--method", "fem", "--set", "fem.steps=5"], "fem does not take 'steps'; it takes sigmas=2.0"),
+        (["--noise", "gauss"], "'gauss' is not one of"),
+        (["--fuse", "mean"], "give more than one layer"),
+    ],
+)
+def test_wrong_values_are_named(tmp_path, options, message):
+    assert message in run(tmp_path, *options, code=2)
