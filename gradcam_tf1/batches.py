@@ -79,9 +79,10 @@ def rgb_order(preprocess: Callable[[np.ndarray], Any], size: Tuple[int, int]) ->
     return order if sorted(order) == [0, 1, 2] else [0, 1, 2]
 
 
-def in_rgb(maps: Dict[MapKey, np.ndarray], order: List[int]) -> Dict[MapKey, np.ndarray]:
+def in_rgb(
+    maps: Dict[MapKey, np.ndarray], preprocess: Callable[[np.ndarray], Any], size: Tuple[int, int]
+) -> Dict[MapKey, np.ndarray]:
     """Maps of the input's size, [N, T, H, W, 3], with their channels as red, green, blue; the others as they are."""
-    return {
-        key: values[..., order] if METHODS[key[0]].space == "pixels" and values.shape[-1] == 3 else values
-        for key, values in maps.items()
-    }
+    coloured = [key for key, values in maps.items() if METHODS[key[0]].space == "pixels" and values.shape[-1] == 3]
+    order = rgb_order(preprocess, size) if coloured else [0, 1, 2]
+    return {**maps, **{key: maps[key][..., order] for key in coloured}}

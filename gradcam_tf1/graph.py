@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.asks import Context, make_asks
-from gradcam_tf1.batches import as_images, in_rgb, input_batch, rgb_order, stack_pixels
+from gradcam_tf1.batches import as_images, in_rgb, input_batch, stack_pixels
 from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.binding.outputs import choose_output
 from gradcam_tf1.engine import Engine
@@ -219,7 +219,7 @@ class GradCamGraph:
         run = partial(run, eigen_smooth=True) if eigen_smooth else run
         how = {"pixels": pixels, "to_batch": self._to_batch, "options": options, "report": progress}
         answer = run(batch, asks, names, infos, **how)
-        answer["maps"] = in_rgb(answer["maps"], rgb_order(self.preprocess, pixels.shape[1:3]))
+        answer["maps"] = in_rgb(answer["maps"], self.preprocess, pixels.shape[1:3])
         if fuse is not None:
             fuse_layers(answer, fuse)
         shown = tuple(info.name for info in infos)

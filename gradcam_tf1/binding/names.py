@@ -24,10 +24,10 @@ def find_tensor(graph: tf.Graph, spec: Any) -> tf.Tensor:
         raise BindingError(f"{spec!r} names no tensor; give a tf.Tensor or a name such as 'conv5_3/Relu:0'")
     text = name.strip()
     op_name, _, index = text.partition(":")
+    exact = _exact(graph, op_name)
+    if exact is not None:
+        return _output(exact, index, text)
     operations = graph.get_operations()
-    exact = [op for op in operations if op.name == op_name]
-    if exact:
-        return _output(exact[0], index, text)
     if not isinstance(spec, str):
         raise _unknown(graph, operations, text)
     for found in (_by_ending(operations, op_name), _by_scope(operations, op_name), _by_part(operations, op_name)):
@@ -37,6 +37,13 @@ def find_tensor(graph: tf.Graph, spec: Any) -> tf.Tensor:
         if found:
             return _output(found[0], index, text)
     raise _unknown(graph, operations, text)
+
+
+def _exact(graph: tf.Graph, name: str) -> Any:
+    try:
+        return graph.get_operation_by_name(name)
+    except KeyError:
+        return None
 
 
 def _output(op: Any, index: str, text: str) -> tf.Tensor:
