@@ -42,7 +42,8 @@ setup(
     ],
     extras_require={
         "xrai": ["scikit-image>=0.19"],
-        "test": ["pytest", "pytest-xdist", "saliency", "hypothesis"],
+        "medical": ["pydicom>=2.2", "nibabel>=4"],
+        "test": ["pytest", "pytest-xdist", "saliency", "hypothesis", "pydicom>=2.2", "nibabel>=4"],
         "lint": ["ruff", "mypy"],
     },
     entry_points={"console_scripts": ["gradcam-tf1 = gradcam_tf1.cli:main"]},

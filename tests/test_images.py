@@ -49,7 +49,7 @@ def test_folder_is_recursive_sorted_and_without_hidden_or_other_files(tmp_path):
 
 def test_every_known_extension(tmp_path):
     touch(tmp_path, *(f"{i:02}.{extension}" for i, extension in enumerate(EXTENSIONS)))
-    assert len(relatives(tmp_path)) == 12
+    assert len(relatives(tmp_path)) == len(EXTENSIONS) == 16
 
 
 def test_one_file_of_any_extension_even_hidden(tmp_path):
@@ -135,19 +135,18 @@ def test_linked_folders_and_files_are_followed(tmp_path):
 
 def test_an_unreadable_folder_stays_in_the_listing_with_its_reason(tmp_path, monkeypatch):
     touch(tmp_path, "a.jpg", "locked/b.jpg")
-    real = os.listdir
+    real = os.scandir
 
     def refusing(folder):  # the tests may run as root, whom no permission stops
         if str(folder).endswith("locked"):
             raise PermissionError(13, "Permission denied", folder)
         return real(folder)
 
-    monkeypatch.setattr(os, "listdir", refusing)
+    monkeypatch.setattr(os, "scandir", refusing)
     assert relatives(tmp_path) == ["a.jpg", "locked"]
+    assert relatives(tmp_path / "locked*" / "*.jpg") == ["locked"]
     with pytest.raises(ImageFileError, match=r"locked' is a folder, not a picture file"):
         read_image(list_images(tmp_path)[1].path)
-    with pytest.raises(ImageFileError, match=r"cannot list .*locked': Permission denied"):
-        list_images(tmp_path / "locked*" / "*.jpg")
 
 
 def test_nothing_found_says_where_and_what_is_known(tmp_path):

@@ -17,7 +17,8 @@ MAX_LINES = 320
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
-    {"errors", "types"},
+    {"errors", "types", "seen"},
+    {"sources"},
     {
         "tf_runtime",
         "results",

@@ -1,0 +1,50 @@
+"""Opening files that a stranger may have put there: regular ones only, and never waiting."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import BinaryIO
+
+from gradcam_tf1.errors import ImageFileError
+
+# Of a picture that has to be held whole: 4 bytes for each of the 100 million pixels that are allowed by default.
+MAX_BYTES = 400_000_000
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Raises: ImageFileError where a picture has more pixels than are allowed."""
+    if width * height > max_pixels:
+        raise ImageFileError(f"{name!r} has {width}x{height} pixels, more than the {max_pixels:,} that are allowed")
+
+
+def open_regular(path: str, what: str = "a picture file") -> BinaryIO:
+    """Open a regular file of at least one byte for reading; O_NONBLOCK keeps a named pipe from blocking at open.
+
+    Raises: ImageFileError with the reason for everything else.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        kind = os.stat(path).st_mode
+        if not stat.S_ISREG(kind):
+            found = next((name for test, name in _KINDS if test(kind)), "something else")
+            raise ImageFileError(f"{path!r} is {found}, not {what}")
+        file = os.fdopen(os.open(path, flags), "rb")
+    except OSError as error:
+        reason = "a link that leads nowhere" if os.path.islink(path) and not os.path.exists(path) else error.strerror
+        raise ImageFileError(f"{path!r} cannot be opened: {reason}") from error
+    except ValueError as error:  # a NUL character in the path
+        raise ImageFileError(f"{path!r} cannot be opened: {error}") from error
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
+        file.close()
+        raise ImageFileError(f"{path!r} is empty (0 bytes)")
+    return file

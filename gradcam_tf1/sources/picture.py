@@ -1,0 +1,53 @@
+"""The record that every source gives: one picture, not yet read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcam_tf1.sources.content import Held, Missing, Whole
+from gradcam_tf1.sources.decode import MAX_PIXELS, decode
+from gradcam_tf1.sources.window import AUTOMATIC, Window
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a run.
+
+    source: what is shown and written to the manifest: a path, or an archive's path, "!/" and what is inside.
+    relative: POSIX path, unique within a run and the same in each run, the base of the names of what is written.
+    content: where its bytes are, one of content.py's.
+    """
+
+    source: str
+    relative: str
+    content: Any
+
+    def read(self, max_pixels: int = MAX_PIXELS, window: Window = AUTOMATIC) -> np.ndarray:
+        """The picture as uint8 [H, W, 3], RGB, upright, see `decode`. May be called in any thread, and again.
+
+        Raises: ImageFileError with the reason, whatever is wrong with it.
+        """
+        with self.content.open() as file:
+            return decode(file, self.source, max_pixels, window)
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it keeps while it waits to be read."""
+        return len(self.content.data) if isinstance(self.content, Held) else 0
+
+    def below(self, folder: str) -> Picture:
+        """The same under a folder of its source's name."""
+        return replace(self, relative=f"{folder}/{self.relative}")
+
+
+def picture_file(path: str, relative: str) -> Picture:
+    """A picture in a file of its own."""
+    return Picture(path, relative, Whole(path))
+
+
+def lost_picture(source: str, relative: str, reason: str) -> Picture:
+    """One that cannot be read, and is listed all the same."""
+    return Picture(source, relative, Missing(f"{source!r} {reason}"))

@@ -1,0 +1,136 @@
+"""Pictures in TFRecord files: tf.train.Examples with an encoded picture in `image/encoded`, read without TensorFlow.
+
+Each record: length (8 bytes, little-endian), its masked CRC-32C, the data, their masked CRC-32C.
+Source: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Iterator, Optional
+
+from gradcam_tf1.errors import ImageFileError
+from gradcam_tf1.sources.content import Held
+from gradcam_tf1.sources.crc32c import masked
+from gradcam_tf1.sources.example import bytes_features
+from gradcam_tf1.sources.files import MAX_BYTES
+from gradcam_tf1.sources.packed import PACKED_ERRORS, Stream
+from gradcam_tf1.sources.picture import Picture, lost_picture
+from gradcam_tf1.sources.relative import Relatives
+
+_LENGTH = struct.Struct("<QL")
+_CRC = struct.Struct("<L")
+_ENCODED = ("image/encoded", "image_raw", "image", "jpg", "png")
+_NAMES = ("image/filename", "filename", "image/source_id")
+
+
+def is_tfrecord(head: bytes) -> bool:
+    """Whether it begins with a length and the checksum of that."""
+    return len(head) >= _LENGTH.size and _length(head[: _LENGTH.size]) is not None
+
+
+def _length(header: bytes) -> Optional[int]:
+    """The length of the record, None where the checksum does not fit."""
+    size, crc = _LENGTH.unpack(header)
+    return size if masked(header[:8]) == crc else None
+
+
+def tfrecord_pictures(path: str) -> Iterator[Picture]:
+    """One picture for each record, named by `image/filename` where it has one, else by its place, counted from 0.
+
+    A record that is damaged is a lost picture; behind a damaged length the next record is searched.
+    Raises: ImageFileError where the file cannot be opened.
+    """
+    relatives = Relatives()
+    number = 0
+    with Stream(path) as stream:
+        try:
+            for size, content in _records(stream):
+                yield _picture(f"{path}!/{number}", f"{number:08d}", size, content, relatives)
+                number += 1
+        except PACKED_ERRORS as error:
+            reason = f"cannot be unpacked beyond byte {stream.place:,}: {error}"
+            yield lost_picture(path, relatives(os.path.basename(path)), reason)
+
+
+def _picture(source: str, place: str, size: Optional[int], content: Any, relatives: Relatives) -> Picture:
+    if size is None:
+        return lost_picture(source, relatives(place), "is damaged: the checksum of its length is wrong")
+    if size > MAX_BYTES:
+        return lost_picture(source, relatives(place), f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read")
+    if content is None:
+        return lost_picture(source, relatives(place), "is cut off: the file ends in the middle of it")
+    record = Record(source, content)
+    return Picture(source, relatives(record.name() or place), record)
+
+
+def _records(stream: Stream) -> Iterator[Any]:
+    """(length, content with the checksum behind it) of each record; length None where it is damaged."""
+    header = stream.read(_LENGTH.size)
+    while header:
+        if len(header) < _LENGTH.size:
+            yield 0, None
+            return
+        size = _length(header)
+        if size is None:
+            yield None, None
+            header = _search(stream, header)
+            continue
+        wanted = size <= MAX_BYTES
+        content = stream.take(size + _CRC.size) if wanted else None
+        whole = stream.skip(size + _CRC.size) if not wanted else content is not None
+        yield size, content
+        if not whole:
+            return
+        header = stream.read(_LENGTH.size)
+
+
+def _search(stream: Stream, window: bytes) -> bytes:
+    """The next 12 bytes that are a header; b"" at the end. A chance hit: one in 4 billion positions."""
+    while True:
+        more = stream.read(1)
+        if not more:
+            return b""
+        window = window[1:] + more
+        if window[7] == 0 and _length(window) is not None:
+            return window
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record and the checksum behind it, in a file or in memory."""
+
+    source: str
+    content: Any
+
+    def name(self) -> str:
+        """What it says its file was called, "" where it says nothing or cannot be understood."""
+        try:
+            features = bytes_features(self._bytes()[: -_CRC.size])
+        except (ValueError, ImageFileError):
+            return ""
+        return next((os.fsdecode(bytes(features[name])) for name in _NAMES if features.get(name)), "")
+
+    def open(self) -> BinaryIO:
+        """The encoded picture. Raises: ImageFileError where the checksum is wrong or there is no picture."""
+        data = self._bytes()
+        if masked(data[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
+            raise ImageFileError(f"{self.source!r} is damaged: its checksum is wrong")
+        try:
+            features = bytes_features(data[: -_CRC.size])
+        except ValueError as error:
+            raise ImageFileError(f"{self.source!r} is not a tf.train.Example: {error}") from error
+        encoded = next((features[name] for name in _ENCODED if features.get(name)), None)
+        if encoded is None:
+            there = ", ".join(map(repr, sorted(features)[:8])) or "none"
+            raise ImageFileError(f"{self.source!r} has no picture in 'image/encoded'; features of bytes: {there}")
+        return io.BytesIO(encoded)
+
+    def _bytes(self) -> bytes:
+        if isinstance(self.content, Held):
+            return self.content.data
+        with self.content.open() as file:
+            return file.read()

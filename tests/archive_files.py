@@ -1,0 +1,69 @@
+"""Hand-made archives and records for the tests of sources."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tarfile
+import zipfile
+from typing import Dict, Iterable, Tuple
+
+import numpy as np
+from PIL import Image
+
+from gradcam_tf1.sources.crc32c import masked
+
+
+def png_bytes(colour=(10, 20, 30), size=(4, 3)) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, colour).save(stream, "png")
+    return stream.getvalue()
+
+
+def write_tar(path, members: Iterable[Tuple[str, bytes]], mode="w", **options) -> None:
+    with tarfile.open(str(path), mode, **options) as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+def write_zip(path, members: Iterable[Tuple[str, bytes]], method=zipfile.ZIP_DEFLATED) -> None:
+    with zipfile.ZipFile(str(path), "w", method) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    size, length = len(payload), b""
+    while size > 127:
+        length += bytes([size & 127 | 128])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + payload
+
+
+def example(**features: bytes) -> bytes:
+    """A serialized tf.train.Example; "/" is written "__" in the keywords."""
+    entries = b""
+    for name, value in features.items():
+        feature = _field(1, _field(1, value))
+        entries += _field(1, _field(1, name.replace("__", "/").encode()) + _field(2, feature))
+    return _field(1, entries)
+
+
+def record(data: bytes) -> bytes:
+    length = struct.pack("<Q", len(data))
+    return length + struct.pack("<L", masked(length)) + data + struct.pack("<L", masked(data))
+
+
+def colours_of(pictures) -> Dict[str, Tuple[int, ...]]:
+    """relative -> colour of the first pixel, or the reason why there is none."""
+    from gradcam_tf1.errors import ImageFileError
+
+    found = {}
+    for picture in pictures:
+        try:
+            found[picture.relative] = tuple(np.asarray(picture.read())[0, 0].tolist())
+        except ImageFileError as error:
+            found[picture.relative] = str(error)
+    return found
