@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gradcam_tf1.probe import Probe
 from gradcam_tf1.runner import Runner
 from gradcam_tf1.symbols import Symbols
 from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tokens import tokens_as_map
 from gradcam_tf1.types import Ask, Binding, LayerInfo, MapKey, Slot
 
 # more targets than this are computed in several runs: each slot adds a backward pass to the graph
@@ -29,11 +30,13 @@ Layers = Tuple[LayerInfo, ...]
 
 
 class Engine:
-    """Runs one net. batch_size: pictures per run, unless the graph has its own baked in."""
+    """Runs one net. batch_size: pictures per run, unless the graph has its own baked in. reshape: see `Symbols`."""
 
-    def __init__(self, graph: tf.Graph, sess: tf.Session, binding: Binding, batch_size: int) -> None:
+    def __init__(
+        self, graph: tf.Graph, sess: tf.Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
+    ) -> None:
         self._binding = binding
-        self._symbols = Symbols(graph, binding)
+        self._symbols = Symbols(graph, binding, reshape)
         self._runner = Runner(sess, binding, batch_size)
         classes = self._symbols.scores("logit").shape[1]
         self._classes = getattr(classes, "value", classes)

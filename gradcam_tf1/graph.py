@@ -29,6 +29,7 @@ from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
 from gradcam_tf1.regions import fit_mask, fit_point
 from gradcam_tf1.results import Results
 from gradcam_tf1.runner import session_config
+from gradcam_tf1.tokens import tokens_as_map
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel, Work
 from gradcam_tf1.views import run_with_views
 
@@ -116,6 +117,13 @@ class GradCamGraph:
         """
         return self._given
 
+    def reshape(self, features: Any) -> Any:
+        """Bring a layer of tokens to a map: tf.Tensor [N, tokens, K] -> [N, h, w, K]; also called with its gradient.
+
+        As it is: tokens row by row, in a grid of the input's shape, with or without a class token in front.
+        """
+        return tokens_as_map(features, self.binding.image_size)
+
     # what was found
 
     @property
@@ -142,7 +150,7 @@ class GradCamGraph:
                 raise BindingError(
                     f"nb_classes is {self.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"
                 )
-            engine = Engine(self.graph, self.sess, binding, self.batch_size)
+            engine = Engine(self.graph, self.sess, binding, self.batch_size, self.reshape)
             self._bound = binding, engine, self._make_labels(binding)
         return self._bound
 

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.families import PixelMethod
 from gradcam_tf1.runner import Runner
 from gradcam_tf1.symbols import Build, Symbols
@@ -74,8 +75,13 @@ class Probe:
         return self._scores(inputs, {})
 
     def scores_at(self, layer: LayerInfo, features: np.ndarray) -> np.ndarray:
-        """Scores when the layer holds `features`: float32 [M, h, w, K] -> [M, T]. Only what follows it is computed."""
+        """Scores when the layer holds `features`: float32 [M, h, w, K] -> [M, T]. Only what follows it is computed.
+
+        Raises: GradientError for a layer of tokens.
+        """
         tensor = self._symbols.layer_tensor(layer)
+        if tensor.shape.rank == 3:
+            raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
         values = features if layer.channels_last else np.moveaxis(features, -1, 1)
         # the picture is fed too, in case a way round the layer leads to the logits
         return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})

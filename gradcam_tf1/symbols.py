@@ -16,6 +16,7 @@ from gradcam_tf1.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scores import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf, unfinalized
+from gradcam_tf1.tokens import tokens_as_map
 from gradcam_tf1.types import Binding, LayerInfo, Slot
 
 Build = Callable[["tf.Tensor", "tf.Tensor"], Dict[Any, "tf.Tensor"]]
@@ -24,11 +25,12 @@ Build = Callable[["tf.Tensor", "tf.Tensor"], Dict[Any, "tf.Tensor"]]
 class Symbols:
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
 
-    graph: the private tf.Graph that holds the net. binding: its key tensors.
+    graph: the private tf.Graph that holds the net. binding: its key tensors. reshape: [N, tokens, K] -> [N, h, w, K].
     """
 
-    def __init__(self, graph: tf.Graph, binding: Binding) -> None:
+    def __init__(self, graph: tf.Graph, binding: Binding, reshape: Callable = tokens_as_map) -> None:
         self._graph = graph
+        self._reshape = reshape
         self._binding = binding
         self._built: Dict[Hashable, Any] = {}
         self.scores("logit")
@@ -138,13 +140,21 @@ class Symbols:
 
     def features(self, layer: LayerInfo) -> tf.Tensor:
         """The layer's features: float32 [N, h, w, K]."""
-        return self._once(("features", layer), lambda: _channels_last(self.layer_tensor(layer), layer))
+        return self._once(("features", layer), lambda: self._as_map(self.layer_tensor(layer), layer))
+
+    def _as_map(self, tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
+        """A layer's tensor, or its gradient, as float32 [N, h, w, K]."""
+        whole = self.layer_tensor(layer).shape
+        if whole.rank != 3:
+            return _channels_last(tensor, layer)
+        tensor.set_shape(whole)  # a gradient does not always know it
+        return self._reshape(tf.cast(tensor, tf.float32))
 
     def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""
         return self._once(
             ("grads", head, layers, slot),
-            lambda: [_channels_last(g, layer) for g, layer in zip(self._grads(head, layers, slot), layers)],
+            lambda: [self._as_map(g, layer) for g, layer in zip(self._grads(head, layers, slot), layers)],
         )
 
     def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
@@ -158,7 +168,7 @@ class Symbols:
         return self._once(
             ("curvatures", head, layers, slot),
             lambda: [
-                _channels_last(hessian_product(g, self.layer_tensor(layer)), layer)
+                self._as_map(hessian_product(g, self.layer_tensor(layer)), layer)
                 for g, layer in zip(self._grads(head, layers, slot), layers)
             ],
         )

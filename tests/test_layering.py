@@ -39,6 +39,7 @@ LAYERS = (
         "scores",
         "targets",
         "regions",
+        "tokens",
         "hooks",
         "manifest",
         "listing",

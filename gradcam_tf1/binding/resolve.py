@@ -73,10 +73,10 @@ def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) ->
             f"'{tensor.name}' does not lie on the way from '{pictures}' to '{logits}'; "
             f"the last feature maps there: {near}"
         )
-    if tensor.shape.rank not in (4, None) or not tensor.dtype.is_floating:
+    if tensor.shape.rank not in (3, 4, None) or not tensor.dtype.is_floating:
         raise BindingError(
             f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; "
-            "a layer is a float map [N, h, w, K] or [N, K, h, w]"
+            "a layer is a float map [N, h, w, K] or [N, K, h, w], or tokens [N, tokens, K]"
         )
     return features.info(tensor.name)
 
