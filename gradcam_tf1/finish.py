@@ -9,9 +9,9 @@ import numpy as np
 
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.methods.families import HostMethod, LayerMethod, ProductMethod
+from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, ProductMethod
 from gradcam_tf1.methods.host import principal_map
-from gradcam_tf1.status import finish_maps
+from gradcam_tf1.status import GRADIENT_IS_ZERO, NO_EFFECT, NOTHING_VARIES, finish_maps
 from gradcam_tf1.types import LayerInfo, MapKey, MapStatus
 
 Maps = Dict[MapKey, np.ndarray]
@@ -35,7 +35,7 @@ def finish(
     for name in methods:
         method = METHODS[name]
         for key, raw in _raw_maps(method, fetched, layers, options.get(name, {})).items():
-            finished["maps"][key], statuses = _close(raw, rectified=not method.signed)
+            finished["maps"][key], statuses = _close(raw, method)
             finished["statuses"][key] = _with_notes(statuses, notes.get(key))
     return finished
 
@@ -77,11 +77,14 @@ def _on_host(method: HostMethod, fetched: Maps, layer: str, options: Mapping[str
     return np.array(rows, np.float32)
 
 
-def _close(raw: np.ndarray, rectified: bool) -> Tuple[np.ndarray, List[List[MapStatus]]]:
+def _close(raw: np.ndarray, method: Any) -> Tuple[np.ndarray, List[List[MapStatus]]]:
     flat = raw.reshape((-1, *raw.shape[2:]))
-    finished, statuses = finish_maps(flat, rectified)
+    finished, statuses = finish_maps(flat, not method.signed, _IF_ZERO.get(type(method), GRADIENT_IS_ZERO))
     slots = raw.shape[1]
     return finished.reshape(raw.shape), [statuses[start : start + slots] for start in range(0, len(statuses), slots)]
+
+
+_IF_ZERO = {HostMethod: NOTHING_VARIES, IteratedMethod: NO_EFFECT}
 
 
 def _with_notes(statuses: List[List[MapStatus]], notes: Optional[List[List[Tuple[str, ...]]]]) -> List[List[MapStatus]]:

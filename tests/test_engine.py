@@ -274,6 +274,19 @@ def test_zero_gradients_and_overflow_are_told_apart(value, reason):
     np.testing.assert_array_equal(answer["maps"]["gradcam", "features:0"], 0)
 
 
+@pytest.mark.parametrize(
+    ("method", "reason"), [("eigencam", "do not vary over the positions"), ("ablationcam", "made a difference")]
+)
+def test_what_an_empty_map_means_depends_on_the_method(method, reason):
+    net = SmallNet("gap")
+    net.weights["w2"][:] = 0  # features that are the same everywhere
+    net.weights["w4"][:] = 0  # and that no score depends on
+    images = net.images(1)
+    status = run(net, images, [0], [method])["statuses"][method, "features:0"][0][0]
+    assert status.state == "empty"
+    assert reason in status.reason
+
+
 def test_what_tensorflow_cannot_run_is_one_error_that_names_the_op():
     graph = tf.Graph()
     with graph.as_default(), override_map(graph):
