@@ -184,6 +184,7 @@ def test_names():
     assert is_picture_name("a.b.NII.gz")
     assert is_picture_name(".JPG")
     assert not is_picture_name("a.gz")
+    assert not is_picture_name("a.jpg\n")
     assert archive_extension("x/data.tfrecord-00000-of-00010") == "tfrecord"
     assert archive_extension("data.tfrecords") == "tfrecords"
     assert archive_extension("shards/*.TAR.gz") == "tar.gz"

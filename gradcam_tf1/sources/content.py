@@ -45,6 +45,11 @@ class Held:
 
     data: bytes = field(repr=False)
 
+    @property
+    def held(self) -> int:
+        """Bytes of memory."""
+        return len(self.data)
+
     def open(self) -> BinaryIO:
         """The bytes as a stream."""
         return io.BytesIO(self.data)

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 _POLYNOMIAL = 0x82F63B78
+_MASK = 0xA282EAD8
 _LANE = 128  # bytes of one lane
 _FEW = 64  # bytes up to which plain Python is faster
 
@@ -56,9 +57,7 @@ def crc32c(data: bytes) -> int:
     first = lanes * _LANE - len(data)
     padded[first : first + 4] ^= 255  # the same as to begin with all bits set
     columns = np.ascontiguousarray(padded.reshape(lanes, _LANE).T)
-    table, crcs = _step_table(), np.zeros(lanes, np.uint32)
-    for column in columns:
-        crcs = table[(crcs ^ column) & 255] ^ (crcs >> np.uint32(8))
+    crcs = _side_by_side(columns, 0)
     power = _LANE.bit_length() - 1
     while len(crcs) > 1:
         crcs = _carry(_carry_tables(power), crcs[0::2]) ^ crcs[1::2]
@@ -66,7 +65,21 @@ def crc32c(data: bytes) -> int:
     return int(crcs[0]) ^ 0xFFFFFFFF
 
 
+def _side_by_side(columns: np.ndarray, start: int) -> np.ndarray:
+    """The CRC of each column [bytes, lanes] uint8, not yet inverted: [lanes] uint32."""
+    table, crcs = _step_table(), np.full(columns.shape[1], start, np.uint32)
+    for row in columns:
+        crcs = table[(crcs ^ row) & 255] ^ (crcs >> np.uint32(8))
+    return crcs
+
+
 def masked(data: bytes) -> int:
     """As TFRecord files have it: turned right by 15 bits, plus a constant."""
     crc = crc32c(data)
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    return (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF
+
+
+def masked_columns(columns: np.ndarray) -> np.ndarray:
+    """The same of each column [bytes, lanes] uint8: [lanes] uint32."""
+    crcs = ~_side_by_side(columns, 0xFFFFFFFF)
+    return ((crcs >> np.uint32(15)) | (crcs << np.uint32(17))) + np.uint32(_MASK)

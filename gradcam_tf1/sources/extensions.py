@@ -10,9 +10,9 @@ EXTENSIONS = (
 )
 ARCHIVE_EXTENSIONS = ("tar", "tar.gz", "tgz", "tar.bz2", "tbz2", "tar.xz", "txz", "zip", "tfrecord", "tfrecords")
 
-_PICTURE = re.compile(rf"\.({'|'.join(map(re.escape, EXTENSIONS))})$", re.IGNORECASE)
+_PICTURE = re.compile(rf"\.({'|'.join(map(re.escape, EXTENSIONS))})\Z", re.IGNORECASE)
 # TensorFlow writes data.tfrecord-00000-of-00010, too
-_ARCHIVE = re.compile(rf"\.({'|'.join(map(re.escape, ARCHIVE_EXTENSIONS))})((?<=tfrecord)s?-[^/.]*)?$", re.IGNORECASE)
+_ARCHIVE = re.compile(rf"\.({'|'.join(map(re.escape, ARCHIVE_EXTENSIONS))})((?<=tfrecord)s?-[^/.]*)?\Z", re.IGNORECASE)
 
 
 def is_picture_name(name: str) -> bool:

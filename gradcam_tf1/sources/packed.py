@@ -6,8 +6,9 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zlib
-from typing import Any, BinaryIO, Callable, NamedTuple, Optional
+from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.content import Held, Part
@@ -84,10 +85,9 @@ class Stream:
         start = self._file.read(6)
         self._file.seek(0)
         packing: Optional[Packing] = next((row for row in PACKINGS if start.startswith(row.magic)), None)
-        self._packed = packing is not None
         self._data = packing.open(self._file) if packing else self._file
-        self.size = None if packing else self._file.seek(0, io.SEEK_END)
-        self._data.seek(0) if not packing else None
+        self.size = None if packing else os.fstat(self._file.fileno()).st_size
+        self._returned = b""
 
     def __enter__(self) -> Stream:
         return self
@@ -97,15 +97,27 @@ class Stream:
 
     def read(self, size: int) -> bytes:
         """So many bytes, fewer at the end."""
-        parts = []
-        while size:
-            part = self._data.read(min(size, _BLOCK))
+        return b"".join(self._blocks(size))
+
+    def put_back(self, data: bytes) -> None:
+        """These bytes, which were read last, come again."""
+        self.place -= len(data)
+        if self.size is None:
+            self._returned = data + self._returned
+        else:
+            self._file.seek(self.place)
+
+    def _blocks(self, size: int) -> Iterator[bytes]:
+        while size > 0:
+            if self._returned:
+                part, self._returned = self._returned[:size], self._returned[size:]
+            else:
+                part = self._data.read(min(size, _BLOCK))
             if not part:
-                break
-            parts.append(part)
+                return
             size -= len(part)
             self.place += len(part)
-        return b"".join(parts)
+            yield part
 
     def skip(self, size: int) -> bool:
         """Pass over so many bytes; False where there are not as many."""
@@ -113,13 +125,7 @@ class Stream:
             self.place += size
             self._file.seek(min(self.place, self.size))
             return self.place <= self.size
-        while size > 0:
-            part = self._data.read(min(size, _BLOCK))
-            if not part:
-                return False
-            size -= len(part)
-            self.place += len(part)
-        return True
+        return sum(map(len, self._blocks(size))) == size
 
     def take(self, size: int) -> Any:
         """The next so many bytes as the content of a picture, None where there are not as many.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcam_tf1.sources.content import Held, Missing, Whole
+from gradcam_tf1.sources.content import Missing, Whole
 from gradcam_tf1.sources.decode import MAX_PIXELS, decode
 from gradcam_tf1.sources.window import AUTOMATIC, Window
 
@@ -36,7 +36,7 @@ class Picture:
     @property
     def held(self) -> int:
         """Bytes of memory that it keeps while it waits to be read."""
-        return len(self.content.data) if isinstance(self.content, Held) else 0
+        return getattr(self.content, "held", 0)
 
     def below(self, folder: str) -> Picture:
         """The same under a folder of its source's name."""

@@ -150,7 +150,7 @@ def _pax(data: bytes) -> Dict[str, str]:
     while at < len(data):
         match = re.match(rb"(\d{1,9}) ([^=]+)=", data[at : at + 300])
         length = int(match.group(1)) if match else 0
-        if match is None or length <= match.end():
+        if match is None or not match.end() < length <= len(data) - at:
             break
         found[os.fsdecode(match.group(2))] = os.fsdecode(data[at + match.end() : at + length - 1])
         at += length

@@ -12,9 +12,11 @@ import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Iterator, Optional
 
+import numpy as np
+
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.content import Held
-from gradcam_tf1.sources.crc32c import masked
+from gradcam_tf1.sources.crc32c import masked, masked_columns
 from gradcam_tf1.sources.example import bytes_features
 from gradcam_tf1.sources.files import MAX_BYTES
 from gradcam_tf1.sources.packed import PACKED_ERRORS, Stream
@@ -23,6 +25,7 @@ from gradcam_tf1.sources.relative import Relatives
 
 _LENGTH = struct.Struct("<QL")
 _CRC = struct.Struct("<L")
+_BLOCK = 1 << 16
 _ENCODED = ("image/encoded", "image_raw", "image", "jpg", "png")
 _NAMES = ("image/filename", "filename", "image/source_id")
 
@@ -77,7 +80,8 @@ def _records(stream: Stream) -> Iterator[Any]:
         size = _length(header)
         if size is None:
             yield None, None
-            header = _search(stream, header)
+            stream.put_back(header[1:])
+            header = _search(stream)
             continue
         wanted = size <= MAX_BYTES
         content = stream.take(size + _CRC.size) if wanted else None
@@ -88,15 +92,30 @@ def _records(stream: Stream) -> Iterator[Any]:
         header = stream.read(_LENGTH.size)
 
 
-def _search(stream: Stream, window: bytes) -> bytes:
-    """The next 12 bytes that are a header; b"" at the end. A chance hit: one in 4 billion positions."""
+def _search(stream: Stream) -> bytes:
+    """The next 12 bytes that are a header; b"" at the end. A chance hit: one in a million million positions."""
+    block = b""
     while True:
-        more = stream.read(1)
+        more = stream.read(_BLOCK)
+        block += more
+        found = _headers(block)
+        if len(found):
+            stream.put_back(block[found[0] + _LENGTH.size :])
+            return block[found[0] : found[0] + _LENGTH.size]
         if not more:
             return b""
-        window = window[1:] + more
-        if window[7] == 0 and _length(window) is not None:
-            return window
+        block = block[1 - _LENGTH.size :]
+
+
+def _headers(block: bytes) -> np.ndarray:
+    """Where in the block 8 bytes, a length below 2 ** 40, are followed by their checksum."""
+    if len(block) < _LENGTH.size:
+        return np.zeros(0, np.int64)
+    values = np.frombuffer(block, np.uint8)
+    count = len(block) - _LENGTH.size + 1
+    windows = np.stack([values[place : place + count] for place in range(_LENGTH.size)])
+    there = sum(windows[8 + place].astype(np.uint32) << np.uint32(8 * place) for place in range(4))
+    return np.flatnonzero((masked_columns(windows[:8]) == there) & ~windows[5:8].any(axis=0))
 
 
 @dataclass(frozen=True)
@@ -105,6 +124,11 @@ class Record:
 
     source: str
     content: Any
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory."""
+        return getattr(self.content, "held", 0)
 
     def name(self) -> str:
         """What it says its file was called, "" where it says nothing or cannot be understood."""

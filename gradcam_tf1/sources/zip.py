@@ -98,8 +98,7 @@ def _directory(file: BinaryIO, path: str) -> Tuple[int, int, int]:
         raise ImageFileError(f"{path!r} is not a whole zip archive: its directory is missing")
     _, _, _, _, count, length, offset, _ = _END.unpack_from(tail, found)
     end = start + found
-    if count == 0xFFFF or _FULL in (length, offset):
-        count, length, offset, end = _zip64(file, end) or (count, length, offset, end)
+    count, length, offset, end = _zip64(file, end) or (count, length, offset, end)
     place = end - length
     if place < 0 or place < offset:
         raise ImageFileError(f"{path!r} is not a whole zip archive: its directory lies outside")
