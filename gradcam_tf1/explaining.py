@@ -1,50 +1,56 @@
-"""One batch of pictures through the net and onto the disk."""
+"""One batch of pictures through the net; and what came out onto the disk."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence
 
 from gradcam_tf1.asking import row_key
 from gradcam_tf1.errors import ImageFileError, RegionError, RunError
 from gradcam_tf1.figures.making import FigureMaker
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.reading import Picture
-from gradcam_tf1.results import FAILED, Result, TargetRecord
+from gradcam_tf1.results import FAILED, Result
+from gradcam_tf1.types import Explanation
 from gradcam_tf1.writing import PictureWriter
 
-Found = Dict[int, Tuple[int, List[TargetRecord]]]  # index of a picture -> predicted class, records
+
+@dataclass
+class Explained:
+    """A picture and what the net said of it: row n of the explanation; None where it failed."""
+
+    picture: Picture
+    explanation: Optional[Explanation] = None
+    n: int = 0
 
 
 class Explainer:
-    """Explains batches of fitted pictures, writes what comes out and says what it was.
+    """Explains batches of fitted pictures, in the thread that has the session.
 
     asked: keyword arguments of `explain`. figures: makes what is drawn besides the maps themselves.
     """
 
-    def __init__(
-        self, net: Any, asked: Dict[str, Any], writer: PictureWriter, figures: FigureMaker, namer: Namer, folder: str
-    ) -> None:
+    def __init__(self, net: Any, asked: Dict[str, Any], figures: FigureMaker, namer: Namer, folder: str) -> None:
         self._net = net
         self._asked = asked
-        self._writer = writer
         self._figures = figures
         self._namer = namer
         self._folder = folder
 
-    def explain(self, batch: Sequence[Picture]) -> List[Result]:
-        """Results in the order of the batch; pictures of one fitted shape go through the net together."""
+    def explain(self, batch: Sequence[Picture]) -> List[Explained]:
+        """Answers in the order of the batch; pictures of one fitted shape go through the net together."""
         groups: Dict[Any, List[Picture]] = {}
         for picture in batch:
             if picture.fitted is not None:
                 groups.setdefault((picture.fitted.pixels.shape, row_key(picture.targets)), []).append(picture)
-        found: Found = {}
+        found: Dict[int, Explained] = {}
         for group in groups.values():
             found.update(self._group(group))
-        return [_result(picture, *found.get(picture.index, ())) for picture in batch]
+        return [found.get(picture.index) or Explained(picture) for picture in batch]
 
-    def _group(self, group: List[Picture]) -> Found:
-        """Predicted class and records of each picture that worked, by its index."""
+    def _group(self, group: List[Picture]) -> Dict[int, Explained]:
+        """The answers of each picture that worked, by its index."""
         same = all(picture.targets is group[0].targets for picture in group)
         targets = group[0].targets if same else [picture.targets for picture in group]
         fitted = [picture.fitted for picture in group]
@@ -62,13 +68,10 @@ class Explainer:
             for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
                 picture.error = f"{picture.file.path!r}: {error}; its pixels came to {_size(picture)}, another may do"
             return {}
-        found = {}
-        for n, picture in enumerate(group):
-            records = self._writer.write(picture.image, picture.stem, explanation, n, self._net.labels)
-            found[picture.index] = int(explanation.predicted[n]), records
+        for picture in group:
             picture.figures = self._paths(picture)
         self._figures.make([picture.image for picture in group], fitted, [p.figures for p in group], targets)
-        return found
+        return {picture.index: Explained(picture, explanation, n) for n, picture in enumerate(group)}
 
     def _paths(self, picture: Picture) -> Dict[str, str]:
         names = {kind: self._namer.figure(picture.stem, kind) for kind in self._figures.names}
@@ -80,8 +83,15 @@ def _size(picture: Picture) -> str:
     return f"{height}x{width}"
 
 
-def _result(picture: Picture, predicted: int = FAILED, targets: Sequence[TargetRecord] = ()) -> Result:
-    size = None if picture.image is None else picture.image.shape[:2]
+def write_explained(item: Explained, writer: PictureWriter, labels: Any) -> Result:
+    """Write the pictures of one answer; its pixels are let go. Raises: OSError where a file cannot be written."""
+    picture, explanation, n = item.picture, item.explanation, item.n
+    size = None if picture.image is None else (picture.image.shape[0], picture.image.shape[1])
+    predicted, targets = FAILED, []
+    if explanation is not None and picture.image is not None:
+        predicted = int(explanation.predicted[n])
+        targets = writer.write(picture.image, picture.stem, explanation, n, labels)
+    picture.image = picture.fitted = item.explanation = None
     return Result(
         predicted,
         source=picture.file.path,

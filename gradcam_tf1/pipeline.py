@@ -1,4 +1,8 @@
-"""Folder in, folder out: list, read, fit, explain, draw, write. One batch at a time; no map is kept."""
+"""Folder in, folder out: list, read, fit, explain, draw, write.
+
+Pictures are read and written by threads while the net is busy with a batch; of all three there is only so much at a
+time, and no map is kept.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from gradcam_tf1 import __version__
 from gradcam_tf1.asking import check_classes, rows_of
 from gradcam_tf1.drawing import Style
 from gradcam_tf1.errors import GradientError, OptionError
-from gradcam_tf1.explaining import Explainer
+from gradcam_tf1.explaining import Explainer, write_explained
 from gradcam_tf1.figures.kinds import find_kinds
 from gradcam_tf1.figures.making import FigureMaker
 from gradcam_tf1.images import MAX_PIXELS
@@ -18,8 +22,10 @@ from gradcam_tf1.listing import draw_pictures, list_pictures
 from gradcam_tf1.manifest import ManifestWriter, write_run
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
-from gradcam_tf1.reading import Picture, batches, read
+from gradcam_tf1.overlap import check_threads
+from gradcam_tf1.reading import Picture, read
 from gradcam_tf1.results import Result, Results
+from gradcam_tf1.stages import Stages
 from gradcam_tf1.types import Work
 from gradcam_tf1.writing import PictureWriter
 
@@ -43,6 +49,7 @@ def visualize(
     seed: int = 0,
     figures: str | Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
+    threads: int | None = None,
     progress: Callable[[Result, int], None] | None = None,
     steps: Callable[[Work], None] | None = None,
     **others: Any,
@@ -58,7 +65,8 @@ def visualize(
         layers: layer names or counts from the end; None: the bound layer. batch_size: pictures held at a time.
         naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many pictures, drawn by the seed.
         figures: names from `figures.kinds.FIGURES`, drawn of each picture; each takes another pass through the net.
-        max_pixels: larger pictures are refused. progress: called with each result and the number of all pictures.
+        max_pixels: larger pictures are refused. threads: that read and write pictures; None: one for each core.
+        progress: called with each result and the number of all pictures.
         steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
         others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
             what `explain` takes besides (score, options, noise, fuse, aug_smooth, eigen_smooth).
@@ -82,6 +90,7 @@ def visualize(
     size = net.batch_size if batch_size is None else batch_size
     if size < 1:
         raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {size}")
+    threads = check_threads(threads)
     asked = {"methods": names, "layers": layers, **asked}
     chosen = {"n_images": n_images, "seed": seed, "images": len(listing)}
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
@@ -90,19 +99,22 @@ def visualize(
     write_run(out_folder, {**_about(net), **about, "warnings": warnings})
     asked["progress"] = steps
     maker = FigureMaker(net, kinds, {**asked, "methods": names if methods is not None else []}, style)
-    explainer = Explainer(net, asked, PictureWriter(out_folder, namer, style), maker, namer, out_folder)
+    explainer = Explainer(net, asked, maker, namer, out_folder)
+    writer = PictureWriter(out_folder, namer, style)
     results: list[Result] = []
+    stages = Stages(
+        lambda picture: read(picture, net.fit_image, max_pixels),
+        explainer.explain,
+        lambda answer: write_explained(answer, writer, net.labels),
+        *(size, threads),
+    )
+    waiting = (Picture(i, file, row, namer.stem(file.relative, i)) for i, (file, row) in enumerate(zip(listing, rows)))
     with ManifestWriter(out_folder) as manifest:
-        waiting = (
-            Picture(i, file, row, namer.stem(file.relative, i)) for i, (file, row) in enumerate(zip(listing, rows))
-        )
-        pictures = (read(picture, net.fit_image, max_pixels) for picture in waiting)
-        for batch in batches(pictures, size):
-            for result in explainer.explain(batch):
-                manifest.write(result)
-                results.append(result)
-                if progress is not None:
-                    progress(result, len(listing))
+        for result in stages.run(waiting):
+            manifest.write(result)
+            results.append(result)
+            if progress is not None:
+                progress(result, len(listing))
     return Results(results, out_folder, manifest.path, tuple(warnings))
 
 

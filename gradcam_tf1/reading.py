@@ -12,7 +12,7 @@ from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.images import ImageFile, read_image
 
 # Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
-_BATCH_PIXELS = 48_000_000
+BATCH_PIXELS = 48_000_000
 
 
 @dataclass
@@ -27,6 +27,12 @@ class Picture:
     fitted: Optional[Fitted] = None
     error: str = ""
     figures: Dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> int:
+        """How many of the original picture are held."""
+        image = self.image
+        return 0 if image is None else image.shape[0] * image.shape[1]
 
 
 def read(picture: Picture, fit: Callable[[np.ndarray], Fitted], max_pixels: int) -> Picture:
@@ -45,8 +51,8 @@ def batches(pictures: Iterable[Picture], size: int) -> Iterator[List[Picture]]:
     pixels = 0
     for picture in pictures:
         batch.append(picture)
-        pixels += 0 if picture.image is None else picture.image.shape[0] * picture.image.shape[1]
-        if len(batch) >= size or pixels >= _BATCH_PIXELS:
+        pixels += picture.pixels
+        if len(batch) >= size or pixels >= BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0
     if batch:

@@ -1,0 +1,38 @@
+"""The three stages of a run: readers, the session, writers, all at work at the same time. No TensorFlow here."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Callable, Iterable, Iterator, List
+
+from gradcam_tf1.explaining import Explained
+from gradcam_tf1.overlap import in_order
+from gradcam_tf1.reading import BATCH_PIXELS, Picture, batches
+from gradcam_tf1.results import Result
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What happens to each picture. read and write are called by `threads` threads, explain by the caller's.
+
+    size: pictures of one batch. Read before their turn are as many as the next batch has, and as many are held until
+    they are written; large ones count for more, see BATCH_PIXELS.
+    """
+
+    read: Callable[[Picture], Picture]
+    explain: Callable[[List[Picture]], List[Explained]]
+    write: Callable[[Explained], Result]
+    size: int
+    threads: int
+
+    def run(self, waiting: Iterable[Picture]) -> Iterator[Result]:
+        """The results, in the order of the pictures. Raises: whatever a stage raises, at that picture's place."""
+        ahead = 2 * self.size + self.threads
+        with ThreadPoolExecutor(self.threads) as pool:
+            read = in_order(self.read, waiting, pool, ahead, lambda one: one.pixels, BATCH_PIXELS)
+            answers = (answer for batch in batches(read, self.size) for answer in self.explain(batch))
+            written = in_order(self.write, answers, pool, ahead, lambda one: one.picture.pixels, BATCH_PIXELS)
+            with closing(read), closing(written):
+                yield from written
