@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Hashable, List, Mapping, Tuple
 
+import numpy as np
+
 from gradcam_tf1.activations import ALONE, OTHERS, activations_between
+from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.gradient_path import OUR_SCOPE, SHAPE_OPS, explain_missing_gradient
 from gradcam_tf1.guided import gradient_rule
@@ -17,7 +20,7 @@ from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scores import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf, unfinalized
 from gradcam_tf1.tokens import tokens_as_map
-from gradcam_tf1.types import Binding, LayerInfo, Slot
+from gradcam_tf1.types import Ask, Binding, LayerInfo, Slot
 
 Build = Callable[["tf.Tensor", "tf.Tensor"], Dict[Any, "tf.Tensor"]]
 
@@ -73,6 +76,11 @@ class Symbols:
         return self._once(
             ("value", name, slot), lambda: tf.placeholder(dtype, [None] * rank, name=f"{name}_{slot.index}")
         )
+
+    def fed(self, ask: Ask, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
+        """What an ask feeds: its values to the slot's placeholders, its inputs to the net's own tensors."""
+        own = {find_tensor(self._graph, name): values for name, values in ask.inputs.items()}
+        return {**own, **{self.value(name, slot): values for name, values in ask.values.items()}}
 
     def class_ids(self, slot: Slot) -> tf.Tensor:
         """The class ids that a slot's codes come to: int32 [N]."""
@@ -145,10 +153,14 @@ class Symbols:
     def _as_map(self, tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
         """A layer's tensor, or its gradient, as float32 [N, h, w, K]."""
         whole = self.layer_tensor(layer).shape
-        if whole.rank != 3:
+        if whole.rank != 3 or self._of_signals():
             return _channels_last(tensor, layer)
         tensor.set_shape(whole)  # a gradient does not always know it
         return self._reshape(tf.cast(tensor, tf.float32))
+
+    def _of_signals(self) -> bool:
+        """Whether the net takes signals [N, length, C]: their layers have one axis of positions, and are no tokens."""
+        return self._binding.has_batch_axis and self._graph.get_tensor_by_name(self._binding.input).shape.rank == 3
 
     def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""

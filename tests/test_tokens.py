@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_nets import class_asks
 
+from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.tokens import tokens_as_map
+from gradcam_tf1.types import Binding, LayerInfo
 
 
 class PatchNet:
@@ -111,3 +114,34 @@ def test_methods_that_put_a_map_back_say_that_tokens_are_none():
     graph = GradCamGraph(net.graph.as_graph_def(), preset="raw", layer="tokens", logits="logits")
     with graph, pytest.raises(GradientError, match="'tokens:0' holds tokens: a map of them cannot be put back"):
         graph.explain(net.images, 1, "ablationcam")
+
+
+@pytest.mark.parametrize("sides", [(9,), (3, 4, 5)])
+def test_signals_and_volumes_keep_their_own_axes(sides):
+    """Layers of rank 3 and 5 in the maths: input [N, ..., 2] - dense over the channels, ReLU - flatten, dense."""
+    random = np.random.RandomState(1)
+    inner, outer = random.randn(2, 6), random.randn(int(np.prod(sides)) * 6, 3)
+    batch = random.randn(2, *sides, 2).astype(np.float32)
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [None, *sides, 2], name="input")
+        flat = tf.matmul(tf.reshape(x, [-1, 2]), inner.astype(np.float32))
+        layer = tf.nn.relu(tf.reshape(flat, [-1, *sides, 6]), name="features")
+        tf.matmul(tf.reshape(layer, [-1, outer.shape[0]]), outer.astype(np.float32), name="logits")
+    info = LayerInfo("features:0", "Relu", (None, *sides, 6))
+    binding = Binding("input:0", "logits:0", "features:0", layers=(info,), classes=3)
+    names = ["gradcam", "hirescam", "gradcampp", "eigencam"]
+    with tf.Session(graph=graph) as sess:
+        engine = Engine(graph, sess, binding, 8)
+        maps = engine.run(batch, class_asks([1, 0], 2), names, (info,))["maps"]
+        smooth = engine.run(batch, class_asks([1], 2), ["hirescam"], (info,), eigen_smooth=True)["maps"]
+    features = np.maximum(batch.astype(np.float64) @ inner, 0)
+    for t, class_id in enumerate((1, 0)):
+        grads = outer[:, class_id].reshape(1, *sides, 6)
+        weights = grads.mean(tuple(range(1, grads.ndim - 1)), keepdims=True)
+        cam = np.maximum((weights * features).sum(-1), 0)
+        np.testing.assert_allclose(maps["gradcam", "features:0"][:, t], cam, atol=1e-5)
+        np.testing.assert_allclose(maps["hirescam", "features:0"][:, t], (grads * features).sum(-1), atol=1e-5)
+    for found in (*maps.values(), *smooth.values()):
+        assert found.shape[2:] == sides
+        assert found.any()
