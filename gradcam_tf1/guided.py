@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.activations import ALONE, CLIPS, JOINS, find_composite, is_activation, is_cap, is_constant, is_part
-from gradcam_tf1.fast_gradients import conv_gradient, matmul_gradient
+from gradcam_tf1.fast_gradients import FASTER
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")
@@ -80,21 +80,9 @@ def _registered_types() -> Tuple[str, ...]:
     own_gradients = {op_type: own for op_type, own in found.items() if own is not None}
     for op_type, own in own_gradients.items():
         tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
-    conv: Any = own_gradient("Conv2D")
-    tf.RegisterGradient(_PREFIX + "Conv2D")(_for_pixels(conv_gradient(conv), conv))
-    matmul: Any = own_gradient("MatMul")
-    tf.RegisterGradient(_PREFIX + "MatMul")(matmul_gradient(matmul))
-    return (*own_gradients, "Conv2D", "MatMul")
-
-
-def _for_pixels(faster: OwnGradient, own: OwnGradient) -> OwnGradient:
-    """For gradients that go all the way down to the pixels, under any rule, the faster function."""
-
-    def gradient(op: tf.Operation, grad: tf.Tensor) -> Any:
-        chosen = own if getattr(_switch, "reached", None) is None else faster
-        return chosen(op, grad)
-
-    return gradient
+    for op_type, faster in FASTER.items():
+        tf.RegisterGradient(_PREFIX + op_type)(faster(own_gradient(op_type)))
+    return (*own_gradients, *FASTER)
 
 
 def _switched(own: OwnGradient) -> OwnGradient:
