@@ -35,6 +35,11 @@ def test_mask_only_leaves_the_photograph_where_the_map_is_high():
     assert np.array_equal(lower[3:-3, 25:55], PHOTO[3:-3, 25:55])  # a tenth is above five in a hundred
 
 
+def test_mask_only_goes_by_the_maps_own_maximum_on_a_shared_scale_too():
+    shared = draw(PHOTO, HALVES, WHOLE, "layer", Style(style="mask-only"), scale=10.0).pictures["overlay"]
+    assert np.array_equal(shared, drawn(HALVES, style="mask-only").pictures["overlay"])
+
+
 def test_mask_only_hides_what_the_net_did_not_see():
     picture = drawn(np.ones(SIZE, np.float32), PART, style="mask-only").pictures["overlay"]
     assert np.array_equal(picture[:, 10:50], PHOTO[:, 10:50])

@@ -102,6 +102,8 @@ def test_masks_that_are_missing_or_too_many(tmp_path):
 def test_what_is_bright_in_a_mask_is_inside(tmp_path, high):
     mask = MaskFile(picture(tmp_path / "m.png", np.array([[0, high], [high, 0]])))
     assert np.asarray(mask, np.float32).tolist() == [[0, 1], [1, 0]]
+    half = MaskFile(picture(tmp_path / "h.png", [[0, 99, 100, 200]]))
+    assert np.asarray(half).tolist() == [[0, 0, 1, 1]]
     noisy = MaskFile(picture(tmp_path / "n.png", [[[250, 0, 3], [9, 0, 0]]]))
     assert np.asarray(noisy).tolist() == [[1, 0]]
 
