@@ -127,7 +127,7 @@ class Engine:
         for slot, ask in zip(slots, asks):
             fetches["scores", slot] = self._symbols.score("logit", slot)
             fetches.update({(name, slot): self._resolved(name, slot) for name in ask.values if name in _CODES})
-            fed.update({self._symbols.value(name, slot): value for name, value in ask.values.items()})
+            fed.update(self._symbols.fed(ask, slot))
         map_fetches = self._map_fetches(methods, layers, slots, eigen)
         fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
         own = None if floats is None else (self._symbols.pixel_tensor(), floats)
@@ -188,7 +188,8 @@ def _with_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> Ask:
 
 
 def _of_image(ask: Ask, n: int) -> Ask:
-    return replace(ask, values={name: value[n : n + 1] for name, value in ask.values.items()})
+    values, inputs = ({name: value[n : n + 1] for name, value in part.items()} for part in (ask.values, ask.inputs))
+    return replace(ask, values=values, inputs=inputs)
 
 
 def _with_factors(methods: Sequence[str]) -> List[str]:

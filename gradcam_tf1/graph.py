@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from gradcam_tf1.asks import Context, make_asks
-from gradcam_tf1.batches import as_images, in_rgb, input_batch, stack_pixels
+from gradcam_tf1.answering import Answerer, How
+from gradcam_tf1.batches import as_images
 from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.binding.outputs import choose_output
 from gradcam_tf1.engine import Engine
 from gradcam_tf1.errors import BindingError, GradientError, OptionError
-from gradcam_tf1.fusion import check_fusion, fuse_layers
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
 from gradcam_tf1.hooks import key_tensors
 from gradcam_tf1.importing import open_session
 from gradcam_tf1.labels import Labels, read_labels
 from gradcam_tf1.loaders import load
-from gradcam_tf1.methods import METHODS, expand_methods
+from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.methods.noise import Noise
-from gradcam_tf1.methods.options import check_options
-from gradcam_tf1.noisy import run_with_noise
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
-from gradcam_tf1.regions import fit_mask, fit_point
 from gradcam_tf1.results import Results
 from gradcam_tf1.runner import session_config
 from gradcam_tf1.tokens import tokens_as_map
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel, Work
-from gradcam_tf1.views import run_with_views
 
 Size = Tuple[Optional[int], Optional[int]]
 
@@ -90,7 +84,7 @@ class GradCamGraph:
             logits = choose_output(self.graph, loaded.outputs, output, logits)
         self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
         self.model = replace(loaded, graph_def=None)  # the weights live in the session from here on
-        self._bound: Optional[Tuple[Binding, Engine, Optional[Labels]]] = None
+        self._bound: Optional[Answerer] = None
 
     # hooks
 
@@ -129,14 +123,14 @@ class GradCamGraph:
     @property
     def binding(self) -> Binding:
         """The key tensors by name, bound at first use."""
-        return self._open()[0]
+        return self._open().binding
 
     @property
     def labels(self) -> Optional[Labels]:
         """The class names, fitted to the number of classes; None where none were given."""
-        return self._open()[2]
+        return self._open().labels
 
-    def _open(self) -> Tuple[Binding, Engine, Optional[Labels]]:
+    def _open(self) -> Answerer:
         if self._bound is None:
             with self.graph.as_default():
                 wanted = key_tensors(self, self._given)
@@ -151,7 +145,7 @@ class GradCamGraph:
                     f"nb_classes is {self.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"
                 )
             engine = Engine(self.graph, self.sess, binding, self.batch_size, self.reshape)
-            self._bound = binding, engine, self._make_labels(binding)
+            self._bound = Answerer(binding, engine, self._make_labels(binding), self.preprocess, self.fit_image)
         return self._bound
 
     def _make_labels(self, binding: Binding) -> Optional[Labels]:
@@ -184,6 +178,7 @@ class GradCamGraph:
         fuse: Optional[str] = None,
         aug_smooth: bool = False,
         eigen_smooth: bool = False,
+        inputs: Optional[Mapping[str, Any]] = None,
         progress: Optional[Callable[[Work], None]] = None,
     ) -> Explanation:
         """Maps for every image, target, method and layer, from one forward pass.
@@ -199,53 +194,21 @@ class GradCamGraph:
             fuse: mean, max or product: one more map, of the layers together, under (method, "fused"); see `fusion.py`.
             aug_smooth: maps averaged over the mirrored, darker and brighter picture; see `views.py`.
             eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
+            inputs: values of further input tensors by name, one row per picture; they go before constants in `feed`.
             progress: told of each method that runs the net many times: first its cost, then every chunk that is done.
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
-        _, engine, labels = self._open()
         fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in as_images(images)]
-        pixels = stack_pixels(fitted)
-        batch = self._to_batch(pixels)
-        infos = self._layers(layers)
-        placements = [item.placement for item in fitted]
-        context = Context(
-            engine.classes(batch),
-            labels,
-            score,
-            fit_mask=lambda n, mask: fit_mask(mask, placements[n]),
-            fit_point=lambda n, point: fit_point(point, placements[n]),
-            embed=self._embed,
-        )
-        asks = make_asks(targets, len(fitted), context)
-        names = expand_methods(methods)
-        check_options(options or {}, [METHODS[name] for name in names])
-        if fuse is not None:
-            check_fusion(fuse, len(infos))
-        run: Any = engine.run if noise is None else partial(run_with_noise, engine, noise)
-        run = partial(run_with_views, engine, run) if aug_smooth else run
-        run = partial(run, eigen_smooth=True) if eigen_smooth else run
-        how = {"pixels": pixels, "to_batch": self._to_batch, "options": options, "report": progress}
-        answer = run(batch, asks, names, infos, **how)
-        answer["maps"] = in_rgb(answer["maps"], self.preprocess, pixels.shape[1:3])
-        if fuse is not None:
-            fuse_layers(answer, fuse)
-        shown = tuple(info.name for info in infos)
-        return Explanation(placements=placements, layers=shown, abouts=tuple(ask.about for ask in asks), **answer)
-
-    def _embed(self, picture: Any) -> np.ndarray:
-        fitted = [self.fit_image(image) for image in as_images(picture)]
-        return self._open()[1].embed(self._to_batch(stack_pixels(fitted)))[0]
-
-    def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
-        return input_batch(pixels, self.preprocess, self.binding)
+        how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
+        return self._open().answer(fitted, targets, expand_methods(methods), self._layers(layers), how)
 
     def usable_methods(self, methods: Sequence[str], layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
         """Which of the methods work on this net, and for each of the others the reason why not."""
         usable, reasons = [], {}
         for name in expand_methods(methods):
             try:
-                self._open()[1].build([name], self._layers(layers))
+                self._open().engine.build([name], self._layers(layers))
                 usable.append(name)
             except GradientError as error:
                 reasons[name] = str(error)

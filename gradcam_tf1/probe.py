@@ -88,13 +88,14 @@ class Probe:
 
     def features(self, layer: LayerInfo, inputs: np.ndarray) -> np.ndarray:
         """Features of the layer: [M, H, W, C] -> float32 [M, h, w, K]."""
-        return self._run({0: self._symbols.features(layer)}, inputs, {})[0]
+        return self._run({0: self._symbols.features(layer)}, inputs, self._values(inputs, 0))[0]
 
     def own_features(self, layer: LayerInfo) -> np.ndarray:
         """Features of the picture itself: float32 [h, w, K]; computed once."""
         if layer not in self._own_features:
             own = (self._symbols.pixel_tensor(), self.image[np.newaxis])
-            found = self._runner.run({0: self._symbols.features(layer)}, self._fed[np.newaxis], floats=own)
+            features: Dict[Any, tf.Tensor] = {0: self._symbols.features(layer)}
+            found = self._runner.run(features, self._fed[np.newaxis], self._repeated(0, 1), floats=own)
             self._own_features[layer] = found[0][0]
         return self._own_features[layer]
 
@@ -128,9 +129,11 @@ class Probe:
 
     def _values(self, inputs: np.ndarray, target: int) -> Dict[tf.Tensor, np.ndarray]:
         """The target's values, the same for every input."""
-        slot = self._slot(target)
-        values = self.asks[target].values.items()
-        return {self._symbols.value(name, slot): np.repeat(value, len(inputs), axis=0) for name, value in values}
+        return self._repeated(target, len(inputs))
+
+    def _repeated(self, target: int, count: int) -> Dict[tf.Tensor, np.ndarray]:
+        fed = self._symbols.fed(self.asks[target], self._slot(target))
+        return {tensor: np.repeat(value, count, axis=0) for tensor, value in fed.items()}
 
     def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
         # the picture itself is fed below them, since the graph may read its size there

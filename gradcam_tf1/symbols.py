@@ -6,15 +6,14 @@ score y (see `scores.py`) and its own backward pass. All slots, layers and metho
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, List, Mapping, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Tuple
 
 import numpy as np
 
-from gradcam_tf1.activations import ALONE, OTHERS, activations_between
 from gradcam_tf1.binding import find_tensor
-from gradcam_tf1.errors import GradientError, OptionError
-from gradcam_tf1.gradient_path import OUR_SCOPE, SHAPE_OPS, explain_missing_gradient
-from gradcam_tf1.guided import gradient_rule
+from gradcam_tf1.derivatives import gradients, hessian_product, pixel_tensor, ruled_gradient
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.gradient_path import OUR_SCOPE
 from gradcam_tf1.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scores import SCORES, VALUES, at_columns
@@ -224,48 +223,6 @@ class Symbols:
         )
 
 
-def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
-    """d(sum of score)/d(target) for each target, none of them None.
-
-    Raises: GradientError naming the op that blocks.
-    """
-    try:
-        grads = tf.gradients(score, targets)
-    except (LookupError, AttributeError, TypeError, ValueError) as error:
-        # no gradient is registered, or TensorFlow trips over loops and conditionals that it cannot differentiate
-        raise GradientError(f"{explain_missing_gradient(score, targets[0])} (TensorFlow says: {error})") from error
-    for target, grad in zip(targets, grads):
-        if grad is None:
-            raise GradientError(explain_missing_gradient(score, target))
-    return [tf.convert_to_tensor(grad) for grad in grads]
-
-
-def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor) -> Tuple[tf.Tensor, str]:
-    """dy/dx under a rule of `guided.py`, and what the rule reached; "" for the plain rule.
-
-    Raises: GradientError where the rule reaches nothing, so that it would be a plain gradient in disguise.
-    """
-    with gradient_rule(rule) as reached:
-        grads = gradients(score, [pixels])[0]
-    if rule == "plain":
-        return grads, ""
-    there = activations_between(score, pixels)
-    if reached.count == 0:
-        raise GradientError(
-            f"no activation between '{pixels.name}' and the score that the {rule} rule could change, so the "
-            f"result would be a plain gradient in disguise. It knows {', '.join(ALONE)} and LeakyReLUs and PReLUs "
-            f"spelt out; found there: {_listed(there) or 'none'}. Swish, SiLU and GELU have no such rule. Use "
-            "'gradient', or a layer method such as 'gradcam'"
-        )
-    others = {kind: count for kind, count in there.items() if kind in OTHERS}
-    left = f"; unchanged: {_listed(others)}" if others else ""
-    return grads, f"the {rule} rule changed {_listed(reached.kinds)}{left}"
-
-
-def _listed(kinds: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-
-
 def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
     """What each channel adds to a layer method's map: float32 [N, h, w, K]; each goes through it as if it were alone.
 
@@ -278,37 +235,6 @@ def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.T
     parts = [tf.reshape(tf.transpose(tensor, channels_first), alone) for tensor in (features, grads)]
     maps = tf.reshape(compute(*parts), tf.gather(sides, channels_first))
     return tf.transpose(maps, [0, *range(2, last + 1), 1])
-
-
-def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
-    """H A where grad = dy/dA and tensor = A: one more backward pass; zero where y is linear in A.
-
-    Raises: GradientError where an op on the way has no second derivative.
-    """
-    try:
-        product = tf.gradients(grad, tensor, grad_ys=tensor)[0]
-    except (LookupError, AttributeError, TypeError, ValueError) as error:  # as in `gradients`
-        raise GradientError(
-            f"the score has no second derivative by '{tensor.name}': {error}. Use gradcam, which needs the first only"
-        ) from error
-    return tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
-
-
-def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:
-    """The input, or, where it holds integers, the first float tensor made from it: what dy/dx is taken by.
-
-    Raises: GradientError where no float tensor follows the input.
-    """
-    level = [graph.get_tensor_by_name(binding.input)]
-    seen = set(level[0].op.outputs)
-    while level:
-        for tensor in level:
-            if tensor.dtype.is_floating and tensor.shape.rank in (3, 4):
-                return tensor
-        consumers = [op for tensor in level for op in tensor.consumers() if op.type not in SHAPE_OPS]
-        level = [output for op in consumers for output in op.outputs if output not in seen]
-        seen.update(level)
-    raise GradientError(f"no picture of floats is made from '{binding.input}'; pixel methods need one")
 
 
 def _as_vectors(tensor: tf.Tensor) -> tf.Tensor:

@@ -119,12 +119,14 @@ class Ask:
     """One target of every image, in numbers: the score to differentiate and what it is fed.
 
     values: name from scores.VALUES -> array with the image axis first, [N, ...].
+    inputs: the same for further input tensors of the net, by name.
     about: what the target is beyond a class, "" for a plain class score.
     """
 
     score: ScoreKey
     values: Mapping[str, np.ndarray]
     about: str = ""
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

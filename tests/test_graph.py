@@ -269,3 +269,41 @@ def test_a_graph_this_runtime_cannot_build_is_one_error():
     graph_def.node.add(name="x", op="NoSuchOpAnywhere")
     with pytest.raises(ModelFileError, match=r"'strange\.pb': TensorFlow .* cannot build this graph"):
         import_graph(graph_def, "strange.pb")
+
+
+def two_inputs():
+    """logits = mean(features) * gain, where `gain` is a second input, one number per picture."""
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [None, 4, 4, 3], name="input")
+        gain = tf.placeholder(tf.float32, [None, 1], name="gain")
+        a = tf.nn.relu(tf.nn.conv2d(x, np.eye(3, dtype=np.float32)[None, None], [1, 1, 1, 1], "SAME"), name="features")
+        tf.multiply(tf.matmul(tf.reduce_mean(a, [1, 2]), np.eye(3, dtype=np.float32)), gain, name="logits")
+    return graph.as_graph_def()
+
+
+def test_further_inputs_have_a_value_for_each_picture():
+    pictures = np.random.RandomState(4).randint(1, 256, (3, 4, 4, 3)).astype(np.uint8)
+    gains = np.array([[1], [2], [-3]])
+    options = {"preset": "raw", "logits": "logits", "layer": "features", "feed": {"gain": [[1.0]]}, "batch_size": 2}
+    each = {"occlusion": {"window": 1, "stride": 1, "baseline": "zero"}}
+    with GradCamGraph(two_inputs(), **options) as net:
+        explanation = net.explain(pictures, 1, methods=["hirescam", "occlusion"], options=each, inputs={"gain": gains})
+        plain = net.explain(pictures[:1], 1, methods="hirescam")
+    expected = pictures[..., 1] * gains[:, :, None] / 16
+    np.testing.assert_allclose(explanation["hirescam"][:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(plain["hirescam"][:, 0], expected[:1], rtol=1e-5)
+    np.testing.assert_allclose(explanation["occlusion"][:, 0], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "message"),
+    [
+        ({"gain": [[1], [2]]}, OptionError, r"inputs\['gain'\] is \[2, 1\]; give one row for each of the 3 pictures"),
+        ({"gian": [[1], [2], [3]]}, BindingError, "gain"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(inputs, error, message):
+    options = {"preset": "raw", "logits": "logits", "layer": "features", "feed": {"gain": [[1.0]]}}
+    with GradCamGraph(two_inputs(), **options) as net, pytest.raises(error, match=message):
+        net.explain(np.ones((3, 4, 4, 3)), 1, inputs=inputs)
