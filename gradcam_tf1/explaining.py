@@ -69,7 +69,7 @@ class Explainer:
                 picture.error = f"{picture.file.path!r}: {error}; its pixels came to {_size(picture)}, another may do"
             return {}
         for picture in group:
-            picture.figures = self._paths(picture)
+            picture.figures = {} if picture.done is not None else self._paths(picture)
         self._figures.make([picture.image for picture in group], fitted, [p.figures for p in group], targets)
         return {picture.index: Explained(picture, explanation, n) for n, picture in enumerate(group)}
 

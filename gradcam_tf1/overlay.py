@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from typing import Optional, Tuple
 
 import cv2
 import numpy as np
 
 from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.whole_files import write_whole
 
 _CV2_COLORMAPS = {
     "jet": cv2.COLORMAP_JET,
@@ -119,16 +118,7 @@ def write_png(path: str, rgb: np.ndarray) -> None:
     done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     if not done:
         raise OptionError(f"the picture {list(rgb.shape)} for {path!r} cannot be written as PNG")
-    # In the same folder, since a rename is atomic only within one file system; short, whatever the name's length.
-    temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data.tobytes())
-        os.replace(temporary, path)
-    except OSError as error:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise OSError(error.errno, f"cannot write the picture: {error.strerror}", path) from error
+    write_whole(path, data.tobytes(), "picture")
 
 
 def _check_finite(map: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, fields
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence
 
 from gradcam_tf1 import __version__
 from gradcam_tf1.asking import check_classes, rows_of
@@ -17,7 +17,7 @@ from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.explaining import Explainer, write_explained
 from gradcam_tf1.figures.kinds import find_kinds
 from gradcam_tf1.figures.making import FigureMaker
-from gradcam_tf1.images import MAX_PIXELS
+from gradcam_tf1.images import MAX_PIXELS, ImageFile
 from gradcam_tf1.listing import draw_pictures, list_pictures
 from gradcam_tf1.manifest import ManifestWriter, write_run
 from gradcam_tf1.methods import expand_methods
@@ -25,8 +25,11 @@ from gradcam_tf1.naming import Namer
 from gradcam_tf1.overlap import check_threads
 from gradcam_tf1.reading import Picture, read
 from gradcam_tf1.results import Result, Results
+from gradcam_tf1.settings import check_same, fingerprint, text_sha256
 from gradcam_tf1.stages import Stages
+from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Work
+from gradcam_tf1.whole_files import remove_leftovers
 from gradcam_tf1.writing import PictureWriter
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
@@ -50,6 +53,7 @@ def visualize(
     figures: str | Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
+    resume: bool = False,
     progress: Callable[[Result, int], None] | None = None,
     steps: Callable[[Work], None] | None = None,
     **others: Any,
@@ -66,6 +70,7 @@ def visualize(
         naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many pictures, drawn by the seed.
         figures: names from `figures.kinds.FIGURES`, drawn of each picture; each takes another pass through the net.
         max_pixels: larger pictures are refused. threads: that read and write pictures; None: one for each core.
+        resume: go on where an earlier run of the same settings, model and pictures into this folder ended.
         progress: called with each result and the number of all pictures.
         steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
         others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
@@ -95,8 +100,7 @@ def visualize(
     chosen = {"n_images": n_images, "seed": seed, "images": len(listing)}
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
     about["figures"] = [kind.name for kind in kinds]
-    os.makedirs(out_folder, exist_ok=True)
-    write_run(out_folder, {**_about(net), **about, "warnings": warnings})
+    settings = {**_about(net), **about, "batch_size": size, "warnings": warnings}
     asked["progress"] = steps
     maker = FigureMaker(net, kinds, {**asked, "methods": names if methods is not None else []}, style)
     explainer = Explainer(net, asked, maker, namer, out_folder)
@@ -108,14 +112,44 @@ def visualize(
         lambda answer: write_explained(answer, writer, net.labels),
         *(size, threads),
     )
-    waiting = (Picture(i, file, row, namer.stem(file.relative, i)) for i, (file, row) in enumerate(zip(listing, rows)))
-    with ManifestWriter(out_folder) as manifest:
-        for result in stages.run(waiting):
-            manifest.write(result)
+    os.makedirs(out_folder, exist_ok=True)
+    with ManifestWriter(out_folder, resume, size) as manifest:
+        if resume:
+            remove_leftovers(out_folder)
+        if manifest.lines:
+            check_same(out_folder, settings)
+        else:
+            write_run(out_folder, settings)
+        for result in stages.run(_waiting(listing, rows, namer, manifest.done())):
+            if result.index >= manifest.lines:
+                manifest.write(result)
             results.append(result)
             if progress is not None:
                 progress(result, len(listing))
     return Results(results, out_folder, manifest.path, tuple(warnings))
+
+
+def _waiting(
+    listing: Iterable[ImageFile], rows: Iterable[Any], namer: Namer, done: Iterator[Result]
+) -> Iterator[Picture]:
+    """The pictures of the run, those that are done with their results.
+
+    Raises: OptionError where other pictures are done than are listed.
+    """
+    for i, (file, row) in enumerate(zip(listing, rows)):
+        finished = next(done, None)
+        if finished is not None and finished.relative != file.relative:
+            raise OptionError(
+                f"the run cannot be resumed: picture {i + 1} was {finished.relative!r}, now it is {file.relative!r}; "
+                "choose another output folder, or run without resume, which starts again"
+            )
+        yield Picture(i, file, row, namer.stem(file.relative, i), done=finished)
+    left = next(done, None)
+    if left is not None:
+        raise OptionError(
+            f"the run cannot be resumed: {left.relative!r}, which was done, is not listed any more; choose another "
+            "output folder, or run without resume, which starts again"
+        )
 
 
 def _split(others: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -141,5 +175,8 @@ def _usable(net: Any, methods: str | Sequence[str] | None, layers: Any) -> tuple
 def _about(net: Any) -> dict[str, Any]:
     binding = net.binding
     keys = ("input", "logits", "probabilities", "layer", "feeds")
-    about = {"gradcam_tf1": __version__, "model": net.model.source, "kind": net.model.kind}
+    model = net.model
+    about = {"gradcam_tf1": __version__, "tensorflow": tf.__version__, "model": model.source, "kind": model.kind}
+    about["model_sha256"] = fingerprint(model.files or [model.source])
+    about["labels_sha256"] = None if net.labels is None else text_sha256(net.labels.names)
     return {**about, **{key: getattr(binding, key) for key in keys}, "fit": net.fit_mode, "preset": str(net.preset)}

@@ -10,6 +10,7 @@ import numpy as np
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.images import ImageFile, read_image
+from gradcam_tf1.results import Result
 
 # Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
 BATCH_PIXELS = 48_000_000
@@ -17,7 +18,10 @@ BATCH_PIXELS = 48_000_000
 
 @dataclass
 class Picture:
-    """One picture: what is asked of it, then what was read and fitted and drawn, or why it could not be."""
+    """One picture: what is asked of it, then what was read and fitted and drawn, or why it could not be.
+
+    done: its result, where an earlier run has finished it.
+    """
 
     index: int
     file: ImageFile
@@ -27,12 +31,19 @@ class Picture:
     fitted: Optional[Fitted] = None
     error: str = ""
     figures: Dict[str, str] = field(default_factory=dict)
+    done: Optional[Result] = None
 
     @property
     def pixels(self) -> int:
         """How many of the original picture are held."""
         image = self.image
         return 0 if image is None else image.shape[0] * image.shape[1]
+
+    @property
+    def area(self) -> int:
+        """The same, and of a finished picture how many it had: batches begin where they began before."""
+        size = None if self.done is None else self.done.size
+        return self.pixels if size is None else size[0] * size[1]
 
 
 def read(picture: Picture, fit: Callable[[np.ndarray], Fitted], max_pixels: int) -> Picture:
@@ -51,7 +62,7 @@ def batches(pictures: Iterable[Picture], size: int) -> Iterator[List[Picture]]:
     pixels = 0
     for picture in pictures:
         batch.append(picture)
-        pixels += picture.pixels
+        pixels += picture.area
         if len(batch) >= size or pixels >= BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0

@@ -22,6 +22,7 @@ class LoadedModel:
     preprocessing: preset name, where the source is known to want one (reference nets), else None.
     layer: name of the best feature map, where the source is known (reference nets: a fully convolutional head has later
     ones, of one position or few), else None.
+    files: what the model was read from, where `source` is not its path.
     """
 
     graph_def: Any
@@ -32,6 +33,7 @@ class LoadedModel:
     notes: Tuple[str, ...] = ()
     preprocessing: Optional[str] = None
     layer: Optional[str] = None
+    files: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

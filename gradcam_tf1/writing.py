@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import asdict
 
@@ -14,6 +15,7 @@ from gradcam_tf1.naming import Namer, layer_tokens
 from gradcam_tf1.overlay import write_png
 from gradcam_tf1.results import MapRecord, TargetRecord
 from gradcam_tf1.types import Explanation
+from gradcam_tf1.whole_files import write_whole
 
 
 class PictureWriter:
@@ -82,5 +84,7 @@ class PictureWriter:
         for kind, picture in pictures.items():
             write_png(paths[kind], picture)
         if raw:
-            np.savez_compressed(paths["raw"], **raw)
+            packed = io.BytesIO()
+            np.savez_compressed(packed, **raw)
+            write_whole(paths["raw"], packed.getvalue(), "map")
         return paths

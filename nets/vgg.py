@@ -77,6 +77,7 @@ def vgg_model(name: str, weights: str, fully_convolutional: bool = False) -> Loa
         outputs=("prob:0",),
         preprocessing=read.preset,
         layer=f"{conv_names(REFERENCE_NETS[name])[-1]}/Relu:0",
+        files=(weights,),
     )
 
 

@@ -17,7 +17,7 @@ MAX_LINES = 320
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
-    {"errors", "types", "seen"},
+    {"errors", "types", "seen", "whole_files"},
     {"sources"},
     {
         "tf_runtime",
@@ -46,7 +46,7 @@ LAYERS = (
         "listing",
         "graphdef",
     },
-    {"methods", "asks", "importing", "loaders", "binding", "nets", "per_picture"},
+    {"settings", "methods", "asks", "importing", "loaders", "binding", "nets", "per_picture"},
     {"drawing", "reading", "asking", "fusion"},
     {"derivatives"},
     {"symbols", "runner", "batches", "writing", "finish", "figures"},

@@ -19,7 +19,7 @@ from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
 from gradcam_tf1.results import Results
 
-_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads")
+_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume")
 
 
 @click.command(short_help="Explain pictures: overlays, heat maps, guided pictures.")
@@ -53,6 +53,7 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads")
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger ones."
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="That read and write; default: one per core.")
+@click.option("--resume", is_flag=True, help="Go on where an earlier run into this folder ended.")
 @click.option("--show", is_flag=True, help="Open the figures when done; without a display only say where they are.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @click.pass_context

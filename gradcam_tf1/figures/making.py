@@ -36,6 +36,8 @@ class FigureMaker:
         for kind, plan in self._plans:
             explanation = self._net.explain(fitted, **{"targets": targets, **plan})
             for n, (image, path) in enumerate(zip(images, paths)):
+                if not path:  # finished in an earlier run
+                    continue
                 os.makedirs(os.path.dirname(path[kind.name]), exist_ok=True)
                 save(kind.draw(explanation, image, n, self._net.labels, self._style), path[kind.name])
 

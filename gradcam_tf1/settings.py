@@ -1,0 +1,72 @@
+"""What a run was made with, and whether another run is made with the same. No TensorFlow here."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from typing import Any, Iterable, Mapping
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.manifest import RUN_NAME, strict_json
+
+_WHOLE = 64 << 20  # files up to this size are read whole
+_END = 4 << 20  # of larger ones this much at each end, and the time of their last change
+_SHOWN = 60
+_NOT_COMPARED = ("model",)  # where it is; what is in it counts
+
+
+def fingerprint(paths: Iterable[str]) -> str:
+    """Equal for the same content of files, folders and prefixes of checkpoints; "" where there is no file."""
+    digest = hashlib.sha256()
+    files = [file for path in paths for file in _files(path)]
+    for file in files:
+        size = os.path.getsize(file)
+        digest.update(f"{os.path.basename(file)} {size} ".encode("utf-8", "surrogateescape"))
+        with open(file, "rb") as stream:
+            if size <= _WHOLE:
+                digest.update(stream.read())
+            else:
+                digest.update(stream.read(_END))
+                stream.seek(-_END, os.SEEK_END)
+                digest.update(stream.read() + str(os.stat(file).st_mtime_ns).encode())
+    return digest.hexdigest() if files else ""
+
+
+def text_sha256(texts: Iterable[str]) -> str:
+    """Equal for equal texts in equal order."""
+    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+
+
+def _files(path: str) -> list[str]:
+    if os.path.isfile(path):
+        return [path]
+    if os.path.isdir(path):
+        return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return sorted(filter(os.path.isfile, glob.glob(glob.escape(path) + ".*")))
+
+
+def check_same(out_folder: str, settings: Mapping[str, Any]) -> None:
+    """Raises: OptionError naming what differs from the run that began in this folder."""
+    try:
+        with open(os.path.join(out_folder, RUN_NAME), encoding="ascii") as stream:
+            old = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise OptionError(
+            f"{out_folder!r} has results, but its {RUN_NAME} cannot be read ({error}), so that nobody knows how they "
+            "were made; choose another output folder, or run without resume, which starts again"
+        ) from error
+    new = json.loads(strict_json(settings))
+    names = [name for name in {**old, **new} if name not in _NOT_COMPARED and old.get(name) != new.get(name)]
+    if names:
+        changes = "; ".join(f"{name} was {_short(old.get(name))}, now it is {_short(new.get(name))}" for name in names)
+        raise OptionError(
+            f"the run in {out_folder!r} cannot be resumed, because its pictures would not fit together: {changes}. "
+            "Give what was given then, choose another output folder, or run without resume, which starts again"
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 2 :]}"
