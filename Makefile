@@ -1,11 +1,12 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/test_images.py -k png" chooses the tests.
 
-.PHONY: help demo test test-tf2 lint format bench clean distclean
+.PHONY: help demo test test-tf2 lint format bench bench-tf2 clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
 TESTS ?=
+ROWS ?=
 PYTEST = -m pytest -n 2 $(TESTS)
 
 help:
@@ -14,7 +15,7 @@ help:
 	@echo "make test-tf2   the tests on TensorFlow 2 in compat.v1 mode"
 	@echo "make lint       ruff check, ruff format --check, mypy"
 	@echo "make format     let ruff format the files and fix what it can"
-	@echo "make bench      the benchmarks, interleaved medians"
+	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
 	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"
 
 demo:
@@ -36,7 +37,10 @@ format:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/ruff" check --fix . && "$$venv/bin/ruff" format .
 
 bench:
-	@venv=$$(scripts/venv reference) && "$$venv/bin/python" benchmarks/bench.py
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" benchmarks/bench.py $(ROWS)
+
+bench-tf2:
+	@venv=$$(scripts/venv tf2) && "$$venv/bin/python" benchmarks/bench.py $(ROWS)
 
 clean:
 	rm -rf build dist *.egg-info out demo_out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -89,18 +89,3 @@ def test_vgg19_folder_with_small_weights(capsys):
     (line,) = manifest("out")
     assert 0 <= results[0].predicted < 10
     assert {map_["layer"] for map_ in line["targets"][0]["maps"]} >= {"conv5_4/Relu:0"}
-
-
-def test_the_benchmark_times_its_alternatives_in_turn(capsys):
-    bench = example("bench", ROOT / "benchmarks")
-    order = []
-    medians = bench.interleaved_medians({name: lambda name=name: order.append(name) for name in "ab"}, rounds=2)
-    assert order == ["a", "b"] * 3
-    assert set(medians) == {"a", "b"}
-    bench.ROUNDS = 1
-    bench.main("demo_batch")
-    printed = capsys.readouterr().out
-    assert "| forward only |" in printed
-    assert "| 1.00 |" in printed
-    with pytest.raises(SystemExit, match="no row 'nothing'; possible: demo_batch, vgg19_single"):
-        bench.main("nothing")
