@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.weights import put_weights, take_out_weights
+
+MAX_ELEMENTS = 2**31  # of one tensor and picture
 
 
 def open_session(graph_def: Any, source: str, config: Any = None) -> tf.Session:
@@ -36,4 +40,17 @@ def import_graph(graph_def: Any, source: str) -> tf.Graph:
             reason = str(error).splitlines()[0]
             message = f"'{source}': TensorFlow {tf.__version__} cannot build this graph: {reason}"
             raise ModelFileError(message) from error
+    _check_sizes(graph, source)
     return graph
+
+
+def _check_sizes(graph: tf.Graph, source: str) -> None:
+    """A few bytes of graph can ask for more memory than there is: Fill, Tile, a picture a million pixels wide."""
+    for op in graph.get_operations():
+        for tensor in op.outputs:
+            sizes = tensor.shape.as_list() if tensor.shape.ndims else ()
+            if np.prod([size or 1 for size in sizes], dtype=np.float64) > MAX_ELEMENTS:
+                raise ModelFileError(
+                    f"'{source}': '{tensor.name}' ({op.type}) would have the shape {sizes}, more than the "
+                    f"{MAX_ELEMENTS:,} numbers that are allowed for one tensor"
+                )

@@ -113,6 +113,13 @@ def saved_model_message() -> Any:
     return saved_model_pb2.SavedModel
 
 
+def bundle_entry_message() -> Any:
+    """The message class of a checkpoint index's entries; it has no public name."""
+    from tensorflow.core.protobuf import tensor_bundle_pb2
+
+    return tensor_bundle_pb2.BundleEntryProto
+
+
 Flat = Tuple[Any, Tuple[str, ...], Tuple[str, ...]]  # GraphDef, input names, output names
 
 

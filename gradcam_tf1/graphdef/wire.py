@@ -27,7 +27,8 @@ class Record(NamedTuple):
     end: int
 
 
-def _varint(data: Any, at: int, end: int) -> Tuple[int, int]:
+def read_varint(data: Any, at: int, end: int) -> Tuple[int, int]:
+    """The number at byte `at` of `data`, and the byte after it. Raises WireError."""
     value = shift = 0
     while at < end:
         byte = data[at]
@@ -46,15 +47,15 @@ def records(data: Any, start: int = 0, end: int = -1) -> List[Record]:
     end = len(data) if end < 0 else end
     found, at = [], start
     while at < end:
-        tag, at = _varint(data, at, end)
+        tag, at = read_varint(data, at, end)
         field, wire_type = tag >> 3, tag & 7
         if field == 0:
             raise WireError(f"no protobuf field at byte {at}")
         if wire_type == 0:
             first = at
-            _, at = _varint(data, at, end)
+            _, at = read_varint(data, at, end)
         elif wire_type == LENGTH:
-            size, first = _varint(data, at, end)
+            size, first = read_varint(data, at, end)
             at = first + size
         elif wire_type in _FIXED:
             first, at = at, at + _FIXED[wire_type]

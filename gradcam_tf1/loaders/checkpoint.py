@@ -13,6 +13,8 @@ import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import file_defaults
+from gradcam_tf1.graphdef.check import check
+from gradcam_tf1.graphdef.index_file import check_index
 from gradcam_tf1.graphdef.restore import Entry, restored_entries
 from gradcam_tf1.graphdef.training import VARIABLES
 from gradcam_tf1.loaders.content import Content, identify
@@ -159,6 +161,7 @@ def _check_files(prefix: str) -> None:
     for path in [prefix + ".index", *shards]:
         if os.path.getsize(path) == 0 and path.endswith(".index"):
             raise ModelFileError(f"{path} is empty (0 bytes); expected the index of a checkpoint")
+    check_index(prefix + ".index", shards)
 
 
 def _beside(prefix: str) -> str:
@@ -174,10 +177,10 @@ def fold_meta_graph(meta: Any, values: Values, source: str, kind: str, declared:
 def _fold(
     graph_def: Any, values: Values, source: str, kind: str, filename_tensor: str, declared: Declared
 ) -> LoadedModel:
-    entries = restored_entries(graph_def, filename_tensor)
+    entries = _entries(graph_def, filename_tensor, source)
     aliases = {node.name: [node.name] for node in graph_def.node if node.op in VARIABLES}
     for node in graph_def.node:
-        shared = node.attr["shared_name"].s.decode("utf-8") if node.name in aliases else ""
+        shared = node.attr["shared_name"].s.decode("utf-8", "replace") if node.name in aliases else ""
         if shared and shared != node.name:
             aliases[node.name].append(shared)
 
@@ -190,6 +193,16 @@ def _fold(
         return model
     note = f"{len(values.averaged)} variables take their moving averages, the only values in the checkpoint"
     return replace(model, notes=(*model.notes, note))
+
+
+def _entries(graph_def: Any, filename_tensor: str, source: str) -> Dict[str, Entry]:
+    try:
+        check(graph_def)
+        return restored_entries(graph_def, filename_tensor)
+    except ModelFileError as error:
+        raise ModelFileError(f"{source}: {error}") from error
+    except (ValueError, TypeError, IndexError) as error:
+        raise ModelFileError(f"{source}: its restore ops are damaged: {error}") from error
 
 
 def _from_function(values: Values, build: Build) -> LoadedModel:

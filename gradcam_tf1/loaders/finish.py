@@ -44,6 +44,8 @@ def finish(
         notes.extend(clean(graph_def, declared.defaults))
     except ModelFileError as error:
         raise ModelFileError(f"{source}: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # attributes not as their op has them
+        raise ModelFileError(f"{source}: the graph is damaged ({type(error).__name__}: {error})") from error
     return LoadedModel(graph_def, source, kind, declared.inputs, declared.outputs, tuple(notes))
 
 

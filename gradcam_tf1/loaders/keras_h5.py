@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Tuple, Type
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.loaders.finish import Declared, finish
 from gradcam_tf1.loaders.keras_classes import check_classes
 from gradcam_tf1.loaders.keras_config import parse_config, translate
@@ -53,6 +54,9 @@ def _session(graph: Any) -> Any:
 def _read_config(path: str) -> Any:
     import h5py
 
+    damage = find_damage(path)
+    if damage:
+        raise ModelFileError(f"{path} is damaged: {damage}")
     try:
         with h5py.File(path, "r") as file:
             if "model_config" in file.attrs:

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from gradcam_tf1.errors import WeightsError
+from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
 from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
 
@@ -18,6 +19,9 @@ _DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 
 def read_keras(path: str) -> Layers:
     """Layers of a Keras h5 file (TensorFlow kernels); HWIO for BGR pictures. Raises WeightsError."""
+    damage = find_damage(path)
+    if damage:
+        raise WeightsError(f"{path} is damaged: {damage}")
     with h5py.File(path, "r") as file:
         datasets = [(name, data) for name, data in _datasets(file) if name in KNOWN_LAYERS]
         size = sum(4 * int(np.prod(data.shape, dtype=np.float64)) for _, data in datasets)

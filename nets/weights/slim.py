@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from typing import List, Tuple
 
 import numpy as np
 
-from gradcam_tf1.errors import WeightsError
+from gradcam_tf1.errors import ModelFileError, WeightsError
+from gradcam_tf1.graphdef.index_file import check_index
 from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
 from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
 from gradcam_tf1.tf_runtime import tf
@@ -35,6 +38,8 @@ def read_slim(path: str) -> Layers:
 
 
 def _arrays(prefix: str, path: str) -> List[Tuple[str, np.ndarray]]:
+    if os.path.exists(prefix + ".index"):
+        _check_index(prefix)
     reader = tf.train.NewCheckpointReader(prefix)
     shapes = reader.get_variable_to_shape_map()
     matches = {name: _KEY.search(name) for name in sorted(shapes)}
@@ -44,3 +49,10 @@ def _arrays(prefix: str, path: str) -> List[Tuple[str, np.ndarray]]:
     if size > SIZE_LIMIT:
         raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
     return [(layer, reader.get_tensor(name)) for name, layer in wanted.items()]
+
+
+def _check_index(prefix: str) -> None:
+    try:
+        check_index(prefix + ".index", sorted(glob.glob(glob.escape(prefix) + ".data-?????-of-?????")))
+    except ModelFileError as error:
+        raise WeightsError(str(error)) from error
