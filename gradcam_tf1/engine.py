@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Engine:
         self._runner = Runner(sess, binding, batch_size)
         classes = self._symbols.scores("logit").shape[1]
         self._classes = getattr(classes, "value", classes)
+
+    def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
+        """See `Runner.time_limit`."""
+        return self._runner.time_limit(seconds)
 
     def classes(self, batch: np.ndarray) -> int:
         """The number of classes, from the graph or, where its shapes do not tell, from running one picture."""

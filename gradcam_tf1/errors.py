@@ -23,6 +23,18 @@ class RunError(GradCamError):
     """TensorFlow could not run the net on these pictures; the message names the op and its reason."""
 
 
+class TimeLimitError(RunError):
+    """A batch took longer than it may."""
+
+
+class OutOfMemoryError(RunError):
+    """The memory is not enough for so many pictures at a time."""
+
+
+class StoppedError(GradCamError):
+    """A picture failed, and the run was asked to stop there."""
+
+
 class TargetError(GradCamError):
     """A class id, class name or list of targets does not fit the net."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence
 
 from gradcam_tf1.asking import row_key
-from gradcam_tf1.errors import ImageFileError, RegionError, RunError
+from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.figures.making import FigureMaker
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.reading import Picture
@@ -28,10 +28,23 @@ class Explained:
 class Explainer:
     """Explains batches of fitted pictures, in the thread that has the session.
 
-    asked: keyword arguments of `explain`. figures: makes what is drawn besides the maps themselves.
+    asked: keyword arguments of `explain`. figures: makes what is drawn besides the maps themselves. timeout: seconds
+    that a batch may take. Where the memory is not enough, fewer pictures go through the net together from then on, and
+    a sentence in `notes` says so.
     """
 
-    def __init__(self, net: Any, asked: Dict[str, Any], figures: FigureMaker, namer: Namer, folder: str) -> None:
+    def __init__(
+        self,
+        net: Any,
+        asked: Dict[str, Any],
+        figures: FigureMaker,
+        namer: Namer,
+        folder: str,
+        timeout: Optional[float] = None,
+    ) -> None:
+        self.notes: List[str] = []
+        self._timeout = timeout
+        self._most: Optional[int] = None
         self._net = net
         self._asked = asked
         self._figures = figures
@@ -51,26 +64,47 @@ class Explainer:
 
     def _group(self, group: List[Picture]) -> Dict[int, Explained]:
         """The answers of each picture that worked, by its index."""
-        same = all(picture.targets is group[0].targets for picture in group)
-        targets = group[0].targets if same else [picture.targets for picture in group]
-        fitted = [picture.fitted for picture in group]
+        if self._most is not None and len(group) > self._most:
+            return self._parts(group, self._most)
         try:
-            explanation = self._net.explain(fitted, targets, **self._asked)
+            return self._answers(group)
         except (RegionError, ImageFileError) as error:  # a mask or point that does not fit one of the pictures
+            return self._failed(group, str(error)) if len(group) == 1 else self._parts(group, 1)
+        except TimeLimitError as error:
+            return self._failed(group, str(error))
+        except (OutOfMemoryError, MemoryError) as error:
             if len(group) == 1:
-                group[0].error = f"{group[0].file.path!r}: {error}"
-                return {}
-            parts = [self._group([picture]) for picture in group]
-            return {index: each for part in parts for index, each in part.items()}
+                return self._failed(group, f"the memory is not enough for this picture: {str(error) or 'MemoryError'}")
+            self._most = len(group) // 2
+            self.notes.append(
+                f"the memory is not enough for {len(group)} pictures at a time: {self._most} from then on"
+            )
         except RunError as error:
             if None not in self._net.binding.image_size:
                 raise
-            for picture in group:  # a net of free size has its limits too: too small a picture shrinks to nothing
-                picture.error = f"{picture.file.path!r}: {error}; its pixels came to {_size(picture)}, another may do"
-            return {}
+            # a net of free size has its limits too: too small a picture shrinks to nothing
+            return self._failed(group, f"{error}; its pixels came to {_size(group[0])}, another may do")
+        return self._parts(group, self._most)
+
+    def _parts(self, group: List[Picture], size: int) -> Dict[int, Explained]:
+        parts = [self._group(group[start : start + size]) for start in range(0, len(group), size)]
+        return {index: each for part in parts for index, each in part.items()}
+
+    def _failed(self, group: List[Picture], reason: str) -> Dict[int, Explained]:
         for picture in group:
-            picture.figures = {} if picture.done is not None else self._paths(picture)
-        self._figures.make([picture.image for picture in group], fitted, [p.figures for p in group], targets)
+            picture.error = f"{picture.file.path!r}: {reason}"
+        return {}
+
+    def _answers(self, group: List[Picture]) -> Dict[int, Explained]:
+        same = all(picture.targets is group[0].targets for picture in group)
+        targets = group[0].targets if same else [picture.targets for picture in group]
+        fitted = [picture.fitted for picture in group]
+        paths = [{} if picture.done is not None else self._paths(picture) for picture in group]
+        with self._net.time_limit(self._timeout):
+            explanation = self._net.explain(fitted, targets, **self._asked)
+            self._figures.make([picture.image for picture in group], fitted, paths, targets)
+        for picture, figures in zip(group, paths):
+            picture.figures = figures
         return {picture.index: Explained(picture, explanation, n) for n, picture in enumerate(group)}
 
     def _paths(self, picture: Picture) -> Dict[str, str]:

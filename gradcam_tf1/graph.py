@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -213,6 +213,10 @@ class GradCamGraph:
             except GradientError as error:
                 reasons[name] = str(error)
         return usable, reasons
+
+    def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
+        """Inside, the net takes so many seconds at the most, whatever is asked, else TimeLimitError; None: no limit."""
+        return self._open().engine.time_limit(seconds)
 
     def visualize_imgs(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
         """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""

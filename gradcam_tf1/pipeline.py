@@ -7,13 +7,14 @@ time, and no map is kept.
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import asdict, fields
 from typing import Any, Callable, Iterable, Iterator, Sequence
 
 from gradcam_tf1 import __version__
 from gradcam_tf1.asking import check_classes, rows_of
 from gradcam_tf1.drawing import Style
-from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.errors import GradientError, OptionError, StoppedError
 from gradcam_tf1.explaining import Explainer, write_explained
 from gradcam_tf1.figures.kinds import find_kinds
 from gradcam_tf1.figures.making import FigureMaker
@@ -23,7 +24,7 @@ from gradcam_tf1.manifest import ManifestWriter, write_run
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.overlap import check_threads
-from gradcam_tf1.reading import Picture, read
+from gradcam_tf1.reading import ON_ERROR, Picture, read
 from gradcam_tf1.results import Result, Results
 from gradcam_tf1.settings import check_same, fingerprint, text_sha256
 from gradcam_tf1.stages import Stages
@@ -54,6 +55,9 @@ def visualize(
     max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
     resume: bool = False,
+    on_error: str = "skip",
+    timeout: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Result, int], None] | None = None,
     steps: Callable[[Work], None] | None = None,
     **others: Any,
@@ -71,6 +75,9 @@ def visualize(
         figures: names from `figures.kinds.FIGURES`, drawn of each picture; each takes another pass through the net.
         max_pixels: larger pictures are refused. threads: that read and write pictures; None: one for each core.
         resume: go on where an earlier run of the same settings, model and pictures into this folder ended.
+        on_error: what a picture that fails does: "skip" (the manifest says why), or "stop" the run there.
+        timeout: seconds that a batch may take in the net; its pictures have failed then.
+        stop: asked before each batch; True ends the run, which can be resumed.
         progress: called with each result and the number of all pictures.
         steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
         others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
@@ -79,8 +86,9 @@ def visualize(
     Returns: one Result per picture, in the order of the listing; it is also the array of predicted classes.
 
     Raises:
-        OptionError, TargetError, GradientError; ImageFileError where there is no picture at all. A picture that
-        cannot be read, and a mask that does not fit, do not end the run: its line in the manifest says why.
+        OptionError, TargetError, GradientError; ImageFileError where there is no picture at all; OSError where a file
+        cannot be written, which leaves a folder that can be resumed; StoppedError, see on_error. Otherwise a picture
+        that cannot be read, and a mask that does not fit, do not end the run: its line in the manifest says why.
     """
     drawing, asked = _split(others)
     style = Style(**drawing)
@@ -96,6 +104,7 @@ def visualize(
     if size < 1:
         raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {size}")
     threads = check_threads(threads)
+    _check_faults(on_error, timeout)
     asked = {"methods": names, "layers": layers, **asked}
     chosen = {"n_images": n_images, "seed": seed, "images": len(listing)}
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
@@ -103,14 +112,13 @@ def visualize(
     settings = {**_about(net), **about, "batch_size": size, "warnings": warnings}
     asked["progress"] = steps
     maker = FigureMaker(net, kinds, {**asked, "methods": names if methods is not None else []}, style)
-    explainer = Explainer(net, asked, maker, namer, out_folder)
+    explainer = Explainer(net, asked, maker, namer, out_folder, timeout)
     writer = PictureWriter(out_folder, namer, style)
-    results: list[Result] = []
     stages = Stages(
         lambda picture: read(picture, net.fit_image, max_pixels),
         explainer.explain,
         lambda answer: write_explained(answer, writer, net.labels),
-        *(size, threads),
+        *(size, threads, stop),
     )
     os.makedirs(out_folder, exist_ok=True)
     with ManifestWriter(out_folder, resume, size) as manifest:
@@ -120,13 +128,33 @@ def visualize(
             check_same(out_folder, settings)
         else:
             write_run(out_folder, settings)
-        for result in stages.run(_waiting(listing, rows, namer, manifest.done())):
-            if result.index >= manifest.lines:
-                manifest.write(result)
-            results.append(result)
-            if progress is not None:
-                progress(result, len(listing))
-    return Results(results, out_folder, manifest.path, tuple(warnings))
+        results = []
+        with closing(stages.run(_waiting(listing, rows, namer, manifest.done()))) as run:
+            for result in _journaled(run, manifest, on_error):
+                results.append(result)
+                if progress is not None:
+                    progress(result, len(listing))
+    return Results(results, out_folder, manifest.path, (*warnings, *explainer.notes), not stages.stopped)
+
+
+def _check_faults(on_error: str, timeout: float | None) -> None:
+    if on_error not in ON_ERROR:
+        raise OptionError(f"on_error is what a failed picture does: {' or '.join(ON_ERROR)}, not {on_error!r}")
+    if timeout is not None and not timeout > 0:
+        raise OptionError(f"timeout is the number of seconds that a batch may take, more than 0, not {timeout}")
+
+
+def _journaled(results: Iterator[Result], manifest: ManifestWriter, on_error: str) -> Iterator[Result]:
+    """The results, when their lines are written. Raises: StoppedError where one has failed and on_error is "stop"."""
+    for result in results:
+        if result.index >= manifest.lines:
+            if not result.ok and on_error == "stop":
+                raise StoppedError(
+                    f"{result.error}; the run stops there, {result.index} pictures before it are finished, and resume "
+                    "goes on from there"
+                )
+            manifest.write(result)
+        yield result
 
 
 def _waiting(
@@ -179,4 +207,8 @@ def _about(net: Any) -> dict[str, Any]:
     about = {"gradcam_tf1": __version__, "tensorflow": tf.__version__, "model": model.source, "kind": model.kind}
     about["model_sha256"] = fingerprint(model.files or [model.source])
     about["labels_sha256"] = None if net.labels is None else text_sha256(net.labels.names)
-    return {**about, **{key: getattr(binding, key) for key in keys}, "fit": net.fit_mode, "preset": str(net.preset)}
+    return {**about, **{key: getattr(binding, key) for key in keys}, **_net_settings(net)}
+
+
+def _net_settings(net: Any) -> dict[str, Any]:
+    return {"fit": net.fit_mode, "size": net.size, "preset": str(net.preset), "net_batch_size": net.batch_size}

@@ -16,6 +16,9 @@ from gradcam_tf1.results import Result
 BATCH_PIXELS = 48_000_000
 
 
+ON_ERROR = ("skip", "stop")  # what a picture that failed does to the run
+
+
 @dataclass
 class Picture:
     """One picture: what is asked of it, then what was read and fitted and drawn, or why it could not be.

@@ -140,15 +140,22 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     Operators work element by element as numpy's do: `results == 3` is a bool array, `results[results == 3]` holds the
     pictures predicted as class 3. A failed picture counts as class -1.
     out_folder: where the pictures are. manifest: path of its manifest.jsonl. warnings: sentences for the user.
+    complete: False where the run was asked to stop before its end.
     """
 
     def __init__(
-        self, items: Iterable[Result], out_folder: str = "", manifest: str = "", warnings: Iterable[str] = ()
+        self,
+        items: Iterable[Result],
+        out_folder: str = "",
+        manifest: str = "",
+        warnings: Iterable[str] = (),
+        complete: bool = True,
     ) -> None:
         self._items = list(items)
         self.out_folder = out_folder
         self.manifest = manifest
         self.warnings = tuple(warnings)
+        self.complete = complete
 
     @property
     def failed(self) -> List[Result]:

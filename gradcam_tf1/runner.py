@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, List, Mapping, Optional, Tuple
+import time
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.errors import RunError
+from gradcam_tf1.errors import OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -41,6 +43,8 @@ class Runner:
         # by tensor, not by name: one tensor under two names in a feed is an error
         self._input = sess.graph.get_tensor_by_name(binding.input)
         self._feeds = {sess.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
+        self._deadline: Optional[float] = None
+        self._too_late = ""
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
 
     def run(
@@ -92,12 +96,38 @@ class Runner:
         return batch if has_batch_axis else batch[0]
 
     def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
+        options = self._options()
         try:
-            return self._sess.run(fetches, feed)
+            return self._sess.run(fetches, feed, **options)
+        except tf.errors.DeadlineExceededError as error:
+            raise TimeLimitError(self._too_late) from error
+        except tf.errors.ResourceExhaustedError as error:
+            raise OutOfMemoryError(_run_message(error)) from error
         except tf.errors.OpError as error:
             raise RunError(_run_message(error)) from error
         except (TypeError, ValueError) as error:  # a fed value of another shape or kind than its tensor
             raise RunError(f"the net does not take what it was fed: {error}") from error
+
+    @contextmanager
+    def time_limit(self, seconds: Optional[float]) -> Iterator[None]:
+        """Inside, all runs together take so many seconds at the most; the op that is running then is waited for.
+
+        Raises: TimeLimitError.
+        """
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._too_late = f"the net took longer than the {seconds} s that are allowed"
+        try:
+            yield
+        finally:
+            self._deadline = None
+
+    def _options(self) -> Dict[str, Any]:
+        if self._deadline is None:
+            return {}
+        left = int(1000 * (self._deadline - time.monotonic()))
+        if left < 1:
+            raise TimeLimitError(self._too_late)
+        return {"options": tf.RunOptions(timeout_in_ms=left)}
 
 
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:

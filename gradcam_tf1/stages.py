@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, List
+from typing import Callable, Generator, Iterable, Iterator, List
 
 from gradcam_tf1.explaining import Explained
 from gradcam_tf1.overlap import in_order
@@ -13,12 +13,13 @@ from gradcam_tf1.reading import BATCH_PIXELS, Picture, batches
 from gradcam_tf1.results import Result
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stages:
     """What happens to each picture. read and write are called by `threads` threads, explain by the caller's.
 
     size: pictures of one batch. Read before their turn are as many as the next batch has, and as many are held until
     they are written; large ones count for more, see BATCH_PIXELS. Pictures that are done pass through.
+    stop: asked before each batch whether that one and all behind it are to be left out; stopped: whether they were.
     """
 
     read: Callable[[Picture], Picture]
@@ -26,16 +27,25 @@ class Stages:
     write: Callable[[Explained], Result]
     size: int
     threads: int
+    stop: Callable[[], bool] = lambda: False
+    stopped: bool = False
 
-    def run(self, waiting: Iterable[Picture]) -> Iterator[Result]:
+    def run(self, waiting: Iterable[Picture]) -> Generator[Result, None, None]:
         """The results, in the order of the pictures. Raises: whatever a stage raises, at that picture's place."""
         ahead = 2 * self.size + self.threads
         with ThreadPoolExecutor(self.threads) as pool:
             read = in_order(self._read, waiting, pool, ahead, lambda one: one.pixels, BATCH_PIXELS)
-            answers = (answer for batch in batches(read, self.size) for answer in self._explain(batch))
+            answers = (answer for batch in self._batches(read) for answer in self._explain(batch))
             written = in_order(self._write, answers, pool, ahead, lambda one: one.picture.pixels, BATCH_PIXELS)
             with closing(read), closing(written):
                 yield from written
+
+    def _batches(self, read: Iterable[Picture]) -> Iterator[List[Picture]]:
+        for batch in batches(read, self.size):
+            if self.stop():
+                self.stopped = True
+                return
+            yield batch
 
     def _read(self, picture: Picture) -> Picture:
         return picture if picture.done is not None else self.read(picture)

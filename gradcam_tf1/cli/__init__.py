@@ -11,7 +11,7 @@ from gradcam_tf1.cli.demo import demo
 from gradcam_tf1.cli.inspect import inspect
 from gradcam_tf1.cli.run import run
 from gradcam_tf1.cli.terminal import shown
-from gradcam_tf1.errors import GradCamError
+from gradcam_tf1.errors import GradCamError, StoppedError
 
 
 class _Failure(click.ClickException):
@@ -30,7 +30,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except GradCamError as error:
-            raise _Failure(str(error)) from error
+            failure = _Failure(str(error))
+            failure.exit_code = 1 if isinstance(error, StoppedError) else 2
+            raise failure from error
         except OSError as error:
             if error.filename is None:
                 raise
@@ -49,7 +51,8 @@ def main() -> None:
       gradcam-tf1 inspect model.pb                           what is in a model
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
 
-    Exit codes: 0 all went well; 1 some pictures failed; 2 the model or an option is wrong.
+    Exit codes: 0 all went well; 1 some pictures failed; 2 the model or an option is wrong, or nothing can be
+    written; 130 stopped by Ctrl-C.
     """  # noqa: D301 - click wants the backspace character itself
 
 

@@ -11,15 +11,17 @@ from gradcam_tf1.cli.look import look_options, make_look
 from gradcam_tf1.cli.methods import make_methods, method_options
 from gradcam_tf1.cli.options import model_options, numbers, open_net, size
 from gradcam_tf1.cli.show import show_figures
+from gradcam_tf1.cli.stopping import STOPPED, Stopper
 from gradcam_tf1.cli.targets import make_targets, target_options
 from gradcam_tf1.cli.terminal import Progress, Steps, say, warn
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import FIT_MODES
 from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
+from gradcam_tf1.reading import ON_ERROR
 from gradcam_tf1.results import Results
 
-_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume")
+_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout")
 
 
 @click.command(short_help="Explain pictures: overlays, heat maps, guided pictures.")
@@ -54,6 +56,8 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume")
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="That read and write; default: one per core.")
 @click.option("--resume", is_flag=True, help="Go on where an earlier run into this folder ended.")
+@click.option("--on-error", type=click.Choice(ON_ERROR), default="skip", show_default=True, help="Of one picture.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each batch.")
 @click.option("--show", is_flag=True, help="Open the figures when done; without a display only say where they are.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @click.pass_context
@@ -72,11 +76,14 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
         if not quiet:
             describe(net)
         _check_preset(net)
-        with Progress(quiet) as progress, Steps(quiet) as steps:
-            results = net.visualize_imgs(list(images), out_folder, progress=progress, steps=steps, **asked)
+        with Progress(quiet) as progress, Steps(quiet) as steps, Stopper() as stop:
+            results = net.visualize_imgs(list(images), out_folder, progress=progress, steps=steps, stop=stop, **asked)
     _report(results, quiet)
     if show:
         show_figures(results)
+    if not results.complete:
+        say(f"stopped: {len(results)} pictures are finished; the same command with --resume goes on", err=True)
+        ctx.exit(STOPPED)
     ctx.exit(1 if results.failed else 0)
 
 
