@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from typing import Dict, Iterable, Tuple
 
 import numpy as np
 from PIL import Image
 
+from gradcam_tf1.errors import ImageFileError
+from gradcam_tf1.sources import iter_pictures
 from gradcam_tf1.sources.crc32c import masked
 
 
@@ -56,10 +59,18 @@ def record(data: bytes) -> bytes:
     return length + struct.pack("<L", masked(length)) + data + struct.pack("<L", masked(data))
 
 
+def peak_of_listing(source, count: int) -> int:
+    """Bytes of memory at most in use while so many pictures are listed."""
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in iter_pictures(source)) == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def colours_of(pictures) -> Dict[str, Tuple[int, ...]]:
     """relative -> colour of the first pixel, or the reason why there is none."""
-    from gradcam_tf1.errors import ImageFileError
-
     found = {}
     for picture in pictures:
         try:

@@ -6,10 +6,9 @@ import io
 import os
 import subprocess
 import sys
-import tracemalloc
 
 import pytest
-from archive_files import colours_of, png_bytes
+from archive_files import colours_of, peak_of_listing, png_bytes
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources import iter_pictures
@@ -79,12 +78,7 @@ def test_the_same_path_again_has_its_place_in_its_name(photos):
 def test_memory_for_a_list_is_that_of_its_hashes(photos):
     def peak(count):
         source = write(photos, b"".join(b"%050d.png\n" % n for n in range(count)))
-        tracemalloc.start()
-        try:
-            assert sum(1 for _ in iter_pictures(source)) == count
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+        return peak_of_listing(source, count)
 
     peak(10)
     few, many = peak(5_000), peak(50_000)

@@ -27,7 +27,7 @@ NAME = st.builds(
 pytestmark = pytest.mark.filterwarnings("ignore:Duplicate name")
 NAMES = st.lists(NAME, min_size=1, max_size=12)
 PNG = png_bytes()
-PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def check(relatives):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.content import Missing, Whole
 from gradcam_tf1.sources.decode import MAX_PIXELS, decode
 from gradcam_tf1.sources.window import AUTOMATIC, Window
@@ -30,8 +31,11 @@ class Picture:
 
         Raises: ImageFileError with the reason, whatever is wrong with it.
         """
-        with self.content.open() as file:
-            return decode(file, self.source, max_pixels, window)
+        try:
+            with self.content.open() as file:
+                return decode(file, self.source, max_pixels, window)
+        except OSError as error:  # the disk, in the middle of an archive
+            raise ImageFileError(f"{self.source!r} cannot be read: {error.strerror or error}") from error
 
     @property
     def held(self) -> int:

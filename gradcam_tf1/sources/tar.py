@@ -53,7 +53,7 @@ def _parse(block: bytes) -> Optional[_Header]:
         prefix = _text(block[345:500])
         name = f"{prefix}/{name}" if prefix else name
     kind = block[156:157].replace(b"\0", b"0").replace(b"7", b"0")
-    return _Header(name, b"5" if kind == b"0" and name.endswith("/") else kind, size)
+    return _Header(name, kind, size)
 
 
 def _number(field: bytes) -> Optional[int]:
@@ -162,4 +162,6 @@ def _extended(header: _Header, further: Dict[str, str]) -> _Header:
     name, kind = further.get("path", header.name), header.kind
     if any(key.startswith("GNU.sparse") for key in further):
         name, kind = further.get("GNU.sparse.name", name), b"S"
+    if kind == b"0" and name.endswith("/"):  # as programs older than the standard marked folders
+        kind = b"5"
     return _Header(name, kind, int(size) if size.isdecimal() else header.size)

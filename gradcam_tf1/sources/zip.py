@@ -177,7 +177,7 @@ class ZipMember:
     def open(self) -> BinaryIO:
         """The unpacked bytes. Raises: ImageFileError where they are not what the directory says."""
         with open_regular(self.path, "an archive") as file:
-            file.seek(self.offset)
+            file.seek(min(self.offset, file.seek(0, io.SEEK_END)))
             local = file.read(_LOCAL.size)
             if len(local) < _LOCAL.size or local[:4] != b"PK\3\4":
                 raise ImageFileError(f"{self.source!r} is not where the archive's directory says")
