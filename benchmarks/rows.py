@@ -119,7 +119,7 @@ def vgg19_pixels() -> Iterator[Case]:
 
 @contextmanager
 def vgg19_perturbation() -> Iterator[Case]:
-    """VGG-19, 1 picture: Score-CAM of 64 of the 512 channels and Ablation-CAM of all, against as many forward passes."""
+    """VGG-19, 1 picture: Score-CAM of 64 of the 512 channels, Ablation-CAM of all, against as many forward passes."""
     with GradCamGraph(vgg19(), config=two_threads()) as net:
         fitted = [net.fit_image(picture) for picture in scenes(8)]
         options = {"fasterscorecam": {"channels": SOME_CHANNELS}}
