@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.arrays import ArrayPlacement, array_options, as_arrays, no_such_target
 from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine import Engine
@@ -42,6 +43,19 @@ class How:
 
 
 @dataclass(frozen=True)
+class _Inputs:
+    """What goes into the net: pixels as they are given, what makes a batch of them, and the way back of the maps.
+
+    readers: of targets that point into the input, see `asks.Context`.
+    """
+
+    pixels: np.ndarray
+    to_batch: Callable[[np.ndarray], np.ndarray]
+    placements: Sequence[Any]
+    readers: Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
 class Answerer:
     """A bound net that answers. preprocess, fit_image: those of its GradCamGraph."""
 
@@ -59,19 +73,44 @@ class Answerer:
         Args: targets: as `asks.make_asks` reads them. methods: names from METHODS. layers: what layer methods look at.
         Raises: OptionError, TargetError, GradientError, RunError.
         """
+        if self.binding.array_shape is not None:
+            raise OptionError(f"'{self.binding.input}' takes signals or volumes, not pictures; use explain_arrays")
+        pixels = stack_pixels(fitted)
+        readers: Dict[str, Callable[..., Any]] = {
+            "fit_mask": lambda n, mask: fit_mask(mask, fitted[n].placement),
+            "fit_point": lambda n, point: fit_point(point, fitted[n].placement),
+            "embed": self._embed,
+        }
+        inputs = _Inputs(pixels, self._to_batch, [item.placement for item in fitted], readers)
+        found = self._explain(inputs, targets, methods, layers, how)
+        return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[1:3]))
+
+    def answer_arrays(
+        self, arrays: Any, targets: Any, methods: List[str], layers: Tuple[LayerInfo, ...], how: How
+    ) -> Explanation:
+        """Explain signals or volumes as `arrays.as_arrays` takes them. The other arguments, Raises: as `answer`."""
+        values = as_arrays(arrays, self.binding)
+        dtype = np.dtype(self.binding.dtype)
+        placements = [ArrayPlacement(each.shape[:-1]) for each in values]
+        readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
+        inputs = _Inputs(values, lambda pixels: pixels.astype(dtype), placements, readers)
+        how = replace(how, options=array_options(methods, how.options))
+        return self._explain(inputs, targets, methods, layers, how)
+
+    def _explain(
+        self, given: _Inputs, targets: Any, methods: List[str], layers: Tuple[LayerInfo, ...], how: How
+    ) -> Explanation:
         check_options(how.options or {}, [METHODS[name] for name in methods])
         if how.fuse is not None:
             check_fusion(how.fuse, len(layers))
-        pixels = stack_pixels(fitted)
-        batch = self._to_batch(pixels)
-        asks = self._asks(batch, fitted, targets, how)
-        ways = {"pixels": pixels, "to_batch": self._to_batch, "options": how.options, "report": how.progress}
+        batch = given.to_batch(given.pixels)
+        asks = self._asks(batch, given, targets, how)
+        ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
         found = self._run(how)(batch, asks, methods, layers, **ways)
-        found["maps"] = in_rgb(found["maps"], self.preprocess, pixels.shape[1:3])
         if how.fuse is not None:
             fuse_layers(found, how.fuse)
         return Explanation(
-            placements=[item.placement for item in fitted],
+            placements=given.placements,
             layers=tuple(info.name for info in layers),
             abouts=tuple(ask.about for ask in asks),
             **found,
@@ -82,17 +121,10 @@ class Answerer:
         run = partial(run_with_views, self.engine, run) if how.aug_smooth else run
         return partial(run, eigen_smooth=True) if how.eigen_smooth else run
 
-    def _asks(self, batch: np.ndarray, fitted: Sequence[Fitted], targets: Any, how: How) -> List[Ask]:
-        context = Context(
-            self.engine.classes(batch),
-            self.labels,
-            how.score,
-            fit_mask=lambda n, mask: fit_mask(mask, fitted[n].placement),
-            fit_point=lambda n, point: fit_point(point, fitted[n].placement),
-            embed=self._embed,
-        )
-        asks = make_asks(targets, len(fitted), context)
-        rows = _rows(how.inputs or {}, len(fitted))
+    def _asks(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[Ask]:
+        context = Context(self.engine.classes(batch), self.labels, how.score, **given.readers)
+        asks = make_asks(targets, len(batch), context)
+        rows = _rows(how.inputs or {}, len(batch))
         return [replace(ask, inputs=rows) for ask in asks] if rows else asks
 
     def _embed(self, picture: Any) -> np.ndarray:

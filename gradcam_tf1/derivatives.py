@@ -74,6 +74,8 @@ def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:
     Raises: GradientError where no float tensor follows the input.
     """
     level = [graph.get_tensor_by_name(binding.input)]
+    if binding.array_shape is not None:  # bound to floats only
+        return level[0]
     seen = set(level[0].op.outputs)
     while level:
         for tensor in level:

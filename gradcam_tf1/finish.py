@@ -64,7 +64,7 @@ def _raw_maps(method: Any, fetched: Maps, layers: Tuple[LayerInfo, ...], options
 
 def _product(pixels: np.ndarray, cams: np.ndarray) -> np.ndarray:
     """[N, T, H, W, C] times the rectified [N, T, h, w] brought to H x W."""
-    return pixels * upsample(np.maximum(cams, 0), pixels.shape[2:4])[..., np.newaxis]
+    return pixels * upsample(np.maximum(cams, 0), pixels.shape[2:-1])[..., np.newaxis]
 
 
 def _on_host(method: HostMethod, fetched: Maps, layer: str, options: Mapping[str, Any]) -> np.ndarray:

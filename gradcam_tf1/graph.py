@@ -203,6 +203,32 @@ class GradCamGraph:
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
         return self._open().answer(fitted, targets, expand_methods(methods), self._layers(layers), how)
 
+    def explain_arrays(
+        self,
+        arrays: Any,
+        targets: Any = None,
+        methods: Union[str, Sequence[str]] = ("gradcam",),
+        layers: Any = None,
+        score: str = "logit",
+        options: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        noise: Optional[Noise] = None,
+        fuse: Optional[str] = None,
+        eigen_smooth: bool = False,
+        inputs: Optional[Mapping[str, Any]] = None,
+        progress: Optional[Callable[[Work], None]] = None,
+    ) -> Explanation:
+        """What `explain` says of pictures, of signals and volumes: the maps are placed on the axes of the array.
+
+        Args:
+            arrays: floats [N, L, C] or [N, D, H, W, C] as the net takes them: `preprocess` is not called. The axis of
+                a single channel may be left out.
+            The others: as `explain`. Methods and targets that need a picture are refused.
+
+        Raises: as `explain`; OptionError where the net takes pictures.
+        """
+        how = How(score, options, noise, fuse, False, eigen_smooth, inputs, progress)
+        return self._open().answer_arrays(arrays, targets, expand_methods(methods), self._layers(layers), how)
+
     def usable_methods(self, methods: Sequence[str], layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
         """Which of the methods work on this net, and for each of the others the reason why not."""
         usable, reasons = [], {}

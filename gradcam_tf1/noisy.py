@@ -29,7 +29,7 @@ def run_with_noise(
     answer = engine.run(batch, asks, (), layers)
     spreads: Dict[MapKey, Spread] = {}
     found: Dict[str, Any] = {}
-    for copy in noise.copies(pictures):
+    for copy in noise.copies(pictures, pictures.ndim - 1):
         found = engine.run(batch, settled, methods, layers, floats=copy, **how)
         for key, maps in found["maps"].items():
             spreads.setdefault(key, Spread()).add(maps)

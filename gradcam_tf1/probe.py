@@ -80,7 +80,7 @@ class Probe:
         Raises: GradientError for a layer of tokens.
         """
         tensor = self._symbols.layer_tensor(layer)
-        if tensor.shape.rank == 3:
+        if tensor.shape.rank == 3 and not self._symbols.takes_signals():
             raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
         values = features if layer.channels_last else np.moveaxis(features, -1, 1)
         # the picture is fed too, in case a way round the layer leads to the logits

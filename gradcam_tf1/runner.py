@@ -91,6 +91,8 @@ class Runner:
     def _pictures(self, batch: np.ndarray, has_batch_axis: bool) -> np.ndarray:
         """In the layout that the net takes."""
         batch = self._fill(batch)
+        if self._binding.array_shape is not None:
+            return batch[..., 0] if self._input.shape.rank == 2 else batch
         if not self._binding.input_channels_last:
             batch = np.transpose(batch, (0, 3, 1, 2))
         return batch if has_batch_axis else batch[0]

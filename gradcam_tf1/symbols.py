@@ -152,14 +152,15 @@ class Symbols:
     def _as_map(self, tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
         """A layer's tensor, or its gradient, as float32 [N, h, w, K]."""
         whole = self.layer_tensor(layer).shape
-        if whole.rank != 3 or self._of_signals():
+        if whole.rank != 3 or self.takes_signals():
             return _channels_last(tensor, layer)
         tensor.set_shape(whole)  # a gradient does not always know it
         return self._reshape(tf.cast(tensor, tf.float32))
 
-    def _of_signals(self) -> bool:
-        """Whether the net takes signals [N, length, C]: their layers have one axis of positions, and are no tokens."""
-        return self._binding.has_batch_axis and self._graph.get_tensor_by_name(self._binding.input).shape.rank == 3
+    def takes_signals(self) -> bool:
+        """Whether the net takes signals [N, L, C] or [N, L]: their layers of rank 3 hold no tokens."""
+        rank = self._graph.get_tensor_by_name(self._binding.input).shape.rank
+        return self._binding.has_batch_axis and rank in (2, 3)
 
     def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""
@@ -193,6 +194,9 @@ class Symbols:
         return self._once("pictures", lambda: self._as_pictures(self.pixel_tensor()))
 
     def _as_pictures(self, tensor: tf.Tensor) -> tf.Tensor:
+        if self._binding.array_shape is not None:
+            values = tf.cast(tensor, tf.float32)
+            return values[..., tf.newaxis] if tensor.shape.rank == 2 else values
         if tensor.shape.rank == 3:
             tensor = tensor[tf.newaxis]
         tensor = tf.cast(tensor, tf.float32)

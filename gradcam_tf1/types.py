@@ -74,7 +74,8 @@ class Binding:
 
     input: tensor that takes the pictures. dtype: its numpy dtype name ("float32", "uint8").
     input_channels_last, has_batch_axis: its layout; [N,H,W,C] unless these say otherwise.
-    image_size: (height, width), None for each free side. channels: 1, 3 or 4.
+    array_shape: of an input of signals [N, L, C] (C = 1 where it is [N, L]) or volumes [N, D, H, W, C]; None: pictures.
+    image_size: (height, width), None for each free side. channels: 1, 3 or 4; of arrays any.
     batch_size: number of pictures a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
     probabilities: the softmax/sigmoid output where there is one.
@@ -101,6 +102,7 @@ class Binding:
     classes: Optional[int] = None
     background: bool = False
     preprocessing: Optional[str] = None
+    array_shape: Optional[Shape] = None
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 
@@ -175,7 +177,8 @@ class Explanation:
     maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, or
     [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order where C is 3).
     statuses: the same keys, [N][T] records.
-    placements: N geometry.Placement, how each original picture was fitted to the input.
+    placements: N geometry.Placement, how each original picture was fitted to the input, or arrays.ArrayPlacement.
+    Of signals and volumes [L] or [D, H, W] stand where [H, W] does.
     layers: the layer tensors asked for, in order.
     """
 

@@ -228,9 +228,10 @@ def test_report_is_json_with_the_promised_keys(graph):
     binding = bind(graph, requested=KeyTensors(feed={"scale": np.ones(8)}))
     report = json.loads(json.dumps(binding_report(binding)))
     keys = "input logits probabilities layer layers feeds image_size classes warnings dtype channels batch_size"
-    assert set(report) == {*keys.split(), "background", "preprocessing", "reasons"}
+    assert set(report) == {*keys.split(), "array_shape", "background", "preprocessing", "reasons"}
     assert report["feeds"] == {"keep_prob:0": 1.0, "scale:0": [1.0] * 8}
     assert report["image_size"] == [16, 16]
+    assert report["array_shape"] is None
     assert report["layers"][-2:] == [
         {"name": "conv2/Conv2D:0", "shape": [None, 16, 16, 8], "op": "Conv2D", "count": None},
         {"name": "conv2/Relu:0", "shape": [None, 16, 16, 8], "op": "Relu", "count": -1},

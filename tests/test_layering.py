@@ -49,7 +49,7 @@ LAYERS = (
     {"settings", "methods", "asks", "importing", "loaders", "binding", "nets", "per_picture"},
     {"drawing", "reading", "asking", "fusion"},
     {"derivatives"},
-    {"symbols", "runner", "batches", "writing", "finish", "figures"},
+    {"symbols", "runner", "batches", "arrays", "writing", "finish", "figures"},
     {"probe", "overlap"},
     {"iterate"},
     {"engine", "explaining"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
@@ -45,17 +46,17 @@ def bind(
     walk.dead = dead_tensors(walk, switches)
     source, head, why_input = _ends(walk, requested, declared_inputs, declared_outputs)
     pictures, logits = source.tensor, head.scores
-    features = Features(walk, pictures, logits)
+    features = features_of(walk, pictures, logits)
     layers = tuple(features.infos())
     layer = choose_layer(walk, features, layers, requested.layer, pictures, logits)
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, layer.name] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
-    facts = _picture_facts(walk, pictures)
-    why_size = _size_from_head(features, facts)
-    preset, why_preset = preprocessing(walk, pictures, features.path, facts["channels"])
-    batch = baked_batch(walk, features.path, features.maps, pictures, facts["has_batch_axis"]) or fed_batch_size(feeds)
-    classes = _classes(walk, logits, facts["has_batch_axis"])
+    facts = _picture_facts(walk, pictures) if array_rank(walk, pictures) is None else array_facts(walk, pictures)
+    one_picture = not facts.get("has_batch_axis", True)
+    why_size, preset, why_preset = _values(walk, features, facts)
+    batch = baked_batch(walk, features.path, features.maps, pictures, not one_picture) or fed_batch_size(feeds)
+    classes = _classes(walk, logits, not one_picture)
     return Binding(
         input=pictures,
         logits=logits,
@@ -84,7 +85,7 @@ def _ends(
     walk: Walk, requested: KeyTensors, declared_inputs: Sequence[str], declared_outputs: Sequence[str]
 ) -> Tuple[Source, Head, str]:
     """The picture input and the class scores, and why this input."""
-    sources = image_sources(walk) if requested.input is None else [requested_input(walk, requested.input)]
+    sources = _sources(walk, requested)
     if not sources:
         raise BindingError(nothing_takes_pictures(walk))
     if requested.logits is not None:
@@ -92,7 +93,27 @@ def _ends(
     else:
         head = choose_logits(walk, sources, declared_outputs)
     source, why = choose_input(walk, sources, declared_inputs, head.scores)
+    if array_rank(walk, source.tensor) is not None:
+        why = "the only floats that reach a convolution, in the shape of signals or volumes"
     return source, head, "named by the user" if requested.input is not None else why
+
+
+def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:
+    if requested.input is None:
+        array = only_array(walk)
+        return image_sources(walk) if array is None else [array]
+    name = find_tensor(walk.graph, requested.input).name
+    return [requested_input(walk, requested.input) if array_rank(walk, name) is None else Source(name)]
+
+
+def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
+    """What the dense head says of the size, the preset that the graph shows, and why."""
+    if "array_shape" in facts:
+        return "", None, "signals and volumes go in as they are given"
+    return (
+        _size_from_head(features, facts),
+        *preprocessing(walk, features.start, features.path, facts["channels"]),
+    )
 
 
 def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:

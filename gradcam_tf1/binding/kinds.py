@@ -6,6 +6,7 @@ import re
 
 CONVOLUTIONS = {
     "Conv2D",
+    "Conv3D",
     "DepthwiseConv2dNative",
     "Conv2DBackpropInput",
     "FusedPadConv2D",
@@ -15,7 +16,7 @@ CONVOLUTIONS = {
     "QuantizedConv2D",
 }
 DENSE = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMul", "_FusedMatMul", "QuantizedMatMul"}
-WEIGHTED = CONVOLUTIONS | DENSE | {"Conv3D", "Einsum", "BlockLSTM", "BlockLSTMV2", "LSTMBlockCell", "CudnnRNN"}
+WEIGHTED = CONVOLUTIONS | DENSE | {"Einsum", "BlockLSTM", "BlockLSTMV2", "LSTMBlockCell", "CudnnRNN"}
 
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 PIPELINE_ENDS = re.compile(r"(OneShot)?IteratorGetNext(Sync)?$|(Queue|FIFOQueue)Dequeue|OptionalGetValue$|Unstage$")

@@ -45,25 +45,44 @@ class Block:
 
 
 class Features:
-    """All feature maps on the path from one input to one logits tensor."""
+    """All feature maps on the path from one input to one logits tensor.
+
+    ranks: axes of a feature map, starts: of what an op puts out that one can begin with, None where unknown.
+    """
+
+    ranks: Tuple[Optional[int], ...] = (4, None)
+    starts: Tuple[Optional[int], ...] = (4, None)
+    forwarding = FORWARDING
+    # what a person may name as a layer
+    nameable: Tuple[Optional[int], ...] = (3, 4, None)
+    kind = "a float map [N, h, w, K] or [N, K, h, w], or tokens [N, tokens, K]"
 
     def __init__(self, walk: Walk, start: str, logits: str) -> None:
         self.walk, self.start = walk, start
         self.path = walk.path(start, logits)
-        self.channels_last = layouts(walk, self.path, start)
-        self.maps = maps_on(walk, self.path, start, self.channels_last)
+        self.channels_last = self._layouts()
+        self.maps = self._maps()
         layers = [op for op in walk.makers(self.path) if op.type in WEIGHTED]
         self._before_layers = walk.upstream([i for op in layers for i in walk.inputs[op.name] if i in self.path])
         self._absorbed: Set[str] = set()
-        blocks = [block for op in walk.makers(self.path) for block in self._block_at(op)]
+        blocks = self._blocks()
         features = [block for block in blocks if not self._scores_only(block)]
         self.blocks = self._in_order(features or [b for b in blocks if b.start.type in CONVOLUTIONS])
 
+    def _layouts(self) -> Dict[str, bool]:
+        return layouts(self.walk, self.path, self.start)
+
+    def _maps(self) -> Set[str]:
+        return maps_on(self.walk, self.path, self.start, self.channels_last)
+
     # blocks
+
+    def _blocks(self) -> List[Block]:
+        return [block for op in self.walk.makers(self.path) for block in self._block_at(op)]
 
     def _block_at(self, op: Op) -> List[Block]:
         out = self.walk.outputs[op.name][0]
-        if out not in self.maps or out in self._absorbed or self.walk.rank(out) not in (4, None):
+        if out not in self.maps or out in self._absorbed or self.walk.rank(out) not in self.starts:
             return []
         if op.type in CONVOLUTIONS:
             return [] if self._is_half_of_separable(op) else [self._block(op, out)]
@@ -98,7 +117,7 @@ class Features:
             self._absorbed.add(here)
             normalised = normalised or kind == "norm"
             settled = normalised and (kind == "bias" or self.walk.maker[here].type == "Merge")
-            if settled or kind in ("norm", "clip", "activation"):
+            if settled or kind in ("norm", "clip", "activation") or self.walk.rank(end) not in self.ranks:
                 end = here
         return Block(start, end, kind in ("clip", "activation"), normalised)
 
@@ -112,7 +131,7 @@ class Features:
         if op.type == "BatchToSpaceND":
             return out, "norm"  # the rest of a dilated convolution
         others = [i for i in self.walk.inputs[op.name] if i != end and i in self.path]
-        if op.type in FORWARDING or (op.type in CONDITIONS and not others):
+        if op.type in self.forwarding or (op.type in CONDITIONS and not others):
             return out, "forward"
         if op.type not in AFFINE | CLIPS or others or self.walk.inputs[op.name].count(end) > 1:
             return None
@@ -186,7 +205,7 @@ class Features:
         found: List[LayerInfo] = []
         for block in self.blocks:
             raw = self.walk.outputs[block.start.name][0]
-            if raw != block.end and block.start.type in CONVOLUTIONS:
+            if raw != block.end and block.start.type in CONVOLUTIONS and self.walk.rank(raw) in self.ranks:
                 found.append(self.info(raw, counted=False))
             found.append(self.info(block.end))
         return found

@@ -19,6 +19,7 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
         "layers": _layer_rows(binding.layers),
         "feeds": {name: _plain(value) for name, value in binding.feeds.items()},
         "image_size": list(binding.image_size),
+        "array_shape": None if binding.array_shape is None else list(binding.array_shape),
         "classes": binding.classes,
         "warnings": list(binding.warnings),
         "dtype": binding.dtype,

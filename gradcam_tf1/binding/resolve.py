@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Optional, Sequence
 
+from gradcam_tf1.binding.arrays import features_of
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
@@ -29,7 +30,7 @@ def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
             return layer
     walk = Walk(graph)
     walk.dead = dead_tensors(walk, switch_values(walk, binding.feeds))
-    return _named(Features(walk, binding.input, binding.logits), tensor, binding.input, binding.logits)
+    return _named(features_of(walk, binding.input, binding.logits), tensor, binding.input, binding.logits)
 
 
 def choose_layer(
@@ -73,10 +74,9 @@ def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) ->
             f"'{tensor.name}' does not lie on the way from '{pictures}' to '{logits}'; "
             f"the last feature maps there: {near}"
         )
-    if tensor.shape.rank not in (3, 4, None) or not tensor.dtype.is_floating:
+    if tensor.shape.rank not in features.nameable or not tensor.dtype.is_floating:
         raise BindingError(
-            f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; "
-            "a layer is a float map [N, h, w, K] or [N, K, h, w], or tokens [N, tokens, K]"
+            f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; a layer is {features.kind}"
         )
     return features.info(tensor.name)
 
@@ -87,7 +87,7 @@ def why_layer(features: Features, layer: LayerInfo, spec: Any) -> str:
         return "named by the user"
     block = features.blocks[-1]
     start = features.walk.outputs[block.start.name][0]
-    if start == layer.name:
+    if start == layer.name or not (block.activated or block.normalised):
         return f"the last feature map with more than one position, out of {block.start.type} '{block.start.name}'"
     after = "activation" if block.activated else "batch norm"
     return (

@@ -20,7 +20,8 @@ def describe(net: Any, layers: bool = False) -> None:
     _found("feeds", ", ".join(f"{name} = {value}" for name, value in binding.feeds.items()) or "none")
     _found("size", _size(binding))
     _found("classes", _classes(binding))
-    _found("pixels", getattr(preset, "description", preset) or "not known: say it with --preset")
+    if binding.array_shape is None:
+        _found("pixels", getattr(preset, "description", preset) or "not known: say it with --preset")
     if layers:
         _list_layers(binding.layers)
     for warning in (*net.model.notes, *binding.warnings, *_label_note(net)):
@@ -49,8 +50,12 @@ def shape_text(shape: Sequence[int | None]) -> str:
 
 
 def _size(binding: Binding) -> str:
-    height, width = (("any" if side is None else str(side)) for side in binding.image_size)
     batch = "" if binding.batch_size is None else f", {binding.batch_size} at a time"
+    if binding.array_shape is not None:
+        kind = "a signal" if len(binding.array_shape) == 3 else "a volume"
+        sides = " x ".join("any" if side is None else str(side) for side in binding.array_shape[1:])
+        return f"{kind} of {sides}, {binding.dtype}{batch}; for explain_arrays in Python"
+    height, width = (("any" if side is None else str(side)) for side in binding.image_size)
     return f"{height} x {width} x {binding.channels}, {binding.dtype}{batch}"
 
 

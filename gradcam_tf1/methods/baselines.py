@@ -17,15 +17,15 @@ _BLUR = 0.05
 def _out_of_focus(pixels: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter  # imported late: it takes a while
 
-    sigma = _BLUR * max(pixels.shape)
-    return gaussian_filter(pixels, [sigma, sigma, 0], mode="nearest")
+    sigma = _BLUR * max(pixels.shape[:-1])
+    return gaussian_filter(pixels, [sigma] * (pixels.ndim - 1) + [0], mode="nearest")
 
 
 # name -> (pixels float32 [H, W, 3], RGB 0..255, seed) -> the same
 _PICTURES: Dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "black": lambda pixels, _seed: np.zeros_like(pixels),
     "white": lambda pixels, _seed: np.full_like(pixels, 255),
-    "mean": lambda pixels, _seed: np.broadcast_to(pixels.mean(axis=(0, 1)), pixels.shape),
+    "mean": lambda pixels, _seed: np.broadcast_to(pixels.mean(axis=tuple(range(pixels.ndim - 1))), pixels.shape),
     "blur": lambda pixels, _seed: _out_of_focus(pixels),
     "random": lambda pixels, seed: np.random.RandomState(seed).uniform(0, 255, pixels.shape),
 }

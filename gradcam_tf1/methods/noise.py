@@ -36,13 +36,13 @@ class Noise:
         if self.samples < 1 or self.level < 0:
             raise OptionError(f"samples={self.samples}, level={self.level}: at least one sample, no level below 0")
 
-    def copies(self, pictures: np.ndarray) -> Iterator[np.ndarray]:
-        """One noisy copy of all pictures after the other: float32 [..., H, W, C] each."""
+    def copies(self, pictures: np.ndarray, sides: int = 3) -> Iterator[np.ndarray]:
+        """One noisy copy of all pictures after the other: float32 [..., H, W, C] each. sides: axes of one of them."""
         random = np.random.RandomState(self.seed)
-        axes = (-3, -2, -1)
+        axes = tuple(range(-sides, 0))
         spread = pictures.max(axis=axes, keepdims=True) - pictures.min(axis=axes, keepdims=True)
         for _ in range(self.samples):
-            yield (pictures + self.level * spread * random.standard_normal(pictures.shape[-3:])).astype(np.float32)
+            yield (pictures + self.level * spread * random.standard_normal(pictures.shape[-sides:])).astype(np.float32)
 
 
 class Spread:
@@ -71,7 +71,7 @@ class Spread:
 def smooth_gradient(probe: Any, noise: Noise) -> np.ndarray:
     """The vanilla gradient dy/dx of every target under noise: float32 [T, H, W, C]."""
     spreads = [Spread() for _ in range(probe.targets)]
-    for inputs in in_chunks(noise.copies(probe.image), probe.chunk):
+    for inputs in in_chunks(noise.copies(probe.image, probe.image.ndim), probe.chunk):
         for target, spread in enumerate(spreads):
             for grad in probe.pixel_grads(GRADIENT, inputs, target):
                 spread.add(grad)

@@ -43,7 +43,7 @@ def integrated_gradients(
     totals = np.zeros((probe.targets, *way.shape))
     for first in range(0, steps, probe.chunk):
         part = slice(first, first + probe.chunk)
-        inputs = (start + shares[part, np.newaxis, np.newaxis, np.newaxis] * way).astype(np.float32)
+        inputs = (start + np.multiply.outer(shares[part], way)).astype(np.float32)
         for target in range(probe.targets):
             totals[target] += np.tensordot(weights[part], probe.pixel_grads(GRADIENT, inputs, target), axes=1)
     return noted(probe, way * totals, start, _named(baseline))
@@ -94,7 +94,7 @@ def _blurred_pairs(image: np.ndarray, max_sigma: float, steps: int, border: str)
 def _blurred(image: np.ndarray, sigma: float, border: str) -> np.ndarray:
     from scipy.ndimage import gaussian_filter  # imported late: it takes a while
 
-    return gaussian_filter(image.astype(np.float64), [sigma, sigma, 0], mode=border)
+    return gaussian_filter(image.astype(np.float64), [sigma] * (image.ndim - 1) + [0], mode=border)
 
 
 def guided_ig(

@@ -32,7 +32,7 @@ def smoothgradcampp(probe: Any, layer: Any, *, samples: int = 16, level: float =
 def _mean_powers(probe: Any, layer: Any, noise: Noise, target: int) -> np.ndarray:
     """Means of g, g^2 and g^3 over the copies: float64 [3, h, w, K]."""
     sums: Any = 0.0
-    for inputs in in_chunks(noise.copies(probe.image), probe.chunk):
+    for inputs in in_chunks(noise.copies(probe.image, probe.image.ndim), probe.chunk):
         grads = probe.layer_grads(layer, inputs, target)[1].astype(np.float64)
         sums = sums + np.stack([(grads**power).sum(axis=0) for power in (1, 2, 3)])
     return sums / noise.samples
