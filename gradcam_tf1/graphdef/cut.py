@@ -27,7 +27,7 @@ def cut_files_and_code(graph_def: Any) -> Optional[str]:
     for node in kept:
         gone.discard(node.name)
         _replace_by_placeholders(graph_def, node, users[node.name])
-    remove(graph_def, gone)
+    remove(graph_def, gone, bridge=True)
     if not replaced:
         return f"ops that touch files or run code left out: {', '.join(sorted({node.op for node in cut}))}"
     return f"ops that touch files or run code are not run, placeholders stand in their place: {', '.join(replaced[:5])}"

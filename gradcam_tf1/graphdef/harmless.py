@@ -21,7 +21,7 @@ _OUTSIDE = frozenset(
     ReaderNumRecordsProduced ReaderNumWorkUnitsCompleted ReaderRead ReaderReadUpTo ReaderReset ReaderRestoreState
     ReaderSerializeState RegisterDataset RegisterDatasetV2 RemoteFusedGraphExecute SnapshotChunkDataset SnapshotDataset
     SnapshotDatasetReader SnapshotDatasetV2 SnapshotNestedDatasetReader StatelessPyFunc XlaCustomCall XlaCustomCallV2
-    XlaLaunchV2 Skipgram
+    XlaLaunchV2 Skipgram SleepDataset ExperimentalSleepDataset
     """,
     )
 )

@@ -67,9 +67,14 @@ def dependants(graph_def: Any, names: Iterable[str]) -> Set[str]:
     return spread(names, lambda name: [node.name for node in users.get(name, ())])
 
 
-def remove(graph_def: Any, names: Set[str]) -> None:
-    """Take these nodes out, in place, and the control edges to them; a no-op left without any input goes too."""
+def remove(graph_def: Any, names: Set[str], bridge: bool = False) -> None:
+    """Take these nodes out, in place, and the control edges to them; a no-op left without any input goes too.
+
+    bridge: a node left without any input waits for what the nodes taken out had waited for: in a loop, that is what
+    says that it belongs there.
+    """
     gone = set(names)
+    sources = {node.name: [edge.node for edge in edges(node)] for node in graph_def.node if node.name in gone}
     while names:
         emptied = set()
         for node in graph_def.node:
@@ -80,6 +85,9 @@ def remove(graph_def: Any, names: Set[str]) -> None:
                 continue
             if not kept and node.op == "NoOp":
                 emptied.add(node.name)
+            elif not kept and bridge:
+                before = spread([text[1:] for text in node.input], lambda name: sources.get(name, ()))
+                kept = [f"^{name}" for name in sorted(before - gone)]
             del node.input[:]
             node.input.extend(kept)
         gone |= emptied

@@ -112,4 +112,5 @@ _KEYS_OF_KERAS_3: Dict[str, Callable[[Any, List[str]], Dict[str, Any]]] = {
     "inbound_nodes": lambda value, _: {"inbound_nodes": _inbound_nodes(value)},
     "input_layers": lambda value, _: {"input_layers": _tensors(value)},
     "output_layers": lambda value, _: {"output_layers": _tensors(value)},
+    "node_def": lambda value, _: {"node_def": value},  # a message of TensorFlow, with words of its own
 }

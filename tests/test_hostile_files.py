@@ -1,0 +1,319 @@
+"""Keras files, SavedModels, HDF5 files and checkpoint indexes of strangers; and what --trust-model changes."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import h5py
+import numpy as np
+import pytest
+from loader_nets import IMAGES, logits_of, net_session, save_checkpoint
+
+from gradcam_tf1 import hdf5
+from gradcam_tf1 import tf_runtime as runtime
+from gradcam_tf1.errors import ModelFileError, WeightsError
+from gradcam_tf1.graphdef.index_file import _entries, check_index
+from gradcam_tf1.hdf5 import find_damage
+from gradcam_tf1.loaders import load
+from gradcam_tf1.loaders.keras_classes import REFUSED, is_harmless
+from gradcam_tf1.nets.vgg_weights import read_weights
+from gradcam_tf1.tf_runtime import tf
+
+# Keras
+
+
+def keras_file(path, layer=None):
+    """conv, an optional layer, pooling, dense, as Keras saves it; what Keras predicts."""
+    keras = runtime.keras()
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph).as_default():
+        conv = keras.layers.Conv2D(4, 3, name="conv", input_shape=(12, 10, 3))
+        stack = [conv, *([layer(keras.layers)] if layer else []), keras.layers.GlobalAveragePooling2D(name="pool")]
+        model = keras.models.Sequential([*stack, keras.layers.Dense(3, name="dense")])
+        wanted = model.predict(IMAGES)
+        model.save(str(path))
+    return wanted
+
+
+def activation(layers):
+    return layers.Activation("relu", name="act")
+
+
+def change_layer(path, index, **entry):
+    with h5py.File(str(path), "a") as file:
+        text = file.attrs["model_config"]
+        config = json.loads(text.decode() if isinstance(text, bytes) else text)
+        layers = config["config"]["layers"]
+        named = next(layer for layer in layers if layer["config"].get("name") == index)
+        named.update(entry)
+        file.attrs["model_config"] = json.dumps(config).encode()
+
+
+def test_every_layer_of_this_keras_was_judged():
+    keras = runtime.keras()
+    names = [name for name in dir(keras.layers) if isinstance(getattr(keras.layers, name), type)]
+    assert len(names) > 80
+    abstract = {"Layer", "Wrapper", "AbstractRNNCell"}
+    assert [name for name in names if not is_harmless(name) and name not in REFUSED and name not in abstract] == []
+    assert not [name for name in REFUSED if is_harmless(name)]
+
+
+def test_a_lambda_is_run_on_trust_only(tmp_path):
+    path = tmp_path / "net.h5"
+    canary = str(tmp_path / "canary")
+    # the code makes a file wherever it is run
+    wanted = keras_file(
+        path, lambda layers: layers.Lambda(lambda x: [open(canary, "w").close(), x * 2][1], name="double")
+    )
+    (tmp_path / "canary").unlink()
+    with pytest.raises(ModelFileError, match="layer 'double' is a Lambda, that is program code .*--trust-model"):
+        load(path)
+    assert not (tmp_path / "canary").exists()
+    model = load(path, trust_model=True)
+    assert (tmp_path / "canary").exists()
+    np.testing.assert_allclose(logits_of(model, IMAGES, model.inputs[0], model.outputs[0]), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["TFOpLambda", "SlicingOpLambda"])
+def test_functions_by_name_are_not_called(name, tmp_path):
+    """Keras would look up any function of TensorFlow, gfile.rmtree too."""
+    path, victim = tmp_path / "net.h5", tmp_path / "victim"
+    victim.mkdir()
+    keras_file(path, activation)
+    config = {"name": "act", "function": "io.gfile.rmtree"}
+    change_layer(path, "act", class_name=name, config=config, inbound_nodes=[["conv", 0, 0, {"path": str(victim)}]])
+    with pytest.raises(ModelFileError, match=f"layer 'act' is a {name}, that is a call of any function"):
+        load(path)
+    inner = {"class_name": name, "config": config}
+    change_layer(path, "act", class_name="TimeDistributed", config={"name": "act", "layer": inner})
+    with pytest.raises(ModelFileError, match=f"layer 'act' is a {name}"):
+        load(path)
+    assert victim.is_dir()
+
+
+def op_layer(path, **node):
+    keras_file(path, activation)
+    config = {"name": "act", "trainable": False, "dtype": "float32", "node_def": node, "constants": {}}
+    change_layer(path, "act", class_name="TensorFlowOpLayer", config=config)
+
+
+def test_single_ops_that_touch_files(tmp_path):
+    op_layer(tmp_path / "net.h5", name="act", op="ReadFile", input=["conv"])
+    with pytest.raises(ModelFileError, match="layer 'act' is the op ReadFile, which touches files or runs code"):
+        load(tmp_path / "net.h5")
+
+
+def test_single_ops_of_absurd_size(tmp_path):
+    shape = {"dim": [{"size": str(2**40)}]}
+    value = {"tensor": {"dtype": "DT_FLOAT", "tensorShape": shape, "floatVal": [1.0]}}
+    op_layer(tmp_path / "net.h5", name="act", op="Const", attr={"value": value, "dtype": {"type": "DT_FLOAT"}})
+    with pytest.raises(ModelFileError, match="more than the 2 GB"):
+        load(tmp_path / "net.h5")
+
+
+def test_single_ops_that_cannot_be_read(tmp_path):
+    op_layer(tmp_path / "net.h5", nonsense=3)
+    with pytest.raises(ModelFileError, match="layer 'act' is a single op, and not one that can be read"):
+        load(tmp_path / "net.h5")
+
+
+def test_a_class_that_nobody_has_judged(tmp_path, monkeypatch):
+    keras_file(tmp_path / "net.h5", activation)
+    monkeypatch.setattr(runtime.keras().layers, "Novelty", runtime.keras().layers.ReLU, raising=False)
+    change_layer(tmp_path / "net.h5", "act", class_name="Novelty")
+    with pytest.raises(ModelFileError, match="the class 'Novelty' of layer 'act' is not known to be harmless"):
+        load(tmp_path / "net.h5")
+
+
+# HDF5
+
+
+def test_files_that_name_other_files(tmp_path):
+    with h5py.File(str(tmp_path / "other.h5"), "w") as file:
+        file["secret"] = [1.0]
+    with h5py.File(str(tmp_path / "link.h5"), "w") as file:
+        file.create_group("group")["x"] = h5py.ExternalLink("other.h5", "secret")
+    (tmp_path / "raw").write_bytes(b"secret  " * 4)
+    with h5py.File(str(tmp_path / "raw.h5"), "w") as file:
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        properties.set_external(str(tmp_path / "raw").encode(), 0, 32)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(file.id, b"weights", h5py.h5t.NATIVE_DOUBLE, space, properties)
+    assert "it has a link to another file, 'x'" in find_damage(str(tmp_path / "link.h5"))
+    assert "the data of 'weights' lie in another file" in find_damage(str(tmp_path / "raw.h5"))
+    assert find_damage(str(tmp_path / "other.h5")) is None
+    with pytest.raises(WeightsError, match=r"link\.h5 is damaged: .*another file"):
+        read_weights(str(tmp_path / "link.h5"), 11)
+
+
+def test_a_crash_and_a_hang_of_hdf5_stay_outside(tmp_path, monkeypatch):
+    keras_file(tmp_path / "net.h5")
+    monkeypatch.setattr(hdf5, "_PROBE", "import os; os.abort()")
+    with pytest.raises(ModelFileError, match=r"net\.h5 is damaged: HDF5 crashes on it \(signal 6\)"):
+        load(tmp_path / "net.h5")
+    monkeypatch.setattr(hdf5, "_PROBE", "import time; time.sleep(60)")
+    monkeypatch.setattr(hdf5, "_SECONDS", 0.2)
+    with pytest.raises(ModelFileError, match=r"HDF5 does not come to an end with it in 0 s"):
+        load(tmp_path / "net.h5")
+
+
+# SavedModels of TensorFlow 2
+
+
+def save_with_initialiser(folder, write):
+    """A SavedModel with a table whose initialiser, run by whoever loads it, may write a file."""
+    import tensorflow as tensorflow2
+    from tensorflow.python.trackable import resource
+
+    class Table(resource.TrackableResource):
+        def _create_resource(self):
+            return tensorflow2.raw_ops.MutableHashTableV2(key_dtype=tensorflow2.string, value_dtype=tensorflow2.float32)
+
+        def _initialize(self):
+            if write:
+                tensorflow2.io.write_file(write, "x")
+
+    module = tensorflow2.Module()
+    module.table = Table()
+    module.kernel = tensorflow2.Variable(np.float32(np.arange(12).reshape(3, 4)))
+
+    @tensorflow2.function(input_signature=[tensorflow2.TensorSpec([None, 3], tensorflow2.float32, name="images")])
+    def serve(images):
+        with tensorflow2.control_dependencies([module.table.resource_handle]):
+            return {"logits": tensorflow2.nn.relu(tensorflow2.matmul(images, module.kernel))}
+
+    module.serve = serve
+    tensorflow2.saved_model.save(module, str(folder), signatures={"serving_default": serve})
+
+
+def test_code_that_a_saved_model_runs_while_it_is_loaded(tmp_path):
+    if not runtime.IS_TF2:
+        pytest.skip("flattened on TensorFlow 2 only")
+    canary = tmp_path / "canary"
+    save_with_initialiser(tmp_path / "bad", str(canary))
+    if canary.exists():
+        canary.unlink()
+    with pytest.raises(ModelFileError, match=r"the op WriteFile \(node .*--trust-model"):
+        load(tmp_path / "bad")
+    assert not canary.exists()
+    load(tmp_path / "bad", trust_model=True)
+    assert canary.exists()
+
+
+def test_a_circular_saved_model(tmp_path):
+    if not runtime.IS_TF2:
+        pytest.skip("flattened on TensorFlow 2 only")
+    save_with_initialiser(tmp_path, None)
+    saved = runtime.saved_model_message().FromString((tmp_path / "saved_model.pb").read_bytes())
+    body = saved.meta_graphs[0].graph_def.library.function[0]
+    for node in body.node_def:
+        node.input.insert(0, f"{body.node_def[-1].name}:output:0")
+    (tmp_path / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(ModelFileError, match="is circular"):
+        load(tmp_path)
+
+
+# checkpoint indexes
+
+
+def crc32c(data):
+    total = 0xFFFFFFFF
+    for byte in data:
+        total ^= byte
+        for _ in range(8):
+            total = (total >> 1) ^ (0x82F63B78 if total & 1 else 0)
+    total ^= 0xFFFFFFFF
+    return (((total >> 15) | (total << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def varint(number):
+    digits = b""
+    while number >= 128:
+        digits += bytes([number & 127 | 128])
+        number >>= 7
+    return digits + bytes([number])
+
+
+def block(items):
+    body = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in items)
+    body += struct.pack("<II", 0, 1)
+    return body + b"\0" + struct.pack("<I", crc32c(body + b"\0"))
+
+
+def table(items):
+    """The bytes of an index with right checksums, as somebody with intent would make it."""
+    data, empty = block(items), block([])
+    index = block([(items[-1][0] + b"\xff", varint(0) + varint(len(data) - 5))])
+    places = [len(data), len(empty) - 5, len(data) + len(empty), len(index) - 5]
+    return data + empty + index + b"".join(map(varint, places)).ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    with net_session() as session:
+        prefix = save_checkpoint(session, tmp_path_factory.mktemp("checkpoint"))
+    with open(prefix + ".index", "rb") as file:
+        return prefix, file.read()
+
+
+def test_the_index_is_read_as_tensorflow_reads_it(checkpoint):
+    prefix, data = checkpoint
+    with open(prefix + ".index", "wb") as file:
+        file.write(table(list(_entries(data))))
+    shapes = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+    message = runtime.bundle_entry_message()
+    found = {
+        key.decode(): [dim.size for dim in message.FromString(value).shape.dim] for key, value in _entries(data) if key
+    }
+    assert found == shapes
+    load(prefix)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entry: setattr(entry.shape.dim[0], "size", -5), r"no definite shape \(\[-5\]\)"),
+        (lambda entry: setattr(entry.shape.dim[0], "size", 2**62), "more than the 2 GB"),
+        (lambda entry: setattr(entry, "dtype", 250), "has no type that this TensorFlow knows"),
+        (lambda entry: setattr(entry, "offset", -8), "is said to lie at byte -8 of data file 0"),
+        (lambda entry: setattr(entry, "shard_id", 77), "of data file 77, 32 bytes long; there are 1 such files"),
+        (lambda entry: setattr(entry, "size", 2**40), "1099511627776 bytes long"),
+        (lambda entry: setattr(entry, "offset", 2**20), "data-00000-of-00001 ends after .* bytes, the variable"),
+    ],
+)
+def test_absurd_entries_of_an_index(change, message, checkpoint):
+    """TensorFlow 1.15 ends the program on the first and the third of these."""
+    prefix, data = checkpoint
+    items = dict(_entries(data))
+    entry = runtime.bundle_entry_message().FromString(items[b"conv/gamma"])
+    change(entry)
+    items[b"conv/gamma"] = entry.SerializeToString()
+    with open(prefix + ".index", "wb") as file:
+        file.write(table(sorted(items.items())))
+    with pytest.raises(ModelFileError, match=message):
+        load(prefix)
+
+
+@pytest.mark.parametrize("length", [0, 7, 60, 200])
+def test_an_index_that_is_cut(length, checkpoint, tmp_path):
+    (tmp_path / "cut.index").write_bytes(checkpoint[1][:length])
+    with pytest.raises(ModelFileError, match="it cannot be read as the index of a checkpoint"):
+        check_index(str(tmp_path / "cut.index"), [])
+
+
+def test_indexes_with_blocks_that_cannot_be(checkpoint, tmp_path):
+    data = bytearray(checkpoint[1])
+    for first, message in (
+        (b"\xff\xff\x03", "a block of"),
+        (b"\0\0\0\x05", "a block of"),
+        (b"", "compressed|an entry"),
+    ):
+        broken = bytearray(data)
+        broken[-48 : -48 + len(first)] = first
+        if not first:
+            start = len(broken) - 48
+            broken[:start] = b"\xff\x01" * (start // 2) + b"\xff" * (start % 2)
+        (tmp_path / "bad.index").write_bytes(bytes(broken))
+        with pytest.raises(ModelFileError, match="is damaged"):
+            check_index(str(tmp_path / "bad.index"), [])
+        del message
