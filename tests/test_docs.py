@@ -12,6 +12,7 @@ from unittest import mock
 
 import click
 import pytest
+from array_nets import ArrayNet
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.drawing import STYLES
@@ -52,14 +53,17 @@ def rows(page: str, first_header: str) -> Dict[str, str]:
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """What the pages assume to be there: model.pb, labels.txt, photos/ and one photo in memory."""
+    """What the pages assume to be there: model.pb, labels.txt, photos/ and one photo; nets and arrays of other axes."""
     shutil.copy(demo_model(), str(tmp_path / "model.pb"))
     (tmp_path / "labels.txt").write_text("\n".join(DEMO_CLASSES))
     (tmp_path / "photos").mkdir()
     for scene in demo_scenes()[:2]:
         shutil.copy(scene.path, str(tmp_path / "photos"))
     monkeypatch.chdir(tmp_path)
-    return {"photo": read_image(demo_scenes()[0].path)}
+    signal, volume = ArrayNet((11,)), ArrayNet((3, 4, 5))
+    (tmp_path / "ecg.pb").write_bytes(signal.graph().SerializeToString())
+    (tmp_path / "scan.pb").write_bytes(volume.graph().SerializeToString())
+    return {"photo": read_image(demo_scenes()[0].path), "signals": signal.arrays(1), "volumes": volume.arrays(1)}
 
 
 @contextlib.contextmanager
