@@ -9,7 +9,6 @@ import numpy as np
 
 from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.errors import TargetError
-from gradcam_tf1.images import ImageFile
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.targets import Top
 
@@ -19,18 +18,23 @@ _LISTS = (list, tuple, np.ndarray)
 _CLASS_FIELDS = ("class_spec", "a", "output")  # a class is fed: targets that differ in it alone go together
 
 
-def rows_of(targets: Any, listing: Sequence[ImageFile]) -> List[Any]:
+def rows_of(targets: Any, listing: Sequence[Any]) -> List[Any]:
     """What to ask of each picture of the listing: its own row where targets are rows, else the same of all.
 
     targets: as in `explain`; or a function of the listing that returns one row per picture, such as PerPicture.
     Raises: TargetError where there are not as many rows as pictures.
     """
     rows = targets(listing) if callable(targets) else targets
-    if not isinstance(rows, _LISTS) or not any(isinstance(row, _LISTS) for row in rows):
+    if not differ(rows):
         return [rows] * len(listing)
     if len(rows) != len(listing):
         raise TargetError(f"targets has {len(rows)} rows, but there are {len(listing)} pictures; give one row for each")
     return [list(row) for row in rows]
+
+
+def differ(targets: Any) -> bool:
+    """Whether targets are rows, one for each picture, or a function that makes rows of the listing."""
+    return callable(targets) or (isinstance(targets, _LISTS) and any(isinstance(row, _LISTS) for row in targets))
 
 
 def check_classes(rows: Sequence[Any], classes: Optional[int], labels: Optional[Labels]) -> None:

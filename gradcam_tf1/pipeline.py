@@ -6,19 +6,20 @@ time, and no map is kept.
 
 from __future__ import annotations
 
+import itertools
 import os
 from contextlib import closing
 from dataclasses import asdict, fields
 from typing import Any, Callable, Iterable, Iterator, Sequence
 
 from gradcam_tf1 import __version__
-from gradcam_tf1.asking import check_classes, rows_of
+from gradcam_tf1.asking import check_classes, differ, rows_of
 from gradcam_tf1.drawing import Style
 from gradcam_tf1.errors import GradientError, OptionError, StoppedError
 from gradcam_tf1.explaining import Explainer, write_explained
 from gradcam_tf1.figures.kinds import find_kinds
 from gradcam_tf1.figures.making import FigureMaker
-from gradcam_tf1.images import MAX_PIXELS, ImageFile
+from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.listing import draw_pictures, list_pictures
 from gradcam_tf1.manifest import ManifestWriter, write_run
 from gradcam_tf1.methods import expand_methods
@@ -27,6 +28,7 @@ from gradcam_tf1.overlap import check_threads
 from gradcam_tf1.reading import ON_ERROR, Picture, read
 from gradcam_tf1.results import Result, Results
 from gradcam_tf1.settings import check_same, fingerprint, text_sha256
+from gradcam_tf1.sources import Picture as Source
 from gradcam_tf1.stages import Stages
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Work
@@ -58,14 +60,15 @@ def visualize(
     on_error: str = "skip",
     timeout: float | None = None,
     stop: Callable[[], bool] = lambda: False,
-    progress: Callable[[Result, int], None] | None = None,
+    progress: Callable[[Result, int | None], None] | None = None,
     steps: Callable[[Work], None] | None = None,
     **others: Any,
 ) -> Results:
     """Explain every picture of a folder and write overlays, heat maps, guided pictures, manifest.jsonl and run.json.
 
     Args:
-        net: GradCamGraph. imgs_path: folder (recursive), file, glob, or a list of these. out_folder: made if absent.
+        net: GradCamGraph. imgs_path: folder (recursive), file, glob, archive, TFRecord file, `@list` of paths,
+            "-" (paths from standard input), or a list of these, see `sources`. out_folder: made if absent.
         targets: None for each picture's top class; a class id or name; a record from `targets.py`; a list of these for
             all pictures; one row of these per picture of the listing; or a function that makes such rows of the
             listing, such as a `PerPicture`.
@@ -78,7 +81,7 @@ def visualize(
         on_error: what a picture that fails does: "skip" (the manifest says why), or "stop" the run there.
         timeout: seconds that a batch may take in the net; its pictures have failed then.
         stop: asked before each batch; True ends the run, which can be resumed.
-        progress: called with each result and the number of all pictures.
+        progress: called with each result and the number of all pictures, None where it is not known.
         steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
         others: how maps are drawn, the fields of `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and
             what `explain` takes besides (score, options, noise, fuse, aug_smooth, eigen_smooth).
@@ -95,10 +98,16 @@ def visualize(
     kinds = find_kinds(figures)
     namer = Namer(naming)
     out_folder = os.path.expanduser(os.fspath(out_folder))
-    listing = list_pictures(imgs_path, out_folder)
-    listing = listing if n_images is None else draw_pictures(listing, n_images, seed)
-    rows = rows_of(targets, listing)
-    check_classes(rows, net.binding.classes, net.labels)
+    listing, count = list_pictures(imgs_path, out_folder)
+    if n_images is not None:
+        listing = draw_pictures(listing, n_images, seed)
+        count = len(listing)
+    questions: Iterable[Any] = itertools.repeat(targets)
+    if differ(targets):
+        listing = list(listing)
+        questions = rows_of(targets, listing)
+        count = len(listing)
+    check_classes(questions if isinstance(questions, list) else [targets], net.binding.classes, net.labels)
     names, warnings = _usable(net, methods, layers)
     size = net.batch_size if batch_size is None else batch_size
     if size < 1:
@@ -106,7 +115,7 @@ def visualize(
     threads = check_threads(threads)
     _check_faults(on_error, timeout)
     asked = {"methods": names, "layers": layers, **asked}
-    chosen = {"n_images": n_images, "seed": seed, "images": len(listing)}
+    chosen = {"n_images": n_images, "seed": seed, "images": count}
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
     about["figures"] = [kind.name for kind in kinds]
     settings = {**_about(net), **about, "batch_size": size, "warnings": warnings}
@@ -129,11 +138,11 @@ def visualize(
         else:
             write_run(out_folder, settings)
         results = []
-        with closing(stages.run(_waiting(listing, rows, namer, manifest.done()))) as run:
+        with closing(stages.run(_waiting(zip(listing, questions), namer, manifest.done()))) as run:
             for result in _journaled(run, manifest, on_error):
                 results.append(result)
                 if progress is not None:
-                    progress(result, len(listing))
+                    progress(result, count)
     return Results(results, out_folder, manifest.path, (*warnings, *explainer.notes), not stages.stopped)
 
 
@@ -157,14 +166,12 @@ def _journaled(results: Iterator[Result], manifest: ManifestWriter, on_error: st
         yield result
 
 
-def _waiting(
-    listing: Iterable[ImageFile], rows: Iterable[Any], namer: Namer, done: Iterator[Result]
-) -> Iterator[Picture]:
-    """The pictures of the run, those that are done with their results.
+def _waiting(asked: Iterable[tuple[Source, Any]], namer: Namer, done: Iterator[Result]) -> Iterator[Picture]:
+    """The pictures of the run with their targets, those that are done with their results.
 
     Raises: OptionError where other pictures are done than are listed.
     """
-    for i, (file, row) in enumerate(zip(listing, rows)):
+    for i, (file, row) in enumerate(asked):
         finished = next(done, None)
         if finished is not None and finished.relative != file.relative:
             raise OptionError(

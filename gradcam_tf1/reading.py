@@ -9,8 +9,8 @@ import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.geometry import Fitted
-from gradcam_tf1.images import ImageFile, read_image
 from gradcam_tf1.results import Result
+from gradcam_tf1.sources import Picture as Source
 
 # Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
 BATCH_PIXELS = 48_000_000
@@ -27,7 +27,7 @@ class Picture:
     """
 
     index: int
-    file: ImageFile
+    file: Source
     targets: Any
     stem: str
     image: Optional[np.ndarray] = None
@@ -52,7 +52,7 @@ class Picture:
 def read(picture: Picture, fit: Callable[[np.ndarray], Fitted], max_pixels: int) -> Picture:
     """Fill in the image and the fitted image, or the error."""
     try:
-        picture.image = read_image(picture.file.path, max_pixels)
+        picture.image = picture.file.read(max_pixels)
         picture.fitted = fit(picture.image)
     except ImageFileError as error:
         picture.error = str(error)

@@ -22,15 +22,15 @@ def photos(tmp_path):
 
 
 def listed(imgs_path, out_folder):
-    return [item.relative for item in list_pictures(imgs_path, str(out_folder))]
+    return [item.relative for item in list_pictures(imgs_path, str(out_folder))[0]]
 
 
 def test_an_output_folder_inside_the_pictures_is_left_out(photos):
     assert listed(str(photos / "photos"), photos / "photos" / "out") == ["a.png", "sub/b.png"]
     assert listed([str(photos / "more"), str(photos / "photos")], photos / "photos" / "out") == [
-        "c.png",
-        "a.png",
-        "sub/b.png",
+        "more/c.png",
+        "photos/a.png",
+        "photos/sub/b.png",
     ]
     assert listed(str(photos / "*" / "**"), photos / "photos" / "out") == [
         "more/c.png",

@@ -62,7 +62,8 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @click.pass_context
 def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, quiet: bool, **options: Any) -> None:
-    """Explain IMAGES (folders, files, patterns) as MODEL sees them.
+    """Explain IMAGES as MODEL sees them: folders, files, patterns, archives (.tar, .zip), TFRecord files, lists of
+    paths (@list.txt), paths from standard input (-).
 
     MODEL is a frozen graph (.pb, .pbtxt), a checkpoint, a SavedModel, a Keras .h5, or vgg11 .. vgg19 with --weights.
     Input, scores and layer are found in the graph; options name them where that fails.

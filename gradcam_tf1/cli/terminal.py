@@ -70,7 +70,7 @@ class Progress:
         self._wanted = not quiet and sys.stderr.isatty()
         self._bar: Any = None
 
-    def __call__(self, result: Result, total: int) -> None:
+    def __call__(self, result: Result, total: int | None) -> None:
         """Count one picture."""
         if not self._wanted:
             return
@@ -81,7 +81,7 @@ class Progress:
         self._bar.set_postfix_str(shown(result.relative)[-40:], refresh=False)
         self._bar.update()
 
-    def __enter__(self) -> Callable[[Result, int], None]:
+    def __enter__(self) -> Callable[[Result, int | None], None]:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:

@@ -26,6 +26,11 @@ class Picture:
     relative: str
     content: Any
 
+    @property
+    def path(self) -> str:
+        """The same as source; of a picture in a file of its own, where that is."""
+        return self.source
+
     def read(self, max_pixels: int = MAX_PIXELS, window: Window = AUTOMATIC) -> np.ndarray:
         """The picture as uint8 [H, W, 3], RGB, upright, see `decode`. May be called in any thread, and again.
 
