@@ -226,7 +226,7 @@ def files_of(line):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_lets_the_batch_end(tmp_path, number):
+def test_a_signal_lets_the_batch_end(tmp_path, number, usual_signals):
     photos, out = make_photos(tmp_path / "photos", 400, 32), tmp_path / "out"
     program = [sys.executable, "-m", "gradcam_tf1", "run", demo_model(), str(photos), "--preset", "inception", "--out"]
     with subprocess.Popen([*program, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -243,17 +243,32 @@ def test_a_signal_lets_the_batch_end(tmp_path, number):
     assert all(Path(out, path).is_file() for line in finished for path in files_of(line))
 
 
-def test_the_second_signal_is_the_usual_one():
+@pytest.fixture
+def usual_signals():
+    """Ctrl-C raises KeyboardInterrupt, also where the tests themselves run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_second_signal_is_the_usual_one(usual_signals):
     before = signal.getsignal(signal.SIGTERM)
     with Stopper() as stop:
         assert not stop()
         os.kill(os.getpid(), signal.SIGINT)
         assert stop()
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT) if hasattr(signal, "raise_signal") else interrupt()
+            interrupt()
     assert signal.getsignal(signal.SIGTERM) == before
 
 
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(1)
+
+
+def test_a_signal_that_is_ignored_stays_so(usual_signals):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Stopper() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not stop()

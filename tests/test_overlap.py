@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -169,3 +170,26 @@ def test_threads_are_at_least_one(net, photos, tmp_path):
     assert 1 <= check_threads(None) <= 8
     with pytest.raises(OptionError, match="at least 1, not 0"):
         net.visualize_imgs(str(photos), str(tmp_path / "out"), threads=0)
+
+
+def resident():
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_memory_does_not_grow_with_the_number_of_pictures(net, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(250):
+        Image.new("RGB", (32, 24), (i, 0, 0)).save(str(folder / f"{i:03}.png"))
+    ops, megabytes = [], {}
+
+    def note(result, _total):
+        if result.index in (50, 249):
+            megabytes[result.index] = resident()
+            ops.append(len(net.graph.get_operations()))
+
+    net.visualize_imgs(str(folder), str(tmp_path / "out"), methods="gradcam", progress=note)
+    assert megabytes[249] < megabytes[50] + 10
+    assert ops[0] == ops[1]

@@ -149,8 +149,15 @@ _MODEL_OPTIONS = (
 )
 
 
-def open_net(model: str, weights: str | None, fully_convolutional: bool, layers: Sequence[Any], **options: Any) -> Any:
-    """The GradCamGraph for what these options say.
+def open_net(
+    model: str,
+    weights: str | None,
+    fully_convolutional: bool,
+    layers: Sequence[Any],
+    session: Callable[[], Any] | None = None,
+    **options: Any,
+) -> Any:
+    """The GradCamGraph for what these options say; session makes its ConfigProto.
 
     Raises: ModelFileError, WeightsError, OptionError.
     """
@@ -158,6 +165,7 @@ def open_net(model: str, weights: str | None, fully_convolutional: bool, layers:
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
+    config = None if session is None else session()
     layer = layers[0] if layers else None
     source: Any = model
     if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):
@@ -166,4 +174,4 @@ def open_net(model: str, weights: str | None, fully_convolutional: bool, layers:
         source = vgg_model(model, weights, fully_convolutional)
         options["preset"] = options.get("preset") or source.preprocessing
         layer = source.layer if layer is None else layer
-    return GradCamGraph(source, input=options.pop("input_name"), layer=layer, **options)
+    return GradCamGraph(source, input=options.pop("input_name"), layer=layer, config=config, **options)

@@ -10,6 +10,7 @@ from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.look import look_options, make_look
 from gradcam_tf1.cli.methods import make_methods, method_options
 from gradcam_tf1.cli.options import model_options, numbers, open_net, size
+from gradcam_tf1.cli.session import make_session, session_options
 from gradcam_tf1.cli.show import show_figures
 from gradcam_tf1.cli.stopping import STOPPED, Stopper
 from gradcam_tf1.cli.targets import make_targets, target_options
@@ -55,6 +56,7 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger ones."
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="That read and write; default: one per core.")
+@session_options
 @click.option("--resume", is_flag=True, help="Go on where an earlier run into this folder ended.")
 @click.option("--on-error", type=click.Choice(ON_ERROR), default="skip", show_default=True, help="Of one picture.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each batch.")
@@ -73,7 +75,8 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
     preset = _preset(**{name: options.pop(name) for name in ("preset", "mean", "std", "scale", "bgr")})
     options["layers"] = _layers(options["layers"], options.pop("backcount"))
     asked, net_options = _split(options)
-    with open_net(preset=preset, **net_options) as net:
+    session = make_session(net_options)
+    with open_net(preset=preset, session=session, **net_options) as net:
         if not quiet:
             describe(net)
         _check_preset(net)
