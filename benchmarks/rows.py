@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, Iterator, List, Sequence
 
 import numpy as np
@@ -14,6 +16,7 @@ from gradcam_tf1.images import read_image
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.nets.vgg import vgg_graph_def
 from gradcam_tf1.nets.vgg_layers import random_weights
+from gradcam_tf1.overlap import check_threads
 from gradcam_tf1.tf_runtime import tf
 
 FOUR_CLASSES = (0, 1, 2, 3)
@@ -171,6 +174,25 @@ def demo_saliency() -> Iterator[Case]:
         yield against_saliency(net)
 
 
+@contextmanager
+def demo_folder() -> Iterator[Case]:
+    """The demo net, a folder of 96 pictures through `visualize_imgs`: wall time against its CPU seconds / cores.
+
+    Nothing else must be running: what others take of the cores counts as waiting.
+    """
+    cores, spent = check_threads(None), [0.0]
+    with demo_net() as net, TemporaryDirectory() as out:
+        paths = [scene.path for scene in demo_scenes()] * 8
+
+        def run() -> None:
+            start = time.process_time()
+            net.visualize_imgs(paths, out)
+            spent[0] = time.process_time() - start
+
+        alternatives = {"wall": run, "CPU / cores": lambda: spent[0] / cores}
+        yield Case(alternatives, [Ratio("wall", "CPU / cores", 1.2)])
+
+
 _ROWS = (
     demo_batch,
     vgg19_single,
@@ -179,5 +201,6 @@ _ROWS = (
     vgg19_perturbation,
     vgg19_saliency,
     demo_saliency,
+    demo_folder,
 )
 ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
