@@ -1,12 +1,14 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/test_images.py -k png" chooses the tests.
 
-.PHONY: help demo test test-tf2 lint format soak bench bench-tf2 clean distclean
+.PHONY: help demo test test-tf2 lint format soak fuzz bench bench-tf2 clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
 TESTS ?=
 ROWS ?=
+CASES ?= 20000
+SEED ?= 7
 PYTEST = -m pytest -n 2 $(TESTS)
 
 help:
@@ -17,6 +19,7 @@ help:
 	@echo "make format     let ruff format the files and fix what it can"
 	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
 	@echo "make soak       thousands of pictures, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
+	@echo "make fuzz       damaged models, weights and labels must load or be refused (CASES=20000 SEED=7)"
 	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"
 
 demo:
@@ -48,6 +51,9 @@ KILLS ?= 10
 
 soak:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/python" tests/soak.py $(IMAGES) $(KILLS)
+
+fuzz:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" tests/fuzz_models.py --cases $(CASES) --seed $(SEED)
 
 clean:
 	rm -rf build dist *.egg-info out demo_out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,134 @@
+"""Labels, paths and names of strangers are text on the terminal, in file names, in the manifest and in figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import unicodedata
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradcam_tf1.cli import main
+from gradcam_tf1.cli.terminal import shown
+from gradcam_tf1.naming import Namer
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+
+NASTY = [
+    "\x1b[2J\x1b]0;owned\x07red",
+    "\u202egnp.exe",
+    "line\nforged: line",
+    "../../../etc/passwd",
+    "C:\\con\\..\\x",
+    "nul\0byte",
+    "x" * 10000,
+    "<script>alert(1)</script>",
+    "$\\frac{",
+    "a\u0301" * 500 + "\ud800",
+    "-rf *",
+    "\x9b31mC1",
+]
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def harmless_line(text):
+    return not any(unicodedata.category(char) in INVISIBLE for char in text)
+
+
+def command(*arguments):
+    result = CliRunner().invoke(main, [os.fsdecode(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def photo_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for scene, name in zip(demo_scenes(), ("\x1b[2J\u202eevil\n.png", "a\\..\\..\\up.png")):
+        shutil.copy(scene.path, str(folder / name))
+    return folder
+
+
+def label_file(tmp_path, nasty):
+    """JSON writes every character; the first classes have the nasty names."""
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps([*nasty, *DEMO_CLASSES[len(nasty) :]]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("nasty", "naming"), [(NASTY[:6], "source"), (NASTY[6:], "indexed")], ids=["source", "indexed"]
+)
+def test_labels_through_the_command_line(nasty, naming, photo_folder, tmp_path):
+    out = tmp_path / "deep" / "out"
+    labels = label_file(tmp_path, nasty)
+    classes = [part for number in range(len(nasty)) for part in ("--class", str(number))]
+    look = ["--method", "gradcam", "--naming", naming, "--figure", "top3-worst", "--preset", "inception"]
+    result = command("run", demo_model(), photo_folder, "--out", out, "--labels", labels, *look, *classes)
+    assert result.exit_code == 0, result.output
+    assert all(map(harmless_line, result.output.split("\n")))
+    assert not [line for line in result.output.split("\n") if line.startswith("forged")]
+    assert {path.name for path in tmp_path.iterdir()} == {"labels.json", "deep"}
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
+    written = [os.path.join(folder, name)[len(str(out)) :] for folder, _, names in os.walk(str(out)) for name in names]
+    assert len([name for name in written if name.endswith(".png")]) == 2 * (2 * len(nasty) + 1)
+    for name in written:
+        assert harmless_line(name)
+        assert not set(name) & set('<>"|?*:\\')
+    raw = (out / "manifest.jsonl").read_text(encoding="utf-8")
+    assert harmless_line(raw.replace("\n", ""))
+    told = [target["label"] for line in raw.split("\n") if line for target in json.loads(line).get("targets", ())]
+    assert len(told) == 2 * len(nasty)
+
+
+def test_names_in_errors(tmp_path):
+    """Not found, ambiguous or not fitting: the message shows the name, it does not obey it."""
+    asked = ["--out", tmp_path / "o", "--preset", "inception", "--labels", label_file(tmp_path, NASTY[:6])]
+    (tmp_path / "few.json").write_text(json.dumps(NASTY))
+    for command_line in (
+        ["run", demo_model(), tmp_path, *asked, "--class", "\x1b[31mnone"],
+        ["run", demo_model(), tmp_path, *asked[:-1], tmp_path / "few.json"],
+        ["inspect", demo_model(), "--layer", "\x1b[31m\u202enone"],
+        ["inspect", tmp_path / "\x1b[2J\nforged"],
+    ):
+        result = command(*command_line)
+        assert result.exit_code == 2, result.output
+        assert all(map(harmless_line, result.output.split("\n")))
+
+
+def test_a_model_with_a_hostile_path(tmp_path):
+    path = tmp_path / "\x1b]0;owned\x07\u202e.pb"
+    shutil.copy(demo_model(), str(path))
+    result = command("inspect", path)
+    assert result.exit_code == 0
+    assert "\\x1b]0;owned\\x07\\u202e.pb" in result.output
+    assert all(map(harmless_line, result.output.split("\n")))
+    path.write_bytes(b"\x1b[2J no model")
+    result = command("inspect", path)
+    assert result.exit_code == 2
+    assert all(map(harmless_line, result.output.split("\n")))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(), max_size=200))
+def test_nothing_shown_moves_the_cursor(text):
+    assert harmless_line(shown(text))
+    assert harmless_line(shown(text, multiline=True).replace("\n", ""))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(st.characters(), max_size=60), min_size=1, max_size=4), st.sampled_from(["source", "indexed"]))
+def test_file_names_stay_inside_and_apart(labels, naming):
+    namer = Namer(naming)
+    stem = namer.stem("/".join(labels), 0)
+    tokens = namer.targets(range(len(labels)), labels)
+    assert len(set(tokens)) == len(tokens)
+    for name in [*stem.split("/"), *tokens]:
+        assert name not in ("", ".", "..")
+        assert harmless_line(name)
+        assert not set(name) & set('<>:"/\\|?*\0')
+        assert len(name.encode()) < 200
