@@ -301,19 +301,54 @@ def test_an_index_that_is_cut(length, checkpoint, tmp_path):
         check_index(str(tmp_path / "cut.index"), [])
 
 
+def index_with(name, data, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(data)
+    return str(path)
+
+
 def test_indexes_with_blocks_that_cannot_be(checkpoint, tmp_path):
-    data = bytearray(checkpoint[1])
-    for first, message in (
-        (b"\xff\xff\x03", "a block of"),
-        (b"\0\0\0\x05", "a block of"),
-        (b"", "compressed|an entry"),
-    ):
-        broken = bytearray(data)
-        broken[-48 : -48 + len(first)] = first
-        if not first:
-            start = len(broken) - 48
-            broken[:start] = b"\xff\x01" * (start // 2) + b"\xff" * (start % 2)
-        (tmp_path / "bad.index").write_bytes(bytes(broken))
-        with pytest.raises(ModelFileError, match="is damaged"):
-            check_index(str(tmp_path / "bad.index"), [])
-        del message
+    good = table(list(_entries(checkpoint[1])))
+    start = len(good) - 48
+    after = bytearray(good)
+    after[start : start + 8] = varint(0) + varint(1) + varint(2**30) + b"\x05"
+    with pytest.raises(ModelFileError, match="a block of 5 bytes at 1073741824"):
+        check_index(index_with("after.index", bytes(after), tmp_path), [])
+    packed = good.replace(b"\0" + struct.pack("<I", crc32c(block([])[:-4])), b"\1abcd")
+    packed = packed[:start].replace(struct.pack("<II", 0, 1) + b"\0", struct.pack("<II", 0, 1) + b"\1") + packed[start:]
+    with pytest.raises(ModelFileError, match="it is compressed, as TensorFlow never writes it"):
+        check_index(index_with("packed.index", packed, tmp_path), [])
+    long = block([(b"a", b"")])
+    long = long.replace(varint(0) + varint(1) + varint(0), varint(0) + varint(1) + varint(99), 1)
+    places = [0, 0, 0, len(long) - 5]
+    footer = b"".join(map(varint, places)).ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
+    with pytest.raises(ModelFileError, match="an entry of 100 bytes at 3"):
+        check_index(index_with("long.index", long + footer, tmp_path), [])
+
+
+def test_absurd_entries_in_weights_of_slim(checkpoint, tmp_path):
+    entry = runtime.bundle_entry_message()(dtype=1)
+    entry.shape.dim.add().size = -1
+    index_with("vgg.ckpt.index", table([(b"", b""), (b"vgg_a/conv1/weights", entry.SerializeToString())]), tmp_path)
+    index_with("vgg.ckpt.data-00000-of-00001", b"", tmp_path)
+    with pytest.raises(WeightsError, match="the variable 'vgg_a/conv1/weights' has no definite shape"):
+        read_weights(str(tmp_path / "vgg.ckpt"), 11)
+
+
+def test_restore_ops_that_make_no_sense(checkpoint):
+    prefix, data = checkpoint
+    with open(prefix + ".index", "wb") as file:
+        file.write(data)
+    with open(prefix + ".meta", "rb") as file:
+        kept = file.read()
+    meta = tf.MetaGraphDef.FromString(kept)
+    slices = next(node for node in meta.graph_def.node if node.name == "save/RestoreV2/shape_and_slices")
+    slices.attr["value"].tensor.string_val[0] = b"3 4 x,y"
+    with open(prefix + ".meta", "wb") as file:
+        file.write(meta.SerializeToString())
+    try:
+        with pytest.raises(ModelFileError, match="its restore ops are damaged: invalid literal"):
+            load(prefix)
+    finally:
+        with open(prefix + ".meta", "wb") as file:
+            file.write(kept)
