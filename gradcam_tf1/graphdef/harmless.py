@@ -11,7 +11,8 @@ import re
 
 from gradcam_tf1.tf_runtime import op_definition
 
-# Without state in their definitions, and yet: files, addresses, code, or a whole graph hidden in a string.
+# Without state in their definitions, and yet: files, addresses, code, or a whole graph hidden in a string. The last are
+# of tensorflow.contrib, there once it was imported: programs that they start, and the cloud.
 _OUTSIDE = frozenset(
     re.findall(
         r"\w+",
@@ -22,6 +23,9 @@ _OUTSIDE = frozenset(
     ReaderSerializeState RegisterDataset RegisterDatasetV2 RemoteFusedGraphExecute SnapshotChunkDataset SnapshotDataset
     SnapshotDatasetReader SnapshotDatasetV2 SnapshotNestedDatasetReader StatelessPyFunc XlaCustomCall XlaCustomCallV2
     XlaLaunchV2 Skipgram SleepDataset ExperimentalSleepDataset
+
+    DecodeAudio DecodeAudioV2 DecodeVideo EncodeAudio EncodeAudioV2 GcsConfigureBlockCache GcsConfigureCredentials
+    GenerateBigQueryReaderPartitions
     """,
     )
 )
