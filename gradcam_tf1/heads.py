@@ -111,13 +111,12 @@ def _flatten(scores: tf.Tensor, binding: Binding) -> tf.Tensor:
     scores = tf.cast(scores, tf.float32)
     if rank == 1:
         return scores[tf.newaxis] if not binding.has_batch_axis else scores[:, tf.newaxis]
-    if rank == 2 and not binding.has_batch_axis:  # the rows are what was found in the one picture
-        return tf.reduce_max(scores, axis=0, keepdims=True)
     if rank == 3:
-        return tf.reduce_max(scores, axis=1)
+        scores = tf.reduce_max(scores, axis=1)
     if rank == 4:
-        return tf.reduce_mean(scores, axis=_position_axes(scores, binding))
-    return scores
+        scores = tf.reduce_mean(scores, axis=_position_axes(scores, binding))
+    # without a batch axis the rows are what was found in the one picture: the best of them counts
+    return scores if binding.has_batch_axis else tf.reduce_max(scores, axis=0, keepdims=True)
 
 
 def _position_axes(scores: tf.Tensor, binding: Binding) -> Tuple[int, int]:

@@ -31,6 +31,8 @@ def placed(shape, dtype=np.float32):
     [
         ((6, 4), {"classes": 4}, VALUES.reshape(6, 4)),
         ((24,), {"classes": 24, "has_batch_axis": False}, VALUES[None]),
+        ((6, 4), {"classes": 4, "has_batch_axis": False}, VALUES.reshape(6, 4).max(0)[None]),
+        ((6, 1, 1, 4), {"classes": 4, "has_batch_axis": False}, VALUES.reshape(6, 4).max(0)[None]),
         ((24,), {"classes": 1}, np.stack([-VALUES, VALUES], 1)),
         ((24, 1), {"classes": 1}, np.stack([-VALUES, VALUES], 1)),
         ((2, 3, 4), {"classes": 4}, VALUES.reshape(2, 3, 4).max(1)),
