@@ -27,7 +27,7 @@ from gradcam_tf1.naming import Namer
 from gradcam_tf1.overlap import check_threads
 from gradcam_tf1.reading import ON_ERROR, Picture, read
 from gradcam_tf1.results import Result, Results
-from gradcam_tf1.settings import check_same, fingerprint, text_sha256
+from gradcam_tf1.settings import check_same, fingerprint, net_warnings, text_sha256
 from gradcam_tf1.sources import Picture as Source
 from gradcam_tf1.stages import Stages
 from gradcam_tf1.tf_runtime import tf
@@ -108,7 +108,8 @@ def visualize(
         questions = rows_of(targets, listing)
         count = len(listing)
     check_classes(questions if isinstance(questions, list) else [targets], net.binding.classes, net.labels)
-    names, warnings = _usable(net, methods, layers)
+    names, left_out = _usable(net, methods, layers)
+    warnings = [*net_warnings(net), *left_out]
     size = net.batch_size if batch_size is None else batch_size
     if size < 1:
         raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {size}")

@@ -14,7 +14,13 @@ from gradcam_tf1.manifest import RUN_NAME, strict_json
 _WHOLE = 64 << 20  # files up to this size are read whole
 _END = 4 << 20  # of larger ones this much at each end, and the time of their last change
 _SHOWN = 60
-_NOT_COMPARED = ("model",)  # where it is; what is in it counts
+_NOT_COMPARED = ("model", "warnings")  # where it is, what is in it counts; and what follows from the others
+
+
+def net_warnings(net: Any) -> list[str]:
+    """What there is to know about a GradCamGraph's model, binding and labels, a sentence each."""
+    label_note = net.labels.note if net.labels is not None else ""
+    return [*net.model.notes, *net.binding.warnings, *([label_note] if label_note else [])]
 
 
 def fingerprint(paths: Iterable[str]) -> str:

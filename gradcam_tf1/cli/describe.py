@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
+from gradcam_tf1.settings import net_warnings
 from gradcam_tf1.types import Binding, LayerInfo
 
 _KEYS = ("input", "logits", "probabilities", "layer")
@@ -24,7 +25,7 @@ def describe(net: Any, layers: bool = False) -> None:
         _found("pixels", getattr(preset, "description", preset) or "not known: say it with --preset")
     if layers:
         _list_layers(binding.layers)
-    for warning in (*net.model.notes, *binding.warnings, *_label_note(net)):
+    for warning in net_warnings(net):
         warn(warning)
 
 
@@ -62,7 +63,3 @@ def _size(binding: Binding) -> str:
 def _classes(binding: Binding) -> str:
     count = "not known" if binding.classes is None else str(binding.classes)
     return f"{count}, class 0 is background" if binding.background else count
-
-
-def _label_note(net: Any) -> list[str]:
-    return [net.labels.note] if net.labels is not None and net.labels.note else []

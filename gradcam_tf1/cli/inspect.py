@@ -9,6 +9,7 @@ import click
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.options import model_options, open_net
 from gradcam_tf1.manifest import strict_json
+from gradcam_tf1.settings import net_warnings
 
 
 @click.command(short_help="Show the input, the scores and the layers of a model.")
@@ -26,5 +27,5 @@ def inspect(as_json: bool, **options: Any) -> None:
             describe(net, layers=True)
             return
         report = {"model": net.model.source, "kind": net.model.kind, **binding_report(net.binding)}
-        report["warnings"] = [*net.model.notes, *report["warnings"]]
+        report["warnings"] = net_warnings(net)
         click.echo(strict_json(report, indent=1))

@@ -21,6 +21,7 @@ from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
 from gradcam_tf1.reading import ON_ERROR
 from gradcam_tf1.results import Results
+from gradcam_tf1.settings import net_warnings
 
 _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout")
 
@@ -82,7 +83,8 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
         _check_preset(net)
         with Progress(quiet) as progress, Steps(quiet) as steps, Stopper() as stop:
             results = net.visualize_imgs(list(images), out_folder, progress=progress, steps=steps, stop=stop, **asked)
-    _report(results, quiet)
+        told = net_warnings(net)
+    _report(results, told, quiet)
     if show:
         show_figures(results)
     if not results.complete:
@@ -124,9 +126,10 @@ def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {**asked, "layers": options["layers"] or None}, options
 
 
-def _report(results: Results, quiet: bool) -> None:
+def _report(results: Results, told: Sequence[str], quiet: bool) -> None:
     for warning in () if quiet else results.warnings:
-        warn(warning)
+        if warning not in told:
+            warn(warning)
     for result in results.failed:
         say(f"failed: {result.error}", err=True)
     if quiet:
