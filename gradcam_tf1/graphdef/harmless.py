@@ -1,8 +1,8 @@
 """Which ops a stranger's graph may run: those that only compute. The rest is cut away before the graph is imported.
 
-An op without state computes, unless it is listed here as one that reaches for the outside; an op with state may do
-anything, so only those listed as harmless are run. Read off the registries of 1.15.5 and 2.21; an op of a newer
-TensorFlow or of a loaded library is run if it says of itself that it has no state.
+An op without state computes, unless it is listed here as one that reaches for the outside or ends the program; an op
+with state may do anything, so only those listed as harmless are run. Read off the registries of 1.15.5 and 2.21; an op
+of a newer TensorFlow or of a loaded library is run if it says of itself that it has no state.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import re
 
 from gradcam_tf1.tf_runtime import op_definition
 
-# Without state in their definitions, and yet: files, addresses, code, or a whole graph hidden in a string. The last are
-# of tensorflow.contrib, there once it was imported: programs that they start, and the cloud.
+# Without state in their definitions, and yet: files, addresses, code, a whole graph hidden in a string, or the end of
+# the program. The last are of tensorflow.contrib, there once it was imported: programs that they start, and the cloud.
 _OUTSIDE = frozenset(
     re.findall(
         r"\w+",
         """
-    CacheDataset DatasetFromGraph DebugIdentity DebugNanCount DebugNumericSummary DecodeProtoV2 EncodeProto
-    GenerateVocabRemapping InitializeTableFromTextFile MatchingFiles MlirPassthroughOp PyFuncStateless ReadFile
+    Abort CacheDataset Copy CopyHost DatasetFromGraph DebugIdentity DebugNanCount DebugNumericSummary DecodeProtoV2
+    EncodeProto GenerateVocabRemapping ImmutableConst InitializeTableFromTextFile MatchingFiles MlirPassthroughOp
+    PyFuncStateless ReadFile
     ReaderNumRecordsProduced ReaderNumWorkUnitsCompleted ReaderRead ReaderReadUpTo ReaderReset ReaderRestoreState
     ReaderSerializeState RegisterDataset RegisterDatasetV2 RemoteFusedGraphExecute SnapshotChunkDataset SnapshotDataset
     SnapshotDatasetReader SnapshotDatasetV2 SnapshotNestedDatasetReader StatelessPyFunc XlaCustomCall XlaCustomCallV2
@@ -64,6 +65,8 @@ _HARMLESS = frozenset(
     """,
     )
 )
+# Ops that TensorFlow puts in by itself and that trust what it tells them, a tensor's place in memory for one.
+_INTERNAL = re.compile(r"_(?!Fused|ReadVariablesOp\Z|VarHandlesOp\Z)")
 # Whole families of the same kind; what writes variables is cut as training already.
 _FAMILIES = re.compile(
     r"(TensorArray|Stack(Push|Pop|Close)?(V2)?\Z|(FIFO|PaddingFIFO|Priority|RandomShuffle)Queue(V2)?\Z|Queue[A-Z]"
@@ -79,6 +82,8 @@ def reaches_outside(op: str) -> bool:
     if op in _OUTSIDE:
         return True
     definition = op_definition(op)
-    if definition is None or not definition.is_stateful:
+    if definition is None:
         return False
+    if not definition.is_stateful:
+        return _INTERNAL.match(op) is not None
     return op not in _HARMLESS and not _FAMILIES.match(op)

@@ -32,7 +32,7 @@ def read_message(path: str, kind: Callable[[], Message], text: bool = False) -> 
         else:
             with open(path, "rb") as file:
                 message.ParseFromString(file.read())
-    except (DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
+    except (DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: it does not parse as a {name} ({error})") from error
     return message
 
