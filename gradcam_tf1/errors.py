@@ -53,3 +53,7 @@ class WeightsError(GradCamError):
 
 class OptionError(GradCamError):
     """An option's value is not one of the possible ones."""
+
+
+class ManifestError(GradCamError):
+    """A manifest no longer holds what the run has written into it."""

@@ -26,6 +26,7 @@ from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.overlap import check_threads
 from gradcam_tf1.reading import ON_ERROR, Picture, read
+from gradcam_tf1.records import Records
 from gradcam_tf1.results import Result, Results
 from gradcam_tf1.settings import check_same, fingerprint, net_warnings, text_sha256
 from gradcam_tf1.sources import Picture as Source
@@ -138,7 +139,7 @@ def visualize(
             check_same(out_folder, settings)
         else:
             write_run(out_folder, settings)
-        results = []
+        results = Records(manifest.read_back)
         with closing(stages.run(_waiting(zip(listing, questions), namer, manifest.done()))) as run:
             for result in _journaled(run, manifest, on_error):
                 results.append(result)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, overload
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
+
+from gradcam_tf1.records import Records
 
 FAILED = -1
 
@@ -138,20 +140,28 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     """The answers for all pictures, in the order of the listing; also the int64 array [N] of predicted classes.
 
     Operators work element by element as numpy's do: `results == 3` is a bool array, `results[results == 3]` holds the
-    pictures predicted as class 3. A failed picture counts as class -1.
+    pictures predicted as class 3. A failed picture counts as class -1. Of a run over many pictures only the first
+    records are in memory: others are read back from its manifest when they are asked for, fastest in their order.
+    Numbers need no reading.
     out_folder: where the pictures are. manifest: path of its manifest.jsonl. warnings: sentences for the user.
     complete: False where the run was asked to stop before its end.
+    Raises: ManifestError where a record cannot be read back, since the manifest is gone or another run's.
     """
 
     def __init__(
         self,
-        items: Iterable[Result],
+        items: Union[Iterable[Result], Records],
         out_folder: str = "",
         manifest: str = "",
         warnings: Iterable[str] = (),
         complete: bool = True,
     ) -> None:
-        self._items = list(items)
+        if not isinstance(items, Records):
+            given, items = items, Records()
+            for item in given:
+                items.append(item)
+        self._records = items
+        self._places = np.arange(len(items))
         self.out_folder = out_folder
         self.manifest = manifest
         self.warnings = tuple(warnings)
@@ -160,30 +170,50 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def failed(self) -> List[Result]:
         """The pictures that could not be explained, each with its `error`."""
-        return [result for result in self._items if not result.ok]
+        return list(self._at(self._places[self._has_failed()]))
+
+    def _has_failed(self) -> np.ndarray:
+        return np.isin(self._places, np.array(self._records.failed, dtype=np.int64))
+
+    def _at(self, places: np.ndarray) -> Iterator[Result]:
+        return self._records.at(map(int, places))
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
     @overload
     def __getitem__(self, index: slice) -> Results: ...
     def __getitem__(self, index: Any) -> Any:
-        chosen = np.arange(len(self._items))[index]
+        chosen = self._places[index]
         if np.ndim(chosen) == 0:
-            return self._items[chosen]
+            return next(self._at(chosen[np.newaxis]))
         if np.ndim(chosen) == 1:
-            return Results((self._items[i] for i in chosen), self.out_folder, self.manifest, self.warnings)
+            some = Results(self._records, self.out_folder, self.manifest, self.warnings)
+            some._places = chosen
+            return some
         return np.asarray(self)[index]
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._places)
 
     def __iter__(self) -> Iterator[Result]:
-        return iter(self._items)
+        return self._at(self._places)
+
+    def __contains__(self, value: object) -> bool:
+        return value in self.tolist()
+
+    def index(self, value: Any, start: int = 0, stop: Optional[int] = None) -> int:
+        """The first position of this class. Raises: ValueError where it is not there."""
+        return self.tolist().index(value, start, len(self) if stop is None else stop)
+
+    def count(self, value: Any) -> int:
+        """How many pictures are of this class."""
+        return self.tolist().count(value)
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
         if copy is False:
             raise ValueError("the array of predicted classes is always a new one: copy=False is not possible")
-        return np.array([int(result) for result in self._items], dtype=np.int64 if dtype is None else dtype)
+        predicted = np.array(self._records.predicted, dtype=np.int64)[self._places]
+        return predicted if dtype is None else predicted.astype(dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         arrays = [np.asarray(value) if isinstance(value, Results) else value for value in inputs]
@@ -194,7 +224,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def shape(self) -> Tuple[int]:
         """(number of pictures,)"""
-        return (len(self._items),)
+        return (len(self._places),)
 
     @property
     def ndim(self) -> int:
@@ -204,7 +234,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def size(self) -> int:
         """Number of pictures."""
-        return len(self._items)
+        return len(self._places)
 
     @property
     def dtype(self) -> np.dtype:
@@ -217,7 +247,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
 
     def tolist(self) -> List[int]:
         """The predicted classes as plain ints."""
-        return [int(result) for result in self._items]
+        return np.asarray(self).tolist()
 
     def __repr__(self) -> str:
-        return f"Results({self.tolist()}, failed={len(self.failed)}, out_folder={self.out_folder!r})"
+        return f"Results({self.tolist()}, failed={self._has_failed().sum()}, out_folder={self.out_folder!r})"

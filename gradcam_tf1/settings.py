@@ -9,7 +9,8 @@ import os
 from typing import Any, Iterable, Mapping
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.manifest import RUN_NAME, strict_json
+from gradcam_tf1.lines import strict_json
+from gradcam_tf1.manifest import RUN_NAME
 
 _WHOLE = 64 << 20  # files up to this size are read whole
 _END = 4 << 20  # of larger ones this much at each end, and the time of their last change

@@ -17,8 +17,8 @@ MAX_LINES = 320
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
-    {"errors", "types", "seen", "whole_files"},
-    {"sources"},
+    {"errors", "types", "seen", "whole_files", "records"},
+    {"sources", "places"},
     {
         "tf_runtime",
         "results",
@@ -32,7 +32,7 @@ LAYERS = (
         "hdf5",
         "preprocessing",
     },
-    {"linear_head", "activations", "fast_gradients", "weights"},
+    {"linear_head", "activations", "fast_gradients", "weights", "lines"},
     {
         "guided",
         "gradient_path",
@@ -64,7 +64,7 @@ LAYERS = (
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
 # Who may import what from outside, apart from the standard library and numpy.
-LIGHT = {"errors", "types", "results", "naming", "manifest", "labels", "targets"}
+LIGHT = {"errors", "types", "records", "results", "naming", "places", "lines", "manifest", "labels", "targets"}
 DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
 
 

@@ -9,7 +9,8 @@ import os
 import numpy as np
 import pytest
 
-from gradcam_tf1.manifest import ManifestWriter, read_manifest, strict_json, write_run
+from gradcam_tf1.lines import strict_json
+from gradcam_tf1.manifest import ManifestWriter, read_manifest, write_run
 from gradcam_tf1.results import MapRecord, Result, TargetRecord
 
 ODD = os.fsdecode(b"in/caf\xe9.jpg")

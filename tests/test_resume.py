@@ -20,7 +20,8 @@ from PIL import Image
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.manifest import ManifestWriter, read_manifest, record_of, result_of
+from gradcam_tf1.lines import record_of, result_of
+from gradcam_tf1.manifest import ManifestWriter, read_manifest
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
 from gradcam_tf1.results import MapRecord, Result, TargetRecord
 from gradcam_tf1.settings import fingerprint

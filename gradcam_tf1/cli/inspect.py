@@ -8,7 +8,7 @@ import click
 
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.options import model_options, open_net
-from gradcam_tf1.manifest import strict_json
+from gradcam_tf1.lines import strict_json
 from gradcam_tf1.settings import net_warnings
 
 
