@@ -15,6 +15,7 @@ import zlib
 
 import numpy as np
 import pytest
+from image_files import chunk, png
 from PIL import Image, ImageFile
 
 from gradcam_tf1.errors import ImageFileError
@@ -46,15 +47,6 @@ def encoded(extension):
     kind = {"jpg": "JPEG", "tif": "TIFF"}.get(extension) or Image.registered_extensions()[f".{extension}"]
     Image.fromarray(noise()).save(stream, kind, **SAVED[extension])
     return stream.getvalue()
-
-
-def chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def png(width, height, *chunks, bits=8, kind=2):
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 def gif(screen, frame, count=1, pixels=b"\x02\x02\x4c\x01\x00"):

@@ -8,18 +8,12 @@ import subprocess
 
 import pytest
 from archive_files import peak_of_listing
+from image_files import touch
 
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.seen import Seen
 from gradcam_tf1.sources import iter_pictures, walk
 from gradcam_tf1.sources.extensions import archive_extension, is_picture_name
-
-
-def touch(folder, *names):
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
 
 
 def relatives(source, out=""):
