@@ -169,3 +169,10 @@ def relu_backward(grad: np.ndarray, output: np.ndarray, guided: bool) -> np.ndar
 def gradcam_twin(features: np.ndarray, grads: np.ndarray) -> np.ndarray:
     """sum_k mean_ij(g_k) A_k, before the ReLU: [N, h, w]."""
     return np.einsum("nhwk,nk->nhw", features, grads.mean((1, 2)))
+
+
+def twin_cams(net: SmallNet, images: np.ndarray, class_ids: Any, sign: int = 1, kernel: Any = None) -> np.ndarray:
+    """`gradcam_twin` of several classes: [N, T, h, w]."""
+    features = net.forward(images)["features"]
+    cams = [gradcam_twin(features, sign * net.feature_grads(images, c, kernel)) for c in class_ids]
+    return np.stack(cams, axis=1)
