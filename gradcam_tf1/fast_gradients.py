@@ -1,8 +1,11 @@
-"""The gradients of convolutions and dense layers by their inputs, the faster way where TensorFlow's own are slow.
+"""The gradients of convolutions and dense layers by their inputs, where TensorFlow's own are slow or wrong.
 
-Both are sums of the same products in another order; the results differ by rounding (1e-6 of the maximum). They are for
-TensorFlow's own build of 1.15 on the CPU (figures: docs/performance.md). TensorFlow 2 computes either way alike or its
-own faster, GPUs have their own kernels, and Intel's build of 1.15 gave a wrong result: there TensorFlow's own stay.
+The faster ones are sums of the same products in another order; the results differ by rounding (1e-6 of the maximum).
+They are for TensorFlow's own build of 1.15 on the CPU (figures: docs/performance.md). TensorFlow 2 computes either way
+alike or its own faster, and GPUs have their own kernels: there TensorFlow's own stay.
+
+Intel's build of 1.15 keeps constant kernels in an order of its own and, when a convolution and its gradient are in one
+run, hands the gradient memory that nobody has filled. There the gradient gets a kernel that does not count as constant.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Any, Callable, Dict
 
-from gradcam_tf1.tf_runtime import has_slow_gradients, tf
+from gradcam_tf1.tf_runtime import has_slow_gradients, is_intel_build, tf
 
 # below this the convolution with the turned kernel has too few output channels to be worth it (measured: 3 of 3-64)
 MIN_CHANNELS = 8
@@ -28,6 +31,28 @@ def _replaced(applies: Callable[[Any], bool], faster: Callable, own: Any) -> Cal
         return [faster(op, grad) if applies(op) and _is_worth_it() else by_input, by_kernel]
 
     return gradient
+
+
+def _kernel_apart(own: Any) -> Callable[..., Any]:
+    """`own`, the gradient function of Conv2D, right on Intel's build too."""
+
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> Any:
+        by_input, by_kernel = own(op, grad)
+        return [own_convolution(op, grad) if is_intel_build() else by_input, by_kernel]
+
+    return gradient
+
+
+def own_convolution(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
+    """dL/dx of y = conv(x, kernel), [N, H, W, C] or [N, C, H, W] as x, by TensorFlow's op with a kernel of its own.
+
+    Another constant or an identity of the kernel would be merged with the convolution's; a placeholder is not.
+    """
+    kernel = tf.placeholder_with_default(op.inputs[1], op.inputs[1].shape)
+    names = ("strides", "padding", "use_cudnn_on_gpu", "explicit_paddings", "data_format", "dilations")
+    options = {name: op.get_attr(name) for name in names}
+    sizes = tf.shape(op.inputs[0])
+    return tf.raw_ops.Conv2DBackpropInput(input_sizes=sizes, filter=kernel, out_backprop=grad, **options)
 
 
 def turned_convolution(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
@@ -82,6 +107,6 @@ def _is_worth_it() -> bool:
 
 # op type -> from TensorFlow's own gradient function to the one to take
 FASTER: Dict[str, Callable[[Any], Callable[..., Any]]] = {
-    "Conv2D": partial(_replaced, _is_turnable, turned_convolution),
+    "Conv2D": lambda own: _replaced(_is_turnable, turned_convolution, _kernel_apart(own)),
     "MatMul": partial(_replaced, _is_large, kernel_first),
 }

@@ -177,9 +177,14 @@ def keras_session(model: Any) -> Any:
 
 
 def has_slow_gradients() -> bool:
-    """Whether this is TensorFlow's own build of 1.15 on the CPU. Intel's build has no public mark."""
-    from tensorflow.python import pywrap_tensorflow
-
-    if __getattr__("IS_TF2") or pywrap_tensorflow.IsMklEnabled():
+    """Whether this is TensorFlow's own build of 1.15 on the CPU."""
+    if __getattr__("IS_TF2") or is_intel_build():
         return False
     return not tf.config.experimental.list_physical_devices("GPU")
+
+
+def is_intel_build() -> bool:
+    """Whether this is Intel's build of TensorFlow 1.15, which has no public mark."""
+    from tensorflow.python import pywrap_tensorflow
+
+    return not __getattr__("IS_TF2") and pywrap_tensorflow.IsMklEnabled()
