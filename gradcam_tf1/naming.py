@@ -18,6 +18,7 @@ import unicodedata
 from typing import Dict, List, Optional, Sequence
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.seen import Seen
 
 NAMINGS = ("source", "indexed")
 
@@ -44,7 +45,7 @@ class Namer:
         if naming not in NAMINGS:
             raise OptionError(f"no naming {naming!r}; possible: {', '.join(NAMINGS)}")
         self.naming = naming
-        self._taken: Dict[str, int] = {}
+        self._untaken = _Untaken()
 
     def stem(self, relative: str, index: int) -> str:
         """The part of the names that belongs to one picture: relative path, "/" between folders."""
@@ -52,7 +53,7 @@ class Namer:
             return str(index)
         *folders, name = [part for part in re.split(r"[/\\]" if os.sep == "\\" else "/", relative) if part] or [""]
         safe = [_folder(folder) for folder in folders] + [_component(name)]
-        return _untaken("/".join(safe), self._taken)
+        return self._untaken("/".join(safe))
 
     def targets(
         self, class_ids: Sequence[int], labels: Sequence[Optional[str]], abouts: Optional[Sequence[str]] = None
@@ -60,14 +61,13 @@ class Namer:
         """One token for each target of one picture, no two alike. abouts: what each is beyond a class, "" for none."""
         slugs = [slug(label or "") for label in labels]
         extras = [slug(about) for about in abouts or [""] * len(slugs)]
+        untaken = _Untaken()
         if self.naming == "source":
-            taken_tokens: Dict[str, int] = {}
-            return [_untaken(_source_token(*parts), taken_tokens) for parts in zip(class_ids, slugs, extras)]
+            return [untaken(_source_token(*parts)) for parts in zip(class_ids, slugs, extras)]
         slugs = ["-".join(filter(None, parts)) for parts in zip(slugs, extras)]
-        taken: Dict[str, int] = {}
         shared = {text for text in slugs if slugs.count(text) > 1}  # ImageNet has two classes called "crane"
         tokens = [f"{text}-{id_}" if text in shared else text or str(id_) for id_, text in zip(class_ids, slugs)]
-        return [_untaken(token.lstrip("-"), taken) for token in tokens]
+        return [untaken(token.lstrip("-")) for token in tokens]
 
     def figure(self, stem: str, kind: str) -> str:
         """The name of a figure of one picture. No target's token is "figure", and no method's name has a hyphen."""
@@ -128,15 +128,25 @@ def _cut(text: str, size: int) -> str:
     return text.encode()[:size].decode("utf-8", "ignore")
 
 
-def _untaken(name: str, taken: Dict[str, int]) -> str:
-    """The name, or the first of name~2, name~3... that is not yet taken; case and the form of accents do not count."""
-    free, count = name, taken.get(_key(name), 0)
-    while _key(free) in taken:
-        count += 1
-        free = f"{name}~{count}"
-    taken[_key(name)] = max(count, 1)
-    taken.setdefault(_key(free), 1)
-    return free
+class _Untaken:
+    """Gives each name once: the name, or the first of name~2, name~3... that is not yet taken.
+
+    Case and the form of accents do not count. Of a name that never met another only a hash is kept.
+    """
+
+    def __init__(self) -> None:
+        self._taken = Seen()
+        self._last: Dict[str, int] = {}  # what the last of several of one name was numbered
+
+    def __call__(self, name: str) -> str:
+        key = _key(name)
+        if self._taken.add(key):
+            return name
+        number = self._last.get(key, 1) + 1
+        while not self._taken.add(_key(f"{name}~{number}")):
+            number += 1
+        self._last[key] = number
+        return f"{name}~{number}"
 
 
 def _key(name: str) -> str:

@@ -13,14 +13,14 @@ from gradcam_tf1.cli.options import model_options, numbers, open_net, size
 from gradcam_tf1.cli.session import make_session, session_options
 from gradcam_tf1.cli.show import show_figures
 from gradcam_tf1.cli.stopping import STOPPED, Stopper
+from gradcam_tf1.cli.tally import Tally
 from gradcam_tf1.cli.targets import make_targets, target_options
-from gradcam_tf1.cli.terminal import Progress, Steps, say, warn
+from gradcam_tf1.cli.terminal import Progress, Steps, say
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import FIT_MODES
 from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
 from gradcam_tf1.reading import ON_ERROR
-from gradcam_tf1.results import Results
 from gradcam_tf1.settings import net_warnings
 
 _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout")
@@ -82,15 +82,16 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
             describe(net)
         _check_preset(net)
         with Progress(quiet) as progress, Steps(quiet) as steps, Stopper() as stop:
-            results = net.visualize_imgs(list(images), out_folder, progress=progress, steps=steps, stop=stop, **asked)
+            tally = Tally(progress)
+            results = net.visualize_imgs(list(images), out_folder, progress=tally, steps=steps, stop=stop, **asked)
         told = net_warnings(net)
-    _report(results, told, quiet)
+    tally.report(results, told, quiet)
     if show:
         show_figures(results)
     if not results.complete:
         say(f"stopped: {len(results)} pictures are finished; the same command with --resume goes on", err=True)
         ctx.exit(STOPPED)
-    ctx.exit(1 if results.failed else 0)
+    ctx.exit(1 if tally.failed else 0)
 
 
 def _preset(preset: str | None, bgr: bool, **values: Any) -> Preprocessing | None:
@@ -124,17 +125,3 @@ def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     asked = {name: options.pop(name) for name in _RUN_OPTIONS}
     asked = {**asked, **make_methods(options), **make_look(options), "targets": make_targets(options)}
     return {**asked, "layers": options["layers"] or None}, options
-
-
-def _report(results: Results, told: Sequence[str], quiet: bool) -> None:
-    for warning in () if quiet else results.warnings:
-        if warning not in told:
-            warn(warning)
-    for result in results.failed:
-        say(f"failed: {result.error}", err=True)
-    if quiet:
-        return
-    empty = sum(record.status == "empty" for result in results for record in result.maps)
-    notes = [f"{len(results) - len(results.failed)} pictures explained", f"{len(results.failed)} failed"]
-    notes += [f"{empty} empty maps (manifest.jsonl says why)"] if empty else []
-    say(f"{', '.join(notes)}; results in {results.out_folder}")

@@ -15,16 +15,20 @@ MAX_SHOWN = 10
 
 def show_figures(results: Results) -> None:
     """Hand the figures to the system's viewer, at most ten; without a display, say where they are."""
-    paths = [path for result in results for path in result.figures.values()]
+    count, first = 0, []
+    for path in (path for result in results for path in result.figures.values()):
+        count += 1
+        if count <= MAX_SHOWN:
+            first.append(path)
     if not _has_display():
-        say(f"no display to open figures on: {len(paths)} figures are in {results.out_folder}")
+        say(f"no display to open figures on: {count} figures are in {results.out_folder}")
         return
-    for path in paths[:MAX_SHOWN]:
+    for path in first:
         if click.launch(path) != 0:
             warn(f"the system has no viewer that opens {path}")
             return
-    if len(paths) > MAX_SHOWN:
-        say(f"opened {MAX_SHOWN} of {len(paths)} figures; all are in {results.out_folder}")
+    if count > MAX_SHOWN:
+        say(f"opened {MAX_SHOWN} of {count} figures; all are in {results.out_folder}")
 
 
 def _has_display() -> bool:
