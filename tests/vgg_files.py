@@ -6,15 +6,17 @@ import os
 import pickle
 import struct
 import zipfile
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import h5py
 import numpy as np
 
-from gradcam_tf1.nets.vgg_layers import DENSE, Layers, conv_names
+from gradcam_tf1.nets.vgg_layers import DENSE, Layers, conv_names, random_weights
 from gradcam_tf1.tf_runtime import tf
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+FORMATS = ("npy", "npz_W", "npz_kernel", "slim", "slim_old", "fchollet", "new", "nested", "whole", "torch_zip",
+           "torch_legacy")  # fmt: skip
 
 
 def matrices(layers: Layers) -> Layers:
@@ -144,3 +146,9 @@ def all_formats(folder, layers: Layers, depth: int) -> Dict[str, str]:
         "torch_zip": write_torch_zip(os.path.join(folder, "vgg_zip.pth"), state),
         "torch_legacy": write_torch_legacy(os.path.join(folder, "vgg_legacy.pth"), state),
     }
+
+
+def small_vgg(folder, depth: int) -> Tuple[object, Dict[str, str]]:
+    """(weights of a thin VGG, format -> path of a file of them)."""
+    weights = random_weights(depth, seed=depth, classes=10, width=1 / 32)
+    return weights, all_formats(folder, weights.layers, depth)
