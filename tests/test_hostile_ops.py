@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
+import tensorflow
 from hostile_nets import function_graph, hostile_graph, outcome
 
+from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders import load
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import op_definition, tf
 
 
 def writer(target):
@@ -45,6 +48,16 @@ def summary(secret, target):
     )
     with tf.control_dependencies([made]):
         return tf.raw_ops.FlushSummaryWriter(writer=writer)
+
+
+def summary_database(secret, target):
+    return tf.raw_ops.CreateSummaryDbWriter(
+        writer=tf.raw_ops.SummaryWriter(), db_uri=target, experiment_name="a", run_name="b", user_name="c"
+    )
+
+
+def double():
+    return tensorflow.function(lambda x: x * 2).get_concrete_function(tf.TensorSpec([], tf.float32))
 
 
 def branch(secret, target):
@@ -92,6 +105,21 @@ HOSTILE = {
     "ReadFile in a branch": branch,
     "WriteFile in a loop": loop,
     "InitializeTableFromTextFileV2": table,
+    "ImmutableConst": lambda secret, target: tf.raw_ops.ImmutableConst(
+        dtype=tf.uint8, shape=[4], memory_region_name=secret
+    ),
+    "Abort": lambda secret, target: tf.raw_ops.Abort(error_msg="the end", exit_without_error=False),
+    "CreateSummaryDbWriter": summary_database,
+    "TextLineReaderV2": lambda secret, target: tf.raw_ops.ReaderNumRecordsProducedV2(
+        reader_handle=tf.raw_ops.TextLineReaderV2()
+    ),
+    "SqlDataset": dataset(lambda secret, target: tf.data.experimental.SqlDataset("sqlite", secret, "x", (tf.string,))),
+    "SaveSlices": lambda secret, target: tf.raw_ops.SaveSlices(
+        filename=target, tensor_names=["x"], shapes_and_slices=["1 -"], data=[[1.0]]
+    ),
+    "RemoteCall": lambda secret, target: tf.raw_ops.RemoteCall(
+        target="/job:other/task:0/cpu:0", args=[1.0], Tout=[tf.float32], f=double()
+    ),
     "PrintV2": lambda secret, target: tf.raw_ops.PrintV2(input="x", output_stream="file://" + target),
     "SummaryWriter": summary,
     "DecodeProtoV2": lambda secret, target: tf.size(
@@ -163,5 +191,41 @@ def test_code_in_the_gradient_of_a_function_is_not_run(tmp_path):
     model = load(graph_def)
     assert "PartitionedCall" not in {node.op for node in model.graph_def.node}
     assert not model.graph_def.library.function
+    outcome(graph_def)
+    assert not list(tmp_path.iterdir())
+
+
+# ops of TensorFlow 2, or that have no function in Python
+
+URLS = {"debug_urls": lambda target: ["file://" + target]}
+SPECS = {"debug_ops_spec": lambda target: [f"DebugIdentity;file://{target};0"]}
+BY_NAME = {
+    "DebugIdentity": URLS,
+    "DebugIdentityV2": URLS,
+    "DebugIdentityV3": URLS,
+    "DebugNumericSummary": URLS,
+    "Copy": SPECS,
+    "CopyHost": SPECS,
+    "_HostSend": {},
+    "_MklRelu": {},
+    "_ParallelConcatUpdate": {},
+}
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_ops_by_name(name, tmp_path):
+    """x -> the op -> the net."""
+    if op_definition(name) is None:
+        pytest.skip("this TensorFlow does not have it, and unknown ops are left out")
+    graph_def = hostile_graph(lambda *_: tf.no_op(), "", "", False)
+    user = next(node for node in graph_def.node if node.op == "Conv2D")
+    wanted = [user.input[0]] * len(op_definition(name).input_arg)
+    node = graph_def.node.add(name="hostile", op=name, input=wanted)
+    for attribute, make in BY_NAME[name].items():
+        node.attr[attribute].list.s.extend(text.encode() for text in make(str(tmp_path / "target")))
+    node.attr["T"].type = 1
+    user.input[0] = "hostile"
+    with contextlib.suppress(ModelFileError):
+        assert name not in {node.op for node in load(graph_def).graph_def.node}
     outcome(graph_def)
     assert not list(tmp_path.iterdir())

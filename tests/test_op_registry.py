@@ -88,3 +88,49 @@ def test_ops_of_loaded_libraries_that_say_they_have_no_state(name):
 @pytest.mark.parametrize("name", ["NoSuchOp", "Conv2D", "Relu"])
 def test_ops_that_only_compute_are_run(name):
     assert not reaches_outside(name)
+
+
+# The texts that ops take which are run, by name. Each was looked up; none is a file, an address or code. The last of each
+# are those of TensorFlow's own tests and of ops for TPUs, which have no kernels here.
+ATTRIBUTES = re.findall(
+    r"\w+",
+    """
+    activation_mode allowed_devices bad_indices_policy batching_queue cardinality_options combiner
+    compression_type config config_proto container containers context_dense_keys context_sparse_keys data_format
+    dct_method debug_name dense_keys description deterministic device_names dimension_numbers display_name
+    dst_format encoding equation executor_type feature_list_dense_keys feature_list_dense_missing_assumed_empty
+    feature_list_sparse_keys field_delim fill fill_mode frame_name fused_ops id input_encoding input_order
+    interpolation kernel_type labels left_pad message metadata na_value noise optimization_configs padding
+    pattern placeholder precision_config ragged_keys rewrite right_pad row_partition_types separator
+    serialized_options set_operation shared_name shared_names source sparse_keys src_format stack_name
+    stateful_whitelist template tensor_array_name tuple_mask var_name xmp_metadata
+
+    a b device_type host_compute_core input_layout layout manual_sharding mesh output_layout padding_map
+    sharding step_marker_location string_list_val string_val table_name topology tpu_compile_options_proto
+    """,
+)
+INPUTS = re.findall(
+    r"\w+",
+    """
+    basename bytes contents context_dense_keys context_ragged_keys context_sparse_keys data debug_name delimiter
+    dense_keys feature_list_dense_keys feature_list_dense_missing_assumed_empty feature_list_ragged_keys
+    feature_list_sparse_keys handle input input_bytes inputs json_examples keys method names optimizations
+    optimizations_default optimizations_disabled optimizations_enabled pattern ragged_keys records rewrite
+    rewrite_name sep serialized serialized_sparse serialized_summary_metadata sparse_keys split_types
+    string_handle string_tensor table_handle tag tags transformations
+
+    b c
+    """,
+)
+
+
+def test_texts_that_an_op_takes_were_read():
+    """A file may be called anything: ImmutableConst takes it as its memory_region_name."""
+    strange = []
+    for name, op in registry().items():
+        if reaches_outside(name):
+            continue
+        texts = [a.name for a in op.attr if a.type in ("string", "list(string)") and not a.allowed_values.list.s]
+        strange += [f"{name}({text})" for text in texts if text not in ATTRIBUTES]
+        strange += [f"{name}({a.name})" for a in op.input_arg if a.type == 7 and a.name not in INPUTS]
+    assert not strange
