@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from gradcam_tf1.arrays import ArrayPlacement, array_options, as_arrays, no_such_target
 from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.batches import in_rgb, input_batch, stack_pixels
+from gradcam_tf1.binding import resolve_layer
 from gradcam_tf1.engine import Engine
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.fusion import check_fusion, fuse_layers
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.methods import METHODS
+from gradcam_tf1.methods import METHODS, expand_methods
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.methods.options import check_options
 from gradcam_tf1.noisy import run_with_noise
 from gradcam_tf1.regions import fit_mask, fit_point
 from gradcam_tf1.types import Ask, Binding, Explanation, LayerInfo, Work
 from gradcam_tf1.views import run_with_views
+
+Methods = Union[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,8 @@ class Answerer:
     preprocess: Callable[[np.ndarray], Any]
     fit_image: Callable[[np.ndarray], Fitted]
 
-    def answer(
-        self, fitted: List[Fitted], targets: Any, methods: List[str], layers: Tuple[LayerInfo, ...], how: How
-    ) -> Explanation:
-        """Explain pictures of one fitted size.
-
-        Args: targets: as `asks.make_asks` reads them. methods: names from METHODS. layers: what layer methods look at.
-        Raises: OptionError, TargetError, GradientError, RunError.
-        """
+    def answer(self, fitted: List[Fitted], targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
+        """Explain pictures of one fitted size; the arguments and what is raised as in `GradCamGraph.explain`."""
         if self.binding.array_shape is not None:
             raise OptionError(f"'{self.binding.input}' takes signals or volumes, not pictures; use explain_arrays")
         pixels = stack_pixels(fitted)
@@ -85,33 +82,46 @@ class Answerer:
         found = self._explain(inputs, targets, methods, layers, how)
         return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[1:3]))
 
-    def answer_arrays(
-        self, arrays: Any, targets: Any, methods: List[str], layers: Tuple[LayerInfo, ...], how: How
-    ) -> Explanation:
-        """Explain signals or volumes as `arrays.as_arrays` takes them. The other arguments, Raises: as `answer`."""
+    def answer_arrays(self, arrays: Any, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
+        """Explain signals or volumes as `arrays.as_arrays` takes them."""
         values = as_arrays(arrays, self.binding)
         dtype = np.dtype(self.binding.dtype)
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
         inputs = _Inputs(values, lambda pixels: pixels.astype(dtype), placements, readers)
-        how = replace(how, options=array_options(methods, how.options))
+        how = replace(how, options=array_options(expand_methods(methods), how.options))
         return self._explain(inputs, targets, methods, layers, how)
 
-    def _explain(
-        self, given: _Inputs, targets: Any, methods: List[str], layers: Tuple[LayerInfo, ...], how: How
-    ) -> Explanation:
-        check_options(how.options or {}, [METHODS[name] for name in methods])
+    def usable(self, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
+        """See `GradCamGraph.usable_methods`."""
+        usable, reasons = [], {}
+        for name in expand_methods(methods):
+            try:
+                self.engine.build([name], self._layers(layers))
+                usable.append(name)
+            except GradientError as error:
+                reasons[name] = str(error)
+        return usable, reasons
+
+    def _layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
+        """Each layer once, whatever its names."""
+        given = [self.binding.layer] if specs is None else specs if isinstance(specs, (list, tuple)) else [specs]
+        return tuple(dict.fromkeys(resolve_layer(self.engine.graph, self.binding, spec) for spec in given))
+
+    def _explain(self, given: _Inputs, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
+        names, places = expand_methods(methods), self._layers(layers)
+        check_options(how.options or {}, [METHODS[name] for name in names])
         if how.fuse is not None:
-            check_fusion(how.fuse, len(layers))
+            check_fusion(how.fuse, len(places))
         batch = given.to_batch(given.pixels)
         asks = self._asks(batch, given, targets, how)
         ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
-        found = self._run(how)(batch, asks, methods, layers, **ways)
+        found = self._run(how)(batch, asks, names, places, **ways)
         if how.fuse is not None:
             fuse_layers(found, how.fuse)
         return Explanation(
             placements=given.placements,
-            layers=tuple(info.name for info in layers),
+            layers=tuple(info.name for info in places),
             abouts=tuple(ask.about for ask in asks),
             **found,
         )

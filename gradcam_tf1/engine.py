@@ -36,6 +36,7 @@ class Engine:
         self, graph: tf.Graph, sess: tf.Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
     ) -> None:
         self._binding = binding
+        self.graph = graph
         self._symbols = Symbols(graph, binding, reshape)
         self._runner = Runner(sess, binding, batch_size)
         classes = self._symbols.scores("logit").shape[1]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from queue import Queue
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from gradcam_tf1.asking import row_key
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
@@ -12,7 +14,7 @@ from gradcam_tf1.figures.making import FigureMaker
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.reading import Picture
 from gradcam_tf1.results import FAILED, Result
-from gradcam_tf1.types import Explanation
+from gradcam_tf1.types import Explanation, Work
 from gradcam_tf1.writing import PictureWriter
 
 
@@ -25,8 +27,42 @@ class Explained:
     n: int = 0
 
 
+def one_at_a_time(steps: Optional[Callable[[Work], None]]) -> Optional[Callable[[Work], None]]:
+    """The same for callers in several threads."""
+    lock = threading.Lock()
+
+    def told(work: Work) -> None:
+        with lock:
+            steps(work)  # type: ignore[misc]
+
+    return steps and told
+
+
+class Explainers:
+    """An Explainer for each device; a batch goes to one that is free. Called by no more threads than there are."""
+
+    def __init__(self, explainers: Sequence[Explainer]) -> None:
+        self._all = explainers
+        self._free: Queue[Explainer] = Queue()
+        for one in explainers:
+            self._free.put(one)
+
+    def explain(self, batch: Sequence[Picture]) -> List[Explained]:
+        """See `Explainer.explain`."""
+        one = self._free.get()
+        try:
+            return one.explain(batch)
+        finally:
+            self._free.put(one)
+
+    @property
+    def notes(self) -> List[str]:
+        """What there is to say about the run, each sentence once."""
+        return list(dict.fromkeys(note for one in self._all for note in one.notes))
+
+
 class Explainer:
-    """Explains batches of fitted pictures, in the thread that has the session.
+    """Explains batches of fitted pictures with one net; one thread at a time calls it.
 
     asked: keyword arguments of `explain`. figures: makes what is drawn besides the maps themselves. timeout: seconds
     that a batch may take. Where the memory is not enough, fewer pictures go through the net together from then on, and
@@ -102,7 +138,7 @@ class Explainer:
         paths = [{} if picture.done is not None else self._paths(picture) for picture in group]
         with self._net.time_limit(self._timeout):
             explanation = self._net.explain(fitted, targets, **self._asked)
-            self._figures.make([picture.image for picture in group], fitted, paths, targets)
+            self._figures.make(self._net, [picture.image for picture in group], fitted, paths, targets)
         for picture, figures in zip(group, paths):
             picture.figures = figures
         return {picture.index: Explained(picture, explanation, n) for n, picture in enumerate(group)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from copy import copy
 from dataclasses import replace
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -9,23 +11,20 @@ import numpy as np
 
 from gradcam_tf1.answering import Answerer, How
 from gradcam_tf1.batches import as_images
-from gradcam_tf1.binding import bind, resolve_layer
 from gradcam_tf1.binding.outputs import choose_output
-from gradcam_tf1.engine import Engine
-from gradcam_tf1.errors import BindingError, GradientError, OptionError
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
-from gradcam_tf1.hooks import key_tensors
-from gradcam_tf1.importing import open_session
-from gradcam_tf1.labels import Labels, read_labels
+from gradcam_tf1.importing import open_sessions
+from gradcam_tf1.labels import Labels
 from gradcam_tf1.loaders import load
-from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.methods.noise import Noise
+from gradcam_tf1.opening import open_answerers
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
 from gradcam_tf1.results import Results
 from gradcam_tf1.runner import session_config
 from gradcam_tf1.tokens import tokens_as_map
-from gradcam_tf1.types import Binding, Explanation, KeyTensors, LayerInfo, LoadedModel, Work
+from gradcam_tf1.types import Binding, Explanation, KeyTensors, LoadedModel, Work
 
 Size = Tuple[Optional[int], Optional[int]]
 
@@ -44,8 +43,11 @@ class GradCamGraph:
     tag, signature: of a SavedModel. build: graph-building function for a checkpoint without .meta.
     trust_model: run the code inside the model file, such as Lambda layers; see `load`.
     batch_size: images per run. config: tf.ConfigProto of the session.
+    devices: TensorFlow's names of them, ("/gpu:0", "/gpu:1"): each gets a session, `visualize_imgs` uses all of them,
+        everything else the first; the hooks that prepare pictures are then called by several threads.
 
-    Raises: ModelFileError when the model cannot be loaded; BindingError, at first use, when it cannot be bound.
+    Raises: ModelFileError when the model cannot be loaded; OptionError for a device that is not there; BindingError,
+    at first use, when it cannot be bound.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class GradCamGraph:
         trust_model: bool = False,
         batch_size: int = 8,
         config: Any = None,
+        devices: Union[str, Sequence[str]] = (),
     ) -> None:
         self.nb_classes = nb_classes
         self.preset = find_preset(preset) if isinstance(preset, str) else preset
@@ -78,13 +81,18 @@ class GradCamGraph:
         self._label_source = labels
         how = {"tag": tag, "signature": signature, "build": build, "trust_model": trust_model}
         loaded = model if isinstance(model, LoadedModel) else load(model, **how)
-        self.sess = open_session(loaded.graph_def, loaded.source, session_config(config))
-        self.graph = self.sess.graph
-        if output is not None:
-            logits = choose_output(self.graph, loaded.outputs, output, logits)
+        places = (devices,) if isinstance(devices, str) else tuple(devices)
+        self._sessions = open_sessions(loaded.graph_def, loaded.source, session_config(config, bool(places)), places)
+        with ExitStack() as failing:
+            failing.callback(self.close)
+            self.sess = self._sessions[0]
+            self.graph = self.sess.graph
+            if output is not None:
+                logits = choose_output(self.graph, loaded.outputs, output, logits)
+            failing.pop_all()
         self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
-        self.model = replace(loaded, graph_def=None)  # the weights live in the session from here on
-        self._bound: Optional[Answerer] = None
+        self.model = replace(loaded, graph_def=None)  # the weights live in the sessions from here on
+        self._bound: Sequence[Answerer] = ()  # one for each session
 
     # hooks
 
@@ -131,28 +139,17 @@ class GradCamGraph:
         return self._open().labels
 
     def _open(self) -> Answerer:
-        if self._bound is None:
-            with self.graph.as_default():
-                wanted = key_tensors(self, self._given)
-                binding = bind(
-                    self.graph,
-                    declared_inputs=self.model.inputs,
-                    declared_outputs=self.model.outputs,
-                    requested=wanted,
-                )
-            if self.nb_classes is not None and binding.classes not in (None, self.nb_classes):
-                raise BindingError(
-                    f"nb_classes is {self.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"
-                )
-            engine = Engine(self.graph, self.sess, binding, self.batch_size, self.reshape)
-            self._bound = Answerer(binding, engine, self._make_labels(binding), self.preprocess, self.fit_image)
-        return self._bound
+        if not self._bound:
+            self._bound = open_answerers(self, self._sessions, self._given, self._label_source)
+        return self._bound[0]
 
-    def _make_labels(self, binding: Binding) -> Optional[Labels]:
-        if self._label_source is None:
-            return None
-        names = read_labels(self._label_source) if isinstance(self._label_source, str) else list(self._label_source)
-        return Labels.for_classes(names, binding.classes, binding.background)
+    def on_each_device(self) -> List[GradCamGraph]:
+        """The net itself, and for each further device a view of it: the same hooks, answers from another session."""
+        self._open()
+        views = [copy(self) for _ in self._bound[1:]]
+        for view, answerer in zip(views, self._bound[1:]):
+            view._bound = (answerer,)
+        return [self, *views]
 
     # what can be asked
 
@@ -201,7 +198,7 @@ class GradCamGraph:
         """
         fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in as_images(images)]
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
-        return self._open().answer(fitted, targets, expand_methods(methods), self._layers(layers), how)
+        return self._open().answer(fitted, targets, methods, layers, how)
 
     def explain_arrays(
         self,
@@ -227,18 +224,11 @@ class GradCamGraph:
         Raises: as `explain`; OptionError where the net takes pictures.
         """
         how = How(score, options, noise, fuse, False, eigen_smooth, inputs, progress)
-        return self._open().answer_arrays(arrays, targets, expand_methods(methods), self._layers(layers), how)
+        return self._open().answer_arrays(arrays, targets, methods, layers, how)
 
     def usable_methods(self, methods: Sequence[str], layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
         """Which of the methods work on this net, and for each of the others the reason why not."""
-        usable, reasons = [], {}
-        for name in expand_methods(methods):
-            try:
-                self._open().engine.build([name], self._layers(layers))
-                usable.append(name)
-            except GradientError as error:
-                reasons[name] = str(error)
-        return usable, reasons
+        return self._open().usable(methods, layers)
 
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
         """Inside, the net takes so many seconds at the most, whatever is asked, else TimeLimitError; None: no limit."""
@@ -248,14 +238,10 @@ class GradCamGraph:
         """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""
         return visualize(self, imgs_path, out_folder, **options)
 
-    def _layers(self, layers: Any) -> Tuple[LayerInfo, ...]:
-        binding = self.binding
-        specs = [binding.layer] if layers is None else layers if isinstance(layers, (list, tuple)) else [layers]
-        return tuple(dict.fromkeys(resolve_layer(self.graph, binding, spec) for spec in specs))
-
     def close(self) -> None:
-        """Free the session."""
-        self.sess.close()
+        """Free the sessions."""
+        for sess in self._sessions:
+            sess.close()
 
     def __enter__(self) -> GradCamGraph:
         return self

@@ -1,39 +1,68 @@
-"""A frozen GraphDef into a private graph and session, under the gradient override that guided ReLU needs."""
+"""A frozen GraphDef into private graphs and sessions, under the gradient override that guided ReLU needs."""
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, List, Sequence
 
 import numpy as np
 
-from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.guided import override_map
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import graph_on, inside, tf
 from gradcam_tf1.weights import put_weights, take_out_weights
 
 MAX_ELEMENTS = 2**31  # of one tensor and picture
 
 
-def open_session(graph_def: Any, source: str, config: Any = None) -> tf.Session:
-    """A session of its own on the net; its large weights are in variables, see `weights.py`.
+def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequence[str] = ()) -> List[tf.Session]:
+    """Sessions of their own on the net; its large weights are in variables of each, see `weights.py`.
 
     Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
-        config: tf.ConfigProto. Raises: ModelFileError as `import_graph`.
+        config: tf.ConfigProto. devices: a session for each; none: one session, and TensorFlow places the ops.
+    Raises: ModelFileError as `import_graph`; OptionError for a device that is not there. Then none stays open.
     """
     light, weights = take_out_weights(graph_def)
-    sess = tf.Session(graph=import_graph(light, source), config=config)
-    put_weights(sess, weights)
-    return sess
+    sessions = []
+    with ExitStack() as failing:
+        for device in [_place(each) for each in devices] or [""]:
+            sess = tf.Session(graph=import_graph(light, source, device), config=config)
+            failing.callback(sess.close)
+            _check_device(sess, device)
+            put_weights(sess, weights)
+            sessions.append(sess)
+        failing.pop_all()
+    return sessions
 
 
-def import_graph(graph_def: Any, source: str) -> tf.Graph:
+def _check_device(sess: tf.Session, device: str) -> None:
+    """With soft placement TensorFlow would take another one without a word."""
+    there = [_place(each.name) for each in sess.list_devices()]
+    if device and device not in there:
+        raise OptionError(f"there is no device {device}; TensorFlow {tf.__version__} sees {', '.join(there)}")
+
+
+def _place(device: str) -> str:
+    """The kind and number of a device, /gpu:0, of any way to write it. Raises: OptionError where one is missing."""
+    wrong = OptionError(f"'{device}' is no name of a device; write one like /gpu:0 or /cpu:0")
+    try:
+        spec = tf.DeviceSpec.from_string(device)
+    except ValueError as error:
+        raise wrong from error
+    if spec.device_type is None or spec.device_index is None:
+        raise wrong
+    return f"/{spec.device_type.lower()}:{spec.device_index}"
+
+
+def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
     """Import into a new tf.Graph; the names stay as they are.
 
     Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
+        device: of all ops, of those that are built later too; "": TensorFlow places them.
     Raises: ModelFileError with TensorFlow's reason where the graph cannot be built on this runtime.
     """
-    graph = tf.Graph()
-    with graph.as_default(), override_map(graph):
+    graph = graph_on(device)
+    with inside(graph), override_map(graph):
         try:
             tf.import_graph_def(graph_def, name="")
         except (ValueError, TypeError, tf.errors.OpError) as error:

@@ -16,7 +16,7 @@ from gradcam_tf1 import __version__
 from gradcam_tf1.asking import check_classes, differ, rows_of
 from gradcam_tf1.drawing import Style
 from gradcam_tf1.errors import GradientError, OptionError, StoppedError
-from gradcam_tf1.explaining import Explainer, write_explained
+from gradcam_tf1.explaining import Explainer, Explainers, one_at_a_time, write_explained
 from gradcam_tf1.figures.kinds import find_kinds
 from gradcam_tf1.figures.making import FigureMaker
 from gradcam_tf1.images import MAX_PIXELS
@@ -121,15 +121,16 @@ def visualize(
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
     about["figures"] = [kind.name for kind in kinds]
     settings = {**_about(net), **about, "batch_size": size, "warnings": warnings}
-    asked["progress"] = steps
+    asked["progress"] = one_at_a_time(steps)
     maker = FigureMaker(net, kinds, {**asked, "methods": names if methods is not None else []}, style)
-    explainer = Explainer(net, asked, maker, namer, out_folder, timeout)
+    views = net.on_each_device()
+    explainers = Explainers([Explainer(view, asked, maker, namer, out_folder, timeout) for view in views])
     writer = PictureWriter(out_folder, namer, style)
     stages = Stages(
         lambda picture: read(picture, net.fit_image, max_pixels),
-        explainer.explain,
+        explainers.explain,
         lambda answer: write_explained(answer, writer, net.labels),
-        *(size, threads, stop),
+        *(size, threads, stop, len(views)),
     )
     os.makedirs(out_folder, exist_ok=True)
     with ManifestWriter(out_folder, resume, size) as manifest:
@@ -145,7 +146,7 @@ def visualize(
                 results.append(result)
                 if progress is not None:
                     progress(result, count)
-    return Results(results, out_folder, manifest.path, (*warnings, *explainer.notes), not stages.stopped)
+    return Results(results, out_folder, manifest.path, (*warnings, *explainers.notes), not stages.stopped)
 
 
 def _check_faults(on_error: str, timeout: float | None) -> None:

@@ -15,8 +15,10 @@ from gradcam_tf1.types import Binding
 Fetches = Mapping[Hashable, Any]
 
 
-def session_config(given: Any = None) -> tf.ConfigProto:
+def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
     """The configuration of a session that a `Runner` can trust: `given`, or one that leaves a GPU to others too.
+
+    placed: the ops are put on a device; those that it cannot run may then go elsewhere, whatever `given` says.
 
     TensorFlow's arithmetic optimizer (seen on 2.21) takes a pair of inverse transposes out of the graph even where the
     tensor between them is fed, so that a fed layer of a channels-first net would be ignored without a word. It is off
@@ -28,6 +30,7 @@ def session_config(given: Any = None) -> tf.ConfigProto:
         config.gpu_options.allow_growth = True
     else:
         config.CopyFrom(given)
+    config.allow_soft_placement |= placed
     rewrites = config.graph_options.rewrite_options
     if rewrites.arithmetic_optimization == rewrites.DEFAULT:
         rewrites.arithmetic_optimization = rewrites.OFF

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Callable, Generator, Iterable, Iterator, List
@@ -20,6 +20,7 @@ class Stages:
     size: pictures of one batch. Read before their turn are as many as the next batch has, and as many are held until
     they are written; large ones count for more, see BATCH_PIXELS. Pictures that are done pass through.
     stop: asked before each batch whether that one and all behind it are to be left out; stopped: whether they were.
+    devices: above one, that many threads call explain, and for each a batch is waiting.
     """
 
     read: Callable[[Picture], Picture]
@@ -28,16 +29,18 @@ class Stages:
     size: int
     threads: int
     stop: Callable[[], bool] = lambda: False
+    devices: int = 1
     stopped: bool = False
 
     def run(self, waiting: Iterable[Picture]) -> Generator[Result, None, None]:
         """The results, in the order of the pictures. Raises: whatever a stage raises, at that picture's place."""
         ahead = 2 * self.size + self.threads
-        with ThreadPoolExecutor(self.threads) as pool:
+        with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(self.devices) as nets:
             read = in_order(self._read, waiting, pool, ahead, lambda one: one.pixels, BATCH_PIXELS)
-            answers = (answer for batch in self._batches(read) for answer in self._explain(batch))
+            explained = self._explained(self._batches(read), nets)
+            answers = (answer for batch in explained for answer in batch)
             written = in_order(self._write, answers, pool, ahead, lambda one: one.picture.pixels, BATCH_PIXELS)
-            with closing(read), closing(written):
+            with closing(read), closing(explained), closing(written):
                 yield from written
 
     def _batches(self, read: Iterable[Picture]) -> Iterator[List[Picture]]:
@@ -46,6 +49,11 @@ class Stages:
                 self.stopped = True
                 return
             yield batch
+
+    def _explained(self, batches: Iterable[List[Picture]], nets: Executor) -> Generator[List[Explained], None, None]:
+        if self.devices == 1:  # the caller's thread has nothing else to do
+            return (self._explain(batch) for batch in batches)
+        return in_order(self._explain, batches, nets, 2 * self.devices, _pixels, self.devices * BATCH_PIXELS)
 
     def _read(self, picture: Picture) -> Picture:
         return picture if picture.done is not None else self.read(picture)
@@ -62,3 +70,7 @@ class Stages:
             return self.write(answer)
         picture.image = None
         return picture.done
+
+
+def _pixels(batch: List[Picture]) -> int:
+    return sum(picture.pixels for picture in batch)

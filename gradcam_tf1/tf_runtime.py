@@ -31,9 +31,27 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+_DEVICE = "gradcam_tf1/device"  # collection of a graph
+
+
+def graph_on(device: str) -> tf.Graph:
+    """A new graph whose ops, also those built `inside` it later, are on this device; "": TensorFlow places them."""
+    graph = tf.Graph()
+    graph.add_to_collection(_DEVICE, device)
+    return graph
+
+
+@contextmanager
+def inside(graph: tf.Graph) -> Iterator[tf.Graph]:
+    """Make a graph the default graph; what is built goes to its device where it is one of `graph_on`."""
+    device = "".join(graph.get_collection(_DEVICE))
+    with graph.as_default(), graph.device(device or None):
+        yield graph
+
+
 @contextmanager
 def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
-    """Open a graph of ours for new ops, make it the default graph, and leave it finalized if it came so.
+    """Open a graph of ours for new ops, go `inside` it, and leave it finalized if it came so.
 
     There is no public way back from `Graph.finalize`; both runtimes have this method under this name, and
     TensorFlow's own monitored sessions use it. Without it a layer or method that is asked for later would need a
@@ -42,7 +60,7 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
     was_finalized = graph.finalized
     graph._unsafe_unfinalize()
     try:
-        with graph.as_default():
+        with inside(graph):
             yield graph
     finally:
         if was_finalized:

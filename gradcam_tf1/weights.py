@@ -11,7 +11,7 @@ from typing import Any, Dict, Tuple
 
 import numpy as np
 
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import inside, tf
 
 MIN_BYTES = 1 << 20
 _HANDLE = "/gradcam_tf1_variable"
@@ -45,7 +45,7 @@ def put_weights(sess: tf.Session, weights: Weights) -> None:
     """Fill the variables, one at a time. The session's graph gets one assignment for each."""
     for name, value in weights.items():
         array = tf.make_ndarray(value)
-        with sess.graph.as_default(), tf.name_scope("gradcam_tf1/"):
+        with inside(sess.graph), tf.name_scope("gradcam_tf1/"):
             fed = tf.placeholder(array.dtype, array.shape)
             handle = sess.graph.get_tensor_by_name(name + ":0")
             assign = tf.raw_ops.AssignVariableOp(resource=handle, value=fed)

@@ -17,7 +17,7 @@ def config(**options):
     given = {**DEFAULTS, **options, "alpha": 0.5}
     made = make_session(given)
     assert given == {"alpha": 0.5}
-    return made()
+    return made()["config"]
 
 
 def test_every_option_has_its_field():
@@ -54,7 +54,7 @@ def test_a_run_with_all_of_them(tmp_path):
 
 
 def test_a_device_that_is_not_there(tmp_path):
-    assert "'tpu' is not a device; possible: cpu, gpu, gpu:0" in run(tmp_path, "--device", "tpu").output
+    assert "'tpu' is not a device; possible: all, cpu, gpu, gpu:0" in run(tmp_path, "--device", "tpu").output
     count = len(tf.config.experimental.list_physical_devices("GPU"))
     missing = run(tmp_path, "--device", f"gpu:{count}")
     assert missing.exit_code == 2

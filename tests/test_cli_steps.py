@@ -41,9 +41,9 @@ def test_a_terminal_sees_a_bar_for_each_method_in_turn(monkeypatch, capsys):
     with Steps(quiet=False) as steps:
         for work in (cam(0), cam(0, "rise", ""), cam(4), cam(10), cam(10, "rise", "")):
             steps(work)
-        assert steps._bar is None  # both came to their end
+        assert not steps._bars  # both came to their end
         steps(cam(4))
-    assert steps._bar is None  # and what was broken off is closed too
+    assert not steps._bars  # and what was broken off is closed too
     assert "scorecam:  40%" in terminal.getvalue() or "scorecam:   0%" in terminal.getvalue()
     assert "rise:" in terminal.getvalue()
     assert "10" in terminal.getvalue()

@@ -57,6 +57,7 @@ LAYERS = (
     {"pipeline"},
     {"noisy", "views"},
     {"answering"},
+    {"opening"},
     {"graph"},
     {"cli"},
     {"__main__"},

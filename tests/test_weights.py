@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.importing import open_session
+from gradcam_tf1.importing import open_sessions
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.weights import MIN_BYTES, take_out_weights
 
@@ -71,7 +71,7 @@ def test_two_sessions_of_one_net_do_not_share_their_variables():
         if node.name == "kernel":
             kernel = tf.make_ndarray(node.attr["value"].tensor)
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(2 * kernel))
-    sessions = [open_session(graph_def, "net") for graph_def in (first, second)]
+    sessions = [open_sessions(graph_def, "net")[0] for graph_def in (first, second)]
     values = [sess.run("kernel:0") for sess in sessions]
     for sess in sessions:
         sess.close()

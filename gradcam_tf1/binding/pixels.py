@@ -154,6 +154,7 @@ def _small_constant(walk: Walk, name: str) -> Optional[np.ndarray]:
         ops = [walk.op[needed] for needed in walk.needed([name])]
         if any(op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type) for op in ops):
             return None
-        with tf.Session(graph=walk.graph, config=tf.ConfigProto(device_count={"GPU": 0})) as sess:
+        config = tf.ConfigProto(device_count={"GPU": 0}, allow_soft_placement=True)  # wherever the net's ops are to be
+        with tf.Session(graph=walk.graph, config=config) as sess:
             value = sess.run(tensor)
     return np.asarray(value, np.float64).reshape(-1)

@@ -154,10 +154,10 @@ def open_net(
     weights: str | None,
     fully_convolutional: bool,
     layers: Sequence[Any],
-    session: Callable[[], Any] | None = None,
+    session: Callable[[], dict[str, Any]] = dict,
     **options: Any,
 ) -> Any:
-    """The GradCamGraph for what these options say; session makes its ConfigProto.
+    """The GradCamGraph for what these options say; session makes its `config` and `devices`.
 
     Raises: ModelFileError, WeightsError, OptionError.
     """
@@ -165,7 +165,7 @@ def open_net(
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
-    config = None if session is None else session()
+    computing = session()
     layer = layers[0] if layers else None
     source: Any = model
     if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):
@@ -174,4 +174,4 @@ def open_net(
         source = vgg_model(model, weights, fully_convolutional)
         options["preset"] = options.get("preset") or source.preprocessing
         layer = source.layer if layer is None else layer
-    return GradCamGraph(source, input=options.pop("input_name"), layer=layer, config=config, **options)
+    return GradCamGraph(source, input=options.pop("input_name"), layer=layer, **computing, **options)

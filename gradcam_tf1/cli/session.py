@@ -14,13 +14,18 @@ from gradcam_tf1.tf_runtime import tf
 
 
 def _device(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and re.fullmatch(r"cpu|gpu(:\d{1,3})?", value.lower()) is None:
-        raise click.BadParameter(f"{value!r} is not a device; possible: cpu, gpu, gpu:0, gpu:1, ...")
+    if value is not None and re.fullmatch(r"all|cpu|gpu(:\d{1,3})?", value.lower()) is None:
+        raise click.BadParameter(f"{value!r} is not a device; possible: all, cpu, gpu, gpu:0, gpu:1, ...")
     return None if value is None else value.lower()
 
 
 _OPTIONS = (
-    click.option("--device", metavar="cpu|gpu[:N]", callback=_device, help="Where the net computes (default: a GPU)."),
+    click.option(
+        "--device",
+        metavar="cpu|gpu[:N]|all",
+        callback=_device,
+        help="Where the net computes (default: a GPU); all: on every GPU, each its own batches.",
+    ),
     click.option(
         "--intra-op", type=click.IntRange(min=1), metavar="N", help="Threads of one op (default: one per core)."
     ),
@@ -41,10 +46,13 @@ def session_options(command: Callable) -> Callable:
     return with_options(_OPTIONS)(command)
 
 
-def make_session(options: dict[str, Any]) -> Callable[[], Any]:
-    """What makes the same a tf.ConfigProto, once TensorFlow is loaded; they are taken out of `options`."""
+def make_session(options: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """What makes `config` and `devices` of a GradCamGraph of them, once TensorFlow is loaded.
+
+    They are taken out of `options`.
+    """
     given = {name: options.pop(name) for name in _TAKEN}
-    return lambda: _config(**given)
+    return lambda: {"config": _config(**given), "devices": _gpus() if given["device"] == "all" else ()}
 
 
 def _config(
@@ -63,15 +71,29 @@ def _config(
         config.gpu_options.per_process_gpu_memory_fraction = gpu_memory_fraction
     if device == "cpu":
         config.device_count["GPU"] = 0
-    elif device is not None:
+    elif device is not None and device != "all":
         config.gpu_options.visible_device_list = _gpu(device)
     return config
 
 
 def _gpu(device: str) -> str:
     """The number of the GPU."""
-    count = len(tf.config.experimental.list_physical_devices("GPU"))
     number = device.partition(":")[2] or "0"
-    if int(number) >= count:
-        raise OptionError(f"--device {device}: TensorFlow {tf.__version__} sees {count} GPUs on this machine; try cpu")
+    if int(number) >= _count():
+        raise _missing(device)
     return number
+
+
+def _gpus() -> tuple[str, ...]:
+    """TensorFlow's names of all GPUs."""
+    if _count() == 0:
+        raise _missing("all")
+    return tuple(f"/gpu:{number}" for number in range(_count()))
+
+
+def _count() -> int:
+    return len(tf.config.experimental.list_physical_devices("GPU"))
+
+
+def _missing(device: str) -> OptionError:
+    return OptionError(f"--device {device}: TensorFlow {tf.__version__} sees {_count()} GPUs on this machine; try cpu")

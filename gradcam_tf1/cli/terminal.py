@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from typing import Any, Callable
 
@@ -90,12 +91,15 @@ class Progress:
 
 
 class Steps:
-    """What methods that run the net many times will cost, said once for each, and a bar where stderr is a terminal."""
+    """What methods that run the net many times will cost, said once for each, and a bar where stderr is a terminal.
+
+    Each device has a thread, and each thread that calls has its own bar.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._told: set[tuple[str, str]] = set()
-        self._bar: Any = None
+        self._bars: dict[int, Any] = {}
 
     def __call__(self, work: Work) -> None:
         """Tell the cost, or count what was done since."""
@@ -109,22 +113,20 @@ class Steps:
             self._show(work)
 
     def _show(self, work: Work) -> None:
-        if self._bar is None:
+        thread = threading.get_ident()
+        if thread not in self._bars:
             from tqdm import tqdm
 
             total = work.pictures * work.runs
-            self._bar = tqdm(total=total, desc=work.method, unit="run", file=sys.stderr, leave=False)
-        self._bar.update(work.done - self._bar.n)
-        if self._bar.n >= self._bar.total:
-            self._close()
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+            self._bars[thread] = tqdm(total=total, desc=work.method, unit="run", file=sys.stderr, leave=False)
+        bar = self._bars[thread]
+        bar.update(work.done - bar.n)
+        if bar.n >= bar.total:
+            self._bars.pop(thread).close()
 
     def __enter__(self) -> Callable[[Work], None]:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
-        self._close()
+        while self._bars:
+            self._bars.popitem()[1].close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any, Dict, List, Sequence
 
 import numpy as np
@@ -16,11 +17,12 @@ from gradcam_tf1.methods import expand_methods
 class FigureMaker:
     """Explains and draws figures of pictures that go through the net together.
 
-    asked: keyword arguments of `explain` as the run has them. Each kind asks in a pass of its own.
+    asked: keyword arguments of `explain` as the run has them. Each kind asks in a pass of its own. Several threads may
+    make figures, one draws at a time: matplotlib is not made for more.
     """
 
     def __init__(self, net: Any, kinds: Sequence[Kind], asked: Dict[str, Any], style: Style) -> None:
-        self._net = net
+        self._drawing = threading.Lock()
         self._style = style
         self._plans = [(kind, _fitting(kind.ask(net, asked))) for kind in kinds]
 
@@ -30,16 +32,22 @@ class FigureMaker:
         return [kind.name for kind, _ in self._plans]
 
     def make(
-        self, images: Sequence[np.ndarray], fitted: Sequence[Any], paths: Sequence[Dict[str, str]], targets: Any
+        self,
+        net: Any,
+        images: Sequence[np.ndarray],
+        fitted: Sequence[Any],
+        paths: Sequence[Dict[str, str]],
+        targets: Any,
     ) -> None:
         """Write the figures of these pictures. paths: for each picture, kind -> path. targets: as the run asks."""
         for kind, plan in self._plans:
-            explanation = self._net.explain(fitted, **{"targets": targets, **plan})
+            explanation = net.explain(fitted, **{"targets": targets, **plan})
             for n, (image, path) in enumerate(zip(images, paths)):
                 if not path:  # finished in an earlier run
                     continue
                 os.makedirs(os.path.dirname(path[kind.name]), exist_ok=True)
-                save(kind.draw(explanation, image, n, self._net.labels, self._style), path[kind.name])
+                with self._drawing:
+                    save(kind.draw(explanation, image, n, net.labels, self._style), path[kind.name])
 
 
 def _fitting(plan: Dict[str, Any]) -> Dict[str, Any]:

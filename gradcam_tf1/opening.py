@@ -1,0 +1,66 @@
+"""A net bound once, through its hooks, and able to answer on each of its devices."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Sequence, Tuple, Union
+
+from gradcam_tf1.answering import Answerer
+from gradcam_tf1.binding import bind
+from gradcam_tf1.engine import Engine
+from gradcam_tf1.errors import BindingError
+from gradcam_tf1.hooks import key_tensors
+from gradcam_tf1.labels import Labels, read_labels
+from gradcam_tf1.tf_runtime import inside, tf
+from gradcam_tf1.types import Binding, KeyTensors
+
+LabelSource = Union[str, Sequence[str], None]
+
+
+def open_answerers(
+    net: Any, sessions: Sequence[tf.Session], given: KeyTensors, label_source: LabelSource
+) -> Tuple[Answerer, ...]:
+    """One for each session of a GradCamGraph; its hooks bind the first and serve all.
+
+    given: what its constructor was told. Raises: BindingError, OptionError.
+    """
+    binding = _bind(net, given)
+    labels = _labels(label_source, binding)
+    for sess in sessions[1:]:
+        _check_names(binding, sess.graph)
+    answerers = []
+    for sess in sessions:
+        engine = Engine(sess.graph, sess, binding, net.batch_size, net.reshape)
+        answerers.append(Answerer(binding, engine, labels, net.preprocess, net.fit_image))
+    return tuple(answerers)
+
+
+def _bind(net: Any, given: KeyTensors) -> Binding:
+    with inside(net.graph) as graph:
+        wanted = key_tensors(net, given)
+        model = net.model
+        binding = bind(graph, declared_inputs=model.inputs, declared_outputs=model.outputs, requested=wanted)
+    if net.nb_classes is not None and binding.classes not in (None, net.nb_classes):
+        raise BindingError(
+            f"nb_classes is {net.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"
+        )
+    return binding
+
+
+def _labels(source: LabelSource, binding: Binding) -> Optional[Labels]:
+    if source is None:
+        return None
+    names = read_labels(source) if isinstance(source, str) else list(source)
+    return Labels.for_classes(names, binding.classes, binding.background)
+
+
+def _check_names(binding: Binding, graph: tf.Graph) -> None:
+    """What the hook built is in the graph of the first device only."""
+    names: List[Optional[str]] = [binding.input, binding.logits, binding.probabilities, binding.layer]
+    names += [layer.name for layer in binding.layers] + list(binding.feeds)
+    there = {tensor.name for op in graph.get_operations() for tensor in op.outputs}
+    for name in names:
+        if name and name not in there:
+            raise BindingError(
+                f"'{name}' was made by fetch_key_tensors, in the graph of the first device; the others have the "
+                "model's own tensors only: name one of these, or use one device"
+            )
