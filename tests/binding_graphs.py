@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
+from gradcam_tf1.binding import bind
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -62,3 +63,14 @@ def two_layers(x: Any, inputs: int = 3) -> Any:
 def classifier(x: Any, classes: int = 5, inputs: int = 3) -> Any:
     """conv1, conv2, global pooling, dense: logits 'dense/BiasAdd:0', probabilities 'prob:0'."""
     return tf.nn.softmax(dense(pooled(two_layers(x, inputs)), classes, 8), name="prob")
+
+
+def finish(features: Any, channels: int = 8) -> Any:
+    """Mean over the positions and five class scores."""
+    return dense(pooled(features), 5, channels)
+
+
+def bound(graph: Any, **options: Any) -> Tuple[str, Optional[str]]:
+    """Names of the scores and of the probabilities that `bind` finds."""
+    binding = bind(graph, **options)
+    return binding.logits, binding.probabilities

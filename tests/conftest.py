@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gradcam_tf1.tf_runtime import tf
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,3 +28,10 @@ def models_dir() -> Path:
     if folder is None:
         pytest.skip("no real nets: set GRADCAM_TF1_MODELS or put them at ../shared/models")
     return folder
+
+
+@pytest.fixture
+def graph():
+    """A graph of the test's own, which is the default one."""
+    with tf.Graph().as_default() as graph:
+        yield graph

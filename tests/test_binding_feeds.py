@@ -12,12 +12,6 @@ from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
 
 
-@pytest.fixture
-def graph():
-    with tf.Graph().as_default() as graph:
-        yield graph
-
-
 def classify(features):
     return tf.nn.softmax(dense(pooled(features), 5, 8))
 

@@ -1,4 +1,4 @@
-"""Which feature maps are found, which one is the last, and how layers are named and counted."""
+"""Which feature maps are found, and which one is the last."""
 
 from __future__ import annotations
 
@@ -11,31 +11,20 @@ from binding_graphs import (
     conv,
     conv_relu,
     dense,
+    finish,
     pictures,
     pooled,
     two_layers,
     weights,
 )
 
-from gradcam_tf1.binding import bind, resolve_layer
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.binding import bind
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import KeyTensors
-
-
-@pytest.fixture
-def graph():
-    with tf.Graph().as_default() as graph:
-        yield graph
 
 
 def maps(graph, **options):
     """Names of the counted feature maps, input side first."""
     return [layer.name for layer in bind(graph, **options).layers if layer.counted]
-
-
-def finish(features, channels=8):
-    dense(pooled(features), 5, channels)
 
 
 def test_maps_come_after_their_activation_and_raw_outputs_are_not_counted(graph):
@@ -272,63 +261,3 @@ def test_the_map_bound_is_the_map_computed(graph):
         features, scores = sess.run([binding.layer, binding.logits], {binding.input: batch})
         again = sess.run(binding.logits, {"gap:0": features.mean((1, 2))})
     np.testing.assert_allclose(scores, again, rtol=1e-5)
-
-
-# by name and by count
-
-
-def test_counts_from_the_end(graph):
-    classifier(pictures())
-    binding = bind(graph)
-    assert [resolve_layer(graph, binding, spec).name for spec in (-1, -2, "-2")] == [
-        "conv2/Relu:0",
-        "conv1/Relu:0",
-        "conv1/Relu:0",
-    ]
-    assert bind(graph, requested=KeyTensors(layer=-2)).layer == "conv1/Relu:0"
-
-
-@pytest.mark.parametrize("count", [-3, 0, 1])
-def test_counts_out_of_range(graph, count):
-    classifier(pictures())
-    with pytest.raises(BindingError, match=f"layer {count} does not exist: .* to -2"):
-        resolve_layer(graph, bind(graph), count)
-
-
-def test_names_listed_or_not(graph):
-    x = tf.nn.max_pool(two_layers(pictures()), [1, 2, 2, 1], [1, 2, 2, 1], "SAME", name="pool")
-    finish(x)
-    binding = bind(graph)
-    assert resolve_layer(graph, binding, "conv1").name == "conv1/Relu:0"
-    assert resolve_layer(graph, binding, "conv1/Conv2D").counted is False
-    assert resolve_layer(graph, binding, graph.get_tensor_by_name("pool:0")).name == "pool:0"
-    assert bind(graph, requested=KeyTensors(layer="pool")).reasons["layer"] == "named by the user"
-
-
-def test_unlisted_layer_keeps_its_channel_axis(graph):
-    x = tf.nn.relu(
-        tf.nn.conv2d(pictures(None, 3, 16, 16), weights(3, 3, 3, 8), [1, 1, 1, 1], "SAME", data_format="NCHW")
-    )
-    x = tf.multiply(x, 2.0, name="doubled")
-    dense(tf.reduce_mean(x, [2, 3]), 5, 8)
-    assert resolve_layer(graph, bind(graph), "doubled").channels_last is False
-
-
-def test_layer_off_the_way(graph):
-    finish(two_layers(pictures()))
-    conv_relu(graph.get_tensor_by_name("input:0"), 4, name="elsewhere")
-    with pytest.raises(BindingError, match="'elsewhere/Relu:0' does not lie on the way from 'input:0' to"):
-        resolve_layer(graph, bind(graph, requested=KeyTensors(logits="dense")), "elsewhere/Relu")
-
-
-def test_layer_that_is_no_map(graph):
-    finish(two_layers(pictures()))
-    with pytest.raises(BindingError, match=r"'gap:0' is float32 of shape .*; a layer is a float map"):
-        bind(graph, requested=KeyTensors(layer="gap"))
-
-
-def test_no_map_at_all(graph):
-    scores = conv(pictures(), 5, 16, padding="VALID", name="everything")
-    tf.nn.softmax(tf.squeeze(scores, [1, 2], name="scores"))
-    with pytest.raises(BindingError, match="no feature map with more than one position lies between 'input:0' and"):
-        bind(graph)
