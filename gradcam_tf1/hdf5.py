@@ -1,7 +1,7 @@
 """HDF5 files of unknown origin, tried in a process of their own first: damaged ones crash or hang libhdf5 itself.
 
 A file can also name other files (external links, external storage, virtual datasets), whose content would then be taken
-for weights; such a file is refused.
+for weights; such a file is refused. So is one whose data unpack to many times its size.
 """
 
 from __future__ import annotations
@@ -14,11 +14,24 @@ from importlib.util import find_spec
 from typing import List, Optional
 
 _SECONDS = 10  # and one more for every 20 MB
+_MEMORY = 512 << 20  # bytes, and four times the file's size: weights are hardly packed, and read one by one
 _PROBE = """
-import json, sys
-sys.path += json.loads(sys.argv[2])
+import functools, json, operator, sys
+path, places, allowed, seconds = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+sys.path += places
 import h5py
-LIMIT = 2 ** 31
+def limit(kind, value):
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (min([value] + [old for old in (soft, hard) if old != resource.RLIM_INFINITY]), hard))
+try:
+    import resource
+    limit(resource.RLIMIT_CPU, seconds)
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    limit(resource.RLIMIT_AS, used + allowed)
+except (ImportError, OSError, ValueError):
+    pass  # systems without such limits
+total = 0
 def links(group):
     for name in group:
         if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
@@ -27,18 +40,20 @@ def attributes(item):
     for name in item.attrs:
         item.attrs[name]
 def look(name, item):
+    global total
     attributes(item)
     if isinstance(item, h5py.Group):
         links(item)
     elif isinstance(item, h5py.Dataset):
         if item.external or item.is_virtual:
             raise ValueError("the data of %r lie in another file" % name)
-        if item.size * item.dtype.itemsize > LIMIT:
-            raise ValueError("%r is larger than 2 GB" % name)
+        total += functools.reduce(operator.mul, map(int, item.shape or ()), item.dtype.itemsize)
+        if total > allowed:
+            raise ValueError("its data are more than %d MB, with those of %r" % (allowed >> 20, name))
         if not name.startswith("optimizer_weights"):
             item[()]
 try:
-    with h5py.File(sys.argv[1], "r") as file:
+    with h5py.File(path, "r") as file:
         attributes(file)
         links(file)
         file.visititems(look)
@@ -49,19 +64,26 @@ except Exception as error:
 
 
 def find_damage(path: str) -> Optional[str]:
-    """Why a file cannot be opened safely, None if it can; all of it is read once, elsewhere."""
+    """Why a file cannot be opened safely, None if it can; all of it is read once, elsewhere, in limited memory."""
     if not sys.executable:  # a program with Python inside, which could not start another one
         return None
-    command = [sys.executable, "-I", "-c", _PROBE, os.path.abspath(path), json.dumps(_places())]
-    patience = _SECONDS + os.path.getsize(path) / 20e6
+    size = os.path.getsize(path)
+    patience = _SECONDS + size / 20e6
+    limits = [str(_MEMORY + 4 * size), str(int(patience) + 1)]
+    command = [sys.executable, "-I", "-c", _PROBE, os.path.abspath(path), json.dumps(_places()), *limits]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False)
     except subprocess.TimeoutExpired:
         return f"HDF5 does not come to an end with it in {patience:.0f} s"
     if done.returncode < 0:
         return f"HDF5 crashes on it (signal {-done.returncode})"
-    told = done.stdout.decode("utf-8", "replace").strip().split("\n")[0]
-    return f"HDF5 cannot open it ({told[:300]})" if done.returncode == 3 else None
+    if done.returncode == 3:
+        return f"HDF5 cannot open it ({_line(done.stdout, 0)})"
+    return f"it cannot be tried in a process of its own ({_line(done.stderr, -1)})" if done.returncode else None
+
+
+def _line(told: bytes, place: int) -> str:
+    return told.decode("utf-8", "replace").strip().split("\n")[place][:300]
 
 
 def _places() -> List[str]:

@@ -1,4 +1,4 @@
-"""Keras files, SavedModels, HDF5 files and checkpoint indexes of strangers; and what --trust-model changes."""
+"""Keras files, SavedModels and checkpoint indexes of strangers; and what --trust-model changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 from loader_nets import IMAGES, logits_of, net_session, save_checkpoint
 
-from gradcam_tf1 import hdf5
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError, WeightsError
 from gradcam_tf1.graphdef.index_file import _entries, check_index
-from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.loaders import load
 from gradcam_tf1.loaders.keras_classes import REFUSED, is_harmless
 from gradcam_tf1.nets.vgg_weights import read_weights
@@ -122,38 +120,6 @@ def test_a_class_that_nobody_has_judged(tmp_path, monkeypatch):
     monkeypatch.setattr(runtime.keras().layers, "Novelty", runtime.keras().layers.ReLU, raising=False)
     change_layer(tmp_path / "net.h5", "act", class_name="Novelty")
     with pytest.raises(ModelFileError, match="the class 'Novelty' of layer 'act' is not known to be harmless"):
-        load(tmp_path / "net.h5")
-
-
-# HDF5
-
-
-def test_files_that_name_other_files(tmp_path):
-    with h5py.File(str(tmp_path / "other.h5"), "w") as file:
-        file["secret"] = [1.0]
-    with h5py.File(str(tmp_path / "link.h5"), "w") as file:
-        file.create_group("group")["x"] = h5py.ExternalLink("other.h5", "secret")
-    (tmp_path / "raw").write_bytes(b"secret  " * 4)
-    with h5py.File(str(tmp_path / "raw.h5"), "w") as file:
-        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        properties.set_external(str(tmp_path / "raw").encode(), 0, 32)
-        space = h5py.h5s.create_simple((4,))
-        h5py.h5d.create(file.id, b"weights", h5py.h5t.NATIVE_DOUBLE, space, properties)
-    assert "it has a link to another file, 'x'" in find_damage(str(tmp_path / "link.h5"))
-    assert "the data of 'weights' lie in another file" in find_damage(str(tmp_path / "raw.h5"))
-    assert find_damage(str(tmp_path / "other.h5")) is None
-    with pytest.raises(WeightsError, match=r"link\.h5 is damaged: .*another file"):
-        read_weights(str(tmp_path / "link.h5"), 11)
-
-
-def test_a_crash_and_a_hang_of_hdf5_stay_outside(tmp_path, monkeypatch):
-    keras_file(tmp_path / "net.h5")
-    monkeypatch.setattr(hdf5, "_PROBE", "import os; os.abort()")
-    with pytest.raises(ModelFileError, match=r"net\.h5 is damaged: HDF5 crashes on it \(signal 6\)"):
-        load(tmp_path / "net.h5")
-    monkeypatch.setattr(hdf5, "_PROBE", "import time; time.sleep(60)")
-    monkeypatch.setattr(hdf5, "_SECONDS", 0.2)
-    with pytest.raises(ModelFileError, match=r"HDF5 does not come to an end with it in 0 s"):
         load(tmp_path / "net.h5")
 
 

@@ -90,8 +90,8 @@ def test_ops_that_only_compute_are_run(name):
     assert not reaches_outside(name)
 
 
-# The texts that ops take which are run, by name. Each was looked up; none is a file, an address or code. The last of each
-# are those of TensorFlow's own tests and of ops for TPUs, which have no kernels here.
+# The texts that ops take which are run, by name. Each was looked up; none is a file, an address or code. The last of
+# each are those of TensorFlow's own tests and of ops for TPUs, which have no kernels here.
 ATTRIBUTES = re.findall(
     r"\w+",
     """
