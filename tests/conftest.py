@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gradcam_tf1.tf_runtime import tf
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,5 +31,7 @@ def models_dir() -> Path:
 @pytest.fixture
 def graph():
     """A graph of the test's own, which is the default one."""
+    from gradcam_tf1.tf_runtime import tf  # pytest looks at all names of this file, which would load TensorFlow
+
     with tf.Graph().as_default() as graph:
         yield graph
