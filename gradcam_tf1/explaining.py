@@ -27,15 +27,15 @@ class Explained:
     n: int = 0
 
 
-def one_at_a_time(steps: Optional[Callable[[Work], None]]) -> Optional[Callable[[Work], None]]:
+def one_at_a_time(steps: Callable[[Work], None]) -> Callable[[Work], None]:
     """The same for callers in several threads."""
     lock = threading.Lock()
 
     def told(work: Work) -> None:
         with lock:
-            steps(work)  # type: ignore[misc]
+            steps(work)
 
-    return steps and told
+    return told
 
 
 class Explainers:

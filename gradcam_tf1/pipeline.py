@@ -121,7 +121,7 @@ def visualize(
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
     about["figures"] = [kind.name for kind in kinds]
     settings = {**_about(net), **about, "batch_size": size, "warnings": warnings}
-    asked["progress"] = one_at_a_time(steps)
+    asked["progress"] = steps and one_at_a_time(steps)
     maker = FigureMaker(net, kinds, {**asked, "methods": names if methods is not None else []}, style)
     views = net.on_each_device()
     explainers = Explainers([Explainer(view, asked, maker, namer, out_folder, timeout) for view in views])
