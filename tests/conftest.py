@@ -28,10 +28,29 @@ def models_dir() -> Path:
     return folder
 
 
+# Imports are inside: pytest looks at all names of this file, which would load TensorFlow.
+
+
 @pytest.fixture
 def graph():
     """A graph of the test's own, which is the default one."""
-    from gradcam_tf1.tf_runtime import tf  # pytest looks at all names of this file, which would load TensorFlow
+    from gradcam_tf1.tf_runtime import tf
 
     with tf.Graph().as_default() as graph:
         yield graph
+
+
+@pytest.fixture(scope="module")
+def net():
+    """The demo net with its labels."""
+    from gradcam_tf1.graph import GradCamGraph
+    from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
+
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
+        yield net
+
+
+@pytest.fixture
+def out(tmp_path):
+    """An output folder that is not there yet."""
+    return str(tmp_path / "out")
