@@ -54,3 +54,13 @@ def net():
 def out(tmp_path):
     """An output folder that is not there yet."""
     return str(tmp_path / "out")
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """A file of the demo's class names, one in each line."""
+    from gradcam_tf1.nets.demo import DEMO_CLASSES
+
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(DEMO_CLASSES))
+    return str(path)

@@ -7,12 +7,11 @@ import json
 import numpy as np
 import pytest
 from array_nets import ArrayNet, conv1d
-from click.testing import CliRunner
+from command_line import command
 
 from gradcam_tf1 import GradCamGraph, Noise
 from gradcam_tf1.arrays import ArrayPlacement
 from gradcam_tf1.binding import bind
-from gradcam_tf1.cli import main
 from gradcam_tf1.errors import BindingError, OptionError, TargetError
 from gradcam_tf1.targets import Contrast, Region, Similar
 from gradcam_tf1.tf_runtime import tf
@@ -216,11 +215,10 @@ def test_inspect_says_what_it_is(tmp_path):
     for sides, said in (((11,), "a signal of 11 x 2, float32"), ((3, 4, 5), "a volume of 3 x 4 x 5 x 2, float32")):
         path = tmp_path / "net.pb"
         path.write_bytes(ArrayNet(sides).graph().SerializeToString())
-        shown = CliRunner().invoke(main, ["inspect", str(path)])
-        assert shown.exit_code == 0, shown.output
-        assert f"{said}; for explain_arrays in Python" in shown.output
-        assert "--preset" not in shown.output
-        report = json.loads(CliRunner().invoke(main, ["inspect", str(path), "--json"]).output)
+        shown = command("inspect", path)
+        assert f"{said}; for explain_arrays in Python" in shown
+        assert "--preset" not in shown
+        report = json.loads(command("inspect", path, "--json"))
         assert report["array_shape"] == [None, *sides, 2]
 
 

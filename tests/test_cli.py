@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from command_line import ENVIRONMENT, PROGRAM, SCENES, command, manifest
-from demo_folder import copy_scenes
+from picture_folders import copy_scenes
 from PIL import Image
 
 from gradcam_tf1 import __version__

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from command_line import command, run
-from demo_folder import copy_scenes
+from picture_folders import copy_scenes
 
 from gradcam_tf1.nets.demo import demo_model
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import command, manifest
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.methods import make_methods
@@ -62,16 +62,12 @@ def test_a_level_without_noise_is_refused():
 def run(tmp_path, *options, code=0):
     shutil.copy(SCENE, str(tmp_path / "a.png"))
     words = ["run", demo_model(), str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--preset", "inception"]
-    done = CliRunner().invoke(main, [*words, "--no-heatmaps", "--raw", *options])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == code, done.output
-    return done.output
+    return command(*words, "--no-heatmaps", "--raw", *options, code=code)
 
 
 def test_they_reach_the_maps_the_manifest_and_the_settings(tmp_path):
     run(tmp_path, *("--method", "integrated_gradients", "--method", "gradcam", "--set", "integrated_gradients.steps=5"))
-    (line,) = (json.loads(line) for line in Path(tmp_path, "out", "manifest.jsonl").read_text().splitlines())
+    (line,) = manifest(tmp_path / "out")
     with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
         options = {"integrated_gradients": {"steps": 5}}
         expected = net.explain(read_image(SCENE), methods=["integrated_gradients", "gradcam"], options=options)
@@ -85,7 +81,7 @@ def test_they_reach_the_maps_the_manifest_and_the_settings(tmp_path):
 
 def test_noise_reaches_the_maps(tmp_path):
     run(tmp_path, "--method", "gradcam", "--noise", "smoothgrad", "--noise-samples", "2", "--noise-level", "0.2")
-    (line,) = (json.loads(line) for line in Path(tmp_path, "out", "manifest.jsonl").read_text().splitlines())
+    (line,) = manifest(tmp_path / "out")
     assert line["targets"][0]["maps"][0]["notes"] == ["smoothgrad of 2 noisy copies, level 0.2, seed 0"]
 
 

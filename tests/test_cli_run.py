@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from command_line import SCENES, manifest, maps, run
-from demo_folder import copy_scenes
+from picture_folders import copy_scenes
 from vgg_files import write_npy
 
 from gradcam_tf1.nets.demo import DEMO_CLASSES
@@ -18,13 +18,6 @@ from gradcam_tf1.tf_runtime import tf
 @pytest.fixture
 def photos(tmp_path):
     return copy_scenes(tmp_path / "photos", "a.png", "b.png")
-
-
-@pytest.fixture
-def labels(tmp_path):
-    path = tmp_path / "labels.txt"
-    path.write_text("\n".join(DEMO_CLASSES))
-    return str(path)
 
 
 def test_run_says_what_it_bound_and_what_it_did(photos, tmp_path, labels):

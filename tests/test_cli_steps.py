@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import shutil
 
 import pytest
-from click.testing import CliRunner
+from command_line import run
+from picture_folders import copy_scenes
 
-from gradcam_tf1.cli import main
 from gradcam_tf1.cli.terminal import Steps
-from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.types import Work
 
 
@@ -60,16 +58,13 @@ def test_quiet_is_quiet(monkeypatch, capsys):
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]], ids=["aloud", "quiet"])
 def test_the_command_line_tells_before_it_works(tmp_path, quiet):
-    (tmp_path / "photos").mkdir()
-    shutil.copy(demo_scenes()[0].path, str(tmp_path / "photos"))
-    words = ["run", demo_model(), str(tmp_path / "photos"), "--out", str(tmp_path / "out"), "--preset", "inception"]
-    done = CliRunner().invoke(main, [*words, "--method", "ablationcam", "--method", "gradcam", *quiet])
-    assert done.exit_code == 0, done.output
-    costs = [line for line in done.output.splitlines() if "for each picture" in line]
+    photos = copy_scenes(tmp_path / "photos", "a.png")
+    said = run(photos, tmp_path / "out", "--method", "ablationcam", "--method", "gradcam", *quiet)
+    costs = [line for line in said.splitlines() if "for each picture" in line]
     if quiet:
-        assert done.output == ""
+        assert said == ""
     else:
         (cost,) = costs
         assert cost.startswith("ablationcam at ")
         assert cost.endswith("65 forward passes from the layer on for each picture")
-        assert done.output.index(cost) < done.output.index("pictures explained")
+        assert said.index(cost) < said.index("pictures explained")

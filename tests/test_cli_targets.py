@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import command, manifest
+from picture_folders import copy_scenes
 from PIL import Image
 from test_scores import MapNet
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.targets import SCORES, make_targets
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.per_picture import PerPicture
 from gradcam_tf1.scores import CLASS_SCORES
 from gradcam_tf1.targets import All, Anchor, Contrast, Region, Scalar, Top, Worst
@@ -75,19 +75,11 @@ def test_the_scores_are_those_of_the_program():
 
 @pytest.fixture
 def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for scene, name in zip(SCENES, ("a.png", "b.png", "c.png")):
-        shutil.copy(scene.path, folder / name)
-    return folder
+    return copy_scenes(tmp_path / "photos", "a.png", "b.png", "c.png")
 
 
 def run(*options, code=0):
-    result = CliRunner().invoke(main, ["run", *map(str, options), "--method", "gradcam", "--no-heatmaps"])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.output
+    return command("run", *options, "--method", "gradcam", "--no-heatmaps", code=code)
 
 
 def demo(photos, out, *options, code=0):
@@ -95,15 +87,7 @@ def demo(photos, out, *options, code=0):
 
 
 def targets_in(out):
-    lines = [json.loads(line) for line in Path(out, "manifest.jsonl").read_text().splitlines()]
-    return [line["targets"] for line in lines]
-
-
-@pytest.fixture
-def labels(tmp_path):
-    path = tmp_path / "labels.txt"
-    path.write_text("\n".join(DEMO_CLASSES))
-    return str(path)
+    return [line["targets"] for line in manifest(out)]
 
 
 def test_ranks_contrasts_and_scores_fit_the_scores_of_all_classes(photos, tmp_path, labels):

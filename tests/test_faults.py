@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from picture_folders import write_noise
 from PIL import Image
 
 from gradcam_tf1.cli import main
@@ -21,34 +22,19 @@ from gradcam_tf1.cli.stopping import Stopper
 from gradcam_tf1.errors import OptionError, OutOfMemoryError, StoppedError, TimeLimitError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.manifest import read_manifest
-from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
+from gradcam_tf1.nets.demo import demo_model
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 8
 
 
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-        yield net
-
-
 def make_photos(folder, count=12, side=SIDE):
-    folder.mkdir()
-    state = np.random.RandomState(0)
-    for i in range(count):
-        Image.fromarray(state.randint(0, 256, (side, side, 3)).astype(np.uint8)).save(str(folder / f"{i:03}.png"))
-    return folder
+    return write_noise(folder, {f"{i:03}.png": (side, side) for i in range(count)})
 
 
 @pytest.fixture
 def photos(tmp_path):
     return make_photos(tmp_path / "photos")
-
-
-@pytest.fixture
-def out(tmp_path):
-    return str(tmp_path / "out")
 
 
 def lines(out):

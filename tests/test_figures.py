@@ -27,7 +27,7 @@ from gradcam_tf1.figures.panels import classes_figure, layers_figure, methods_fi
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images import read_image
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.overlay import colorize
 from gradcam_tf1.results import Result, Results
 
@@ -185,12 +185,6 @@ def test_figures_leave_matplotlibs_own_state_alone():
 
 
 # in a run
-
-
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
-        yield net
 
 
 def run_titles(net, tmp_path, monkeypatch, figure, **options):

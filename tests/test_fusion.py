@@ -9,22 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import command, manifest
 
-from gradcam_tf1.cli import main
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.fusion import FUSED, FUSIONS, fuse_layers
-from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images import read_image
-from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
+from gradcam_tf1.nets.demo import demo_model, demo_scenes
 
 SCENES = demo_scenes()
-
-
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
-        yield net
 
 
 def answer(*maps, method="hirescam"):
@@ -108,9 +100,8 @@ def test_a_fused_map_has_its_own_files(tmp_path):
     shutil.copy(SCENES[0].path, str(tmp_path / "a.png"))
     words = ["run", demo_model(), str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--preset", "inception"]
     words += ["--layer", "-1", "--layer", "-2", "--fuse", "product", "--method", "gradcam", "--figure", "layers"]
-    done = CliRunner().invoke(main, [*words, "--figure", "top3-worst", "--aug-smooth", "--eigen-smooth"])
-    assert done.exit_code == 0, done.output
-    (line,) = (json.loads(line) for line in Path(tmp_path, "out", "manifest.jsonl").read_text().splitlines())
+    command(*words, "--figure", "top3-worst", "--aug-smooth", "--eigen-smooth")
+    (line,) = manifest(tmp_path / "out")
     maps = line["targets"][0]["maps"]
     assert [map["layer"] for map in maps] == ["conv5/Relu:0", "conv4/Relu:0", "fused"]
     assert [Path(map["files"]["overlay"]).name.split("gradcam")[1] for map in maps] == [

@@ -8,11 +8,10 @@ import shutil
 import unicodedata
 
 import pytest
-from click.testing import CliRunner
+from command_line import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcam_tf1.cli import main
 from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.naming import Namer
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
@@ -38,13 +37,6 @@ def harmless_line(text):
     return not any(unicodedata.category(char) in INVISIBLE for char in text)
 
 
-def command(*arguments):
-    result = CliRunner().invoke(main, [os.fsdecode(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
 @pytest.fixture(scope="module")
 def photo_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
@@ -68,10 +60,9 @@ def test_labels_through_the_command_line(nasty, naming, photo_folder, tmp_path):
     labels = label_file(tmp_path, nasty)
     classes = [part for number in range(len(nasty)) for part in ("--class", str(number))]
     look = ["--method", "gradcam", "--naming", naming, "--figure", "top3-worst", "--preset", "inception"]
-    result = command("run", demo_model(), photo_folder, "--out", out, "--labels", labels, *look, *classes)
-    assert result.exit_code == 0, result.output
-    assert all(map(harmless_line, result.output.split("\n")))
-    assert not [line for line in result.output.split("\n") if line.startswith("forged")]
+    lines = command("run", demo_model(), photo_folder, "--out", out, "--labels", labels, *look, *classes).split("\n")
+    assert all(map(harmless_line, lines))
+    assert not [line for line in lines if line.startswith("forged")]
     assert {path.name for path in tmp_path.iterdir()} == {"labels.json", "deep"}
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
     written = [os.path.join(folder, name)[len(str(out)) :] for folder, _, names in os.walk(str(out)) for name in names]
@@ -95,22 +86,17 @@ def test_names_in_errors(tmp_path):
         ["inspect", demo_model(), "--layer", "\x1b[31m\u202enone"],
         ["inspect", tmp_path / "\x1b[2J\nforged"],
     ):
-        result = command(*command_line)
-        assert result.exit_code == 2, result.output
-        assert all(map(harmless_line, result.output.split("\n")))
+        assert all(map(harmless_line, command(*command_line, code=2).split("\n")))
 
 
 def test_a_model_with_a_hostile_path(tmp_path):
     path = tmp_path / "\x1b]0;owned\x07\u202e.pb"
     shutil.copy(demo_model(), str(path))
-    result = command("inspect", path)
-    assert result.exit_code == 0
-    assert "\\x1b]0;owned\\x07\\u202e.pb" in result.output
-    assert all(map(harmless_line, result.output.split("\n")))
+    text = command("inspect", path)
+    assert "\\x1b]0;owned\\x07\\u202e.pb" in text
+    assert all(map(harmless_line, text.split("\n")))
     path.write_bytes(b"\x1b[2J no model")
-    result = command("inspect", path)
-    assert result.exit_code == 2
-    assert all(map(harmless_line, result.output.split("\n")))
+    assert all(map(harmless_line, command("inspect", path, code=2).split("\n")))
 
 
 @settings(max_examples=300, deadline=None)

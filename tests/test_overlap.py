@@ -8,38 +8,24 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
+from picture_folders import write_noise
 from PIL import Image
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.explaining import Explained
-from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 from gradcam_tf1.overlap import check_threads, in_order
 from gradcam_tf1.reading import Picture
 from gradcam_tf1.results import Result
 from gradcam_tf1.stages import Stages
 
 
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-        yield net
-
-
 @pytest.fixture
 def photos(tmp_path):
     """Thirty pictures of three sizes, every tenth of them damaged."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    random = np.random.RandomState(0)
-    for i in range(30):
-        height = 20 + 10 * (i % 3)
-        path = folder / f"{i:02}.png"
-        Image.fromarray(random.randint(0, 256, (height, 40, 3)).astype(np.uint8)).save(str(path))
-        if i % 10 == 5:
-            path.write_bytes(path.read_bytes()[:100])
+    folder = write_noise(tmp_path / "photos", {f"{i:02}.png": (20 + 10 * (i % 3), 40) for i in range(30)})
+    for path in folder.glob("?5.png"):
+        path.write_bytes(path.read_bytes()[:100])
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_folder import copy_scenes
+from picture_folders import copy_scenes
 from PIL import Image
 
 from gradcam_tf1.errors import OptionError, TargetError

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_folder import copy_scenes
-from PIL import Image
+from picture_folders import copy_scenes, write_noise
 
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.graph import GradCamGraph
@@ -38,10 +37,8 @@ def free_size_graph():
 
 
 def test_pictures_of_different_sizes_in_a_net_of_any_size(out, tmp_path):
-    random = np.random.RandomState(1)
     sizes = [(40, 60), (60, 40), (40, 60), (1, 60), (64, 64)]
-    for i, (height, width) in enumerate(sizes):
-        Image.fromarray(random.randint(0, 256, (height, width, 3)).astype(np.uint8)).save(str(tmp_path / f"{i}.png"))
+    write_noise(tmp_path, {f"{i}.png": size for i, size in enumerate(sizes)}, seed=1)
     paths = [str(tmp_path / f"{i}.png") for i in range(5)]
     with GradCamGraph(free_size_graph(), preset="inception") as net:
         results = net.visualize_imgs(paths, out, raw=True)

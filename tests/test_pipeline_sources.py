@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import tarfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from click.testing import CliRunner
-from PIL import Image
+from command_line import command, manifest
+from picture_folders import write_noise
 
-from gradcam_tf1.cli import main
-from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.listing import COUNTED, list_pictures
-from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
+from gradcam_tf1.nets.demo import demo_model
 from gradcam_tf1.tf_runtime import tf
 
 NAMES = [f"{i:02}.png" for i in range(10)]
 
 
 @pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-        yield net
-
-
-@pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sources") / "photos"
-    folder.mkdir()
-    state = np.random.RandomState(0)
-    for name in NAMES:
-        Image.fromarray(state.randint(0, 256, (30, 40, 3)).astype(np.uint8)).save(str(folder / name))
+    folder = write_noise(tmp_path_factory.mktemp("sources") / "photos", dict.fromkeys(NAMES, (30, 40)))
     (folder / NAMES[4]).write_bytes(b"no picture")
     return folder
 
@@ -112,14 +98,11 @@ def test_records_of_tensorflow(net, photos, tmp_path):
 
 def test_lists_and_standard_input(photos, tmp_path):
     run = ["run", demo_model(), "--preset", "inception", "--method", "gradcam", "--out"]
-    listed = CliRunner().invoke(main, [*run, str(tmp_path / "a"), make_list(photos, tmp_path / "list.txt")])
-    assert listed.exit_code == 1, listed.output
+    command(*run, tmp_path / "a", make_list(photos, tmp_path / "list.txt"), code=1)
     paths = "\0".join(str(photos / name) for name in NAMES)
-    piped = CliRunner().invoke(main, [*run, str(tmp_path / "b"), "-"], input=paths)
-    assert piped.exit_code == 1, piped.output
-    assert "9 pictures explained, 1 failed" in piped.output
+    assert "9 pictures explained, 1 failed" in command(*run, tmp_path / "b", "-", code=1, stdin=paths)
     for name in ("a", "b"):
-        lines = [json.loads(line) for line in (tmp_path / name / "manifest.jsonl").read_text().splitlines()]
+        lines = manifest(tmp_path / name)
         assert [line["source"] for line in lines] == [str(photos / name) for name in NAMES]
     assert pictures(tmp_path / "a") == pictures(tmp_path / "b")
 

@@ -14,9 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from picture_folders import write_noise
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
@@ -34,21 +33,11 @@ ODD = os.fsdecode(b"caf\xe9.png")
 
 
 @pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
-        yield net
-
-
-@pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("resume") / "photos"
-    folder.mkdir()
-    state = np.random.RandomState(0)
-    for i in range(COUNT):
-        path = folder / f"{i:03}.png"
-        Image.fromarray(state.randint(0, 256, (40, 50 + i % 3, 3)).astype(np.uint8)).save(str(path))
-        if i in BAD:
-            path.write_bytes(b"not a picture")
+    sizes = {f"{i:03}.png": (40, 50 + i % 3) for i in range(COUNT)}
+    folder = write_noise(tmp_path_factory.mktemp("resume") / "photos", sizes)
+    for i in BAD:
+        (folder / f"{i:03}.png").write_bytes(b"not a picture")
     return folder
 
 
