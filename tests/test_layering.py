@@ -17,7 +17,7 @@ MAX_LINES = 320
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
-    {"errors", "types", "seen", "whole_files", "records"},
+    {"errors", "types", "seen", "whole_files", "wire", "records"},
     {"sources", "places"},
     {
         "tf_runtime",

@@ -13,8 +13,8 @@ from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.check import MAX_BYTES, check_tensor_shape
-from gradcam_tf1.graphdef.wire import WireError, read_varint
 from gradcam_tf1.tf_runtime import bundle_entry_message
+from gradcam_tf1.wire import WireError, read_varint
 
 _FOOTER, _TRAILER = 48, 5  # bytes; a trailer is one for the kind of compression and four of a checksum
 _HEADER_KEY = b""

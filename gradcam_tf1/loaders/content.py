@@ -8,7 +8,8 @@ import re
 from typing import Any, NamedTuple
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.wire import WireError, message_kind
+from gradcam_tf1.graphdef.kinds import message_kind
+from gradcam_tf1.wire import WireError
 
 POSSIBLE = (
     "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or "

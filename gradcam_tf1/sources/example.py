@@ -6,7 +6,9 @@ Sources: tensorflow/core/example/*.proto and https://protobuf.dev/programming-gu
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator
+
+from gradcam_tf1.wire import LENGTH, Record, records
 
 
 def bytes_features(data: bytes) -> Dict[str, memoryview]:
@@ -14,45 +16,20 @@ def bytes_features(data: bytes) -> Dict[str, memoryview]:
 
     Raises: ValueError where it is no Example.
     """
-    found = {}
-    for features in _messages(memoryview(data), 1):
-        for entry in _messages(features, 1):
-            key = b"".join(_messages(entry, 1))
-            for feature in _messages(entry, 2):
-                for values in _messages(feature, 1):
-                    value = next(_messages(values, 1), None)
+    view, found = memoryview(data), {}
+    for features in _messages(view, Record(0, LENGTH, 0, len(view)), 1):
+        for entry in _messages(view, features, 1):
+            key = b"".join(view[name.start : name.end] for name in _messages(view, entry, 1))
+            for feature in _messages(view, entry, 2):
+                for values in _messages(view, feature, 1):
+                    value = next(_messages(view, values, 1), None)
                     if value is not None:
-                        found[key.decode("utf-8", "replace")] = value
+                        found[key.decode("utf-8", "replace")] = view[value.start : value.end]
     return found
 
 
-def _messages(data: memoryview, wanted: int) -> Iterator[memoryview]:
-    """The payloads of one field that has a length."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        if tag & 7 == 2:
-            size, at = _varint(data, at)
-            if at + size > len(data):
-                raise ValueError("a field is longer than the record")
-            if tag >> 3 == wanted:
-                yield data[at : at + size]
-            at += size
-        elif tag & 7 == 0:
-            _, at = _varint(data, at)
-        elif tag & 7 in (1, 5):
-            at += 8 if tag & 7 == 1 else 4
-        else:
-            raise ValueError(f"no protobuf wire type {tag & 7}")
-
-
-def _varint(data: memoryview, at: int) -> Tuple[int, int]:
-    value = shift = 0
-    while at < len(data) and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError("a number does not end")
+def _messages(data: memoryview, outer: Record, wanted: int) -> Iterator[Record]:
+    """The fields of this number within a record, those that have a length."""
+    for record in records(data, outer.start, outer.end):
+        if record.field == wanted and record.wire_type == LENGTH:
+            yield record

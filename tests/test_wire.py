@@ -1,0 +1,71 @@
+"""Protobuf records against what protobuf itself writes, and damage byte by byte."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.wire import Record, WireError, read_varint, records
+
+
+def varint(number):
+    """Seven bits a byte, the lowest first; the highest bit says that more follow."""
+    out = []
+    while number > 127:
+        out.append(number % 128 + 128)
+        number //= 128
+    return bytes([*out, number])
+
+
+@given(st.integers(0, 2**64 - 1), st.binary(max_size=5), st.binary(max_size=5))
+def test_numbers_are_read_where_they_stand(number, before, behind):
+    data = before + varint(number) + behind
+    assert read_varint(data, len(before), len(data)) == (number, len(data) - len(behind))
+
+
+def test_numbers_of_the_encodings_own_page():
+    assert read_varint(b"\x96\x01", 0, 2) == (150, 2)
+    assert [varint(number) for number in (1, 150, 300)] == [b"\x01", b"\x96\x01", b"\xac\x02"]
+
+
+def test_fields_are_those_that_protobuf_wrote():
+    node = tf.NodeDef(name="conv", op="Conv2D", input=["x", "kernel"])
+    data = node.SerializeToString()
+    found = [(record.field, bytes(data[record.start : record.end])) for record in records(memoryview(data))]
+    assert found == [(1, b"conv"), (2, b"Conv2D"), (3, b"x"), (3, b"kernel")]
+
+
+def test_each_wire_type_has_its_length():
+    data = b"\x08\x96\x01" + b"\x11" + bytes(8) + b"\x1a\x03abc" + b"\x25" + bytes(4)
+    places = [(1, 0, 1, 3), (2, 1, 4, 12), (3, 2, 14, 17), (4, 5, 18, 22)]
+    assert list(records(data)) == [Record(*place) for place in places]
+    assert list(records(b"zz" + data + b"zz", 2, 2 + len(data))) == [
+        Record(field, kind, start + 2, end + 2) for field, kind, start, end in places
+    ]
+    assert list(records(b"")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x0a", "the data ends at byte 1 inside a number"),
+        (b"\x0a\x80\x80", "the data ends at byte 3 inside a number"),
+        (b"\x08" + b"\xff" * 12, "no protobuf number at byte 11"),
+        (b"\x02\x01a", "no protobuf field at byte 1"),  # field 0
+        (b"\x0b", "no protobuf field at byte 1"),  # a group
+        (b"\x0a\x04abc", "the record at byte 2 wants 4 bytes and 3 are left"),
+        (b"\x09abc", "the record at byte 1 wants 8 bytes and 3 are left"),
+    ],
+)
+def test_damage_has_its_place(data, message):
+    with pytest.raises(WireError, match=message):
+        list(records(data))
+
+
+def test_fields_come_one_at_a_time():
+    found = records(b"\x0a\x01a" + b"\x0b")
+    assert next(found) == Record(1, 2, 2, 3)
+    with pytest.raises(WireError, match="no protobuf field at byte 4"):
+        next(found)
