@@ -16,6 +16,8 @@ from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources import iter_pictures
 from gradcam_tf1.sources.crc32c import masked
 
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
 
 def png_bytes(colour=(10, 20, 30), size=(4, 3)) -> bytes:
     stream = io.BytesIO()
@@ -78,3 +80,19 @@ def colours_of(pictures) -> Dict[str, Tuple[int, ...]]:
         except ImageFileError as error:
             found[picture.relative] = str(error)
     return found
+
+
+def read_all(path):
+    return colours_of(iter_pictures(path))
+
+
+LONG = "folder-with-a-long-name/" * 9 + "picture-\xe9.png"
+MEMBERS = [
+    ("b/red.png", png_bytes(RED)),
+    ("notes.txt", b"no picture" * 100),
+    ("a/green.png", png_bytes(GREEN, (70, 90))),
+    (".hidden/x.png", b"x"),
+    ("__MACOSX/b/._red.png", b"x"),
+    (LONG, png_bytes(BLUE)),
+]
+COLOURS = {"b/red.png": RED, "a/green.png": GREEN, LONG: BLUE}

@@ -10,7 +10,7 @@ import time
 import tracemalloc
 
 import pytest
-from archive_files import colours_of, example, png_bytes, record
+from archive_files import example, png_bytes, read_all, record
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources import iter_pictures
@@ -18,10 +18,6 @@ from gradcam_tf1.sources.crc32c import crc32c
 from gradcam_tf1.sources.example import bytes_features
 
 EXAMPLES = [example(image__encoded=png_bytes((n, 0, 0)), image__format=b"png") for n in range(5)]
-
-
-def read_all(path):
-    return colours_of(iter_pictures(path))
 
 
 def slow_crc32c(data):
