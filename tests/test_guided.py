@@ -75,8 +75,12 @@ def test_activations_without_the_override_are_not_counted():
 def test_registering_twice_in_a_process_is_harmless():
     for _ in range(2):
         graph = tf.Graph()
-        with graph.as_default(), override_map(graph):
-            tf.nn.relu([1.0])
+        with graph.as_default(), override_map(graph), tf.Session() as sess:
+            x = tf.constant([1.0, 2.0])
+            y = tf.nn.relu(x) * [1.0, -1.0]
+            with gradient_rule("guided"):
+                guided = tf.gradients(y, x)[0]
+            np.testing.assert_array_equal(sess.run([tf.gradients(y, x)[0], guided]), [[1, -1], [1, 0]])
 
 
 # What follows: every activation, alone or spelt out, as one function f of x with f'(x) worked out in float64.

@@ -121,6 +121,8 @@ def test_one_position_needs_no_average():
     with tf.Graph().as_default():
         a = tf.placeholder(tf.float32, [None, 1, 1, 5], name="a")
         require_cam_head(dense(tf.reshape(a, [-1, 5])), a, channels_last=True)
+        with pytest.raises(GradientError, match=r"came to 'act' \(Relu\)"):
+            require_cam_head(dense(tf.nn.relu(tf.reshape(a, [-1, 5]), name="act")), a, channels_last=True)
 
 
 def test_a_signal_and_a_volume():
@@ -128,6 +130,8 @@ def test_a_signal_and_a_volume():
         for shape, axes in (([None, 9, 5], [1]), ([None, 2, 3, 4, 5], [1, 2, 3])):
             a = tf.placeholder(tf.float32, shape)
             require_cam_head(dense(tf.reduce_mean(a, axes)), a, channels_last=True)
+            with pytest.raises(GradientError, match=r"\(Max\)"):
+                require_cam_head(dense(tf.reduce_max(a, axes)), a, channels_last=True)
 
 
 def conditional(a, for_false):

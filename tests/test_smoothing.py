@@ -105,7 +105,7 @@ def test_statuses_are_those_of_all_views():
     ((against, _),) = plain.statuses["gradcam", "features:0"]
     ((status, other),) = smooth.statuses["gradcam", "features:0"]
     assert (status.state, other.state) == ("empty", "ok")
-    assert status.reason == against.reason or "all evidence here is against this class" in status.reason
+    assert "all evidence here is against this class" in status.reason
     assert status.minimum < against.minimum  # the brighter view reaches further down
     assert not smooth["gradcam"][0, 0].any()
 
