@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 
@@ -25,6 +26,18 @@ def touch(folder, *names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
+
+
+def lock(monkeypatch, name):
+    """Let folders of this name refuse to be listed: the tests may run as root, whom no permission stops."""
+    scandir = os.scandir
+
+    def refusing(folder):
+        if str(folder).endswith(name):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
 
 
 def relatives(source):

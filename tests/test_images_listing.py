@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
-from image_files import relatives, touch
+from image_files import lock, relatives, touch
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images import EXTENSIONS, ImageFile, list_images, read_image
@@ -106,14 +104,7 @@ def test_linked_folders_and_files_are_followed(tmp_path):
 
 def test_an_unreadable_folder_stays_in_the_listing_with_its_reason(tmp_path, monkeypatch):
     touch(tmp_path, "a.jpg", "locked/b.jpg")
-    real = os.scandir
-
-    def refusing(folder):  # the tests may run as root, whom no permission stops
-        if str(folder).endswith("locked"):
-            raise PermissionError(13, "Permission denied", folder)
-        return real(folder)
-
-    monkeypatch.setattr(os, "scandir", refusing)
+    lock(monkeypatch, "locked")
     assert relatives(tmp_path) == ["a.jpg", "locked"]
     assert relatives(tmp_path / "locked*" / "*.jpg") == ["locked"]
     with pytest.raises(ImageFileError, match=r"locked' is a folder, not a picture file"):

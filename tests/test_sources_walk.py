@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from archive_files import peak_of_listing
-from image_files import touch
+from image_files import lock, touch
 
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.seen import Seen
@@ -121,14 +121,7 @@ def test_a_folder_named_like_a_picture_is_listed_unless_pictures_are_in_it(tmp_p
 
 def test_a_folder_that_cannot_be_listed_is_a_lost_picture(tmp_path, monkeypatch):
     touch(tmp_path, "a.jpg", "locked/b.jpg")
-    real = os.scandir
-
-    def refusing(folder):  # the tests may run as root, whom no permission stops
-        if str(folder).endswith("locked"):
-            raise PermissionError(13, "Permission denied", folder)
-        return real(folder)
-
-    monkeypatch.setattr(os, "scandir", refusing)
+    lock(monkeypatch, "locked")
     for source in (tmp_path, tmp_path / "**", tmp_path / "**" / "*.jpg"):
         first, lost = iter_pictures(source)
         assert (first.relative, lost.relative) == ("a.jpg", "locked")
