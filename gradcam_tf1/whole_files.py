@@ -9,7 +9,7 @@ import uuid
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
-def write_whole(path: str, data: bytes, what: str) -> None:
+def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
     """Write a file so that other readers never see half of it. what: for the message.
 
     Raises: OSError naming the path where it cannot be written.

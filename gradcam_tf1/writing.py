@@ -12,10 +12,13 @@ from gradcam_tf1.drawing import Style, draw, families, peak
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.naming import Namer, layer_tokens
-from gradcam_tf1.overlay import write_png
+from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.results import MapRecord, TargetRecord
 from gradcam_tf1.types import Explanation
 from gradcam_tf1.whole_files import write_whole
+
+# Kind of picture -> how it is packed.
+_PACKED = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
 
 
 class PictureWriter:
@@ -82,7 +85,7 @@ class PictureWriter:
         paths = {kind: os.path.join(self._out_folder, *name.split("/")) for kind, name in names.items()}
         os.makedirs(os.path.dirname(paths[kinds[0]]), exist_ok=True)
         for kind, picture in pictures.items():
-            write_png(paths[kind], picture)
+            write_png(paths[kind], picture, _PACKED[kind])
         if raw:
             packed = io.BytesIO()
             np.savez_compressed(packed, **raw)

@@ -227,12 +227,13 @@ def test_letterbox_bars_are_cut_away_exactly():
     np.testing.assert_allclose(placed[:, 0], 56 + (np.arange(100) + 0.5) * 1.12 - 0.5, atol=1e-4)
 
 
-def test_channels_are_placed_one_by_one():
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 9, 200])
+def test_channels_are_placed_one_by_one(channels):
     placement = fit(picture(90, 130), (64, 64), "letterbox").placement
-    values = np.random.default_rng(3).normal(size=(64, 64, 3)).astype(np.float32)
+    values = np.random.default_rng(3).normal(size=(64, 64, channels)).astype(np.float32)
     placed = placement.place(values)
-    assert placed.shape == (90, 130, 3)
-    for channel in range(3):
+    assert placed.shape == (90, 130, channels)
+    for channel in range(channels):
         np.testing.assert_array_equal(placed[..., channel], placement.place(values[..., channel]))
 
 

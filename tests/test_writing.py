@@ -12,6 +12,7 @@ from gradcam_tf1.drawing import Style, peak
 from gradcam_tf1.geometry import Placement, fit
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.naming import Namer
+from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.types import Explanation, MapStatus
 from gradcam_tf1.writing import PictureWriter
 
@@ -107,6 +108,18 @@ def test_guided_pictures_are_drawn_at_the_original_size(tmp_path):
     assert picture[0, 0].tolist() == [255, 128, 0]
     assert picture[39, 59].tolist() == [128, 128, 128]
     assert map.peak == (2, 3)  # the centre of the cell, 5x7.5 pixels
+
+
+def test_each_kind_of_picture_is_packed_in_its_own_way(tmp_path):
+    pixel_map = np.random.default_rng(2).normal(size=(30, 30, 3)).astype(np.float32)
+    (record,) = written(
+        tmp_path, one_explanation({("gradcam", "conv:0"): [hot_cell(0, 3)], ("guided_gradcam", "conv:0"): [pixel_map]})
+    )
+    files = {kind: path for map in record.maps for kind, path in map.files.items()}
+    for kind, strategy in {"overlay": PHOTOGRAPH, "heatmap": SMOOTH, "pixels": PHOTOGRAPH}.items():
+        write_png(str(tmp_path / "again.png"), pixels(files[kind]).astype(np.uint8), strategy)
+        with open(files[kind], "rb") as file:
+            assert file.read() == (tmp_path / "again.png").read_bytes()
 
 
 def test_positive_and_negative_share_one_scale_unless_told_otherwise(tmp_path):
