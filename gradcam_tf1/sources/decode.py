@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from typing import BinaryIO, Callable, Dict, NamedTuple, Tuple
 
 import numpy as np
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError
+from gradcam_tf1.sources.bounded import HEAD_READS, MOST_HEAD, READS, Bounded
 from gradcam_tf1.sources.dicom import is_dicom, read_dicom
-from gradcam_tf1.sources.files import check_size
+from gradcam_tf1.sources.files import MAX_BYTES, check_size
 from gradcam_tf1.sources.nifti import is_nifti, read_nifti
 from gradcam_tf1.sources.strict import strict_pillow
 from gradcam_tf1.sources.window import AUTOMATIC, Window
@@ -18,6 +20,10 @@ from gradcam_tf1.sources.window import AUTOMATIC, Window
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 MAX_PIXELS = 100_000_000
 HEAD_BYTES = 512
+STRIP = 1 << 20  # pixels
+MOST_BYTES = 8  # of a pixel: four channels of 16 bits
+# WebP is read as a whole, TIFF may have the layers of Photoshop among its tags.
+_READ_WHOLE = (b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_SCANS = 100  # a progressive JPEG has about ten; each costs a pass over all pixels, and a scan may be 10 bytes long
 
 _ORIENTATION_TAG = 0x0112
@@ -62,17 +68,28 @@ def decode(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, window: Wind
 
 
 def _read_common(file: BinaryIO, name: str, max_pixels: int, _window: Window) -> np.ndarray:
+    most = max(MAX_BYTES, MOST_BYTES * max_pixels)
+    bounded = Bounded(file, name, HEAD_READS, _head_size(file, most))
     with strict_pillow():
         try:
-            image = Image.open(file, formats=FORMATS)
+            image = Image.open(bounded, formats=FORMATS)
         except Image.UnidentifiedImageError as error:
             raise ImageFileError(f"{name!r} is not a picture in a known format ({', '.join(FORMATS)})") from error
         with image:
             check_size(name, image.width, image.height, max_pixels)
             if image.format == "JPEG" and image.info.get("progressive"):
                 _check_scans(file, name)
+            bounded.limit(READS, most)
             image.load()
             return _turn(_to_rgb(image, name), _orientation(image))
+
+
+def _head_size(file: BinaryIO, most: int) -> int:
+    """How many bytes may be read before the size of the picture is known."""
+    whole = file.read(4) in _READ_WHOLE
+    size = min(file.seek(0, io.SEEK_END) + MOST_HEAD, most) if whole else MOST_HEAD
+    file.seek(0)
+    return size
 
 
 def _check_scans(file: BinaryIO, name: str) -> None:
@@ -91,16 +108,27 @@ def _check_scans(file: BinaryIO, name: str) -> None:
 
 
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        # Pillow's own conversion clips at 255; 65535 / 257 = 255 exactly.
-        gray = np.rint(np.asarray(image).astype(np.float32) / 257.0).clip(0, 255).astype(np.uint8)
-        return np.repeat(gray[..., np.newaxis], 3, axis=2)
-    if image.mode in ("I", "F"):
+    """By strips, so that beside the picture and the result hardly any memory is taken."""
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         raise ImageFileError(f"{name!r} has 32-bit pixels, whose white is not defined; save it with 8 or 16 bits")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        colours = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    rows = max(1, STRIP // image.width)
+    if rows >= image.height:
+        return _strip_to_rgb(image)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = _strip_to_rgb(image.crop((0, top, image.width, bottom)))
+    return pixels
+
+
+def _strip_to_rgb(strip: Image.Image) -> np.ndarray:
+    if strip.mode.startswith("I"):
+        # Pillow's own conversion clips at 255; 65535 / 257 = 255 exactly.
+        gray = np.rint(np.asarray(strip).astype(np.float32) / 257.0).clip(0, 255).astype(np.uint8)
+        return np.repeat(gray[..., np.newaxis], 3, axis=2)
+    if "transparency" in strip.info or strip.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip.convert("RGBA"))
+    return np.array(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
 def _orientation(image: Image.Image) -> int:
