@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/test_images_formats.py -k png" chooses the tests.
 
-.PHONY: help demo test test-tf2 lint format soak fuzz bench bench-tf2 clean distclean
+.PHONY: help demo test test-tf2 lint format soak fuzz bench bench-tf2 bench-builds clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
@@ -18,6 +18,7 @@ help:
 	@echo "make lint       ruff check, ruff format --check, mypy"
 	@echo "make format     let ruff format the files and fix what it can"
 	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
+	@echo "make bench-builds  the same nets on TensorFlow 1.15, Intel's build of it and TensorFlow 2, in turn"
 	@echo "make soak       thousands of pictures, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
 	@echo "make fuzz       damaged models, weights and labels must load or be refused (CASES=20000 SEED=7)"
 	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"
@@ -45,6 +46,10 @@ bench:
 
 bench-tf2:
 	@venv=$$(scripts/venv tf2) && "$$venv/bin/python" benchmarks/bench.py $(ROWS)
+
+bench-builds:
+	@tf1=$$(scripts/venv tf1) && intel=$$(scripts/venv intel) && tf2=$$(scripts/venv tf2) && \
+	"$$tf1/bin/python" benchmarks/builds.py "$$tf1" "$$intel" "$$tf2"
 
 IMAGES ?= 20000
 KILLS ?= 10

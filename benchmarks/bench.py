@@ -1,21 +1,42 @@
 """What a map costs: python benchmarks/bench.py [ROW ...] (`make bench` runs all rows).
 
-Every row times alternatives that answer the same question, in turn (a b c a b c ...), so that whatever else the machine
-does meets all of them alike, and prints the median of each, its multiple of the first, and the ratios that are to hold.
-ROUNDS in the environment says how often; three are enough for a glance.
+Every row measures alternatives that answer the same question, in turn (a b c a b c ...), so that whatever else the
+machine does meets all of them alike, and prints the median of each, its multiple of the first, and what is to hold.
+ROUNDS in the environment says how often; three are enough for a glance. Rows that take long have three at the most.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Any, Dict
 
-from rows import ROWS
-from timing import interleaved_medians, print_medians, print_ratios
+import folders
+import processes
+import rows
+from timing import Absent, measure, print_medians, print_targets
 
 from gradcam_tf1.tf_runtime import tf
 
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
+
+_ROWS = (
+    rows.demo_batch,
+    rows.vgg19_single,
+    rows.vgg19_maps,
+    rows.vgg19_pixels,
+    rows.vgg19_perturbation,
+    rows.vgg19_saliency,
+    rows.demo_saliency,
+    folders.demo_folder,
+    folders.mobilenet_folder,
+    folders.vgg19_folder,
+    processes.demo_memory,
+    processes.demo_ops,
+    processes.vgg19_memory,
+    processes.start_up,
+)
+ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
 
 
 def main(*names: str) -> None:
@@ -26,10 +47,14 @@ def main(*names: str) -> None:
     print(f"TensorFlow {tf.__version__}, Python {sys.version.split()[0]}, medians of {ROUNDS} interleaved rounds")
     for name in names or ROWS:
         print(f"\n{name}: {ROWS[name].__doc__}\n")
-        with ROWS[name]() as case:
-            medians = interleaved_medians(case.alternatives, ROUNDS)
-        print_medians(medians)
-        print_ratios(case.ratios, medians)
+        try:
+            with ROWS[name]() as case:
+                medians = measure(case, ROUNDS)
+        except Absent as reason:
+            print(f"left out: {reason}")
+            continue
+        print_medians(medians, case.unit)
+        print_targets(case.targets, medians, case.unit)
 
 
 if __name__ == "__main__":

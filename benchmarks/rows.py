@@ -1,48 +1,21 @@
-"""The rows of the benchmark: each opens a net and yields a `Case`."""
+"""Rows of single calls: each opens a net and yields a `Case`."""
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
+from material import demo_net, scenes, two_threads, vgg19
 from saliency_library import SaliencyGradCam
 from timing import Alternatives, Case, Ratio
 
-from gradcam_tf1 import GradCamGraph, LoadedModel
-from gradcam_tf1.images import read_image
-from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
-from gradcam_tf1.nets.vgg import vgg_graph_def
-from gradcam_tf1.nets.vgg_layers import random_weights
-from gradcam_tf1.overlap import check_threads
+from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 
 FOUR_CLASSES = (0, 1, 2, 3)
 CHANNELS = 512  # of VGG-19's last convolution
 SOME_CHANNELS = 64
-
-
-def two_threads() -> Any:
-    """A session that computes with two threads."""
-    return tf.ConfigProto(intra_op_parallelism_threads=2)
-
-
-def demo_net() -> GradCamGraph:
-    return GradCamGraph(demo_model(), preset=DEMO_PRESET, config=two_threads())
-
-
-def vgg19() -> LoadedModel:
-    """VGG-19 with random weights."""
-    weights = random_weights(19)
-    graph_def = vgg_graph_def(19, weights)
-    return LoadedModel(graph_def, "vgg19 with random weights", "reference net vgg19", preprocessing=weights.preset)
-
-
-def scenes(count: int) -> List[np.ndarray]:
-    """The first pictures of the demo net."""
-    return [read_image(scene.path) for scene in demo_scenes()[:count]]
 
 
 def forward(net: GradCamGraph, fitted: Sequence[Any]) -> Callable[[], object]:
@@ -172,35 +145,3 @@ def demo_saliency() -> Iterator[Case]:
     """The demo net against PAIR's `saliency`."""
     with demo_net() as net:
         yield against_saliency(net)
-
-
-@contextmanager
-def demo_folder() -> Iterator[Case]:
-    """The demo net, a folder of 96 pictures through `visualize_imgs`: wall time against its CPU seconds / cores.
-
-    Nothing else must be running: what others take of the cores counts as waiting.
-    """
-    cores, spent = check_threads(None), [0.0]
-    with demo_net() as net, TemporaryDirectory() as out:
-        paths = [scene.path for scene in demo_scenes()] * 8
-
-        def run() -> None:
-            start = time.process_time()
-            net.visualize_imgs(paths, out)
-            spent[0] = time.process_time() - start
-
-        alternatives = {"wall": run, "CPU / cores": lambda: spent[0] / cores}
-        yield Case(alternatives, [Ratio("wall", "CPU / cores", 1.2)])
-
-
-_ROWS = (
-    demo_batch,
-    vgg19_single,
-    vgg19_maps,
-    vgg19_pixels,
-    vgg19_perturbation,
-    vgg19_saliency,
-    demo_saliency,
-    demo_folder,
-)
-ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}

@@ -231,10 +231,24 @@ def test_an_explicit_python_decides_the_runtime_of_the_reference(checkout, machi
     assert "is Python 3.9; possible here: 3.7" in answer.stderr
 
 
+def test_intels_build_takes_the_place_of_the_stock_one(checkout):
+    answer, calls = checkout("intel")
+    assert (answer.returncode, answer.stdout) == (0, ".venv-intel\n"), answer.stderr
+    *ordinary, away, other = calls
+    assert ordinary == ["venv", "pip base", TF1_INSTALL]
+    assert away == "pip -m pip uninstall --quiet --quiet --yes --disable-pip-version-check tensorflow"
+    assert other == (
+        "pip -m pip install --quiet --quiet --no-input --disable-pip-version-check -c constraints/tf1-py37.txt "
+        "--no-deps --force-reinstall intel-tensorflow<1.16"
+    )
+    assert checkout("intel")[1] == []
+    assert checkout("tf1")[0].stdout == ".venv-tf1\n"
+
+
 def test_an_unknown_runtime_shows_the_usage(checkout):
     answer, calls = checkout("tf3")
     assert (answer.returncode, calls) == (2, [])
-    assert "usage: scripts/venv tf1|tf2|reference" in answer.stderr
+    assert "usage: scripts/venv tf1|intel|tf2|reference" in answer.stderr
 
 
 @pytest.mark.parametrize("failing", [[], ["test"], ["lint", "demo"]])
