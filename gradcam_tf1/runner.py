@@ -18,7 +18,9 @@ Fetches = Mapping[Hashable, Any]
 def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
     """The configuration of a session that a `Runner` can trust: `given`, or one that leaves a GPU to others too.
 
-    placed: the ops are put on a device; those that it cannot run may then go elsewhere, whatever `given` says.
+    placed: the ops are put on a device, and other sessions are at work beside this one. Ops that the device cannot run
+    may go elsewhere, whatever `given` says, and the session gets threads of its own: a net that is stuck would keep
+    the others from theirs.
 
     TensorFlow's arithmetic optimizer (seen on 2.21) takes a pair of inverse transposes out of the graph even where the
     tensor between them is fed, so that a fed layer of a channels-first net would be ignored without a word. It is off
@@ -30,7 +32,10 @@ def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
         config.gpu_options.allow_growth = True
     else:
         config.CopyFrom(given)
-    config.allow_soft_placement |= placed
+    if placed:
+        config.allow_soft_placement = True
+        if not config.session_inter_op_thread_pool:
+            config.session_inter_op_thread_pool.add(num_threads=config.inter_op_parallelism_threads)
     rewrites = config.graph_options.rewrite_options
     if rewrites.arithmetic_optimization == rewrites.DEFAULT:
         rewrites.arithmetic_optimization = rewrites.OFF

@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from gradcam_tf1.cli import main
+from gradcam_tf1.cli.options import open_net
 from gradcam_tf1.cli.session import make_session
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
@@ -59,6 +61,41 @@ def test_a_device_that_is_not_there(tmp_path):
     missing = run(tmp_path, "--device", f"gpu:{count}")
     assert missing.exit_code == 2
     assert f"sees {count} GPUs on this machine; try cpu" in missing.output
+
+
+def test_all_is_every_gpu_that_tensorflow_sees():
+    count = len(tf.config.experimental.list_physical_devices("GPU"))
+    session = make_session({**DEFAULTS, "device": "all", "inter_op": 3})
+    if not count:
+        with pytest.raises(OptionError, match="--device all: TensorFlow .* sees 0 GPUs on this machine; try cpu"):
+            session()
+        return
+    made = session()
+    assert made["devices"] == tuple(f"/gpu:{number}" for number in range(count))
+    assert made["config"].gpu_options.visible_device_list == ""
+    assert made["config"].inter_op_parallelism_threads == 3
+
+
+def test_all_without_a_gpu_is_refused_before_the_run(tmp_path):
+    if tf.config.experimental.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    missing = run(tmp_path, "--device", "ALL")
+    assert missing.exit_code == 2
+    assert "--device all: TensorFlow" in missing.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_without_all_tensorflow_places_the_ops(device):
+    assert make_session({**DEFAULTS, "device": device})()["devices"] == ()
+
+
+def test_the_devices_reach_the_net():
+    computing = {"config": tf.ConfigProto(device_count={"CPU": 2}), "devices": ("/cpu:0", "/cpu:1")}
+    model = {"weights": None, "fully_convolutional": False, "layers": [], "input_name": None}
+    with open_net(demo_model(), session=lambda: computing, **model) as net:
+        assert len(net.on_each_device()) == 2
+        assert net.graph.get_operation_by_name("input").device == "/device:CPU:0"
 
 
 @pytest.mark.parametrize("option", ["--intra-op", "--inter-op", "--gpu-memory-fraction"])

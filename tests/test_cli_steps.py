@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from command_line import run
@@ -45,6 +46,20 @@ def test_a_terminal_sees_a_bar_for_each_method_in_turn(monkeypatch, capsys):
     assert "scorecam:  40%" in terminal.getvalue() or "scorecam:   0%" in terminal.getvalue()
     assert "rise:" in terminal.getvalue()
     assert "10" in terminal.getvalue()
+
+
+def test_each_device_has_its_own_bar(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Steps(quiet=False) as steps:
+        steps(cam(4))
+        other = threading.Thread(target=steps, args=(cam(2),))
+        other.start()
+        other.join()
+        assert sorted(bar.n for bar in steps._bars.values()) == [2, 4]
+        steps(cam(10))
+        assert [bar.n for bar in steps._bars.values()] == [2]
+    assert not steps._bars
 
 
 def test_quiet_is_quiet(monkeypatch, capsys):
