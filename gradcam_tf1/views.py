@@ -70,7 +70,8 @@ def _turned_back(key: MapKey, maps: np.ndarray) -> np.ndarray:
 
 
 def _joined(statuses: Sequence[MapStatus]) -> MapStatus:
-    """One status of the views': ok where any is; the range is that of all views."""
+    """One status of the views': ok where any is; the range is that of all views, and a reason names its lower end."""
     good = [status for status in statuses if status.state == "ok"]
-    low, high = min(s.minimum for s in statuses), max(s.maximum for s in statuses)
-    return replace((good or statuses)[0], minimum=low, maximum=high)
+    lowest = min(statuses, key=lambda status: status.minimum)
+    high = max(status.maximum for status in statuses)
+    return replace(good[0] if good else lowest, minimum=lowest.minimum, maximum=high)

@@ -106,6 +106,7 @@ def test_statuses_are_those_of_all_views():
     ((status, other),) = smooth.statuses["gradcam", "features:0"]
     assert (status.state, other.state) == ("empty", "ok")
     assert "all evidence here is against this class" in status.reason
+    assert status.reason.endswith(f"(minimum {status.minimum:.3g})")
     assert status.minimum < against.minimum  # the brighter view reaches further down
     assert not smooth["gradcam"][0, 0].any()
 
