@@ -34,6 +34,12 @@ class PerPicture:
     further: Sequence[Any] = ()
     wrap: Any = None
 
+    @property
+    def files(self) -> List[str]:
+        """Paths of the class file and the masks."""
+        masks = [] if self.masks is None else [mask.path for mask in list_images(self.masks)]
+        return [*([] if self.class_file is None else [self.class_file]), *masks]
+
     def __call__(self, listing: Sequence[ImageFile]) -> List[List[Any]]:
         """The rows. Raises: OptionError naming the pictures that a file leaves out."""
         specs = [list(self.classes)] * len(listing)
@@ -128,6 +134,11 @@ class MaskFile:
     """A mask picture that is read when it is asked for: what is at least half as bright as its brightest is inside."""
 
     path: str
+
+    @property
+    def files(self) -> List[str]:
+        """Its path."""
+        return [self.path]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         brightness = read_image(self.path).max(axis=2)

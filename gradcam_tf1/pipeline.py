@@ -28,7 +28,7 @@ from gradcam_tf1.overlap import check_threads
 from gradcam_tf1.reading import ON_ERROR, Picture, read
 from gradcam_tf1.records import Records
 from gradcam_tf1.results import Result, Results
-from gradcam_tf1.settings import check_same, fingerprint, net_warnings, text_sha256
+from gradcam_tf1.settings import check_same, contents_sha256, fingerprint, net_warnings, text_sha256
 from gradcam_tf1.sources import Picture as Source
 from gradcam_tf1.stages import Stages
 from gradcam_tf1.tf_runtime import tf
@@ -120,6 +120,7 @@ def visualize(
     chosen = {"n_images": n_images, "seed": seed, "images": count}
     about = {"targets": targets, **asked, "naming": naming, "max_pixels": max_pixels, **asdict(style), **chosen}
     about["figures"] = [kind.name for kind in kinds]
+    about["targets_sha256"] = contents_sha256(targets)
     settings = {**_about(net), **about, "batch_size": size, "warnings": warnings}
     asked["progress"] = steps and one_at_a_time(steps)
     maker = FigureMaker(net, kinds, {**asked, "methods": names if methods is not None else []}, style)

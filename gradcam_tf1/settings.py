@@ -6,7 +6,10 @@ import glob
 import hashlib
 import json
 import os
-from typing import Any, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Iterable, Iterator, Mapping
+
+import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.lines import strict_json
@@ -44,6 +47,31 @@ def fingerprint(paths: Iterable[str]) -> str:
 def text_sha256(texts: Iterable[str]) -> str:
     """Equal for equal texts in equal order."""
     return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+
+
+def contents_sha256(value: Any) -> str | None:
+    """Of the files that a target names and the arrays that it holds, which its text does not show; None without any."""
+    digest = hashlib.sha256()
+    found = False
+    for content in _contents(value):
+        digest.update(content)
+        found = True
+    return digest.hexdigest() if found else None
+
+
+def _contents(value: Any) -> Iterator[bytes]:
+    if isinstance(value, np.ndarray):
+        yield f"{value.dtype} {value.shape} ".encode()
+        yield value.tobytes()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _contents(item)
+    elif is_dataclass(value):
+        files = list(getattr(value, "files", ()))
+        if files:
+            yield fingerprint(files).encode()
+        for item in fields(value):
+            yield from _contents(getattr(value, item.name))
 
 
 def _files(path: str) -> list[str]:
