@@ -7,6 +7,7 @@ ROUNDS in the environment says how often; three are enough for a glance. Rows th
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from typing import Any, Dict
@@ -46,7 +47,7 @@ def main(*names: str) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(f"TensorFlow {tf.__version__}, Python {sys.version.split()[0]}, medians of {ROUNDS} interleaved rounds")
     for name in names or ROWS:
-        print(f"\n{name}: {ROWS[name].__doc__}\n")
+        print(f"\n{name}: {inspect.getdoc(ROWS[name])}\n")
         try:
             with ROWS[name]() as case:
                 medians = measure(case, ROUNDS)

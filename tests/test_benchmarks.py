@@ -138,7 +138,7 @@ def test_wall_and_cpu_of_a_folder_are_of_the_same_run(module, tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read on Linux only")
 def test_memory_is_what_the_kernel_says(module):
-    held = np.ones(40_000_000, np.uint8)
+    held = np.ones(400_000_000, np.uint8)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     resident, most = (module("alone").memory(field) for field in ("VmRSS", "VmHWM"))
     assert abs(resident - pages * os.sysconf("SC_PAGE_SIZE")) < 4e6
