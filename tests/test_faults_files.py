@@ -34,9 +34,10 @@ with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
     change = json.loads(sys.stdin.readline())
     for path, mode in change.items():
         os.chmod(path, mode)
-    os.setgroups([])
-    os.setgid({NOBODY})
-    os.setuid({NOBODY})
+    if os.geteuid() == 0:  # nothing is forbidden to root
+        os.setgroups([])
+        os.setgid({NOBODY})
+        os.setuid({NOBODY})
     try:
         results = net.visualize_imgs(photos, out, methods="gradcam", resume="resume" in change)
         print(json.dumps([result.error for result in results]))
@@ -65,8 +66,8 @@ def photos_in(folder, count=5):
 
 def as_nobody(photos, out, modes):
     """What a run says when rights were changed and the process has none of root's."""
-    if sys.platform == "win32" or os.geteuid() != 0:
-        pytest.skip("only root can become nobody")
+    if sys.platform == "win32":
+        pytest.skip("rights of POSIX")
     modes = {str(path): mode for path, mode in modes.items()}
     done = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, str(photos), str(out)],
