@@ -138,6 +138,13 @@ def bundle_entry_message() -> Any:
     return tensor_bundle_pb2.BundleEntryProto
 
 
+def saved_slices_message() -> Any:
+    """The message class of a single-file checkpoint's entries; it has no public name."""
+    from tensorflow.core.util import saved_tensor_slice_pb2
+
+    return saved_tensor_slice_pb2.SavedTensorSlices
+
+
 Flat = Tuple[Any, Tuple[str, ...], Tuple[str, ...]]  # GraphDef, input names, output names
 
 

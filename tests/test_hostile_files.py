@@ -9,13 +9,15 @@ import h5py
 import numpy as np
 import pytest
 from loader_nets import IMAGES, logits_of, net_session, save_checkpoint
+from table_files import block, table, varint
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError, WeightsError
-from gradcam_tf1.graphdef.index_file import _entries, check_index
+from gradcam_tf1.graphdef.index_file import check_index, entries
 from gradcam_tf1.loaders import load
 from gradcam_tf1.loaders.keras_classes import REFUSED, is_harmless
 from gradcam_tf1.nets.vgg_weights import read_weights
+from gradcam_tf1.sources.crc32c import masked
 from gradcam_tf1.tf_runtime import tf
 
 # Keras
@@ -182,38 +184,6 @@ def test_a_circular_saved_model(tmp_path):
 # checkpoint indexes
 
 
-def crc32c(data):
-    total = 0xFFFFFFFF
-    for byte in data:
-        total ^= byte
-        for _ in range(8):
-            total = (total >> 1) ^ (0x82F63B78 if total & 1 else 0)
-    total ^= 0xFFFFFFFF
-    return (((total >> 15) | (total << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def varint(number):
-    digits = b""
-    while number >= 128:
-        digits += bytes([number & 127 | 128])
-        number >>= 7
-    return digits + bytes([number])
-
-
-def block(items):
-    body = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in items)
-    body += struct.pack("<II", 0, 1)
-    return body + b"\0" + struct.pack("<I", crc32c(body + b"\0"))
-
-
-def table(items):
-    """The bytes of an index with right checksums, as somebody with intent would make it."""
-    data, empty = block(items), block([])
-    index = block([(items[-1][0] + b"\xff", varint(0) + varint(len(data) - 5))])
-    places = [len(data), len(empty) - 5, len(data) + len(empty), len(index) - 5]
-    return data + empty + index + b"".join(map(varint, places)).ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     with net_session() as session:
@@ -225,11 +195,11 @@ def checkpoint(tmp_path_factory):
 def test_the_index_is_read_as_tensorflow_reads_it(checkpoint):
     prefix, data = checkpoint
     with open(prefix + ".index", "wb") as file:
-        file.write(table(list(_entries(data))))
+        file.write(table(list(entries(data))))
     shapes = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
     message = runtime.bundle_entry_message()
     found = {
-        key.decode(): [dim.size for dim in message.FromString(value).shape.dim] for key, value in _entries(data) if key
+        key.decode(): [dim.size for dim in message.FromString(value).shape.dim] for key, value in entries(data) if key
     }
     assert found == shapes
     load(prefix)
@@ -250,7 +220,7 @@ def test_the_index_is_read_as_tensorflow_reads_it(checkpoint):
 def test_absurd_entries_of_an_index(change, message, checkpoint):
     """TensorFlow 1.15 ends the program on the first and the third of these."""
     prefix, data = checkpoint
-    items = dict(_entries(data))
+    items = dict(entries(data))
     entry = runtime.bundle_entry_message().FromString(items[b"conv/gamma"])
     change(entry)
     items[b"conv/gamma"] = entry.SerializeToString()
@@ -274,13 +244,13 @@ def index_with(name, data, tmp_path):
 
 
 def test_indexes_with_blocks_that_cannot_be(checkpoint, tmp_path):
-    good = table(list(_entries(checkpoint[1])))
+    good = table(list(entries(checkpoint[1])))
     start = len(good) - 48
     after = bytearray(good)
     after[start : start + 8] = varint(0) + varint(1) + varint(2**30) + b"\x05"
     with pytest.raises(ModelFileError, match="a block of 5 bytes at 1073741824"):
         check_index(index_with("after.index", bytes(after), tmp_path), [])
-    packed = good.replace(b"\0" + struct.pack("<I", crc32c(block([])[:-4])), b"\1abcd")
+    packed = good.replace(b"\0" + struct.pack("<I", masked(block([])[:-4])), b"\1abcd")
     packed = packed[:start].replace(struct.pack("<II", 0, 1) + b"\0", struct.pack("<II", 0, 1) + b"\1") + packed[start:]
     with pytest.raises(ModelFileError, match="it is compressed, as TensorFlow never writes it"):
         check_index(index_with("packed.index", packed, tmp_path), [])

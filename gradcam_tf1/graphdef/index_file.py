@@ -25,7 +25,7 @@ def check_index(path: str, shards: List[str]) -> None:
     with open(path, "rb") as file:
         data = file.read()
     try:
-        for key, value in _entries(data):
+        for key, value in entries(data):
             if key != _HEADER_KEY:
                 _check_entry(key.decode("utf-8", "replace"), bundle_entry_message().FromString(value), shards)
     except (WireError, DecodeError, struct.error) as error:
@@ -34,7 +34,7 @@ def check_index(path: str, shards: List[str]) -> None:
         raise ModelFileError(f"{path} is damaged: {error}") from error
 
 
-def _entries(data: bytes) -> Iterator[Tuple[bytes, bytes]]:
+def entries(data: bytes) -> Iterator[Tuple[bytes, bytes]]:
     """All keys and values, in order."""
     if len(data) < _FOOTER:
         raise WireError(f"it ends after {len(data)} bytes")

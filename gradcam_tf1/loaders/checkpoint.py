@@ -16,6 +16,7 @@ from gradcam_tf1.graphdef.attributes import file_defaults
 from gradcam_tf1.graphdef.check import check
 from gradcam_tf1.graphdef.index_file import check_index
 from gradcam_tf1.graphdef.restore import Entry, restored_entries
+from gradcam_tf1.graphdef.single_file import check_single_file
 from gradcam_tf1.graphdef.training import VARIABLES
 from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
@@ -103,7 +104,7 @@ class Values:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        _check_files(prefix)
+        check_files(prefix)
         with self._errors("its index"):
             self._reader = tf.train.load_checkpoint(prefix)
             self.keys = set(self._reader.get_variable_to_shape_map())
@@ -147,10 +148,12 @@ class Values:
             ) from error
 
 
-def _check_files(prefix: str) -> None:
+def check_files(prefix: str) -> None:
+    """Raises ModelFileError where a file is missing or damaged so that TensorFlow should not open it."""
     shards = _shards(prefix)
     if os.path.isfile(prefix) and not os.path.exists(prefix + ".index"):
-        return  # one file of the first checkpoint format
+        check_single_file(prefix)
+        return
     if not os.path.exists(prefix + ".index"):
         raise ModelFileError(f"checkpoint {prefix} is incomplete: {prefix}.index is missing (found: {_beside(prefix)})")
     total = int(shards[0][-5:]) if shards else 1

@@ -14,7 +14,7 @@ from gradcam_tf1.graphdef.cut import called_functions
 from gradcam_tf1.graphdef.harmless import reaches_outside
 from gradcam_tf1.graphdef.nodes import parse_edge
 from gradcam_tf1.graphdef.training import SAVERS, VARIABLES
-from gradcam_tf1.loaders.checkpoint import Values, fold_meta_graph
+from gradcam_tf1.loaders.checkpoint import Values, check_files, fold_meta_graph
 from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
 from gradcam_tf1.loaders.frozen import load_graph_file, read_message
@@ -53,6 +53,8 @@ def load_saved_model(
     key, notes = _pick_signature(meta.signature_def, signature, folder)
     if key and _written_by_tf2(meta, key):
         _check_functions(meta, folder, trusted)
+        if os.path.isdir(os.path.join(folder, "variables")):
+            check_files(os.path.join(folder, "variables", "variables"))
         return _flattened(folder, list(meta.meta_info_def.tags), key)
     signature_def = meta.signature_def[key] if key else None
     declared = Declared(_names(signature_def.inputs), _names(signature_def.outputs)) if signature_def else NOTHING
@@ -135,8 +137,7 @@ def _flattened(folder: str, tags: List[str], key: str) -> LoadedModel:
         )
     try:
         graph_def, inputs, outputs = flatten_saved_model(folder, tags, key)
-    except (OSError, tf.errors.OpError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
-        raise ModelFileError(
-            f"{folder}: TensorFlow cannot load this SavedModel: {str(error).splitlines()[0]}"
-        ) from error
+    except Exception as error:  # TensorFlow's loader raises nearly anything on damaged objects
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelFileError(f"{folder}: TensorFlow cannot load this SavedModel: {reason}") from error
     return finish(graph_def, folder, "SavedModel", declared=Declared(inputs, outputs))

@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, WeightsError
 from gradcam_tf1.graphdef.index_file import check_index
+from gradcam_tf1.graphdef.single_file import check_single_file
 from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
 from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
 from gradcam_tf1.tf_runtime import tf
@@ -38,8 +39,7 @@ def read_slim(path: str) -> Layers:
 
 
 def _arrays(prefix: str, path: str) -> List[Tuple[str, np.ndarray]]:
-    if os.path.exists(prefix + ".index"):
-        _check_index(prefix)
+    _check_files(prefix)
     reader = tf.train.NewCheckpointReader(prefix)
     shapes = reader.get_variable_to_shape_map()
     matches = {name: _KEY.search(name) for name in sorted(shapes)}
@@ -51,8 +51,11 @@ def _arrays(prefix: str, path: str) -> List[Tuple[str, np.ndarray]]:
     return [(layer, reader.get_tensor(name)) for name, layer in wanted.items()]
 
 
-def _check_index(prefix: str) -> None:
+def _check_files(prefix: str) -> None:
     try:
-        check_index(prefix + ".index", sorted(glob.glob(glob.escape(prefix) + ".data-?????-of-?????")))
+        if os.path.exists(prefix + ".index"):
+            check_index(prefix + ".index", sorted(glob.glob(glob.escape(prefix) + ".data-?????-of-?????")))
+        elif os.path.isfile(prefix):
+            check_single_file(prefix)
     except ModelFileError as error:
         raise WeightsError(str(error)) from error
