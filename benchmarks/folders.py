@@ -14,8 +14,8 @@ from timing import Case, Ratio
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.images import read_image
 from gradcam_tf1.nets.demo import demo_scenes
-from gradcam_tf1.overlap import check_threads
-from gradcam_tf1.pipeline import DEFAULT_METHODS
+from gradcam_tf1.run.overlap import check_threads
+from gradcam_tf1.run.plan import DEFAULT_METHODS
 
 PHOTOGRAPHS = 500
 VGG_PHOTOGRAPHS = 64

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods.noise import Noise as Noise
     from gradcam_tf1.preprocessing import PRESETS as PRESETS
     from gradcam_tf1.preprocessing import Preprocessing as Preprocessing
-    from gradcam_tf1.results import Result as Result
+    from gradcam_tf1.result import Result as Result
     from gradcam_tf1.results import Results as Results
     from gradcam_tf1.types import Binding as Binding
     from gradcam_tf1.types import Explanation as Explanation
@@ -53,7 +53,8 @@ _NAMES = {
     "methods": ("METHODS", "METHOD_GROUPS"),
     "methods.noise": ("Noise",),
     "preprocessing": ("PRESETS", "Preprocessing"),
-    "results": ("Result", "Results"),
+    "result": ("Result",),
+    "results": ("Results",),
     "types": ("Binding", "Explanation", "KeyTensors", "LayerInfo", "LoadedModel", "MapStatus"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -9,9 +9,11 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 import numpy as np
 
-from gradcam_tf1.answering import Answerer, How
-from gradcam_tf1.batches import as_images
 from gradcam_tf1.binding.outputs import choose_output
+from gradcam_tf1.engine.answering import Answerer, How
+from gradcam_tf1.engine.batches import as_images
+from gradcam_tf1.engine.runner import session_config
+from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
 from gradcam_tf1.importing import open_sessions
@@ -22,8 +24,6 @@ from gradcam_tf1.opening import open_answerers
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
 from gradcam_tf1.results import Results
-from gradcam_tf1.runner import session_config
-from gradcam_tf1.tokens import tokens_as_map
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LoadedModel, Work
 
 Size = Tuple[Optional[int], Optional[int]]

@@ -8,7 +8,7 @@ from typing import Any, List, Sequence
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, OptionError
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import graph_on, inside, tf
 from gradcam_tf1.weights import put_weights, take_out_weights
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
-from gradcam_tf1.answering import Answerer
 from gradcam_tf1.binding import bind
-from gradcam_tf1.engine import Engine
+from gradcam_tf1.engine.answering import Answerer
+from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.hooks import key_tensors
 from gradcam_tf1.labels import Labels, read_labels

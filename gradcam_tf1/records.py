@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from array import array
 from itertools import groupby
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator, List, Optional
+from typing import Callable, Iterable, Iterator, List, Optional
 
-if TYPE_CHECKING:
-    from gradcam_tf1.results import Result
+from gradcam_tf1.result import Result
 
 KEPT = 4_000  # maps (and pictures) whose records stay in memory: a few MB
 

@@ -7,7 +7,7 @@ from typing import Any, Tuple
 
 import numpy as np
 
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 
 

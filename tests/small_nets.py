@@ -6,9 +6,9 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from gradcam_tf1.engine import Engine
-from gradcam_tf1.guided import override_map
-from gradcam_tf1.runner import session_config
+from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.runner import session_config
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, Binding, LayerInfo
 

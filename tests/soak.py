@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.images import read_image
-from gradcam_tf1.manifest import read_manifest
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
+from gradcam_tf1.run.manifest import read_manifest
 
 DAMAGED = 0.02
 COMPARED = 2000

@@ -10,8 +10,8 @@ from array_nets import ArrayNet, conv1d
 from command_line import command
 
 from gradcam_tf1 import GradCamGraph, Noise
-from gradcam_tf1.arrays import ArrayPlacement
 from gradcam_tf1.binding import bind
+from gradcam_tf1.engine.arrays import ArrayPlacement
 from gradcam_tf1.errors import BindingError, OptionError, TargetError
 from gradcam_tf1.targets import Contrast, Region, Similar
 from gradcam_tf1.tf_runtime import tf

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
+from gradcam_tf1.scoring.asks import Context, make_asks
 
 LABELS = Labels(["cat", "dog", "star"], 0)
 

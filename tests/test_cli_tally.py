@@ -7,11 +7,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from gradcam_tf1 import places, records
+from gradcam_tf1 import records
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.tally import MAX_TOLD, Tally
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.results import MapRecord, Result, Results, TargetRecord
+from gradcam_tf1.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.results import Results
+from gradcam_tf1.run import places
 
 
 def told(capsys, failed, empty, quiet=False):

@@ -16,8 +16,8 @@ from gradcam_tf1.cli import main
 from gradcam_tf1.cli.targets import SCORES, make_targets
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
-from gradcam_tf1.per_picture import PerPicture
-from gradcam_tf1.scores import CLASS_SCORES
+from gradcam_tf1.run.per_picture import PerPicture
+from gradcam_tf1.scoring.scores import CLASS_SCORES
 from gradcam_tf1.targets import All, Anchor, Contrast, Region, Scalar, Top, Worst
 
 SCENES = demo_scenes()

@@ -13,8 +13,8 @@ from PIL import Image
 from test_sources_damaged import damage
 
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.manifest import read_manifest
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
+from gradcam_tf1.run.manifest import read_manifest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no named pipes, no measure of memory")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from device_nets import TWO, Counted, cpus, graph_def, pictures
 
+from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods.noise import Noise
-from gradcam_tf1.runner import session_config
 from gradcam_tf1.targets import Similar, Top
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors

@@ -11,9 +11,9 @@ import pytest
 from device_nets import SIDE, TWO, Counted, cpus, graph_def, pictures
 from PIL import Image
 
-from gradcam_tf1.explaining import one_at_a_time
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.manifest import read_manifest
+from gradcam_tf1.run.explaining import one_at_a_time
+from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.tf_runtime import tf
 
 

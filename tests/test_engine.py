@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, class_asks, run, twin_cams
 
-from gradcam_tf1.engine import MAX_SLOTS, Engine
+from gradcam_tf1.engine.engine import MAX_SLOTS, Engine
 from gradcam_tf1.errors import GradientError, RunError
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.tf_runtime import IS_TF2, is_intel_build, tf

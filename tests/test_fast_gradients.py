@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1 import fast_gradients
+from gradcam_tf1.gradients import fast_gradients
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import own_gradient, tf
 

@@ -21,8 +21,8 @@ from gradcam_tf1.cli import main
 from gradcam_tf1.cli.stopping import Stopper
 from gradcam_tf1.errors import OptionError, OutOfMemoryError, StoppedError, TimeLimitError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.manifest import read_manifest
 from gradcam_tf1.nets.demo import demo_model
+from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 8

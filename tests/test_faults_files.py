@@ -20,8 +20,8 @@ from test_sources_names import write
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.manifest import read_manifest
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
+from gradcam_tf1.run.manifest import read_manifest
 
 NOBODY = 65534
 AS_NOBODY = f"""

@@ -29,7 +29,8 @@ from gradcam_tf1.images import read_image
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.overlay import colorize
-from gradcam_tf1.results import Result, Results
+from gradcam_tf1.result import Result
+from gradcam_tf1.results import Results
 
 SCENES = demo_scenes()
 ACROSS = SIDE + GAP + BAR_WIDTH + NUMBERS

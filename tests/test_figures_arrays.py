@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradcam_tf1.arrays import ArrayPlacement
+from gradcam_tf1.engine.arrays import ArrayPlacement
 from gradcam_tf1.figures.grid import BAR, GAP, LINE, MARGIN, NUMBERS, SIDE
 from gradcam_tf1.figures.signals import LEFT, RIGHT, signal_figure
 from gradcam_tf1.figures.volumes import volume_figure

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1.derivatives import gradients, pixel_tensor
 from gradcam_tf1.errors import GradientError
+from gradcam_tf1.gradients.derivatives import gradients, pixel_tensor
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding

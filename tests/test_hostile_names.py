@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcam_tf1.cli.terminal import shown
-from gradcam_tf1.naming import Namer
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.run.naming import Namer
 
 NASTY = [
     "\x1b[2J\x1b]0;owned\x07red",

@@ -18,13 +18,11 @@ TO_BE_SPLIT = {"fuzz_models.py", "test_devices.py"}
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
-    {"errors", "types", "seen", "whole_files", "wire", "records"},
-    {"sources", "places"},
+    {"errors", "types", "seen", "whole_files", "wire"},
+    {"sources", "result"},
     {
         "tf_runtime",
-        "results",
-        "naming",
-        "status",
+        "records",
         "images",
         "geometry",
         "overlay",
@@ -32,33 +30,14 @@ LAYERS = (
         "labels",
         "hdf5",
         "preprocessing",
-    },
-    {"linear_head", "activations", "fast_gradients", "weights", "lines"},
-    {
-        "guided",
-        "gradient_path",
-        "heads",
-        "scores",
         "targets",
-        "regions",
-        "tokens",
-        "hooks",
-        "manifest",
-        "listing",
-        "graphdef",
     },
-    {"settings", "methods", "asks", "importing", "loaders", "binding", "nets", "per_picture"},
-    {"drawing", "reading", "asking", "fusion"},
-    {"derivatives"},
-    {"symbols", "runner", "batches", "arrays", "writing", "finish", "figures"},
-    {"probe", "overlap"},
-    {"iterate"},
-    {"engine", "explaining"},
-    {"stages"},
+    {"results", "weights", "gradients", "scoring", "hooks", "graphdef", "binding"},
+    {"methods", "importing", "loaders", "nets"},
+    {"drawing", "engine"},
+    {"figures", "opening"},
+    {"run"},
     {"pipeline"},
-    {"noisy", "views"},
-    {"answering"},
-    {"opening"},
     {"graph"},
     {"cli"},
     {"__main__"},
@@ -66,7 +45,7 @@ LAYERS = (
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
 # Who may import what from outside, apart from the standard library and numpy.
-LIGHT = {"errors", "types", "records", "results", "naming", "places", "lines", "manifest", "labels", "targets"}
+LIGHT = {"errors", "types", "records", "result", "results", "labels", "targets"}
 DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.linear_head import require_cam_head
 from gradcam_tf1.methods.layer import cam
+from gradcam_tf1.scoring.linear_head import require_cam_head
 from gradcam_tf1.tf_runtime import tf
 
 RANDOM = np.random.RandomState(0)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images import ImageFile
-from gradcam_tf1.listing import draw_pictures, list_pictures
+from gradcam_tf1.run.listing import draw_pictures, list_pictures
 
 
 @pytest.fixture

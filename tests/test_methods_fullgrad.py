@@ -8,7 +8,7 @@ import pytest
 from pixel_nets import explain, pictures, small, the_map
 from small_nets import SmallNet, conv_same_backward
 
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, class_asks, gradcam_twin, run, twin_cams
 
-from gradcam_tf1.engine import Engine
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 

@@ -8,7 +8,7 @@ from pixel_nets import explain, linear_net, pictures, square_net, white
 from small_nets import SmallNet
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods.noise import KINDS, Noise, Spread
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo

@@ -7,10 +7,10 @@ import pytest
 from pixel_nets import explain, linear_net, pictures, small, square_net, the_map
 from small_nets import SmallNet
 
+from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods.noise import Noise
-from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 

@@ -8,7 +8,7 @@ from pixel_nets import explain, pictures
 from small_nets import SmallNet, conv_same_backward, relu_backward, run
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 

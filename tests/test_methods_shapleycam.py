@@ -7,9 +7,9 @@ import pytest
 from layer_twins import maps_of, twin
 from small_nets import SmallNet, gradcam_twin
 
-from gradcam_tf1.derivatives import hessian_product
-from gradcam_tf1.engine import Engine
+from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.errors import GradientError
+from gradcam_tf1.gradients.derivatives import hessian_product
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask
 

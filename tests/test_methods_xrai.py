@@ -10,7 +10,7 @@ from pixel_nets import small, the_map
 from small_nets import SmallNet
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.guided import override_map
+from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods.xrai import felzenszwalb_segments, rank_regions, regions_of, widened
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo

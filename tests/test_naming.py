@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.naming import NAMINGS, Namer, layer_tokens, slug
+from gradcam_tf1.run.naming import NAMINGS, Namer, layer_tokens, slug
 
 LAYERS = ("a/b:0", "a_b:0", "a b:0")
 METHODS = ("gradcam", "guided_gradcam", "guided_backprop", "positive", "negative")

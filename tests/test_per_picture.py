@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradcam_tf1.asking import check_classes, row_key, rows_of
 from gradcam_tf1.errors import ImageFileError, OptionError, RegionError, TargetError
 from gradcam_tf1.images import ImageFile
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.per_picture import MaskFile, PerPicture, find_masks, read_class_file
+from gradcam_tf1.run.asking import check_classes, row_key, rows_of
+from gradcam_tf1.run.per_picture import MaskFile, PerPicture, find_masks, read_class_file
 from gradcam_tf1.targets import Anchor, Contrast, Region, Scalar, Top, Worst
 
 LISTING = [ImageFile(f"in/{name}", name) for name in ("a.png", "birds/owl.jpg", "birds/b, c.png")]

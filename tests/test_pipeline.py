@@ -14,10 +14,10 @@ from PIL import Image
 
 from gradcam_tf1.errors import OptionError, TargetError
 from gradcam_tf1.images import read_image
-from gradcam_tf1.manifest import read_manifest
-from gradcam_tf1.naming import layer_tokens
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
-from gradcam_tf1.reading import Picture, batches
+from gradcam_tf1.run.manifest import read_manifest
+from gradcam_tf1.run.naming import layer_tokens
+from gradcam_tf1.run.reading import Picture, batches
 
 SCENES = demo_scenes()
 

@@ -12,8 +12,8 @@ import pytest
 from command_line import command, manifest
 from picture_folders import write_noise
 
-from gradcam_tf1.listing import COUNTED, list_pictures
 from gradcam_tf1.nets.demo import demo_model
+from gradcam_tf1.run.listing import COUNTED, list_pictures
 from gradcam_tf1.tf_runtime import tf
 
 NAMES = [f"{i:02}.png" for i in range(10)]

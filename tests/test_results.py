@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from gradcam_tf1.results import MapRecord, Result, Results, TargetRecord
+from gradcam_tf1.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.results import Results
 
 
 def cat_result() -> Result:

@@ -9,7 +9,7 @@ from small_nets import SmallNet
 from gradcam_tf1.errors import OptionError, TargetError
 from gradcam_tf1.geometry import fit
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.regions import fit_mask, fit_point
+from gradcam_tf1.scoring.regions import fit_mask, fit_point
 from gradcam_tf1.targets import All, Anchor, Contrast, Down, Region, Scalar, Similar, Top, Worst
 from gradcam_tf1.tf_runtime import tf
 

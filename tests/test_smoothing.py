@@ -7,13 +7,13 @@ import pytest
 from small_nets import SmallNet, gradcam_twin
 from test_scores import MapNet
 
+from gradcam_tf1.engine.symbols import Symbols
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import LayerMethod
 from gradcam_tf1.methods.noise import Noise
-from gradcam_tf1.symbols import Symbols
 from gradcam_tf1.targets import Anchor, Contrast, Region, Top, Worst
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Slot

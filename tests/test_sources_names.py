@@ -13,7 +13,7 @@ from archive_files import example, png_bytes, record, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradcam_tf1.naming import Namer
+from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.sources import iter_pictures
 from gradcam_tf1.sources.relative import Relatives, is_hidden
 

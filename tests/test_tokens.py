@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from small_nets import class_asks
 
-from gradcam_tf1.engine import Engine
+from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.tokens import tokens_as_map
 from gradcam_tf1.types import Binding, LayerInfo
 
 

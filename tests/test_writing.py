@@ -11,10 +11,10 @@ from PIL import Image
 from gradcam_tf1.drawing import Style, peak
 from gradcam_tf1.geometry import Placement, fit
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.naming import Namer
 from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
+from gradcam_tf1.run.naming import Namer
+from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.types import Explanation, MapStatus
-from gradcam_tf1.writing import PictureWriter
 
 GRAY = np.full((40, 60, 3), 128, np.uint8)
 OK = MapStatus("ok", "", -1.0, 4.0)

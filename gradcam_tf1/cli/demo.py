@@ -11,7 +11,8 @@ from gradcam_tf1.cli.terminal import Progress, load_tensorflow, say
 from gradcam_tf1.figures.sheet import BAD, GOOD, Tile, contact_sheet
 from gradcam_tf1.images import read_image
 from gradcam_tf1.overlay import write_png
-from gradcam_tf1.results import Results, TargetRecord
+from gradcam_tf1.result import TargetRecord
+from gradcam_tf1.results import Results
 
 SHEET = "contact_sheet.png"
 

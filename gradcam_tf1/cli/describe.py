@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
-from gradcam_tf1.settings import net_warnings
+from gradcam_tf1.run.settings import net_warnings
 from gradcam_tf1.types import Binding, LayerInfo
 
 _KEYS = ("input", "logits", "probabilities", "layer")

@@ -8,8 +8,8 @@ import click
 
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.options import model_options, open_net
-from gradcam_tf1.lines import strict_json
-from gradcam_tf1.settings import net_warnings
+from gradcam_tf1.run.lines import strict_json
+from gradcam_tf1.run.settings import net_warnings
 
 
 @click.command(short_help="Show the input, the scores and the layers of a model.")

@@ -10,8 +10,8 @@ from gradcam_tf1.boxes import BOX_SHARE
 from gradcam_tf1.cli.options import with_options
 from gradcam_tf1.drawing import STYLES
 from gradcam_tf1.figures.kinds import FIGURES
-from gradcam_tf1.naming import NAMINGS
 from gradcam_tf1.overlay import COLORMAPS
+from gradcam_tf1.run.naming import NAMINGS
 
 _OPTIONS = (
     click.option(

@@ -8,11 +8,11 @@ from typing import Any, Callable, Sequence
 import click
 
 from gradcam_tf1.cli.options import with_options
+from gradcam_tf1.engine.fusion import FUSIONS
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.fusion import FUSIONS
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS
 from gradcam_tf1.methods.noise import KINDS, Noise
-from gradcam_tf1.pipeline import DEFAULT_METHODS
+from gradcam_tf1.run.plan import DEFAULT_METHODS
 
 _NOISE = Noise()
 

@@ -20,8 +20,8 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import FIT_MODES
 from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
-from gradcam_tf1.reading import ON_ERROR
-from gradcam_tf1.settings import net_warnings
+from gradcam_tf1.run.reading import ON_ERROR
+from gradcam_tf1.run.settings import net_warnings
 
 _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout")
 

@@ -8,8 +8,8 @@ from typing import Any, Callable
 import click
 
 from gradcam_tf1.cli.options import with_options
+from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.runner import session_config
 from gradcam_tf1.tf_runtime import tf
 
 

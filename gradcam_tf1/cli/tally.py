@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Callable, Container
 
 from gradcam_tf1.cli.terminal import say, warn
-from gradcam_tf1.results import Result, Results
+from gradcam_tf1.result import Result
+from gradcam_tf1.results import Results
 
 MAX_TOLD = 100
 

@@ -10,7 +10,7 @@ import click
 from gradcam_tf1.cli.options import names_or_numbers, with_options
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images import read_image
-from gradcam_tf1.per_picture import PerPicture, put
+from gradcam_tf1.run.per_picture import PerPicture, put
 from gradcam_tf1.targets import All, Anchor, Contrast, Region, Scalar, Similar, Top, Worst
 
 # scores.CLASS_SCORES, without TensorFlow; a test holds the two equal

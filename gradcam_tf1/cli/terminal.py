@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import click
 
-from gradcam_tf1.results import Result
+from gradcam_tf1.result import Result
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Work
 

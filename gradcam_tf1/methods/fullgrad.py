@@ -6,8 +6,8 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 
-from gradcam_tf1.activations import ops_between
 from gradcam_tf1.geometry import upsample
+from gradcam_tf1.gradients.activations import ops_between
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
 from gradcam_tf1.tf_runtime import tf

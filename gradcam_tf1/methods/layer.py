@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import List
 
-from gradcam_tf1.linear_head import require_cam_head
 from gradcam_tf1.methods.families import LayerMethod
+from gradcam_tf1.scoring.linear_head import require_cam_head
 from gradcam_tf1.tf_runtime import tf
 
 

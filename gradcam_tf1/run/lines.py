@@ -17,7 +17,7 @@ import re
 from dataclasses import asdict
 from typing import Any, Mapping
 
-from gradcam_tf1.results import FAILED, MapRecord, Result, TargetRecord
+from gradcam_tf1.result import FAILED, MapRecord, Result, TargetRecord
 
 
 def line_of(result: Result, out_folder: str) -> bytes:

@@ -7,9 +7,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.options import method_options
-from gradcam_tf1.probe import Probe
 from gradcam_tf1.types import LayerInfo, MapKey, Work
 
 Report = Callable[[Work], None]

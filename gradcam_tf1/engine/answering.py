@@ -8,22 +8,22 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.arrays import ArrayPlacement, array_options, as_arrays, no_such_target
-from gradcam_tf1.asks import Context, make_asks
-from gradcam_tf1.batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.binding import resolve_layer
-from gradcam_tf1.engine import Engine
+from gradcam_tf1.engine.arrays import ArrayPlacement, array_options, as_arrays, no_such_target
+from gradcam_tf1.engine.batches import in_rgb, input_batch, stack_pixels
+from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.fusion import check_fusion, fuse_layers
+from gradcam_tf1.engine.noisy import run_with_noise
+from gradcam_tf1.engine.views import run_with_views
 from gradcam_tf1.errors import GradientError, OptionError
-from gradcam_tf1.fusion import check_fusion, fuse_layers
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS, expand_methods
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.methods.options import check_options
-from gradcam_tf1.noisy import run_with_noise
-from gradcam_tf1.regions import fit_mask, fit_point
+from gradcam_tf1.scoring.asks import Context, make_asks
+from gradcam_tf1.scoring.regions import fit_mask, fit_point
 from gradcam_tf1.types import Ask, Binding, Explanation, LayerInfo, Work
-from gradcam_tf1.views import run_with_views
 
 Methods = Union[str, Sequence[str]]
 

@@ -7,9 +7,9 @@ from typing import Any, Hashable, Iterator, List, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.asks import Context, make_asks
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
+from gradcam_tf1.scoring.asks import Context, make_asks
 from gradcam_tf1.targets import Top
 
 _MANY = 2**31 - 1  # classes of a net that does not tell how many it has

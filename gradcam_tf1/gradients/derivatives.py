@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import List, Mapping, Tuple
 
-from gradcam_tf1.activations import ALONE, OTHERS, activations_between
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradient_path import SHAPE_OPS, explain_missing_gradient
-from gradcam_tf1.guided import gradient_rule
+from gradcam_tf1.gradients.activations import ALONE, OTHERS, activations_between
+from gradcam_tf1.gradients.gradient_path import SHAPE_OPS, explain_missing_gradient
+from gradcam_tf1.gradients.guided import gradient_rule
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.scores import CLASS_SCORES
+from gradcam_tf1.scoring.scores import CLASS_SCORES
 from gradcam_tf1.targets import All, Anchor, Contrast, Down, Region, Scalar, Similar, Top, Worst
 from gradcam_tf1.types import Ask
 

@@ -7,16 +7,16 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 import numpy as np
 
+from gradcam_tf1.engine.finish import finish, smooth_channels
+from gradcam_tf1.engine.iterate import Notes, Report, iterate
+from gradcam_tf1.engine.probe import Probe
+from gradcam_tf1.engine.runner import Runner
+from gradcam_tf1.engine.symbols import Symbols
+from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import RunError
-from gradcam_tf1.finish import finish, smooth_channels
-from gradcam_tf1.iterate import Notes, Report, iterate
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
-from gradcam_tf1.probe import Probe
-from gradcam_tf1.runner import Runner
-from gradcam_tf1.symbols import Symbols
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.tokens import tokens_as_map
 from gradcam_tf1.types import Ask, Binding, LayerInfo, MapKey, Slot
 
 # more targets than this are computed in several runs: each slot adds a backward pass to the graph

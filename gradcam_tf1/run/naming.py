@@ -33,6 +33,12 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # 
 _OUTPUT = re.compile(r"\.(png|npz|jsonl?|html|csv)$", re.IGNORECASE)
 
 
+def check_naming(naming: str) -> None:
+    """Raises: OptionError for an unknown naming."""
+    if naming not in NAMINGS:
+        raise OptionError(f"no naming {naming!r}; possible: {', '.join(NAMINGS)}")
+
+
 class Namer:
     """Gives every file of one run its name.
 
@@ -42,8 +48,7 @@ class Namer:
     """
 
     def __init__(self, naming: str = "source") -> None:
-        if naming not in NAMINGS:
-            raise OptionError(f"no naming {naming!r}; possible: {', '.join(NAMINGS)}")
+        check_naming(naming)
         self.naming = naming
         self._untaken = _Untaken()
 

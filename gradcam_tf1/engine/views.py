@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.engine import Engine
+from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.types import Ask, LayerInfo, MapKey, MapStatus

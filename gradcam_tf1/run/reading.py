@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.geometry import Fitted
-from gradcam_tf1.results import Result
+from gradcam_tf1.result import Result
 from gradcam_tf1.sources import Picture as Source
 
 # Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).

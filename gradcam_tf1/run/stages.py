@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Callable, Generator, Iterable, Iterator, List
 
-from gradcam_tf1.explaining import Explained
-from gradcam_tf1.overlap import in_order
-from gradcam_tf1.reading import BATCH_PIXELS, Picture, batches
-from gradcam_tf1.results import Result
+from gradcam_tf1.result import Result
+from gradcam_tf1.run.explaining import Explained
+from gradcam_tf1.run.overlap import in_order
+from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, batches
 
 
 @dataclass

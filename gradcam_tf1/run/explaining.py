@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from queue import Queue
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from gradcam_tf1.asking import row_key
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.figures.making import FigureMaker
-from gradcam_tf1.naming import Namer
-from gradcam_tf1.reading import Picture
-from gradcam_tf1.results import FAILED, Result
+from gradcam_tf1.result import FAILED, Result
+from gradcam_tf1.run.asking import row_key
+from gradcam_tf1.run.naming import Namer
+from gradcam_tf1.run.reading import Picture
+from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.types import Explanation, Work
-from gradcam_tf1.writing import PictureWriter
 
 
 @dataclass
@@ -46,6 +46,9 @@ class Explainers:
         self._free: Queue[Explainer] = Queue()
         for one in explainers:
             self._free.put(one)
+
+    def __len__(self) -> int:
+        return len(self._all)
 
     def explain(self, batch: Sequence[Picture]) -> List[Explained]:
         """See `Explainer.explain`."""

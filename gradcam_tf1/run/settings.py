@@ -1,4 +1,4 @@
-"""What a run was made with, and whether another run is made with the same. No TensorFlow here."""
+"""What a run was made with, and whether another run is made with the same."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any, Iterable, Iterator, Mapping
 
 import numpy as np
 
+from gradcam_tf1 import __version__
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.lines import strict_json
-from gradcam_tf1.manifest import RUN_NAME
+from gradcam_tf1.run.lines import strict_json
+from gradcam_tf1.run.manifest import RUN_NAME
+from gradcam_tf1.tf_runtime import tf
 
 _WHOLE = 64 << 20  # files up to this size are read whole
 _END = 4 << 20  # of larger ones this much at each end, and the time of their last change
@@ -25,6 +27,18 @@ def net_warnings(net: Any) -> list[str]:
     """What there is to know about a GradCamGraph's model, binding and labels, a sentence each."""
     label_note = net.labels.note if net.labels is not None else ""
     return [*net.model.notes, *net.binding.warnings, *([label_note] if label_note else [])]
+
+
+def net_settings(net: Any) -> dict[str, Any]:
+    """The part of the settings that tells one GradCamGraph from another."""
+    model, binding = net.model, net.binding
+    return {
+        **{"gradcam_tf1": __version__, "tensorflow": tf.__version__, "model": model.source, "kind": model.kind},
+        "model_sha256": fingerprint(model.files or [model.source]),
+        "labels_sha256": None if net.labels is None else text_sha256(net.labels.names),
+        **{key: getattr(binding, key) for key in ("input", "logits", "probabilities", "layer", "feeds")},
+        **{"fit": net.fit_mode, "size": net.size, "preset": str(net.preset), "net_batch_size": net.batch_size},
+    }
 
 
 def fingerprint(paths: Iterable[str]) -> str:

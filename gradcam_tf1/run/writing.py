@@ -11,9 +11,9 @@ import numpy as np
 from gradcam_tf1.drawing import Style, draw, families, peak
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.naming import Namer, layer_tokens
 from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
-from gradcam_tf1.results import MapRecord, TargetRecord
+from gradcam_tf1.result import MapRecord, TargetRecord
+from gradcam_tf1.run.naming import Namer, layer_tokens
 from gradcam_tf1.types import Explanation
 from gradcam_tf1.whole_files import write_whole
 

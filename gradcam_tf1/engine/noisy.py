@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.engine import Engine
+from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.methods.noise import Noise, Spread
 from gradcam_tf1.types import Ask, LayerInfo, MapKey, MapStatus
 

@@ -26,8 +26,17 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
 
-from gradcam_tf1.activations import ALONE, CLIPS, JOINS, find_composite, is_activation, is_cap, is_constant, is_part
-from gradcam_tf1.fast_gradients import FASTER
+from gradcam_tf1.gradients.activations import (
+    ALONE,
+    CLIPS,
+    JOINS,
+    find_composite,
+    is_activation,
+    is_cap,
+    is_constant,
+    is_part,
+)
+from gradcam_tf1.gradients.fast_gradients import FASTER
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, Iterable, Iterator
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.lines import line_of, parse_line, result_of, strict_json
-from gradcam_tf1.places import Places
-from gradcam_tf1.results import Result
+from gradcam_tf1.result import Result
+from gradcam_tf1.run.lines import line_of, parse_line, result_of, strict_json
+from gradcam_tf1.run.places import Places
 from gradcam_tf1.whole_files import write_whole
 
 MANIFEST_NAME = "manifest.jsonl"

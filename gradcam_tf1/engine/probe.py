@@ -6,10 +6,10 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.runner import Runner
+from gradcam_tf1.engine.symbols import Build, Symbols
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.families import PixelMethod
-from gradcam_tf1.runner import Runner
-from gradcam_tf1.symbols import Build, Symbols
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, LayerInfo, Slot
 

@@ -7,11 +7,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.status import GRADIENT_IS_ZERO, NO_EFFECT, NOTHING_VARIES, finish_maps
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, ProductMethod
 from gradcam_tf1.methods.host import principal_map
-from gradcam_tf1.status import GRADIENT_IS_ZERO, NO_EFFECT, NOTHING_VARIES, finish_maps
 from gradcam_tf1.types import LayerInfo, MapKey, MapStatus
 
 Maps = Dict[MapKey, np.ndarray]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Tuple
 
 from gradcam_tf1.errors import BindingError, GradientError
-from gradcam_tf1.linear_head import BIAS, DENSE, PASS_THROUGH, walk_back
+from gradcam_tf1.scoring.linear_head import BIAS, DENSE, PASS_THROUGH, walk_back
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 

@@ -1,0 +1,1 @@
+"""Gradients of a TensorFlow graph: guided rules, faster kernels, why one does not arrive."""

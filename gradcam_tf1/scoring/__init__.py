@@ -1,0 +1,1 @@
+"""What is explained: from targets, as people write them, to the score that is differentiated."""
