@@ -1,0 +1,86 @@
+"""What a run will do: its pictures, what is asked of each, and the settings that run.json keeps. No TensorFlow here."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+from gradcam_tf1.errors import GradientError
+from gradcam_tf1.figures.kinds import Kind, find_kinds
+from gradcam_tf1.methods import expand_methods
+from gradcam_tf1.run.asking import check_classes, differ, rows_of
+from gradcam_tf1.run.listing import draw_pictures, list_pictures
+from gradcam_tf1.run.options import RunOptions
+from gradcam_tf1.run.settings import contents_sha256, net_settings, net_warnings
+from gradcam_tf1.sources import Picture as Source
+
+DEFAULT_METHODS = ("gradcam", "guided_gradcam")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known before the first picture is read.
+
+    asked: the pictures, each with its targets. count: how many, None where that is not known. explain: keyword
+    arguments of `explain`, the same for all. kinds: the figures. batch_size: pictures of one batch. settings: for
+    run.json. warnings: sentences for the user.
+    """
+
+    asked: Iterable[Tuple[Source, Any]]
+    count: Optional[int]
+    explain: Dict[str, Any]
+    kinds: Sequence[Kind]
+    batch_size: int
+    settings: Dict[str, Any]
+    warnings: List[str]
+
+
+def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> Plan:
+    """Look up everything that can be wrong before the work begins.
+
+    net: GradCamGraph. imgs_path: see `sources`. out_folder: pictures in it are none of the run's.
+    Raises: OptionError, TargetError, GradientError; ImageFileError where there is no picture at all.
+    """
+    kinds = find_kinds(given.figures)
+    asked, count = _ask(net, imgs_path, out_folder, given)
+    names, left_out = _usable(net, given.methods, given.layers)
+    explain = {"methods": names, "layers": given.layers, **given.explain}
+    size = net.batch_size if given.batch_size is None else given.batch_size
+    warnings = [*net_warnings(net), *left_out]
+    settings = {
+        **net_settings(net),
+        **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
+        **explain,
+        **{"naming": given.naming, "max_pixels": given.max_pixels, **asdict(given.look)},
+        **{"n_images": given.n_images, "seed": given.seed, "images": count, "batch_size": size},
+        **{"figures": [kind.name for kind in kinds], "warnings": warnings},
+    }
+    return Plan(asked, count, explain, kinds, size, settings, warnings)
+
+
+def _ask(
+    net: Any, imgs_path: Any, out_folder: str, given: RunOptions
+) -> Tuple[Iterable[Tuple[Source, Any]], Optional[int]]:
+    """The pictures with their targets, and how many they are."""
+    listing, count = list_pictures(imgs_path, out_folder)
+    if given.n_images is not None:
+        listing = draw_pictures(listing, given.n_images, given.seed)
+        count = len(listing)
+    if not differ(given.targets):
+        check_classes([given.targets], net.binding.classes, net.labels)
+        return zip(listing, itertools.repeat(given.targets)), count
+    listing = list(listing)
+    rows = rows_of(given.targets, listing)
+    check_classes(rows, net.binding.classes, net.labels)
+    return zip(listing, rows), len(listing)
+
+
+def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> Tuple[List[str], List[str]]:
+    """The methods to run, and one sentence for each default method that this net does not allow."""
+    if methods is not None:
+        return expand_methods(methods), []
+    names, reasons = net.usable_methods(DEFAULT_METHODS, layers)
+    if not names:
+        raise GradientError(next(iter(reasons.values())))
+    return names, [f"{name} was left out: {reason}" for name, reason in reasons.items()]
