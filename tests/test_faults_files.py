@@ -192,8 +192,8 @@ def test_hostile_names_in_every_source(tmp_path, monkeypatch):
     assert os.listdir(str(tmp_path / "deep")) == ["out"]
     assert sorted(os.listdir(str(sources))) == ["a.tar", "b.zip", "c.tfrecord", "photos"]
     assert len(os.listdir(str(photos))) == 6
-    raw = (out / "manifest.jsonl").read_bytes()
-    assert all(32 <= byte < 127 or byte == 10 for byte in raw)
+    for name in ("manifest.jsonl", "run.json"):
+        assert all(32 <= byte < 127 or byte == 10 for byte in (out / name).read_bytes())
     lines = list(read_manifest(str(out / "manifest.jsonl")))
     assert len(lines) == 5 + 3 * len(NAMES) + 2
     assert os.fsdecode(os.path.join(os.fsencode(str(photos)), b"caf\xe9.png")) in {line["source"] for line in lines}

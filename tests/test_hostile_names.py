@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import shutil
+import sys
 import unicodedata
 
+import numpy as np
 import pytest
 from command_line import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcam_tf1.cli.terminal import shown
+from gradcam_tf1.cli.tally import Tally
+from gradcam_tf1.cli.terminal import Progress, shown
+from gradcam_tf1.figures.sheet import Tile, contact_sheet
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.results import Result, Results
 from gradcam_tf1.run.naming import Namer
 
 NASTY = [
@@ -118,3 +125,47 @@ def test_file_names_stay_inside_and_apart(labels, naming):
         assert harmless_line(name)
         assert not set(name) & set('<>:"/\\|?*\0')
         assert len(name.encode()) < 200
+
+
+def test_a_name_begins_no_line_of_its_own(tmp_path):
+    path = tmp_path / "a\nforged: line.pb"
+    shutil.copy(demo_model(), str(path))
+    told = command("inspect", path)
+    assert "a\\nforged: line.pb: frozen graph" in told
+    told = command("inspect", path, "--json")
+    assert harmless_line(told.replace("\n", ""))
+    assert json.loads(told)["model"] == str(path)
+
+
+def test_reasons_begin_no_line_of_their_own(capsys):
+    tally = Tally(lambda *_: None)
+    tally(Result(error="'a.png' is broken: \x1b[2J\nforged: line"), 1)
+    tally.report(Results([]), (), quiet=True)
+    assert capsys.readouterr().err == "failed: 'a.png' is broken: \\x1b[2J\\nforged: line\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_names_beside_the_progress_bar(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with Progress(quiet=False) as progress:
+        for name in ("\x1b[2J\x1b]0;owned\x07.png", "a\rforged: line\n.png", "\u202egnp.exe.png"):
+            progress(Result(0, relative=name), 3)
+    drawn = stream.getvalue()
+    assert "3/3" in drawn
+    assert "gnp.exe.png" in drawn
+    assert not set(drawn) & {"\x07", "\u202e"}
+    assert "\x1b[2J" not in drawn
+    assert "\rforged" not in drawn
+
+
+@pytest.mark.parametrize("text", [*NASTY, "", "\ud800", "\udc80x", "%s", "\u732b"])
+def test_any_text_can_be_drawn(text):
+    """OpenCV ends the program on a lone surrogate; what its font lacks is a question mark."""
+    tiles = [[Tile(np.zeros((20, 20, 3), np.uint8), title)] for title in (text, re.sub("[^ -~]", "?", text))]
+    sheets = [contact_sheet([row], "") for row in tiles]
+    np.testing.assert_array_equal(sheets[0], sheets[1])

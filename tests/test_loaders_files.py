@@ -63,6 +63,10 @@ WRONG = {
     "number.pb": (b"\x08" + b"\xff" * 12, "not a TensorFlow file"),
     "cut_number.pb": (b"\x08\xff", "not a TensorFlow file"),
     "nodes.pbtxt": (b'node { name: "a" op: ', r"nodes\.pbtxt is damaged: it does not parse as a GraphDef"),
+    "deep.pbtxt": (
+        b'node { name: "a" }\nx ' + b"{ x " * 5000,
+        r"deep\.pbtxt is damaged: it does not parse as a GraphDef",
+    ),
     "empty_nodes.pbtxt": (b"versions { producer: 38 }", r"empty_nodes\.pbtxt: the graph has no nodes"),
     "broken.h5": (b"\x89HDF\r\n\x1a\n" + b"\x00" * 50, r"broken\.h5 is damaged: HDF5 cannot open it"),
 }

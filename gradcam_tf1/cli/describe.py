@@ -15,7 +15,7 @@ def describe(net: Any, layers: bool = False) -> None:
     """Print what is bound and why; with `layers`, also what else could be. Warnings go to stderr."""
     binding = net.binding
     preset = net.preset or net.model.preprocessing or binding.preprocessing
-    say(f"{net.model.source}: {net.model.kind}")
+    say(f"{shown(net.model.source)}: {net.model.kind}")
     for key in _KEYS:
         _found(key, getattr(binding, key) or "none", binding.reasons.get(key, ""))
     _found("feeds", ", ".join(f"{name} = {value}" for name, value in binding.feeds.items()) or "none")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Container
 
-from gradcam_tf1.cli.terminal import say, warn
+from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.result import Result
 from gradcam_tf1.results import Results
 
@@ -36,7 +36,7 @@ class Tally:
             if warning not in told:
                 warn(warning)
         for reason in self._reasons:
-            say(f"failed: {reason}", err=True)
+            say(f"failed: {shown(reason)}", err=True)
         if self.failed > len(self._reasons):
             say(f"failed: and {self.failed - len(self._reasons)} more, see {results.manifest}", err=True)
         if quiet:

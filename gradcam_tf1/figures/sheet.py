@@ -71,4 +71,5 @@ def _drawn(tile: Tile, side: int) -> np.ndarray:
 
 
 def _write(sheet: np.ndarray, text: str, place: tuple[int, int], ink: tuple[int, int, int], scale: float) -> None:
-    cv2.putText(sheet, text, place[::-1], _FONT, scale, ink, 1, cv2.LINE_AA)
+    drawn = "".join(char if " " <= char <= "~" else "?" for char in text)  # OpenCV's font ends there
+    cv2.putText(sheet, drawn, place[::-1], _FONT, scale, ink, 1, cv2.LINE_AA)
