@@ -55,13 +55,13 @@ def _read_text(path: str) -> str:
         raise _BadLabels(f"cannot be opened ({error.strerror})") from error
     if len(data) > MAX_BYTES:
         raise _BadLabels(f"is larger than {MAX_BYTES:,} bytes")
-    if not data.strip():
-        raise _BadLabels("is empty")
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if not text.strip():
+            raise _BadLabels("is empty")
         if not re.search(r"[\x00-\x08\x0e-\x1f\x7f]", text):
             return text
     raise _BadLabels("is not a text file")
@@ -141,6 +141,7 @@ def _from_table(text: str) -> List[str]:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), dialect) if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise _BadLabels(f"is not a table ({error})") from error
+    rows = rows or [[]]
     width = min(map(len, rows))
     numeric = [all(row[column].strip().isdecimal() for row in rows[1:]) for column in range(width)]
     has_header = any(numeric[i] and not rows[0][i].strip().isdecimal() for i in range(width)) or (

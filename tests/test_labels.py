@@ -118,6 +118,8 @@ def test_tables(tmp_path, text, names):
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
+        (b"\xa0", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
         (bytes(range(256)), "is not a text file"),
         ("cat\ndog\n".encode("utf-16"), "is not a text file"),
         (b"cat\n" * 2_600_000, "is larger than 10,000,000 bytes"),
@@ -148,7 +150,7 @@ def test_wrong_files_name_the_file_and_the_forms(tmp_path, text, reason):
         read(tmp_path, text)
 
 
-@pytest.mark.parametrize("text", ["a,b\n1,2\n3,4\n", "id,name\n"])
+@pytest.mark.parametrize("text", ["a,b\n1,2\n3,4\n", "id,name\n", ";", ",,\n;\n"])
 def test_a_table_without_names(tmp_path, text):
     with pytest.raises(OptionError, match="has no column of names"):
         read(tmp_path, text, "labels.csv")
