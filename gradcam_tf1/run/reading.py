@@ -11,6 +11,7 @@ from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.result import Result
 from gradcam_tf1.sources import Picture as Source
+from gradcam_tf1.sources.turns import turn
 
 # Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
 BATCH_PIXELS = 48_000_000
@@ -53,7 +54,8 @@ def read(picture: Picture, fit: Callable[[np.ndarray], Fitted], max_pixels: int)
     """Fill in the image and the fitted image, or the error."""
     try:
         picture.image = picture.file.read(max_pixels)
-        picture.fitted = fit(picture.image)
+        with turn(picture.pixels):
+            picture.fitted = fit(picture.image)
     except ImageFileError as error:
         picture.error = str(error)
     return picture

@@ -11,6 +11,7 @@ from gradcam_tf1.result import Result
 from gradcam_tf1.run.explaining import Explained
 from gradcam_tf1.run.overlap import in_order
 from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, batches
+from gradcam_tf1.sources.turns import turn
 
 
 @dataclass
@@ -67,7 +68,8 @@ class Stages:
     def _write(self, answer: Explained) -> Result:
         picture = answer.picture
         if picture.done is None:
-            return self.write(answer)
+            with turn(picture.pixels):
+                return self.write(answer)
         picture.image = None
         return picture.done
 

@@ -14,6 +14,7 @@ from gradcam_tf1.sources.dicom import is_dicom, read_dicom
 from gradcam_tf1.sources.files import MAX_BYTES, check_size
 from gradcam_tf1.sources.nifti import is_nifti, read_nifti
 from gradcam_tf1.sources.strict import strict_pillow
+from gradcam_tf1.sources.turns import turn
 from gradcam_tf1.sources.window import AUTOMATIC, Window
 
 # Pillow is held to these: its other readers include one that starts Ghostscript on whatever the file says.
@@ -80,8 +81,9 @@ def _read_common(file: BinaryIO, name: str, max_pixels: int, _window: Window) ->
             if image.format == "JPEG" and image.info.get("progressive"):
                 _check_scans(file, name)
             bounded.limit(READS, most)
-            image.load()
-            return _turn(_to_rgb(image, name), _orientation(image))
+            with turn(image.width * image.height):
+                image.load()
+                return _turn(_to_rgb(image, name), _orientation(image))
 
 
 def _head_size(file: BinaryIO, most: int) -> int:

@@ -1,0 +1,73 @@
+"""Large pictures are decoded, fitted and drawn one after the other, however many threads there are; others are not."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from gradcam_tf1.result import Result
+from gradcam_tf1.run.explaining import Explained
+from gradcam_tf1.run.reading import Picture, read
+from gradcam_tf1.run.stages import Stages
+from gradcam_tf1.sources import turns
+from gradcam_tf1.sources.turns import LARGE, turn
+
+IMAGE = np.zeros((5, 5, 3), np.uint8)
+
+
+class Counter:
+    """How many threads are at work at once, at most."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+
+    def work(self, answer=None):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.02)
+        with self.lock:
+            self.now -= 1
+        return answer
+
+
+class File:
+    def read(self, _max_pixels):
+        return IMAGE
+
+
+@pytest.mark.parametrize(("large", "most"), [(24, [1]), (25, [2, 3, 4])])
+def test_pictures_that_are_fitted_and_drawn(large, most, monkeypatch):
+    monkeypatch.setattr(turns, "LARGE", large)
+    fits, writes = Counter(), Counter()
+    stages = Stages(
+        lambda picture: read(picture, fits.work, 1000),
+        lambda batch: [Explained(picture) for picture in batch],
+        lambda answer: writes.work(Result(0, index=answer.picture.index)),
+        *(4, 4),
+    )
+    pictures = [Picture(index, File(), None, str(index)) for index in range(16)]
+    assert [result.index for result in stages.run(pictures)] == list(range(16))
+    assert fits.most in most
+    assert writes.most in most
+
+
+def test_a_small_one_does_not_wait():
+    counter = Counter()
+
+    def large(_):
+        with turn(LARGE + 1):
+            counter.work()
+
+    with ThreadPoolExecutor(4) as pool, turn(LARGE + 1):
+        waiting = [pool.submit(large, None) for _ in range(3)]
+        with turn(LARGE):
+            pass
+        time.sleep(0.05)
+        assert not any(future.done() for future in waiting)
+    assert counter.most == 1
