@@ -34,8 +34,8 @@ def check_index(path: str, shards: List[str]) -> None:
         raise ModelFileError(f"{path} is damaged: {error}") from error
 
 
-def entries(data: bytes) -> Iterator[Tuple[bytes, bytes]]:
-    """All keys and values, in order."""
+def entries(data: Any) -> Iterator[Tuple[bytes, bytes]]:
+    """All keys and values of a table (bytes or mmap), in order."""
     if len(data) < _FOOTER:
         raise WireError(f"it ends after {len(data)} bytes")
     at = len(data) - _FOOTER
@@ -45,13 +45,13 @@ def entries(data: bytes) -> Iterator[Tuple[bytes, bytes]]:
         yield from _block(data, *_handle(handle, 0))
 
 
-def _handle(data: bytes, at: int) -> Tuple[int, int]:
+def _handle(data: Any, at: int) -> Tuple[int, int]:
     start, at = read_varint(data, at, len(data))
     size, _ = read_varint(data, at, len(data))
     return start, size
 
 
-def _block(data: bytes, start: int, size: int) -> Iterator[Tuple[bytes, bytes]]:
+def _block(data: Any, start: int, size: int) -> Iterator[Tuple[bytes, bytes]]:
     end = start + size
     if end + _TRAILER > len(data) or size < 4:
         raise WireError(f"a block of {size} bytes at {start}")

@@ -12,4 +12,6 @@ _turn = threading.Lock()
 
 def turn(pixels: int) -> ContextManager:
     """Inside, no other thread works on a large picture; at once for those that are not."""
-    return _turn if pixels > LARGE else contextlib.nullcontext()
+    if pixels > LARGE:
+        return _turn
+    return contextlib.nullcontext()
