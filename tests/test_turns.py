@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.result import Result
 from gradcam_tf1.run.explaining import Explained
-from gradcam_tf1.run.reading import Picture, read
+from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, read
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.sources import turns
 from gradcam_tf1.sources.turns import LARGE, turn
@@ -71,3 +72,37 @@ def test_a_small_one_does_not_wait():
         time.sleep(0.05)
         assert not any(future.done() for future in waiting)
     assert counter.most == 1
+
+
+class Packed:
+    """A picture of a packed archive: its bytes are in memory until it is read."""
+
+    def __init__(self, held, counts):
+        self.held, self.counts = held, counts
+        counts["now"] += 1
+        counts["most"] = max(counts["most"], counts["now"])
+
+    def read(self, _max_pixels):
+        raise ImageFileError("no picture")
+
+    def emptied(self):
+        self.counts["now"] -= 1
+        return File()
+
+
+@pytest.mark.parametrize(
+    ("held", "most"), [(3 * BATCH_PIXELS, [1]), (1 * BATCH_PIXELS, [2, 3]), (3, list(range(4, 13)))]
+)
+def test_bytes_of_packed_archives_count_as_pixels_do(held, most):
+    """Of pictures that fail too: a batch of them is only put together when all are read."""
+    counts = {"now": 0, "most": 0}
+    stages = Stages(
+        lambda picture: read(picture, None, 1000),
+        lambda batch: [Explained(picture) for picture in batch],
+        lambda answer: Result(index=answer.picture.index, error=answer.picture.error),
+        *(4, 4),
+    )
+    pictures = (Picture(index, Packed(held, counts), None, str(index)) for index in range(30))
+    assert [result.error for result in stages.run(pictures)] == ["no picture"] * 30
+    assert counts["now"] == 0
+    assert counts["most"] in most

@@ -44,6 +44,11 @@ class Picture:
         return 0 if image is None else image.shape[0] * image.shape[1]
 
     @property
+    def weight(self) -> int:
+        """The memory that it takes, in pixels: of the picture, and of the file where that was in a packed archive."""
+        return self.pixels + getattr(self.file, "held", 0) // 3
+
+    @property
     def area(self) -> int:
         """The same, and of a finished picture how many it had: batches begin where they began before."""
         size = None if self.done is None else self.done.size
@@ -58,6 +63,8 @@ def read(picture: Picture, fit: Callable[[np.ndarray], Fitted], max_pixels: int)
             picture.fitted = fit(picture.image)
     except ImageFileError as error:
         picture.error = str(error)
+    if picture.weight > picture.pixels:
+        picture.file = picture.file.emptied()
     return picture
 
 

@@ -37,10 +37,10 @@ class Stages:
         """The results, in the order of the pictures. Raises: whatever a stage raises, at that picture's place."""
         ahead = 2 * self.size + self.threads
         with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(self.devices) as nets:
-            read = in_order(self._read, waiting, pool, ahead, lambda one: one.pixels, BATCH_PIXELS)
+            read = in_order(self._read, waiting, pool, ahead, lambda one: one.weight, BATCH_PIXELS)
             explained = self._explained(self._batches(read), nets)
             answers = (answer for batch in explained for answer in batch)
-            written = in_order(self._write, answers, pool, ahead, lambda one: one.picture.pixels, BATCH_PIXELS)
+            written = in_order(self._write, answers, pool, ahead, lambda one: one.picture.weight, BATCH_PIXELS)
             with closing(read), closing(explained), closing(written):
                 yield from written
 
@@ -75,4 +75,4 @@ class Stages:
 
 
 def _pixels(batch: List[Picture]) -> int:
-    return sum(picture.pixels for picture in batch)
+    return sum(picture.weight for picture in batch)

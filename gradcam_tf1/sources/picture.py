@@ -47,6 +47,10 @@ class Picture:
         """Bytes of memory that it keeps while it waits to be read."""
         return getattr(self.content, "held", 0)
 
+    def emptied(self) -> Picture:
+        """The same without the bytes that it keeps: it was read, and waits for its turn."""
+        return replace(self, content=Missing(f"{self.source!r} was read already"))
+
     def below(self, folder: str) -> Picture:
         """The same under a folder of its source's name."""
         return replace(self, relative=f"{folder}/{self.relative}")
