@@ -22,7 +22,7 @@ from vgg_files import (
 from gradcam_tf1.errors import WeightsError
 from gradcam_tf1.nets import restricted_unpickler
 from gradcam_tf1.nets.vgg_weights import read_weights
-from gradcam_tf1.nets.weights import npz, torch_file
+from gradcam_tf1.nets.weights import keras, npz, torch_file
 
 
 @pytest.fixture(scope="module")
@@ -164,15 +164,19 @@ def test_what_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
         read_weights(str(tmp_path / "bomb.pth"), 19)
 
 
-def test_h5_and_checkpoint_sizes_are_checked_before_reading(tmp_path):
+def test_h5_sizes_are_checked_before_reading(tmp_path, monkeypatch, vgg11):
     path = write_keras(tmp_path / "huge.h5", {})
     with h5py.File(path, "r+") as file:
         group = file.create_group("block1_conv1")
         group.attrs["weight_names"] = np.array([b"block1_conv1/kernel:0"])
         group.create_dataset("block1_conv1/kernel:0", (3, 3, 10**6, 10**6), "f4", chunks=(3, 3, 8, 8))
         file.attrs["layer_names"] = np.array([b"block1_conv1"])
-    with pytest.raises(WeightsError, match="is larger than 2 GB"):
+    with pytest.raises(WeightsError, match="its data are more than 512 MB"):
         read_weights(path, 19)
+    path = write_keras(tmp_path / "large.h5", vgg11[0].layers)
+    monkeypatch.setattr(keras, "SIZE_LIMIT", 1000)
+    with pytest.raises(WeightsError, match=r"large.h5 holds \d+ bytes of weights; no VGG is larger than 1000"):
+        read_weights(path, 11)
 
 
 def test_h5_without_what_it_lists(tmp_path, vgg11):
