@@ -22,7 +22,7 @@ from vgg_files import (
 from gradcam_tf1.errors import WeightsError
 from gradcam_tf1.nets import restricted_unpickler
 from gradcam_tf1.nets.vgg_weights import read_weights
-from gradcam_tf1.nets.weights import keras, npz, torch_file
+from gradcam_tf1.nets.weights import keras, npz, slim, torch_file
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +176,14 @@ def test_h5_sizes_are_checked_before_reading(tmp_path, monkeypatch, vgg11):
     path = write_keras(tmp_path / "large.h5", vgg11[0].layers)
     monkeypatch.setattr(keras, "SIZE_LIMIT", 1000)
     with pytest.raises(WeightsError, match=r"large.h5 holds \d+ bytes of weights; no VGG is larger than 1000"):
+        read_weights(path, 11)
+
+
+def test_checkpoint_sizes_are_checked_before_reading(tmp_path, monkeypatch, vgg11):
+    path = write_slim(tmp_path / "large.ckpt", vgg11[0].layers, "vgg_a")
+    assert read_weights(path, 11).layers
+    monkeypatch.setattr(slim, "SIZE_LIMIT", 1000)
+    with pytest.raises(WeightsError, match=r"large.ckpt holds \d+ bytes of weights; no VGG is larger than 1000"):
         read_weights(path, 11)
 
 
