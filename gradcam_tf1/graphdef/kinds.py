@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, List
+from typing import Any, Container, List
 
 from gradcam_tf1.wire import LENGTH, Record, WireError, records
 
@@ -15,8 +15,8 @@ def _inside(data: Any, record: Record) -> List[Record]:
     return list(records(data, record.start, record.end))
 
 
-def _only(found: List[Record], fields: str, varints: str = "") -> bool:
-    return all((r.wire_type == LENGTH and str(r.field) in fields) or str(r.field) in varints for r in found)
+def _only(found: List[Record], fields: Container[int], varints: Container[int] = ()) -> bool:
+    return all((r.wire_type == LENGTH and r.field in fields) or r.field in varints for r in found)
 
 
 def _is_node(data: Any, record: Record) -> bool:
@@ -26,22 +26,22 @@ def _is_node(data: Any, record: Record) -> bool:
         return False
     texts = {r.field: bytes(data[r.start : r.end]) for r in found if r.wire_type == LENGTH and r.field in (1, 2)}
     named = _NODE_NAME.match(texts.get(1, b"")) and _OP_NAME.match(texts.get(2, b""))
-    return bool(named) and _only(found, "1234567")
+    return bool(named) and _only(found, range(1, 8))
 
 
 def _is_graph(data: Any, found: List[Record]) -> bool:
     nodes = [r for r in found if r.field == 1]
-    return _only(found, "1245", "3") and all(_is_node(data, node) for node in nodes[:1] + nodes[-1:])
+    return _only(found, (1, 2, 4, 5), (3,)) and all(_is_node(data, node) for node in nodes[:1] + nodes[-1:])
 
 
 def _is_meta_graph(data: Any, found: List[Record]) -> bool:
     graphs = [r for r in found if r.field == 2]
-    return len(graphs) == 1 and _only(found, "12345678") and _is_graph(data, _inside(data, graphs[0]))
+    return len(graphs) == 1 and _only(found, range(1, 9)) and _is_graph(data, _inside(data, graphs[0]))
 
 
 def _is_saved_model(data: Any, found: List[Record]) -> bool:
     metas = [r for r in found if r.field == 2]
-    return bool(metas) and _only(found, "2", "1") and _is_meta_graph(data, _inside(data, metas[0]))
+    return bool(metas) and _only(found, (2,), (1,)) and _is_meta_graph(data, _inside(data, metas[0]))
 
 
 def _is_onnx(_: Any, found: List[Record]) -> bool:
