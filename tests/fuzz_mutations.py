@@ -76,25 +76,24 @@ def giant(graph, draw):
                 shape.dim.add().size = size
 
 
+def constant(graph, name, dtype, field, value, sides=()):
+    node = graph.node.add(name=name, op="Const")
+    node.attr["dtype"].type = dtype
+    tensor = node.attr["value"].tensor
+    tensor.dtype = dtype
+    tensor.tensor_shape.SetInParent()
+    for side in sides:
+        tensor.tensor_shape.dim.add().size = side
+    getattr(tensor, field).append(value)
+
+
 def giant_fill(graph, draw):
     """A Fill that nobody asked for, of a size that no machine has, added to the scores or their shape."""
-    dims = graph.node.add(name="huge/dims", op="Const")
-    dims.attr["dtype"].type = 9
-    dims.attr["value"].tensor.dtype = 9
-    dims.attr["value"].tensor.tensor_shape.dim.add().size = 1
-    dims.attr["value"].tensor.int64_val.append(draw.choice((2**40, 2**62, -1, 2**33)))
-    one = graph.node.add(name="huge/one", op="Const")
-    one.attr["dtype"].type = 1
-    one.attr["value"].tensor.dtype = 1
-    one.attr["value"].tensor.tensor_shape.SetInParent()
-    one.attr["value"].tensor.float_val.append(1)
+    constant(graph, "huge/dims", 9, "int64_val", draw.choice((2**40, 2**62, -1, 2**33)), [1])
+    constant(graph, "huge/one", 1, "float_val", 1)
+    constant(graph, "huge/axes", 3, "int_val", 0)
     fill = graph.node.add(name="huge/fill", op="Fill", input=["huge/dims", "huge/one"])
     fill.attr["T"].type, fill.attr["index_type"].type = 1, 9
-    axes = graph.node.add(name="huge/axes", op="Const")
-    axes.attr["dtype"].type = 3
-    axes.attr["value"].tensor.dtype = 3
-    axes.attr["value"].tensor.tensor_shape.SetInParent()
-    axes.attr["value"].tensor.int_val.append(0)
     total = graph.node.add(name="huge/sum", op="Sum", input=["huge/fill", "huge/axes"])
     total.attr["T"].type, total.attr["Tidx"].type = 1, 3
     user = draw.choice([node for node in graph.node if node.input and not node.name.startswith("huge")])
