@@ -57,3 +57,10 @@ class OptionError(GradCamError):
 
 class ManifestError(GradCamError):
     """A manifest no longer holds what the run has written into it."""
+
+
+class SelectionError(GradCamError, IndexError, KeyError):
+    """An answer does not hold this image, target, method or layer; the message says what it holds."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the sentence
+        return str(self.args[0]) if self.args else ""

@@ -7,7 +7,7 @@ tf.compat.v2.image.resize. Sizes are (height, width), boxes (top, left, bottom, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -81,8 +81,7 @@ def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: in
     other, or `short_side`. Shrinking averages areas, enlarging is bilinear.
     Raises OptionError for an unknown mode, a wrong image shape, or short-side on an input of fixed size.
     """
-    if mode not in _MODES:
-        raise OptionError(f"unknown fit {mode!r}; possible: {', '.join(_MODES)}")
+    check_fit(mode)
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise OptionError(f"a picture is [H, W, 3], RGB and not empty, got shape {list(image.shape)}")
@@ -140,6 +139,24 @@ def _resize(image: np.ndarray, size: Size) -> np.ndarray:
 
 def _whole(size: Size) -> Box:
     return (0, 0, size[0], size[1])
+
+
+def check_fit(mode: Any) -> None:
+    """Raises: OptionError for an unknown mode."""
+    if mode not in FIT_MODES:
+        raise OptionError(f"unknown fit {mode!r}; possible: {', '.join(FIT_MODES)}")
+
+
+def free_size(size: Any) -> FreeSize:
+    """(height, width), None for a free side, of what people write: None, 224, or two numbers. Raises: OptionError."""
+    sides = (size, size) if size is None or _is_length(size) else size
+    if isinstance(sides, (tuple, list)) and len(sides) == 2 and all(s is None or _is_length(s) for s in sides):
+        return (None if sides[0] is None else int(sides[0]), None if sides[1] is None else int(sides[1]))
+    raise OptionError(f"size is {size!r}; give pixels: 224, or (height, width), None for a side that is free")
+
+
+def _is_length(side: Any) -> bool:
+    return isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0
 
 
 def _stretch(original: Size, size: FreeSize, _short_side: int) -> Placement:

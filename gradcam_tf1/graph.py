@@ -11,18 +11,19 @@ import numpy as np
 
 from gradcam_tf1.binding.outputs import choose_output
 from gradcam_tf1.engine.answering import Answerer, How
-from gradcam_tf1.engine.batches import as_images
+from gradcam_tf1.engine.batches import check_batch_size
+from gradcam_tf1.engine.given_images import as_images, as_picture
 from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.geometry import SHORT_SIDE, Fitted, fit
+from gradcam_tf1.geometry import SHORT_SIDE, Fitted, check_fit, fit, free_size
 from gradcam_tf1.importing import open_sessions
-from gradcam_tf1.labels import Labels
+from gradcam_tf1.labels import Labels, label_names
 from gradcam_tf1.loaders import load
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.opening import open_answerers
 from gradcam_tf1.pipeline import visualize
-from gradcam_tf1.preprocessing import Preprocessing, find_preset, list_presets
+from gradcam_tf1.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.results import Results
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LoadedModel, Work
 
@@ -37,8 +38,8 @@ class GradCamGraph:
     input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically.
     output: which output of a net with several: its name, or its number among those that the model declares, from 0.
     preset: how pixel values are mapped, a name from PRESETS or a Preprocessing; a subclass may override `preprocess`.
-    fit: stretch, short-side, center-crop or letterbox. size: (height, width) for nets that take any size; with
-        short-side its first number is the length of the shorter side, 224 if none is given.
+    fit: stretch, short-side, center-crop or letterbox. size: (height, width), or one number for both, for nets that
+        take any size; with short-side it is the length of the shorter side, 224 if none is given.
     labels: path of a label file, or the list of class names.
     tag, signature: of a SavedModel. build: graph-building function for a checkpoint without .meta.
     trust_model: run the code inside the model file, such as Lambda layers; see `load`.
@@ -63,7 +64,7 @@ class GradCamGraph:
         feed: Optional[Dict[Any, Any]] = None,
         preset: Union[str, Preprocessing, None] = None,
         fit: str = "stretch",
-        size: Size = (None, None),
+        size: Union[int, Size, None] = None,
         labels: Union[str, Sequence[str], None] = None,
         tag: Optional[str] = None,
         signature: Optional[str] = None,
@@ -73,12 +74,15 @@ class GradCamGraph:
         config: Any = None,
         devices: Union[str, Sequence[str]] = (),
     ) -> None:
+        check_fit(fit)
+        check_batch_size(batch_size)
+        _check_classes(nb_classes)
         self.nb_classes = nb_classes
-        self.preset = find_preset(preset) if isinstance(preset, str) else preset
+        self.preset = as_preprocessing(preset)
         self.fit_mode = fit
-        self.size = size
+        self.size = free_size(size)
         self.batch_size = batch_size
-        self._label_source = labels
+        self._label_names = label_names(labels)
         how = {"tag": tag, "signature": signature, "build": build, "trust_model": trust_model}
         loaded = model if isinstance(model, LoadedModel) else load(model, **how)
         places = (devices,) if isinstance(devices, str) else tuple(devices)
@@ -103,13 +107,13 @@ class GradCamGraph:
         Returns: [N, H, W, C] in the net's own range and channel order.
         Raises: OptionError when no preset was given and the graph does not show the preprocessing.
         """
-        preset = self.preset or self.model.preprocessing or self.binding.preprocessing
+        preset = self.preset or as_preprocessing(self.model.preprocessing or self.binding.preprocessing)
         if preset is None:
             raise OptionError(
                 "the graph does not show how its pixel values are prepared, and guessing gives wrong maps silently; "
                 f"give a preset (or override `preprocess`):\n{list_presets()}"
             )
-        return (find_preset(preset) if isinstance(preset, str) else preset)(images)
+        return preset(images)
 
     def fetch_key_tensors(self) -> Optional[KeyTensors]:
         """Name the key tensors; `self.graph` and `self.sess` are there. Fields left out are found automatically.
@@ -140,7 +144,7 @@ class GradCamGraph:
 
     def _open(self) -> Answerer:
         if not self._bound:
-            self._bound = open_answerers(self, self._sessions, self._given, self._label_source)
+            self._bound = open_answerers(self, self._sessions, self._given, self._label_names)
         return self._bound[0]
 
     def on_each_device(self) -> List[GradCamGraph]:
@@ -154,7 +158,11 @@ class GradCamGraph:
     # what can be asked
 
     def fit_image(self, image: np.ndarray) -> Fitted:
-        """Bring one RGB picture [H, W, 3], 0..255, to the input's size; the placement remembers the way back."""
+        """Bring one picture to the input's size; the placement remembers the way back.
+
+        image: RGB [H, W, 3], 0..255, a PIL image or a path. Raises: OptionError, ImageFileError.
+        """
+        image = as_picture(image, self._takes_own_range())
         fixed = self.binding.image_size
         for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
             if have is not None and want not in (None, have):
@@ -162,6 +170,11 @@ class GradCamGraph:
         if self.fit_mode == "short-side":  # `size` says how long the shorter side becomes, not the shape
             return fit(image, fixed, self.fit_mode, self.size[0] or self.size[1] or SHORT_SIDE)
         return fit(image, (fixed[0] or self.size[0], fixed[1] or self.size[1]), self.fit_mode)
+
+    def _takes_own_range(self) -> bool:
+        """Whether pixels of another range than 0..255 may be right: they go in as they are, or the user maps them."""
+        overridden = type(self).preprocess is not GradCamGraph.preprocess
+        return overridden or (self.preset is not None and self.preset.is_identity and "float" in self.binding.dtype)
 
     def explain(
         self,
@@ -171,7 +184,7 @@ class GradCamGraph:
         layers: Any = None,
         score: str = "logit",
         options: Optional[Mapping[str, Mapping[str, Any]]] = None,
-        noise: Optional[Noise] = None,
+        noise: Union[Noise, str, None] = None,
         fuse: Optional[str] = None,
         aug_smooth: bool = False,
         eigen_smooth: bool = False,
@@ -181,13 +194,14 @@ class GradCamGraph:
         """Maps for every image, target, method and layer, from one forward pass.
 
         Args:
-            images: RGB 0..255, one [H, W, 3], [N, H, W, 3], or a list of pictures of any sizes or of Fitted.
+            images: RGB 0..255, one [H, W, 3], [N, H, W, 3], a PIL image, a path, or a list of these of any sizes.
             targets: None for the top class; a class id or name; a record from `targets.py` (Top, Contrast, Region...);
                 a list of these for all images; or one row of these per image.
             methods: names from METHODS or METHOD_GROUPS. layers: one or several layer specs; None: the bound layer.
             score: what of a class is explained: logit, probability, log_probability, margin or down.
             options: method -> its options, {"integrated_gradients": {"steps": 100}}.
-            noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method).
+            noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method);
+                a Noise, or "smoothgrad", "squaregrad", "vargrad".
             fuse: mean, max or product: one more map, of the layers together, under (method, "fused"); see `fusion.py`.
             aug_smooth: maps averaged over the mirrored, darker and brighter picture; see `views.py`.
             eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
@@ -196,7 +210,8 @@ class GradCamGraph:
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
-        fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in as_images(images)]
+        pictures = as_images(images, self._takes_own_range())
+        fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in pictures]
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
         return self._open().answer(fitted, targets, methods, layers, how)
 
@@ -208,7 +223,7 @@ class GradCamGraph:
         layers: Any = None,
         score: str = "logit",
         options: Optional[Mapping[str, Mapping[str, Any]]] = None,
-        noise: Optional[Noise] = None,
+        noise: Union[Noise, str, None] = None,
         fuse: Optional[str] = None,
         eigen_smooth: bool = False,
         inputs: Optional[Mapping[str, Any]] = None,
@@ -248,3 +263,8 @@ class GradCamGraph:
 
     def __exit__(self, *exc_info: Any) -> None:
         self.close()
+
+
+def _check_classes(nb_classes: Any) -> None:
+    if nb_classes is not None and not (isinstance(nb_classes, (int, np.integer)) and nb_classes > 0):
+        raise OptionError(f"nb_classes is the number of classes, at least 1, not {nb_classes!r}")

@@ -7,6 +7,7 @@ import csv
 import difflib
 import io
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -40,6 +41,18 @@ def read_labels(path: str) -> List[str]:
         names = _parse(text, path)
     except _BadLabels as error:
         raise OptionError(f"label file {path!r} {error}; label files that can be read: {FORMS}") from error
+    return names
+
+
+def label_names(source: Any) -> Optional[List[str]]:
+    """The class names of what a net is given as labels: a path, a list of names, or None. Raises: OptionError."""
+    if source is None:
+        return None
+    if isinstance(source, (str, os.PathLike)):
+        return read_labels(os.path.expanduser(os.fspath(source)))
+    names = list(source) if isinstance(source, Iterable) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise OptionError(f"labels are {source!r}; give the path of a label file, or a list of class names")
     return names
 
 

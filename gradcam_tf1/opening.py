@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding import bind
 from gradcam_tf1.engine.answering import Answerer
 from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.hooks import key_tensors
-from gradcam_tf1.labels import Labels, read_labels
+from gradcam_tf1.labels import Labels
 from gradcam_tf1.tf_runtime import inside, tf
 from gradcam_tf1.types import Binding, KeyTensors
 
-LabelSource = Union[str, Sequence[str], None]
-
 
 def open_answerers(
-    net: Any, sessions: Sequence[tf.Session], given: KeyTensors, label_source: LabelSource
+    net: Any, sessions: Sequence[tf.Session], given: KeyTensors, names: Optional[Sequence[str]]
 ) -> Tuple[Answerer, ...]:
     """One for each session of a GradCamGraph; its hooks bind the first and serve all.
 
-    given: what its constructor was told. Raises: BindingError, OptionError.
+    given: what its constructor was told. names: of the classes. Raises: BindingError, OptionError.
     """
     binding = _bind(net, given)
-    labels = _labels(label_source, binding)
+    labels = None if names is None else Labels.for_classes(names, binding.classes, binding.background)
     for sess in sessions[1:]:
         _check_names(binding, sess.graph)
     answerers = []
@@ -44,13 +42,6 @@ def _bind(net: Any, given: KeyTensors) -> Binding:
             f"nb_classes is {net.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"
         )
     return binding
-
-
-def _labels(source: LabelSource, binding: Binding) -> Optional[Labels]:
-    if source is None:
-        return None
-    names = read_labels(source) if isinstance(source, str) else list(source)
-    return Labels.for_classes(names, binding.classes, binding.background)
 
 
 def _check_names(binding: Binding, graph: tf.Graph) -> None:

@@ -46,6 +46,11 @@ class Preprocessing:
         """How many channels come out: 1 or 3."""
         return 3 if self.gray is None else 1
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether values stay as they are."""
+        return self.gray is None and self.scale == 1 and not any(self.mean) and set(self.std) == {1.0}
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """float32 [N, H, W, 3] RGB 0..255 -> float32 [N, H, W, channels]; the input stays as it is."""
         images = np.asarray(images, np.float32)
@@ -130,6 +135,15 @@ def find_preset(
         return preset
     told = ", ".join(f"{key} {value}" for key, value in changes.items())
     return replace(preset, description=f"{name} with {told}", **changes)
+
+
+def as_preprocessing(preset: Any) -> Optional[Preprocessing]:
+    """A Preprocessing as it is, or the preset of a name; None stays None. Raises: OptionError for anything else."""
+    if preset is None or isinstance(preset, Preprocessing):
+        return preset
+    if not isinstance(preset, str):
+        raise OptionError(f"preset is {preset!r}; give a Preprocessing, or a name:\n{list_presets()}")
+    return find_preset(preset)
 
 
 def list_presets() -> str:

@@ -6,6 +6,7 @@ from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple, Uni
 
 import numpy as np
 
+from gradcam_tf1.errors import SelectionError
 from gradcam_tf1.records import Records
 from gradcam_tf1.result import Result
 
@@ -57,7 +58,11 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     @overload
     def __getitem__(self, index: slice) -> Results: ...
     def __getitem__(self, index: Any) -> Any:
-        chosen = self._places[index]
+        try:
+            chosen = self._places[index]
+        except IndexError as error:
+            there = f"0 to {len(self) - 1}" if len(self) else "none"
+            raise SelectionError(f"there is no result {index!r}; results here: {there}") from error
         if np.ndim(chosen) == 0:
             return next(self._at(chosen[np.newaxis]))
         if np.ndim(chosen) == 1:

@@ -7,6 +7,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.errors import SelectionError
+
 Shape = Tuple[Optional[int], ...]
 
 
@@ -173,6 +175,8 @@ class Explanation:
     class_ids: int64 [N, T], -1 for a target that is no class; predicted: int64 [N], the top-1 class.
     scores: float32 [N, T], what was explained: the score before softmax (for a one-logit net class 0 scores -logit),
     or what the target says. probabilities: float32 [N, T] of those classes, None where the graph has none.
+    failures: for each image why it has no answer, because its scores are NaN or infinite; "" where it has one. Then no
+    class is predicted (-1), and its maps are empty.
     abouts: for each target what it is beyond a class, "" for a plain class score.
     maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, or
     [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order where C is 3).
@@ -191,18 +195,26 @@ class Explanation:
     placements: Sequence[Any]
     layers: Tuple[str, ...]
     abouts: Tuple[str, ...] = ()
+    failures: Tuple[str, ...] = ()
 
     def __getitem__(self, method: str) -> np.ndarray:
         """Maps of `method` for its first layer: [N, T, h, w] or [N, T, H, W, C]."""
         return self.maps[self.key(method)]
 
     def key(self, method: str, layer: Optional[str] = None) -> MapKey:
-        """The key under which `maps` and `statuses` hold `method`. Raises KeyError naming what was computed."""
+        """The key under which `maps` and `statuses` hold `method`. Raises: SelectionError naming what was computed."""
         for candidate in self.maps:
             if candidate[0] == method and layer in (None, candidate[1]):
                 return candidate
-        raise KeyError(f"no maps of {method!r} for layer {layer!r}; computed: {sorted(self.maps)}")
+        raise SelectionError(f"no maps of {method!r} for layer {layer!r}; computed: {sorted(self.maps)}")
 
     def placed(self, method: str, n: int, t: int = 0, layer: Optional[str] = None) -> np.ndarray:
-        """The map of image n and target t on the original picture: float32 [H, W] or [H, W, C]."""
-        return self.placements[n].place(self.maps[self.key(method, layer)][n, t])
+        """The map of image n and target t on the original picture: float32 [H, W] or [H, W, C].
+
+        Raises: SelectionError saying how many images and targets, and which maps, there are.
+        """
+        maps = self.maps[self.key(method, layer)]
+        for what, place, count in (("image", n, maps.shape[0]), ("target", t, maps.shape[1])):
+            if not -count <= place < count:
+                raise SelectionError(f"there is no {what} {place}: {what}s are numbered 0 to {count - 1} here")
+        return self.placements[n].place(maps[n, t])

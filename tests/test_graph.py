@@ -178,7 +178,7 @@ def test_pictures_of_any_size_are_fitted_and_maps_placed_back(tmp_path):
     [
         ([], "no images"),
         (np.zeros((1, 4, 4, 4)), r"float64 \[4, 4, 4\]; expected RGB"),
-        (np.array(["a", "b"]), "expected RGB"),
+        (np.array([["a", "b"]]), "expected RGB"),
     ],
 )
 def test_what_is_no_picture_is_refused(images, message, tmp_path):
@@ -234,11 +234,11 @@ def test_a_picture_too_small_for_the_net_is_one_error():
         a = tf.nn.relu(tf.nn.conv2d(x, np.ones((5, 5, 3, 2), np.float32), [1, 2, 2, 1], "VALID"), name="features")
         tf.nn.softmax(tf.matmul(tf.reduce_mean(a, [1, 2]), [[1.0, 0.0], [0.0, 1.0]], name="logits"))
     with GradCamGraph(graph.as_graph_def(), preset="raw", layer="features") as net:
-        assert net.explain(np.ones((9, 60, 3)))["gradcam"].shape == (1, 1, 3, 28)
+        assert net.explain(np.full((9, 60, 3), 100))["gradcam"].shape == (1, 1, 3, 28)
         ours = r"'features:0' comes out as \[0, 28\].*too small for the net"
         # TensorFlow 2 may fail at the logits by itself
         with pytest.raises(RunError, match=f"{ours}|the net failed at 'logits'" if IS_TF2 else ours):
-            net.explain(np.ones((3, 60, 3)))
+            net.explain(np.full((3, 60, 3), 100))
 
 
 def test_labels_name_targets_and_must_fit(tmp_path):
@@ -307,4 +307,4 @@ def test_further_inputs_have_a_value_for_each_picture():
 def test_inputs_that_do_not_fit_are_named(inputs, error, message):
     options = {"preset": "raw", "logits": "logits", "layer": "features", "feed": {"gain": [[1.0]]}}
     with GradCamGraph(two_inputs(), **options) as net, pytest.raises(error, match=message):
-        net.explain(np.ones((3, 4, 4, 3)), 1, inputs=inputs)
+        net.explain(np.full((3, 4, 4, 3), 100), 1, inputs=inputs)

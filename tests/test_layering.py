@@ -17,8 +17,8 @@ MAX_LINES = 320
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
-    {"errors", "types", "seen", "whole_files", "wire"},
-    {"sources", "result"},
+    {"errors", "seen", "whole_files", "wire"},
+    {"types", "sources", "result"},
     {
         "tf_runtime",
         "records",

@@ -19,7 +19,7 @@ from gradcam_tf1.cli.terminal import Progress, Steps, say
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import FIT_MODES
 from gradcam_tf1.images import MAX_PIXELS
-from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
+from gradcam_tf1.preprocessing import PRESETS, Preprocessing, as_preprocessing, find_preset, list_presets
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.settings import net_warnings
 
@@ -105,13 +105,13 @@ def _preset(preset: str | None, bgr: bool, **values: Any) -> Preprocessing | Non
 
 def _check_preset(net: Any) -> None:
     """Stop before the work begins where it is not known how the net wants its pixels."""
-    preset = net.preset or net.model.preprocessing or net.binding.preprocessing
+    preset = net.preset or as_preprocessing(net.model.preprocessing or net.binding.preprocessing)
     if preset is None:
         raise OptionError(
             "the model does not show how its pixel values were prepared, and a wrong guess gives wrong maps silently; "
             f"say it with --preset:\n{list_presets()}"
         )
-    (find_preset(preset) if isinstance(preset, str) else preset).check_channels(net.binding.channels)
+    preset.check_channels(net.binding.channels)
 
 
 def _layers(layers: Sequence[Any], backcount: int | None) -> list[Any]:

@@ -19,7 +19,7 @@ from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS, expand_methods
-from gradcam_tf1.methods.noise import Noise
+from gradcam_tf1.methods.noise import Noise, as_noise
 from gradcam_tf1.methods.options import check_options
 from gradcam_tf1.scoring.asks import Context, make_asks
 from gradcam_tf1.scoring.regions import fit_mask, fit_point
@@ -37,7 +37,7 @@ class How:
 
     score: str = "logit"
     options: Optional[Mapping[str, Mapping[str, Any]]] = None
-    noise: Optional[Noise] = None
+    noise: Union[Noise, str, None] = None
     fuse: Optional[str] = None
     aug_smooth: bool = False
     eigen_smooth: bool = False
@@ -127,7 +127,8 @@ class Answerer:
         )
 
     def _run(self, how: How) -> Callable[..., Dict[str, Any]]:
-        run: Any = self.engine.run if how.noise is None else partial(run_with_noise, self.engine, how.noise)
+        noise = as_noise(how.noise)
+        run: Any = self.engine.run if noise is None else partial(run_with_noise, self.engine, noise)
         run = partial(run_with_views, self.engine, run) if how.aug_smooth else run
         return partial(run, eigen_smooth=True) if how.eigen_smooth else run
 

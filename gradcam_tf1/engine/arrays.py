@@ -60,6 +60,9 @@ def as_arrays(arrays: Any, binding: Binding) -> np.ndarray:
         raise OptionError(
             f"the arrays are {given.dtype} {list(given.shape)}; '{binding.input}' takes floats [{wanted}]"
         )
+    broken = int(values.size - np.isfinite(values).sum())
+    if broken:
+        raise OptionError(f"{broken} of the arrays' {values.size} values are NaN or infinite; give finite ones")
     return values.astype(np.float32)
 
 

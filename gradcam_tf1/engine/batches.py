@@ -1,4 +1,4 @@
-"""Pictures to the array that is fed."""
+"""Fitted pictures to the array that is fed."""
 
 from __future__ import annotations
 
@@ -12,26 +12,10 @@ from gradcam_tf1.methods import METHODS
 from gradcam_tf1.types import Binding, MapKey
 
 
-def as_images(images: Any) -> List[Any]:
-    """A list of pictures: RGB arrays [H, W, 3], 0..255, or Fitted.
-
-    Args: images: one picture, an array [N, H, W, 3], or a list; gray pictures [H, W] get three channels.
-    Raises: OptionError naming the shape that does not fit.
-    """
-    if isinstance(images, Fitted) or (isinstance(images, np.ndarray) and images.ndim in (2, 3)):
-        images = [images]
-    pictures = [item if isinstance(item, Fitted) else _picture(np.asarray(item)) for item in images]
-    if not pictures:
-        raise OptionError("no images were given; give [N, H, W, 3], RGB, 0..255")
-    return pictures
-
-
-def _picture(image: np.ndarray) -> np.ndarray:
-    if image.ndim == 2:
-        image = np.repeat(image[..., np.newaxis], 3, axis=2)
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype.kind not in "uif":
-        raise OptionError(f"an image is {image.dtype} {list(image.shape)}; expected RGB [H, W, 3], 0..255")
-    return image
+def check_batch_size(batch_size: Any) -> None:
+    """Raises: OptionError where it is no number of pictures."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise OptionError(f"batch_size is the number of pictures per run, at least 1, not {batch_size!r}")
 
 
 def stack_pixels(fitted: Sequence[Fitted]) -> np.ndarray:

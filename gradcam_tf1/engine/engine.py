@@ -7,6 +7,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 import numpy as np
 
+from gradcam_tf1.engine.broken_nets import why_broken
 from gradcam_tf1.engine.finish import finish, smooth_channels
 from gradcam_tf1.engine.iterate import Notes, Report, iterate
 from gradcam_tf1.engine.probe import Probe
@@ -83,11 +84,12 @@ class Engine:
 
         Returns:
             class_ids int64 [N, T], scores float32 [N, T], probabilities float32 [N, T] or None, predicted int64 [N],
-            maps {(method, layer): [N, T, ...]}, statuses with the same keys.
+            failures [N], maps {(method, layer): [N, T, ...]}, statuses with the same keys.
         """
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])
+        answer["failures"] = self._failures(answer.pop("broken"), batch)
         answer["notes"] = self._rule_notes(methods, layers, asks, len(batch))
         iterated = [method for method in map(METHODS.get, methods) if isinstance(method, IteratedMethod)]
         if iterated:
@@ -110,6 +112,13 @@ class Engine:
         answer = _join_targets(parts)
         return answer, answer.pop("asks")
 
+    def _failures(self, broken: np.ndarray, batch: np.ndarray) -> Tuple[str, ...]:
+        """For each picture why it has no answer, "" where it has one. broken: bool [N]."""
+        return tuple(
+            why_broken(self._runner, self._symbols.scores("logit"), batch[n : n + 1]) if wrong else ""
+            for n, wrong in enumerate(broken)
+        )
+
     def _rule_notes(self, methods: Sequence[str], layers: Layers, asks: Sequence[Ask], images: int) -> Notes:
         """What the gradient rules of pixel methods, and of products made with them, have reached."""
         notes: Notes = {}
@@ -125,7 +134,7 @@ class Engine:
         self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any, eigen: bool
     ) -> Answer:
         slots = [Slot(place, ask.score) for place, ask in enumerate(asks)]
-        fetches: Dict[Any, tf.Tensor] = {"predicted": self._symbols.predicted()}
+        fetches: Dict[Any, tf.Tensor] = {"predicted": self._symbols.predicted(), "broken": self._symbols.broken()}
         if self._binding.probabilities:
             fetches["probabilities"] = self._symbols.probabilities()
         fed: Dict[tf.Tensor, np.ndarray] = {}
@@ -141,11 +150,11 @@ class Engine:
             if 0 in found[key, slots[0]].shape:
                 shape = list(found[key, slots[0]].shape[1:])
                 raise RunError(f"'{key[1]}' comes out as {shape} on this picture, which is too small for the net")
-        none = np.full(len(batch), NO_CLASS)
         answer = {
-            "predicted": found["predicted"],
+            "predicted": np.where(found["broken"], NO_CLASS, found["predicted"]),
+            "broken": found["broken"],
             "scores": np.stack([found["scores", slot] for slot in slots], axis=1),
-            "class_ids": np.stack([found.get(("code", slot), none) for slot in slots], axis=1).astype(np.int64),
+            "class_ids": np.stack([_class_ids(ask, found, slot) for slot, ask in zip(slots, asks)], axis=1),
             "maps": {key: np.stack([found[key, slot] for slot in slots], axis=1) for key in map_fetches},
             "asks": [_with_ids(ask, found, slot) for slot, ask in zip(slots, asks)],
         }
@@ -187,6 +196,14 @@ class Engine:
         return [Probe(self._symbols, self._runner, fed, row, rgb, to_batch, own) for fed, row, rgb, own in images]
 
 
+def _class_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> np.ndarray:
+    """The classes asked about, int64 [N]; none where the target is no class, or a place among scores that are NaN."""
+    if ("code", slot) not in found:
+        return np.full(len(found["broken"]), NO_CLASS)
+    unknown = found["broken"] & (ask.values["code"] < 0)
+    return np.where(unknown, NO_CLASS, found["code", slot]).astype(np.int64)
+
+
 def _with_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> Ask:
     """The ask with its codes resolved, so that a changed picture is asked about the same classes."""
     return replace(ask, values={name: found.get((name, slot), value) for name, value in ask.values.items()})
@@ -212,7 +229,7 @@ def _join_targets(parts: List[Answer]) -> Answer:
     if len(parts) == 1:
         return parts[0]
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0] if name in _PER_TARGET}
-    joined["predicted"] = parts[0]["predicted"]
+    joined.update({name: parts[0][name] for name in ("predicted", "broken")})
     joined["asks"] = [ask for part in parts for ask in part["asks"]]
     joined["maps"] = {key: np.concatenate([part["maps"][key] for part in parts], axis=1) for key in parts[0]["maps"]}
     return joined

@@ -37,7 +37,17 @@ def finish(
         for key, raw in _raw_maps(method, fetched, layers, options.get(name, {})).items():
             finished["maps"][key], statuses = _close(raw, method)
             finished["statuses"][key] = _with_notes(statuses, notes.get(key))
+    for n, reason in enumerate(answer["failures"]):
+        if reason:
+            _empty(finished, n, reason)
     return finished
+
+
+def _empty(finished: Dict[str, Any], n: int, reason: str) -> None:
+    """Take all maps from picture n, which has no answer."""
+    for key, maps in finished["maps"].items():
+        maps[n] = 0
+        finished["statuses"][key][n] = [MapStatus("empty", reason, 0.0, 0.0)] * len(maps[n])
 
 
 def smooth_channels(fetched: Maps) -> Maps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -90,6 +90,11 @@ class Runner:
         if len(parts) == 1:
             return parts[0]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def values(self, tensors: Sequence[tf.Tensor], picture: np.ndarray) -> List[np.ndarray]:
+        """What any tensors hold, whatever their axes, for one picture [1, H, W, C]. Raises: RunError."""
+        feed = {**self._feeds, self._input: self._pictures(picture, self._binding.has_batch_axis)}
+        return self._sess_run(list(tensors), feed)
 
     def _fill(self, values: np.ndarray) -> np.ndarray:
         """Where the graph insists on its batch size: filled up with the last picture."""

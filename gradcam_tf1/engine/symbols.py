@@ -52,6 +52,10 @@ class Symbols:
         """The top class of each image: int64 [N]."""
         return self._once("predicted", lambda: tf.argmax(self.scores("logit"), axis=1))
 
+    def broken(self) -> tf.Tensor:
+        """Whether the scores of an image hold NaN or +infinity, so that no class is the top one: bool [N]."""
+        return self._once("broken", lambda: _is_broken(self.scores("logit")))
+
     def probabilities(self) -> tf.Tensor:
         """Probabilities of all classes: float32 [N, C]. Only where the binding has them."""
         return self._once("probabilities", lambda: class_probabilities(self._binding))
@@ -239,6 +243,11 @@ def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.T
     parts = [tf.reshape(tf.transpose(tensor, channels_first), alone) for tensor in (features, grads)]
     maps = tf.reshape(compute(*parts), tf.gather(sides, channels_first))
     return tf.transpose(maps, [0, *range(2, last + 1), 1])
+
+
+def _is_broken(scores: tf.Tensor) -> tf.Tensor:
+    """scores: float [N, C]. A score of -infinity is that of a class that was masked."""
+    return tf.reduce_any(tf.logical_not(scores < np.inf), axis=1)
 
 
 def _as_vectors(tensor: tf.Tensor) -> tf.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional, Union
 
 import numpy as np
 
@@ -43,6 +43,15 @@ class Noise:
         spread = pictures.max(axis=axes, keepdims=True) - pictures.min(axis=axes, keepdims=True)
         for _ in range(self.samples):
             yield (pictures + self.level * spread * random.standard_normal(pictures.shape[-sides:])).astype(np.float32)
+
+
+def as_noise(noise: Union[Noise, str, None]) -> Optional[Noise]:
+    """A Noise as it is, one of its usual strength by its kind. Raises: OptionError for anything else."""
+    if noise is None or isinstance(noise, Noise):
+        return noise
+    if not isinstance(noise, str):
+        raise OptionError(f"noise is a Noise or one of {', '.join(KINDS)}, not {noise!r}")
+    return Noise(noise)
 
 
 class Spread:

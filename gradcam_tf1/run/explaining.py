@@ -138,13 +138,16 @@ class Explainer:
         same = all(picture.targets is group[0].targets for picture in group)
         targets = group[0].targets if same else [picture.targets for picture in group]
         fitted = [picture.fitted for picture in group]
-        paths = [{} if picture.done is not None else self._paths(picture) for picture in group]
         with self._net.time_limit(self._timeout):
             explanation = self._net.explain(fitted, targets, **self._asked)
+            for picture, reason in zip(group, explanation.failures):
+                if reason:
+                    self._failed([picture], reason)
+            paths = [{} if picture.done is not None or picture.error else self._paths(picture) for picture in group]
             self._figures.make(self._net, [picture.image for picture in group], fitted, paths, targets)
         for picture, figures in zip(group, paths):
             picture.figures = figures
-        return {picture.index: Explained(picture, explanation, n) for n, picture in enumerate(group)}
+        return {p.index: Explained(p, explanation, n) for n, p in enumerate(group) if not p.error}
 
     def _paths(self, picture: Picture) -> Dict[str, str]:
         names = {kind: self._namer.figure(picture.stem, kind) for kind in self._figures.names}

@@ -8,6 +8,7 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 from gradcam_tf1.drawing import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images import MAX_PIXELS
+from gradcam_tf1.methods.noise import as_noise
 from gradcam_tf1.result import Result
 from gradcam_tf1.run.naming import check_naming
 from gradcam_tf1.run.overlap import check_threads
@@ -87,5 +88,7 @@ def run_options(given: Mapping[str, Any]) -> RunOptions:
     for name in given:
         if name not in possible:
             raise OptionError(f"no option {name!r}; possible: {', '.join(possible)}")
+    if "noise" in given:
+        given = {**given, "noise": as_noise(given["noise"])}
     own, look, explain = ({name: given[name] for name in names if name in given} for names in families)
     return RunOptions(**own, look=Style(**look), explain=explain)

@@ -1,0 +1,70 @@
+"""Nets whose scores are no numbers: the first op that makes a NaN or an infinity of finite values."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+import numpy as np
+
+from gradcam_tf1.engine.runner import Runner
+from gradcam_tf1.errors import RunError
+from gradcam_tf1.gradients.activations import WEIGHTS
+from gradcam_tf1.tf_runtime import tf
+
+_AT_A_TIME = 16  # tensors of one picture that are held together
+
+
+def why_broken(runner: Runner, logits: tf.Tensor, picture: np.ndarray) -> str:
+    """One sentence that names the op where NaN or infinity first comes up on the way to the scores.
+
+    Args: logits: float, with NaN or +infinity for this picture. picture: [1, H, W, C] of the input's dtype.
+    """
+    found = _values(runner, [logits], picture)[0]
+    what = "infinite" if found is None or not np.isnan(found).any() else "NaN"
+    waiting = [tensor for op in _ops_before(logits.op) for tensor in op.outputs if tensor.dtype.is_floating]
+    for start in range(0, len(waiting), _AT_A_TIME):
+        some = waiting[start : start + _AT_A_TIME]
+        for tensor, value in zip(some, _values(runner, some, picture)):
+            broken = 0 if value is None else _count_broken(tensor.op, value, what)
+            if broken:
+                return _sentence(tensor.op, what, broken)
+    return "the scores are NaN or infinite for this picture"
+
+
+def _count_broken(op: Any, value: np.ndarray, what: str) -> int:
+    if op.type in WEIGHTS:  # -infinity masks, and one number alone is the bound of a clipping
+        return int((np.isnan(value) | (np.isposinf(value) & (value.size > 1))).sum())
+    return int((np.isnan(value) if what == "NaN" else np.isinf(value)).sum())
+
+
+def _sentence(op: Any, what: str, count: int) -> str:
+    if op.type in WEIGHTS:
+        return (
+            f"the scores are {what}: {count} of the net's weights '{op.name}' are NaN or infinite; use a model file "
+            "from before its training went wrong"
+        )
+    return (
+        f"the scores are {what}: '{op.name}' ({op.type}) makes the first {what} values, {count} of them; check the "
+        "preprocessing, and the weights before this op"
+    )
+
+
+def _ops_before(end: Any) -> List[Any]:
+    """The ops that `end` is computed from, itself included, in the order of the graph."""
+    seen = {end}
+    stack = [end]
+    while stack:
+        fresh = {tensor.op for tensor in stack.pop().inputs} - seen
+        seen |= fresh
+        stack.extend(fresh)
+    return [op for op in end.graph.get_operations() if op in seen]
+
+
+def _values(runner: Runner, tensors: List[tf.Tensor], picture: np.ndarray) -> List[Any]:
+    """What the tensors hold for the picture; None for those that cannot be fetched, such as parts of loops."""
+    try:
+        return runner.values(tensors, picture)
+    except RunError:
+        if len(tensors) == 1:
+            return [None]
+    return [_values(runner, [tensor], picture)[0] for tensor in tensors]

@@ -1,0 +1,119 @@
+"""What is handed to `explain` as pictures: arrays, PIL images and paths; values that are no colours are refused."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gradcam_tf1 import GradCamGraph, OptionError
+from gradcam_tf1.engine.given_images import as_images, as_picture
+from gradcam_tf1.images import read_image
+from gradcam_tf1.nets.demo import demo_model, demo_scenes
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return read_image(demo_scenes()[0].path)
+
+
+class TestForms:
+    def test_a_path_a_pil_image_and_an_array_give_the_same_maps(self, net, photo):
+        path = demo_scenes()[0].path
+        wanted = net.explain(photo)["gradcam"]
+        for given in (path, Image.open(path), [path], photo.astype(np.float32), photo.astype(np.int64)):
+            np.testing.assert_array_equal(net.explain(given)["gradcam"], wanted)
+        assert wanted.any()
+
+    @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV"])
+    def test_every_pil_mode_reads_as_pillow_shows_it(self, photo, mode):
+        image = Image.fromarray(photo).convert("RGBA" if mode in ("RGBa", "PA") else "RGB")
+        image = image.convert("P").convert("PA") if mode == "PA" else image.convert(mode)
+        shown = (image.convert("RGBA") if mode in ("RGBa", "PA") else image).convert("RGB")
+        assert np.abs(as_picture(image).astype(int) - np.asarray(shown)).max() <= 1
+
+    def test_transparency_is_laid_on_white_as_of_files(self):
+        clear = Image.new("RGBA", (4, 3), (200, 0, 0, 0))
+        assert as_picture(clear).tolist() == np.full((3, 4, 3), 255).tolist()
+
+    def test_16_bit_gray_is_scaled(self):
+        image = Image.fromarray(np.full((3, 4), 257 * 77, np.uint16))
+        assert as_picture(image).tolist() == np.full((3, 4, 3), 77).tolist()
+
+    def test_an_image_of_a_camera_held_upright_is_turned(self, photo):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        packed = io.BytesIO()
+        Image.fromarray(photo).save(packed, "PNG", exif=exif)
+        np.testing.assert_array_equal(as_picture(Image.open(packed)), np.rot90(photo, -1))
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            (None, "an image is None; expected RGB"),
+            ([None], "an image is None; expected RGB"),
+            (7, "an image is 7; expected RGB"),
+            ([], "no images were given; give RGB"),
+            (np.zeros((4, 4, 5)), r"an image is float64 \[4, 4, 5\]; expected RGB"),
+            (np.zeros(3), "an image is"),
+            ([{}], "an image is dict"),
+            (Image.new("F", (3, 3)), "mode 'F' has no white"),
+        ],
+    )
+    def test_anything_else_is_refused_in_a_sentence(self, given, told):
+        with pytest.raises(OptionError, match=told):
+            as_images(given)
+
+    def test_a_path_that_leads_nowhere_is_said(self, net):
+        with pytest.raises(ValueError, match="nowhere.png"):
+            net.explain("nowhere.png")
+
+
+class TestValues:
+    def test_floats_up_to_1_are_refused_with_the_cure_which_works(self, net, photo):
+        scaled = photo.astype(np.float32) / 255
+        with pytest.raises(OptionError, match="values 0.*: multiply it by 255"):
+            net.explain(scaled)
+        np.testing.assert_allclose(net.explain(scaled * 255)["gradcam"], net.explain(photo)["gradcam"], atol=1e-4)
+        with pytest.raises(OptionError, match="multiply it by 255"):
+            net.fit_image(scaled)
+
+    def test_floats_from_minus_1_are_refused(self, net, photo):
+        with pytest.raises(OptionError, match="before preprocessing"):
+            net.explain(photo / 127.5 - 1)
+
+    @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.int32])
+    def test_16_bit_values_are_refused(self, net, photo, dtype):
+        with pytest.raises(OptionError, match="scale it to 0..255"):
+            net.explain(photo.astype(dtype) * 257)
+
+    @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+    def test_nan_and_infinity_are_refused(self, net, photo, broken):
+        image = photo.astype(np.float32)
+        image[2, 3, 1] = broken
+        with pytest.raises(OptionError, match="1 of the image's .* values are NaN or infinite"):
+            net.explain(image)
+
+    def test_black_and_the_overshoot_of_resizing_are_fine(self):
+        assert as_picture(np.zeros((2, 2, 3))).max() == 0
+        assert as_picture(np.full((2, 2, 3), 259.5)).max() == 259.5
+        assert as_picture(np.ones((2, 2, 3), np.uint8)).max() == 1
+
+    def test_where_the_preprocessing_is_the_users_own_small_values_are_warned_of(self, photo):
+        class Own(GradCamGraph):
+            def preprocess(self, images):
+                return images * 2 - 1
+
+        with Own(demo_model()) as own, GradCamGraph(demo_model(), preset="inception") as plain:
+            with pytest.warns(UserWarning, match="multiply it by 255, unless your preprocessing"):
+                found = own.explain(photo / 255.0)
+            np.testing.assert_allclose(found["gradcam"], plain.explain(photo)["gradcam"], atol=1e-4)
+
+    def test_raw_pixels_may_be_of_another_range(self, photo):
+        with GradCamGraph(demo_model(), preset="raw") as raw:
+            small = photo / 255.0
+            with pytest.warns(UserWarning, match="unless your preprocessing"):
+                raw.explain(small)
+            assert raw.explain(small * 4 - 2).failures == ("",)

@@ -1,0 +1,91 @@
+"""Plain mistakes in Python: one sentence each, from our own errors, where the mistake is made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcam_tf1 import GradCamError, GradCamGraph, Noise, OptionError
+from gradcam_tf1.nets.demo import demo_model, demo_scenes
+from gradcam_tf1.tf_runtime import tf
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"batch_size": 0}, "batch_size is the number of pictures per run, at least 1, not 0"),
+        ({"batch_size": -3}, "batch_size .* not -3"),
+        ({"batch_size": 2.5}, "batch_size .* not 2.5"),
+        ({"batch_size": True}, "batch_size .* not True"),
+        ({"size": 0}, "size is 0; give pixels: 224, or"),
+        ({"size": "96"}, "size is '96'; give pixels"),
+        ({"size": (96,)}, r"size is \(96,\); give pixels"),
+        ({"size": (96, -1)}, "size is"),
+        ({"fit": "squeeze"}, "unknown fit 'squeeze'; possible: stretch"),
+        ({"fit": None}, "unknown fit None; possible: stretch"),
+        ({"labels": "nowhere.txt"}, "label file 'nowhere.txt' cannot be opened"),
+        ({"labels": 7}, "labels are 7; give the path"),
+        ({"labels": ["a", None]}, "give the path of a label file, or a list"),
+        ({"preset": "torchvision"}, "unknown preprocessing 'torchvision'; possible"),
+        ({"preset": 5}, "preset is 5; give a Preprocessing, or a name"),
+        ({"nb_classes": 0}, "nb_classes is the number of classes, at least 1, not 0"),
+        ({"nb_classes": "six"}, "nb_classes is the number of classes, at least 1, not 'six'"),
+    ],
+)
+def test_the_constructor_checks_its_arguments(wrong, told):
+    with pytest.raises(OptionError, match=told):
+        GradCamGraph(demo_model(), **wrong)
+
+
+def test_one_number_is_a_square_size(photo_net):
+    photo = np.full((40, 60, 3), 90, np.uint8)
+    with photo_net(size=96) as one, photo_net(size=(96, 96)) as two:
+        assert one.fit_image(photo).pixels.shape == (96, 96, 3)
+        np.testing.assert_array_equal(one.explain(photo)["gradcam"], two.explain(photo)["gradcam"])
+
+
+@pytest.fixture
+def photo_net():
+    """Makes a net of free size."""
+    random = np.random.RandomState(0)
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")
+        features = tf.nn.relu(tf.nn.conv2d(x, random.randn(3, 3, 3, 4).astype(np.float32), [1, 4, 4, 1], "SAME"))
+        tf.matmul(tf.reduce_mean(features, [1, 2]), random.randn(4, 5).astype(np.float32), name="logits")
+    return lambda **options: GradCamGraph(graph.as_graph_def(), preset="inception", **options)
+
+
+class TestNoise:
+    def test_a_name_means_the_usual_noise(self, net):
+        path = demo_scenes()[0].path
+        named = net.explain(path, noise="smoothgrad")["gradcam"]
+        np.testing.assert_array_equal(named, net.explain(path, noise=Noise("smoothgrad"))["gradcam"])
+        assert not np.array_equal(named, net.explain(path)["gradcam"])
+
+    def test_a_name_works_in_a_run_and_is_the_same_setting_as_the_record(self, net, out):
+        path = demo_scenes()[0].path
+        net.visualize_imgs(path, out, methods="gradcam", noise="vargrad")
+        assert len(net.visualize_imgs(path, out, methods="gradcam", noise=Noise("vargrad"), resume=True)) == 1
+
+    @pytest.mark.parametrize("noise", ["smooth", 0.2, True])
+    def test_another_word_is_refused(self, net, noise):
+        with pytest.raises(OptionError, match="possible: smoothgrad|one of smoothgrad"):
+            net.explain(demo_scenes()[0].path, noise=noise)
+
+
+class TestIndexes:
+    def test_an_explanation_says_what_it_holds(self, net):
+        found = net.explain([demo_scenes()[0].path] * 2, [0, 1, 2])
+        assert found.placed("gradcam", -1, 2).shape == found.placed("gradcam", 1, -1).shape
+        with pytest.raises(GradCamError, match="there is no image 2: images are numbered 0 to 1 here"):
+            found.placed("gradcam", 2)
+        with pytest.raises(GradCamError, match="there is no target 3: targets are numbered 0 to 2 here"):
+            found.placed("gradcam", 0, 3)
+        with pytest.raises(GradCamError, match=r"no maps of 'hirescam' .*; computed: \[\('gradcam'"):
+            found["hirescam"]
+
+    def test_these_are_still_the_errors_that_python_code_expects(self, net):
+        found = net.explain(demo_scenes()[0].path)
+        for kind in (IndexError, KeyError, ValueError):
+            with pytest.raises(kind, match=r"^there is no image 5"):
+                found.placed("gradcam", 5)
