@@ -31,6 +31,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+OUR_SCOPE = "gradcam_tf1/"  # of the ops that this toolkit adds to a net; nobody is shown them, or can name them
 _DEVICE = "gradcam_tf1/device"  # collection of a graph
 
 

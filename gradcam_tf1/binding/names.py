@@ -7,7 +7,7 @@ from typing import Any, List, Sequence, Set
 
 from gradcam_tf1.binding.kinds import PIPELINE_ENDS, PLACEHOLDERS, VALUE_FREE, is_training_op
 from gradcam_tf1.errors import BindingError
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
 _SHOWN = 8
 
@@ -27,7 +27,7 @@ def find_tensor(graph: tf.Graph, spec: Any) -> tf.Tensor:
     exact = _exact(graph, op_name)
     if exact is not None:
         return _output(exact, index, text)
-    operations = graph.get_operations()
+    operations = [op for op in graph.get_operations() if not op.name.startswith(OUR_SCOPE)]
     if not isinstance(spec, str):
         raise _unknown(graph, operations, text)
     for found in (_by_ending(operations, op_name), _by_scope(operations, op_name), _by_part(operations, op_name)):
@@ -40,6 +40,8 @@ def find_tensor(graph: tf.Graph, spec: Any) -> tf.Tensor:
 
 
 def _exact(graph: tf.Graph, name: str) -> Any:
+    if name.startswith(OUR_SCOPE):
+        return None
     try:
         return graph.get_operation_by_name(name)
     except KeyError:

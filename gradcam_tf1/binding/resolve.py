@@ -14,6 +14,8 @@ from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 
+_SHOWN = 6  # layers in a message
+
 
 def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
     """The feature map that `spec` names.
@@ -24,7 +26,7 @@ def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
     count = _count(spec)
     if count is not None:
         return _counted(binding.layers, count)
-    tensor = find_tensor(graph, spec)
+    tensor = _tensor_of(graph, spec, binding.layers)
     for layer in binding.layers:
         if layer.name == tensor.name:
             return layer
@@ -48,8 +50,19 @@ def choose_layer(
         return layers[-1]
     count = _count(spec)
     return _counted(layers, count) if count is not None else _named(
-        features, find_tensor(walk.graph, spec), pictures, logits
+        features, _tensor_of(walk.graph, spec, layers), pictures, logits
     )  # fmt: skip
+
+
+def _tensor_of(graph: tf.Graph, spec: Any, layers: Sequence[LayerInfo]) -> tf.Tensor:
+    """The tensor that `spec` names. Raises: BindingError that lists the layers too."""
+    try:
+        return find_tensor(graph, spec)
+    except BindingError as error:
+        counted = [layer.name for layer in layers if layer.counted]
+        last = ", ".join(f"'{name}'" for name in counted[: -_SHOWN - 1 : -1])
+        more = f" and {len(counted) - _SHOWN} before them" if len(counted) > _SHOWN else ""
+        raise BindingError(f"{error}; layers, the last first: {last or 'none'}{more}") from error
 
 
 def _count(spec: Any) -> Optional[int]:

@@ -14,11 +14,10 @@ from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, pixel_tensor, ruled_gradient
-from gradcam_tf1.gradients.gradient_path import OUR_SCOPE
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.scores import SCORES, VALUES, at_columns
-from gradcam_tf1.tf_runtime import tf, unfinalized
+from gradcam_tf1.tf_runtime import OUR_SCOPE, tf, unfinalized
 from gradcam_tf1.types import Ask, Binding, LayerInfo, Slot
 
 Build = Callable[["tf.Tensor", "tf.Tensor"], Dict[Any, "tf.Tensor"]]

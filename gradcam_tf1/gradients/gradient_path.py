@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Set
 
-from gradcam_tf1.tf_runtime import is_differentiable, tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, is_differentiable, tf
 
 # they read sizes, not values: a path through them is none
 SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
-
-
-OUR_SCOPE = "gradcam_tf1/"  # where this toolkit puts its own ops, behind the net's
 
 
 def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
