@@ -12,8 +12,8 @@ from gradcam_tf1.boxes import BOX_SHARE, Box, check_share, largest_box
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import Placement
 from gradcam_tf1.methods import METHOD_GROUPS
-from gradcam_tf1.overlay import blend, colorize, guided_picture, normalize, overlay
-from gradcam_tf1.types import MapKey
+from gradcam_tf1.overlay import ALPHA, blend, colorize, guided_picture, normalize, overlay
+from gradcam_tf1.types import MapKey, MapStatus
 
 CONTOURS = (0.25, 0.5, 0.75)  # shares of the maximum at which lines are drawn
 
@@ -22,7 +22,8 @@ CONTOURS = (0.25, 0.5, 0.75)  # shares of the maximum at which lines are drawn
 class Style:
     """How maps are drawn.
 
-    colormap, alpha: of heat maps and overlays; "diverging" shows negative values too, the others cut them to zero.
+    colormap: of heat maps and overlays; "diverging" shows negative values too, the others cut them to zero.
+    alpha: the most that an overlay covers of the photograph, where the map is highest; "blend" does so everywhere.
     style: what the overlay is, a name from STYLES. heatmaps: also write each heat map alone. raw: also write the
     numbers (npz). share_scale: maps of one group (positive, negative) share one scale, so that their strengths compare.
     box: share of the maximum above which the largest connected region gets a box; None: no box.
@@ -31,7 +32,7 @@ class Style:
     """
 
     colormap: str = "jet"
-    alpha: float = 0.5
+    alpha: float = ALPHA
     heatmaps: bool = True
     raw: bool = False
     share_scale: bool = True
@@ -93,8 +94,13 @@ def draw(
     return Drawn(pictures, box)
 
 
-def _overlay(image: np.ndarray, _heat: np.ndarray, colours: np.ndarray, style: Style, seen: Box) -> np.ndarray:
-    """The heat map over the photograph."""
+def _overlay(image: np.ndarray, heat: np.ndarray, _colours: np.ndarray, style: Style, seen: Box) -> np.ndarray:
+    """The photograph, tinted where the map is hot."""
+    return overlay(image, heat, style.colormap, style.alpha, seen)
+
+
+def _blend(image: np.ndarray, _heat: np.ndarray, colours: np.ndarray, style: Style, seen: Box) -> np.ndarray:
+    """The heat map over the photograph, equally strong everywhere."""
     return blend(image, colours, style.alpha, seen)
 
 
@@ -136,6 +142,7 @@ def _only(seen: Box, inside: np.ndarray) -> np.ndarray:
 # picture, normalised map, its colours, style, what the net saw -> the picture drawn
 STYLES: Dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Style, Box], np.ndarray]] = {
     "overlay": _overlay,
+    "blend": _blend,
     "contour": _contour,
     "mask-only": _mask_only,
     "gray-background": _gray_background,
@@ -172,6 +179,15 @@ def peak(map: np.ndarray, placement: Placement) -> Tuple[int, int]:
     off_middle = np.abs(rows + 0.5 - flat.shape[0] / 2) + np.abs(columns + 0.5 - flat.shape[1] / 2)
     nearest = int(np.argmin(off_middle))
     return top + int(rows[nearest]), left + int(columns[nearest])
+
+
+def full_heat(statuses: Iterable[MapStatus], signed: bool = False) -> Optional[float]:
+    """What counts as full heat in maps on one scale: the highest of their own values, signed: the largest magnitude.
+
+    They are the values of the manifest, before the map is brought to the size of a picture. None where nothing is hot.
+    """
+    ends = [max(-status.minimum, status.maximum) if signed else status.maximum for status in statuses]
+    return max(ends, default=0.0) if max(ends, default=0.0) > 0 else None
 
 
 def families(keys: Iterable[MapKey], share_scale: bool) -> List[List[MapKey]]:

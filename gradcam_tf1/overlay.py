@@ -30,6 +30,8 @@ PHOTOGRAPH, SMOOTH, DRAWN = (
     cv2.IMWRITE_PNG_STRATEGY_RLE,
 )
 
+ALPHA = 0.6  # the most that a heat map covers of the photograph
+
 Box = Tuple[int, int, int, int]
 
 
@@ -89,12 +91,14 @@ def _table(colormap: str) -> np.ndarray:
 
 
 def overlay(
-    image: np.ndarray, map: np.ndarray, colormap: str = "jet", alpha: float = 0.5, seen: Optional[Box] = None
+    image: np.ndarray, map: np.ndarray, colormap: str = "jet", alpha: float = ALPHA, seen: Optional[Box] = None
 ) -> np.ndarray:
-    """The heat map over the photograph: (1 - alpha) * image + alpha * colours, uint8 [H, W, 3] RGB.
+    """The photograph, tinted where the map is hot: image + a * (colours - image), uint8 [H, W, 3] RGB.
 
-    image: uint8 [H, W, 3] RGB. map: normalised [H, W], 0..1. seen: the box (top, left, bottom, right) that the net
-    saw, default everything; outside it the photograph stays untouched.
+    a = alpha * map, or alpha * |2 map - 1| with the diverging colour map, whose zero is 0.5: where the map says nothing
+    the photograph keeps its colours.
+    Args: image: uint8 [H, W, 3] RGB. map: normalised [H, W], 0..1. alpha: the most that a colour covers, 0..1. seen:
+        the box (top, left, bottom, right) that the net saw, default everything; outside it the photograph stays.
     Raises OptionError for other shapes and for alpha outside 0..1.
     """
     _check_rgb(image)
@@ -102,10 +106,33 @@ def overlay(
         raise OptionError(
             f"map {list(np.shape(map))} and picture {list(image.shape)} differ in size; place the map first"
         )
+    check_alpha(alpha)
+    height, width = image.shape[:2]
+    top, left, bottom, right = seen or (0, 0, height, width)
+    result = image.copy()
+    part = result[top:bottom, left:right]
+    levels = _levels(np.asarray(map, np.float32)[top:bottom, left:right])
+    kept, added = _tints(colormap, float(alpha))
+    result[top:bottom, left:right] = cv2.add(
+        cv2.multiply(part, cv2.applyColorMap(levels, kept), scale=1 / 255), cv2.applyColorMap(levels, added)
+    )
+    return result
+
+
+def check_alpha(alpha: float) -> None:
+    """Raises: OptionError where it is no share."""
     if not 0 <= alpha <= 1:
         raise OptionError(f"alpha is between 0 (photograph only) and 1 (heat map only), got {alpha}")
-    height, width = image.shape[:2]
-    return blend(image, colorize(map, colormap), alpha, seen or (0, 0, height, width))
+
+
+@lru_cache(maxsize=8)
+def _tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
+    """For each of 256 levels how much of the photograph stays, 0..255, and what is added: two uint8 [256, 1, 3]."""
+    levels = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
+    # 0.5 is no level: the two beside it count as zero
+    strength = alpha * ((np.abs(510 * levels - 255) - 1) / 254 if colormap == "diverging" else levels)
+    kept = np.repeat(np.rint(255 * (1 - strength)), 3, axis=2)
+    return kept.astype(np.uint8), np.rint(strength * _table(colormap)).astype(np.uint8)
 
 
 def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np.ndarray:

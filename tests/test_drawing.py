@@ -47,12 +47,21 @@ def test_mask_only_hides_what_the_net_did_not_see():
     assert not picture[:, 50:].any()
 
 
+def test_an_overlay_tints_where_the_map_is_hot_and_a_blend_everywhere():
+    tinted = drawn(HALVES, alpha=0.5).pictures["overlay"].astype(int)
+    assert np.abs(2 * tinted[:, :20] - PHOTO[:, :20] - colour(1.0)).max() <= 3
+    assert np.abs(tinted[:, 20:] - PHOTO[:, 20:]).max() <= 0.05 * 255 + 1
+    assert np.array_equal(drawn(HALVES - 0.1, alpha=0.5).pictures["overlay"][:, 20:], PHOTO[:, 20:])
+    blended = drawn(HALVES - 0.1, style="blend", alpha=0.5).pictures["overlay"].astype(int)
+    assert np.abs(2 * blended[:, 20:] - PHOTO[:, 20:] - colour(0.0)).max() <= 2
+
+
 def test_a_gray_background_under_the_colours():
     picture = drawn(HALVES, PART, style="gray-background", alpha=0.0).pictures["overlay"]
     assert (picture == picture[..., :1]).all()
     gray = PHOTO.astype(float) @ [0.299, 0.587, 0.114]
     assert np.abs(picture[..., 0] - gray).max() <= 1
-    mixed = drawn(HALVES, style="gray-background").pictures["overlay"].astype(int)
+    mixed = drawn(HALVES, style="gray-background", alpha=0.5).pictures["overlay"].astype(int)
     assert np.abs(2 * mixed[:, :20] - picture[:, :20] - colour(1.0)).max() <= 2
 
 
@@ -123,7 +132,7 @@ def test_pixel_maps_have_no_box():
     [
         ({"colormap": "rainbow"}, "unknown colour map 'rainbow'"),
         ({"alpha": 1.5}, "alpha is between 0 .* got 1.5"),
-        ({"style": "fancy"}, "unknown style 'fancy'; possible: overlay, contour, mask-only, gray-background"),
+        ({"style": "fancy"}, "unknown style 'fancy'; possible: overlay, blend, contour, mask-only, gray-background"),
         ({"box": 1.0}, "at least 0 and below 1, not 1.0"),
     ],
 )

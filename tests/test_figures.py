@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from small_nets import SmallNet
-from test_writing import EMPTY, GRAY, OK, hot_cell, one_explanation
+from test_writing import EMPTY, GRAY, hot_cell, one_explanation, status_of
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli import show as show_module
@@ -24,6 +24,7 @@ from gradcam_tf1.figures.grid import BAR as BAR_WIDTH
 from gradcam_tf1.figures.grid import GAP, LINE, MARGIN, NO_EVIDENCE, NUMBERS, SIDE, grid, render, save
 from gradcam_tf1.figures.grid import Panel as GridPanel
 from gradcam_tf1.figures.panels import classes_figure, layers_figure, methods_figure, signs_figure
+from gradcam_tf1.geometry import Placement
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images import read_image
 from gradcam_tf1.labels import Labels
@@ -35,7 +36,8 @@ from gradcam_tf1.results import Results
 SCENES = demo_scenes()
 ACROSS = SIDE + GAP + BAR_WIDTH + NUMBERS
 TALL = SIDE * GRAY.shape[0] // GRAY.shape[1]
-OPAQUE = Style(alpha=1.0)
+SOLID = {"alpha": 1.0, "style": "blend"}
+OPAQUE = Style(**SOLID)
 RED, BLUE = [128, 0, 0], [0, 0, 128]  # the ends of jet
 
 
@@ -87,6 +89,37 @@ def test_one_row_of_classes_each_with_its_hot_spot_title_and_bar():
     assert [[tick.get_text() for tick in bar] for bar in ticks] == [["0", "1", "2", "3", "4"]] * 4
 
 
+def test_classes_share_one_scale_so_that_a_weak_one_does_not_look_hot():
+    cells = [hot_cell(0, 0, value=2.0), hot_cell(3, 3, value=0.0026)]
+    explanation = one_explanation({("gradcam", "c:0"): cells}, class_ids=(0, 1))
+    (strong, bar), (weak, other) = parts(render(classes_figure(explanation, GRAY, style=OPAQUE)), 2, 2)
+    assert strong[3, 3].tolist() == RED
+    assert np.array_equal(bar, other)
+    assert (weak == BLUE).all()
+    own = Style(alpha=1.0, style="blend", share_scale=False)
+    figure = classes_figure(explanation, GRAY, style=own)
+    assert figure.axes[3].get_yticklabels()[-1].get_text() == "0.0026"
+    assert parts(render(figure), 2, 2)[1][0][-3, -3].tolist() == RED
+
+
+def test_the_bar_ends_at_the_maximum_that_the_manifest_has_though_no_pixel_meets_its_cell():
+    map = hot_cell(1, 1, size=40, value=3.0)
+    placement = Placement((13, 17), (40, 40), (0, 0, 13, 17), (0, 0, 40, 40))
+    assert placement.place(map).max() < 2.9
+    image = np.full((13, 17, 3), 128, np.uint8)
+    figure = classes_figure(one_explanation({("gradcam", "c:0"): [map]}, placement=placement), image)
+    assert figure.axes[1].get_yticklabels()[-1].get_text() == "3"
+
+
+def test_long_rows_go_on_in_the_next_line_so_that_the_text_stays_readable():
+    panel = GridPanel(np.full((40, 60, 3), 9, np.uint8), ["title", "7.00 (99.0%)"], (0.0, 1.0))
+    for count, columns in ((4, 4), (5, 3), (9, 3), (37, 4)):
+        figure = grid([[panel] * count])
+        assert render(figure).shape[1] == 2 * MARGIN + columns * ACROSS
+        assert len(titles(figure)) == count
+    assert all(axes.title.get_fontsize() >= 12 for axes in figure.axes if axes.get_title(loc="left"))
+
+
 def test_panels_are_what_is_drawn_pixel_by_pixel():
     image = np.random.RandomState(0).randint(0, 256, (TALL, SIDE, 3)).astype(np.uint8)
     (panel, _), *_ = parts(render(grid([[GridPanel(image, ["one line"])]])), 1, 1)
@@ -95,7 +128,9 @@ def test_panels_are_what_is_drawn_pixel_by_pixel():
 
 def test_an_empty_panel_says_so_over_the_photograph():
     key = ("gradcam", "c:0")
-    explanation = one_explanation({key: [hot_cell(0, 0), np.zeros((4, 4))]}, {key: [OK, EMPTY]}, class_ids=(1, 0))
+    explanation = one_explanation(
+        {key: [hot_cell(0, 0), np.zeros((4, 4))]}, {key: [status_of(hot_cell(0, 0)), EMPTY]}, class_ids=(1, 0)
+    )
     figure = classes_figure(explanation, GRAY)
     assert [text.get_text() for axes in figure.axes for text in axes.texts] == [NO_EVIDENCE]
     assert len(figure.axes) == 3  # two panels, one bar
@@ -153,7 +188,7 @@ def test_positive_and_negative_share_one_scale():
 def test_signed_maps_have_a_bar_with_zero_in_its_middle():
     map = hot_cell(0, 0, value=1.0)
     map[3, 3] = -2.0
-    style = Style(alpha=1.0, colormap="diverging")
+    style = Style(alpha=1.0, style="blend", colormap="diverging")
     figure = classes_figure(one_explanation({("hirescam", "c:0"): [map]}), GRAY, style=style)
     assert [tick.get_text() for tick in figure.axes[1].get_yticklabels()] == ["-2", "-1", "0", "1", "2"]
     ((panel, bar),) = parts(render(figure), 1, 2)
@@ -219,12 +254,27 @@ def test_the_methods_asked_for_or_the_usual_ones(net, tmp_path, monkeypatch):
     assert [title[0] for title in found] == ["gradcam", "gradcampp", "hirescam", "layercam", "eigencam"]
     found = run_titles(net, tmp_path, monkeypatch, "methods", methods=["hirescam", "guided_backprop"], layers=-2)
     assert [title[0] for title in found] == ["hirescam", "guided_backprop"]
+    found = run_titles(net, tmp_path, monkeypatch, "methods", methods="layercam")
+    assert [title[0] for title in found] == ["layercam"]
+
+
+@pytest.mark.parametrize("kind", ["top3-worst", "methods", "positive-negative"])
+def test_several_layers_make_a_figure_of_one_layer_each(net, tmp_path, kind):
+    out = str(tmp_path / "out")
+    (result,) = net.visualize_imgs(SCENES[0].path, out, figures=[kind, "layers"], layers=[-1, -3])
+    assert list(result.figures) == [f"{kind}.l1", f"{kind}.l2", "layers"]
+    alone = str(tmp_path / "alone")
+    (last,) = net.visualize_imgs(SCENES[0].path, alone, figures=[kind], layers=-1)
+    (third,) = net.visualize_imgs(SCENES[0].path, alone + "3", figures=[kind], layers=-3)
+    for name, single in ((f"{kind}.l1", last), (f"{kind}.l2", third)):
+        assert np.array_equal(Image.open(result.figures[name]), Image.open(single.figures[kind]))
+    assert not np.array_equal(Image.open(result.figures[f"{kind}.l1"]), Image.open(result.figures[f"{kind}.l2"]))
 
 
 def test_figures_are_in_the_manifest_and_red_is_on_the_object(net, tmp_path):
     out = str(tmp_path / "out")
     names = ["top3-worst", "positive-negative"]
-    results = net.visualize_imgs([scene.path for scene in SCENES[:4]], out, figures=names, alpha=1.0)
+    results = net.visualize_imgs([scene.path for scene in SCENES[:4]], out, figures=names, share_scale=False, **SOLID)
     lines = [json.loads(line) for line in Path(results.manifest).read_text().splitlines()]
     hits = []
     for line, scene, result in zip(lines, SCENES, results):

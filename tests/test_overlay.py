@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.errors import GradCamError, OptionError
-from gradcam_tf1.overlay import COLORMAPS, colorize, guided_picture, normalize, overlay, write_png
+from gradcam_tf1.overlay import COLORMAPS, blend, colorize, guided_picture, normalize, overlay, write_png
 
 
 def picture(height=6, width=9, seed=0):
@@ -119,14 +119,32 @@ def test_colorize_refuses_other_shapes(shape):
 
 @pytest.mark.parametrize("colormap", COLORMAPS)
 @pytest.mark.parametrize("alpha", [0, 0.3, 0.5, 1])
-def test_overlay_is_the_weighted_sum(colormap, alpha):
+def test_overlay_covers_as_much_as_the_map_is_hot(colormap, alpha):
     image, values = picture(), np.random.default_rng(1).random((6, 9))
     before = image.copy()
-    expected = (1 - alpha) * image.astype(float) + alpha * colorize(values, colormap)
+    levels = np.rint(255 * values.astype(np.float32)) / 255
+    share = alpha * (np.abs(2 * levels - 1) if colormap == "diverging" else levels)[..., np.newaxis]
+    expected = (1 - share) * image.astype(float) + share * colorize(values, colormap)
     drawn = overlay(image, values, colormap, alpha)
-    np.testing.assert_allclose(drawn.astype(float), expected, atol=0.5 + 1e-6)
+    np.testing.assert_allclose(
+        drawn.astype(float), expected, atol=2
+    )  # three roundings, and of a sign the level beside zero
     assert drawn.dtype == np.uint8
     np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize(("colormap", "zero"), [("jet", 0.0), ("viridis", 0.0), ("diverging", 0.5)])
+def test_where_the_map_says_nothing_the_photograph_is_the_same_to_the_bit(colormap, zero):
+    image = picture()
+    drawn = overlay(image, np.full((6, 9), zero), colormap, 1.0)
+    np.testing.assert_array_equal(drawn, image)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.3, 1])
+def test_a_blend_is_the_weighted_sum(alpha):
+    image, colours = picture(), picture()[::-1].copy()
+    drawn = blend(image, colours, alpha, (0, 0, 6, 9))
+    np.testing.assert_allclose(drawn, (1 - alpha) * image.astype(float) + alpha * colours, atol=0.5 + 1e-6)
 
 
 def test_outside_of_what_the_net_saw_the_photograph_stays():

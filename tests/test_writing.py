@@ -17,7 +17,6 @@ from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.types import Explanation, MapStatus
 
 GRAY = np.full((40, 60, 3), 128, np.uint8)
-OK = MapStatus("ok", "", -1.0, 4.0)
 EMPTY = MapStatus("empty", "all evidence is against", -1.0, 0.0)
 WHOLE = Placement((40, 60), (8, 8), (0, 0, 40, 60), (0, 0, 8, 8))
 
@@ -26,6 +25,10 @@ def hot_cell(row, column, size=4, value=4.0):
     map = np.zeros((size, size), np.float32)
     map[row, column] = value
     return map
+
+
+def status_of(map):
+    return MapStatus("ok", "", float(np.min(map)), float(np.max(map)))
 
 
 def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE):
@@ -37,7 +40,7 @@ def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE):
         probabilities=None,
         predicted=np.array([class_ids[0]]),
         maps={key: np.asarray(value, np.float32)[np.newaxis] for key, value in maps.items()},
-        statuses={key: [(statuses or {}).get(key, [OK] * slots)] for key in maps},
+        statuses={key: [(statuses or {}).get(key) or [status_of(map) for map in maps[key]]] for key in maps},
         placements=[placement],
         layers=tuple(dict.fromkeys(layer for _, layer in maps if layer)),
     )
@@ -62,8 +65,10 @@ def test_overlay_and_heat_map_are_red_where_the_map_is_high(tmp_path):
     heat = pixels(map.files["heatmap"])
     assert heat[0, 59].tolist() == [128, 0, 0]  # the red end of jet is high
     assert heat[39, 0].tolist() == [0, 0, 128]
-    assert pixels(map.files["overlay"])[39, 0].tolist() == [64, 64, 128]  # half gray 128, half blue
-    assert (map.method, map.layer, map.status, map.minimum, map.maximum) == ("gradcam", "conv:0", "ok", -1.0, 4.0)
+    over = pixels(map.files["overlay"])
+    assert over[39, 0].tolist() == [128, 128, 128]  # where the map is zero the photograph keeps its colours
+    assert over[0, 59].tolist() == [128, 51, 51]  # 0.4 of gray 128, 0.6 of red
+    assert (map.method, map.layer, map.status, map.minimum, map.maximum) == ("gradcam", "conv:0", "ok", 0.0, 4.0)
     assert map.peak == (4, 52)  # the centre of cell (0, 3), which covers rows 0..9 and columns 45..59
     assert heat[map.peak].tolist() == [128, 0, 0]
 

@@ -10,7 +10,7 @@ from gradcam_tf1.boxes import BOX_SHARE
 from gradcam_tf1.cli.options import with_options
 from gradcam_tf1.drawing import STYLES
 from gradcam_tf1.figures.kinds import FIGURES
-from gradcam_tf1.overlay import COLORMAPS
+from gradcam_tf1.overlay import ALPHA, COLORMAPS
 from gradcam_tf1.run.naming import NAMINGS
 
 _OPTIONS = (
@@ -31,7 +31,13 @@ _OPTIONS = (
         show_default=True,
         help="diverging shows negative values too.",
     ),
-    click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Strength of overlays."),
+    click.option(
+        "--alpha",
+        type=click.FloatRange(0, 1),
+        default=ALPHA,
+        show_default=True,
+        help="The most that an overlay covers of the photograph.",
+    ),
     click.option(
         "--box",
         is_flag=False,
@@ -41,7 +47,11 @@ _OPTIONS = (
         help=f"Box of the largest region above SHARE of the maximum (alone: {BOX_SHARE}); mask-only shows that share.",
     ),
     click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes)."),
-    click.option("--own-scale", is_flag=True, help="Positive and negative maps each on their own scale."),
+    click.option(
+        "--own-scale",
+        is_flag=True,
+        help="Each on its own scale: positive and negative maps, and the classes of a figure.",
+    ),
     click.option("--raw", is_flag=True, help="Also write the numbers (npz)."),
     click.option(
         "--figure",

@@ -48,7 +48,13 @@ def run_with_views(
             sums[key] = sums.get(key, 0.0) + back.astype(np.float64)
             said.setdefault(key, []).append(found["statuses"][key])
     answer["maps"] = {key: (total / len(VIEWS)).astype(np.float32) for key, total in sums.items()}
-    answer["statuses"] = {key: [[_joined(s) for s in zip(*rows)] for rows in zip(*said[key])] for key in sums}
+    answer["statuses"] = {
+        key: [
+            [_joined(*each) for each in zip(maps, zip(*rows))]
+            for maps, rows in zip(answer["maps"][key], zip(*said[key]))
+        ]
+        for key in sums
+    }
     return answer
 
 
@@ -69,9 +75,14 @@ def _turned_back(key: MapKey, maps: np.ndarray) -> np.ndarray:
     return maps[..., ::-1, :] if METHODS[key[0]].space == "pixels" else maps[..., ::-1]
 
 
-def _joined(statuses: Sequence[MapStatus]) -> MapStatus:
-    """One status of the views': ok where any is; the range is that of all views, and a reason names its lower end."""
+def _all_joined(maps: np.ndarray, views: Sequence[List[List[MapStatus]]]) -> List[List[MapStatus]]:
+    """maps: [N, T, ...]. views: of each its statuses, [N][T]."""
+    return [[_joined(*each) for each in zip(row, zip(*said))] for row, said in zip(maps, zip(*views))]
+
+
+def _joined(map: np.ndarray, statuses: Sequence[MapStatus]) -> MapStatus:
+    """One status of the views': ok where any is, with the range of the mean map; else the reason of the lowest."""
     good = [status for status in statuses if status.state == "ok"]
-    lowest = min(statuses, key=lambda status: status.minimum)
-    high = max(status.maximum for status in statuses)
-    return replace(good[0] if good else lowest, minimum=lowest.minimum, maximum=high)
+    if not good:
+        return min(statuses, key=lambda status: status.minimum)
+    return replace(good[0], minimum=float(map.min()), maximum=float(map.max()))

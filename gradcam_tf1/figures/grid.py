@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -15,8 +15,10 @@ NO_EVIDENCE = "no positive evidence"
 
 _DPI = 140
 # pixels: longer side of a panel's picture, a line of its title, its colour bar with gap and numbers, border
-SIDE, LINE, GAP, BAR, NUMBERS, MARGIN = 420, 21, 12, 16, 84, 16
+SIDE, LINE, GAP, BAR, NUMBERS, MARGIN = 420, 29, 12, 18, 104, 16
 LETTERS = 40  # of a title's line
+COLUMNS = 4  # more panels go on in the next line: a wider figure is shrunk where it is shown, and its text with it
+_TITLE, _NUMBER = 12, 10  # points
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,11 @@ class Panel:
 
 
 def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Any:
-    """A matplotlib Figure of the panels, each with its colour bar, on an Agg canvas."""
+    """A matplotlib Figure of the panels, each with its colour bar, on an Agg canvas; long rows take several lines."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    rows = [line for row in rows for line in _lines(row)]
     cells = [[_shrunk(panel.image) for panel in row] for row in rows]
     across = max(cell.shape[1] for row in cells for cell in row) + GAP + BAR + NUMBERS
     title = LINE * max(len(panel.title) for row in rows for panel in row) + GAP
@@ -54,6 +57,13 @@ def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Any:
     return figure
 
 
+def _lines(row: Sequence[Panel]) -> List[Sequence[Panel]]:
+    """The row in lines of nearly the same length, of at most COLUMNS panels."""
+    count = -(-len(row) // COLUMNS)
+    length = -(-len(row) // count)
+    return [row[start : start + length] for start in range(0, len(row), length)]
+
+
 def _draw(
     figure: Any, panel: Panel, image: np.ndarray, place: Tuple[int, int], size: Tuple[int, int], colormap: str
 ) -> None:
@@ -62,10 +72,10 @@ def _draw(
     axes = _axes(figure, (top, left, tall, wide), size)
     axes.imshow(image, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    axes.set_title("\n".join(map(_line, panel.title)), fontsize=9, loc="left", pad=5)
+    axes.set_title("\n".join(map(_line, panel.title)), fontsize=_TITLE, loc="left", pad=5)
     if panel.empty:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-        axes.text(0.5, 0.5, NO_EVIDENCE, transform=axes.transAxes, ha="center", va="center", fontsize=10, bbox=box)
+        axes.text(0.5, 0.5, NO_EVIDENCE, transform=axes.transAxes, ha="center", va="center", fontsize=_TITLE, bbox=box)
     elif panel.ends is not None:
         low, high = panel.ends
         bar = _axes(figure, (top, left + wide + GAP, tall, BAR), size)
@@ -75,7 +85,7 @@ def _draw(
         bar.set_yticks(np.linspace(low, high, 5))
         bar.set_yticklabels([f"{value:.3g}" for value in np.linspace(low, high, 5)])
         bar.yaxis.tick_right()
-        bar.tick_params(labelsize=7, length=2)
+        bar.tick_params(labelsize=_NUMBER, length=2)
 
 
 def _axes(figure: Any, box: Tuple[int, int, int, int], size: Tuple[int, int]) -> Any:

@@ -12,25 +12,38 @@ from gradcam_tf1.targets import Top, Worst
 
 Asked = Dict[str, Any]
 
-# of these, the ones that the net allows stand side by side where fewer than two methods were asked for
+# of these, the ones that the net allows stand side by side where no methods were asked for
 SHOWN_METHODS = ("gradcam", "gradcampp", "hirescam", "layercam", "eigencam")
 SHOWN_LAYERS = 4
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One figure. ask: (net, what the run asks of `explain`) -> what the figure asks. draw: see `panels.py`."""
+    """One figure. ask: (net, what the run asks of `explain`) -> what the figure asks. draw: see `panels.py`.
+
+    of_one_layer: where the run asks for several layers there is one such figure for each.
+    """
 
     name: str
     summary: str
     ask: Callable[[Any, Asked], Asked]
     draw: Callable[..., Any]
+    of_one_layer: bool = True
+
+    def asked(self, net: Any, run: Asked) -> Dict[str, Asked]:
+        """What is asked for each figure of this kind, by the figure's name. run: what the run asks of `explain`."""
+        layers = run["layers"]
+        several = isinstance(layers, (list, tuple)) and len(layers) > 1
+        if not (self.of_one_layer and several):
+            return {self.name: self.ask(net, run)}
+        runs = {f"{self.name}.l{place}": {**run, "layers": [layer]} for place, layer in enumerate(layers, 1)}
+        return {name: self.ask(net, one) for name, one in runs.items()}
 
 
 def _classes(net: Any, asked: Asked) -> Asked:
     classes = 2 if net.binding.classes == 1 else net.binding.classes or 4
     best = [Top(min(3, classes - 1))] if classes > 1 else []
-    return {**asked, "targets": [*best, Worst()], "methods": _method(asked), "layers": _layer(asked)}
+    return {**asked, "targets": [*best, Worst()], "methods": _method(asked)}
 
 
 def _layers(net: Any, asked: Asked) -> Asked:
@@ -42,14 +55,12 @@ def _layers(net: Any, asked: Asked) -> Asked:
 
 
 def _methods(net: Any, asked: Asked) -> Asked:
-    methods = asked["methods"]
-    if len(methods) < 2:
-        methods = net.usable_methods(SHOWN_METHODS, _layer(asked))[0]
-    return {**asked, "methods": methods, "layers": _layer(asked)}
+    methods = asked["methods"] or net.usable_methods(SHOWN_METHODS, asked["layers"])[0]
+    return {**asked, "methods": methods}
 
 
 def _signs(_net: Any, asked: Asked) -> Asked:
-    return {**asked, "methods": ["positive_negative"], "layers": _layer(asked)}
+    return {**asked, "methods": ["positive_negative"]}
 
 
 def _method(asked: Asked) -> List[str]:
@@ -57,17 +68,11 @@ def _method(asked: Asked) -> List[str]:
     return [name for name in asked["methods"] if METHODS[name].uses_layer][:1] or ["gradcam"]
 
 
-def _layer(asked: Asked) -> Any:
-    """The first layer asked for."""
-    layers = asked["layers"]
-    return layers[0] if isinstance(layers, (list, tuple)) and layers else layers
-
-
 FIGURES: Dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("top3-worst", "the three best classes and the lowest one", _classes, classes_figure),
-        Kind("layers", "the layers asked for, or the last four", _layers, layers_figure),
+        Kind("layers", "the layers asked for, or the last four", _layers, layers_figure, of_one_layer=False),
         Kind("methods", "the methods asked for, or five usual ones", _methods, methods_figure),
         Kind("positive-negative", "evidence for and against, on one scale", _signs, signs_figure),
     )

@@ -24,12 +24,12 @@ class FigureMaker:
     def __init__(self, net: Any, kinds: Sequence[Kind], asked: Dict[str, Any], style: Style) -> None:
         self._drawing = threading.Lock()
         self._style = style
-        self._plans = [(kind, _fitting(kind.ask(net, asked))) for kind in kinds]
+        self._plans = {name: (kind, _fitting(plan)) for kind in kinds for name, plan in kind.asked(net, asked).items()}
 
     @property
     def names(self) -> List[str]:
         """Of the figures."""
-        return [kind.name for kind, _ in self._plans]
+        return list(self._plans)
 
     def make(
         self,
@@ -40,14 +40,14 @@ class FigureMaker:
         targets: Any,
     ) -> None:
         """Write the figures of these pictures. paths: for each picture, kind -> path. targets: as the run asks."""
-        for kind, plan in self._plans:
+        for name, (kind, plan) in self._plans.items():
             explanation = net.explain(fitted, **{"targets": targets, **plan})
             for n, (image, path) in enumerate(zip(images, paths)):
                 if not path:  # finished in an earlier run
                     continue
-                os.makedirs(os.path.dirname(path[kind.name]), exist_ok=True)
+                os.makedirs(os.path.dirname(path[name]), exist_ok=True)
                 with self._drawing:
-                    save(kind.draw(explanation, image, n, net.labels, self._style), path[kind.name])
+                    save(kind.draw(explanation, image, n, net.labels, self._style), path[name])
 
 
 def _fitting(plan: Dict[str, Any]) -> Dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.drawing import Style, draw
+from gradcam_tf1.drawing import Style, draw, full_heat
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.figures.grid import LETTERS, Panel, grid
 from gradcam_tf1.labels import Labels
@@ -28,7 +28,7 @@ def classes_figure(
     """
     key = next(iter(explanation.maps))
     about = _Painter(explanation, image, n, labels, style)
-    return grid([[about.panel(t, key) for t in _slots(explanation, n)]], style.colormap)
+    return grid([[about.panel(t, key) for t in about.slots]], style.colormap)
 
 
 def layers_figure(
@@ -38,7 +38,7 @@ def layers_figure(
     method = next(iter(explanation.maps))[0]
     keys = [key for key in explanation.maps if key[0] == method]
     about = _Painter(explanation, image, n, labels, style)
-    rows = [[about.panel(t, key, _end_of(key[1])) for key in keys] for t in _slots(explanation, n)]
+    rows = [[about.panel(t, key, _end_of(key[1])) for key in keys] for t in about.slots]
     return grid(rows, style.colormap)
 
 
@@ -48,7 +48,7 @@ def methods_figure(
     """One panel per method, at its first layer, one row per target. Arguments: as `classes_figure`."""
     keys = [explanation.key(method) for method in dict.fromkeys(method for method, _ in explanation.maps)]
     about = _Painter(explanation, image, n, labels, style)
-    rows = [[about.panel(t, key, key[0]) for key in keys] for t in _slots(explanation, n)]
+    rows = [[about.panel(t, key, key[0]) for key in keys] for t in about.slots]
     return grid(rows, style.colormap)
 
 
@@ -62,41 +62,50 @@ def signs_figure(
     if not {"positive", "negative"} <= {method for method, _ in explanation.maps}:
         raise OptionError("this figure needs the methods 'positive' and 'negative'; explain with 'positive_negative'")
     keys = [explanation.key(method) for method in ("positive", "negative")]
-    about = _Painter(explanation, image, n, labels, style)
-    rows = []
-    for t in _slots(explanation, n):
-        scale = max(float(about.placed(t, key).max()) for key in keys)
-        rows.append([about.panel(t, key, key[0], scale) for key in keys])
-    return grid(rows, style.colormap)
+    about = _Painter(explanation, image, n, labels, style, keys)
+    return grid([[about.panel(t, key, key[0]) for key in keys] for t in about.slots], style.colormap)
 
 
 class _Painter:
-    """Makes the panels of one picture."""
+    """Makes the panels of one picture.
+
+    slots: its targets, each once, at most MAX_ROWS. together: the maps that share a scale; none: the targets of one map
+    do. With a style of own scales each panel has its own, but for maps that are shown together.
+    """
 
     def __init__(
-        self, explanation: Explanation, image: np.ndarray, n: int, labels: Optional[Labels], style: Style
+        self,
+        explanation: Explanation,
+        image: np.ndarray,
+        n: int,
+        labels: Optional[Labels],
+        style: Style,
+        together: Sequence[MapKey] = (),
     ) -> None:
         self._explanation, self._image, self._n = explanation, image, n
-        self._labels, self._style = labels, style
+        self._labels, self._style, self._together = labels, style, together
+        self.slots = _slots(explanation, n)
 
-    def placed(self, t: int, key: MapKey) -> np.ndarray:
-        """The map on the picture."""
-        return self._explanation.placements[self._n].place(self._explanation.maps[key][self._n, t])
-
-    def panel(self, t: int, key: MapKey, head: str = "", scale: Optional[float] = None) -> Panel:
-        """One map as a panel. head: first line of the title. scale: what counts as full heat."""
-        map, space = self.placed(t, key), METHODS[key[0]].space
+    def panel(self, t: int, key: MapKey, head: str = "") -> Panel:
+        """One map as a panel. head: first line of the title."""
+        space = METHODS[key[0]].space
         empty = self._explanation.statuses[key][self._n][t].state == "empty"
         placement = self._explanation.placements[self._n]
-        drawn = draw(self._image, None if empty else map, placement, space, self._style, scale)
+        map = None if empty else placement.place(self._explanation.maps[key][self._n, t])
+        scale = self._scale(t, key)
+        drawn = draw(self._image, map, placement, space, self._style, scale)
         title = [head, *self._title(t)] if head else self._title(t)
-        return Panel(next(iter(drawn.pictures.values())), title, self._ends(map, space, scale), empty)
+        ends = None if space == "pixels" or scale is None else (-scale if self._style.signed else 0.0, scale)
+        return Panel(next(iter(drawn.pictures.values())), title, ends, empty)
 
-    def _ends(self, map: np.ndarray, space: str, scale: Optional[float]) -> Optional[Tuple[float, float]]:
-        if space == "pixels":
-            return None
-        high = float(np.abs(map).max() if self._style.signed else map.max()) if scale is None else scale
-        return (-high if self._style.signed else 0.0, high) if high > 0 else None
+    def _scale(self, t: int, key: MapKey) -> Optional[float]:
+        """What counts as full heat."""
+        if self._together:
+            shared = [(t, other) for other in self._together]
+        else:
+            shared = [(slot, key) for slot in self.slots] if self._style.share_scale else [(t, key)]
+        statuses = (self._explanation.statuses[other][self._n][slot] for slot, other in shared)
+        return full_heat(statuses, self._style.signed)
 
     def _title(self, t: int) -> List[str]:
         """Label, or what else the target is, and score."""

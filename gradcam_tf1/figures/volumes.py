@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcam_tf1.figures.grid import Panel, grid, save
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.overlay import normalize, overlay
+from gradcam_tf1.overlay import ALPHA, normalize, overlay
 from gradcam_tf1.types import Explanation
 
 _ACROSS = 4
@@ -25,7 +25,7 @@ def volume_figure(
     layer: Optional[str] = None,
     slices: int = 12,
     channel: int = 0,
-    alpha: float = 0.5,
+    alpha: float = ALPHA,
 ) -> str:
     """Write volume n with the map of target t: slices along D as a PNG file, the map [D, H, W] beside it as .npy.
 

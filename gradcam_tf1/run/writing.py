@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from gradcam_tf1.drawing import Style, draw, families, peak
+from gradcam_tf1.drawing import Style, draw, families, full_heat, peak
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
@@ -60,10 +60,10 @@ class PictureWriter:
         layers = layer_tokens(explanation.layers)
         placement = explanation.placements[n]
         for family in families(explanation.maps, self._style.share_scale):
-            placed = {key: placement.place(explanation.maps[key][n, t]) for key in family}
-            scale = max(float(map.max()) for map in placed.values()) if len(family) > 1 else None
+            scale = full_heat((explanation.statuses[key][n][t] for key in family), self._style.signed)
             for method, layer in family:
-                map, status = placed.pop((method, layer)), explanation.statuses[method, layer][n][t]
+                map = placement.place(explanation.maps[method, layer][n, t])
+                status = explanation.statuses[method, layer][n][t]
                 shown = status.state != "empty"
                 drawn = draw(image, map if shown else None, placement, METHODS[method].space, self._style, scale)
                 raw = {"map": explanation.maps[method, layer][n, t], **asdict(placement)} if self._style.raw else {}
