@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from gradcam_tf1.errors import ImageFileError as ImageFileError
     from gradcam_tf1.errors import ModelFileError as ModelFileError
     from gradcam_tf1.errors import OptionError as OptionError
+    from gradcam_tf1.errors import SelectionError as SelectionError
     from gradcam_tf1.errors import TargetError as TargetError
     from gradcam_tf1.errors import WeightsError as WeightsError
+    from gradcam_tf1.graph import GradCam as GradCam
     from gradcam_tf1.graph import GradCamGraph as GradCamGraph
     from gradcam_tf1.labels import Labels as Labels
     from gradcam_tf1.loaders import load as load
@@ -44,10 +46,11 @@ _NAMES = {
         "ImageFileError",
         "ModelFileError",
         "OptionError",
+        "SelectionError",
         "TargetError",
         "WeightsError",
     ),
-    "graph": ("GradCamGraph",),
+    "graph": ("GradCam", "GradCamGraph"),
     "labels": ("Labels",),
     "loaders": ("load",),
     "methods": ("METHODS", "METHOD_GROUPS"),
@@ -66,6 +69,7 @@ __all__ = [
     "Binding",
     "BindingError",
     "Explanation",
+    "GradCam",
     "GradCamError",
     "GradCamGraph",
     "GradientError",
@@ -81,6 +85,7 @@ __all__ = [
     "Preprocessing",
     "Result",
     "Results",
+    "SelectionError",
     "TargetError",
     "WeightsError",
     "load",

@@ -253,6 +253,10 @@ class GradCamGraph:
         """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""
         return visualize(self, imgs_path, out_folder, **options)
 
+    def visualize_folder(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
+        """The name that older tools have for `visualize_imgs`."""
+        return self.visualize_imgs(imgs_path, out_folder, **options)
+
     def close(self) -> None:
         """Free the sessions."""
         for sess in self._sessions:
@@ -263,6 +267,9 @@ class GradCamGraph:
 
     def __exit__(self, *exc_info: Any) -> None:
         self.close()
+
+
+GradCam = GradCamGraph  # its name in older tools
 
 
 def _check_classes(nb_classes: Any) -> None:

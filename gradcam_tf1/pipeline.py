@@ -68,7 +68,8 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
                 results.append(result)
                 if given.progress is not None:
                     given.progress(result, plan.count)
-    return Results(results, out_folder, manifest.path, (*plan.warnings, *explainers.notes), not stages.stopped)
+    warnings = (*plan.warnings, *explainers.notes)
+    return Results(results, out_folder, manifest.path, warnings, not stages.stopped, plan.left_out)
 
 
 def _explainers(net: Any, plan: Plan, given: RunOptions, namer: Namer, out_folder: str) -> Explainers:

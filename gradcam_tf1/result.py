@@ -51,7 +51,7 @@ class Result(int):
 
     source: path of the picture. relative: the same, from the folder that was listed. index: position in the listing.
     status: "ok" or "error", with the reason in `error`. size: (height, width) of the original picture.
-    figures: name -> path of the figures that were asked for.
+    figures: name -> path of the figures that were asked for; "original": of the picture's copy, with indexed names.
     """
 
     source: str

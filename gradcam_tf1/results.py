@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple, Union, overload
+from types import MappingProxyType
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 
@@ -19,7 +20,8 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     records are in memory: others are read back from its manifest when they are asked for, fastest in their order.
     Numbers need no reading.
     out_folder: where the pictures are. manifest: path of its manifest.jsonl. warnings: sentences for the user.
-    complete: False where the run was asked to stop before its end.
+    complete: False where the run was asked to stop before its end. left_out: methods that were asked for and that the
+    net does not allow, each with the reason.
     Raises: ManifestError where a record cannot be read back, since the manifest is gone or another run's.
     """
 
@@ -30,6 +32,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
         manifest: str = "",
         warnings: Iterable[str] = (),
         complete: bool = True,
+        left_out: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         if not isinstance(items, Records):
             given, items = items, Records()
@@ -41,6 +44,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
         self.manifest = manifest
         self.warnings = tuple(warnings)
         self.complete = complete
+        self.left_out = dict(left_out)
 
     @property
     def failed(self) -> List[Result]:

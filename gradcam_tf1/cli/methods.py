@@ -46,6 +46,8 @@ _OPTIONS = (
         help=f"Repeatable; default: gradcam and guided_gradcam. One of {', '.join([*METHODS, *METHOD_GROUPS])}.",
     ),
     click.option("--no-pooling", is_flag=True, help="HiResCAM instead of Grad-CAM."),
+    click.option("--guided", is_flag=True, help="Guided backpropagation and Guided Grad-CAM too."),
+    click.option("--separate-negative-positive", is_flag=True, help="The methods positive and negative too."),
     click.option(
         "--set",
         "options",
@@ -81,6 +83,10 @@ def method_options(command: Callable) -> Callable:
 def make_methods(options: dict[str, Any]) -> dict[str, Any]:
     """The same as options of `visualize_imgs`; they are taken out of `options`."""
     methods = list(options.pop("methods")) or None
+    further = {"guided": ("guided_backprop", "guided_gradcam"), "separate_negative_positive": ("positive_negative",)}
+    added = [name for option, names in further.items() if options.pop(option) for name in names]
+    if added:
+        methods = list(dict.fromkeys([*(methods or DEFAULT_METHODS), *added]))
     if options.pop("no_pooling"):
         methods = ["hirescam" if name == "gradcam" else name for name in methods or DEFAULT_METHODS]
     kind, samples, level = (options.pop(name) for name in ("noise", "noise_samples", "noise_level"))

@@ -9,6 +9,7 @@ import click
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.look import look_options, make_look
 from gradcam_tf1.cli.methods import make_methods, method_options
+from gradcam_tf1.cli.older_names import OlderNames
 from gradcam_tf1.cli.options import model_options, numbers, open_net, size
 from gradcam_tf1.cli.session import make_session, session_options
 from gradcam_tf1.cli.show import show_figures
@@ -26,7 +27,7 @@ from gradcam_tf1.run.settings import net_warnings
 _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout")
 
 
-@click.command(short_help="Explain pictures: overlays, heat maps, guided pictures.")
+@click.command(cls=OlderNames, short_help="Explain pictures: overlays, heat maps, guided pictures.")
 @model_options
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", "out_folder", required=True, type=click.Path(), help="Folder to write into; made if absent.")
@@ -45,7 +46,11 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
 @target_options
 @method_options
 @click.option(
-    "--backcount", type=int, metavar="N", help="Layer counted from behind: 1 (or -1) is the last feature map."
+    "--backcount",
+    type=int,
+    multiple=True,
+    metavar="N [N ...]",
+    help="Layers counted from behind: 1 (or -1) is the last feature map.",
 )
 @look_options
 @click.option(
@@ -91,7 +96,7 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
     if not results.complete:
         say(f"stopped: {len(results)} pictures are finished; the same command with --resume goes on", err=True)
         ctx.exit(STOPPED)
-    ctx.exit(1 if tally.failed else 0)
+    ctx.exit(1 if tally.failed or results.left_out else 0)
 
 
 def _preset(preset: str | None, bgr: bool, **values: Any) -> Preprocessing | None:
@@ -114,10 +119,10 @@ def _check_preset(net: Any) -> None:
     preset.check_channels(net.binding.channels)
 
 
-def _layers(layers: Sequence[Any], backcount: int | None) -> list[Any]:
-    if backcount == 0:
+def _layers(layers: Sequence[Any], backcount: Sequence[int]) -> list[Any]:
+    if 0 in backcount:
         raise OptionError("--backcount counts from 1, the last feature map")
-    return [*layers, *([-abs(backcount)] if backcount is not None else [])]
+    return [*layers, *(-abs(count) for count in backcount)]
 
 
 def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

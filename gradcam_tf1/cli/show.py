@@ -16,7 +16,8 @@ MAX_SHOWN = 10
 def show_figures(results: Results) -> None:
     """Hand the figures to the system's viewer, at most ten; without a display, say where they are."""
     count, first = 0, []
-    for path in (path for result in results for path in result.figures.values()):
+    figures = (item for result in results for item in result.figures.items())
+    for path in (path for name, path in figures if name != "original"):
         count += 1
         if count <= MAX_SHOWN:
             first.append(path)

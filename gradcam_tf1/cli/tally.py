@@ -35,6 +35,8 @@ class Tally:
         for warning in () if quiet else results.warnings:
             if warning not in told:
                 warn(warning)
+        for name, reason in results.left_out.items() if quiet else ():
+            say(f"{name} was left out: {shown(reason)}", err=True)
         for reason in self._reasons:
             say(f"failed: {shown(reason)}", err=True)
         if self.failed > len(self._reasons):

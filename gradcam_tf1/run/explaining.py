@@ -167,6 +167,7 @@ def write_explained(item: Explained, writer: PictureWriter, labels: Any) -> Resu
     if explanation is not None and picture.image is not None:
         predicted = int(explanation.predicted[n])
         targets = writer.write(picture.image, picture.stem, explanation, n, labels)
+        picture.figures = {**picture.figures, **writer.write_original(picture.image, picture.stem)}
     picture.image = picture.fitted = item.explanation = None
     return Result(
         predicted,

@@ -4,6 +4,7 @@
               birds/owl.jpg.c24-great-grey-owl.gradcam.heatmap.png
               birds/owl.jpg.c24-great-grey-owl.gradcam.l1-conv5_4-Relu.png   (only where several layers were asked for)
     indexed:  gradcam_0_class_great-grey-owl.png
+              oim_0.png                                                 (the picture itself, as it was read)
 
 A name is a stem, which belongs to one picture alone, and an ending. No dot is inside a token of the ending and no token
 can be taken for its neighbour, so two names are alike only where picture, class, method, layer and kind all are.
@@ -77,6 +78,10 @@ class Namer:
     def figure(self, stem: str, kind: str) -> str:
         """The name of a figure of one picture. No target's token is "figure", and no method's name has a hyphen."""
         return f"{stem}.figure.{kind}.png" if self.naming == "source" else f"figure_{stem}_{kind}.png"
+
+    def original(self, stem: str) -> str:
+        """The name of a copy of the picture itself; "" where none is written."""
+        return f"oim_{stem}.png" if self.naming == "indexed" else ""
 
     def names(self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str]) -> dict[str, str]:
         """Kind -> name for the files of one map, "/" between folders. layer: its token, "" where none is needed."""

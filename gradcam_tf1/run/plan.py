@@ -24,7 +24,8 @@ class Plan:
 
     asked: the pictures, each with its targets. count: how many, None where that is not known. explain: keyword
     arguments of `explain`, the same for all. kinds: the figures. batch_size: pictures of one batch. settings: for
-    run.json. warnings: sentences for the user.
+    run.json. warnings: sentences for the user. left_out: methods that were asked for and that this net does not allow,
+    each with the reason.
     """
 
     asked: Iterable[Tuple[Source, Any]]
@@ -34,6 +35,7 @@ class Plan:
     batch_size: int
     settings: Dict[str, Any]
     warnings: List[str]
+    left_out: Dict[str, str]
 
 
 def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> Plan:
@@ -44,10 +46,10 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
     """
     kinds = find_kinds(given.figures)
     asked, count = _ask(net, imgs_path, out_folder, given)
-    names, left_out = _usable(net, given.methods, given.layers)
+    names, reasons = _usable(net, given.methods, given.layers)
     explain = {"methods": names, "layers": given.layers, **given.explain}
     size = net.batch_size if given.batch_size is None else given.batch_size
-    warnings = [*net_warnings(net), *left_out]
+    warnings = [*net_warnings(net), *(f"{name} was left out: {reason}" for name, reason in reasons.items())]
     settings = {
         **net_settings(net),
         **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
@@ -56,7 +58,8 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
         **{"n_images": given.n_images, "seed": given.seed, "images": count, "batch_size": size},
         **{"figures": [kind.name for kind in kinds], "warnings": warnings},
     }
-    return Plan(asked, count, explain, kinds, size, settings, warnings)
+    left_out = {} if given.methods is None else reasons
+    return Plan(asked, count, explain, kinds, size, settings, warnings, left_out)
 
 
 def _ask(
@@ -76,11 +79,12 @@ def _ask(
     return zip(listing, rows), len(listing)
 
 
-def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> Tuple[List[str], List[str]]:
-    """The methods to run, and one sentence for each default method that this net does not allow."""
-    if methods is not None:
-        return expand_methods(methods), []
-    names, reasons = net.usable_methods(DEFAULT_METHODS, layers)
+def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> Tuple[List[str], Dict[str, str]]:
+    """The methods to run, and for each that this net does not allow the reason.
+
+    Raises: GradientError where it allows none of them.
+    """
+    names, reasons = net.usable_methods(expand_methods(DEFAULT_METHODS if methods is None else methods), layers)
     if not names:
         raise GradientError(next(iter(reasons.values())))
-    return names, [f"{name} was left out: {reason}" for name, reason in reasons.items()]
+    return names, reasons

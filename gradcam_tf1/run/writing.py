@@ -53,6 +53,15 @@ class PictureWriter:
             records.append(TargetRecord(ids[t], name, score, probability, maps, abouts[t]))
         return records
 
+    def write_original(self, image: np.ndarray, stem: str) -> dict[str, str]:
+        """Write the picture itself where the naming has a name for it: {"original": path}. Raises: OSError."""
+        name = self._namer.original(stem)
+        if not name:
+            return {}
+        path = os.path.join(self._out_folder, name)
+        write_png(path, image, PHOTOGRAPH)
+        return {"original": path}
+
     def _write_target(
         self, image: np.ndarray, tokens: tuple[str, str], explanation: Explanation, n: int, t: int
     ) -> tuple[MapRecord, ...]:
