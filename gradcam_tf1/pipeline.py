@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Any, Iterable, Iterator
+from typing import Any, Dict, Iterable, Iterator
 
 from gradcam_tf1.errors import OptionError, StoppedError
 from gradcam_tf1.figures.making import FigureMaker
@@ -63,8 +63,9 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
     with ManifestWriter(out_folder, given.resume, plan.batch_size) as manifest:
         _begin(manifest, out_folder, plan, given.resume)
         results = Records(manifest.read_back)
-        with closing(stages.run(_waiting(plan.asked, namer, manifest.done()))) as run:
-            for result in _journaled(run, manifest, given.on_error):
+        again: Dict[int, Result] = {}
+        with closing(stages.run(_waiting(plan.asked, namer, manifest.done(), again))) as run:
+            for result in _journaled(run, manifest, given.on_error, again):
                 results.append(result)
                 if given.progress is not None:
                     given.progress(result, plan.count)
@@ -89,9 +90,20 @@ def _begin(manifest: ManifestWriter, out_folder: str, plan: Plan, resume: bool) 
         write_run(out_folder, plan.settings)
 
 
-def _journaled(results: Iterator[Result], manifest: ManifestWriter, on_error: str) -> Iterator[Result]:
-    """The results, when their lines are written. Raises: StoppedError where one has failed and on_error is "stop"."""
+def _journaled(
+    results: Iterator[Result], manifest: ManifestWriter, on_error: str, again: Dict[int, Result]
+) -> Iterator[Result]:
+    """The results, when their lines are written; of those that were made again they stand already.
+
+    Raises: StoppedError where one has failed and on_error is "stop"; OptionError where one comes out differently.
+    """
     for result in results:
+        recorded = again.pop(result.index, None)
+        if recorded is not None and recorded.files != result.files:
+            raise OptionError(
+                f"the run cannot be resumed: outputs of {result.relative!r} are gone, and it gives other ones now "
+                f"({result.error or 'other files'}); run without resume, which starts again"
+            )
         if result.index >= manifest.lines:
             if not result.ok and on_error == "stop":
                 raise StoppedError(
@@ -102,8 +114,12 @@ def _journaled(results: Iterator[Result], manifest: ManifestWriter, on_error: st
         yield result
 
 
-def _waiting(asked: Iterable[tuple[Source, Any]], namer: Namer, done: Iterator[Result]) -> Iterator[Picture]:
+def _waiting(
+    asked: Iterable[tuple[Source, Any]], namer: Namer, done: Iterator[Result], again: Dict[int, Result]
+) -> Iterator[Picture]:
     """The pictures of the run with their targets, those that are done with their results.
+
+    again: gets the results whose files are gone or empty; their pictures wait like new ones.
 
     Raises: OptionError where other pictures are done than are listed.
     """
@@ -114,6 +130,8 @@ def _waiting(asked: Iterable[tuple[Source, Any]], namer: Namer, done: Iterator[R
                 f"the run cannot be resumed: picture {i + 1} was {finished.relative!r}, now it is {file.relative!r}; "
                 "choose another output folder, or run without resume, which starts again"
             )
+        if finished is not None and not all(map(_is_there, finished.files)):
+            again[i], finished = finished, None
         yield Picture(i, file, row, namer.stem(file.relative, i), done=finished)
     left = next(done, None)
     if left is not None:
@@ -121,3 +139,8 @@ def _waiting(asked: Iterable[tuple[Source, Any]], namer: Namer, done: Iterator[R
             f"the run cannot be resumed: {left.relative!r}, which was done, is not listed any more; choose another "
             "output folder, or run without resume, which starts again"
         )
+
+
+def _is_there(path: str) -> bool:
+    """Whether a file has something in it."""
+    return os.path.isfile(path) and os.path.getsize(path) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any, Dict, List, Sequence
 
@@ -39,13 +38,15 @@ class FigureMaker:
         paths: Sequence[Dict[str, str]],
         targets: Any,
     ) -> None:
-        """Write the figures of these pictures. paths: for each picture, kind -> path. targets: as the run asks."""
+        """Write the figures of these pictures.
+
+        paths: for each picture, name -> path in a folder that is there. targets: as the run asks.
+        """
         for name, (kind, plan) in self._plans.items():
             explanation = net.explain(fitted, **{"targets": targets, **plan})
             for n, (image, path) in enumerate(zip(images, paths)):
                 if not path:  # finished in an earlier run
                     continue
-                os.makedirs(os.path.dirname(path[name]), exist_ok=True)
                 with self._drawing:
                     save(kind.draw(explanation, image, n, net.labels, self._style), path[name])
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.figures.making import FigureMaker
+from gradcam_tf1.output_folder import make_folders
 from gradcam_tf1.result import FAILED, Result
 from gradcam_tf1.run.asking import row_key
 from gradcam_tf1.run.naming import Namer
@@ -144,6 +145,8 @@ class Explainer:
                 if reason:
                     self._failed([picture], reason)
             paths = [{} if picture.done is not None or picture.error else self._paths(picture) for picture in group]
+            for path in (path for each in paths for path in each.values()):
+                make_folders(self._folder, path)
             self._figures.make(self._net, [picture.image for picture in group], fitted, paths, targets)
         for picture, figures in zip(group, paths):
             picture.figures = figures

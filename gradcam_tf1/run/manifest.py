@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from functools import partial
 from typing import Any, Iterable, Iterator
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.output_folder import MANIFEST_NAME, RUN_NAME, foreign_file
 from gradcam_tf1.result import Result
 from gradcam_tf1.run.lines import line_of, parse_line, result_of, strict_json
 from gradcam_tf1.run.places import Places
 from gradcam_tf1.whole_files import write_whole
 
-MANIFEST_NAME = "manifest.jsonl"
-RUN_NAME = "run.json"
 # what a line that is JSON, but not a result's, can lead to
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -26,7 +26,8 @@ class ManifestWriter:
     lines_per_sync: after so many lines they are on the disk itself. While it is open no other run may have it, and a
     killed run leaves no lock behind (flock; systems without it go unlocked). lines: how many were there. read_back:
     called with numbers of lines, from 0, gives their results, also when the journal is closed; it can be pickled.
-    Raises: OptionError where another run has it; OSError naming the file where it cannot be written.
+    Raises: OptionError where another run has it, or where it is not this toolkit's; OSError naming the file where it
+    cannot be written, or is not there any more.
     """
 
     def __init__(self, out_folder: str, resume: bool = False, lines_per_sync: int = 8) -> None:
@@ -34,6 +35,7 @@ class ManifestWriter:
         self._out_folder = out_folder
         self._lines_per_sync = lines_per_sync
         self._unsynced = 0
+        _check_ours(out_folder)
         self._stream = open(self.path, "ab+", buffering=0)  # noqa: SIM115 - closed by __exit__
         try:
             _lock(self._stream, out_folder)
@@ -59,6 +61,9 @@ class ManifestWriter:
 
     def write(self, result: Result) -> None:
         """Add the line of one picture, whole or not at all."""
+        if not _is_same(self._stream, self.path):
+            message = "the manifest was removed or replaced during the run"
+            raise FileNotFoundError(errno.ENOENT, message, self.path)
         line = line_of(result, self._out_folder)
         try:
             written = 0
@@ -96,6 +101,24 @@ def _lock(stream: Any, out_folder: str) -> None:
         raise OptionError(
             f"another run is writing into {out_folder!r}; wait until it has ended, or choose another output folder"
         ) from error
+
+
+def _is_same(stream: Any, path: str) -> bool:
+    """Whether the open file is the one of that path."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
+    except OSError:
+        return False
+
+
+def _check_ours(out_folder: str) -> None:
+    """Raises: OptionError where a run would overwrite a file of another program that has the name of one of ours."""
+    foreign = foreign_file(out_folder)
+    if foreign:
+        raise OptionError(
+            f"{foreign!r} is not of this toolkit, and a run would overwrite it; choose another output folder, or move "
+            "the file away"
+        )
 
 
 def _results_at(places: Places, path: str, out_folder: str, numbers: Iterable[int]) -> Iterator[Result]:

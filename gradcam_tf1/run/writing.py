@@ -11,6 +11,7 @@ import numpy as np
 from gradcam_tf1.drawing import Style, draw, families, full_heat, peak
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
+from gradcam_tf1.output_folder import make_folders
 from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.result import MapRecord, TargetRecord
 from gradcam_tf1.run.naming import Namer, layer_tokens
@@ -59,6 +60,7 @@ class PictureWriter:
         if not name:
             return {}
         path = os.path.join(self._out_folder, name)
+        make_folders(self._out_folder, path)
         write_png(path, image, PHOTOGRAPH)
         return {"original": path}
 
@@ -92,7 +94,7 @@ class PictureWriter:
         kinds = [*pictures, "raw"] if raw else list(pictures)
         names = self._namer.names(*tokens, kinds)
         paths = {kind: os.path.join(self._out_folder, *name.split("/")) for kind, name in names.items()}
-        os.makedirs(os.path.dirname(paths[kinds[0]]), exist_ok=True)
+        make_folders(self._out_folder, paths[kinds[0]])
         for kind, picture in pictures.items():
             write_png(paths[kind], picture, _PACKED[kind])
         if raw:
