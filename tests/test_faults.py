@@ -166,7 +166,7 @@ def test_exit_codes_of_the_command(photos, tmp_path, out):
     assert "11 pictures explained, 1 failed" in resumed.output
     changed = command(*run, "--out", out, "--resume", "--alpha", 0.1)
     assert changed.exit_code == 2
-    assert "alpha was 0.5, now it is 0.1" in changed.output
+    assert "alpha was 0.6, now it is 0.1" in changed.output
     deep = tmp_path / ("x" * 300)
     assert command(*run, "--out", deep).exit_code == 2
 

@@ -132,7 +132,7 @@ def test_what_changed_is_refused_and_named(net, photos, whole, tmp_path):
             net.visualize_imgs(str(pictures), out, **{"raw": True, "resume": True, **options})
         assert contents(out) == before
 
-    refused(r"alpha was 0\.5, now it is 0\.25\. Give what was given then", alpha=0.25)
+    refused(r"alpha was 0\.6, now it is 0\.25\. Give what was given then", alpha=0.25)
     refused("raw was true, now it is false", raw=False)
     refused(r'methods was \["gradcam", "guided_gradcam"\], now it is \["gradcam"\]', methods="gradcam")
     refused("batch_size was 8, now it is 3", batch_size=3)
