@@ -15,6 +15,7 @@ import pytest
 from array_nets import ArrayNet
 
 from gradcam_tf1.cli import main
+from gradcam_tf1.cli.older_names import translated
 from gradcam_tf1.drawing import STYLES
 from gradcam_tf1.engine.fusion import FUSIONS
 from gradcam_tf1.figures.kinds import FIGURES
@@ -23,6 +24,7 @@ from gradcam_tf1.images import read_image
 from gradcam_tf1.loaders import FORMS
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS
 from gradcam_tf1.methods.baselines import BASELINES
+from gradcam_tf1.methods.families import HostMethod
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
@@ -119,6 +121,13 @@ def test_the_options_of_the_page_on_perturbation_are_the_programs():
     assert all(f"`{name}`" in possible for name in BASELINES)
 
 
+def test_rows_of_methods_made_in_numpy_show_the_relu_they_end_in():
+    table = rows("README.md", "method")
+    for name, method in METHODS.items():
+        if isinstance(method, HostMethod):
+            assert table[name].startswith("ReLU") == method.rectified, name
+
+
 def test_the_table_of_presets_is_the_programs():
     assert rows("docs/preprocessing.md", "preset") == {name: preset.description for name, preset in PRESETS.items()}
     named = set(re.findall(r"`([\w-]+)`", TEXTS["README.md"].split("## Preprocessing")[1].split("\n## ")[0]))
@@ -149,7 +158,8 @@ def options() -> Dict[str, List[str]]:
 def test_every_option_that_is_named_exists(page):
     known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
     ours = re.sub(r"(?m)^.*\b(ruff|pip|git|pytest)\b.*$", "", TEXTS[page])
-    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours)) <= known
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours))
+    assert {next(translated([flag, "value"])) for flag in named} - {"value"} <= known
 
 
 @pytest.mark.parametrize("page", sorted(TEXTS))
