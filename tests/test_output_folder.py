@@ -122,3 +122,29 @@ class TestResume:
         (own / "a.png").write_bytes(b"damaged")
         told = run(own, out, "--method", "gradcam", "--resume", code=2)
         assert "outputs of 'a.png' are gone, and it gives other ones now" in told
+
+
+class TestOutputsOfEarlierRunsBelowTheInput:
+    @pytest.fixture
+    def mixed(self, net, tmp_path):
+        """Pictures, with a run's outputs among them."""
+        folder = write_noise(tmp_path / "mixed", {"a.png": (40, 50), "b.png": (40, 50)})
+        net.visualize_imgs(str(folder / "a.png"), str(folder / "results" / "first"), methods="gradcam")
+        return folder
+
+    def test_are_not_explained(self, net, mixed, tmp_path):
+        for given in (mixed, mixed / "**" / "*.png"):
+            results = net.visualize_imgs(str(given), str(tmp_path / "out"), methods="gradcam")
+            assert [result.relative for result in results] == ["a.png", "b.png"]
+
+    def test_are_explained_where_they_are_named_themselves(self, net, mixed, tmp_path):
+        results = net.visualize_imgs(str(mixed / "results" / "first"), str(tmp_path / "out"), methods="gradcam")
+        assert len(results) == 2  # the overlay and the heat map
+
+    def test_pictures_there_only_are_none(self, net, mixed, tmp_path):
+        with pytest.raises(OptionError, match="in output folders only"):
+            net.visualize_imgs(str(mixed / "results"), str(tmp_path / "out"), methods="gradcam")
+
+    def test_a_manifest_of_another_program_is_no_sign_of_a_run(self, net, mixed, tmp_path):
+        (mixed / "results" / "first" / "run.json").write_text("{}")
+        assert len(net.visualize_imgs(str(mixed), str(tmp_path / "out"), methods="gradcam")) == 4

@@ -151,7 +151,7 @@ def test_the_output_folder_is_left_out(tmp_path):
     for source in (out, [tmp_path / "more", out], out / "*.png", [out / "*.png"]):
         with pytest.raises(OptionError, match="where .* looks for pictures.*choose another output folder"):
             iter_pictures(source, str(out))
-    with pytest.raises(OptionError, match="in the output folder .* only"):
+    with pytest.raises(OptionError, match="in output folders only"):
         iter_pictures(photos / "o*" / "*.png", str(out))
 
 

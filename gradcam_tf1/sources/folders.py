@@ -51,8 +51,8 @@ def _pictures(found: Iterable[Found], source: str, root: str, out: str) -> Itera
             left_out = left_out or kind == LEFT_OUT
     if not pictures and left_out:
         raise OptionError(
-            f"{source!r} has pictures in the output folder {out!r} only, and a run does not explain what it wrote; "
-            "choose another output folder"
+            f"{source!r} has pictures in output folders only, and a run does not explain what runs wrote; choose "
+            f"another output folder than {out!r}, or name the folder of an earlier run itself"
         )
     if not pictures:
         known = " ".join(EXTENSIONS)

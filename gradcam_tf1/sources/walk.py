@@ -6,6 +6,7 @@ import fnmatch
 import os
 from typing import Callable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
+from gradcam_tf1.output_folder import is_output_folder
 from gradcam_tf1.seen import Seen
 from gradcam_tf1.sources.extensions import is_picture_name
 
@@ -19,7 +20,7 @@ FILE, FOLDER, UNLISTED, LEFT_OUT = "file", "folder", "unlisted", "left out"
 class Found(NamedTuple):
     """A path and what it is: FILE, FOLDER (a new one), UNLISTED (a folder that cannot be read, with the reason).
 
-    LEFT_OUT is the folder that was to be avoided.
+    LEFT_OUT is a folder that was to be avoided, or that an earlier run has written.
     """
 
     path: str
@@ -41,7 +42,8 @@ def walk(root: str, avoid: str = "") -> Iterator[Found]:
     """Everything visible below a folder, in the order of the sorted paths.
 
     Linked folders are followed, but each folder is entered once: a link to one that the walk comes to by itself, or
-    came to already, is passed over, so loops end. avoid: real path of a folder that is left out.
+    came to already, is passed over, so loops end. avoid: real path of a folder that is left out, as are the output
+    folders of earlier runs below the root.
     A folder with a picture's name and no picture below is given as a file: reading it says what is wrong.
     """
     roots = {os.path.realpath(root)}
@@ -68,11 +70,15 @@ def walk(root: str, avoid: str = "") -> Iterator[Found]:
             continue
         path = path[:-1]
         below = _enter(path, os.path.join(real, name[:-1]), roots)
-        if below and avoid and inside(below, avoid):
+        if below and _is_left_out(below, avoid):
             yield Found(path, LEFT_OUT)
         elif below:
             yield Found(path, FOLDER)
             stack.append((path, below, entries(path), pictures))
+
+
+def _is_left_out(real: str, avoid: str) -> bool:
+    return (avoid != "" and inside(real, avoid)) or is_output_folder(real)
 
 
 def _enter(path: str, real: str, roots: Set[str]) -> str:
@@ -164,7 +170,7 @@ def _expand(root: str, parts: Sequence[str], avoid: str) -> Iterator[Found]:
         for found in _matches(root, head):
             if found.kind == UNLISTED or (found.kind == FILE and not rest):
                 yield found
-            elif found.kind == FOLDER and avoid and inside(os.path.realpath(found.path), avoid):
+            elif found.kind == FOLDER and _is_left_out(os.path.realpath(found.path), avoid):
                 yield Found(found.path, LEFT_OUT)
             elif found.kind == FOLDER and rest:
                 yield from _expand(found.path, rest, avoid)
