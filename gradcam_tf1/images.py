@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from gradcam_tf1.sources.files import open_regular
 from gradcam_tf1.sources.folders import folder_pictures, pattern_pictures
 from gradcam_tf1.sources.table import PathsGiven as Source
 from gradcam_tf1.sources.walk import has_magic
+from gradcam_tf1.sources.wanted import Wanted
 from gradcam_tf1.sources.window import AUTOMATIC, Window
 
 
@@ -85,12 +86,16 @@ def _free_name(item: ImageFile, taken: set) -> str:
     return name
 
 
-def read_image(path: str, max_pixels: int = MAX_PIXELS, window: Window = AUTOMATIC) -> np.ndarray:
+def read_image(
+    path: str, max_pixels: int = MAX_PIXELS, window: Window = AUTOMATIC, channels: int = 3, bands: Tuple[int, ...] = ()
+) -> np.ndarray:
     """One picture as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
 
-    EXIF orientation is applied, transparency is laid on white, 16-bit gray is scaled to 8 bit, gray becomes three equal
-    channels, of an animation the first frame is taken; colour profiles are not applied. window: of DICOM and NIfTI.
+    EXIF orientation is applied, transparency is laid on white, 16-bit values are scaled to 8 bit, gray becomes three
+    equal channels, of an animation the first frame is taken; colour profiles are not applied. window: of DICOM, NIfTI,
+    .npy and of TIFF whose values have no white of their own. channels: for a net of 2, 4 or more channels these as they
+    are, uint8 or float32 [H, W, channels], 0..255. bands: the three of a file with more, counted from 1, that are read.
     Raises ImageFileError with the reason for anything that is not a whole, regular picture file.
     """
     with open_regular(path) as file:
-        return decode(file, path, max_pixels, window)
+        return decode(file, path, max_pixels, Wanted(channels, bands, window))

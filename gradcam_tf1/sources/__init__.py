@@ -2,4 +2,5 @@
 
 from gradcam_tf1.sources.picture import Picture as Picture
 from gradcam_tf1.sources.table import iter_pictures as iter_pictures
+from gradcam_tf1.sources.wanted import Wanted as Wanted
 from gradcam_tf1.sources.window import Window as Window

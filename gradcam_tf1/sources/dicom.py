@@ -8,13 +8,27 @@ from __future__ import annotations
 
 import importlib
 import io
-from typing import Any, BinaryIO, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.files import MAX_BYTES, check_size
-from gradcam_tf1.sources.window import Window, import_extra, linear, linear_exact, pick_slice, sigmoid, span, to_gray
+from gradcam_tf1.sources.scans import check_scans
+from gradcam_tf1.sources.wanted import Wanted
+from gradcam_tf1.sources.window import (
+    Window,
+    as_stored,
+    between,
+    extremes,
+    import_extra,
+    linear,
+    linear_exact,
+    pick_slice,
+    sigmoid,
+    strips,
+    three,
+)
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _FUNCTIONS = {"LINEAR": linear, "LINEAR_EXACT": linear_exact, "SIGMOID": sigmoid}
@@ -25,7 +39,7 @@ def is_dicom(head: bytes, name: str) -> bool:
     return head[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
 
 
-def read_dicom(file: BinaryIO, name: str, max_pixels: int, window: Window) -> np.ndarray:
+def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
     """One frame as uint8 [H, W, 3], RGB. Raises: ImageFileError, and what pydicom raises on damaged files."""
     pydicom = import_extra("pydicom", "DICOM", name)
     data = file.read(MAX_BYTES + 1)
@@ -37,12 +51,14 @@ def read_dicom(file: BinaryIO, name: str, max_pixels: int, window: Window) -> np
     if "PixelData" not in dataset:
         raise ImageFileError(f"{name!r} is a DICOM file without a picture")
     check_size(name, int(dataset.Columns), int(dataset.Rows), max_pixels)
-    _keep_one_frame(dataset, pick_slice(window, int(dataset.get("NumberOfFrames") or 1), name))
+    _keep_one_frame(dataset, pick_slice(wanted.window, int(dataset.get("NumberOfFrames") or 1), name))
     if hasattr(dataset, "pixel_array_options"):
         dataset.pixel_array_options(raw=True)  # from version 3 on: colours as they are stored, as before
-    if int(dataset.get("SamplesPerPixel", 1)) > 1 or dataset.PhotometricInterpretation == "PALETTE COLOR":
-        return _colours(dataset, name)
-    return to_gray(_gray(dataset, window))
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        check_scans(bytes(dataset.PixelData), name, int(dataset.Columns) * int(dataset.Rows))
+    coloured = int(dataset.get("SamplesPerPixel", 1)) > 1 or dataset.PhotometricInterpretation == "PALETTE COLOR"
+    wanted.fits(3 if coloured else 1, name)
+    return _colours(dataset, name) if coloured else three(_gray(dataset, name, wanted.window))
 
 
 def _keep_one_frame(dataset: Any, index: int) -> None:
@@ -83,15 +99,37 @@ def _processing() -> Any:
         return importlib.import_module("pydicom.pixel_data_handlers.util")
 
 
-def _gray(dataset: Any, window: Window) -> np.ndarray:
-    """Gray 0..255 as float [H, W]."""
-    values = _processing().apply_modality_lut(dataset.pixel_array, dataset).astype(np.float64)
+def _gray(dataset: Any, name: str, window: Window) -> np.ndarray:
+    """Gray 0..255 as uint8 [H, W], some rows at a time; float32 without a window."""
+    stored = dataset.pixel_array
+    if window.stored:
+        return as_stored(_measured(dataset, stored), name)
+    show = _way_to_show(dataset, stored, window)
+    shown = np.empty(stored.shape, np.uint8)
+    for part, into in zip(strips(stored), strips(shown)):
+        gray = show(_measured(dataset, part))
+        gray = 255.0 - gray if dataset.PhotometricInterpretation == "MONOCHROME1" else gray
+        into[...] = np.rint(np.where(np.isnan(gray), 0.0, gray)).astype(np.uint8)
+    return shown
+
+
+def _measured(dataset: Any, stored: np.ndarray) -> np.ndarray:
+    return _processing().apply_modality_lut(stored, dataset).astype(np.float64)
+
+
+def _way_to_show(dataset: Any, stored: np.ndarray, window: Window) -> Callable[[np.ndarray], np.ndarray]:
+    """From measured values to gray 0..255 as float."""
+    if window.low is not None and window.high is not None:
+        low, high = window.low, window.high
+        return lambda values: between(values, low, high)
     centre, width = _window_of(dataset, window)
-    if centre is None or width is None:
-        shown = _by_table(dataset, values) if "VOILUTSequence" in dataset else span(values)
-    else:
-        shown = _FUNCTIONS.get(str(dataset.get("VOILUTFunction", "LINEAR")), linear)(values, centre, width)
-    return 255.0 - shown if dataset.PhotometricInterpretation == "MONOCHROME1" else shown
+    if centre is not None and width is not None:
+        function, middle, extent = _FUNCTIONS.get(str(dataset.get("VOILUTFunction", "LINEAR")), linear), centre, width
+        return lambda values: function(values, middle, extent)
+    if "VOILUTSequence" in dataset:
+        return lambda values: _by_table(dataset, values)
+    least, greatest = extremes(_measured(dataset, part) for part in strips(stored))
+    return (lambda values: between(values, least, greatest)) if least < greatest else np.zeros_like
 
 
 def _window_of(dataset: Any, window: Window) -> Tuple[Optional[float], Optional[float]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 EXTENSIONS = (
-    *("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm"),
+    *("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif", "tif", "tiff", "webp"),
+    *("ppm", "pgm", "pbm", "pnm", "pam", "pfm", "npy"),
     *("dcm", "dicom", "nii", "nii.gz"),
 )
 ARCHIVE_EXTENSIONS = ("tar", "tar.gz", "tgz", "tar.bz2", "tbz2", "tar.xz", "txz", "zip", "tfrecord", "tfrecords")

@@ -10,6 +10,7 @@ from gradcam_tf1.errors import ImageFileError
 
 # Of a picture that has to be held whole: 4 bytes for each of the 100 million pixels that are allowed by default.
 MAX_BYTES = 400_000_000
+MOST_BYTES = 8  # of a pixel: four channels of 16 bits
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -24,6 +25,13 @@ def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     """Raises: ImageFileError where a picture has more pixels than are allowed."""
     if width * height > max_pixels:
         raise ImageFileError(f"{name!r} has {width}x{height} pixels, more than the {max_pixels:,} that are allowed")
+
+
+def check_bytes(name: str, size: int, max_pixels: int) -> None:
+    """Raises: ImageFileError where the numbers of a picture take more memory than those of the largest photograph."""
+    most = max(MAX_BYTES, MOST_BYTES * max_pixels)
+    if size > most:
+        raise ImageFileError(f"{name!r} holds {size:,} bytes of numbers, more than the {most:,} that are read")
 
 
 def open_regular(path: str, what: str = "a picture file") -> BinaryIO:

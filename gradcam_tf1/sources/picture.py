@@ -10,7 +10,7 @@ import numpy as np
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.content import Missing, Whole
 from gradcam_tf1.sources.decode import MAX_PIXELS, decode
-from gradcam_tf1.sources.window import AUTOMATIC, Window
+from gradcam_tf1.sources.wanted import AS_PHOTOGRAPH, Wanted
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,16 @@ class Picture:
         """The same as source; of a picture in a file of its own, where that is."""
         return self.source
 
-    def read(self, max_pixels: int = MAX_PIXELS, window: Window = AUTOMATIC) -> np.ndarray:
-        """The picture as uint8 [H, W, 3], RGB, upright, see `decode`. May be called in any thread, and again.
+    def read(self, max_pixels: int = MAX_PIXELS, wanted: Wanted = AS_PHOTOGRAPH) -> np.ndarray:
+        """The picture as uint8 [H, W, 3], RGB, upright, or what else is wanted of it, see `decode`.
+
+        May be called in any thread, and again.
 
         Raises: ImageFileError with the reason, whatever is wrong with it.
         """
         try:
             with self.content.open() as file:
-                return decode(file, self.source, max_pixels, window)
+                return decode(file, self.source, max_pixels, wanted)
         except OSError as error:  # the disk, in the middle of an archive
             raise ImageFileError(f"{self.source!r} cannot be read: {error.strerror or error}") from error
 

@@ -1,36 +1,75 @@
-"""From measured values to gray: the window of medical pictures."""
+"""From measured values to 0..255: the window of medical and other pictures whose white is not that of their type."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError, OptionError
 
+STRIP = 1 << 20  # values that are in work at a time: what they need meanwhile is several times as much
+Ends = Tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Window:
-    """How DICOM and NIfTI files become pictures; other pictures do not look at it.
+    """How measured values become 0..255: of DICOM, NIfTI, .npy, and TIFF or PNM of 16 and 32 bits, signed or floats.
 
     centre, width: the values that are shown between black and white, both or none (then those of the header, else the
-    slice's own least and greatest). slice: of a volume, from 0, or from the end where negative; None: the middle one.
+    slice's own least and greatest). low, high: the same by its ends. stored: no window, the values go on as they are.
+    slice: of a volume, from 0, or from the end where negative; None: the middle one, of a TIFF of several pages the
+    first. Pictures of 8 bits do not look at it.
     """
 
     centre: Optional[float] = None
     width: Optional[float] = None
     slice: Optional[int] = None
+    low: Optional[float] = None
+    high: Optional[float] = None
+    stored: bool = False
 
     def __post_init__(self) -> None:
         if (self.centre is None) != (self.width is None):
             raise OptionError("a window has a centre and a width; one of them alone says nothing")
         if self.width is not None and not self.width >= 1:
             raise OptionError(f"the width of a window is at least 1, not {self.width}")
+        if (self.low is None) != (self.high is None):
+            raise OptionError("a window has a low and a high end; one of them alone says nothing")
+        if self.low is not None and self.high is not None and not -1e300 < self.low < self.high < 1e300:
+            raise OptionError(f"a window goes from LOW to a greater HIGH, not from {self.low:g} to {self.high:g}")
+        if (self.centre is not None) + (self.low is not None) + self.stored > 1:
+            raise OptionError("a window is a centre and a width, or its two ends, or none; give one of them")
+
+    @property
+    def ends(self) -> Optional[Ends]:
+        """The values that become black and white, None where it does not say."""
+        if self.low is not None and self.high is not None:
+            return self.low, self.high
+        if self.centre is not None and self.width is not None:
+            return self.centre - self.width / 2, self.centre + self.width / 2
+        return None
 
 
 AUTOMATIC = Window()
+
+
+def make_window(given: Any) -> Window:
+    """The window as one writes it: None, (low, high), "none" for values as they are stored, or a Window.
+
+    Raises: OptionError for anything else.
+    """
+    if given is None or isinstance(given, Window):
+        return given or AUTOMATIC
+    if isinstance(given, str) and given == "none":
+        return Window(stored=True)
+    try:
+        low, high = (float(end) for end in given)
+    except (TypeError, ValueError):
+        raise OptionError(f"a window is two numbers, low and high, or 'none', not {given!r}") from None
+    return Window(low=low, high=high)
 
 
 def pick_slice(window: Window, count: int, name: str) -> int:
@@ -64,17 +103,56 @@ def sigmoid(values: np.ndarray, centre: float, width: float) -> np.ndarray:
 
 def span(values: np.ndarray) -> np.ndarray:
     """Gray 0..255 as float, from the least to the greatest finite value; black where all are equal."""
-    finite = values[np.isfinite(values)]
-    if not finite.size or finite.min() == finite.max():
-        return np.zeros(values.shape)
-    least, greatest = float(finite.min()), float(finite.max())
-    return ((values - least) / (greatest - least) * 255.0).clip(0.0, 255.0)
+    ends = finite_ends(values)
+    return np.zeros(values.shape) if ends is None else between(values, *ends)
 
 
-def to_gray(shown: np.ndarray) -> np.ndarray:
-    """Gray 0..255 [H, W] as uint8 [H, W, 3]; what is no number is black."""
-    gray = np.rint(np.where(np.isnan(shown), 0.0, shown)).astype(np.uint8)
+def finite_ends(values: np.ndarray) -> Optional[Ends]:
+    """The least and the greatest finite value, None where they are equal or there is none."""
+    low, high = extremes(strips(values))
+    return (low, high) if low < high else None
+
+
+def extremes(parts: Iterable[np.ndarray]) -> Ends:
+    """The least and the greatest finite value of some arrays; both 0 where there is none."""
+    finite = (part[np.isfinite(part)] if part.dtype.kind == "f" else part for part in parts)
+    found = [(float(part.min()), float(part.max())) for part in finite if part.size] or [(0.0, 0.0)]
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def between(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0..255 as float64, `low` and below black, `high` and above white; what is no number stays none."""
+    return ((values.astype(np.float64) - low) / (high - low) * 255.0).clip(0.0, 255.0)
+
+
+def shades(values: np.ndarray, low: float, high: float, invert: bool = False) -> np.ndarray:
+    """The same as uint8, of any shape, a strip at a time; what is no number is black. invert: `low` is white."""
+    shown = np.empty(values.shape, np.uint8)
+    for part, into in zip(strips(values), strips(shown)):
+        gray = between(part, low, high)
+        gray = 255.0 - gray if invert else gray
+        into[...] = np.rint(np.where(np.isnan(gray), 0.0, gray)).astype(np.uint8)
+    return shown
+
+
+def strips(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Views of some rows each."""
+    rows = max(1, STRIP * len(values) // max(1, values.size))
+    for top in range(0, len(values), rows):
+        yield values[top : top + rows]
+
+
+def three(gray: np.ndarray) -> np.ndarray:
+    """[H, W] as [H, W, 3], three equal channels."""
     return np.repeat(gray[..., np.newaxis], 3, axis=2)
+
+
+def as_stored(values: np.ndarray, name: str) -> np.ndarray:
+    """Values that go on without a window: float32 of the same shape. Raises: ImageFileError where one is not finite."""
+    numbers = values.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise ImageFileError(f"{name!r} holds NaN or infinite values; with --window LOW,HIGH NaN is black")
+    return numbers
 
 
 def import_extra(module: str, what: str, name: str) -> Any:
