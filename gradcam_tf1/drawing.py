@@ -13,6 +13,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import Placement
 from gradcam_tf1.methods import METHOD_GROUPS
 from gradcam_tf1.overlay import ALPHA, blend, colorize, guided_picture, normalize, overlay
+from gradcam_tf1.sources.wanted import PHOTOGRAPH, check_bands, picked
 from gradcam_tf1.types import MapKey, MapStatus
 
 CONTOURS = (0.25, 0.5, 0.75)  # shares of the maximum at which lines are drawn
@@ -27,8 +28,10 @@ class Style:
     style: what the overlay is, a name from STYLES. heatmaps: also write each heat map alone. raw: also write the
     numbers (npz). share_scale: maps of one group (positive, negative) share one scale, so that their strengths compare.
     box: share of the maximum above which the largest connected region gets a box; None: no box.
+    bands: one or three bands that are drawn of pictures of more, counted from 1; (): the first three.
 
-    Raises: OptionError for an unknown colour map or style, an alpha outside 0..1, a box outside 0..1.
+    Raises: OptionError for an unknown colour map or style, an alpha outside 0..1, a box outside 0..1, bands that cannot
+    be.
     """
 
     colormap: str = "jet"
@@ -38,8 +41,10 @@ class Style:
     share_scale: bool = True
     style: str = "overlay"
     box: Optional[float] = None
+    bands: Tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "bands", check_bands(self.bands))
         if self.style not in STYLES:
             raise OptionError(f"unknown style {self.style!r}; possible: {', '.join(STYLES)}")
         check_share(self.share)
@@ -80,7 +85,7 @@ def draw(
         space: "layer" gives "overlay" and "heatmap", "pixels" gives "pixels". scale: what counts as full heat.
     """
     if space == "pixels":
-        return Drawn({"pixels": guided_picture(np.zeros(image.shape, np.float32) if map is None else map)})
+        return Drawn({"pixels": guided_picture(_colours_of(map, image, style))})
     heat = normalize(np.zeros(image.shape[:2]) if map is None else map, style.signed, scale)
     colours = colorize(heat, style.colormap)
     # an empty map in colours would look like an answer: the photograph stays as it is
@@ -92,6 +97,13 @@ def draw(
     if not style.heatmaps:
         del pictures["heatmap"]
     return Drawn(pictures, box)
+
+
+def _colours_of(map: Optional[np.ndarray], image: np.ndarray, style: Style) -> np.ndarray:
+    """What is drawn of a map of the pixels: [H, W, 3], or [H, W, 1] of one channel."""
+    if map is None:
+        return np.zeros(image.shape, np.float32)
+    return map if map.shape[2] in PHOTOGRAPH else picked(map, style.bands, "the map")
 
 
 def _overlay(image: np.ndarray, heat: np.ndarray, _colours: np.ndarray, style: Style, seen: Box) -> np.ndarray:

@@ -24,6 +24,7 @@ CROP_SHARE = 224 / 256
 # Mid-gray: close to zero after every usual preprocessing, so the bars excite the net little.
 LETTERBOX_GRAY = 127.0
 MAX_FITTED_PIXELS = 25_000_000
+_AT_ONCE = (2, 3, 4)  # channels that cv2 resizes together and in every way
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,17 @@ class Placement:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A picture at the size of the net's input. pixels: float32 [h, w, 3] RGB, 0..255. placement: the way back."""
+    """A picture at the size of the net's input. placement: the way back.
+
+    pixels: float32 [h, w, 3] RGB, 0..255, or [h, w, bands] for a net of other than 1 and 3 channels.
+    """
 
     pixels: np.ndarray
     placement: Placement
 
 
 def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: int = SHORT_SIDE) -> Fitted:
-    """Bring a picture, [H, W, 3] RGB 0..255, to the net's input size; a free side of `size` is None.
+    """Bring a picture, [H, W, 3] RGB 0..255 or [H, W, bands], to the net's input size; a free side of `size` is None.
 
     stretch: both sides to `size`, a free side keeps its length. short-side: the shorter side to `short_side`, the other
     by ratio, for inputs free in both. center-crop: the largest central box of the input's shape, 0.875 of it, then
@@ -83,14 +87,14 @@ def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: in
     """
     check_fit(mode)
     image = np.asarray(image)
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise OptionError(f"a picture is [H, W, 3], RGB and not empty, got shape {list(image.shape)}")
+    if image.ndim != 3 or 0 in image.shape:
+        raise OptionError(f"a picture is [H, W, channels] and not empty, got shape {list(image.shape)}")
     placement = _MODES[mode]((image.shape[0], image.shape[1]), size, short_side)
     top, left, bottom, right = placement.seen
     start, first, stop, last = placement.inside
     pixels = _resize(image[top:bottom, left:right], (stop - start, last - first))
     if pixels.shape[:2] != placement.fitted:
-        canvas = np.full((*placement.fitted, 3), LETTERBOX_GRAY, np.float32)
+        canvas = np.full((*placement.fitted, image.shape[2]), LETTERBOX_GRAY, np.float32)
         canvas[start:stop, first:last] = pixels
         pixels = canvas
     return Fitted(pixels, placement)
@@ -128,7 +132,10 @@ def _turned(values: np.ndarray) -> np.ndarray:
 
 
 def _resize(image: np.ndarray, size: Size) -> np.ndarray:
-    """float32 [h, w, 3]; each axis by itself, because cv2.INTER_AREA is an area mean only where both axes shrink."""
+    """float32 [h, w, channels]; each axis by itself: cv2.INTER_AREA is an area mean only where both axes shrink."""
+    if image.shape[2] not in _AT_ONCE:
+        bands = [_resize(np.repeat(image[..., [k]], 3, axis=2), size)[..., :1] for k in range(image.shape[2])]
+        return np.concatenate(bands, axis=2)
     image = np.ascontiguousarray(image, np.float32)
     smaller = (min(size[0], image.shape[0]), min(size[1], image.shape[1]))
     for target, interpolation in ((smaller, cv2.INTER_AREA), (size, cv2.INTER_LINEAR)):

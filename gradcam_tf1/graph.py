@@ -25,6 +25,7 @@ from gradcam_tf1.opening import open_answerers
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.results import Results
+from gradcam_tf1.sources.wanted import PHOTOGRAPH
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LoadedModel, Work
 
 Size = Tuple[Optional[int], Optional[int]]
@@ -50,6 +51,9 @@ class GradCamGraph:
     Raises: ModelFileError when the model cannot be loaded; OptionError for a device that is not there; BindingError,
     at first use, when it cannot be bound.
     """
+
+    # Of a subclass that overrides `preprocess`: how many bands of the pictures it takes; None: RGB.
+    picture_channels: Optional[int] = None
 
     def __init__(
         self,
@@ -103,7 +107,8 @@ class GradCamGraph:
     def preprocess(self, images: np.ndarray) -> np.ndarray:
         """Map pixel values to what the net expects. Values only: sizes are the geometry's business.
 
-        Args: images: float32 [N, H, W, 3], RGB, 0..255, already at the input's size.
+        Args: images: float32 [N, H, W, 3], RGB, 0..255, already at the input's size; for a net of other than 1 and 3
+            channels [N, H, W, C], where this is overridden [N, H, W, picture_channels].
         Returns: [N, H, W, C] in the net's own range and channel order.
         Raises: OptionError when no preset was given and the graph does not show the preprocessing.
         """
@@ -160,9 +165,13 @@ class GradCamGraph:
     def fit_image(self, image: np.ndarray) -> Fitted:
         """Bring one picture to the input's size; the placement remembers the way back.
 
-        image: RGB [H, W, 3], 0..255, a PIL image or a path. Raises: OptionError, ImageFileError.
+        image: RGB [H, W, 3], 0..255, a PIL image or a path; of a net of other than 1 and 3 channels as many bands,
+            [H, W, C]. Raises: OptionError, ImageFileError.
         """
-        image = as_picture(image, self._takes_own_range())
+        return self.fit_pixels(as_picture(image, self._takes_own_range(), self.channels_in))
+
+    def fit_pixels(self, image: np.ndarray) -> Fitted:
+        """The same of what was read or checked already: its values may be any."""
         fixed = self.binding.image_size
         for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
             if have is not None and want not in (None, have):
@@ -173,8 +182,18 @@ class GradCamGraph:
 
     def _takes_own_range(self) -> bool:
         """Whether pixels of another range than 0..255 may be right: they go in as they are, or the user maps them."""
-        overridden = type(self).preprocess is not GradCamGraph.preprocess
-        return overridden or (self.preset is not None and self.preset.is_identity and "float" in self.binding.dtype)
+        if type(self).preprocess is not GradCamGraph.preprocess:
+            return True
+        own = self.preset is not None and (self.preset.is_identity or self.preset.is_of_bands)
+        return own and "float" in self.binding.dtype
+
+    @property
+    def channels_in(self) -> int:
+        """Channels of the pictures that go in: 3 for RGB, else as many bands, see `picture_channels`."""
+        if type(self).preprocess is not GradCamGraph.preprocess:
+            return self.picture_channels or 3
+        channels = self.binding.channels
+        return 3 if channels in PHOTOGRAPH or self.binding.array_shape is not None else channels
 
     def explain(
         self,
@@ -194,7 +213,8 @@ class GradCamGraph:
         """Maps for every image, target, method and layer, from one forward pass.
 
         Args:
-            images: RGB 0..255, one [H, W, 3], [N, H, W, 3], a PIL image, a path, or a list of these of any sizes.
+            images: RGB 0..255, one [H, W, 3], [N, H, W, 3], a PIL image, a path, or a list of these of any sizes; for a
+                net of other than 1 and 3 channels with as many bands, [H, W, C].
             targets: None for the top class; a class id or name; a record from `targets.py` (Top, Contrast, Region...);
                 a list of these for all images; or one row of these per image.
             methods: names from METHODS or METHOD_GROUPS. layers: one or several layer specs; None: the bound layer.
@@ -210,8 +230,8 @@ class GradCamGraph:
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
-        pictures = as_images(images, self._takes_own_range())
-        fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in pictures]
+        pictures = as_images(images, self._takes_own_range(), self.channels_in)
+        fitted = [item if isinstance(item, Fitted) else self.fit_pixels(item) for item in pictures]
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
         return self._open().answer(fitted, targets, methods, layers, how)
 
@@ -229,14 +249,14 @@ class GradCamGraph:
         inputs: Optional[Mapping[str, Any]] = None,
         progress: Optional[Callable[[Work], None]] = None,
     ) -> Explanation:
-        """What `explain` says of pictures, of signals and volumes: the maps are placed on the axes of the array.
+        """What `explain` says of pictures, of arrays as the net takes them: maps are placed on the axes of the array.
 
         Args:
-            arrays: floats [N, L, C] or [N, D, H, W, C] as the net takes them: `preprocess` is not called. The axis of
-                a single channel may be left out.
+            arrays: floats [N, L, C] of signals, [N, D, H, W, C] of volumes, or [N, H, W, C] of pictures that are
+                prepared already: `preprocess` is not called. The axis of a single channel may be left out.
             The others: as `explain`. Methods and targets that need a picture are refused.
 
-        Raises: as `explain`; OptionError where the net takes pictures.
+        Raises: as `explain`; OptionError for arrays of another shape.
         """
         how = How(score, options, noise, fuse, False, eigen_smooth, inputs, progress)
         return self._open().answer_arrays(arrays, targets, methods, layers, how)

@@ -21,11 +21,13 @@ from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.options import RunOptions, run_options
 from gradcam_tf1.run.overlap import check_threads
 from gradcam_tf1.run.plan import Plan, make_plan
-from gradcam_tf1.run.reading import Picture, read
+from gradcam_tf1.run.reading import Picture, Reader
 from gradcam_tf1.run.settings import check_same
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.sources import Picture as Source
+from gradcam_tf1.sources import Wanted
+from gradcam_tf1.sources.window import make_window
 from gradcam_tf1.whole_files import remove_leftovers
 
 
@@ -51,10 +53,11 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
     out_folder = os.path.expanduser(os.fspath(out_folder))
     plan = make_plan(net, imgs_path, out_folder, given)
     namer = Namer(given.naming)
+    wanted = Wanted(net.channels_in, given.look.bands, make_window(given.window))
     explainers = _explainers(net, plan, given, namer, out_folder)
     writer = PictureWriter(out_folder, namer, given.look)
     stages = Stages(
-        lambda picture: read(picture, net.fit_image, given.max_pixels),
+        Reader(net.fit_pixels, given.max_pixels, wanted, given.timeout),
         explainers.explain,
         lambda answer: write_explained(answer, writer, net.labels),
         *(plan.batch_size, check_threads(given.threads), given.stop, len(explainers)),

@@ -18,7 +18,8 @@ GRAYS: Dict[str, Tuple[float, float, float]] = {"luminance": LUMINANCE, "mean": 
 class Preprocessing:
     """(x * scale - mean) / std, after the channels were put in `order` or mixed to one `gray` channel.
 
-    mean, std: one value, or one per channel in the net's own order (caffe's means are blue first).
+    mean, std: one value, or one per channel in the net's own order (caffe's means are blue first), of as many channels
+        as they are: values alone suit a net of any number.
     order: "rgb" or "bgr". gray: None, "luminance" (0.299 R + 0.587 G + 0.114 B) or "mean".
     """
 
@@ -35,27 +36,37 @@ class Preprocessing:
         if self.gray is not None and self.gray not in GRAYS:
             raise OptionError(f"unknown gray {self.gray!r}; possible: {', '.join(GRAYS)}")
         for name, values in (("scale", (self.scale,)), ("mean", self.mean), ("std", self.std)):
-            allowed = (1,) if name == "scale" else tuple(sorted({1, self.channels}))
-            if len(values) not in allowed:
-                raise OptionError(f"{name} needs {' or '.join(map(str, allowed))} values, got {len(values)}: {values}")
+            most = 1 if name == "scale" or self.gray else 3 if self.order == "bgr" else self.channels
+            if len(values) not in (1, most):
+                raise OptionError(
+                    f"{name} needs {' or '.join(sorted({'1', str(most)}))} values, got {len(values)}: {values}"
+                )
             if not np.all(np.isfinite(values)) or (name != "mean" and 0 in values):
                 raise OptionError(f"{name} must be finite{'' if name == 'mean' else ' and not 0'}, got {values}")
 
     @property
     def channels(self) -> int:
-        """How many channels come out: 1 or 3."""
-        return 3 if self.gray is None else 1
+        """How many channels come out of a picture in RGB: 1 or 3; or as many as there are values of mean or std."""
+        longest = max(len(self.mean), len(self.std))
+        return 1 if self.gray is not None else longest if longest > 1 else 3
 
     @property
     def is_identity(self) -> bool:
         """Whether values stay as they are."""
         return self.gray is None and self.scale == 1 and not any(self.mean) and set(self.std) == {1.0}
 
+    @property
+    def is_of_bands(self) -> bool:
+        """Whether it has values for each of other than 1 and 3 channels: then they are those of the pictures."""
+        return self.channels not in (1, 3)
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 [N, H, W, 3] RGB 0..255 -> float32 [N, H, W, channels]; the input stays as it is."""
+        """float32 [N, H, W, 3] RGB 0..255, or bands -> float32 [N, H, W, channels]; the input stays as it is."""
         images = np.asarray(images, np.float32)
-        if images.ndim != 4 or images.shape[3] != 3:
-            raise OptionError(f"preprocessing takes RGB images [N, H, W, 3], got shape {list(images.shape)}")
+        taken = 3 if self._of_colours else images.shape[-1] if self._of_any else self.channels
+        if images.ndim != 4 or images.shape[3] != taken:
+            kind = "RGB images [N, H, W, 3]" if taken == 3 else f"images [N, H, W, {taken}]"
+            raise OptionError(f"preprocessing takes {kind}, got shape {list(images.shape)}")
         if self.gray is not None:
             images = images @ np.array(GRAYS[self.gray], np.float32)[:, np.newaxis]
         elif self.order == "bgr":
@@ -65,12 +76,23 @@ class Preprocessing:
         values -= (mean / std).astype(np.float32)
         return values
 
+    @property
+    def _of_colours(self) -> bool:
+        """Whether it turns or mixes red, green and blue."""
+        return self.gray is not None or self.order == "bgr"
+
+    @property
+    def _of_any(self) -> bool:
+        """Whether it treats all channels alike, however many they are."""
+        return not self._of_colours and len(self.mean) == len(self.std) == 1
+
     def check_channels(self, channels: int) -> None:
         """Raise OptionError where the net's input has another number of channels than come out here."""
-        if channels == self.channels:
+        if channels == self.channels or (self._of_any and channels not in (1, 3)):
             return
-        fitting = [name for name, preset in PRESETS.items() if preset.channels == channels]
-        what = f"presets for it: {', '.join(fitting)}" if fitting else "no preset makes those: override preprocess()"
+        fitting = [name for name, preset in PRESETS.items() if channels in (1, 3) and preset.channels == channels]
+        own = "own values of as many channels, --mean and --std, or a preset without any: zero-one, raw, inception"
+        what = f"presets for it: {', '.join(fitting)}" if fitting else f"give {own}; or override preprocess()"
         raise OptionError(
             f"the net's input has {channels} channels, but this preprocessing makes {self.channels} "
             f"({self.description}); {what}"

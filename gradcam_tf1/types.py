@@ -77,7 +77,7 @@ class Binding:
     input: tensor that takes the pictures. dtype: its numpy dtype name ("float32", "uint8").
     input_channels_last, has_batch_axis: its layout; [N,H,W,C] unless these say otherwise.
     array_shape: of an input of signals [N, L, C] (C = 1 where it is [N, L]) or volumes [N, D, H, W, C]; None: pictures.
-    image_size: (height, width), None for each free side. channels: 1, 3 or 4; of arrays any.
+    image_size: (height, width), None for each free side. channels: 1 or 3 of photographs, else the bands.
     batch_size: number of pictures a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
     probabilities: the softmax/sigmoid output where there is one.

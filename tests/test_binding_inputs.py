@@ -267,13 +267,6 @@ def test_requested_input_of_rows(graph):
         bind(graph, requested=KeyTensors(input="x"))
 
 
-def test_requested_input_with_many_channels(graph):
-    x = pictures(None, 16, 16, 7)
-    tf.nn.softmax(dense(pooled(two_layers(x, inputs=7)), 5, 8))
-    with pytest.raises(BindingError, match="with 7 channels; pictures have 1, 3 or 4"):
-        bind(graph, requested=KeyTensors(input="input"))
-
-
 def test_requested_input_behind_the_logits(graph):
     classifier(pictures())
     with pytest.raises(BindingError, match="no picture input leads to the logits 'conv1/BiasAdd:0'.*'conv2/Relu:0'"):

@@ -134,7 +134,8 @@ def test_bgr_of_gray():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"mean": (1.0, 2.0)}, r"mean needs 1 or 3 values, got 2: \(1\.0, 2\.0\)"),
+        ({"mean": (1.0, 2.0), "order": "bgr"}, r"mean needs 1 or 3 values, got 2: \(1\.0, 2\.0\)"),
+        ({"mean": (1.0, 2.0), "std": (1.0, 2.0, 3.0)}, "mean needs 1 or 3 values, got 2"),
         ({"std": ()}, "std needs 1 or 3 values, got 0"),
         ({"std": (1.0, 0.0, 1.0)}, "std must be finite and not 0"),
         ({"scale": 0.0}, "scale must be finite and not 0"),
@@ -152,7 +153,24 @@ def test_impossible_values(values, message):
 @pytest.mark.parametrize("shape", [(4, 4, 3), (1, 4, 4, 1), (1, 4, 4, 4)])
 def test_images_of_another_shape(shape):
     with pytest.raises(OptionError, match=r"takes RGB images \[N, H, W, 3\]"):
-        PRESETS["raw"](np.zeros(shape, np.float32))
+        PRESETS["torch"](np.zeros(shape, np.float32))
+    with pytest.raises(OptionError, match=r"takes images \[N, H, W, 5\], got shape"):
+        find_preset("custom", mean=range(5))(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("channels", [2, 4, 6])
+def test_bands_against_their_twin(channels):
+    bands = np.random.default_rng(0).uniform(0, 255, (2, 5, 7, channels))
+    mean, std = np.arange(1.0, channels + 1), np.arange(3.0, channels + 3)
+    for preset, expected in (
+        (find_preset("custom", mean=mean, std=std), (bands - mean) / std),
+        (find_preset("custom", std=std, scale=0.5), bands * 0.5 / std),
+        (PRESETS["zero-one"], bands / 255),
+        (PRESETS["inception"], bands / 127.5 - 1),
+        (PRESETS["raw"], bands),
+    ):
+        preset.check_channels(channels)
+        np.testing.assert_allclose(preset(bands.astype(np.float32)), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_channels_of_the_net():
@@ -162,7 +180,14 @@ def test_channels_of_the_net():
         OptionError, match=r"has 1 channels, .* makes 3 .*presets for it: gray-inception, gray-zero-one"
     ):
         PRESETS["torch"].check_channels(1)
+    with pytest.raises(OptionError, match=r"has 1 channels, .* makes 3 .*presets for it: gray-inception"):
+        PRESETS["raw"].check_channels(1)
     with pytest.raises(OptionError, match=r"makes 1 .*presets for it: inception, torch"):
         PRESETS["gray-raw"].check_channels(3)
-    with pytest.raises(OptionError, match=r"has 4 channels, .*no preset makes those: override preprocess\(\)"):
-        PRESETS["torch"].check_channels(4)
+    for name in ("torch", "caffe", "raw-bgr", "gray-raw"):
+        with pytest.raises(OptionError, match=r"has 4 channels, .*give own values of as many .* zero-one, raw, incep"):
+            PRESETS[name].check_channels(4)
+    with pytest.raises(
+        OptionError, match=r"has 3 channels, but this preprocessing makes 5 .*presets for it: inception"
+    ):
+        find_preset("custom", mean=range(5)).check_channels(3)

@@ -12,7 +12,7 @@ import pytest
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.result import Result
 from gradcam_tf1.run.explaining import Explained
-from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, read
+from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, Reader
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.sources import turns
 from gradcam_tf1.sources.turns import LARGE, turn
@@ -38,7 +38,9 @@ class Counter:
 
 
 class File:
-    def read(self, _max_pixels):
+    source = "a.png"
+
+    def read(self, _max_pixels, _wanted):
         return IMAGE
 
 
@@ -47,7 +49,7 @@ def test_pictures_that_are_fitted_and_drawn(large, most, monkeypatch):
     monkeypatch.setattr(turns, "LARGE", large)
     fits, writes = Counter(), Counter()
     stages = Stages(
-        lambda picture: read(picture, fits.work, 1000),
+        Reader(fits.work, 1000),
         lambda batch: [Explained(picture) for picture in batch],
         lambda answer: writes.work(Result(0, index=answer.picture.index)),
         *(4, 4),
@@ -77,12 +79,14 @@ def test_a_small_one_does_not_wait():
 class Packed:
     """A picture of a packed archive: its bytes are in memory until it is read."""
 
+    source = "a.png"
+
     def __init__(self, held, counts):
         self.held, self.counts = held, counts
         counts["now"] += 1
         counts["most"] = max(counts["most"], counts["now"])
 
-    def read(self, _max_pixels):
+    def read(self, _max_pixels, _wanted):
         raise ImageFileError("no picture")
 
     def emptied(self):
@@ -97,7 +101,7 @@ def test_bytes_of_packed_archives_count_as_pixels_do(held, most):
     """Of pictures that fail too: a batch of them is only put together when all are read."""
     counts = {"now": 0, "most": 0}
     stages = Stages(
-        lambda picture: read(picture, None, 1000),
+        Reader(None, 1000),
         lambda batch: [Explained(picture) for picture in batch],
         lambda answer: Result(index=answer.picture.index, error=answer.picture.error),
         *(4, 4),

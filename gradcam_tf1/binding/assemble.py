@@ -9,7 +9,7 @@ from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layers import Features
-from gradcam_tf1.binding.layout import IMAGE_CHANNELS, channel_count, input_layout, sides
+from gradcam_tf1.binding.layout import channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.pixels import preprocessing
@@ -119,14 +119,9 @@ def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str,
 def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:
     """Size, channels, layout and dtype of the input."""
     channels_last = input_layout(walk, pictures)
-    channels = channel_count(walk, pictures, channels_last) or 3
-    if channels not in IMAGE_CHANNELS:
-        raise BindingError(
-            f"'{pictures}' has shape {walk.tensors[pictures].shape} with {channels} channels; pictures have 1, 3 or 4"
-        )
     return {
         "image_size": sides(walk, pictures, channels_last),
-        "channels": channels,
+        "channels": channel_count(walk, pictures, channels_last) or 3,
         "dtype": walk.tensors[pictures].dtype.name,
         "input_channels_last": channels_last,
         "has_batch_axis": walk.rank(pictures) != 3,

@@ -35,13 +35,17 @@ class Source:
 
 
 def image_sources(walk: Walk) -> List[Source]:
-    """All tensors that can take pictures and reach a convolution, in graph order, nearest to the net only."""
+    """All tensors that can take pictures and reach a convolution, in graph order, nearest to the net only.
+
+    Those of 1, 3 or 4 channels; of other channel counts only where there are no such.
+    """
     reach = tensors_before_convolutions(walk)
     found: List[Source] = []
     for op in walk.ops:
         if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type) or DECODERS.match(op.type):
             found += _sources_at(walk, op, reach)
-    return _nearest(walk, {source.tensor: source for source in reversed(found)})
+    photographs = [source for source in found if not takes_bands(walk, source.tensor)]
+    return _nearest(walk, {source.tensor: source for source in reversed(photographs or found)})
 
 
 def _nearest(walk: Walk, sources: Dict[str, Source]) -> List[Source]:
@@ -73,7 +77,7 @@ def _sources_at(walk: Walk, op: Op, reach: Set[str]) -> List[Source]:
     for name in walk.outputs[op.name]:
         if name not in reach:
             continue
-        if looks_like_images(walk, name):
+        if looks_like_images(walk, name) or takes_bands(walk, name):
             found.append(Source(name))
         else:
             later = _first_images_after(walk, name, reach)
@@ -94,6 +98,17 @@ def looks_like_images(walk: Walk, name: str) -> bool:
         return True
     unknown = dims[-1] is None or (len(dims) == 4 and dims[-3] is None)
     return unknown and _kernel_fits(walk, name)
+
+
+def takes_bands(walk: Walk, name: str) -> bool:
+    """Whether these are numbers [N,H,W,C] or [N,C,H,W] whose C channels, not 1, 3 or 4, a convolution takes."""
+    dtype, dims = walk.tensors[name].dtype, walk.dims(name)
+    if not (dtype.is_floating or dtype.is_integer) or dtype.is_quantized or name in walk.looped:
+        return False
+    if dims is None or len(dims) != 4 or {dims[-1], dims[-3]} & set(IMAGE_CHANNELS):
+        return False
+    channels = next_kernel_channels(walk, name)
+    return channels is not None and channels not in IMAGE_CHANNELS and channels in (dims[-1] or channels, dims[-3])
 
 
 def _kernel_fits(walk: Walk, name: str) -> bool:
@@ -164,7 +179,7 @@ def _nothing_reaches(walk: Walk, sources: Sequence[Source], logits: str) -> str:
 def nothing_takes_pictures(walk: Walk) -> str:
     """The message where no source of pictures was found."""
     return (
-        "no picture input found: nothing that can be fed has 1, 3 or 4 channels and reaches a convolution; "
+        "no picture input found: nothing that can be fed is [N, H, W, channels] and reaches a convolution; "
         f"placeholders: {_placeholders(walk)}. Name the input"
     )
 

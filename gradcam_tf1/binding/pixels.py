@@ -34,8 +34,8 @@ def preprocessing(walk: Walk, pictures: str, path: Set[str], channels: int) -> T
     dtype = walk.tensors[pictures].dtype
     if dtype.is_integer:
         return _preset("raw", channels), f"'{pictures}' takes {dtype.name}, so the graph scales the pixels itself"
-    done, ops = _first_steps(walk, pictures, path)
-    if not ops:
+    done, ops = _first_steps(walk, pictures, path) if channels in (1, 3) else (None, [])
+    if done is None or not ops:
         return None, "the graph does not show which pixel values it wants; name a preset"
     mean = -done.shift / np.where(done.scale == 0, 1.0, done.scale) + 0.0
     numbers = f"(mean {np.round(mean, 3).tolist()}, scale {np.round(done.scale, 5).tolist()})"
@@ -52,7 +52,8 @@ def preprocessing(walk: Walk, pictures: str, path: Set[str], channels: int) -> T
 
 
 def _preset(name: str, channels: int) -> Optional[str]:
-    return {1: f"gray-{name}", 3: name}.get(channels)
+    """Of other than 1 and 3 channels "raw" alone says something: means and scales of photographs say nothing there."""
+    return {1: f"gray-{name}", 3: name}.get(channels, "raw" if name == "raw" else None)
 
 
 def _first_steps(walk: Walk, name: str, path: Set[str]) -> Tuple[Affine, List[str]]:

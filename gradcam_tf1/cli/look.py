@@ -7,7 +7,7 @@ from typing import Any, Callable
 import click
 
 from gradcam_tf1.boxes import BOX_SHARE
-from gradcam_tf1.cli.options import with_options
+from gradcam_tf1.cli.options import bands, with_options
 from gradcam_tf1.drawing import STYLES
 from gradcam_tf1.figures.kinds import FIGURES
 from gradcam_tf1.overlay import ALPHA, COLORMAPS
@@ -46,6 +46,12 @@ _OPTIONS = (
         metavar="[SHARE]",
         help=f"Box of the largest region above SHARE of the maximum (alone: {BOX_SHARE}); mask-only shows that share.",
     ),
+    click.option(
+        "--bands",
+        metavar="R,G,B",
+        callback=bands,
+        help="Pictures of many bands: the three that are drawn, counted from 1 (default: 1,2,3).",
+    ),
     click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes)."),
     click.option(
         "--own-scale",
@@ -61,7 +67,7 @@ _OPTIONS = (
         help="Also a figure of each picture, panels side by side with titles and colour bars. Repeatable.",
     ),
 )
-_TAKEN = ("naming", "style", "colormap", "alpha", "box", "heatmaps", "raw", "figures")
+_TAKEN = ("naming", "style", "colormap", "alpha", "box", "bands", "heatmaps", "raw", "figures")
 
 
 def look_options(command: Callable) -> Callable:

@@ -11,6 +11,8 @@ import click
 
 from gradcam_tf1.cli.terminal import load_tensorflow
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.sources.wanted import check_bands
+from gradcam_tf1.sources.window import make_window
 
 
 def _names(values: Sequence[str]) -> list[Any]:
@@ -43,6 +45,22 @@ def numbers(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
         raise click.BadParameter(
             f"{value!r}: write a number (1/255 is one too), or one per channel with commas"
         ) from None
+
+
+def bands(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Callback: "3,2,1" -> (3, 2, 1), bands counted from 1."""
+    try:
+        return check_bands([int(part) for part in (value or "").split(",")] if value is not None else None)
+    except (ValueError, OptionError):
+        raise click.BadParameter(f"{value!r}: write one band, or three with commas, counted from 1: 3,2,1") from None
+
+
+def window(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
+    """Callback: "-1000,3000" -> the window of these ends, "none" -> values as they are stored."""
+    try:
+        return make_window(value.split(",") if value is not None and value != "none" else value)
+    except OptionError as error:
+        raise click.BadParameter(f"{value!r}: write LOW,HIGH or none; {error}") from None
 
 
 def _number(text: str) -> float:

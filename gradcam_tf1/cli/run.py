@@ -10,7 +10,7 @@ from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.look import look_options, make_look
 from gradcam_tf1.cli.methods import make_methods, method_options
 from gradcam_tf1.cli.older_names import OlderNames
-from gradcam_tf1.cli.options import model_options, numbers, open_net, size
+from gradcam_tf1.cli.options import model_options, numbers, open_net, size, window
 from gradcam_tf1.cli.session import make_session, session_options
 from gradcam_tf1.cli.show import show_figures
 from gradcam_tf1.cli.stopping import STOPPED, Stopper
@@ -24,7 +24,7 @@ from gradcam_tf1.preprocessing import PRESETS, Preprocessing, as_preprocessing, 
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.settings import net_warnings
 
-_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout")
+_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout", "window")
 
 
 @click.command(cls=OlderNames, short_help="Explain pictures: overlays, heat maps, guided pictures.")
@@ -41,6 +41,12 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
 )
 @click.option(
     "--size", metavar="HxW", callback=size, help="Input size, for nets that take any; short-side: its length."
+)
+@click.option(
+    "--window",
+    metavar="LOW,HIGH|none",
+    callback=window,
+    help="Measured values (DICOM, NIfTI, float or signed TIFF, .npy): which are black and white; none: as stored.",
 )
 @click.option("--labels", type=click.Path(), help="Label file of the classes.")
 @target_options
@@ -65,7 +71,9 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
 @session_options
 @click.option("--resume", is_flag=True, help="Go on where an earlier run into this folder ended.")
 @click.option("--on-error", type=click.Choice(ON_ERROR), default="skip", show_default=True, help="Of one picture.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each batch.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each picture and batch."
+)
 @click.option("--show", is_flag=True, help="Open the figures when done; without a display only say where they are.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 @click.pass_context

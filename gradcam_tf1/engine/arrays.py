@@ -43,13 +43,11 @@ class ArrayPlacement:
 
 
 def as_arrays(arrays: Any, binding: Binding) -> np.ndarray:
-    """What was given as float32 [N, L, C] or [N, D, H, W, C]; the axis of a single channel may be left out.
+    """What was given as float32 [N, L, C], [N, H, W, C] or [N, D, H, W, C]; the axis of one channel may be left out.
 
-    Raises: OptionError naming the shape that does not fit, or where the net takes pictures.
+    Raises: OptionError naming the shape that does not fit.
     """
-    expected = binding.array_shape
-    if expected is None:
-        raise OptionError(f"'{binding.input}' takes pictures, not signals or volumes; use explain")
+    expected = binding.array_shape or (None, *binding.image_size, binding.channels)
     given = np.asarray(arrays)
     values = given[..., np.newaxis] if given.ndim == len(expected) - 1 and expected[-1] == 1 else given
     fits = values.ndim == len(expected) and all(

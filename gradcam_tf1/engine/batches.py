@@ -19,7 +19,7 @@ def check_batch_size(batch_size: Any) -> None:
 
 
 def stack_pixels(fitted: Sequence[Fitted]) -> np.ndarray:
-    """Pictures of one size: float32 [N, H, W, 3], RGB 0..255. Raises: OptionError when they differ in size."""
+    """Pictures of one size: float32 [N, H, W, 3], RGB 0..255, or bands. Raises: OptionError where sizes differ."""
     sizes = {item.pixels.shape for item in fitted}
     if len(sizes) > 1:
         raise OptionError(

@@ -14,6 +14,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.images import read_image
 from gradcam_tf1.sources.decode import decode
+from gradcam_tf1.sources.wanted import Wanted
 
 WANTED = "RGB [H, W, 3] with values 0..255, a PIL image, or the path of a picture"
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -21,13 +22,14 @@ _SEEN_THROUGH = ("PA", "La", "RGBa")
 _SLACK = 32  # bicubic and Lanczos resizing overshoot 0..255
 
 
-def as_images(images: Any, own_range: bool = False) -> List[Any]:
-    """A list of pictures: RGB arrays [H, W, 3], 0..255, or Fitted.
+def as_images(images: Any, own_range: bool = False, channels: int = 3) -> List[Any]:
+    """A list of pictures: RGB arrays [H, W, 3], 0..255, arrays [H, W, channels], or Fitted.
 
     Args:
         images: one picture (an array, a PIL image, a path), an array [N, H, W, 3], or a list of pictures; gray pictures
             [H, W] get three channels.
         own_range: the net's preprocessing may want other values than 0..255, so that small ones are only warned of.
+        channels: of the pictures, 3 stands for RGB.
     Raises: OptionError naming what does not fit; ImageFileError for a file that cannot be read.
     """
     one = isinstance(images, (Fitted, Image.Image, str, os.PathLike))
@@ -39,20 +41,21 @@ def as_images(images: Any, own_range: bool = False) -> List[Any]:
         raise OptionError(f"an image is {_kind(images)}; expected {WANTED}, or a list of these") from None
     if not given:
         raise OptionError(f"no images were given; give {WANTED}, or a list of these")
-    return [item if isinstance(item, Fitted) else as_picture(item, own_range) for item in given]
+    return [item if isinstance(item, Fitted) else as_picture(item, own_range, channels) for item in given]
 
 
-def as_picture(image: Any, own_range: bool = False) -> np.ndarray:
-    """One picture as an array [H, W, 3] of values 0..255. Arguments and what is raised as in `as_images`."""
+def as_picture(image: Any, own_range: bool = False, channels: int = 3) -> np.ndarray:
+    """One picture as an array [H, W, channels] of values 0..255. Arguments and what is raised as in `as_images`."""
     if isinstance(image, (str, os.PathLike)):
-        return read_image(os.path.expanduser(os.fspath(image)))
+        return read_image(os.path.expanduser(os.fspath(image)), channels=channels)
     if isinstance(image, Image.Image):
-        return _pixels(image)
+        return _pixels(image, channels)
     pixels = np.asarray(image)
-    if pixels.ndim == 2:
+    if pixels.ndim == 2 and channels == 3:
         pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype.kind not in "uif":
-        raise OptionError(f"an image is {_kind(image)}; expected {WANTED}")
+    if pixels.ndim != 3 or pixels.shape[2] != channels or 0 in pixels.shape or pixels.dtype.kind not in "uif":
+        wanted = WANTED if channels == 3 else f"an array [H, W, {channels}], as many channels as the net takes"
+        raise OptionError(f"an image is {_kind(image)}; expected {wanted}")
     _check_values(pixels, own_range)
     return pixels
 
@@ -64,7 +67,7 @@ def _kind(image: Any) -> str:
     return type(image).__name__ if array is None else f"{array.dtype} {list(array.shape)}"
 
 
-def _pixels(image: Image.Image) -> np.ndarray:
+def _pixels(image: Image.Image, channels: int) -> np.ndarray:
     """By the same rules as a file: upright, transparency on white, 16-bit gray scaled to 8 bit."""
     if image.mode in ("F", "I"):
         raise OptionError(f"a PIL image of mode {image.mode!r} has no white; convert it to 8 bits, or give an array")
@@ -75,7 +78,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
     packed = io.BytesIO()
     plain.save(packed, "PNG", compress_level=0)
     packed.seek(0)
-    return decode(packed, "the PIL image")
+    return decode(packed, "the PIL image", wanted=Wanted(channels))
 
 
 def _check_values(pixels: np.ndarray, own_range: bool) -> None:

@@ -13,6 +13,7 @@ from gradcam_tf1.result import Result
 from gradcam_tf1.run.naming import check_naming
 from gradcam_tf1.run.overlap import check_threads
 from gradcam_tf1.run.reading import ON_ERROR
+from gradcam_tf1.sources.window import make_window
 from gradcam_tf1.types import Work
 
 EXPLAIN_OPTIONS = ("score", "options", "noise", "fuse", "aug_smooth", "eigen_smooth")
@@ -33,7 +34,8 @@ class RunOptions:
     max_pixels: larger pictures are refused. threads: that read and write pictures; None: one for each core.
     resume: go on where an earlier run of the same settings, model and pictures into this folder ended.
     on_error: what a picture that fails does: "skip" (the manifest says why), or "stop" the run there.
-    timeout: seconds that a batch may take in the net; its pictures have failed then.
+    timeout: seconds that a picture may take to be read, and a batch in the net; they have failed then.
+    window: how measured values become 0..255: (low, high), "none" for values as they are stored, or a Window.
     stop: asked before each batch; True ends the run, which can be resumed.
     progress: called with each result and the number of all pictures, None where it is not known.
     steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
@@ -55,6 +57,7 @@ class RunOptions:
     resume: bool = False
     on_error: str = "skip"
     timeout: Optional[float] = None
+    window: Any = None
     stop: Callable[[], bool] = lambda: False
     progress: Optional[Callable[[Result, Optional[int]], None]] = None
     steps: Optional[Callable[[Work], None]] = None
@@ -64,13 +67,14 @@ class RunOptions:
     def __post_init__(self) -> None:
         check_naming(self.naming)
         check_threads(self.threads)
+        make_window(self.window)
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {self.batch_size}")
         if self.on_error not in ON_ERROR:
             raise OptionError(f"on_error is what a failed picture does: {' or '.join(ON_ERROR)}, not {self.on_error!r}")
         if self.timeout is not None and not self.timeout > 0:
             raise OptionError(
-                f"timeout is the number of seconds that a batch may take, more than 0, not {self.timeout}"
+                f"timeout is the number of seconds that a picture or a batch may take, more than 0, not {self.timeout}"
             )
 
 

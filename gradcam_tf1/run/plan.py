@@ -14,6 +14,7 @@ from gradcam_tf1.run.listing import draw_pictures, list_pictures
 from gradcam_tf1.run.options import RunOptions
 from gradcam_tf1.run.settings import contents_sha256, net_settings, net_warnings
 from gradcam_tf1.sources import Picture as Source
+from gradcam_tf1.sources.window import make_window
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 
@@ -54,7 +55,12 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
         **net_settings(net),
         **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
         **explain,
-        **{"naming": given.naming, "max_pixels": given.max_pixels, **asdict(given.look)},
+        **{
+            "naming": given.naming,
+            "max_pixels": given.max_pixels,
+            "window": asdict(make_window(given.window)),
+            **asdict(given.look),
+        },
         **{"n_images": given.n_images, "seed": given.seed, "images": count, "batch_size": size},
         **{"figures": [kind.name for kind in kinds], "warnings": warnings},
     }

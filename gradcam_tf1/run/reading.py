@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.geometry import Fitted
+from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.result import Result
+from gradcam_tf1.run.in_time import in_time
 from gradcam_tf1.sources import Picture as Source
+from gradcam_tf1.sources.drawn import drawn
 from gradcam_tf1.sources.turns import turn
+from gradcam_tf1.sources.wanted import AS_PHOTOGRAPH, Wanted
 
 # Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
 BATCH_PIXELS = 48_000_000
@@ -55,17 +59,31 @@ class Picture:
         return self.pixels if size is None else size[0] * size[1]
 
 
-def read(picture: Picture, fit: Callable[[np.ndarray], Fitted], max_pixels: int) -> Picture:
-    """Fill in the image and the fitted image, or the error."""
-    try:
-        picture.image = picture.file.read(max_pixels)
-        with turn(picture.pixels):
-            picture.fitted = fit(picture.image)
-    except ImageFileError as error:
-        picture.error = str(error)
-    if picture.weight > picture.pixels:
-        picture.file = picture.file.emptied()
-    return picture
+@dataclass(frozen=True)
+class Reader:
+    """Reads and fits pictures. wanted: what of a file, see `Wanted`. timeout: seconds that one may take, None: any."""
+
+    fit: Callable[[np.ndarray], Fitted]
+    max_pixels: int = MAX_PIXELS
+    wanted: Wanted = AS_PHOTOGRAPH
+    timeout: Optional[float] = None
+
+    def __call__(self, picture: Picture) -> Picture:
+        """Fill in the image as it is drawn and the fitted image, or the error."""
+        file = picture.file
+        try:
+            picture.image, picture.fitted = in_time(lambda: self._read(file), self.timeout, file.source)
+        except ImageFileError as error:
+            picture.error = str(error)
+        if picture.weight > picture.pixels:
+            picture.file = picture.file.emptied()
+        return picture
+
+    def _read(self, file: Source) -> Tuple[np.ndarray, Fitted]:
+        values = file.read(self.max_pixels, self.wanted)
+        with turn(values.shape[0] * values.shape[1]):
+            fitted = self.fit(values)
+            return drawn(values, self.wanted.bands if self.wanted.many else (), file.source), fitted
 
 
 def batches(pictures: Iterable[Picture], size: int) -> Iterator[List[Picture]]:

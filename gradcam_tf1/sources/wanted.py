@@ -18,13 +18,12 @@ class Wanted:
     """channels: of the net; 1 and 3 stand for photographs, uint8 RGB, others for so many bands as they are stored.
 
     bands: the ones to draw, from 1; a net that takes photographs sees these of TIFF, PNM and .npy files. window: how
-    measured values become 0..255. photographs: whether RGB will do where a picture has not so many channels.
+    measured values become 0..255.
     """
 
     channels: int = 3
     bands: Tuple[int, ...] = ()
     window: Window = AUTOMATIC
-    photographs: bool = False
 
     @property
     def many(self) -> bool:
@@ -32,14 +31,12 @@ class Wanted:
         return self.channels not in PHOTOGRAPH
 
     def fits(self, channels: int, name: str) -> bool:
-        """Whether a picture of so many channels is taken as it is; False where it is to be taken as RGB.
+        """Whether a picture of so many channels is taken as it is; False where RGB is wanted.
 
-        Raises: ImageFileError where it is neither.
+        Raises: ImageFileError where other bands are wanted than it has.
         """
         if not self.many or channels == self.channels:
             return self.many
-        if self.photographs:
-            return False
         raise ImageFileError(
             f"{name!r} has {channels} channel{'s' if channels > 1 else ''}, but the net takes {self.channels}; give "
             "pictures of as many: multi-band TIFF, .npy arrays [H, W, channels] or, for 4, RGBA PNG"
