@@ -98,6 +98,15 @@ def test_what_a_platform_cannot_have_is_escaped(relative, stem):
     assert Namer().stem(relative, 0) == stem
 
 
+def test_deep_folders_have_a_hash_for_a_name():
+    namer, deep, wide = Namer(), "d/" * 1500, "/".join(["w" * 200] * 20) + "/"
+    stems = [namer.stem(folders + name, 0) for folders in (deep, deep + "e/", wide) for name in ("a.png", "b.png")]
+    assert len(set(stems)) == 6
+    assert all(re.fullmatch(r"[0-9a-f]{16}/[ab]\.png", stem) for stem in stems)
+    assert Namer().stem(deep + "a.png", 0) == stems[0]
+    assert Namer().stem("d/" * 100 + "a.png", 0) == "d/" * 100 + "a.png"
+
+
 def test_long_names_are_shortened_with_a_hash_and_stay_different():
     namer = Namer()
     first, second = (namer.stem("\u00e4" * 120 + end, 0) for end in ("1.jpg", "2.jpg"))

@@ -28,6 +28,8 @@ _ENDINGS = {"overlay": ".png", "pixels": ".png", "heatmap": ".heatmap.png", "raw
 
 _STEM_BYTES = 120  # leaves room for the longest ending under the 255 bytes that file systems allow
 _SLUG_BYTES = 40
+_MOST_FOLDERS = 100  # deeper ones have a hash for a name: a path ends at 4096 bytes, and the output folder comes first
+_FOLDERS_BYTES = 1500
 _UNSAFE = frozenset('<>:"/\\|?*')
 _INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])  # control, format, lone surrogate, line and paragraph separators
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # Windows has no files of these names
@@ -58,8 +60,10 @@ class Namer:
         if self.naming == "indexed":
             return str(index)
         *folders, name = [part for part in re.split(r"[/\\]" if os.sep == "\\" else "/", relative) if part] or [""]
-        safe = [_folder(folder) for folder in folders] + [_component(name)]
-        return self._untaken("/".join(safe))
+        safe = [_folder(folder) for folder in folders]
+        if len(folders) > _MOST_FOLDERS or len("/".join(safe).encode("utf-8", "surrogatepass")) > _FOLDERS_BYTES:
+            safe = [hashlib.sha256("/".join(folders).encode("utf-8", "surrogatepass")).hexdigest()[:16]]
+        return self._untaken("/".join([*safe, _component(name)]))
 
     def targets(
         self, class_ids: Sequence[int], labels: Sequence[Optional[str]], abouts: Optional[Sequence[str]] = None
