@@ -176,6 +176,16 @@ def test_a_hook_gets_photographs_unless_it_says_how_many_bands(tmp_path):
         assert ([result.error for result in results], set(seen)) == ([""], {expected})
 
 
+def test_full_gradients_know_where_the_bands_are(tmp_path):
+    values = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 6), dtype=np.uint8)
+    maps = []
+    for first in (False, True):
+        with GradCamGraph(net_of(6, tmp_path / "net.pb", first=first), preset="raw") as net:
+            maps.append(net.explain(values, 5, "fullgrad")["fullgrad"])
+    np.testing.assert_allclose(*maps, rtol=1e-5)
+    np.testing.assert_allclose(maps[0][0, 0], values[..., 5] / values[..., 5].max(), atol=1e-5)
+
+
 @pytest.mark.parametrize(("first", "free"), [(False, False), (True, False), (False, True)])
 def test_any_number_of_channels_is_bound(tmp_path, first, free):
     values = bands_of(6)

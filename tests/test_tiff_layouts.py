@@ -115,6 +115,17 @@ def test_16_bit_colours(tmp_path, planar, tile, order):
     assert read[8, 8].tolist() == [250, 125, 62]
 
 
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("more", [{}, {"compression": "zlib"}, {"compression": "zlib", "predictor": True}])
+def test_8_bit_colours(tmp_path, planar, more):
+    values = noise("u1", 3)
+    stored = values if planar == "contig" else np.moveaxis(values, -1, 0).copy()
+    for tile, order, big in itertools.product((None, (16, 32)), "<>", (False, True)):
+        options = {"tile": tile, "byteorder": order, "bigtiff": big, "rowsperstrip": None if tile else 7, **more}
+        data = encoded(stored, photometric="rgb", planarconfig=planar, **options)
+        np.testing.assert_array_equal(shown(tmp_path, data), values)
+
+
 @pytest.mark.parametrize("kind", ["u1", "u2"])
 def test_white_may_be_zero(tmp_path, kind):
     values = np.array([[0, 1], [77, np.iinfo(kind).max]], kind)

@@ -117,14 +117,26 @@ def _batched(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def _channel_axis(tensor: tf.Tensor) -> int:
-    """3, or 1 where the op that made the layout says NCHW or, for a picture, its shape does."""
+    """3, or 1 where the op that made the layout says NCHW or, for a picture, its shape or what takes it does."""
     op = tensor.op
     while "data_format" not in op.node_def.attr:
         if op.type in ("Transpose", "Reshape") or not op.inputs:
             sides = _batched(tensor).shape.as_list()
-            return 1 if sides[1] in (1, 3, 4) and sides[3] not in (1, 3, 4) else 3
+            first, last = sides[1] in (1, 3, 4), sides[3] in (1, 3, 4)
+            return 1 if (first and not last) or (first == last and _taken_channels_first(tensor)) else 3
         op = op.inputs[0].op
     return 1 if b"NC" in op.get_attr("data_format") else 3
+
+
+def _taken_channels_first(tensor: tf.Tensor) -> bool:
+    """Whether an op with a layout of its own takes it as NCHW, or a Transpose brings it from there to NHWC."""
+    for op in tensor.consumers():
+        if "data_format" in op.node_def.attr:
+            return b"NC" in op.get_attr("data_format")
+        if op.type == "Transpose":
+            order = tf.get_static_value(op.inputs[1])
+            return order is not None and list(order) in ([0, 2, 3, 1], [1, 2, 0])
+    return False
 
 
 def _runs(probe: Any, _layer: Any) -> int:

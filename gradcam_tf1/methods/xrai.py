@@ -72,7 +72,7 @@ def felzenszwalb_segments(pixels: np.ndarray) -> np.ndarray:
         ) from error
     low, high = float(pixels.min()), float(pixels.max())
     image = cv2.resize((pixels - low) / max(high - low, 1e-6) * 2 - 1, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    found = [felzenszwalb(image, scale=scale, sigma=_SIGMA, min_size=_SMALLEST) for scale in SCALES]
+    found = [felzenszwalb(image, scale=scale, sigma=_SIGMA, min_size=_SMALLEST, channel_axis=-1) for scale in SCALES]
     size = pixels.shape[1::-1]
     return np.stack([cv2.resize(each.astype(np.int32), size, interpolation=cv2.INTER_NEAREST) for each in found])
 

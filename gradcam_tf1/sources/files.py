@@ -29,7 +29,7 @@ def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
 
 def check_bytes(name: str, size: int, max_pixels: int) -> None:
     """Raises: ImageFileError where the numbers of a picture take more memory than those of the largest photograph."""
-    most = max(MAX_BYTES, MOST_BYTES * max_pixels)
+    most = max(MAX_BYTES, 4 * max_pixels)
     if size > most:
         raise ImageFileError(f"{name!r} holds {size:,} bytes of numbers, more than the {most:,} that are read")
 

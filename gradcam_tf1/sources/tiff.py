@@ -63,7 +63,8 @@ def _is_common(page: Page, samples: int, wanted: Wanted) -> bool:
         few = samples in (3, 4)
     as_bands = samples > 1 and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
     own = page.one("compression", 1) in COMPRESSIONS
-    return few and not (own and as_bands and (wanted.many or wanted.bands))
+    # of BigTIFF Pillow reads, by version, none or one byte order
+    return few and not (own and (page.big or (as_bands and bool(wanted.many or wanted.bands))))
 
 
 def number_type(page: Page, name: str) -> Tuple[np.dtype, int]:

@@ -21,6 +21,7 @@ from gradcam_tf1.sources.tiff_tags import MOST_VALUES, Page
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
 COMPRESSIONS = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)
 _PADDING = 1 << 26  # bytes that tiles may have beyond their picture
+_BLOCK = 1 << 24  # bytes
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -95,11 +96,20 @@ def read_cells(file: BinaryIO, name: str, page: Page, grid: Grid, dtype: np.dtyp
         data = _unpacked(page, packed, grid.row_bytes(), rows)
         if len(data) < size:
             raise ImageFileError(f"{name!r} is cut off: its {kind} {number} ends too early")
-        values = _numbers(page, data[:size], grid, rows, dtype)
-        bottom, right = min(top + rows, grid.height), min(left + grid.cell[1], grid.width)
+        right = min(left + grid.cell[1], grid.width)
         channels = slice(plane * grid.depth, (plane + 1) * grid.depth)
-        found[top:bottom, left:right, channels] = values[: bottom - top, : right - left]
+        _fill(found[top : top + rows, left:right, channels], page, memoryview(data)[:size], grid)
     return found
+
+
+def _fill(into: np.ndarray, page: Page, data: memoryview, grid: Grid) -> None:
+    """Put the numbers of a piece where they belong, some rows at a time."""
+    row = grid.row_bytes()
+    step = max(1, _BLOCK // row)
+    for top in range(0, len(into), step):
+        rows = min(step, len(into) - top)
+        part = data[top * row : (top + rows) * row]
+        into[top : top + rows] = _numbers(page, part, grid, rows, into.dtype)[:, : into.shape[1]]
 
 
 def _unpacked(page: Page, packed: bytes, row: int, rows: int) -> bytes:
@@ -131,7 +141,7 @@ def _by_pillow(packed: bytes, compression: int, row: int, rows: int) -> bytes:
         return image.tobytes()
 
 
-def _numbers(page: Page, data: bytes, grid: Grid, rows: int, dtype: np.dtype) -> np.ndarray:
+def _numbers(page: Page, data: memoryview, grid: Grid, rows: int, dtype: np.dtype) -> np.ndarray:
     """[rows, columns, channels]."""
     shape = (rows, grid.cell[1], grid.depth)
     if grid.bits % 8:
@@ -146,7 +156,7 @@ def _numbers(page: Page, data: bytes, grid: Grid, rows: int, dtype: np.dtype) ->
     return values
 
 
-def _small_numbers(data: bytes, shape: Tuple[int, int, int], bits: int) -> np.ndarray:
+def _small_numbers(data: memoryview, shape: Tuple[int, int, int], bits: int) -> np.ndarray:
     """Of other than whole bytes: rows begin with a byte, the highest bit comes first."""
     packed = np.frombuffer(data, np.uint8).reshape(shape[0], -1)
     values = np.empty(shape, np.uint8 if bits < 8 else np.uint16)
@@ -156,7 +166,7 @@ def _small_numbers(data: bytes, shape: Tuple[int, int, int], bits: int) -> np.nd
     return values
 
 
-def _float_differences(data: bytes, shape: Tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
+def _float_differences(data: memoryview, shape: Tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
     """Each row is the highest bytes of all its numbers, then the next ones, and all as differences."""
     rows, columns, depth = shape
     differences = np.frombuffer(data, np.uint8).reshape(rows, -1, depth)

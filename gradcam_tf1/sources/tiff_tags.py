@@ -47,10 +47,11 @@ _NAMES = {number: name for name, number in _NUMBERS.items()}
 
 @dataclass(frozen=True)
 class Page:
-    """order: "<" or ">". tags: name -> numbers, of those tags that the page has."""
+    """order: "<" or ">". tags: name -> numbers, of those tags that the page has. big: whether it is of a BigTIFF."""
 
     order: str
     tags: Dict[str, Tuple[float, ...]]
+    big: bool = False
 
     def one(self, name: str, default: int) -> int:
         """The first number of a tag."""
@@ -78,7 +79,7 @@ def read_page(file: BinaryIO, name: str, index: Optional[int] = None) -> Page:
     for number, kind, count, value in _entries(file, place, order, sizes):
         if number in _NAMES and kind in _CODES and count:
             tags[_NAMES[number]] = _values(file, order + f"{min(count, MOST_VALUES)}" + _CODES[kind], value)
-    return Page(order, tags)
+    return Page(order, tags, big)
 
 
 def _place(file: BinaryIO, name: str, index: int, first: int, order: str, sizes: Tuple[str, str, str]) -> int:
