@@ -11,8 +11,9 @@ from command_line import command
 from PIL import Image
 
 from gradcam_tf1 import GradCamGraph
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images import read_image
+from gradcam_tf1.preprocessing import find_preset
 from gradcam_tf1.sources.drawn import drawn
 from gradcam_tf1.tf_runtime import tf
 
@@ -100,7 +101,7 @@ def test_photographs_are_refused_one_by_one(tmp_path):
     np.save(photos / "d.npy", bands_of(6))
     with GradCamGraph(net_of(4, tmp_path / "net.pb"), preset="raw") as net:
         errors = {one.relative: one.error for one in net.visualize_imgs(str(photos), str(tmp_path / "out"))}
-        with pytest.raises(OptionError, match=r"has 3 channels, but the net takes pictures \[H, W, 4\]"):
+        with pytest.raises(OptionError, match=r"is uint8 \[16, 16, 3\]; expected an array \[H, W, 4\], as many"):
             net.explain(bands_of(3))
     assert [name for name, error in errors.items() if not error] == ["a.npy", "a.png", "contig.tif", "separate.tif"]
     for name, count in (("b.jpg", "3 channels"), ("c.png", "1 channel"), ("d.npy", "6 channels")):
@@ -153,6 +154,32 @@ def test_three_of_many_bands_go_into_a_net_of_photographs(tmp_path):
     with pytest.raises(Exception, match="has 6 bands, but the net takes photographs of three; .* --bands 3,2,1"):
         read_image(str(tmp_path / "a.tif"))
     np.testing.assert_array_equal(read_image(str(tmp_path / "a.tif"), bands=(6, 1, 3)), bands_of(6)[..., [5, 0, 2]])
+
+
+def test_paths_and_pil_images_are_read_as_the_net_takes_them(tmp_path):
+    photos = write(tmp_path / "photos", bands_of(4))
+    image = Image.fromarray(bands_of(4), "RGBA")
+    with GradCamGraph(net_of(4, tmp_path / "net.pb"), preset="raw") as net:
+        known = net.explain(bands_of(4), 3)["gradcam"]
+        for given in (image, str(photos / "a.png"), photos / "a.npy", [photos / "separate.tif"]):
+            np.testing.assert_allclose(net.explain(given, 3)["gradcam"], known, rtol=1e-5)
+        with pytest.raises(ImageFileError, match="the PIL image' has 3 channels, but the net takes 4"):
+            net.explain(image.convert("RGB"))
+
+
+def test_floats_of_a_net_of_bands(tmp_path):
+    values = np.random.default_rng(0).uniform(0, 1, (SIDE, SIDE, 4))
+    graph = GradCamGraph(net_of(4, tmp_path / "net.pb"), preset="zero-one")
+    with graph as net, pytest.raises(OptionError, match="but images are RGB 0..255: multiply it by 255"):
+        net.explain(values)
+    own = find_preset("custom", mean=[0, 0.5, 0, 0], std=[1, 2, 3, 4])
+    with GradCamGraph(net_of(4, tmp_path / "net.pb"), preset=own) as net, pytest.warns(UserWarning, match="0..255"):
+        found = net.explain(values, 3)
+    np.testing.assert_allclose(found["gradcam"][0, 0], values[..., 3] / 4 / SIDE**2, rtol=1e-5)
+    np.save(tmp_path / "a.npy", values)
+    with GradCamGraph(net_of(4, tmp_path / "net.pb"), preset=own) as net:
+        result = net.visualize_imgs(str(tmp_path / "a.npy"), str(tmp_path / "out"), targets=3, window="none")[0]
+    assert result.targets[0].score == pytest.approx(values[..., 3].mean() / 4, rel=1e-5)
 
 
 def test_a_hook_gets_photographs_unless_it_says_how_many_bands(tmp_path):
