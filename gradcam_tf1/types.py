@@ -71,6 +71,17 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Where the cells of a map lie on the net's input, per axis: the centre of cell i is offset + stride * i.
+
+    In pixels of the input, half-pixel: the centre of pixel p is p + 0.5. A stride is negative where the net mirrors.
+    """
+
+    offset: Tuple[float, ...]
+    stride: Tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Binding:
     """The key tensors of one net, by name, and what was learnt about them.
 
