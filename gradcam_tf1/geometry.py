@@ -7,7 +7,7 @@ tf.compat.v2.image.resize. Sizes are (height, width), boxes (top, left, bottom, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -107,9 +107,7 @@ def upsample(maps: np.ndarray, size: Sequence[int], cells: Optional[Cells] = Non
     return resample(maps, size, cells, [np.arange(length) + 0.5 for length in size])
 
 
-def resample(
-    maps: np.ndarray, size: Sequence[int], cells: Optional[Cells], points: Sequence[np.ndarray]
-) -> np.ndarray:
+def resample(maps: np.ndarray, size: Sequence[int], cells: Optional[Cells], points: Sequence[np.ndarray]) -> np.ndarray:
     """Maps [..., h, w] read at points of the net's input: float32 [..., len(points[0]), len(points[1])].
 
     points: for each axis coordinates on the input, in its pixels. size, cells: see `upsample`.
@@ -120,6 +118,11 @@ def resample(
         place = axis - axes
         maps = _interpolate(maps, place, _among(at, length, maps.shape[place], cells, axis))
     return maps
+
+
+def centres(cells: Cells, grid: Sequence[int]) -> List[np.ndarray]:
+    """The centres of the cells of a map of `grid` cells on the net's input, for each axis."""
+    return [offset + stride * np.arange(count) for offset, stride, count in zip(cells.offset, cells.stride, grid)]
 
 
 def stretched(size: Sequence[int], grid: Sequence[int]) -> Cells:

@@ -13,6 +13,7 @@ from gradcam_tf1.binding.layout import IMAGE_CHANNELS, channel_count, input_layo
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.pixels import preprocessing
+from gradcam_tf1.binding.placing import places_on
 from gradcam_tf1.binding.resolve import choose_layer, why_layer
 from gradcam_tf1.binding.scores import class_count
 from gradcam_tf1.binding.sizes import size_of_dense_head
@@ -68,6 +69,7 @@ def bind(
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
         preprocessing=preset,
+        places=places_on(walk, features.path, pictures, facts),
         reasons={
             "input": why_input + why_size,
             "logits": head.why,
