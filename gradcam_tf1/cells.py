@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -75,6 +75,21 @@ class Places:
         pairs = zip(found.offset + found.stride, even.offset + even.stride, even.stride * 2)
         return (None if all(abs(a - b) <= _SAME * stride for a, b, stride in pairs) else found), said
 
+    def told(self, name: str, size: Sequence[Optional[int]]) -> str:
+        """How maps of a layer are placed, for people. size: of the input, None for a free side."""
+        if name not in self.rows:
+            return f"stretched over the input: {self.lost.get(name, 'it is not on the way from it')}"
+        whole = tuple(side for side in size if side is not None)
+        if len(whole) < len(size):
+            return "by strides and paddings, for each size of picture"
+        rows = [_rows(self, whole)[step] for step in self.rows[name]]
+        grid = tuple(row.number if isinstance(row, Row) else 0 for row in rows)
+        cells, said = self.cells(name, whole, grid)
+        if said or cells is None:
+            return said or "its cells share the input evenly"
+        first, step = (_by(dict.fromkeys(f"{each:g}" for each in ends)) for ends in (cells.offset, cells.stride))
+        return f"by strides and paddings: the first cell lies at {first}, the next {step} pixels on"
+
     def _found(self, name: str, size: Tuple[int, ...], grid: Tuple[int, ...]) -> Tuple[Optional[Cells], str]:
         if name not in self.rows:
             return None, self.lost.get(name, f"'{name}' is not on the way from the input")
@@ -121,7 +136,7 @@ def _uneven(row: Row, length: float) -> bool:
     return abs(row.number * row.stride - length) > _SAME * length
 
 
-def _by(sides: Sequence[int]) -> str:
+def _by(sides: Iterable[Any]) -> str:
     return " x ".join(map(str, sides))
 
 

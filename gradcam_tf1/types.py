@@ -97,7 +97,7 @@ class Binding:
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
     places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
-    reasons: for each of input, logits, layer, probabilities, feeds, preprocessing: one sentence why.
+    reasons: for each of input, logits, layer, placement, probabilities, feeds, preprocessing: one sentence why.
     warnings: sentences for the user.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Set
+from typing import Any, Dict, Optional, Set, Tuple
 
 from gradcam_tf1.binding.cell_rules import follow
 from gradcam_tf1.binding.cells import CellWalk
@@ -10,14 +10,15 @@ from gradcam_tf1.binding.walk import Walk
 from gradcam_tf1.cells import MIXED, Places
 
 
+def spatial_sides(facts: Dict[str, Any]) -> Tuple[Optional[int], ...]:
+    """The sides of the input, None for each that is free. facts: what a binding says of it."""
+    return facts["array_shape"][1:-1] if "array_shape" in facts else facts["image_size"]
+
+
 def places_on(walk: Walk, path: Set[str], start: str, facts: Dict[str, Any]) -> Places:
     """The places of all cells on the way from an input. facts: what a binding says of that input."""
-    shape = facts.get("array_shape")
-    if shape is not None:
-        first, sides = 1, shape[1:-1]
-    else:
-        first = facts["has_batch_axis"] + (not facts["input_channels_last"])
-        sides = facts["image_size"]
+    arrays, sides = "array_shape" in facts, spatial_sides(facts)
+    first = 1 if arrays else facts["has_batch_axis"] + (not facts["input_channels_last"])
     cells = CellWalk(walk, start, tuple(range(first, first + len(sides))))
     for op in walk.makers(path):
         outputs = walk.outputs[op.name]

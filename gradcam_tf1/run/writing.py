@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from gradcam_tf1.drawing import Style, draw, families, full_heat, peak
-from gradcam_tf1.geometry import stretched
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.output_folder import make_folders
@@ -107,7 +106,7 @@ class PictureWriter:
 
 
 def _raw(explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
-    """A map, how its picture was fitted, and where the map's cells lie on the input: all that placing it takes."""
-    map, placement = explanation.maps[key][n, t], explanation.placements[n]
-    cells = explanation.cells.get(key) or stretched(placement.fitted, map.shape[:2])
-    return {"map": map, **asdict(placement), **asdict(cells)}
+    """A map, how its picture was fitted and, unless it is stretched, where its cells lie: all that placing it takes."""
+    cells = explanation.cells.get(key)
+    found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
+    return found if cells is None else {**found, **asdict(cells)}
