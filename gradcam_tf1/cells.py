@@ -13,6 +13,8 @@ multiple of their stride. Kernels that are their own mirror image have their cen
 
 from __future__ import annotations
 
+import math
+import operator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -38,8 +40,20 @@ class Row(NamedTuple):
     apart: float = 0.0
 
 
+@dataclass(frozen=True)
+class Ref:
+    """A number that an earlier step works out."""
+
+    step: int
+
+
+Number = Union[int, float, Ref]
+
+
 class Step(NamedTuple):
     """What one op does to one axis: a name from STEPS and its numbers; inputs: the steps before, by their place.
+
+    Steps named in ARITHMETIC work out a number from others; "size" is the number of cells of a row.
 
     leans: whether a trained kernel is among what leads here.
     """
@@ -143,21 +157,46 @@ def _by(sides: Iterable[Any]) -> str:
 @lru_cache(maxsize=64)
 def _rows(places: Places, size: Tuple[int, ...]) -> List[Union[Row, str]]:
     """What each step makes of an input of this size; a sentence where its cells have no place that is known."""
-    done: List[Union[Row, str]] = []
+    done: List[Any] = []
     for step in places.steps:
-        if step.kind == "input":
-            done.append(Row(size[step.numbers[0]]))
-            continue
-        before = [done[place] for place in step.inputs]
-        if step.kind == "meet":
-            row: Union[Row, str] = _meet(before, *step.numbers)
-        else:
-            lost = [each for each in before if isinstance(each, str)]
-            row = lost[0] if lost else STEPS[step.kind](*before, *step.numbers)
-        if isinstance(row, Row) and row.number < 1:
-            row = "the picture is too small for it"
-        done.append(row)
+        done.append(_done(step, done, size))
     return done
+
+
+def _done(step: Step, done: List[Any], size: Tuple[int, ...]) -> Any:
+    """The row or the number that a step makes of those before it; a sentence where that is lost."""
+    if step.kind == "input":
+        return Row(size[step.numbers[0]])
+    rows = [done[place] for place in step.inputs]
+    if step.kind == "meet":
+        return _meet(rows, *step.numbers)
+    given = [done[each.step] if isinstance(each, Ref) else each for each in step.numbers]
+    lost = [each for each in rows if isinstance(each, str)]
+    lost += [value for value, each in zip(given, step.numbers) if isinstance(each, Ref) and isinstance(value, str)]
+    if lost:
+        return lost[0]
+    if step.kind in ARITHMETIC:
+        dividing = step.kind in ("div", "floordiv", "mod") and given[1] == 0
+        return "its size is divided by nothing" if dividing else ARITHMETIC[step.kind](*given)
+    row = STEPS[step.kind](*rows, *(int(v) if isinstance(each, Ref) else v for v, each in zip(given, step.numbers)))
+    return "the picture is too small for it" if isinstance(row, Row) and row.number < 1 else row
+
+
+ARITHMETIC: Dict[str, Callable[..., float]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "max": max,
+    "min": min,
+    "round": round,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "neg": operator.neg,
+    "whole": int,
+}
 
 
 def _window(row: Row, extent: int, stride: int, before: Optional[int], after: int) -> Row:
@@ -203,12 +242,8 @@ def _transposed(row: Row, extent: int, stride: int, before: Optional[int], lengt
     return _moved(row, length, (before - (extent - 1) / 2) / stride, 1 / stride)
 
 
-def _resize(
-    row: Row, like: Optional[Row], kind: str, align: bool, half: bool, length: Optional[int], factor: float
-) -> Union[Row, str]:
-    """kind: linear (bilinear, bicubic), nearest or area. length: of the result; None: of `like` times `factor`."""
-    if length is None:
-        length = int(round((row if like is None else like).number * factor))
+def _resize(row: Row, kind: str, align: bool, half: bool, length: int) -> Union[Row, str]:
+    """kind: linear (bilinear, bicubic), nearest or area. length: of the result."""
     if row.number == 1 or length < 1:
         return MIXED
     scale = (row.number - 1) / (length - 1) if align and length > 1 else row.number / length
@@ -251,11 +286,12 @@ def _meet(rows: Sequence[Union[Row, str]], where: str) -> Union[Row, str]:
 STEPS: Dict[str, Callable[..., Union[Row, str]]] = {
     "window": _window,
     "pad": _pad,
+    "crop": lambda row, before, after: _pad(row, -before, -after),
     "cut": _cut,
     "fold": _fold,
     "unfold": _unfold,
     "transposed": _transposed,
-    "resize": lambda row, *numbers: _resize(row, None, *numbers),
-    "resize like": _resize,
+    "resize": _resize,
     "expect": _expect,
+    "size": lambda row: row.number,
 }

@@ -12,6 +12,7 @@ from gradcam_tf1.types import Cells
 
 EVEN, ODD = (1, 24, 32, 1), (1, 25, 31, 1)
 
+
 def pooled(x, extent, stride, padding):
     return tf.nn.avg_pool(x, [1, extent, extent, 1], [1, stride, stride, 1], padding)
 

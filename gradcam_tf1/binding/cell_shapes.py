@@ -6,8 +6,10 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.binding.cell_numbers import add, numbers
 from gradcam_tf1.binding.cells import NOWHERE, At, CellWalk, Rule, lost, named, on_axis
 from gradcam_tf1.binding.walk import Op
+from gradcam_tf1.cells import Number
 
 Dims = Sequence[Optional[int]]
 _PARTS = 64  # no map is cut into more
@@ -18,7 +20,7 @@ def _ends(cells: CellWalk, op: Op) -> Tuple[Tuple[Optional[int], ...], Tuple[Opt
     return cells.dims(cells.walk.inputs[op.name][0]), cells.dims(cells.walk.outputs[op.name][0])
 
 
-def _cut(cells: CellWalk, at: At, axis: int, begin: Optional[int], end: Optional[int], step: int = 1) -> At:
+def _cut(cells: CellWalk, at: At, axis: int, begin: Optional[Number], end: Optional[Number], step: int = 1) -> At:
     whole = begin in (0, None) and end is None and step == 1
     return at if whole else on_axis(cells, at, axis, "cut", (begin, end, step))
 
@@ -51,8 +53,13 @@ def _agree(before: Dims, after: Dims) -> bool:
 def _of_tokens(cells: CellWalk, op: Op, at: At, before: Dims, after: Dims) -> At:
     """Tokens made a map again, [N, h, w, K]; anything else, such as heads of attention, stays tokens."""
     axes = len(at.rows)
-    sides = after[1 : axes + 1]
-    if len(after) == axes + 2 and after[-1] == before[-1] and all(side is not None and side > 1 for side in sides):
+    shape = numbers(cells, cells.walk.inputs[op.name][1])
+    sides = [side if side is not None or shape is None else shape[n] for n, side in enumerate(after)][1 : axes + 1]
+    if (
+        len(after) == axes + 2
+        and after[-1] == before[-1]
+        and all(side is not None and side not in (1, -1) for side in sides)
+    ):
         rows = [cells.step("expect", (side, named(op)), (row,)) for side, row in zip(sides, at.rows)]
         return At(tuple(range(1, axes + 1)), tuple(rows))
     return NOWHERE if len(after) == 2 and after[-1] != before[-1] else at
@@ -101,6 +108,8 @@ def _strided_slice(cells: CellWalk, op: Op, at: At, _output: int) -> At:
         if source in at.axes:
             if entry == "one":
                 return NOWHERE
+            if "?" in entry:
+                return lost(op, "cuts at a place that depends on the picture")
             at = _cut(cells, at, source, *entry)
             axes[at.axes.index(source)] = made
         source, made = source + 1, made + (entry != "one")
@@ -109,7 +118,8 @@ def _strided_slice(cells: CellWalk, op: Op, at: At, _output: int) -> At:
 
 def _entries(cells: CellWalk, op: Op) -> Optional[List[Any]]:
     """One for each axis, (begin, end, step), "one" for an axis that goes; "new" for one that comes."""
-    begins, ends, steps = (cells.constant(op, number) for number in (1, 2, 3))
+    begins, ends = (numbers(cells, cells.walk.inputs[op.name][which]) for which in (1, 2))
+    steps = cells.constant(op, 3)
     if begins is None or ends is None or steps is None:
         return None
     masks = {name: op.get_attr(f"{name}_mask") for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
@@ -130,19 +140,19 @@ def _entries(cells: CellWalk, op: Op) -> Optional[List[Any]]:
     return found + [(None, None, 1)] * rest
 
 
-def _end(masked: bool, value: int) -> Optional[int]:
-    return None if masked else value
+def _end(masked: bool, value: Any) -> Any:
+    return None if masked else "?" if value is None else value
 
 
 def _slice(cells: CellWalk, op: Op, at: At, _output: int) -> At:
-    begins, sizes = cells.constant(op, 1), cells.constant(op, 2)
+    begins, sizes = (numbers(cells, cells.walk.inputs[op.name][which]) for which in (1, 2))
     if not at.axes:
         return at
-    if begins is None or sizes is None:
-        return lost(op)
     for axis in at.axes:
-        begin, size = int(begins[axis]), int(sizes[axis])
-        at = _cut(cells, at, axis, begin, None if size < 0 else begin + size)
+        begin, size = (None, None) if begins is None or sizes is None else (begins[axis], sizes[axis])
+        if begin is None or size is None:
+            return lost(op, "cuts at a place that depends on the picture")
+        at = _cut(cells, at, axis, begin, None if size == -1 else add(cells, begin, size))
     return at
 
 

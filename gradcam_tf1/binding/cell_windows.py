@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional, Tuple
 
-import numpy as np
-
-from gradcam_tf1.binding.cell_sizes import resized
+from gradcam_tf1.binding.cell_numbers import numbers
 from gradcam_tf1.binding.cells import At, CellWalk, Rule, attribute, lost, on_axis
 from gradcam_tf1.binding.kinds import POOLS, RESIZES
 from gradcam_tf1.binding.walk import Op
@@ -43,7 +41,7 @@ def _with_kernel(cells: CellWalk, op: Op, at: At, kernel: str) -> At:
 def _transposed(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     _sizes, kernel, _data = cells.walk.inputs[op.name]
     sides, first, strides = cells.dims(kernel), _first_axis(op), op.get_attr("strides")
-    given, static = cells.constant(op, 0), cells.dims(cells.walk.outputs[op.name][0])
+    given, static = numbers(cells, _sizes), cells.dims(cells.walk.outputs[op.name][0])
     dilations = attribute(op, "dilations")
     for axis in at.axes:
         padding = _padding(op, axis)
@@ -51,7 +49,7 @@ def _transposed(cells: CellWalk, op: Op, at: At, _output: int) -> At:
         if extent is None or padding is None or kernel in cells.at:
             return lost(op)
         length = static[axis] if static else None
-        length = int(given[axis]) if length is None and given is not None and given[axis] > 0 else length
+        length = given[axis] if length is None and given is not None else length
         leans = not cells.steps[at.rows[at.axes.index(axis)]].leans and extent > 1 and cells.leans(kernel, axis - first)
         reach = (extent - 1) * (dilations[axis] if dilations else 1) + 1
         at = on_axis(cells, at, axis, "transposed", (reach, strides[axis], padding[0], length), leans)
@@ -99,30 +97,42 @@ def _first_axis(op: Op) -> int:
 
 
 def _pad(cells: CellWalk, op: Op, at: At, _output: int) -> At:
-    return _padded(cells, op, at, cells.constant(op, 1))
+    return _padded(cells, op, at, 1)
 
 
-def _padded(cells: CellWalk, op: Op, at: At, paddings: Optional[np.ndarray]) -> At:
-    if paddings is None or not at.axes:
-        return lost(op, "pads by a number that depends on the picture") if at.axes else lost(op)
+def _padded(cells: CellWalk, op: Op, at: At, which: int) -> At:
+    paddings = numbers(cells, cells.walk.inputs[op.name][which])
     for axis in at.axes:
-        before, after = (int(number) for number in paddings[axis])
-        at = on_axis(cells, at, axis, "pad", (before, after)) if before or after else at
-    return at
+        edges = (None, None) if paddings is None else tuple(paddings[axis])
+        if None in edges:
+            return lost(op, "pads by a number that depends on the picture")
+        at = on_axis(cells, at, axis, "pad", edges) if edges != (0, 0) else at
+    return at if at.axes else lost(op)
 
 
 def _padded_convolution(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     """FusedPadConv2D: data, paddings, kernel. FusedResizeAndPadConv2D: data, size, paddings, kernel."""
     resizes = op.type == "FusedResizeAndPadConv2D"
     if resizes:
-        at = resized(cells, op, at, "linear", op.get_attr("resize_align_corners"), False)
-    at = at if at.lost else _padded(cells, op, at, cells.constant(op, 2 if resizes else 1))
+        at = _resized(cells, op, at, "linear", op.get_attr("resize_align_corners"), False)
+    at = at if at.lost else _padded(cells, op, at, 2 if resizes else 1)
     return at if at.lost else _with_kernel(cells, op, at, cells.walk.inputs[op.name][3 if resizes else 2])
 
 
 def _resize(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     kind = {"ResizeNearestNeighbor": "nearest", "ResizeArea": "area"}.get(op.type, "linear")
-    return resized(cells, op, at, kind, bool(attribute(op, "align_corners")), bool(attribute(op, "half_pixel_centers")))
+    return _resized(
+        cells, op, at, kind, bool(attribute(op, "align_corners")), bool(attribute(op, "half_pixel_centers"))
+    )
+
+
+def _resized(cells: CellWalk, op: Op, at: At, kind: str, align: bool, half: bool) -> At:
+    lengths = numbers(cells, cells.walk.inputs[op.name][1])
+    for number, axis in enumerate(at.axes):
+        if lengths is None or lengths[number] is None:
+            return lost(op, "makes a size that depends on the picture")
+        at = on_axis(cells, at, axis, "resize", (kind, align, half, lengths[number]))
+    return at if at.axes else lost(op)
 
 
 def _depth_to_space(cells: CellWalk, op: Op, at: At, _output: int) -> At:
@@ -136,15 +146,15 @@ def _batch_to_space(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     """The way in and out of a dilated convolution: padding and folding, unfolding and cropping."""
     listed = op.type.endswith("ND")
     blocks = cells.constant(op, 1) if listed else [op.get_attr("block_size")] * 2
-    edges = cells.constant(op, 2 if listed else 1)
-    if blocks is None or edges is None or not at.axes:
-        return lost(op)
+    edges = numbers(cells, cells.walk.inputs[op.name][2 if listed else 1])
+    if blocks is None or edges is None or None in edges or not at.axes:
+        return lost(op, "pads by a number that depends on the picture")
     for axis in [axis for axis in at.axes if axis <= len(blocks)]:
-        block, (before, after) = int(blocks[axis - 1]), (int(number) for number in edges[axis - 1])
+        block, ends = int(blocks[axis - 1]), tuple(edges[axis - 1])
         if op.type.startswith("SpaceToBatch"):
-            at = on_axis(cells, on_axis(cells, at, axis, "pad", (before, after)), axis, "fold", (block,))
+            at = on_axis(cells, on_axis(cells, at, axis, "pad", ends), axis, "fold", (block,))
         else:
-            at = on_axis(cells, on_axis(cells, at, axis, "unfold", (block,)), axis, "pad", (-before, -after))
+            at = on_axis(cells, on_axis(cells, at, axis, "unfold", (block,)), axis, "crop", ends)
     return at
 
 

@@ -45,6 +45,7 @@ class CellWalk:
         self.steps: List[Step] = []
         self._places: Dict[Step, int] = {}
         self._mirrored: Tuple[str, Any] = ("", None)
+        self.numbers: Dict[str, Optional[np.ndarray]] = {}  # see `cell_numbers`
         self.at: Dict[str, At] = {start: At(axes, tuple(self.step("input", (n,)) for n in range(len(axes))))}
 
     def step(self, kind: str, numbers: Tuple[Any, ...] = (), inputs: Tuple[int, ...] = (), leans: bool = False) -> int:
