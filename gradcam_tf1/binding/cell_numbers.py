@@ -40,11 +40,13 @@ def _made(cells: CellWalk, name: str, depth: int) -> Optional[np.ndarray]:
         return np.asarray(walk.constant(name)).astype(object)
     if op.type == "Shape":
         return _shape(cells, walk.inputs[op.name][0])
-    if op.type not in _RULES and op.type not in _OPERATORS:
+    if op.type not in _RULES and op.type not in _OPERATORS and op.type != "Unpack":
         return None
     inputs = [numbers(cells, each, depth + 1) for each in walk.inputs[op.name]]
     if any(each is None for each in inputs):
         return None
+    if op.type == "Unpack":
+        return np.moveaxis(inputs[0], op.get_attr("axis"), 0)[walk.outputs[op.name].index(name), ...]
     if op.type in _OPERATORS:
         return _applied(cells, _OPERATORS[op.type], *inputs)
     return _RULES[op.type](cells, op, *inputs)
