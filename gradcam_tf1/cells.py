@@ -25,6 +25,8 @@ from gradcam_tf1.geometry import stretched
 from gradcam_tf1.types import Cells
 
 _SAME = 1e-6  # in cells: closer centres are equal
+_MOST = 2**40
+_SAMPLE = 4096
 MIXED = "its cells mix the whole picture"
 
 
@@ -176,10 +178,21 @@ def _done(step: Step, done: List[Any], size: Tuple[int, ...]) -> Any:
     if lost:
         return lost[0]
     if step.kind in ARITHMETIC:
-        dividing = step.kind in ("div", "floordiv", "mod") and given[1] == 0
-        return "its size is divided by nothing" if dividing else ARITHMETIC[step.kind](*given)
-    row = STEPS[step.kind](*rows, *(int(v) if isinstance(each, Ref) else v for v, each in zip(given, step.numbers)))
-    return "the picture is too small for it" if isinstance(row, Row) and row.number < 1 else row
+        return work_out(step.kind, given)
+    whole = [int(value) if isinstance(each, Ref) else value for value, each in zip(given, step.numbers)]
+    try:
+        row = STEPS[step.kind](*rows, *whole)
+    except (ZeroDivisionError, ValueError):  # a stride of 0: a file may say anything
+        return f"a {step.kind} of {whole} cannot be"
+    return "the picture is too small for it" if isinstance(row, Row) and not 1 <= row.number <= _MOST else row
+
+
+def work_out(kind: str, values: Sequence[float]) -> Union[float, str]:
+    """A number from others by a name of ARITHMETIC; a sentence where there is none."""
+    if kind in ("div", "floordiv", "mod") and values[1] == 0:
+        return "its size is divided by nothing"
+    result = ARITHMETIC[kind](*values)
+    return result if abs(result) <= _MOST else "its size is out of all bounds"
 
 
 ARITHMETIC: Dict[str, Callable[..., float]] = {
@@ -251,7 +264,7 @@ def _resize(row: Row, kind: str, align: bool, half: bool, length: int) -> Union[
         return "ResizeArea with align_corners" if align else _moved(row, length, scale / 2 - 0.5, scale)
     start = scale / 2 - 0.5 if half else 0.0
     if kind == "nearest":  # which cells are taken, and the mean of that
-        at = np.arange(length) * scale
+        at = np.arange(min(length, _SAMPLE)) * scale
         taken = np.floor(at + scale / 2) if half else np.floor(at + 0.5) if align else np.floor(at + _SAME)
         start = float((np.minimum(taken, row.number - 1) - at).mean())
     return _moved(row, length, start, scale)

@@ -129,6 +129,44 @@ def test_a_picture_without_its_batch_axis():
     assert cells_of(net, (9, 8, 1), (9, 8), (5, 4), **facts)[0] == Cells((0.5, 1.5), (2.0, 2.0))
 
 
+# what a graph works out from the shape of the picture
+
+
+def padded_to_40(x):
+    sides = tf.shape(x)
+    lack = tf.maximum(40 - sides[1:3], 0)
+    return tf.pad(x, [[0, 0], [lack[0] // 2, lack[0] - lack[0] // 2], [0, lack[1]], [0, 0]])
+
+
+def enlarged_by_half(x):
+    sides = tf.cast(tf.shape(x)[1:3], tf.float32)
+    return tf.image.resize_bilinear(x, tf.cast(tf.round(sides * 1.5), tf.int32))
+
+
+def middle(x):
+    height = tf.unstack(tf.shape(x))[1]
+    return x[:, height // 4 : height - height // 4, 3:]
+
+
+def atrous(x):
+    return tf.nn.atrous_conv2d(conv(x), ones(3, 3, 1, 1), 3, "SAME")
+
+
+@pytest.mark.parametrize("first", [padded_to_40, enlarged_by_half, middle, atrous])
+def test_sizes_that_the_graph_works_out_are_followed(first):
+    shape, free = (1, 22, 33, 1), (None, None, None, 1)
+    graph, x, y = built(lambda x: conv(first(x), 3, 2, "VALID"), free)
+    places = placed(graph, free)
+    found = responses(graph, x, y, shape)
+    with tf.Session(graph=graph) as sess:
+        grid = sess.run(y, {x: np.zeros(shape)}).shape[1:3]
+    cells, said = places.cells("y:0", shape[1:3], grid)
+    where, centre = centroids(found, inner=1)
+    assert said == ""
+    assert len(centre) >= 4
+    np.testing.assert_allclose(centre, np.array(cells.offset) + np.array(cells.stride) * where, atol=0.02)
+
+
 # what is not known, and what is said
 
 
@@ -176,6 +214,20 @@ def test_what_is_not_known_is_stretched_and_named(kind):
     assert found is None
     assert said.startswith("stretched over the input: ")
     assert why in said
+
+
+def test_numbers_of_a_hostile_graph_are_not_followed_for_ever():
+    def net(x):
+        side = tf.shape(x)[1]
+        for _ in range(60):
+            side = side * side
+        return conv(tf.image.resize_nearest_neighbor(x, [side, 2**31 - 1]))
+
+    start = time.perf_counter()
+    found, said = cells_of(net, (1, None, None, 1), (8, 8), (4, 2**30))
+    assert found is None
+    assert said == "stretched over the input: its size is out of all bounds"
+    assert time.perf_counter() - start < 5
 
 
 def test_the_cost_grows_with_the_path():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from cell_nets import conv, ones
@@ -131,6 +132,21 @@ def test_the_masks_of_score_cam_lie_where_the_map_does(net):
     np.testing.assert_allclose(features.mean(), whole.scores[0, 0], rtol=1e-4)
 
 
+def test_the_biases_of_fullgrad_lie_where_their_cells_do():
+    """The one bias is felt where the map is above zero; beside the square the pixels themselves add nothing."""
+
+    def net(x):
+        return tf.nn.bias_add(conv(conv(x)), [-200.0])
+
+    image = photo(ORIGINAL, CORNER)
+    with net_of(net, ORIGINAL) as opened:
+        found = opened.explain([image], 0, ["fullgrad", "gradcam"])
+    felt = (found["gradcam"][0, 0] > 0).astype(float)
+    beside = image[..., 0] == 0
+    expected = enlarged(felt, 3.5, 4.0)
+    np.testing.assert_allclose(found["fullgrad"][0, 0][beside], expected[beside], atol=1e-5)
+
+
 def test_mirrored_views_come_back_to_where_their_cells_were(net):
     for column in (20, 35):
         corner = (20, column)
@@ -151,6 +167,16 @@ def test_layers_are_fused_where_the_finest_of_them_has_its_cells(net):
     np.testing.assert_allclose(found.maps["gradcam", "fused"][0, 0], expected, rtol=1e-4, atol=1e-6)
     off = centroid(found.placed("gradcam", 0, layer="fused")) - (np.array(CORNER) + 15)
     assert np.abs(off).max() < 1
+
+
+def test_the_raw_numbers_say_where_the_cells_lie(net, tmp_path):
+    cv2.imwrite(str(tmp_path / "square.png"), photo(ORIGINAL, CORNER))
+    net.visualize_imgs(str(tmp_path / "square.png"), str(tmp_path / "out"), targets=0, methods="gradcam", raw=True)
+    with np.load(next((tmp_path / "out").glob("**/*.npz"))) as raw:
+        assert (raw["offset"].tolist(), raw["stride"].tolist()) == ([7.5, 7.5], [8.0, 8.0])
+        map = raw["map"]
+    found = net.explain([photo(ORIGINAL, CORNER)], 0)
+    np.testing.assert_allclose(enlarged(map), found.placed("gradcam", 0), rtol=1e-5)
 
 
 def test_maps_of_noisy_copies_keep_their_place(net):

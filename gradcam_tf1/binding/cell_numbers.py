@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcam_tf1.binding.cells import CellWalk
 from gradcam_tf1.binding.walk import Op
-from gradcam_tf1.cells import ARITHMETIC, Number, Ref
+from gradcam_tf1.cells import Number, Ref, work_out
 
 _MOST = 64  # entries of a tensor, and ops behind one another
 
@@ -75,11 +75,12 @@ def _applied(cells: CellWalk, kind: str, *operands: np.ndarray) -> np.ndarray:
 
 
 def _one(cells: CellWalk, kind: str, *values: Any) -> Optional[Number]:
-    if None in values or (kind in ("div", "floordiv", "mod") and values[1] == 0):
+    if None in values:
         return None
     if any(isinstance(value, Ref) for value in values):
         return Ref(cells.step(kind, values))
-    return ARITHMETIC[kind](*values)
+    result = work_out(kind, values)
+    return None if isinstance(result, str) else result
 
 
 def add(cells: CellWalk, first: Number, second: Number) -> Optional[Number]:

@@ -37,7 +37,6 @@ _EACH_CELL = (ACTIVATION_PARTS | AFFINE | BATCH_NORMS | CLIPS | FORWARDING | {
 
 def follow(cells: CellWalk, op: Op, number: int, data: Data) -> At:
     """What output `number` of an op holds, of what its inputs hold."""
-    output = cells.walk.outputs[op.name][number]
     gone = [at for _, at in data if at.lost]
     if op.type in _LOOPS or not data:
         return lost(op, "is part of a loop")
@@ -46,6 +45,14 @@ def follow(cells: CellWalk, op: Op, number: int, data: Data) -> At:
     placed = [(n, at) for n, at in data if at.placed]
     if not placed:
         return NOWHERE
+    try:
+        return _by_rule(cells, op, data, placed, number)
+    except (IndexError, ValueError):  # a file may say anything
+        return lost(op, "does not fit what goes into it")
+
+
+def _by_rule(cells: CellWalk, op: Op, data: Data, placed: Data, number: int) -> At:
+    output = cells.walk.outputs[op.name][number]
     if op.type in _EACH_CELL:
         return _together(cells, op, placed, output)
     if op.type in DENSE | {"Einsum", "XlaEinsum"}:
@@ -53,12 +60,9 @@ def follow(cells: CellWalk, op: Op, number: int, data: Data) -> At:
     if op.type in _JOINS:
         return _JOINS[op.type](cells, op, placed, output)
     rule = RULES.get(op.type)
-    if rule is None:
+    if rule is None or placed[0][0] != _DATA.get(op.type, 0) or len(placed) > 1:
         return lost(op)
-    at = placed[0][1]
-    if placed[0][0] != _DATA.get(op.type, 0) or len(placed) > 1:
-        return lost(op)
-    return rule(cells, op, at, number)
+    return rule(cells, op, placed[0][1], number)
 
 
 def _together(cells: CellWalk, op: Op, placed: Data, output: str) -> At:

@@ -102,8 +102,11 @@ class Probe:
 
     def cells(self, layer: LayerInfo) -> Optional[Cells]:
         """Where the cells of the layer lie on `image`; None: they share it evenly."""
-        grid = self.own_features(layer).shape[:-1]
-        return cells_of(self._symbols.places, layer.name, self.image.shape[:-1], grid)[0]
+        return self.cells_of(layer.name, self.own_features(layer).shape[:-1])
+
+    def cells_of(self, name: str, grid: Sequence[int]) -> Optional[Cells]:
+        """The same for any tensor of the net by its name; grid: its sides."""
+        return cells_of(self._symbols.places, name, self.image.shape[:-1], grid)[0]
 
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
         """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""
