@@ -196,6 +196,7 @@ UNKNOWN = {
         lambda x: tf.image.crop_and_resize(x, [[0.0, 0.0, 0.5, 0.5]], [0], [4, 4], name="odd"),
         "does not tell where its cells lie",
     ),
+    "turned": (lambda x: tf.transpose(x, [0, 2, 1, 3]), "rows and columns have changed places"),
     "in a loop": (
         lambda x: tf.while_loop(lambda n, _: n < 3, lambda n, y: (n + 1, y * 2.0), [0, x])[1],
         "is part of a loop",
