@@ -21,10 +21,10 @@ def depthwise(x, padding):
     return tf.nn.depthwise_conv2d(x, ones(3, 3, 1, 2), [1, 2, 2, 1], padding)
 
 
-def batched(x, before, after):
+def batched(x, before, after, crops=(0, 0)):
     """A dilated convolution as TensorFlow 1 spells it: into the batch, a plain convolution, and out again."""
     x = tf.space_to_batch_nd(x, [2, 2], [[before, after]] * 2)
-    return tf.batch_to_space_nd(conv(x, 3, 1, "VALID"), [2, 2], [[0, 0]] * 2)
+    return tf.batch_to_space_nd(conv(x, 3, 1, "VALID"), [2, 2], [list(crops)] * 2)
 
 
 def transposed(x, extent, padding):
@@ -61,7 +61,7 @@ EXACT = {
     "pad in front": (lambda x: conv(tf.pad(x, [[0, 0], [1, 1], [3, 0], [0, 0]]), 3, 2, "VALID"), EVEN),
     "pad with a value": (lambda x: conv(tf.pad(x, [[0, 0], [2, 1], [0, 3], [0, 0]], constant_values=1.0), 3, 2), EVEN),
     "space to batch": (lambda x: conv(batched(x, 2, 2)), EVEN),
-    "space to batch, uneven": (lambda x: batched(x, 3, 1), EVEN),
+    "space to batch, uneven": (lambda x: batched(x, 3, 1, (1, 0)), EVEN),
     "atrous": (lambda x: tf.nn.atrous_conv2d(conv(x), ones(3, 3, 1, 1), 2, "SAME"), EVEN),
     "atrous, valid": (lambda x: tf.nn.atrous_conv2d(conv(x), ones(3, 3, 1, 1), 2, "VALID"), EVEN),
     "pool, same": (lambda x: pooled(conv(x, 3, 1), 3, 2, "SAME"), EVEN),
