@@ -7,12 +7,13 @@ tf.compat.v2.image.resize. Sizes are (height, width), boxes (top, left, bottom, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError, OptionError
+from gradcam_tf1.types import Cells
 
 Size = Tuple[int, int]
 FreeSize = Tuple[Optional[int], Optional[int]]
@@ -40,29 +41,30 @@ class Placement:
     seen: Box
     inside: Box
 
-    def place(self, map: np.ndarray) -> np.ndarray:
+    def place(self, map: np.ndarray, cells: Optional[Cells] = None) -> np.ndarray:
         """A map over the net's input, [h, w] or [h, w, C] of any size, on the picture: float32 [H, W] or [H, W, C].
 
-        Half-pixel bilinear, in one step from the map's cells to the picture's pixels; clamped at the map's edges,
-        0 outside `seen`. Raises OptionError for another number of axes.
+        Bilinear, in one step from the map's cells to the picture's pixels; clamped at the centres of the outer cells,
+        0 outside `seen`. cells: where the map's cells lie on the input; None: stretched, they share it evenly.
+        Raises OptionError for another number of axes.
         """
         map = np.asarray(map, np.float32)
         if map.ndim not in (2, 3) or 0 in map.shape:
             raise OptionError(f"a map is [h, w] or [h, w, C] and not empty, got shape {list(map.shape)}")
         top, left, bottom, right = self.seen
         placed = np.zeros(self.original + map.shape[2:], np.float32)
-        rows = _interpolate(map, 0, self._positions(0))
+        rows = _interpolate(map, 0, self._positions(0, map.shape[0], cells))
         # with the columns laid down as rows: whole rows are picked several times faster than one cell of each
-        columns = _interpolate(_turned(rows), 0, self._positions(1))
+        columns = _interpolate(_turned(rows), 0, self._positions(1, map.shape[1], cells))
         placed[top:bottom, left:right] = _turned(columns)
         return placed
 
-    def _positions(self, axis: int) -> np.ndarray:
-        """Where in the net's input, 0 to 1 along the axis, the centres of the pixels of `seen` lie."""
+    def _positions(self, axis: int, count: int, cells: Optional[Cells]) -> np.ndarray:
+        """Where among `count` cells along the axis the centres of the pixels of `seen` lie."""
         first, last = self.seen[axis], self.seen[axis + 2]
         start, stop = self.inside[axis], self.inside[axis + 2]
         centres = (np.arange(last - first) + 0.5) / (last - first)
-        return (start + centres * (stop - start)) / self.fitted[axis]
+        return _among(start + centres * (stop - start), self.fitted[axis], count, cells, axis)
 
 
 @dataclass(frozen=True)
@@ -100,21 +102,53 @@ def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: in
     return Fitted(pixels, placement)
 
 
-def upsample(maps: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Maps [..., h, w] enlarged to float32 [..., H, W], half-pixel bilinear; as many axes as `size` has."""
+def upsample(maps: np.ndarray, size: Sequence[int], cells: Optional[Cells] = None) -> np.ndarray:
+    """Maps of a layer, [..., h, w], on the pixels of the net's input: float32 [..., H, W]; bilinear.
+
+    size: of the input, (H, W), or as many axes as the maps have there. cells: where the maps' cells lie on it, clamped
+    at the outer centres; None: stretched, the cells share the input evenly.
+    """
+    return resample(maps, size, cells, [np.arange(length) + 0.5 for length in size])
+
+
+def resample(maps: np.ndarray, size: Sequence[int], cells: Optional[Cells], points: Sequence[np.ndarray]) -> np.ndarray:
+    """Maps [..., h, w] read at points of the net's input: float32 [..., len(points[0]), len(points[1])].
+
+    points: for each axis coordinates on the input, in its pixels. size, cells: see `upsample`.
+    """
     maps = np.asarray(maps, np.float32)
-    for axis, length in zip(range(-len(size), 0), size):
-        maps = _interpolate(maps, axis, (np.arange(length) + 0.5) / length)
+    axes = len(size)
+    for axis, (length, at) in enumerate(zip(size, points)):
+        place = axis - axes
+        maps = _interpolate(maps, place, _among(at, length, maps.shape[place], cells, axis))
     return maps
 
 
+def centres(cells: Cells, grid: Sequence[int]) -> List[np.ndarray]:
+    """The centres of the cells of a map of `grid` cells on the net's input, for each axis."""
+    return [offset + stride * np.arange(count) for offset, stride, count in zip(cells.offset, cells.stride, grid)]
+
+
+def stretched(size: Sequence[int], grid: Sequence[int]) -> Cells:
+    """The cells of a map of `grid` cells that share an input of `size` pixels evenly."""
+    strides = tuple(length / count for length, count in zip(size, grid))
+    return Cells(tuple(stride / 2 for stride in strides), strides)
+
+
+def _among(points: np.ndarray, length: int, count: int, cells: Optional[Cells], axis: int) -> np.ndarray:
+    """Points of an axis of `length` pixels, counted in cells: 0 is the centre of the first, count - 1 of the last."""
+    if cells is None:
+        return points / length * count - 0.5
+    return (points - cells.offset[axis]) / cells.stride[axis]
+
+
 def _interpolate(values: np.ndarray, axis: int, positions: np.ndarray) -> np.ndarray:
-    """Linear interpolation along one axis at positions (0 to 1 over its cells), clamped at the first and last centre.
+    """Linear interpolation along one axis at positions counted in cells, clamped at the first and last centre.
 
     Two cells for each position rather than a matrix product: as exact, and six times faster for maps of 224 cells.
     """
     cells = values.shape[axis]
-    at = np.clip(np.round(positions * cells - 0.5, 9), 0, cells - 1)  # rounded, so that an equal size is a plain copy
+    at = np.clip(np.round(positions, 9), 0, cells - 1)  # rounded, so that an equal size is a plain copy
     low = at.astype(np.int64)
     result = np.take(values, low, axis)
     step = np.take(values, np.minimum(low + 1, cells - 1), axis)

@@ -71,6 +71,17 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Where the cells of a map lie on the net's input, per axis: the centre of cell i is offset + stride * i.
+
+    In pixels of the input, half-pixel: the centre of pixel p is p + 0.5. A stride is negative where the net mirrors.
+    """
+
+    offset: Tuple[float, ...]
+    stride: Tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Binding:
     """The key tensors of one net, by name, and what was learnt about them.
 
@@ -85,7 +96,8 @@ class Binding:
     feeds: tensor name -> value for every other placeholder.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
-    reasons: for each of input, logits, layer, probabilities, feeds, preprocessing: one sentence why.
+    places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
+    reasons: for each of input, logits, layer, placement, probabilities, feeds, preprocessing: one sentence why.
     warnings: sentences for the user.
     """
 
@@ -105,6 +117,7 @@ class Binding:
     background: bool = False
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
+    places: Any = None
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 
@@ -184,6 +197,7 @@ class Explanation:
     placements: N geometry.Placement, how each original picture was fitted to the input, or arrays.ArrayPlacement.
     Of signals and volumes [L] or [D, H, W] stand where [H, W] does.
     layers: the layer tensors asked for, in order.
+    cells: where the cells of a map of a layer lie on the input; keys that are not there are stretched over it.
     """
 
     class_ids: np.ndarray
@@ -196,6 +210,7 @@ class Explanation:
     layers: Tuple[str, ...]
     abouts: Tuple[str, ...] = ()
     failures: Tuple[str, ...] = ()
+    cells: Mapping[MapKey, Cells] = field(default_factory=dict)
 
     def __getitem__(self, method: str) -> np.ndarray:
         """Maps of `method` for its first layer: [N, T, h, w] or [N, T, H, W, C]."""
@@ -213,8 +228,9 @@ class Explanation:
 
         Raises: SelectionError saying how many images and targets, and which maps, there are.
         """
-        maps = self.maps[self.key(method, layer)]
+        key = self.key(method, layer)
+        maps = self.maps[key]
         for what, place, count in (("image", n, maps.shape[0]), ("target", t, maps.shape[1])):
             if not -count <= place < count:
                 raise SelectionError(f"there is no {what} {place}: {what}s are numbered 0 to {count - 1} here")
-        return self.placements[n].place(maps[n, t])
+        return self.placements[n].place(maps[n, t], self.cells.get(key))

@@ -31,7 +31,8 @@ LAYERS = (
         "preprocessing",
         "targets",
     },
-    {"results", "weights", "gradients", "scoring", "hooks", "graphdef", "binding"},
+    {"results", "weights", "gradients", "scoring", "hooks", "graphdef", "cells"},
+    {"binding"},
     {"methods", "importing", "loaders", "nets"},
     {"drawing", "engine"},
     {"figures", "opening"},
@@ -46,7 +47,17 @@ ROW = {component: row for row, components in enumerate(LAYERS) for component in 
 # Who may import what from outside, apart from the standard library and numpy.
 LIGHT = {"errors", "types", "records", "result", "results", "labels", "targets"}
 # what deals with pictures and numbers only
-NO_TENSORFLOW = {"sources", "images", "geometry", "overlay", "boxes", "drawing", "figures", "preprocessing"} | LIGHT
+NO_TENSORFLOW = {
+    "sources",
+    "images",
+    "geometry",
+    "overlay",
+    "boxes",
+    "cells",
+    "drawing",
+    "figures",
+    "preprocessing",
+} | LIGHT
 DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
 
 

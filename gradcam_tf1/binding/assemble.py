@@ -13,6 +13,7 @@ from gradcam_tf1.binding.layout import channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.pixels import preprocessing
+from gradcam_tf1.binding.placing import places_on, spatial_sides
 from gradcam_tf1.binding.resolve import choose_layer, why_layer
 from gradcam_tf1.binding.scores import class_count
 from gradcam_tf1.binding.sizes import size_of_dense_head
@@ -57,6 +58,7 @@ def bind(
     why_size, preset, why_preset = _values(walk, features, facts)
     batch = baked_batch(walk, features.path, features.maps, pictures, not one_picture) or fed_batch_size(feeds)
     classes = _classes(walk, logits, not one_picture)
+    places = places_on(walk, features.path, pictures, facts)
     return Binding(
         input=pictures,
         logits=logits,
@@ -68,10 +70,12 @@ def bind(
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
         preprocessing=preset,
+        places=places,
         reasons={
             "input": why_input + why_size,
             "logits": head.why,
             "layer": why_layer(features, layer, requested.layer),
+            "placement": places.told(layer.name, spatial_sides(facts)),
             "probabilities": _why_probabilities(probabilities, requested),
             "feeds": why_feeds,
             "preprocessing": why_preset,

@@ -18,6 +18,8 @@ def describe(net: Any, layers: bool = False) -> None:
     say(f"{shown(net.model.source)}: {net.model.kind}")
     for key in _KEYS:
         _found(key, getattr(binding, key) or "none", binding.reasons.get(key, ""))
+    if "placement" in binding.reasons:
+        _found("placement", binding.reasons["placement"])
     _found("feeds", ", ".join(f"{name} = {value}" for name, value in binding.feeds.items()) or "none")
     _found("size", _size(binding))
     _found("classes", _classes(binding))

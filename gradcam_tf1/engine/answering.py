@@ -118,7 +118,7 @@ class Answerer:
         ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
         found = self._run(how)(batch, asks, names, places, **ways)
         if how.fuse is not None:
-            fuse_layers(found, how.fuse)
+            fuse_layers(found, how.fuse, batch.shape[1:-1])
         return Explanation(
             placements=given.placements,
             layers=tuple(info.name for info in places),

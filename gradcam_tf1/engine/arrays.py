@@ -14,7 +14,7 @@ from gradcam_tf1.errors import OptionError, TargetError
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.options import method_options
-from gradcam_tf1.types import Binding
+from gradcam_tf1.types import Binding, Cells
 
 # these cut pictures into regions, or add up parts of them
 _OF_PICTURES = ("xrai", "fullgrad")
@@ -28,18 +28,19 @@ class ArrayPlacement:
 
     sides: Tuple[int, ...]
 
-    def place(self, map: np.ndarray) -> np.ndarray:
+    def place(self, map: np.ndarray, cells: Optional[Cells] = None) -> np.ndarray:
         """A map [l], [d, h, w] of any size, or the same with channels behind, on these axes: float32.
 
-        Half-pixel linear along each axis, clamped at the map's ends. Raises: OptionError for another number of axes.
+        Linear along each axis, clamped at the centres of the outer cells. cells: where they lie; None: stretched.
+        Raises: OptionError for another number of axes.
         """
         map = np.asarray(map, np.float32)
         axes = len(self.sides)
         if map.ndim not in (axes, axes + 1) or 0 in map.shape:
             raise OptionError(f"a map here has {axes} axes, or one more for channels, got shape {list(map.shape)}")
         if map.ndim == axes:
-            return upsample(map, self.sides)
-        return np.moveaxis(upsample(np.moveaxis(map, -1, 0), self.sides), 0, -1)
+            return upsample(map, self.sides, cells)
+        return np.moveaxis(upsample(np.moveaxis(map, -1, 0), self.sides, cells), 0, -1)
 
 
 def as_arrays(arrays: Any, binding: Binding) -> np.ndarray:

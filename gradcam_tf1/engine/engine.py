@@ -7,8 +7,9 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 import numpy as np
 
+from gradcam_tf1.cells import cells_of
 from gradcam_tf1.engine.broken_nets import why_broken
-from gradcam_tf1.engine.finish import finish, smooth_channels
+from gradcam_tf1.engine.finish import Where, finish, smooth_channels
 from gradcam_tf1.engine.iterate import Notes, Report, iterate
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.runner import Runner
@@ -84,7 +85,8 @@ class Engine:
 
         Returns:
             class_ids int64 [N, T], scores float32 [N, T], probabilities float32 [N, T] or None, predicted int64 [N],
-            failures [N], maps {(method, layer): [N, T, ...]}, statuses with the same keys.
+            failures [N], maps {(method, layer): [N, T, ...]}, statuses with the same keys, and cells where a map is not
+            stretched.
         """
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
@@ -97,7 +99,11 @@ class Engine:
             maps, notes = iterate(iterated, layers, probes, options or {}, report)
             answer["maps"].update(maps)
             answer["notes"].update(notes)
-        return finish(answer, methods, layers, options or {})
+        return finish(answer, methods, layers, options or {}, self.where(batch.shape[1:-1]))
+
+    def where(self, size: Sequence[int]) -> Where:
+        """Where the cells of a layer lie on inputs of this size, see `Places.cells`; tells by name and grid."""
+        return lambda name, grid: cells_of(self._binding.places, name, size, grid)
 
     def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, ProductMethod
 from gradcam_tf1.methods.host import principal_map
-from gradcam_tf1.types import LayerInfo, MapKey, MapStatus
+from gradcam_tf1.types import Cells, LayerInfo, MapKey, MapStatus
 
 Maps = Dict[MapKey, np.ndarray]
+# a layer's name and the sides of its map -> where its cells lie on the input, and a sentence where that matters
+Where = Callable[[str, Sequence[int]], Tuple[Optional[Cells], str]]
 
 
 def finish(
@@ -22,21 +24,25 @@ def finish(
     methods: Sequence[str],
     layers: Tuple[LayerInfo, ...],
     options: Mapping[str, Mapping[str, Any]],
+    where: Where,
 ) -> Dict[str, Any]:
-    """The engine's answer with the maps that were asked for, in the order of the methods, and their statuses.
+    """The engine's answer with the maps that were asked for, in the order of the methods, their statuses and cells.
 
     answer: holds "maps" {(method, layer): [N, T, ...]} before the closing ReLU, with what products and numpy methods
     are made of, and "notes" {(method, layer): [N][T] sentences}. options: method -> its keyword options.
     """
     fetched: Maps = answer.pop("maps")
     notes = answer.pop("notes")
-    finished: Dict[str, Any] = {**answer, "maps": {}, "statuses": {}}
+    finished: Dict[str, Any] = {**answer, "maps": {}, "statuses": {}, "cells": {}}
     finished.setdefault("probabilities", None)
     for name in methods:
         method = METHODS[name]
-        for key, raw in _raw_maps(method, fetched, layers, options.get(name, {})).items():
+        for key, raw in _raw_maps(method, fetched, layers, options.get(name, {}), where).items():
             finished["maps"][key], statuses = _close(raw, method)
-            finished["statuses"][key] = _with_notes(statuses, notes.get(key))
+            cells, said = _placed(key, fetched, raw, where)
+            finished["statuses"][key] = _with_notes(statuses, notes.get(key), said)
+            if cells is not None and method.space == "layer":
+                finished["cells"][key] = cells
     for n, reason in enumerate(answer["failures"]):
         if reason:
             _empty(finished, n, reason)
@@ -48,6 +54,14 @@ def _empty(finished: Dict[str, Any], n: int, reason: str) -> None:
     for key, maps in finished["maps"].items():
         maps[n] = 0
         finished["statuses"][key][n] = [MapStatus("empty", reason, 0.0, 0.0)] * len(maps[n])
+
+
+def _placed(key: MapKey, fetched: Maps, raw: np.ndarray, where: Where) -> Tuple[Optional[Cells], str]:
+    """Where the cells lie that a map, or the factor of a product, has; nothing for maps of the input's own size."""
+    method = METHODS[key[0]]
+    if not method.uses_layer:
+        return None, ""
+    return where(key[1], (fetched[method.cam, key[1]] if isinstance(method, ProductMethod) else raw).shape[2:])
 
 
 def smooth_channels(fetched: Maps) -> Maps:
@@ -63,18 +77,21 @@ def _principal(parts: np.ndarray) -> np.ndarray:
     return np.array([[principal_map(each) for each in row] for row in parts], np.float32)
 
 
-def _raw_maps(method: Any, fetched: Maps, layers: Tuple[LayerInfo, ...], options: Mapping[str, Any]) -> Maps:
+def _raw_maps(
+    method: Any, fetched: Maps, layers: Tuple[LayerInfo, ...], options: Mapping[str, Any], where: Where
+) -> Maps:
     if isinstance(method, ProductMethod):
         pixels = fetched[method.pixels, ""]
-        return {(method.name, at.name): _product(pixels, fetched[method.cam, at.name]) for at in layers}
+        return {(method.name, at.name): _product(pixels, fetched[method.cam, at.name], at, where) for at in layers}
     if isinstance(method, HostMethod):
         return {(method.name, at.name): _on_host(method, fetched, at.name, options) for at in layers}
     return {key: raw for key, raw in fetched.items() if key[0] == method.name}
 
 
-def _product(pixels: np.ndarray, cams: np.ndarray) -> np.ndarray:
+def _product(pixels: np.ndarray, cams: np.ndarray, layer: LayerInfo, where: Where) -> np.ndarray:
     """[N, T, H, W, C] times the rectified [N, T, h, w] brought to H x W."""
-    return pixels * upsample(np.maximum(cams, 0), pixels.shape[2:-1])[..., np.newaxis]
+    cells = where(layer.name, cams.shape[2:])[0]
+    return pixels * upsample(np.maximum(cams, 0), pixels.shape[2:-1], cells)[..., np.newaxis]
 
 
 def _on_host(method: HostMethod, fetched: Maps, layer: str, options: Mapping[str, Any]) -> np.ndarray:
@@ -97,7 +114,10 @@ def _close(raw: np.ndarray, method: Any) -> Tuple[np.ndarray, List[List[MapStatu
 _IF_ZERO = {HostMethod: NOTHING_VARIES, IteratedMethod: NO_EFFECT}
 
 
-def _with_notes(statuses: List[List[MapStatus]], notes: Optional[List[List[Tuple[str, ...]]]]) -> List[List[MapStatus]]:
-    if notes is None:
-        return statuses
-    return [[replace(s, notes=n) for s, n in zip(row, said)] for row, said in zip(statuses, notes)]
+def _with_notes(
+    statuses: List[List[MapStatus]], notes: Optional[List[List[Tuple[str, ...]]]], placed: str
+) -> List[List[MapStatus]]:
+    """notes: [N][T] sentences on the maps. placed: one on where they lie, "" where there is nothing to say."""
+    last = (placed,) if placed else ()
+    rows = notes or [[()] * len(row) for row in statuses]
+    return [[replace(s, notes=(*n, *last)) for s, n in zip(row, said)] for row, said in zip(statuses, rows)]

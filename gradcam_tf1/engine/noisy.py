@@ -33,6 +33,7 @@ def run_with_noise(
         found = engine.run(batch, settled, methods, layers, floats=copy, **how)
         for key, maps in found["maps"].items():
             spreads.setdefault(key, Spread()).add(maps)
+    answer["cells"] = found["cells"]
     answer["maps"] = {key: spread.result(noise.kind) for key, spread in spreads.items()}
     answer["statuses"] = {key: _statuses(answer["maps"][key], found["statuses"][key], noise) for key in spreads}
     return answer

@@ -6,12 +6,13 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.cells import cells_of
 from gradcam_tf1.engine.runner import Runner
 from gradcam_tf1.engine.symbols import Build, Symbols
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.families import PixelMethod
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, LayerInfo, Slot
+from gradcam_tf1.types import Ask, Cells, LayerInfo, Slot
 
 
 class Probe:
@@ -98,6 +99,14 @@ class Probe:
             found = self._runner.run(features, self._fed[np.newaxis], self._repeated(0, 1), floats=own)
             self._own_features[layer] = found[0][0]
         return self._own_features[layer]
+
+    def cells(self, layer: LayerInfo) -> Optional[Cells]:
+        """Where the cells of the layer lie on `image`; None: they share it evenly."""
+        return self.cells_of(layer.name, self.own_features(layer).shape[:-1])
+
+    def cells_of(self, name: str, grid: Sequence[int]) -> Optional[Cells]:
+        """The same for any tensor of the net by its name; grid: its sides."""
+        return cells_of(self._symbols.places, name, self.image.shape[:-1], grid)[0]
 
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
         """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""

@@ -64,6 +64,11 @@ class Symbols:
         """The graph that holds the net."""
         return self._graph
 
+    @property
+    def places(self) -> Any:
+        """Where the cells of the net's layers lie, a cells.Places or None."""
+        return self._binding.places
+
     def score_maps(self) -> tf.Tensor:
         """The logits with their positions or anchors: float32 [N, ..., C]."""
         return self._once("score maps", lambda: score_maps(self._binding))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.errors import TargetError
+from gradcam_tf1.geometry import centres, resample
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.types import Ask, LayerInfo, MapKey, MapStatus
+from gradcam_tf1.types import Ask, Cells, LayerInfo, MapKey, MapStatus
 
 GAINS = (1.0, 0.9, 1.1)
 VIEWS = tuple((mirrored, gain) for mirrored in (False, True) for gain in GAINS)
@@ -44,9 +45,10 @@ def run_with_views(
         turned = [_mirrored(ask) for ask in settled] if mirrored else settled
         found = run(to_batch(view), turned, methods, layers, pixels=view, to_batch=to_batch, **how)
         for key, maps in found["maps"].items():
-            back = _turned_back(key, maps) if mirrored else maps
+            back = _turned_back(key, maps, found["cells"].get(key), batch.shape[1:-1]) if mirrored else maps
             sums[key] = sums.get(key, 0.0) + back.astype(np.float64)
             said.setdefault(key, []).append(found["statuses"][key])
+    answer["cells"] = found["cells"]
     answer["maps"] = {key: (total / len(VIEWS)).astype(np.float32) for key, total in sums.items()}
     answer["statuses"] = {
         key: [
@@ -70,9 +72,18 @@ def _mirrored(ask: Ask) -> Ask:
     return replace(ask, values=values)
 
 
-def _turned_back(key: MapKey, maps: np.ndarray) -> np.ndarray:
-    """[N, T, h, w], or [N, T, H, W, C] of pixel methods, mirrored left to right."""
-    return maps[..., ::-1, :] if METHODS[key[0]].space == "pixels" else maps[..., ::-1]
+def _turned_back(key: MapKey, maps: np.ndarray, cells: Optional[Cells], size: Sequence[int]) -> np.ndarray:
+    """[N, T, h, w], or [N, T, H, W, C] of pixel methods, mirrored left to right.
+
+    cells: where those of the map lie on an input of `size`; where that is not the same from the right as from the left,
+    the map is read where the mirror images of its own cells are.
+    """
+    if METHODS[key[0]].space == "pixels":
+        return maps[..., ::-1, :]
+    if cells is None:
+        return maps[..., ::-1]
+    rows, columns = centres(cells, maps.shape[2:])
+    return resample(maps, size, cells, [rows, size[1] - columns])
 
 
 def _all_joined(maps: np.ndarray, views: Sequence[List[List[MapStatus]]]) -> List[List[MapStatus]]:

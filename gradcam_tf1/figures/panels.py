@@ -91,7 +91,7 @@ class _Painter:
         space = METHODS[key[0]].space
         empty = self._explanation.statuses[key][self._n][t].state == "empty"
         placement = self._explanation.placements[self._n]
-        map = None if empty else placement.place(self._explanation.maps[key][self._n, t])
+        map = None if empty else self._explanation.placed(key[0], self._n, t, key[1])
         scale = self._scale(t, key)
         drawn = draw(self._image, map, placement, space, self._style, scale)
         title = [head, *self._title(t)] if head else self._title(t)

@@ -39,7 +39,8 @@ def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
         share = f", {abs(total - score) / abs(score):.1%} off" if score else ""
         whole = f"the input and {int(found.pop('parts')[0])} biases add up to {total:.4g}"
         probe.note(target, f"completeness: {whole}, the score is {score:.4g}{share}")
-        maps.append(sum(upsample(part[0], image.shape[1:3]) for part in found.values()))
+        parts = ((part[0], probe.cells_of(name, part.shape[1:])) for (_, name), part in found.items())
+        maps.append(sum(upsample(part, image.shape[1:3], cells) for part, cells in parts))
     return np.stack(maps)
 
 
@@ -48,7 +49,7 @@ def full_gradient(score: tf.Tensor, pixels: tf.Tensor) -> Dict[Any, tf.Tensor]:
 
     Args: score: [N]. pixels: [N, H, W, C], or with the channels first, or without the image axis.
     Returns: "total": the sum of all parts, [N]; "parts": the number of biases, [N]; and for the input and each bias
-    that has positions its magnitudes in 0..1, summed over the channels: [N, h, w].
+    that has positions, by number and name of the tensor, its magnitudes in 0..1, summed over the channels: [N, h, w].
     """
     way = dict.fromkeys(ops_between(score, pixels))
     biases = [(op, _bias(op, way)) for op in way if op.type in _BIASED]
@@ -64,7 +65,7 @@ def full_gradient(score: tf.Tensor, pixels: tf.Tensor) -> Dict[Any, tf.Tensor]:
         counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images])))
         if part.shape.rank == 4 or number == 0:
             sizes = _magnitudes(_batched(part), _channel_axis(tensor))
-            answer[number] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]))
+            answer[number, tensor.name] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]))
     return {**answer, "total": tf.add_n(sums), "parts": tf.add_n(counts[1:] or [tf.zeros([images])])}
 
 

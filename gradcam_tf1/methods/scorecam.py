@@ -4,7 +4,8 @@ Common to all, for a picture x, a baseline b (0 where nothing else is said) and 
 
     ReLU(sum_k w_k A_k),  w_k = mean over the channel's masks H of y(x * H + b * (1 - H)) - y(b)
 
-Masks are made by minmax(up(.)): half-pixel bilinear to the input's size, then its range brought to 0..1. Of a constant
+Masks are made by minmax(up(.)): bilinear to the input's size, by where the layer's cells lie on it, then its range
+brought to 0..1. Of a constant
 channel that is 0 / 0; it tells no place, so its mask is 0, its weight 0, and no run is spent on it.
 
 The paper's equation has these differences as weights; its Algorithm 1 takes their softmax over the channels, which
@@ -32,7 +33,7 @@ def scorecam(probe: Any, layer: Any, *, baseline: Baseline = "zero", softmax: bo
     Returns: float32 [T, h, w], before the ReLU. Raises: OptionError for an unknown baseline.
     """
     channels = range(probe.own_features(layer).shape[-1])
-    return _weighted(probe, layer, channels, _one_mask(probe), 1, baseline, softmax)
+    return _weighted(probe, layer, channels, _one_mask(probe, layer), 1, baseline, softmax)
 
 
 def fasterscorecam(
@@ -47,7 +48,7 @@ def fasterscorecam(
     features = probe.own_features(layer)
     variances = features.reshape(-1, features.shape[-1]).var(axis=0, dtype=np.float64)
     best = np.argsort(-variances, kind="stable")[:channels]
-    return _weighted(probe, layer, best, _one_mask(probe), 1, baseline, softmax)
+    return _weighted(probe, layer, best, _one_mask(probe, layer), 1, baseline, softmax)
 
 
 def sscam(
@@ -73,7 +74,7 @@ def sscam(
     def masks(channel: np.ndarray) -> Iterator[np.ndarray]:
         for _ in range(samples):
             noisy = channel + level * np.ptp(channel) * random.standard_normal(channel.shape)
-            yield _mask(probe, noisy)
+            yield _mask(probe, layer, noisy)
 
     channels = range(probe.own_features(layer).shape[-1])
     return _weighted(probe, layer, channels, masks, samples, baseline, softmax)
@@ -90,7 +91,7 @@ def iscam(probe: Any, layer: Any, *, steps: int = 10, baseline: Baseline = "zero
         raise OptionError(f"steps={steps}: at least one")
 
     def masks(channel: np.ndarray) -> Iterator[np.ndarray]:
-        full = _mask(probe, channel)
+        full = _mask(probe, layer, channel)
         return (full * np.float32(i / steps) for i in range(1, steps + 1))
 
     channels = range(probe.own_features(layer).shape[-1])
@@ -114,13 +115,13 @@ def _weighted(
     return np.einsum("...k,kt->t...", features[..., live], weights).astype(np.float32)
 
 
-def _one_mask(probe: Any) -> Masks:
-    return lambda channel: iter((_mask(probe, channel),))
+def _one_mask(probe: Any, layer: Any) -> Masks:
+    return lambda channel: iter((_mask(probe, layer, channel),))
 
 
-def _mask(probe: Any, channel: np.ndarray) -> np.ndarray:
+def _mask(probe: Any, layer: Any, channel: np.ndarray) -> np.ndarray:
     """minmax(up(channel)): [h, w] -> float32 [H, W], 0..1; 0 where the channel is constant."""
-    large = upsample(channel, probe.image.shape[:-1])
+    large = upsample(channel, probe.image.shape[:-1], probe.cells(layer))
     low, high = large.min(), large.max()
     return (large - low) / (high - low) if high > low else np.zeros_like(large)
 

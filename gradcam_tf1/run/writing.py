@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from gradcam_tf1.output_folder import make_folders
 from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.result import MapRecord, TargetRecord
 from gradcam_tf1.run.naming import Namer, layer_tokens
-from gradcam_tf1.types import Explanation
+from gradcam_tf1.types import Explanation, MapKey
 from gradcam_tf1.whole_files import write_whole
 
 # Kind of picture -> how it is packed.
@@ -73,11 +74,11 @@ class PictureWriter:
         for family in families(explanation.maps, self._style.share_scale):
             scale = full_heat((explanation.statuses[key][n][t] for key in family), self._style.signed)
             for method, layer in family:
-                map = placement.place(explanation.maps[method, layer][n, t])
+                map = explanation.placed(method, n, t, layer)
                 status = explanation.statuses[method, layer][n][t]
                 shown = status.state != "empty"
                 drawn = draw(image, map if shown else None, placement, METHODS[method].space, self._style, scale)
-                raw = {"map": explanation.maps[method, layer][n, t], **asdict(placement)} if self._style.raw else {}
+                raw = _raw(explanation, (method, layer), n, t) if self._style.raw else {}
                 files = self._save((*tokens, method, layers[layer]), drawn.pictures, raw)
                 records[method, layer] = MapRecord(
                     *(method, layer, status.state, status.reason, status.minimum, status.maximum),
@@ -102,3 +103,10 @@ class PictureWriter:
             np.savez_compressed(packed, **raw)
             write_whole(paths["raw"], packed.getvalue(), "map")
         return paths
+
+
+def _raw(explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
+    """A map, how its picture was fitted and, unless it is stretched, where its cells lie: all that placing it takes."""
+    cells = explanation.cells.get(key)
+    found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
+    return found if cells is None else {**found, **asdict(cells)}

@@ -1,0 +1,166 @@
+"""What each kind of op does to the cells that go through it: ops that keep them, and ways that come together."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List
+
+from gradcam_tf1.binding.cell_shapes import SHAPE_RULES
+from gradcam_tf1.binding.cell_windows import WINDOW_RULES
+from gradcam_tf1.binding.cells import NOWHERE, At, CellWalk, Data, Rule, attribute, lost, named, on_axis
+from gradcam_tf1.binding.kinds import (
+    ACTIVATION_PARTS,
+    AFFINE,
+    BATCH_NORMS,
+    CLIPS,
+    CONDITIONS,
+    DENSE,
+    FORWARDING,
+    REDUCTIONS,
+)
+from gradcam_tf1.binding.walk import Op
+
+# ops whose data is not their first input
+_DATA = {"Conv2DBackpropInput": 2, "Conv3DBackpropInputV2": 2, "Split": 1}
+_LOOPS = {"Enter", "RefEnter", "NextIteration", "Exit", "While", "StatelessWhile"}
+# value by value, or over the channels alone
+_EACH_CELL = (ACTIVATION_PARTS | AFFINE | BATCH_NORMS | CLIPS | FORWARDING | {
+    "AddN", "LRN", "Softmax", "LogSoftmax", "Sqrt", "Rsqrt", "Log", "SquaredDifference", "FloorDiv", "FloorMod", "Mod",
+    "Sign", "Floor", "Ceil", "Round", "Rint", "Reciprocal", "Inv", "Sin", "Cos", "Atan", "Atan2", "Asinh", "DivNoNan",
+    "MulNoNan", "Xlogy", "Expm1", "LogicalAnd", "LogicalOr", "LogicalNot", "Equal", "NotEqual", "IsNan", "Quantize",
+    "QuantizeV2", "Dequantize", "QuantizeDownAndShrinkRange", "Requantize", "QuantizedRelu", "QuantizedRelu6",
+    "QuantizedBiasAdd", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel",
+    "QuantizeAndDequantize", "QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3", "StopGradient", "Bitcast",
+    "AdjustContrastv2", "AdjustHue", "AdjustSaturation", "HSVToRGB", "RGBToHSV", "Print", "PrintV2", "BroadcastTo",
+    "Bucketize",
+}) - _LOOPS - {"Where"}  # fmt: skip
+
+
+def follow(cells: CellWalk, op: Op, number: int, data: Data) -> At:
+    """What output `number` of an op holds, of what its inputs hold."""
+    gone = [at for _, at in data if at.lost]
+    if op.type in _LOOPS or not data:
+        return lost(op, "is part of a loop")
+    if gone:
+        return gone[0]
+    placed = [(n, at) for n, at in data if at.placed]
+    if not placed:
+        return NOWHERE
+    try:
+        return _by_rule(cells, op, data, placed, number)
+    except (IndexError, ValueError):  # a file may say anything
+        return lost(op, "does not fit what goes into it")
+
+
+def _by_rule(cells: CellWalk, op: Op, data: Data, placed: Data, number: int) -> At:
+    output = cells.walk.outputs[op.name][number]
+    if op.type in _EACH_CELL:
+        return _together(cells, op, placed, output)
+    if op.type in DENSE | {"Einsum", "XlaEinsum"}:
+        return _dense(cells, op, data, output)
+    if op.type in _JOINS:
+        return _JOINS[op.type](cells, op, placed, output)
+    rule = RULES.get(op.type)
+    if rule is None or placed[0][0] != _DATA.get(op.type, 0) or len(placed) > 1:
+        return lost(op)
+    return rule(cells, op, placed[0][1], number)
+
+
+def _together(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+    """Value by value: axes count from the last one; a side of 1 is spread over the others and has no say."""
+    rank = len(cells.dims(output))
+    found: List[At] = []
+    for number, at in placed:
+        dims = cells.dims(cells.walk.inputs[op.name][number])
+        shift = rank - len(dims) if rank and dims else 0
+        spread = [bool(dims) and dims[axis] == 1 and cells.dims(output)[axis + shift] != 1 for axis in at.axes if rank]
+        if not any(spread):
+            found.append(at._replace(axes=tuple(axis + shift for axis in at.axes)))
+    return meet(cells, op, found) if found else NOWHERE
+
+
+def meet(cells: CellWalk, op: Op, found: List[At]) -> At:
+    """The ways that come together in one tensor."""
+    if len({at.axes for at in found}) > 1:
+        return lost(op, "brings different axes together")
+    if len({at.rows for at in found}) == 1:
+        return found[0]
+    rows = []
+    for each in zip(*(at.rows for at in found)):
+        ways = tuple(dict.fromkeys(each))
+        rows.append(ways[0] if len(ways) == 1 else cells.step("meet", (named(op),), ways))
+    return At(found[0].axes, tuple(rows))
+
+
+def _dense(cells: CellWalk, op: Op, data: Data, output: str) -> At:
+    """Weights for each token or position keep its place; tokens with tokens (attention) are mixed."""
+    number, at = data[0]
+    if len(data) > 1 or not at.axes:
+        return at if len(data) == 1 else NOWHERE
+    before, after = cells.dims(cells.walk.inputs[op.name][number]), cells.dims(output)
+    same = len(before) == len(after) > max(at.axes) and all(before[a] in (after[a], None) for a in at.axes)
+    return at if same and op.type != "MatMul" else NOWHERE
+
+
+def _concat(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+    names = cells.walk.inputs[op.name]
+    first = 1 if op.type == "Concat" else 0
+    axis = cells.constant(op, 0 if first else len(names) - 1)
+    if axis is None:
+        return lost(op)
+    parts = names[first : len(names) - 1 + first]
+    rank = len(cells.dims(output))
+    if not rank:
+        return lost(op)
+    axis = int(axis) % rank
+    found = [at for _, at in placed]
+    if axis not in found[0].axes:
+        return meet(cells, op, found)
+    # more rows or columns: constants around one map are padding
+    sides = [cells.dims(name)[axis] if cells.dims(name) else None for name in parts]
+    place = placed[0][0] - first
+    around = sides[:place] + sides[place + 1 :]
+    if len(found) > 1 or None in around:
+        return lost(op, "joins maps side by side")
+    before, after = (sum(side or 0 for side in part) for part in (sides[:place], sides[place + 1 :]))
+    return on_axis(cells, found[0], axis, "pad", (before, after))
+
+
+def _pack(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+    axis = op.get_attr("axis") % max(len(cells.dims(output)), 1)
+    return meet(cells, op, [at._replace(axes=tuple(a + (a >= axis) for a in at.axes)) for _, at in placed])
+
+
+def _branch(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+    """A condition or a function that keeps the shape is taken to keep the places."""
+    (number, at), sides = placed[0], cells.dims(output)
+    before = cells.dims(cells.walk.inputs[op.name][number])
+    same = len(sides) == len(before) and all(sides[a] == before[a] is not None for a in at.axes)
+    return at if same and at.axes and len(placed) == 1 else lost(op)
+
+
+_JOINS: Dict[str, Callable[[CellWalk, Op, Data, str], At]] = {
+    "Concat": _concat,
+    "ConcatV2": _concat,
+    "Pack": _pack,
+    **dict.fromkeys(CONDITIONS, _branch),
+}
+
+
+def _reduce(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+    """Over the channels: the places stay. Over positions: mixed."""
+    axes = cells.constant(op, 1)
+    rank = len(cells.dims(cells.walk.inputs[op.name][0]))
+    if axes is None or not rank:
+        return NOWHERE
+    gone = {int(axis) % rank for axis in axes.reshape(-1)}
+    if gone & set(at.axes) or (not at.axes and gone != {rank - 1}):
+        return NOWHERE
+    keeps = attribute(op, "keep_dims")
+    return at if keeps else at._replace(axes=tuple(axis - sum(g < axis for g in gone) for axis in at.axes))
+
+
+RULES: Dict[str, Rule] = {
+    **dict.fromkeys(REDUCTIONS | {"All", "Any", "ArgMax", "ArgMin"}, _reduce),
+    **WINDOW_RULES,
+    **SHAPE_RULES,
+}
