@@ -71,6 +71,20 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
+class ScorePart:
+    """One scale of a detector: its class columns and their objectness, before softmax or sigmoid.
+
+    scores: [N, ..., C]. axes: as `Binding.score_axes`. objectness: one column for each anchor, in the same order.
+    exclusive: softmax over the classes, else a sigmoid of each.
+    """
+
+    scores: str
+    axes: str
+    objectness: str
+    exclusive: bool = False
+
+
+@dataclass(frozen=True)
 class Binding:
     """The key tensors of one net, by name, and what was learnt about them.
 
@@ -80,7 +94,10 @@ class Binding:
     image_size: (height, width), None for each free side. channels: 1, 3 or 4; of arrays any.
     batch_size: number of pictures a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
-    probabilities: the softmax/sigmoid output where there is one.
+    score_axes: a letter for each axis of the logits: n pictures, c classes, p positions, a anchors or steps of a
+    picture; in front r, rows of all pictures, one picture after the other, or s, one step after the other. "": by rank.
+    score_parts: the scales of a detector with objectness, whose scores are made of these and not of `logits` alone.
+    probabilities: the softmax/sigmoid output where there is one. probability_axes: as score_axes.
     layer: the default feature map. layers: all candidates, input side first.
     feeds: tensor name -> value for every other placeholder.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
@@ -102,6 +119,9 @@ class Binding:
     has_batch_axis: bool = True
     batch_size: Optional[int] = None
     classes: Optional[int] = None
+    score_axes: str = ""
+    probability_axes: str = ""
+    score_parts: Tuple[ScorePart, ...] = ()
     background: bool = False
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
