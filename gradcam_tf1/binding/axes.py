@@ -19,6 +19,7 @@ from gradcam_tf1.binding.layout import input_layout, op_layout
 from gradcam_tf1.binding.reshapes import channels_after, merges_rows, splits_rows
 from gradcam_tf1.binding.walk import Op, Walk
 
+_LOOP_OPS = {"While", "StatelessWhile"}  # each output is the last value of the input of its number
 _REPEATING = FORWARDING | CLIPS | SUMS | {"Log", "Softmax", "LogSoftmax", "Cast"}
 
 
@@ -48,17 +49,22 @@ def follow_axes(walk: Walk, starts: Sequence[str], batched: Callable[[str], bool
     loop = _Loops()
     for op in walk.makers(walk.downstream(starts)):
         inputs = [name for name in walk.inputs[op.name] if name in found]
-        if not inputs or all(out in found for out in walk.outputs[op.name]):
-            continue
-        name = max(inputs, key=lambda each: walk.rank(each) or 0)
-        rule = _RULES.get(op.type)
-        state = loop.of(op, found[name]) or (found[name] if rule is None else rule(walk, op, name, found))
-        for out in walk.outputs[op.name]:
+        name = max(inputs, key=lambda each: walk.rank(each) or 0, default="")
+        for place, out in enumerate(walk.outputs[op.name]):
+            if op.type in _LOOP_OPS:
+                name = walk.inputs[op.name][place]
+            # what a loop hands on to its next round is not known yet: it is taken for one row per picture
+            state = loop.of(op, found[name]) or _step(walk, op, name, found) if name in found else Axes()
             found.setdefault(out, _within(state, walk.rank(out)))
     for op in walk.ops:
         if op.type in CTC_OPS and walk.inputs[op.name][0] in found:
             _set_time_major(walk, walk.inputs[op.name][0], found)
     return found
+
+
+def _step(walk: Walk, op: Op, name: str, found: Dict[str, Axes]) -> Axes:
+    rule = _RULES.get(op.type)
+    return found[name] if rule is None else rule(walk, op, name, found)
 
 
 def _set_time_major(walk: Walk, name: str, found: Dict[str, Axes]) -> None:

@@ -26,7 +26,7 @@ _NOT_COMPARED = ("model", "warnings")  # where it is, what is in it counts; and 
 def net_warnings(net: Any) -> list[str]:
     """What there is to know about a GradCamGraph's model, binding and labels, a sentence each."""
     label_note = net.labels.note if net.labels is not None else ""
-    return [*net.model.notes, *net.binding.warnings, *([label_note] if label_note else [])]
+    return [*net.binding.warnings, *net.model.notes, *([label_note] if label_note else [])]
 
 
 def net_settings(net: Any) -> dict[str, Any]:
