@@ -75,13 +75,15 @@ class ScorePart:
     """One scale of a detector: its class columns and their objectness, before softmax or sigmoid.
 
     scores: [N, ..., C]. axes: as `Binding.score_axes`. objectness: one column for each anchor, in the same order.
-    exclusive: softmax over the classes, else a sigmoid of each.
+    exclusive: softmax over the classes, else a sigmoid of each. first: the classes are the columns from this one on,
+    and the objectness is the column before them where `objectness` is "".
     """
 
     scores: str
     axes: str
     objectness: str
     exclusive: bool = False
+    first: int = 0
 
 
 @dataclass(frozen=True)

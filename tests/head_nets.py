@@ -37,7 +37,9 @@ def opened(build: Callable[[], Any], **options: Any) -> GradCamGraph:
     return GradCamGraph(graph.as_graph_def(), preset="zero-one", layer="features", **options)
 
 
-def answers(build: Callable[[], Any], targets: Any = (0, 1), pictures: Any = PICTURES, **options: Any) -> Dict[str, Any]:
+def answers(
+    build: Callable[[], Any], targets: Any = (0, 1), pictures: Any = PICTURES, **options: Any
+) -> Dict[str, Any]:
     """Classes, scores [N, T], predicted [N] and maps [N, T, 4, 4] of the net."""
     with opened(build, **options) as net:
         found = net.explain(pictures, list(targets), methods=["hirescam"])
@@ -47,7 +49,9 @@ def answers(build: Callable[[], Any], targets: Any = (0, 1), pictures: Any = PIC
         }
 
 
-def assert_same(ours: Dict[str, Any], plain: Dict[str, Any], what: Sequence[str] = ("scores", "predicted", "maps")) -> None:
+def assert_same(
+    ours: Dict[str, Any], plain: Dict[str, Any], what: Sequence[str] = ("scores", "predicted", "maps")
+) -> None:
     """The same classes, scores, predictions and maps, and not all of them nothing."""
     assert ours["classes"] == plain["classes"]
     assert np.abs(plain["maps"]).max() > 1e-4

@@ -32,9 +32,7 @@ def losses():
         "smoothed": lambda x: tf.nn.softmax_cross_entropy_with_logits_v2(labels=smooth, logits=x),
         "sigmoid": lambda x: tf.nn.sigmoid_cross_entropy_with_logits(labels=some, logits=x),
         "hinge": lambda x: tf.losses.hinge_loss(some, x),
-        "gathered": lambda x: tf.losses.sparse_softmax_cross_entropy(
-            tf.gather_nd(labels, rows), tf.gather_nd(x, rows)
-        ),
+        "gathered": lambda x: tf.losses.sparse_softmax_cross_entropy(tf.gather_nd(labels, rows), tf.gather_nd(x, rows)),
         "masked": lambda x: tf.losses.sparse_softmax_cross_entropy(
             tf.boolean_mask(labels, labels >= 0), tf.boolean_mask(x, labels >= 0)
         ),

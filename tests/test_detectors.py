@@ -48,6 +48,13 @@ def split_after_flattening():
     tf.concat([tf.sigmoid(parts[0]), parts[1], tf.sigmoid(parts[2]), tf.sigmoid(parts[3])], -1, name="detections")
 
 
+def activated_as_a_whole():
+    """The exports of YOLO 5: one sigmoid, then boxes out of the first columns, the others as they are."""
+    y = tf.sigmoid(raw())
+    decoded = tf.concat([y[..., 0:2] * 2 - 0.5, tf.square(y[..., 2:4] * 2), y[..., 4:]], -1)
+    tf.reshape(decoded, [-1, COUNT, COLUMNS], name="detections")
+
+
 def single_column_dropped():
     f = raw()
     tf.multiply(tf.sigmoid(f[..., 4])[..., tf.newaxis], tf.sigmoid(f[..., 5:]), name="confidence")
@@ -75,7 +82,7 @@ def logit(p):
     return np.log(p) - np.log1p(-p)
 
 
-NETS = [sliced, split, split_after_flattening, single_column_dropped, separate_outputs]
+NETS = [sliced, split, split_after_flattening, activated_as_a_whole, single_column_dropped, separate_outputs]
 
 
 @pytest.mark.parametrize("build", NETS)

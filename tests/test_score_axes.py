@@ -1,4 +1,4 @@
-"""Which axis of the scores is that of the classes, which that of the pictures: the maps are those of the plain spelling."""
+"""Which axis of the scores holds the classes, which the pictures: the maps are those of the plain spelling."""
 
 from __future__ import annotations
 

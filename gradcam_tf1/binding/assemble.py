@@ -157,7 +157,8 @@ def _size_from_head(features: Features, facts: Dict[str, Any]) -> str:
 
 def _classes(walk: Walk, head: Head, has_batch_axis: bool) -> Optional[int]:
     if head.detectors:
-        return class_count(walk, head.detectors[0].scores)
+        columns = class_count(walk, head.detectors[0].scores)
+        return columns if columns is None else columns - head.detectors[0].first
     dims = walk.dims(head.scores)
     if dims is not None and len(dims) == 1 and not has_batch_axis:
         return dims[0]
@@ -168,7 +169,7 @@ def _score_axes(walk: Walk, head: Head, probabilities: Optional[str], facts: Dic
     """How the axes of scores and probabilities are meant, and the scales of a detector."""
     batched, volume = facts.get("has_batch_axis", True), len(facts.get("array_shape") or ()) == 5
     parts = tuple(
-        ScorePart(each.scores, score_axes(walk, each.scores, batched), each.objectness, each.softmax)
+        ScorePart(each.scores, score_axes(walk, each.scores, batched), each.objectness, each.softmax, each.first)
         for each in head.detectors
     )
     return {

@@ -9,12 +9,16 @@ from gradcam_tf1.binding.kinds import CONCATS, FORWARDING, RESHAPING, SLICES, WE
 from gradcam_tf1.binding.scores import Activated, activation_at, before_activation
 from gradcam_tf1.binding.walk import Op, Walk
 
+_BOX = 4  # columns of a box
+_MOST = 40  # a graph with more is no detector
+
 
 @dataclass(frozen=True)
 class Detector:
     """One scale. scores, objectness: before their activations. output: the activated classes. softmax: not sigmoid.
 
-    columns: all tensors that are cut from the same one, activated or not.
+    columns: all tensors that are cut from the same one, activated or not. first: the classes are the columns of
+    `scores` from this one on, and the column before them is the objectness where no tensor of its own holds it.
     """
 
     scores: str
@@ -22,6 +26,7 @@ class Detector:
     output: str
     softmax: bool
     columns: FrozenSet[str]
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,10 @@ def find_detectors(walk: Walk, net: Set[str]) -> List[Scales]:
         if op.type in SLICES:
             for source, cut in _cuts_at(walk, op):
                 cuts.setdefault(source, []).append(cut)
-    found = [_detector(walk, source, own) for source, own in cuts.items() if (walk.rank(source) or 0) >= 3]
-    return _joined(walk, [detector for detector in found if detector is not None])
+    deep = {source: own for source, own in cuts.items() if (walk.rank(source) or 0) >= 3}
+    found = [_detector(walk, source, own) or _activated_as_a_whole(walk, source, own) for source, own in deep.items()]
+    detectors = [detector for detector in found if detector is not None]
+    return _joined(walk, detectors) if len(detectors) <= _MOST else []
 
 
 def _cuts_at(walk: Walk, op: Op) -> Iterator[Tuple[str, _Cut]]:
@@ -135,6 +142,23 @@ def _detector(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Optional[Detecto
     )
 
 
+def _activated_as_a_whole(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Optional[Detector]:
+    """One sigmoid of all columns, which are cut afterwards: two for the place, two for the size, and the rest."""
+    op = walk.maker[source]
+    while op.type in FORWARDING | RESHAPING and walk.inputs[op.name]:
+        op = walk.maker[walk.inputs[op.name][0]]
+    found = activation_at(walk, op)
+    if found is None or found.kind != "sigmoid":
+        return None
+    places = {(cut.begin, cut.end) for cut in cuts}
+    dims = walk.dims(source) or (0,)
+    rest = max((end for begin, end in places if begin in (_BOX, _BOX + 1)), default=0)
+    if not {(0, 2), (2, 4)} <= places or rest != dims[-1] or rest <= _BOX + 1:
+        return None
+    columns = {source, found.output, found.scores, before_activation(walk, found.scores), *(cut.tensor for cut in cuts)}
+    return Detector(found.scores, "", found.output, False, frozenset(columns), _BOX + 1)
+
+
 def _of(found: Optional[Activated]) -> Tuple[str, ...]:
     return () if found is None else (found.scores, found.output)
 
@@ -144,7 +168,9 @@ def _joined(walk: Walk, detectors: Sequence[Detector]) -> List[Scales]:
     entered: Dict[str, Dict[int, Detector]] = {}
     for detector in detectors:
         for op, index in _concats_after(walk, detector.output):
-            entered.setdefault(op.name, {})[index] = detector
+            places = entered.setdefault(op.name, {})
+            if detector not in places.values():
+                places[index] = detector
     groups: List[Scales] = []
     left = list(detectors)
     for name in sorted(entered, key=walk.position.__getitem__):

@@ -70,7 +70,9 @@ class Heads:
 
     def _of_scales(self, scales: Scales) -> Head:
         first, several = scales.detectors[0], len(scales.detectors) > 1
-        why = f"the class columns of a detector; '{first.objectness}' is its objectness"
+        objectness = f"'{first.objectness}'" if first.objectness else f"column {first.first - 1}"
+        columns = "the class columns" if not first.first else f"its columns from {first.first} on are the classes"
+        why = f"{columns} of a detector; {objectness} is its objectness"
         head = Head(
             scales.tensor,
             f"it joins {len(scales.detectors)} scales: {why}" if several else why,

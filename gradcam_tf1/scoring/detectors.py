@@ -21,11 +21,15 @@ def detector_scores(binding: Binding) -> tf.Tensor:
 
 def _of_scale(part: ScorePart, binding: Binding) -> tf.Tensor:
     graph = tf.get_default_graph()
-    classes = _as_anchors(classes_last(graph.get_tensor_by_name(part.scores), part.axes, binding))
+    columns = _as_anchors(classes_last(graph.get_tensor_by_name(part.scores), part.axes, binding))
+    classes = columns[..., part.first :]
     if part.exclusive:
         classes = softmax_logits(classes)
-    objectness = tf.cast(graph.get_tensor_by_name(part.objectness), tf.float32)
-    objectness = tf.reshape(objectness, tf.concat([tf.shape(classes)[:2], [1]], axis=0))
+    if part.objectness:
+        objectness = tf.cast(graph.get_tensor_by_name(part.objectness), tf.float32)
+        objectness = tf.reshape(objectness, tf.concat([tf.shape(classes)[:2], [1]], axis=0))
+    else:
+        objectness = columns[..., part.first - 1 : part.first]
     both = objectness + classes
     return -tf.reduce_logsumexp(tf.stack([-objectness + tf.zeros_like(classes), -classes, -both]), axis=0)
 
