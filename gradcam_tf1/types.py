@@ -25,6 +25,7 @@ class LoadedModel:
     layer: name of the best feature map, where the source is known (reference nets: a fully convolutional head has later
     ones, of one position or few), else None.
     files: what the model was read from, where `source` is not its path.
+    moving_averages: whether variables have the values of their moving averages.
     """
 
     graph_def: Any
@@ -36,6 +37,7 @@ class LoadedModel:
     preprocessing: Optional[str] = None
     layer: Optional[str] = None
     files: Tuple[str, ...] = ()
+    moving_averages: bool = False
 
 
 @dataclass(frozen=True)

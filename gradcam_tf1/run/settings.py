@@ -35,6 +35,7 @@ def net_settings(net: Any) -> dict[str, Any]:
     return {
         **{"gradcam_tf1": __version__, "tensorflow": tf.__version__, "model": model.source, "kind": model.kind},
         "model_sha256": fingerprint(model.files or [model.source]),
+        "moving_averages": model.moving_averages,
         "labels_sha256": None if net.labels is None else text_sha256(net.labels.names),
         **{key: getattr(binding, key) for key in ("input", "logits", "probabilities", "layer", "feeds")},
         **{"fit": net.fit_mode, "size": net.size, "preset": str(net.preset), "net_batch_size": net.batch_size},
