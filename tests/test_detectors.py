@@ -7,7 +7,7 @@ import pytest
 from binding_graphs import conv
 from head_nets import PICTURES, answers, assert_same, opened, score_map, trunk, values_of
 
-from gradcam_tf1.errors import TargetError
+from gradcam_tf1.errors import RunError, TargetError
 from gradcam_tf1.scoring.detectors import softmax_logits
 from gradcam_tf1.targets import Anchor, Top
 from gradcam_tf1.tf_runtime import tf
@@ -230,6 +230,12 @@ def test_ranks_and_ids_of_a_detector():
     assert (np.diff(ours["scores"], axis=1) <= 0).all()
     with opened(sliced) as net, pytest.raises(TargetError, match="no class 2: the net has 2 classes"):
         net.explain(PICTURES, 2)
+
+
+@pytest.mark.parametrize("target", [Anchor(1, index=COUNT), Anchor(1, best=COUNT + 1)])
+def test_anchors_that_are_not_there(target):
+    with pytest.raises(RunError, match=rf"anchors asked for:\] \[{COUNT + 1}\] \[anchors of the net:\] \[{COUNT}\]"):
+        answers(sliced, [target])
 
 
 def test_ssd_keeps_its_anchors():
