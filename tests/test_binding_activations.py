@@ -1,4 +1,4 @@
-"""Softmax and its logarithm however they are written, softmax over positions, and what stands between them and the output."""
+"""Softmax and its logarithm however they are written, softmax over positions, and what stands between."""
 
 from __future__ import annotations
 

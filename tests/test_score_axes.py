@@ -265,6 +265,30 @@ def test_one_step_of_a_sequence_is_one_row_per_picture(graph):
     assert bind(graph).score_axes == "nc"
 
 
+@pytest.mark.parametrize("layout", ["last", "first"])
+def test_a_pooled_map_of_unknown_size_that_is_flattened_is_one_row_of_classes(graph, layout):
+    """SqueezeNet for any size: nothing says that the pooling leaves one position, and dropout is between."""
+    x = conv(trunk(tf.placeholder(tf.float32, [None, None, None, 3], name="input")), 5, 1, 8, name="scores")
+    x = tf.nn.dropout(tf.nn.avg_pool(x, [1, 4, 4, 1], [1, 4, 4, 1], "VALID"), rate=0.5)
+    x = x if layout == "last" else tf.transpose(x, FIRST)
+    tf.nn.softmax(tf.reshape(x, tf.stack([tf.shape(x)[0], -1])), name="prob")
+    assert bind(graph).probabilities == "prob:0"
+
+
+def test_scores_of_a_volume_are_averaged_over_its_positions():
+    def build():
+        x = tf.placeholder(tf.float32, [None, 4, 4, 4, 1], name="input")
+        x = tf.nn.relu(tf.nn.conv3d(x, weights(3, 3, 3, 1, 6), [1] * 5, "SAME"), name="features")
+        tf.nn.softmax(tf.nn.conv3d(x, weights(1, 1, 1, 6, 3), [1] * 5, "SAME", name="scores"), name="prob")
+
+    arrays = np.random.RandomState(0).rand(2, 4, 4, 4, 1).astype(np.float32)
+    scores = values_of(build, ["scores:0"], arrays * 255)[0]
+    with opened(build) as net:
+        found = net.explain_arrays(arrays, [0, 1, 2])
+        assert (net.binding.score_axes, net.binding.classes) == ("npppc", 3)
+    np.testing.assert_allclose(found.scores, scores.mean((1, 2, 3)), rtol=1e-4)
+
+
 def test_classes_stacked_from_single_scores(graph):
     x = pooled(trunk())
     single = [tf.squeeze(dense(x, 1, 8, name=f"class_{k}"), [1]) for k in range(3)]

@@ -11,7 +11,6 @@ from gradcam_tf1.binding.kinds import (
     CTC_OPS,
     DENSE,
     FORWARDING,
-    POOLS,
     REDUCTIONS,
     SUMS,
 )
@@ -260,7 +259,7 @@ def _reshaped(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     state, before, after = found[name], walk.dims(name), walk.dims(walk.outputs[op.name][0])
     if before is None or after is None or not before or not after:
         return replace(state, channels=None)
-    channels, split = channels_after(state.channels, before, after, _pooled(walk, name))
+    channels, split = channels_after(state.channels, before, after)
     state = replace(state, channels=channels, split=state.split or split)
     if state.pictures is None:
         return replace(state, pictures=0) if after[0] == 1 and len(after) > 1 else state
@@ -271,14 +270,6 @@ def _reshaped(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     if state.pictures != 0 or _kept(walk, op, found):
         return state
     return replace(state, rows=merges_rows(before, after))
-
-
-def _pooled(walk: Walk, name: str) -> bool:
-    """Whether a pooling made the tensor: its unknown sides are then those of a map pooled to one position."""
-    op = walk.maker[name]
-    while op.type in FORWARDING and walk.inputs[op.name]:
-        op = walk.maker[walk.inputs[op.name][0]]
-    return op.type in POOLS
 
 
 def _kept(walk: Walk, op: Op, found: Found) -> bool:
