@@ -46,9 +46,14 @@ def one_row_per_pixel_of_an_enlarged_map():
     tf.nn.softmax(tf.reshape(tf.image.resize_bilinear(score_map(2), [8, 8]), [-1, 2]), name="prob")
 
 
+def one_step_per_pixel_of_an_enlarged_map():
+    tf.nn.softmax(tf.reshape(tf.image.resize_bilinear(score_map(2), [8, 8]), [-1, 64, 2]), name="prob")
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        one_step_per_pixel_of_an_enlarged_map,
         segmentation_put_out_with_channels_first,
         enlarged_and_turned,
         softmax_over_axis_one,

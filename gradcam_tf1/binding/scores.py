@@ -156,6 +156,8 @@ def _keeps_classes(walk: Walk, op: Op) -> bool:
     if op.type == "ExpandDims":
         return before[-1] is not None and after[-1] == before[-1]
     spatial = before[1:-1]
+    if _flattens_segmentation(walk, op):
+        return True
     if after[-1] is not None:
         return before[-1] == after[-1] and (len(before) <= len(after) or all(side == 1 for side in spatial))
     return len(before) == 2 or all(side == 1 for side in spatial)
@@ -167,7 +169,7 @@ def _several_rows(walk: Walk, name: str) -> bool:
 
 
 def _flattens_segmentation(walk: Walk, op: Op) -> bool:
-    """Whether a map of scores that was enlarged to the picture's size becomes one row per pixel."""
+    """Whether a map of scores that was enlarged to the picture's size becomes rows, one for each pixel."""
     name = walk.inputs[op.name][0]
     before, after = walk.dims(name), walk.dims(walk.outputs[op.name][0])
     if not before or not after or len(before) != 4 or before[-1] is None or before[-1] != after[-1]:
