@@ -44,6 +44,7 @@ class GradCamGraph:
     labels: path of a label file, or the list of class names.
     tag, signature: of a SavedModel. build: graph-building function for a checkpoint without .meta.
     trust_model: run the code inside the model file, such as Lambda layers; see `load`.
+    moving_averages: take the moving averages of the weights that a training kept beside them; see `load`.
     batch_size: images per run. config: tf.ConfigProto of the session.
     devices: TensorFlow's names of them, ("/gpu:0", "/gpu:1"): each gets a session, `visualize_imgs` uses all of them,
         everything else the first; the hooks that prepare pictures are then called by several threads.
@@ -74,6 +75,7 @@ class GradCamGraph:
         signature: Optional[str] = None,
         build: Any = None,
         trust_model: bool = False,
+        moving_averages: bool = False,
         batch_size: int = 8,
         config: Any = None,
         devices: Union[str, Sequence[str]] = (),
@@ -87,8 +89,12 @@ class GradCamGraph:
         self.size = free_size(size)
         self.batch_size = batch_size
         self._label_names = label_names(labels)
-        how = {"tag": tag, "signature": signature, "build": build, "trust_model": trust_model}
-        loaded = model if isinstance(model, LoadedModel) else load(model, **how)
+        how: Dict[str, Any] = {"tag": tag, "signature": signature, "build": build, "trust_model": trust_model}
+        if moving_averages and isinstance(model, LoadedModel) and not model.moving_averages:
+            raise OptionError(
+                f"{model.source} was loaded without its moving averages; load(path, moving_averages=True) takes them"
+            )
+        loaded = model if isinstance(model, LoadedModel) else load(model, moving_averages=moving_averages, **how)
         places = (devices,) if isinstance(devices, str) else tuple(devices)
         self._sessions = open_sessions(loaded.graph_def, loaded.source, session_config(config, bool(places)), places)
         with ExitStack() as failing:

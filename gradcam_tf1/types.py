@@ -25,6 +25,7 @@ class LoadedModel:
     layer: name of the best feature map, where the source is known (reference nets: a fully convolutional head has later
     ones, of one position or few), else None.
     files: what the model was read from, where `source` is not its path.
+    moving_averages: whether variables have the values of their moving averages.
     """
 
     graph_def: Any
@@ -36,6 +37,7 @@ class LoadedModel:
     preprocessing: Optional[str] = None
     layer: Optional[str] = None
     files: Tuple[str, ...] = ()
+    moving_averages: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,22 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class ScorePart:
+    """One scale of a detector: its class columns and their objectness, before softmax or sigmoid.
+
+    scores: [N, ..., C]. axes: as `Binding.score_axes`. objectness: one column for each anchor, in the same order.
+    exclusive: softmax over the classes, else a sigmoid of each. first: the classes are the columns from this one on,
+    and the objectness is the column before them where `objectness` is "".
+    """
+
+    scores: str
+    axes: str
+    objectness: str
+    exclusive: bool = False
+    first: int = 0
+
+
+@dataclass(frozen=True)
 class Binding:
     """The key tensors of one net, by name, and what was learnt about them.
 
@@ -91,7 +109,10 @@ class Binding:
     image_size: (height, width), None for each free side. channels: 1 or 3 of photographs, else the bands.
     batch_size: number of pictures a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
-    probabilities: the softmax/sigmoid output where there is one.
+    score_axes: a letter for each axis of the logits: n pictures, c classes, p positions, a anchors or steps of a
+    picture; in front r, rows of all pictures, one picture after the other, or s, one step after the other. "": by rank.
+    score_parts: the scales of a detector with objectness, whose scores are made of these and not of `logits` alone.
+    probabilities: the softmax/sigmoid output where there is one. probability_axes: as score_axes.
     layer: the default feature map. layers: all candidates, input side first.
     feeds: tensor name -> value for every other placeholder.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
@@ -114,6 +135,9 @@ class Binding:
     has_batch_axis: bool = True
     batch_size: Optional[int] = None
     classes: Optional[int] = None
+    score_axes: str = ""
+    probability_axes: str = ""
+    score_parts: Tuple[ScorePart, ...] = ()
     background: bool = False
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None

@@ -50,8 +50,9 @@ def test_named_tensors_are_used(graph):
 
 def test_named_logits_must_be_floats_with_classes(graph):
     tf.argmax(classifier(pictures()), 1, name="classes")
-    with pytest.raises(BindingError, match="'classes:0' is int64 of shape .*; class scores are floats"):
-        bind(graph, requested=KeyTensors(logits="classes"))
+    tf.shape(graph.get_tensor_by_name("input:0"), name="sides")
+    with pytest.raises(BindingError, match="'sides:0' is int32 of shape .*; class scores are floats"):
+        bind(graph, requested=KeyTensors(logits="sides"))
     with pytest.raises(BindingError, match="'classes:0' is int64; probabilities are floats"):
         bind(graph, requested=KeyTensors(probabilities="classes"))
 

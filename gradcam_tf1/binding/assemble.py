@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
+from gradcam_tf1.binding.axes import follow_axes
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
@@ -12,16 +13,17 @@ from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.outputs import several_outputs
 from gradcam_tf1.binding.pixels import preprocessing
 from gradcam_tf1.binding.placing import places_on, spatial_sides
 from gradcam_tf1.binding.resolve import choose_layer, why_layer
-from gradcam_tf1.binding.scores import class_count
+from gradcam_tf1.binding.score_axes import class_count, score_axes
 from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.walk import Walk
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, KeyTensors, LayerInfo
+from gradcam_tf1.types import Binding, KeyTensors, LayerInfo, ScorePart
 
 _IMAGENET_WITH_BACKGROUND = 1001
 
@@ -57,8 +59,11 @@ def bind(
     one_picture = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(walk, features, facts)
     batch = baked_batch(walk, features.path, features.maps, pictures, not one_picture) or fed_batch_size(feeds)
-    classes = _classes(walk, logits, not one_picture)
     places = places_on(walk, features.path, pictures, facts)
+    axes = _score_axes(walk, head, probabilities, facts)
+    if batch is None and logits in walk.axes and walk.axes[logits].uneven:
+        batch = 1
+    classes = _classes(walk, head, not one_picture)
     return Binding(
         input=pictures,
         logits=logits,
@@ -81,6 +86,7 @@ def bind(
             "preprocessing": why_preset,
         },
         warnings=tuple(_warnings(walk, features, source, head, layer, batch, classes, feeds)),
+        **axes,
         **facts,
     )
 
@@ -92,8 +98,9 @@ def _ends(
     sources = _sources(walk, requested)
     if not sources:
         raise BindingError(nothing_takes_pictures(walk))
+    walk.axes = follow_axes(walk, [each.tensor for each in sources], lambda name: _has_batch_axis(walk, name))
     if requested.logits is not None:
-        head = requested_logits(walk, requested.logits)
+        head = requested_logits(walk, requested.logits, sources)
     else:
         head = choose_logits(walk, sources, declared_outputs)
     source, why = choose_input(walk, sources, declared_inputs, head.scores)
@@ -108,6 +115,10 @@ def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:
         return image_sources(walk) if array is None else [array]
     name = find_tensor(walk.graph, requested.input).name
     return [requested_input(walk, requested.input) if array_rank(walk, name) is None else Source(name)]
+
+
+def _has_batch_axis(walk: Walk, pictures: str) -> bool:
+    return walk.rank(pictures) != 3 or array_rank(walk, pictures) is not None
 
 
 def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
@@ -128,7 +139,7 @@ def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:
         "channels": channel_count(walk, pictures, channels_last) or 3,
         "dtype": walk.tensors[pictures].dtype.name,
         "input_channels_last": channels_last,
-        "has_batch_axis": walk.rank(pictures) != 3,
+        "has_batch_axis": _has_batch_axis(walk, pictures),
     }
 
 
@@ -143,11 +154,28 @@ def _size_from_head(features: Features, facts: Dict[str, Any]) -> str:
     return f"; its size {side}x{side} is what the dense layer '{dense.name}' fits"
 
 
-def _classes(walk: Walk, logits: str, has_batch_axis: bool) -> Optional[int]:
-    dims = walk.dims(logits)
+def _classes(walk: Walk, head: Head, has_batch_axis: bool) -> Optional[int]:
+    if head.detectors:
+        columns = class_count(walk, head.detectors[0].scores)
+        return columns if columns is None else columns - head.detectors[0].first
+    dims = walk.dims(head.scores)
     if dims is not None and len(dims) == 1 and not has_batch_axis:
         return dims[0]
-    return class_count(walk, logits)
+    return class_count(walk, head.scores)
+
+
+def _score_axes(walk: Walk, head: Head, probabilities: Optional[str], facts: Dict[str, Any]) -> Dict[str, Any]:
+    """How the axes of scores and probabilities are meant, and the scales of a detector."""
+    batched, volume = facts.get("has_batch_axis", True), len(facts.get("array_shape") or ()) == 5
+    parts = tuple(
+        ScorePart(each.scores, score_axes(walk, each.scores, batched), each.objectness, each.softmax, each.first)
+        for each in head.detectors
+    )
+    return {
+        "score_axes": score_axes(walk, head.scores, batched, volume),
+        "probability_axes": score_axes(walk, probabilities, batched, volume) if probabilities else "",
+        "score_parts": parts,
+    }
 
 
 def _probabilities(walk: Walk, head: Head, requested: KeyTensors) -> Optional[str]:
@@ -177,7 +205,8 @@ def _warnings(
     classes: Optional[int],
     feeds: Mapping[str, Any],
 ) -> List[str]:
-    found = [head.warning] if head.warning else []
+    several = several_outputs(head.probabilities or head.scores, head.others)
+    found = [sentence for sentence in (several, head.warning) if sentence]
     if source.changed:
         found.append(
             f"pictures go in at '{source.tensor}', behind '{source.changed}', which changes values on the way from "

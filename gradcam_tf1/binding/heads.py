@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Set
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.detectors import Detector, Scales, find_detectors
 from gradcam_tf1.binding.kinds import (
     CONCATS,
     CROSS_ENTROPIES,
+    CTC_OPS,
     DECISIONS,
-    FORWARDING,
     PIPELINE_ENDS,
     PLACEHOLDERS,
+    QUANTISED,
     RESHAPING,
     WEIGHTED,
     is_training_op,
 )
-from gradcam_tf1.binding.scores import Activated, activation_at, activation_before, before_activation
+from gradcam_tf1.binding.records import only_recorded
+from gradcam_tf1.binding.score_axes import class_axis
+from gradcam_tf1.binding.scores import (
+    Activated,
+    activation_at,
+    activation_before,
+    before_activation,
+    data_input,
+    decided_by,
+)
+from gradcam_tf1.binding.spelled import hinge, sigmoid_cross_entropy
 from gradcam_tf1.binding.walk import Op, Walk
 
 # how strongly a way of being used says "these are class scores"
-SOFTMAX, SIGMOID, LOSS, DECISION, OUTPUT = 5, 4, 5, 3, 1
+JOINED, SOFTMAX, SIGMOID, LOSS, DECISION, OUTPUT = 6, 5, 4, 5, 3, 1
 _MOST_OUTPUTS = 40
+_SHOWING = RESHAPING | QUANTISED | {"Identity", "StridedSlice", "ResizeBilinear", "Transpose"}
 
 
 @dataclass(frozen=True)
 class Head:
-    """A tensor of class scores. probabilities: its softmax or sigmoid. why, warning: what speaks for and against it."""
+    """A tensor of class scores. probabilities: its softmax or sigmoid. why, warning: what speaks for and against it.
+
+    detectors: the scales it consists of. others: further outputs of the model that can be asked for, by name.
+    """
 
     scores: str
     why: str
@@ -34,17 +50,144 @@ class Head:
     probabilities: Optional[str] = None
     declared: bool = False
     warning: str = ""
+    detectors: Tuple[Detector, ...] = ()
+    others: Tuple[str, ...] = ()
 
 
-def declared_heads(walk: Walk, declared: Sequence[str], reached: Set[str]) -> List[Head]:
-    """The class scores behind the outputs that the file declares."""
-    heads = []
-    for name in declared:
-        if name in reached:
-            head = _head_of_output(walk, name, "the file declares")
-            heads.append(replace(head, declared=True))
-    strongest = max([head.strength for head in heads] or [0])
-    return [head for head in heads if head.strength == strongest]
+class Heads:
+    """The candidates among the tensors that pictures reach."""
+
+    def __init__(self, walk: Walk, reached: Set[str]) -> None:
+        self.walk, self.reached = walk, reached
+        self.inner = _before_layers(walk)
+        labels = walk.downstream(_label_sources(walk, self.inner))
+        readers = [op for op in walk.makers(reached) if op.type in CTC_OPS]
+        decoded = walk.downstream([out for op in readers for out in walk.outputs[op.name]])
+        self.labels = labels
+        self.net = {name for name in reached if name not in labels and name not in decoded}
+        self._parts: Dict[str, Head] = {}
+        self.detectors = [self._of_scales(scales) for scales in find_detectors(walk, self.net - self.inner)]
+
+    def _of_scales(self, scales: Scales) -> Head:
+        first, several = scales.detectors[0], len(scales.detectors) > 1
+        objectness = f"'{first.objectness}'" if first.objectness else f"column {first.first - 1}"
+        columns = "the class columns" if not first.first else f"its columns from {first.first} on are the classes"
+        why = f"{columns} of a detector; {objectness} is its objectness"
+        head = Head(
+            scales.tensor,
+            f"it joins {len(scales.detectors)} scales: {why}" if several else why,
+            JOINED,
+            scales.tensor if several else first.output,
+            detectors=scales.detectors,
+        )
+        ends = [scales.tensor] if several else []
+        for detector in scales.detectors:
+            ends.append(detector.output)
+            self._parts.update(dict.fromkeys(detector.columns, head))
+        for name in self.walk.downstream(ends) - self.inner:
+            self._parts.setdefault(name, head)
+        return head
+
+    # what the file declares
+
+    def declared(self, names: Sequence[str]) -> List[Head]:
+        """The class scores behind the outputs that the file declares."""
+        heads = [replace(head, declared=True) for head in self.named(names).values()]
+        strongest = max([head.strength for head in heads] or [0])
+        return [head for head in heads if head.strength == strongest]
+
+    def named(self, names: Sequence[str]) -> Dict[str, Head]:
+        """Output by output, the class scores behind it; those that no picture reaches are left out."""
+        return {name: self._behind(name) for name in names if name in self.reached}
+
+    def _behind(self, name: str) -> Head:
+        part = self._parts.get(name)
+        return _head_of_output(self.walk, name, "the file declares") if part is None else part
+
+    # what the graph shows
+
+    def found(self) -> List[Head]:
+        """All tensors used as class scores, or put out."""
+        heads: List[Head] = []
+        for op in self.walk.makers(self.reached):
+            if not is_training_op(op.name, op.type):
+                heads += [head for head in self._at(op) if head.scores not in self._parts]
+        heads += _joined(self.walk, [head for head in heads if head.probabilities], self.net)
+        return heads + self.detectors + self._outputs()
+
+    def _at(self, op: Op) -> List[Head]:
+        """Scores that this op turns into probabilities, a loss or a decision."""
+        walk = self.walk
+        found = activation_at(walk, op)
+        if found is not None and self._is_end(found.output) and not _is_gate(walk, found, self.net):
+            scores = before_activation(walk, found.scores)
+            why = f"{found.kind} '{op.name}' is taken of it"
+            return [Head(scores, why, SOFTMAX if found.kind == "softmax" else SIGMOID, _shown(walk, found, scores))]
+        loss = self._loss(op)
+        if loss:
+            return [loss]
+        first = data_input(walk, op, walk.outputs[op.name][0]) if op.type in DECISIONS else ""
+        if self._is_end(first) and activation_before(walk, first) is None:
+            return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", DECISION)]
+        return []
+
+    def _is_end(self, name: str) -> bool:
+        return name in self.net and name not in self.inner
+
+    def _loss(self, op: Op) -> Optional[Head]:
+        """The scores that a loss is taken of, also through a softmax of their own."""
+        walk = self.walk
+        said, scores = "", ""
+        if op.type in CROSS_ENTROPIES | CTC_OPS:
+            said, scores = f"{'CTC' if op.type in CTC_OPS else 'cross-entropy'} '{op.name}'", walk.inputs[op.name][0]
+        elif sigmoid_cross_entropy(walk, op):
+            said, scores = f"sigmoid cross-entropy '{op.name}'", sigmoid_cross_entropy(walk, op)
+        else:
+            factors = hinge(walk, op)
+            scores = next((name for name in factors if name in self.net), "")
+            said = f"hinge loss '{op.name}'" if self.labels.intersection(factors) else ""
+        if not said or scores not in self.net:
+            return None
+        found = activation_before(walk, scores)
+        scores = before_activation(walk, scores if found is None else found.scores)
+        shown = None if found is None else _shown(walk, found, scores)
+        return Head(scores, f"{said} is taken of it", LOSS, shown)
+
+    def _outputs(self) -> List[Head]:
+        """What the graph puts out without any further use: vectors or maps of floats that depend on the pictures."""
+        walk = self.walk
+        heads: List[Head] = []
+        recorded = only_recorded(walk)
+        names = [name for name in self.net if self._is_end(name) and name not in recorded and name not in self._parts]
+        for name in sorted(names, key=lambda name: walk.position[walk.maker[name].name], reverse=True):
+            if len(heads) == _MOST_OUTPUTS:
+                break
+            if _can_be_scores(walk, name) and self._unused(name) and activation_before(walk, name) is None:
+                heads.append(_plain_output(walk, name))
+        return heads
+
+    def _unused(self, name: str) -> bool:
+        walk = self.walk
+        users = [op for op, index in walk.users[name] if walk.flows(op, index) and not is_training_op(op.name, op.type)]
+        return all(op.type in DECISIONS or not any(out in self.net for out in walk.outputs[op.name]) for op in users)
+
+
+def _plain_output(walk: Walk, name: str) -> Head:
+    op = walk.maker[name]
+    if op.type == "Softmax":
+        scores = before_activation(walk, walk.inputs[op.name][0])
+        return Head(scores, f"softmax '{op.name}' over positions, an output of the graph, is taken of it", OUTPUT)
+    return Head(before_activation(walk, name), "it is an output of the graph", OUTPUT)
+
+
+def _can_be_scores(walk: Walk, name: str) -> bool:
+    rank, dims, op = walk.rank(name), walk.dims(name), walk.maker[name]
+    if not walk.is_float(name) or rank == 0 or op.type == "Switch":
+        return False
+    if op.type == "IdentityN" and any(walk.users[out] for out in walk.outputs[op.name]):  # a custom gradient's input
+        return False
+    # statistics over the pictures, not scores of pictures
+    return not (rank == 1 and dims and dims[0] not in (None, 1))
 
 
 def _head_of_output(walk: Walk, name: str, said: str) -> Head:
@@ -52,54 +195,26 @@ def _head_of_output(walk: Walk, name: str, said: str) -> Head:
     if found is not None:
         scores = before_activation(walk, found.scores)
         strength = SOFTMAX if found.kind == "softmax" else SIGMOID
-        shown = name if walk.is_float(name) and _same_classes(walk, name, scores) else None
+        shown = name if walk.is_float(name) and not found.log and _same_classes(walk, name, scores) else None
         return Head(scores, f"{said} '{name}', whose {found.kind} is taken of it", strength, shown)
-    op = walk.maker[name]
-    while op.type in DECISIONS | FORWARDING | {"Cast"} and not walk.is_float(name):
-        name = walk.inputs[op.name][0]
-        op = walk.maker[name]
+    name = decided_by(walk, name)
     return Head(before_activation(walk, name) if name not in walk.dead else name, f"{said} '{name}'", OUTPUT)
 
 
 def _same_classes(walk: Walk, name: str, scores: str) -> bool:
-    shape, other = walk.dims(name), walk.dims(scores)
-    if shape is None or other is None:
+    own, other = class_axis(walk, name), class_axis(walk, scores)
+    shape, shape_of_scores = walk.dims(name), walk.dims(scores)
+    if shape is None or shape_of_scores is None:
         return True
-    return shape[-1] is None or other[-1] is None or shape[-1] == other[-1]
+    sides = (shape[-1 if own is None else own], shape_of_scores[-1 if other is None else other])
+    return None in sides or sides[0] == sides[1]
 
 
-def found_heads(walk: Walk, reached: Set[str]) -> List[Head]:
-    """All tensors used as class scores, or put out, among those that pictures reach."""
-    inner = _before_layers(walk)
-    labels = walk.downstream(_label_sources(walk, inner))
-    net = {name for name in reached if name not in labels}
-    heads: List[Head] = []
-    for op in walk.makers(reached):
-        if not is_training_op(op.name, op.type):
-            heads += _heads_at(walk, op, net, inner)
-    heads += _joined(walk, [head for head in heads if head.probabilities], net)
-    return heads + _outputs(walk, net, inner)
-
-
-def _heads_at(walk: Walk, op: Op, net: Set[str], inner: Set[str]) -> List[Head]:
-    """Scores that this op turns into probabilities, a loss or a decision."""
-    found = activation_at(walk, op)
-    if found is not None and found.output in net and found.output not in inner and not _is_gate(walk, found, net):
-        scores = before_activation(walk, found.scores)
-        why = f"{found.kind} '{op.name}' is taken of it"
-        shown = shown_probabilities(walk, found.output) if _same_classes(walk, found.output, scores) else None
-        shown = shown if walk.rank(found.output) != 1 or walk.rank(scores) == 1 else None
-        return [Head(scores, why, SOFTMAX if found.kind == "softmax" else SIGMOID, shown)]
-    if op.type in CROSS_ENTROPIES and walk.inputs[op.name][0] in net:
-        scores = before_activation(walk, walk.inputs[op.name][0])
-        return [Head(scores, f"cross-entropy '{op.name}' is taken of it", LOSS)]
-    binary = _sigmoid_cross_entropy(walk, op)
-    if binary in net:
-        return [Head(binary, f"sigmoid cross-entropy '{op.name}' is taken of it", LOSS)]
-    first = walk.inputs[op.name][0] if walk.inputs[op.name] else ""
-    if op.type in DECISIONS and first in net and first not in inner and activation_before(walk, first) is None:
-        return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", DECISION)]
-    return []
+def _shown(walk: Walk, found: Activated, scores: str) -> Optional[str]:
+    """The probabilities as the graph puts them out, where they have the classes of the scores."""
+    if found.log or not _same_classes(walk, found.output, scores):
+        return None
+    return shown_probabilities(walk, found.output) if walk.rank(found.output) != 1 or walk.rank(scores) == 1 else None
 
 
 def _is_gate(walk: Walk, found: Activated, net: Set[str]) -> bool:
@@ -115,7 +230,7 @@ def shown_probabilities(walk: Walk, name: str) -> str:
         later = [
             out
             for op, index in walk.users[name]
-            if index == 0 and op.type in RESHAPING | {"Identity", "StridedSlice", "ResizeBilinear"}
+            if index == 0 and op.type in _SHOWING
             for out in walk.flows(op, index)
             if walk.is_float(out)
         ]
@@ -123,17 +238,6 @@ def shown_probabilities(walk: Walk, name: str) -> str:
             return name
         name = later[0]
     return name
-
-
-def _sigmoid_cross_entropy(walk: Walk, op: Op) -> str:
-    """X of log(1 + exp(-|x|)), which is how TensorFlow spells the sigmoid cross-entropy; "" elsewhere."""
-    if op.type != "Log1p" or walk.maker[walk.inputs[op.name][0]].type != "Exp":
-        return ""
-    inside = walk.maker[walk.inputs[walk.maker[walk.inputs[op.name][0]].name][0]]
-    if inside.type not in ("Select", "SelectV2"):
-        return ""
-    negative, positive = walk.inputs[inside.name][1:]
-    return positive if walk.inputs[walk.maker[negative].name] == (positive,) else ""
 
 
 def _joined(walk: Walk, heads: Sequence[Head], net: Set[str]) -> List[Head]:
@@ -149,30 +253,10 @@ def _joined(walk: Walk, heads: Sequence[Head], net: Set[str]) -> List[Head]:
         out = walk.outputs[op_name][0]
         data = [i for i in walk.inputs[op_name] if walk.is_float(i)]
         if len(parts) > 1 and len(parts) == len(data) and out in net:
-            joined.append(Head(out, f"it joins {len(parts)} sets of class scores", 6, out, warning=(
+            joined.append(Head(out, f"it joins {len(parts)} sets of class scores", JOINED, out, warning=(
                 f"the scores '{out}' are joined after their activation, so no tensor holds all of them before it; "
                 "gradients are those of the activated scores")))  # fmt: skip
     return joined
-
-
-def _outputs(walk: Walk, net: Set[str], inner: Set[str]) -> List[Head]:
-    """What the graph puts out without any further use: vectors or maps of floats that depend on the pictures."""
-    heads: List[Head] = []
-    for name in sorted(net - inner, key=lambda name: walk.position[walk.maker[name].name], reverse=True):
-        rank, dims, op = walk.rank(name), walk.dims(name), walk.maker[name]
-        if not walk.is_float(name) or rank == 0 or op.type == "Switch" or len(heads) == _MOST_OUTPUTS:
-            continue
-        if op.type == "IdentityN" and any(
-            walk.users[out] for out in walk.outputs[op.name]
-        ):  # a custom gradient's input
-            continue
-        if rank == 1 and dims and dims[0] not in (None, 1):  # statistics over the pictures, not scores of pictures
-            continue
-        users = [op for op, index in walk.users[name] if walk.flows(op, index) and not is_training_op(op.name, op.type)]
-        users = [op for op in users if any(out in net for out in walk.outputs[op.name])]
-        if all(op.type in DECISIONS for op in users) and activation_before(walk, name) is None:
-            heads.append(Head(before_activation(walk, name), "it is an output of the graph", OUTPUT))
-    return heads
 
 
 def _before_layers(walk: Walk) -> Set[str]:

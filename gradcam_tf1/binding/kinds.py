@@ -22,6 +22,7 @@ PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 PIPELINE_ENDS = re.compile(r"(OneShot)?IteratorGetNext(Sync)?$|(Queue|FIFOQueue)Dequeue|OptionalGetValue$|Unstage$")
 DECODERS = re.compile(r"Decode(AndCrop)?(Jpeg|Png|Gif|Bmp|Image|Raw|PaddedRaw)$")
 
+SLICES = {"StridedSlice", "Slice", "Split", "SplitV"}
 CONCATS = {"Concat", "ConcatV2"}
 SUMS = {"Add", "AddV2", "AddN"}
 BATCH_NORMS = {
@@ -57,12 +58,24 @@ RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
 
 SCORE_ACTIVATIONS = {"Softmax", "LogSoftmax", "Sigmoid"}
 CROSS_ENTROPIES = {"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"}
+# what reads sequences of scores [T, N, C], the time in front
+CTC_OPS = {"CTCLoss", "CTCLossV2", "CTCGreedyDecoder", "CTCBeamSearchDecoder"}
+QUANTISED = {
+    "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel", "Dequantize",
+    "QuantizeV2", "Quantize", "QuantizeAndDequantize", "QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3",
+    "Requantize",
+}  # fmt: skip
+# names of classes for their ids
+LOOKUPS = {"LookupTableFind", "LookupTableFindV2", "AsString"}
 DECISIONS = {"ArgMax", "TopK", "TopKV2", "InTopK", "InTopKV2"}
 RANDOM = re.compile(r"(Stateless)?(Random(Uniform|StandardNormal|UniformInt|Gamma)|TruncatedNormal|Multinomial)")
 
 # ops whose result says nothing of their input's values
 VALUE_FREE = {"Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike", "NoOp"}
-_RECORDS = re.compile(r"(\w*Summary\w*|Assign\w*|(Resource)?(Sparse)?Apply[A-Z]\w*|Print\w*|Assert|\w*Grad|Save\w*)$")
+_RECORDS = re.compile(
+    r"(\w*Summary\w*|Assign\w*|(Resource)?(Sparse)?Apply[A-Z]\w*|Print\w*|Assert|\w*Grad|Save\w*"
+    r"|\w*QueueEnqueue\w*|StagePut|Stage|WriteFile|(Resource)?Scatter(Add|Sub|Update)|ResourceScatterNd\w*)$"
+)
 _TRAINING_SCOPES = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape|[^/]+_grad)(/|$)|^save(_\d+)?/")
 
 

@@ -6,14 +6,12 @@ from dataclasses import replace
 from typing import Any, Dict, Sequence, Tuple
 
 from gradcam_tf1.binding.doubts import uses_batch_statistics
-from gradcam_tf1.binding.heads import SOFTMAX, Head, declared_heads, found_heads, shown_probabilities
+from gradcam_tf1.binding.heads import OUTPUT, SOFTMAX, Head, Heads, shown_probabilities
 from gradcam_tf1.binding.inputs import Source, convolutions_between
-from gradcam_tf1.binding.kinds import (
-    RANDOM,
-    WEIGHTED,
-)
+from gradcam_tf1.binding.kinds import BIASES, RANDOM, WEIGHTED
 from gradcam_tf1.binding.names import find_tensor
-from gradcam_tf1.binding.scores import activation_before, before_activation, class_count
+from gradcam_tf1.binding.score_axes import class_count
+from gradcam_tf1.binding.scores import activation_before, before_activation, decided_by
 from gradcam_tf1.binding.walk import Walk
 from gradcam_tf1.errors import BindingError
 
@@ -21,12 +19,13 @@ from gradcam_tf1.errors import BindingError
 def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]) -> Head:
     """The class scores of the net that the pictures go into.
 
-    Candidates are what a softmax, sigmoid, cross-entropy or argmax is taken of, else the outputs of the graph, where
-    pictures reach them through convolutions and no further layer follows. Of several, first the ones that the file
-    declares, then those without training-mode batch norm or dropout, by how they are used, by convolutions before them.
+    Candidates are what a softmax, sigmoid, loss or argmax is taken of, else the outputs of the graph, where pictures
+    reach them through convolutions and no further layer follows. Of several, first the ones that the file declares,
+    then those that are more than an output, those without training-mode batch norm or dropout, by how they are used, by
+    convolutions before them.
     """
-    reached = walk.downstream([source.tensor for source in sources])
-    heads = declared_heads(walk, declared, reached) + found_heads(walk, reached)
+    finder = Heads(walk, walk.downstream([source.tensor for source in sources]))
+    heads = finder.declared(declared) + finder.found()
     counted: Dict[str, int] = {}
     for head in heads:
         if head.scores not in counted:
@@ -39,16 +38,40 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
         )
     most = max(counted[head.scores] for head in heads)
     serious = [head for head in heads if head.declared or 2 * counted[head.scores] >= most]
-    ranks = [_rank(walk, head, counted[head.scores]) for head in serious]
+    shapes = {walk.dims(head.scores) for head in serious if head.strength > OUTPUT}
+    ranks = [_rank(walk, head, counted[head.scores], shapes) for head in serious]
     best = _of_equals(walk, [head for head, rank in zip(serious, ranks) if rank == max(ranks)])
     same = [head for head in heads if head.scores == best.scores]
-    return _complete(best, same, [h for h in heads if h.scores != best.scores])
+    rivals = [head for head in heads if head.scores != best.scores]
+    others = _other_outputs(walk, best, finder.named(declared), [head for head in serious if head in rivals])
+    return replace(_complete(best, same, rivals), others=others)
 
 
-def _rank(walk: Walk, head: Head, convolutions: int) -> Tuple[Any, ...]:
+def _rank(walk: Walk, head: Head, convolutions: int, shapes: Any) -> Tuple[Any, ...]:
     before = walk.makers(walk.upstream([head.scores]))
     calm = not any(RANDOM.match(op.type) or uses_batch_statistics(walk, op) for op in before)
-    return head.declared, calm, head.strength, convolutions, sum(op.type in WEIGHTED for op in before)
+    # the same net again, without dropout, beside the one that is trained
+    twin = walk.dims(head.scores) in shapes and walk.maker[head.scores].type in WEIGHTED | BIASES
+    used = head.strength > OUTPUT or twin
+    return head.declared, used, calm, head.strength, convolutions, sum(op.type in WEIGHTED for op in before)
+
+
+def _other_outputs(walk: Walk, best: Head, named: Dict[str, Head], found: Sequence[Head]) -> Tuple[str, ...]:
+    """The outputs that could have been asked for instead, one for each set of scores.
+
+    named: those that the file declares. found: candidates of the graph, for a file that declares none.
+    """
+    first: Dict[str, str] = {}
+    for name, head in named.items():
+        if head.scores != best.scores:
+            first.setdefault(head.scores, name)
+    if named:
+        return tuple(first.values())
+    related = walk.downstream([best.scores]) | walk.upstream([best.scores])
+    for head in found:
+        if head.scores not in related:
+            first.setdefault(head.scores, head.probabilities or head.scores)
+    return tuple(first.values())
 
 
 def _of_equals(walk: Walk, heads: Sequence[Head]) -> Head:
@@ -74,21 +97,33 @@ def _complete(best: Head, same: Sequence[Head], others: Sequence[Head]) -> Head:
     return replace(best, probabilities=found[0] if found else None, why=best.why + rivals)
 
 
-def requested_logits(walk: Walk, spec: Any) -> Head:
-    """The tensor a person named as logits; where it is a softmax or sigmoid, the scores it is taken of, said so."""
+def requested_logits(walk: Walk, spec: Any, sources: Sequence[Source]) -> Head:
+    """The tensor a person named as logits; where it is a softmax, its logarithm, a sigmoid or a decision, the scores it
+    is taken of, said so.
+    """
     tensor = find_tensor(walk.graph, spec)
-    if not tensor.dtype.is_floating or tensor.shape.rank == 0:
+    name = decided_by(walk, tensor.name)
+    if not walk.is_float(name) or walk.rank(name) == 0:
         raise BindingError(
             f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; class scores are floats with an axis of "
             "classes. Name the tensor before it"
         )
-    found = activation_before(walk, tensor.name)
-    if found is None:
-        return Head(tensor.name, "named by the user")
-    scores = before_activation(walk, found.scores, whole=False)
-    return Head(
+    found = activation_before(walk, name)
+    if found is None and name == tensor.name:
+        return Head(name, "named by the user")
+    kind = "decision" if found is None else f"log {found.kind}" if found.log else found.kind
+    scores = before_activation(walk, name if found is None else found.scores, whole=False)
+    head = Head(
         scores,
-        f"'{tensor.name}' was named, and it is the {found.kind} of this",
-        probabilities=shown_probabilities(walk, found.output),
-        warning=f"{found.kind} '{tensor.name}' bound as score; using '{scores}' before it instead",
+        f"'{tensor.name}' was named, and it is the {kind} of this",
+        probabilities=None if found is None or found.log else shown_probabilities(walk, found.output),
+        warning=f"{kind} '{tensor.name}' bound as score; using '{scores}' before it instead",
     )
+    return _with_objectness(walk, head, sources)
+
+
+def _with_objectness(walk: Walk, head: Head, sources: Sequence[Source]) -> Head:
+    """The head as a detector where its scores are the class columns of one."""
+    finder = Heads(walk, walk.downstream([source.tensor for source in sources]))
+    scales = next((each for each in finder.detectors if each.scores == head.scores), None)
+    return head if scales is None else replace(head, detectors=scales.detectors, why=f"{head.why}; {scales.why}")

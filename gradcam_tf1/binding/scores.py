@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
-from gradcam_tf1.binding.kinds import DECISIONS, FORWARDING, RESHAPING, RESIZES, SCORE_ACTIVATIONS
+from gradcam_tf1.binding.kinds import (
+    BIASES,
+    CLIPS,
+    DECISIONS,
+    FORWARDING,
+    LOOKUPS,
+    QUANTISED,
+    RESHAPING,
+    RESIZES,
+    SUMS,
+)
+from gradcam_tf1.binding.spelled import log_sigmoid, over_classes, written_log_softmax, written_softmax
 from gradcam_tf1.binding.walk import Op, Walk
 
+_GATHERS = {"Gather", "GatherV2", "GatherNd", "ResourceGather"}
 _AFTER = (
-    FORWARDING | RESHAPING | RESIZES | {"Cast", "StridedSlice", "Slice", "Max", "Min", "GatherV2", "Gather", "GatherNd"}
+    FORWARDING
+    | RESHAPING
+    | RESIZES
+    | QUANTISED
+    | CLIPS
+    | _GATHERS
+    | {"Cast", "StridedSlice", "Slice", "Max", "Min", "Transpose", "Log"}
 )
 
 _NAMELESS = re.compile(r"(^|/)Identity(_\d+)?$")
@@ -18,110 +36,155 @@ _NAMELESS = re.compile(r"(^|/)Identity(_\d+)?$")
 
 @dataclass(frozen=True)
 class Activated:
-    """Scores and the softmax or sigmoid made from them. kind: "softmax", "sigmoid"."""
+    """Scores and the softmax or sigmoid made from them. kind: "softmax", "sigmoid". log: its logarithm."""
 
     scores: str
     output: str
     kind: str
+    log: bool = False
 
 
 def activation_at(walk: Walk, op: Op) -> Optional[Activated]:
-    """Scores and probabilities where the op is a softmax or sigmoid, also a softmax written out as exp / sum(exp)."""
-    if op.type in SCORE_ACTIVATIONS:
-        kind = "sigmoid" if op.type == "Sigmoid" else "softmax"
-        return Activated(walk.inputs[op.name][0], walk.outputs[op.name][0], kind)
-    if op.type in ("RealDiv", "Div") and len(walk.inputs[op.name]) == 2:
-        scores = _written_softmax(walk, *walk.inputs[op.name])
-        return Activated(scores, walk.outputs[op.name][0], "softmax") if scores else None
+    """Scores and probabilities where the op is a sigmoid, or a softmax over the classes, also when it is written out.
+
+    A softmax over positions (attention, soft-argmax) is none.
+    """
+    if not walk.outputs[op.name]:
+        return None
+    out = walk.outputs[op.name][0]
+    if op.type == "Sigmoid":
+        return Activated(walk.inputs[op.name][0], out, "sigmoid")
+    if op.type in ("Softmax", "LogSoftmax"):
+        scores = walk.inputs[op.name][0]
+        return Activated(scores, out, "softmax", op.type != "Softmax") if over_classes(walk, scores, [-1]) else None
+    for find, kind, log in (
+        (written_softmax, "softmax", False),
+        (written_log_softmax, "softmax", True),
+        (log_sigmoid, "sigmoid", True),
+    ):
+        found = find(walk, op)
+        if found:
+            return Activated(found, out, kind, log)
     return None
 
 
-def _written_softmax(walk: Walk, above: str, below: str) -> Optional[str]:
-    exp, total = walk.maker[above], walk.maker[below]
-    if exp.type != "Exp" or total.type != "Sum" or walk.inputs[total.name][0] != above:
-        return None
-    inside = walk.inputs[exp.name][0]
-    shifted = walk.maker[inside]
-    if shifted.type == "Sub" and len(walk.inputs[shifted.name]) == 2:
-        scores, top = walk.inputs[shifted.name]
-        peak = walk.maker[top]
-        if peak.type == "StopGradient":
-            peak = walk.maker[walk.inputs[peak.name][0]]
-        if peak.type == "Max" and walk.inputs[peak.name][0] == scores:
-            return scores
-    return inside
-
-
 def activation_before(walk: Walk, name: str, decisions: bool = False) -> Optional[Activated]:
-    """The softmax or sigmoid that an output repeats, crops, resizes or (with `decisions`) decides by; None: none."""
-    through = _AFTER | DECISIONS if decisions else _AFTER
+    """The softmax or sigmoid that an output repeats, crops, resizes, takes the logarithm of or (with `decisions`)
+    decides by; None: none.
+    """
+    through = _AFTER | DECISIONS | LOOKUPS if decisions else _AFTER
+    log = False
     while True:
         op = walk.maker[name]
         found = activation_at(walk, op)
         if found is not None:
-            return found
-        live = [i for i in walk.carried(op, name) if i not in walk.dead]
-        if op.type not in through or not live:
+            return Activated(found.scores, found.output, found.kind, found.log or log)
+        data = data_input(walk, op, name)
+        if not data or not (op.type in through or _adds_constant(walk, op, data)):
             return None
-        name = live[0]
+        log = log or op.type == "Log"
+        name = data
+
+
+def decided_by(walk: Walk, name: str) -> str:
+    """The floats that class ids or names of classes are decided by; any other tensor itself."""
+    end, op = name, walk.maker[name]
+    while not walk.is_float(end) and op.type in FORWARDING | DECISIONS | LOOKUPS | _GATHERS | {"Cast"}:
+        data = data_input(walk, op, end)
+        if not data:
+            return name
+        end, op = data, walk.maker[data]
+    return end if walk.is_float(end) else name
+
+
+def data_input(walk: Walk, op: Op, name: str) -> str:
+    """The input whose values an output carries on: one that pictures reach, where that is known; "" for none.
+
+    A Merge with a branch that pictures do not reach carries on that one too.
+    """
+    live = [i for i in walk.carried(op, name) if i not in walk.dead]
+    reached = [] if op.type == "Merge" else [i for i in live if i in walk.axes]
+    return next(iter(reached or live), "")
+
+
+def _adds_constant(walk: Walk, op: Op, data: str) -> bool:
+    """Whether the op is p + 1e-7, against a logarithm of zero."""
+    if op.type not in SUMS or len(walk.inputs[op.name]) != 2:
+        return False
+    return any(name != data and walk.source(name).type == "Const" and walk.rank(name) == 0
+               for name in walk.inputs[op.name])  # fmt: skip
 
 
 def before_activation(walk: Walk, name: str, whole: bool = True) -> str:
-    """The class scores that a softmax's input repeats: back through Reshape, ExpandDims and resizing of score maps.
+    """The class scores that a softmax's input repeats: back through Reshape, ExpandDims, Transpose, casts and resizing.
 
     A Squeeze ends the way, and so does an Identity with a name of its own: what the author squeezed or named is the
-    tensor of scores. A Reshape is undone only where it keeps the class axis. whole: also back from single elements to
-    the vector they are cut from.
+    tensor of scores. A Reshape is undone only where it keeps the class axis and the rows of a picture. whole: also back
+    from single elements to the vector they are cut from, and from picked rows to all of them.
     """
     while True:
         op = walk.maker[name]
-        reshaped = op.type in ("Reshape", "ExpandDims") and _keeps_classes(walk, op)
-        cut = whole and op.type == "StridedSlice" and _takes_one_element(walk, op)
+        step = _repeats(walk, op) or (whole and _takes_part(walk, op))
         nameless = op.type == "Identity" and _NAMELESS.search(op.name)
         nameless = nameless or (op.type == "Squeeze" and walk.rank(name) is None)  # the class axis has to be known
-        if not (reshaped or cut or nameless or op.type in RESIZES):
+        if not (step or nameless):
             return name
         name = walk.inputs[op.name][0]
 
 
+def _repeats(walk: Walk, op: Op) -> bool:
+    """Whether the op hands on the scores of each class as they are."""
+    if op.type in RESIZES:
+        return True
+    if op.type in ("Reshape", "ExpandDims"):
+        return _keeps_classes(walk, op)
+    if op.type == "Cast" or op.type.startswith("FakeQuant"):
+        return walk.is_float(walk.inputs[op.name][0]) and walk.is_float(walk.outputs[op.name][0])
+    if op.type == "Transpose":
+        state = walk.axes.get(walk.inputs[op.name][0])
+        return state is not None and bool(state.channels) and state.pictures is not None
+    return False
+
+
 def _keeps_classes(walk: Walk, op: Op) -> bool:
-    before, after = walk.dims(walk.inputs[op.name][0]), walk.dims(walk.outputs[op.name][0])
+    name, out = walk.inputs[op.name][0], walk.outputs[op.name][0]
+    before, after = walk.dims(name), walk.dims(out)
+    if _several_rows(walk, name) != _several_rows(walk, out):
+        return _flattens_segmentation(walk, op)
     if not before or not after:
         return before is not None and len(before) == 2
     if op.type == "ExpandDims":
         return before[-1] is not None and after[-1] == before[-1]
     spatial = before[1:-1]
+    if _flattens_segmentation(walk, op):
+        return True
     if after[-1] is not None:
         return before[-1] == after[-1] and (len(before) <= len(after) or all(side == 1 for side in spatial))
     return len(before) == 2 or all(side == 1 for side in spatial)
 
 
-def _takes_one_element(walk: Walk, op: Op) -> bool:
-    """x[:, k]: the class axis of a [N, C] tensor is cut to one element and dropped."""
-    before, after = walk.rank(walk.inputs[op.name][0]), walk.rank(walk.outputs[op.name][0])
-    return before == 2 and after == 1 and op.get_attr("shrink_axis_mask") == 2
+def _several_rows(walk: Walk, name: str) -> bool:
+    """Whether axis 0 has several rows of each picture."""
+    return name in walk.axes and walk.axes[name].rows
 
 
-def class_count(walk: Walk, name: str) -> Optional[int]:
-    """The size of the class axis: the last one, or axis 1 of [N, C, 1, 1]; 1 for a vector of one score per picture."""
-    dims = walk.dims(name)
-    if dims is not None:
-        if len(dims) == 1:
-            return 1
-        if len(dims) == 4 and dims[-1] == dims[-2] == 1 and dims[1] not in (1, None):
-            return dims[1]
-        if dims[-1] is not None:
-            return dims[-1]
-    return _weight_columns(walk, name)
+def _flattens_segmentation(walk: Walk, op: Op) -> bool:
+    """Whether a map of scores that was enlarged to the picture's size becomes rows, one for each pixel."""
+    name = walk.inputs[op.name][0]
+    before, after = walk.dims(name), walk.dims(walk.outputs[op.name][0])
+    if not before or not after or len(before) != 4 or before[-1] is None or before[-1] != after[-1]:
+        return False
+    maker = walk.maker[name]
+    while maker.type in FORWARDING | BIASES:
+        maker = walk.maker[data_input(walk, maker, name)]
+        name = walk.outputs[maker.name][0]
+    return maker.type in RESIZES | {"Conv2DBackpropInput"}
 
 
-def _weight_columns(walk: Walk, name: str) -> Optional[int]:
-    """The number of outputs of the bias or kernel that makes a tensor of unknown shape."""
-    op: Any = walk.maker[name]
-    while op.type in FORWARDING | {"Reshape", "Squeeze"} and walk.inputs[op.name]:
-        op = walk.maker[walk.inputs[op.name][0]]
-    if op.type not in ("BiasAdd", "Add", "AddV2", "MatMul", "Conv2D"):
-        return None
-    sizes = [walk.source(i).outputs[0].shape for i in walk.inputs[op.name][1:]]
-    known = [shape.as_list()[-1] for shape in sizes if shape.rank]
-    return known[0] if known else None
+def _takes_part(walk: Walk, op: Op) -> bool:
+    """Whether one element of each vector of scores is taken, x[:, k], or some of the rows for a loss."""
+    name, out = walk.inputs[op.name][0] if walk.inputs[op.name] else "", walk.outputs[op.name][0]
+    if op.type == "StridedSlice":
+        return walk.rank(name) == 2 and walk.rank(out) == 1 and op.get_attr("shrink_axis_mask") == 2
+    picked = op.type in _GATHERS and name in walk.axes and out in walk.axes
+    return picked and walk.axes[out].uneven and not walk.axes[name].uneven

@@ -15,7 +15,8 @@ class Walk:
     """Who makes and who uses each tensor, and which ones carry picture values.
 
     ops: all ops, producers before users. tensors: by tensor name. dead: tensors that no run computes because a
-    switch whose predicate is known (is_training = False) goes the other way; set by `binding.switches`.
+    switch whose predicate is known (is_training = False) goes the other way; set by `binding.switches`. axes: where
+    pictures and classes lie in the tensors that carry pictures; set by `binding.axes`.
     """
 
     def __init__(self, graph: tf.Graph) -> None:
@@ -29,6 +30,7 @@ class Walk:
         self.users: Dict[str, List[Tuple[Op, int]]] = {}
         self.position: Dict[str, int] = {}
         self.dead: Set[str] = set()
+        self.axes: Dict[str, Any] = {}
         self._looped: Optional[Set[str]] = None
         self._opaque: Set[str] = set()
         for place, op in enumerate(self.ops):

@@ -162,6 +162,11 @@ _MODEL_OPTIONS = (
         is_flag=True,
         help="Run the code inside the model file (Keras Lambda layers); for models of people you trust.",
     ),
+    click.option(
+        "--moving-averages",
+        is_flag=True,
+        help="Checkpoint: take the moving averages of the weights, where the training kept some.",
+    ),
     click.option("--weights", type=click.Path(), help="Weights of a reference net (vgg11, vgg13, vgg16, vgg19)."),
     click.option("--fully-convolutional", is_flag=True, help="Reference nets: take pictures of any size."),
 )

@@ -7,6 +7,7 @@ from typing import Any, Callable, List, NamedTuple, Optional
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, saved_model, session
+from gradcam_tf1.loaders.averages import Averages
 from gradcam_tf1.loaders.content import POSSIBLE, Content, identify, wrong
 from gradcam_tf1.types import LoadedModel
 
@@ -18,6 +19,7 @@ class Options(NamedTuple):
     signature: Optional[str] = None
     build: Optional[Callable[[], Any]] = None
     trust_model: bool = False
+    averages: Averages = Averages()  # one of its own for each model
 
 
 class Form(NamedTuple):
@@ -41,16 +43,22 @@ FORMS: List[Form] = [
     Form(
         lambda source, _: isinstance(source, Content) and saved_model.is_saved_model(source),
         lambda source, options: saved_model.load_saved_model(
-            source, options.tag, options.signature, options.trust_model
+            source, options.tag, options.signature, options.trust_model, options.averages
         ),
     ),
     Form(
         lambda source, _: isinstance(source, Content) and checkpoint.is_checkpoint(source),
-        lambda source, options: checkpoint.load_checkpoint(source, options.build),
+        lambda source, options: checkpoint.load_checkpoint(source, options.build, options.averages),
     ),
     Form(_is_file("HDF5"), lambda source, options: keras_h5.load_keras_file(source.path, options.trust_model)),
-    Form(lambda source, _: session.is_session(source), lambda source, _: session.load_session(source.graph, source)),
-    Form(lambda source, _: session.is_pair(source), lambda source, _: session.load_session(*source)),
+    Form(
+        lambda source, _: session.is_session(source),
+        lambda source, options: session.load_session(source.graph, source, averages=options.averages),
+    ),
+    Form(
+        lambda source, _: session.is_pair(source),
+        lambda source, options: session.load_session(source[0], source[1], averages=options.averages),
+    ),
     Form(lambda source, _: keras_h5.is_model(source), lambda source, _: keras_h5.load_model(source)),
     Form(lambda source, _: session.is_graph(source), lambda source, _: session.load_graph(source)),
     Form(_is_message("GraphDef"), lambda source, _: frozen.load_graph_def(source)),
@@ -64,6 +72,7 @@ def load(
     signature: Optional[str] = None,
     build: Optional[Callable[[], Any]] = None,
     trust_model: bool = False,
+    moving_averages: bool = False,
 ) -> LoadedModel:
     """Load a TensorFlow 1 model, whatever its form, into one frozen graph.
 
@@ -71,16 +80,17 @@ def load(
     tag, signature: which part of a SavedModel. build: the function that builds the graph of a checkpoint without .meta.
     trust_model: run the program code in a Keras file (Lambda layers), and let Keras and TensorFlow open the files that
         the model names. Ops of a graph that touch files or run code are cut away in any case.
+    moving_averages: variables take the values of their tf.train.ExponentialMovingAverage instead of their own.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or of a kind that is not known.
+        ModelFileError: the file is missing, damaged, or of a kind that is not known; or it has no moving averages.
     """
-    options = Options(tag, signature, build, trust_model)
+    options = Options(tag, signature, build, trust_model, Averages(moving_averages))
     if isinstance(source, (str, os.PathLike)):
         source = identify(source)
     for form in FORMS:
         if form.recognise(source, options):
-            return form.load(source, options)
+            return options.averages.told(form.load(source, options))
     if not isinstance(source, Content):
         raise ModelFileError(f"a {type(source).__name__} is not a model; expected {POSSIBLE}")
     if source.kind == "missing":

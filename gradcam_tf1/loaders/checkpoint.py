@@ -18,6 +18,8 @@ from gradcam_tf1.graphdef.index_file import check_index
 from gradcam_tf1.graphdef.restore import Entry, restored_entries
 from gradcam_tf1.graphdef.single_file import check_single_file
 from gradcam_tf1.graphdef.training import VARIABLES
+from gradcam_tf1.loaders.averages import SUFFIX as _AVERAGE
+from gradcam_tf1.loaders.averages import Averages
 from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
 from gradcam_tf1.loaders.frozen import read_message
@@ -25,7 +27,6 @@ from gradcam_tf1.tf_runtime import tf, variable_keys
 from gradcam_tf1.types import KeyTensors, LoadedModel
 
 _SUFFIX = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
-_AVERAGE = "/ExponentialMovingAverage"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 Build = Callable[[], Any]
 
@@ -39,10 +40,10 @@ def is_checkpoint(content: Content) -> bool:
     return content.kind in ("meta graph", "meta graph text", "table", "shard", "checkpoint state")
 
 
-def load_checkpoint(content: Content, build: Optional[Build]) -> LoadedModel:
+def load_checkpoint(content: Content, build: Optional[Build], averages: Optional[Averages] = None) -> LoadedModel:
     """A frozen graph from .meta + checkpoint, or from checkpoint + the user's graph-building function."""
     prefix = find_prefix(content)
-    values = Values(prefix)
+    values = Values(prefix, averages)
     if build is not None:
         return _from_function(values, build)
     meta = prefix + ".meta"
@@ -102,8 +103,9 @@ def _shards(prefix: str) -> List[str]:
 class Values:
     """The values of one checkpoint, read one by one when a graph wants them."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, averages: Optional[Averages] = None) -> None:
         self.prefix = prefix
+        self._averages = averages or Averages()
         check_files(prefix)
         with self._errors("its index"):
             self._reader = tf.train.load_checkpoint(prefix)
@@ -113,6 +115,9 @@ class Values:
 
     def find(self, names: List[str], entry: Optional[Entry] = None) -> Optional[np.ndarray]:
         """The value a graph's own saver would restore, else the one under a name of the variable, else None."""
+        average = self._averages.key(names, self.keys, entry.key if entry else "")
+        if average is not None:
+            return self._read(Entry(average, entry.slices if entry else None))
         if entry is not None and entry.key in self.keys:
             return self._read(entry)
         for name in names:

@@ -14,6 +14,7 @@ from gradcam_tf1.graphdef.cut import called_functions
 from gradcam_tf1.graphdef.harmless import reaches_outside
 from gradcam_tf1.graphdef.nodes import parse_edge
 from gradcam_tf1.graphdef.training import SAVERS, VARIABLES
+from gradcam_tf1.loaders.averages import Averages
 from gradcam_tf1.loaders.checkpoint import Values, check_files, fold_meta_graph
 from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
@@ -34,7 +35,11 @@ def is_saved_model(content: Content) -> bool:
 
 
 def load_saved_model(
-    content: Content, tag: Optional[str], signature: Optional[str], trusted: bool = False
+    content: Content,
+    tag: Optional[str],
+    signature: Optional[str],
+    trusted: bool = False,
+    averages: Optional[Averages] = None,
 ) -> LoadedModel:
     """A frozen graph from a SavedModel; its signature names the inputs and outputs.
 
@@ -59,7 +64,7 @@ def load_saved_model(
     signature_def = meta.signature_def[key] if key else None
     declared = Declared(_names(signature_def.inputs), _names(signature_def.outputs)) if signature_def else NOTHING
     if any(node.op in VARIABLES for node in meta.graph_def.node):
-        values = Values(os.path.join(folder, "variables", "variables"))
+        values = Values(os.path.join(folder, "variables", "variables"), averages)
         model = fold_meta_graph(meta, values, folder, "SavedModel", declared)
     else:
         declared = declared._replace(defaults=file_defaults(meta.meta_info_def.stripped_op_list))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.nodes import consumers
 from gradcam_tf1.graphdef.training import VARIABLES
+from gradcam_tf1.loaders.averages import Averages
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
@@ -38,12 +39,13 @@ def load_session(
     kind: str = "live session",
     graph_def: Any = None,
     declared: Declared = NOTHING,
+    averages: Optional[Averages] = None,
 ) -> LoadedModel:
     """A frozen graph from a live one. graph_def: the part of `graph` to load, all of it by default."""
     if session.graph is not graph:
         raise ModelFileError(f"{source}: the session runs another graph than the one given with it")
     graph_def = copy_graph(graph, source) if graph_def is None else graph_def
-    values = _Values(_readers(graph_def), _runner(session))
+    values = _Values(_averaged(_readers(graph_def), averages or Averages()), _runner(session))
     return finish(graph_def, source, kind, values.read, declared)
 
 
@@ -102,6 +104,11 @@ def _readers(graph_def: Any) -> Dict[str, str]:
         if reads:
             readers[node.name] = reads[0].name + ":0"
     return readers
+
+
+def _averaged(readers: Dict[str, str], averages: Averages) -> Dict[str, str]:
+    """The same, where moving averages are asked for with those that take a variable's place."""
+    return {name: readers[averages.key([name], readers) or name] for name in readers}
 
 
 def _control_inputs(node: Any) -> int:

@@ -26,7 +26,7 @@ _NOT_COMPARED = ("model", "warnings")  # where it is, what is in it counts; and 
 def net_warnings(net: Any) -> list[str]:
     """What there is to know about a GradCamGraph's model, binding and labels, a sentence each."""
     label_note = net.labels.note if net.labels is not None else ""
-    return [*net.model.notes, *net.binding.warnings, *([label_note] if label_note else [])]
+    return [*net.binding.warnings, *net.model.notes, *([label_note] if label_note else [])]
 
 
 def net_settings(net: Any) -> dict[str, Any]:
@@ -35,6 +35,7 @@ def net_settings(net: Any) -> dict[str, Any]:
     return {
         **{"gradcam_tf1": __version__, "tensorflow": tf.__version__, "model": model.source, "kind": model.kind},
         "model_sha256": fingerprint(model.files or [model.source]),
+        "moving_averages": model.moving_averages,
         "labels_sha256": None if net.labels is None else text_sha256(net.labels.names),
         **{key: getattr(binding, key) for key in ("input", "logits", "probabilities", "layer", "feeds")},
         **{"fit": net.fit_mode, "size": net.size, "preset": str(net.preset), "net_batch_size": net.batch_size},

@@ -2,24 +2,31 @@
 
 - [N, C] as it is; [C] of a net without a batch axis gets one;
 - [N, 1] (one-logit binary head): class 1 scores +logit, class 0 scores -logit;
-- [anchors, C] of a net without a batch axis: the best anchor of each class;
-- [N, h, w, C] or [N, C, h, w] (class-score maps): the mean over the positions;
-- [N, anchors, C] (detector): the best anchor of each class.
+- several positions [N, h, w, C] or [N, C, h, w] (class-score maps): their mean;
+- several anchors or steps of a picture [N, anchors, C] (detectors, sequences): the best of each class, wherever the net
+  has them: in axes of their own, or in the axis of the pictures.
 """
 
 from __future__ import annotations
 
 from typing import Callable, Dict, List, Tuple
 
-from gradcam_tf1.errors import BindingError, GradientError
+from gradcam_tf1.errors import GradientError
+from gradcam_tf1.scoring.axes import classes_last, without_positions
+from gradcam_tf1.scoring.detectors import detector_scores
 from gradcam_tf1.scoring.linear_head import BIAS, DENSE, PASS_THROUGH, walk_back
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
+# what repeats the numbers of probabilities
+_REPEATING = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose", "Cast", "ResizeBilinear", "Dequantize")
+
 
 def logit_scores(binding: Binding) -> tf.Tensor:
     """The logits themselves: float32 [N, C]."""
-    flat = _flatten(_logits(binding), binding)
+    flat = without_positions(score_maps(binding))
+    if binding.score_parts:
+        return flat
     return tf.concat([-flat, flat], axis=1) if flat.shape[1] == 1 else flat
 
 
@@ -63,20 +70,24 @@ def rest_scores(binding: Binding) -> tf.Tensor:
 
 def _is_sigmoid(binding: Binding) -> bool:
     """Whether the graph takes the classes for independent (multi-label)."""
+    if binding.score_parts:
+        return True
     if not binding.probabilities:
         return False
     op = tf.get_default_graph().get_tensor_by_name(binding.probabilities).op
-    while op.type in ("Identity", "Reshape", "Squeeze"):
+    while op.type in _REPEATING or op.type.startswith("FakeQuant"):
         op = op.inputs[0].op
     return op.type == "Sigmoid"
 
 
 def score_maps(binding: Binding) -> tf.Tensor:
-    """The logits before `logit_scores` sums up their positions, classes last: float32 [N, ..., C]."""
-    logits = tf.cast(_logits(binding), tf.float32)
-    if logits.shape.rank == 4 and _position_axes(logits, binding) == (2, 3):
-        return tf.transpose(logits, [0, 2, 3, 1])
-    return logits
+    """The scores with their positions or anchors, pictures first and classes last: float32 [N, ..., C].
+
+    [N, h, w, C] of maps, [N, anchors, C] of anchors and steps, [N, C] where there are neither.
+    """
+    return (
+        detector_scores(binding) if binding.score_parts else classes_last(_logits(binding), binding.score_axes, binding)
+    )
 
 
 HEADS: Dict[str, Callable[[Binding], tf.Tensor]] = {
@@ -90,8 +101,14 @@ HEADS: Dict[str, Callable[[Binding], tf.Tensor]] = {
 
 
 def class_probabilities(binding: Binding) -> tf.Tensor:
-    """The probabilities in the classes of `logit_scores`: float32 [N, C]; a lone sigmoid p gives [1 - p, p]."""
-    flat = _flatten(tf.get_default_graph().get_tensor_by_name(binding.probabilities), binding)
+    """The probabilities in the classes of `logit_scores`: float32 [N, C]; a lone sigmoid p gives [1 - p, p].
+
+    Of a detector: objectness times class, at the best anchor.
+    """
+    if binding.score_parts:
+        return tf.sigmoid(logit_scores(binding))
+    tensor = tf.get_default_graph().get_tensor_by_name(binding.probabilities)
+    flat = without_positions(classes_last(tensor, binding.probability_axes, binding))
     return tf.concat([1.0 - flat, flat], axis=1) if flat.shape[1] == 1 else flat
 
 
@@ -100,28 +117,7 @@ def _logits(binding: Binding) -> tf.Tensor:
 
 
 def _flatten(scores: tf.Tensor, binding: Binding) -> tf.Tensor:
-    rank = scores.shape.rank
-    if rank is None or rank == 0 or rank > 4:
-        raise BindingError(
-            f"'{scores.name}' has shape {scores.shape}; class scores have rank 1 to 4 with one axis of classes. "
-            "Name another tensor as logits"
-        )
-    if not scores.dtype.is_floating:
-        raise BindingError(f"'{scores.name}' is {scores.dtype.name}; class scores are floats. Name another as logits")
-    scores = tf.cast(scores, tf.float32)
-    if rank == 1:
-        return scores[tf.newaxis] if not binding.has_batch_axis else scores[:, tf.newaxis]
-    if rank == 3:
-        scores = tf.reduce_max(scores, axis=1)
-    if rank == 4:
-        scores = tf.reduce_mean(scores, axis=_position_axes(scores, binding))
-    # without a batch axis the rows are what was found in the one picture: the best of them counts
-    return scores if binding.has_batch_axis else tf.reduce_max(scores, axis=0, keepdims=True)
-
-
-def _position_axes(scores: tf.Tensor, binding: Binding) -> Tuple[int, int]:
-    channels_last = scores.shape[-1] == binding.classes or scores.shape[1] != binding.classes
-    return (1, 2) if channels_last else (2, 3)
+    return without_positions(classes_last(scores, binding.score_axes, binding))
 
 
 def _split_last_kernel(logits: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:

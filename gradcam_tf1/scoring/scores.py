@@ -95,12 +95,22 @@ def point(symbols: Any, slot: Any) -> tf.Tensor:
 
 def anchor(symbols: Any, slot: Any) -> tf.Tensor:
     """A detector's score of the class at one anchor, before non-maximum suppression."""
-    return at_columns(_anchor_scores(symbols, slot), symbols.value("anchor", slot))
+    scores, index = _anchor_scores(symbols, slot), symbols.value("anchor", slot)
+    with tf.control_dependencies([_enough_anchors(tf.reduce_max(index) + 1, scores)]):
+        return at_columns(scores, tf.identity(index))
 
 
 def anchors(symbols: Any, slot: Any, best: int) -> tf.Tensor:
     """The sum of a detector's best anchors for the class, before non-maximum suppression."""
-    return tf.reduce_sum(tf.nn.top_k(_anchor_scores(symbols, slot), k=best).values, axis=1)
+    scores = _anchor_scores(symbols, slot)
+    with tf.control_dependencies([_enough_anchors(best, scores)]):
+        return tf.reduce_sum(tf.nn.top_k(scores, k=best).values, axis=1)
+
+
+def _enough_anchors(wanted: Any, scores: tf.Tensor) -> tf.Operation:
+    """On a GPU a number out of range would read zeros."""
+    there = tf.shape(scores)[1]
+    return tf.debugging.Assert(wanted <= there, ["anchors asked for:", wanted, "anchors of the net:", there])
 
 
 def similarity(symbols: Any, slot: Any) -> tf.Tensor:

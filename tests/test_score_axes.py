@@ -1,0 +1,309 @@
+"""Which axis of the scores holds the classes, which the pictures: the maps are those of the plain spelling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from binding_graphs import bound, conv, conv_relu, dense, pooled, weights
+from head_nets import PICTURES, answers, assert_same, logits, opened, score_map, trunk, values_of
+
+from gradcam_tf1.binding import bind
+from gradcam_tf1.targets import Anchor, Region
+from gradcam_tf1.tf_runtime import tf
+
+FIRST = [0, 3, 1, 2]
+
+
+def segmentation():
+    tf.nn.softmax(score_map(2), name="prob")
+
+
+def segmentation_put_out_with_channels_first():
+    tf.transpose(score_map(2), FIRST, name="out")
+
+
+def enlarged_and_turned():
+    tf.transpose(tf.image.resize_bilinear(score_map(2), [8, 8]), FIRST, name="out")
+
+
+def softmax_over_axis_one():
+    tf.nn.softmax(tf.transpose(score_map(2), FIRST), axis=1, name="prob")
+
+
+def written_softmax_over_axis_one():
+    scores = tf.transpose(score_map(2), FIRST)
+    exp = tf.exp(scores - tf.reduce_max(scores, 1, keepdims=True))
+    tf.divide(exp, tf.reduce_sum(exp, 1, keepdims=True), name="prob")
+
+
+def turned_there_and_back():
+    turned = tf.nn.bias_add(tf.transpose(score_map(2), FIRST), tf.zeros([2]), data_format="NCHW")
+    tf.nn.softmax(tf.transpose(turned, [0, 2, 3, 1]), name="prob")
+
+
+def one_row_per_pixel_of_an_enlarged_map():
+    """The road segmentation of many courses: every pixel a row, as if it were a picture."""
+    tf.nn.softmax(tf.reshape(tf.image.resize_bilinear(score_map(2), [8, 8]), [-1, 2]), name="prob")
+
+
+def one_step_per_pixel_of_an_enlarged_map():
+    tf.nn.softmax(tf.reshape(tf.image.resize_bilinear(score_map(2), [8, 8]), [-1, 64, 2]), name="prob")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        one_step_per_pixel_of_an_enlarged_map,
+        segmentation_put_out_with_channels_first,
+        enlarged_and_turned,
+        softmax_over_axis_one,
+        written_softmax_over_axis_one,
+        turned_there_and_back,
+        one_row_per_pixel_of_an_enlarged_map,
+    ],
+)
+def test_the_class_axis_is_followed_through_transposes(build):
+    ours, plain = answers(build, [0, 1, Region(1)]), answers(segmentation, [0, 1, Region(1)])
+    assert ours["classes"] == 2
+    assert_same(ours, plain)
+
+
+def test_a_large_picture_has_its_classes_and_not_its_width(graph):
+    x = tf.placeholder(tf.float32, [1, 513, 513, 3], name="input")
+    large = tf.image.resize_bilinear(conv(conv_relu(x, 4), 2, 1, 4, name="logits"), [513, 513])
+    out = tf.transpose(large, FIRST, name="out")
+    assert out.shape.as_list() == [1, 2, 513, 513]
+    binding = bind(graph)
+    assert (binding.classes, binding.logits) == (2, "logits/BiasAdd:0")
+
+
+def test_channels_first_scores_named_by_the_user():
+    assert_same(answers(segmentation_put_out_with_channels_first, logits="out:0"), answers(segmentation))
+
+
+def test_channels_first_probabilities_beside_channels_last_scores():
+    """Both of rank 4, each with its own order."""
+
+    def build():
+        tf.transpose(tf.nn.softmax(score_map(2)), FIRST, name="prob")
+
+    ours, plain = answers(build), answers(segmentation)
+    np.testing.assert_allclose(ours["probabilities"], plain["probabilities"], rtol=1e-5)
+    assert_same(ours, plain)
+
+
+# several rows of a picture
+
+
+def anchors():
+    tf.nn.softmax(tf.reshape(score_map(6), [-1, 48, 2]), name="prob")
+
+
+def anchors_in_the_axis_of_pictures():
+    tf.reshape(tf.nn.softmax(tf.reshape(score_map(6), [-1, 2], name="rows")), [1, -1], name="out")
+
+
+def anchors_alone_in_the_axis_of_pictures():
+    tf.nn.softmax(tf.reshape(score_map(6), [-1, 2], name="rows"), name="prob")
+
+
+def anchors_of_a_map_of_unknown_size():
+    x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")
+    tf.nn.softmax(tf.reshape(conv(trunk(x), 6, 1, 8, "head"), [-1, 2], name="rows"), name="prob")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [anchors_alone_in_the_axis_of_pictures, anchors_of_a_map_of_unknown_size],
+)
+def test_anchors_in_the_axis_of_pictures(build):
+    targets = [0, 1, Anchor(1, index=7), Anchor(0, best=3)]
+    ours = answers(build, targets)
+    assert_same(ours, answers(anchors, targets))
+    assert ours["scores"].shape == (3, 4)
+    np.testing.assert_allclose(ours["probabilities"], answers(anchors, targets)["probabilities"], rtol=1e-5)
+
+
+def test_anchors_that_are_flattened_again_with_one_picture():
+    targets = [1, Anchor(1, index=7)]
+    ours = answers(anchors_in_the_axis_of_pictures, targets, PICTURES[:1])
+    assert_same(ours, answers(anchors, targets, PICTURES[:1]))
+
+
+def test_anchors_of_one_kind_are_no_pictures_either():
+    def rows():
+        tf.reshape(tf.nn.softmax(tf.reshape(score_map(2), [-1, 2])), [1, -1], name="out")
+
+    def plain():
+        tf.nn.softmax(tf.reshape(score_map(2), [-1, 16, 2]), name="prob")
+
+    targets = [1, Anchor(1, index=7)]
+    assert_same(answers(rows, targets, PICTURES[:1]), answers(plain, targets, PICTURES[:1]))
+
+
+def test_region_proposals_with_a_row_of_two_for_each_anchor():
+    """Faster R-CNN: [1, h, w, 2 A] to [1, 2, A h, w], softmax over the two, and back."""
+
+    def build():
+        maps = tf.transpose(conv(trunk(batch=1), 6, 1, 8, "head"), FIRST)
+        two = tf.transpose(tf.reshape(maps, [1, 2, -1, 4]), [0, 2, 3, 1], name="two")
+        tf.reshape(tf.nn.softmax(tf.reshape(two, [-1, 2])), tf.shape(two), name="prob")
+
+    scores = values_of(build, ["two:0"], PICTURES[:1])[0].reshape(-1, 2)
+    ours = answers(build, [0, 1, Anchor(1, index=7)], PICTURES[:1])
+    assert ours["classes"] == 2
+    np.testing.assert_allclose(ours["scores"], [[*scores.max(0), scores[7, 1]]], rtol=1e-4)
+
+
+def test_crops_of_a_picture_are_rows_of_it():
+    """The second stage of a detector classifies each crop; one picture at a time, since the number may vary."""
+
+    def build():
+        boxes = tf.constant([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5]])
+        crops = tf.image.crop_and_resize(trunk(batch=1), boxes, [0, 0, 0], [2, 2])
+        tf.nn.softmax(dense(pooled(crops), 4, 8, name="crops"), name="prob")
+
+    scores = values_of(build, ["crops/BiasAdd:0"], PICTURES[:1])[0]
+    ours = answers(build, [0, Anchor(2, index=1)], PICTURES[:1])
+    np.testing.assert_allclose(ours["scores"], [[scores[:, 0].max(), scores[1, 2]]], rtol=1e-4)
+
+
+# axes of time
+
+
+def steps():
+    """A step for each column: [N, 4, 5]."""
+    columns = tf.reduce_mean(trunk(), 1)
+    return tf.nn.bias_add(tf.reshape(tf.matmul(tf.reshape(columns, [-1, 8]), weights(8, 5)), [-1, 4, 5]), weights(5))
+
+
+def by_picture():
+    tf.nn.softmax(tf.identity(steps(), name="steps"), name="prob")
+
+
+def time_distributed():
+    """Keras: the layer sees rows of all pictures, its output is put in order again and then activated."""
+    columns = tf.reshape(tf.reduce_mean(trunk(), 1), [-1, 8])
+    rows = tf.nn.bias_add(tf.matmul(columns, weights(8, 5)), weights(5))
+    tf.nn.softmax(tf.reshape(rows, [-1, 4, 5]), name="prob")
+
+
+def decoded(time_major, log_of_softmax=False):
+    """CTC reads the time in front."""
+    scores = steps()
+    if time_major:
+        scores = tf.transpose(scores, [1, 0, 2], name="time_major")
+    if log_of_softmax:
+        scores = tf.log(tf.transpose(tf.nn.softmax(scores), [1, 0, 2]) + 1e-7)
+    lengths = tf.fill([tf.shape(scores)[1]], 4)
+    paths, _ = tf.nn.ctc_greedy_decoder(scores, lengths)
+    tf.sparse.to_dense(paths[0], default_value=-1, name="text")
+
+
+def made_with_the_time_in_front():
+    """The layer itself works step by step, as behind dynamic_rnn(time_major=True)."""
+    columns = tf.transpose(tf.reduce_mean(trunk(), 1), [1, 0, 2])
+    rows = tf.matmul(tf.reshape(columns, [-1, 8]), weights(8, 5))
+    scores = tf.nn.bias_add(tf.reshape(rows, [4, -1, 5]), weights(5), name="scores")
+    beams, _ = tf.nn.ctc_beam_search_decoder(scores, tf.fill([tf.shape(scores)[1]], 4))
+    tf.sparse.to_dense(beams[0], default_value=-1, name="text")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        time_distributed,
+        lambda: decoded(True),
+        lambda: decoded(False, log_of_softmax=True),
+        made_with_the_time_in_front,
+    ],
+    ids=["time distributed", "ctc", "ctc of log softmax", "time in front"],
+)
+def test_steps_are_of_a_picture_and_not_pictures(build):
+    targets = [0, 4, Anchor(3, index=2)]
+    assert_same(answers(build, targets), answers(by_picture, targets))
+
+
+def test_ctc_loss_shows_the_scores():
+    def build():
+        scores = tf.transpose(steps(), [1, 0, 2])
+        labels = tf.sparse.placeholder(tf.int32, name="labels")
+        tf.reduce_mean(tf.nn.ctc_loss(labels, scores, tf.fill([tf.shape(scores)[1]], 4)), name="loss")
+
+    ours = answers(build, [0, 4])
+    assert "CTC" in ours["binding"].reasons["logits"]
+    assert_same(ours, answers(by_picture, [0, 4]))
+
+
+def test_rows_of_a_dense_layer_over_time_are_not_pictures(graph):
+    """The rows in time order, [T N, C], put out as they are."""
+    columns = tf.transpose(tf.reduce_mean(trunk(), 1), [1, 0, 2])
+    dense(tf.reshape(columns, [-1, 8]), 5, 8, name="rows")
+    binding = bind(graph)
+    assert (binding.score_axes, binding.classes) == ("sc", 5)
+
+
+def test_step_after_step_in_one_axis_has_the_same_maps():
+    def build():
+        columns = tf.transpose(tf.reduce_mean(trunk(), 1), [1, 0, 2])
+        rows = tf.nn.bias_add(tf.matmul(tf.reshape(columns, [-1, 8]), weights(8, 5)), weights(5))
+        tf.nn.softmax(rows, name="prob")
+
+    targets = [0, Anchor(3, index=2)]
+    assert_same(answers(build, targets), answers(by_picture, targets))
+
+
+# plain heads stay plain
+
+
+def test_a_flattened_map_and_a_dense_layer_are_one_row_per_picture(graph):
+    x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")
+    flat = tf.reshape(trunk(x), [-1, 128])
+    tf.nn.softmax(dense(flat, 5, 128), name="prob")
+    assert bound(graph) == ("dense/BiasAdd:0", "prob:0")
+    assert bind(graph).score_axes == "nc"
+
+
+def test_one_step_of_a_sequence_is_one_row_per_picture(graph):
+    sequence = tf.transpose(tf.reduce_mean(trunk(), 1), [1, 0, 2])
+    tf.nn.softmax(dense(sequence[-1], 5, 8), name="prob")
+    assert bind(graph).score_axes == "nc"
+
+
+@pytest.mark.parametrize("layout", ["last", "first"])
+def test_a_pooled_map_of_unknown_size_that_is_flattened_is_one_row_of_classes(graph, layout):
+    """SqueezeNet for any size: nothing says that the pooling leaves one position, and dropout is between."""
+    x = conv(trunk(tf.placeholder(tf.float32, [None, None, None, 3], name="input")), 5, 1, 8, name="scores")
+    x = tf.nn.dropout(tf.nn.avg_pool(x, [1, 4, 4, 1], [1, 4, 4, 1], "VALID"), rate=0.5)
+    x = x if layout == "last" else tf.transpose(x, FIRST)
+    tf.nn.softmax(tf.reshape(x, tf.stack([tf.shape(x)[0], -1])), name="prob")
+    assert bind(graph).probabilities == "prob:0"
+
+
+def test_scores_of_a_volume_are_averaged_over_its_positions():
+    def build():
+        x = tf.placeholder(tf.float32, [None, 4, 4, 4, 1], name="input")
+        x = tf.nn.relu(tf.nn.conv3d(x, weights(3, 3, 3, 1, 6), [1] * 5, "SAME"), name="features")
+        tf.nn.softmax(tf.nn.conv3d(x, weights(1, 1, 1, 6, 3), [1] * 5, "SAME", name="scores"), name="prob")
+
+    arrays = np.random.RandomState(0).rand(2, 4, 4, 4, 1).astype(np.float32)
+    scores = values_of(build, ["scores:0"], arrays * 255)[0]
+    with opened(build) as net:
+        found = net.explain_arrays(arrays, [0, 1, 2])
+        assert (net.binding.score_axes, net.binding.classes) == ("npppc", 3)
+    np.testing.assert_allclose(found.scores, scores.mean((1, 2, 3)), rtol=1e-4)
+
+
+def test_classes_stacked_from_single_scores(graph):
+    x = pooled(trunk())
+    single = [tf.squeeze(dense(x, 1, 8, name=f"class_{k}"), [1]) for k in range(3)]
+    tf.nn.softmax(tf.stack(single, axis=1, name="scores"), name="prob")
+    binding = bind(graph)
+    assert (binding.logits, binding.classes, binding.score_axes) == ("scores:0", 3, "nc")
+
+
+def test_the_binding_says_how_the_axes_are_meant():
+    with opened(anchors) as net:
+        assert net.binding.score_axes == "nac"
+    with opened(lambda: tf.nn.softmax(logits(), name="prob")) as net:
+        assert (net.binding.score_axes, net.binding.probability_axes) == ("nc", "nc")
