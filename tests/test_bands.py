@@ -12,6 +12,7 @@ from PIL import Image
 
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.errors import ImageFileError, OptionError
+from gradcam_tf1.geometry import fit
 from gradcam_tf1.images import read_image
 from gradcam_tf1.preprocessing import find_preset
 from gradcam_tf1.sources.drawn import drawn
@@ -242,3 +243,15 @@ def test_other_floats_are_not_taken_for_pictures():
         tf.matmul(tf.reduce_mean(a + b, [1, 2]), tf.ones([4, 3]), name="logits")
     with GradCamGraph(graph.as_graph_def(), feed={"flow": np.zeros((1, SIDE, SIDE, 2))}, preset="raw") as net:
         assert (net.binding.input, net.binding.channels) == ("photo:0", 3)
+
+
+@pytest.mark.parametrize("mode", ["stretch", "center-crop", "letterbox"])
+@pytest.mark.parametrize("channels", [1, 2, 4, 5, 8])
+def test_each_band_is_fitted_as_if_it_were_alone(mode, channels):
+    bands = np.random.default_rng(0).uniform(0, 255, (17, 23, channels)).astype(np.float32)
+    for size in ((8, 8), (40, 9), (17, 23)):
+        fitted = fit(bands, size, mode)
+        assert fitted.pixels.shape == (*size, channels)
+        for k in range(channels):
+            alone = fit(np.repeat(bands[..., [k]], 3, axis=2), size, mode).pixels[..., 0]
+            np.testing.assert_allclose(fitted.pixels[..., k], alone, rtol=1e-6, atol=1e-4)
