@@ -61,6 +61,7 @@ class LayerInfo:
     name: tensor name ("conv5_3/Relu:0"). op: its op type. shape: static shape as the graph has it, None where unknown.
     channels_last: whether the channel axis is the last one (False: axis 1).
     counted: whether -1, -3 count it; False for a convolution's own output before its batch norm and activation.
+    parts: of several maps that are taken together ("a/Relu:0 + b/Relu:0") each one; () for one map alone.
     """
 
     name: str
@@ -68,6 +69,23 @@ class LayerInfo:
     shape: Shape
     channels_last: bool = True
     counted: bool = True
+    parts: Tuple[LayerInfo, ...] = ()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A part of the class scores that is made apart from the others, and joined with them by a concat.
+
+    scores: the tensor that holds it. first, stop: its classes are first .. stop - 1; of anchors its rows.
+    layer: its own last feature map, written as a layer is asked for; "" where it has none.
+    anchors: whether it has all classes, of some of the anchors.
+    """
+
+    scores: str
+    first: int
+    stop: int
+    layer: str
+    anchors: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,8 @@ class Binding:
     batch_size: number of pictures a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
     probabilities: the softmax/sigmoid output where there is one.
-    layer: the default feature map. layers: all candidates, input side first.
+    layer: the default feature map, on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps are added
+    up. layers: all candidates, input side first. branches: the parts that the scores are joined of, () where of none.
     feeds: tensor name -> value for every other placeholder.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
@@ -105,6 +124,7 @@ class Binding:
     background: bool = False
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
+    branches: Tuple[Branch, ...] = ()
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 

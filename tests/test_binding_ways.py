@@ -92,7 +92,8 @@ def test_last_maps_where_a_way_passes_none(graph):
     ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
     maps = {"first:0", "second:0", "third:0"}
     assert ways.together(maps) == []
-    assert ways.last(maps) == ["first:0", "third:0"]
+    assert ways.last(maps) == ["first:0", "second:0", "third:0"]
+    assert ways.first(ways.last(maps)) == ["first:0", "third:0"]
 
 
 def test_the_cost_grows_with_the_graph_and_not_faster(graph):

@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
+from gradcam_tf1.binding.branches import find_branches
+from gradcam_tf1.binding.choice import Choice, choose_maps
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
+from gradcam_tf1.binding.layer_reasons import layer_warnings, why_layer
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.pixels import preprocessing
-from gradcam_tf1.binding.resolve import choose_layer, why_layer
+from gradcam_tf1.binding.resolve import AUTO, choose_layer, is_auto
 from gradcam_tf1.binding.scores import class_count
 from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.ways import Ways, find_ways
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, KeyTensors, LayerInfo
+from gradcam_tf1.types import Binding, Branch, KeyTensors, LayerInfo
 
 _IMAGENET_WITH_BACKGROUND = 1001
 
@@ -47,36 +51,45 @@ def bind(
     source, head, why_input = _ends(walk, requested, declared_inputs, declared_outputs)
     pictures, logits = source.tensor, head.scores
     features = features_of(walk, pictures, logits)
+    ways = find_ways(walk, features.path, pictures, logits)
+    bound = choose_maps(features, ways)
     layers = tuple(features.infos())
-    layer = choose_layer(walk, features, layers, requested.layer, pictures, logits)
+    layer = choose_layer(features, ways, layers, requested.layer, bound)
+    maps = [part.name for part in layer.parts or (layer,)]
     probabilities = _probabilities(walk, head, requested)
-    ends = [logits, layer.name] + ([probabilities] if probabilities else [])
+    ends = [logits, *maps] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
     facts = _picture_facts(walk, pictures) if array_rank(walk, pictures) is None else array_facts(walk, pictures)
     one_picture = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(walk, features, facts)
     batch = baked_batch(walk, features.path, features.maps, pictures, not one_picture) or fed_batch_size(feeds)
     classes = _classes(walk, logits, not one_picture)
+    branches, why_branches = _branches(features, ways, bound, classes)
     return Binding(
         input=pictures,
         logits=logits,
-        layer=layer.name,
+        layer=AUTO if is_auto(requested.layer) else layer.name,
         probabilities=probabilities,
-        layers=layers,
+        layers=(*layers, layer) if layer.parts else layers,
         feeds=feeds,
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
         preprocessing=preset,
+        branches=branches,
         reasons={
             "input": why_input + why_size,
             "logits": head.why,
-            "layer": why_layer(features, layer, requested.layer),
+            "layer": why_layer(features, ways, layer, requested.layer, bound, branches),
             "probabilities": _why_probabilities(probabilities, requested),
             "feeds": why_feeds,
             "preprocessing": why_preset,
+            **why_branches,
         },
-        warnings=tuple(_warnings(walk, features, source, head, layer, batch, classes, feeds)),
+        warnings=(
+            *_warnings(walk, features, source, head, layer, batch, classes, feeds),
+            *layer_warnings(features, ways, layer, bound),
+        ),
         **facts,
     )
 
@@ -151,6 +164,16 @@ def _classes(walk: Walk, logits: str, has_batch_axis: bool) -> Optional[int]:
     return class_count(walk, logits)
 
 
+def _branches(
+    features: Features, ways: Ways, bound: Choice, classes: Optional[int]
+) -> Tuple[Tuple[Branch, ...], Dict[str, str]]:
+    """The branches, or the reason why nobody can tell them."""
+    try:
+        return find_branches(features, ways, bound, classes), {}
+    except BindingError as error:
+        return (), {"branches": str(error)}
+
+
 def _probabilities(walk: Walk, head: Head, requested: KeyTensors) -> Optional[str]:
     if requested.probabilities is None:
         return head.probabilities
@@ -184,12 +207,11 @@ def _warnings(
             f"pictures go in at '{source.tensor}', behind '{source.changed}', which changes values on the way from "
             f"'{source.origin}': the preprocessing has to do the same"
         )
-    found += warnings_for(walk, features.path, features.start, layer.name, head.scores, feeds)
+    parts = layer.parts or (layer,)
+    found += warnings_for(walk, features.path, features.start, parts[0].name, head.scores, feeds)
     if batch is not None:
         found.append(f"the batch size {batch} is baked into the graph: pictures run {batch} at a time")
     if classes == _IMAGENET_WITH_BACKGROUND:
         found.append("1001 classes: class 0 is taken for the background class of ImageNet, labels shift by one")
-    height, width = sides(walk, layer.name, layer.channels_last)
-    if height == width == 1:
-        found.append(f"the layer '{layer.name}' has one position: its map is flat")
-    return found
+    flat = [part.name for part in parts if sides(walk, part.name, part.channels_last) == (1, 1)]
+    return found + [f"the layer '{name}' has one position: its map is flat" for name in flat]

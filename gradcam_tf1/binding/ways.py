@@ -77,7 +77,7 @@ class Ways:
         return [name for name in self.order if name in members]
 
     def last(self, maps: Collection[str]) -> List[str]:
-        """Those of `maps` behind which some way leads to the end past all others, less the ones that follow another."""
+        """Those of `maps` behind which some way leads to the end past all others."""
         seen, stack, found = {self.end}, [self.end], set()
         while stack:
             for name in self.before[stack.pop()]:
@@ -86,8 +86,26 @@ class Ways:
                 elif name not in seen:
                     seen.add(name)
                     stack.append(name)
-        following = _reached([later for name in found for later in self.after[name]], self.after)
-        return [name for name in self.order if name in found - following]
+        return [name for name in self.order if name in found]
+
+    def first(self, maps: Collection[str]) -> List[str]:
+        """Those of `maps` that follow none of the others."""
+        following = _reached([later for name in maps for later in self.after[name]], self.after)
+        return [name for name in self.order if name in maps and name not in following]
+
+    def lead_past(self, names: Collection[str]) -> bool:
+        """Whether some way passes none of these tensors."""
+        if self.end in names:
+            return False
+        seen, stack = {self.end}, [self.end]
+        while stack:
+            steps = self.before[stack.pop()]
+            if not steps:
+                return True
+            fresh = [name for name in steps if name not in seen and name not in names]
+            seen.update(fresh)
+            stack += fresh
+        return False
 
     def behind(self, starts: Sequence[str]) -> Set[str]:
         """These tensors and all that follow one of them."""
