@@ -7,7 +7,7 @@ from typing import Collection, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.axes import Axis, where_whole
+from gradcam_tf1.binding.whole_axis import Axis, where_whole
 from gradcam_tf1.binding.choice import Choice, choose_maps
 from gradcam_tf1.binding.cuts import infos_of
 from gradcam_tf1.binding.kinds import CONCATS
