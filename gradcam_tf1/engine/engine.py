@@ -13,6 +13,7 @@ from gradcam_tf1.engine.iterate import Notes, Report, iterate
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.runner import Runner
 from gradcam_tf1.engine.symbols import Symbols
+from gradcam_tf1.engine.together import check_together, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import RunError
 from gradcam_tf1.methods import METHODS
@@ -55,6 +56,7 @@ class Engine:
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs. Raises: GradientError where a method cannot work on this net."""
+        check_together(methods, layers, {})
         self._map_fetches(methods, layers, [Slot(0)])
 
     def run(
@@ -86,6 +88,7 @@ class Engine:
             class_ids int64 [N, T], scores float32 [N, T], probabilities float32 [N, T] or None, predicted int64 [N],
             failures [N], maps {(method, layer): [N, T, ...]}, statuses with the same keys.
         """
+        check_together(methods, layers, options or {}, eigen_smooth)
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])
@@ -97,7 +100,7 @@ class Engine:
             maps, notes = iterate(iterated, layers, probes, options or {}, report)
             answer["maps"].update(maps)
             answer["notes"].update(notes)
-        return finish(answer, methods, layers, options or {})
+        return finish(answer, methods, layers, options or {}, batch.shape[1:-1])
 
     def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
@@ -179,15 +182,15 @@ class Engine:
             if isinstance(method, LayerMethod):
                 build = symbols.channel_cams if eigen else symbols.cams
                 cams = [build(method, layers, slot) for slot in slots]
-                fetches.update({(method.name, at.name): [c[n] for c in cams] for n, at in enumerate(layers)})
+                fetches.update({(method.name, name): [c[n] for c in cams] for n, (name, _) in enumerate(spread(layers))})
             elif isinstance(method, PixelMethod):
                 fetches[method.name, ""] = [symbols.pixels(method, slot) for slot in slots]
             elif isinstance(method, HostMethod):
-                for n, layer in enumerate(layers):
-                    fetches["features", layer.name] = [symbols.features(layer)] * len(slots)
+                for name, layer in spread(layers):
+                    fetches["features", name] = [symbols.features(layer)] * len(slots)
                     if method.needs_grads:
-                        key = (f"grads of {method.head}", layer.name)
-                        fetches[key] = [symbols.grads(method.head, layers, slot)[n] for slot in slots]
+                        key = (f"grads of {method.head}", name)
+                        fetches[key] = [symbols.grads(method.head, layers, slot)[layer] for slot in slots]
         return fetches
 
     def _probes(self, batch: np.ndarray, asks: List[Ask], pixels: Any, to_batch: Any, floats: Any) -> List[Probe]:

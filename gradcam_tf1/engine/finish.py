@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.engine.status import GRADIENT_IS_ZERO, NO_EFFECT, NOTHING_VARIES, finish_maps
+from gradcam_tf1.engine.together import add_up, spread
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, ProductMethod
@@ -22,19 +23,22 @@ def finish(
     methods: Sequence[str],
     layers: Tuple[LayerInfo, ...],
     options: Mapping[str, Mapping[str, Any]],
+    sides: Sequence[int],
 ) -> Dict[str, Any]:
     """The engine's answer with the maps that were asked for, in the order of the methods, and their statuses.
 
     answer: holds "maps" {(method, layer): [N, T, ...]} before the closing ReLU, with what products and numpy methods
-    are made of, and "notes" {(method, layer): [N][T] sentences}. options: method -> its keyword options.
+    are made of, and "notes" {(method, layer): [N][T] sentences}. options: method -> its keyword options. sides: of the
+    net's input.
     """
-    fetched: Maps = answer.pop("maps")
+    fetched: Maps = add_up(answer.pop("maps"), layers, sides)
     notes = answer.pop("notes")
     finished: Dict[str, Any] = {**answer, "maps": {}, "statuses": {}}
     finished.setdefault("probabilities", None)
     for name in methods:
         method = METHODS[name]
-        for key, raw in _raw_maps(method, fetched, layers, options.get(name, {})).items():
+        raw_maps = _raw_maps(method, fetched, layers, options.get(name, {}))
+        for key, raw in add_up(raw_maps, layers, sides).items():
             finished["maps"][key], statuses = _close(raw, method)
             finished["statuses"][key] = _with_notes(statuses, notes.get(key))
     for n, reason in enumerate(answer["failures"]):
@@ -68,7 +72,7 @@ def _raw_maps(method: Any, fetched: Maps, layers: Tuple[LayerInfo, ...], options
         pixels = fetched[method.pixels, ""]
         return {(method.name, at.name): _product(pixels, fetched[method.cam, at.name]) for at in layers}
     if isinstance(method, HostMethod):
-        return {(method.name, at.name): _on_host(method, fetched, at.name, options) for at in layers}
+        return {(method.name, name): _on_host(method, fetched, name, options) for name, _ in spread(layers)}
     return {key: raw for key, raw in fetched.items() if key[0] == method.name}
 
 

@@ -1,0 +1,81 @@
+"""Several layers as one: the map of each is placed on the picture, and they are added up. No TensorFlow here.
+
+Layer methods sum over the channels, so that the layers of one size give what their concat along the channels does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.geometry import upsample
+from gradcam_tf1.methods import METHODS
+from gradcam_tf1.methods.families import HostMethod, LayerMethod
+from gradcam_tf1.types import LayerInfo, MapKey
+
+Maps = Dict[MapKey, np.ndarray]
+
+
+def parts_of(layer: LayerInfo) -> Tuple[LayerInfo, ...]:
+    """The single layers that one is made of; of a single layer it itself."""
+    return layer.parts or (layer,)
+
+
+def spread(layers: Sequence[LayerInfo]) -> List[Tuple[str, LayerInfo]]:
+    """Every single layer to look at, each with the name that its maps have until `add_up`."""
+    return [
+        (f"{part.name} of {layer.name}" if layer.parts else part.name, part)
+        for layer in layers
+        for part in parts_of(layer)
+    ]
+
+
+def add_up(maps: Maps, layers: Sequence[LayerInfo], sides: Sequence[int]) -> Maps:
+    """The maps of methods with those of parts made one each.
+
+    maps: {(method, name)}, [N, T, h, w]; what is no map of a method stays as it is. sides: of the net's input.
+    """
+    added = dict(maps)
+    for layer in (layer for layer in layers if layer.parts):
+        names = [name for name, _ in spread([layer])]
+        for method in dict.fromkeys(method for method, name in maps if name in names and method in METHODS):
+            added[method, layer.name] = on_picture([added.pop((method, name)) for name in names], layer, sides)
+    return added
+
+
+def on_picture(maps: Sequence[np.ndarray], layer: LayerInfo, sides: Sequence[int]) -> np.ndarray:
+    """The sum of maps [..., h, w], one for each part of the layer, on the pixels of the net's input: [..., H, W]."""
+    return np.sum([placed(map, part, sides) for map, part in zip(maps, parts_of(layer))], axis=0, dtype=np.float32)
+
+
+def placed(maps: np.ndarray, _layer: LayerInfo, sides: Sequence[int]) -> np.ndarray:
+    """Maps of a single layer, [..., h, w], on the pixels of the net's input: float32 [..., H, W]."""
+    return upsample(maps, sides)
+
+
+def check_together(
+    methods: Sequence[str], layers: Sequence[LayerInfo], options: Mapping[str, Mapping[str, Any]], eigen: bool = False
+) -> None:
+    """Raises: GradientError or OptionError where layers taken together have no map by one of the methods."""
+    several = [layer for layer in layers if layer.parts]
+    if not several:
+        return
+    parts = ", ".join(part.name for part in several[0].parts)
+    if eigen:
+        raise OptionError(
+            f"eigen_smooth makes one principal component of a layer; {parts} are several. Name one of them as layer"
+        )
+    for name in methods:
+        method: Any = METHODS[name]
+        if isinstance(method, HostMethod) and not method.adds_up:
+            raise GradientError(
+                f"{name} makes one principal component of a layer, and those of several do not add up; {parts} are "
+                "several. Name one of them as layer"
+            )
+        if method.uses_layer and not isinstance(method, LayerMethod) and options.get(name, {}).get("softmax"):
+            raise OptionError(
+                f"softmax weighs the channels of one layer against each other; {parts} are several. Name one of them, "
+                f"or leave softmax of {name} out"
+            )
