@@ -99,8 +99,9 @@ class Binding:
     batch_size: number of pictures a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
     probabilities: the softmax/sigmoid output where there is one.
-    layer: the default feature map, on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps are added
-    up. layers: all candidates, input side first. branches: the parts that the scores are joined of, () where of none.
+    layer: the feature map that is looked at. layers: all candidates, input side first.
+    shared_layer: the default, the last map on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps are
+    added up. branches: the parts that the scores are joined of, () where they are not.
     feeds: tensor name -> value for every other placeholder.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
@@ -124,6 +125,7 @@ class Binding:
     background: bool = False
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
+    shared_layer: str = ""
     branches: Tuple[Branch, ...] = ()
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()

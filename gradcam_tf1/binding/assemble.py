@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.branches import find_branches
 from gradcam_tf1.binding.choice import Choice, choose_maps
+from gradcam_tf1.binding.cuts import infos_of
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
@@ -76,6 +77,7 @@ def bind(
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
         preprocessing=preset,
+        shared_layer=infos_of(features, bound.names).name if bound.names else layer.name,
         branches=branches,
         reasons={
             "input": why_input + why_size,

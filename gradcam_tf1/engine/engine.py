@@ -8,6 +8,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 import numpy as np
 
 from gradcam_tf1.engine.broken_nets import why_broken
+from gradcam_tf1.engine.absent import name_branches
 from gradcam_tf1.engine.finish import finish, smooth_channels
 from gradcam_tf1.engine.iterate import Notes, Report, iterate
 from gradcam_tf1.engine.probe import Probe
@@ -100,12 +101,18 @@ class Engine:
             maps, notes = iterate(iterated, layers, probes, options or {}, report)
             answer["maps"].update(maps)
             answer["notes"].update(notes)
-        return finish(answer, methods, layers, options or {}, batch.shape[1:-1])
+        finished = finish(answer, methods, layers, options or {}, batch.shape[1:-1])
+        name_branches(finished, asks, layers, self._binding, self.graph)
+        return finished
 
     def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
         pictures = self._runner.run({0: self._symbols.pictures()}, batch)[0]
-        return self._passes(batch, asks, [], (), None, False)[1], pictures
+        return self.with_classes(batch, asks), pictures
+
+    def with_classes(self, batch: np.ndarray, asks: Sequence[Ask]) -> List[Ask]:
+        """The asks with their class ids fixed."""
+        return self._passes(batch, asks, [], (), None, False)[1]
 
     def _passes(
         self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any, eigen: bool

@@ -52,7 +52,9 @@ def _map_of(
 ) -> np.ndarray:
     """[T, ...]; of layers taken together the sum of theirs."""
     maps = [method.compute(probe, part, **options) for part in _parts(layer)]
-    return maps[0] if layer is None or not layer.parts else on_picture(maps, layer, probe.pixels.shape[:-1])
+    if layer is None or not layer.parts:
+        return maps[0]
+    return on_picture(maps, layer, probe.pixels.shape[:-1], method.signed)
 
 
 def _parts(layer: Optional[LayerInfo]) -> Sequence[Optional[LayerInfo]]:

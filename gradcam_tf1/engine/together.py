@@ -1,6 +1,6 @@
-"""Several layers as one: the map of each is placed on the picture, and they are added up. No TensorFlow here.
+"""Several layers as one: the map of each, finished, is placed on the picture, and they are added up.
 
-Layer methods sum over the channels, so that the layers of one size give what their concat along the channels does.
+No TensorFlow here.
 """
 
 from __future__ import annotations
@@ -41,13 +41,24 @@ def add_up(maps: Maps, layers: Sequence[LayerInfo], sides: Sequence[int]) -> Map
     for layer in (layer for layer in layers if layer.parts):
         names = [name for name, _ in spread([layer])]
         for method in dict.fromkeys(method for method, name in maps if name in names and method in METHODS):
-            added[method, layer.name] = on_picture([added.pop((method, name)) for name in names], layer, sides)
+            parts = [added.pop((method, name)) for name in names]
+            added[method, layer.name] = on_picture(parts, layer, sides, METHODS[method].signed)
     return added
 
 
-def on_picture(maps: Sequence[np.ndarray], layer: LayerInfo, sides: Sequence[int]) -> np.ndarray:
-    """The sum of maps [..., h, w], one for each part of the layer, on the pixels of the net's input: [..., H, W]."""
-    return np.sum([placed(map, part, sides) for map, part in zip(maps, parts_of(layer))], axis=0, dtype=np.float32)
+def on_picture(maps: Sequence[np.ndarray], layer: LayerInfo, sides: Sequence[int], signed: bool) -> np.ndarray:
+    """The sum of maps [..., h, w], one for each part of the layer, on the pixels of the net's input: [..., H, W].
+
+    Where the method closes with a ReLU, each map has its own: sum_m up(ReLU(map_m)). So that the evidence against can
+    be told from none, where no map is above zero the sum of the maps as they are stands, for the closing ReLU to take.
+    """
+    parts = parts_of(layer)
+    whole = np.sum([placed(map, part, sides) for map, part in zip(maps, parts)], axis=0, dtype=np.float32)
+    if signed:
+        return whole
+    above = [placed(np.maximum(map, 0), part, sides) for map, part in zip(maps, parts)]
+    evidence = np.sum(above, axis=0, dtype=np.float32)
+    return np.where(evidence == 0, np.minimum(whole, 0), evidence)
 
 
 def placed(maps: np.ndarray, _layer: LayerInfo, sides: Sequence[int]) -> np.ndarray:
