@@ -17,6 +17,7 @@ from gradcam_tf1.binding.layout import IMAGE_CHANNELS, channel_count, input_layo
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.pixels import preprocessing
+from gradcam_tf1.binding.replicas import first_replica
 from gradcam_tf1.binding.resolve import AUTO, choose_layer, is_auto
 from gradcam_tf1.binding.scores import class_count
 from gradcam_tf1.binding.sizes import size_of_dense_head
@@ -110,7 +111,9 @@ def _ends(
     source, why = choose_input(walk, sources, declared_inputs, head.scores)
     if array_rank(walk, source.tensor) is not None:
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
-    return source, head, "named by the user" if requested.input is not None else why
+    why = "named by the user" if requested.input is not None else why
+    replica = first_replica(walk, source, head)
+    return (source, head, why) if replica is None else (replica.source, replica.head, f"{why}; {replica.why}")
 
 
 def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:

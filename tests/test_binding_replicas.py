@@ -1,0 +1,147 @@
+"""A graph that splits its batch over devices is bound to one replica, which is the whole net."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from branch_nets import conv, member, pictures, placeholder
+from test_layers_together import Net, opened, rgb
+
+from gradcam_tf1.binding import bind
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import KeyTensors
+
+
+def by_split(x, count):
+    return tf.split(x, count)
+
+
+def by_sizes(x, count):
+    size = tf.shape(x)[0] // count
+    return tf.split(x, tf.stack([size] * (count - 1) + [tf.shape(x)[0] - size * (count - 1)]), num=count)
+
+
+def by_range(x, count):
+    size = tf.shape(x)[0] // count
+    return [x[n * size : (n + 1) * size if n < count - 1 else tf.shape(x)[0]] for n in range(count)]
+
+
+def by_range_of_all_axes(x, count):
+    size = tf.shape(x)[0] // count
+    return [x[n * size : (n + 1) * size, :, :, :] for n in range(count)]
+
+
+def by_slice(x, count):
+    """As multi_gpu_model writes it."""
+    parts = []
+    for n in range(count):
+        size = tf.shape(x)[:1] // count
+        begin = tf.concat([size * n, [0, 0, 0]], 0)
+        rows = size if n < count - 1 else tf.shape(x)[:1] - size * n
+        parts.append(tf.slice(x, begin, tf.concat([rows, [16, 16, 3]], 0)))
+        parts[-1].set_shape([None, 16, 16, 3])
+    return parts
+
+
+SPLITS = [by_split, by_sizes, by_range, by_range_of_all_axes, by_slice]
+
+
+def towers(split, count=2, softmax="inside", start=None):
+    """The same net on each part; the softmax is taken in each replica, or of the joined scores."""
+    x = placeholder() if start is None else start()
+    outputs = []
+    for n, part in enumerate(split(x, count)):
+        with tf.name_scope(f"replica_{n}"):
+            scores = member(part, "net", seed=3)
+            outputs.append(tf.nn.softmax(scores) if softmax == "inside" else scores)
+    joined = tf.concat(outputs, 0, name="joined")
+    return joined if softmax == "inside" else tf.nn.softmax(joined)
+
+
+def single():
+    tf.nn.softmax(member(placeholder(), "net", seed=3))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("softmax", ["inside", "after"])
+def test_bound_to_the_first(graph, split, softmax):
+    towers(split, softmax=softmax)
+    binding = bind(graph)
+    assert walk_of(graph, binding.input) == "replica_0/"
+    assert (binding.logits, binding.layer) == ("replica_0/dense_net/BiasAdd:0", "replica_0/net/Relu:0")
+    assert "splits its batch over 2 replicas" in binding.reasons["input"]
+    assert (binding.image_size, binding.channels, binding.batch_size) == ((16, 16), 3, None)
+    assert not [w for w in binding.warnings if "activation" in w]
+
+
+def walk_of(graph, name):
+    """The scope of the first convolution that takes this tensor."""
+    users = [op.name for op in graph.get_tensor_by_name(name).consumers() if op.type == "Conv2D"]
+    return users[0].split("net1")[0] if len(users) == 1 else users
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_answers_are_those_of_the_net_alone(split, count):
+    """Of any number of pictures; also with fewer of them than replicas."""
+    found = opened(lambda: towers(split, 3)).explain(rgb(count), [0, 2], ["gradcam", "gradient"])
+    alone = opened(single).explain(rgb(count), [0, 2], ["gradcam", "gradient"])
+    np.testing.assert_array_equal(found.predicted, alone.predicted)
+    np.testing.assert_allclose(found.scores, alone.scores, rtol=1e-5)
+    for method in ("gradcam", "gradient"):
+        np.testing.assert_allclose(found[method], alone[method], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("names", [{"logits": "joined"}, {"input": "input"}, {"input": "input", "logits": "joined"}])
+def test_named_ends_are_those_of_the_first(graph, names):
+    towers(by_split)
+    binding = bind(graph, requested=KeyTensors(**names))
+    assert (binding.logits, binding.layer) == ("replica_0/dense_net/BiasAdd:0", "replica_0/net/Relu:0")
+
+
+def test_the_output_that_the_file_declares(graph):
+    towers(by_slice)
+    binding = bind(graph, declared_inputs=["input:0"], declared_outputs=["joined:0"])
+    assert (binding.logits, binding.probabilities) == ("replica_0/dense_net/BiasAdd:0", "replica_0/Softmax:0")
+
+
+def test_losses_in_each_tower(graph):
+    """A training graph: nothing is joined, each tower has its own loss."""
+    labels = tf.split(tf.placeholder(tf.int32, [None], name="labels"), 2)
+    for n, part in enumerate(tf.split(placeholder(), 2)):
+        with tf.name_scope(f"tower_{n}"):
+            scores = member(part, "net", seed=3)
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[n], logits=scores)
+    binding = bind(graph)
+    assert (binding.input, binding.layer, binding.logits) == ("split_1:0", "tower_0/net/Relu:0", "tower_0/dense_net/BiasAdd:0")
+
+
+def test_what_is_done_before_the_split_is_said(graph):
+    def start():
+        return placeholder() / 255.0
+
+    towers(by_split, start=start)
+    binding = bind(graph)
+    assert binding.input == "split:0"
+    assert any("behind 'truediv', which changes values" in warning for warning in binding.warnings)
+
+
+def test_pictures_of_bytes_that_are_cast_before_the_split(graph):
+    towers(by_split, start=lambda: tf.cast(tf.placeholder(tf.uint8, [None, 16, 16, 3], name="input"), tf.float32))
+    binding = bind(graph)
+    assert (binding.input, binding.dtype) == ("split:0", "float32")
+
+
+def test_halves_of_a_batch_that_meet_in_one_score_are_no_replicas(graph):
+    """A siamese net on pairs in one batch: both halves make the score."""
+    first, second = [member(part, f"net{n}", seed=3) for n, part in enumerate(tf.split(placeholder(), 2))]
+    tf.abs(first - second, name="logits")
+    assert bind(graph, requested=KeyTensors(logits="logits")).input == "input:0"
+
+
+def test_parts_of_a_picture_are_no_replicas(graph):
+    """Left and right half, colour by colour: other axes than that of the pictures."""
+    x = placeholder()
+    halves = [conv(half, 4, f"half{n}") for n, half in enumerate(tf.split(x, 2, axis=2))]
+    tf.nn.softmax(member(tf.concat(halves, 2), "net", seed=1))
+    assert bind(graph).input == "input:0"
