@@ -50,7 +50,9 @@ def pool(x: Any, by: int = 2) -> Any:
 def two_branches(widths: Any = (5, 7)) -> Any:
     """trunk -> conv a -> 1x1, trunk -> conv b -> 1x1, concat of the classes, mean over the positions."""
     trunk = pool(conv(placeholder(), 6, "trunk", seed=1))
-    parts = [one_by_one(conv(trunk, 4, n, seed=k), w, f"scores_{n}", seed=k) for k, (n, w) in enumerate(zip("ab", widths))]
+    parts = [
+        one_by_one(conv(trunk, 4, n, seed=k), w, f"scores_{n}", seed=k) for k, (n, w) in enumerate(zip("ab", widths))
+    ]
     return tf.nn.softmax(tf.reduce_mean(tf.concat(parts, 3, name="joined"), [1, 2], name="logits"))
 
 
@@ -58,7 +60,10 @@ def detector(counts: Any = (2, 2), classes: int = 3, side: Optional[int] = SIDE)
     """Heads of two scales, their anchors joined: scores [N, anchors, classes]."""
     trunk = pool(conv(placeholder(side), 6, "trunk", seed=1))
     scales = [trunk, pool(conv(trunk, 6, "deeper", seed=2))]
-    heads = [one_by_one(conv(x, 4, f"head{k}", seed=k), n * classes, f"scores{k}", seed=k) for k, (x, n) in enumerate(zip(scales, counts))]
+    heads = [
+        one_by_one(conv(x, 4, f"head{k}", seed=k), n * classes, f"scores{k}", seed=k)
+        for k, (x, n) in enumerate(zip(scales, counts))
+    ]
     rows = [tf.reshape(head, [tf.shape(head)[0], -1, classes]) for head in heads]
     return tf.nn.softmax(tf.concat(rows, 1, name="logits"))
 

@@ -53,7 +53,11 @@ def test_an_ensemble_has_the_last_map_of_each_net(graph):
     ensemble()
     binding = bind(graph)
     assert binding.layer == "a/Relu:0 + b/Relu:0 + c/Relu:0"
-    assert [part.name for part in resolve_layer(graph, binding, binding.layer).parts] == ["a/Relu:0", "b/Relu:0", "c/Relu:0"]
+    assert [part.name for part in resolve_layer(graph, binding, binding.layer).parts] == [
+        "a/Relu:0",
+        "b/Relu:0",
+        "c/Relu:0",
+    ]
     assert "these 3 do together" in binding.reasons["layer"]
     row = binding_report(binding)["layers"][-1]
     assert (row["name"], row["count"]) == (binding.layer, None)
@@ -130,7 +134,10 @@ NETS = {
     "decoder": (decoder, "last/Relu:0"),
     "attention": (attention, "features/Relu:0"),
     "gated by the picture": (gated_by_the_picture, "gated:0"),
-    "streams multiplied": (lambda x: tf.multiply(conv(x, 5, "a"), conv(x, 5, "b", seed=1), name="product"), "product:0"),
+    "streams multiplied": (
+        lambda x: tf.multiply(conv(x, 5, "a"), conv(x, 5, "b", seed=1), name="product"),
+        "product:0",
+    ),
     "streams compared": (lambda x: tf.maximum(conv(x, 5, "a"), conv(x, 5, "b", seed=1), name="largest"), "largest:0"),
 }
 
@@ -192,7 +199,9 @@ def test_a_net_for_each_class(graph):
 
 def test_scores_stacked_one_by_one(graph):
     trunk = conv(placeholder(), 4, "trunk")
-    scores = [tf.squeeze(dense(pooled(conv(trunk, 4, name, seed=k)), 1, f"dense_{name}"), [1]) for k, name in enumerate("ab")]
+    scores = [
+        tf.squeeze(dense(pooled(conv(trunk, 4, name, seed=k)), 1, f"dense_{name}"), [1]) for k, name in enumerate("ab")
+    ]
     tf.nn.sigmoid(tf.stack(scores, 1, name="logits"))
     binding = bind(graph)
     assert binding.layer == "trunk/Relu:0"

@@ -113,7 +113,11 @@ def test_losses_in_each_tower(graph):
             scores = member(part, "net", seed=3)
             tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[n], logits=scores)
     binding = bind(graph)
-    assert (binding.input, binding.layer, binding.logits) == ("split_1:0", "tower_0/net/Relu:0", "tower_0/dense_net/BiasAdd:0")
+    assert (binding.input, binding.layer, binding.logits) == (
+        "split_1:0",
+        "tower_0/net/Relu:0",
+        "tower_0/dense_net/BiasAdd:0",
+    )
 
 
 def test_what_is_done_before_the_split_is_said(graph):

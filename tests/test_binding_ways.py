@@ -75,7 +75,9 @@ def test_the_last_maps_that_lie_on_every_way_together(graph, seed):
 def test_no_way_leads_where_no_gradient_comes_back(graph):
     x = tf.placeholder(tf.float32, [None, 4, 4, 3], name="start")
     shown = tf.nn.relu(x, name="shown")
-    side = tf.cast(tf.greater(x, 0.5), tf.float32) + tf.stop_gradient(x) + tf.cast(tf.argmax(x, 3), tf.float32)[..., None]
+    side = (
+        tf.cast(tf.greater(x, 0.5), tf.float32) + tf.stop_gradient(x) + tf.cast(tf.argmax(x, 3), tf.float32)[..., None]
+    )
     end = tf.add(shown, side, name="end")
     walk = Walk(graph)
     ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", end.name)

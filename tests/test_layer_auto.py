@@ -112,7 +112,9 @@ def test_bound_as_the_layer():
 
 def test_products_noise_views_and_fusion():
     net = branched()
-    found = net.explain(rgb(1), [0, 7], ["guided_gradcam", "gradient"], layers="auto", noise="smoothgrad", aug_smooth=True)
+    found = net.explain(
+        rgb(1), [0, 7], ["guided_gradcam", "gradient"], layers="auto", noise="smoothgrad", aug_smooth=True
+    )
     assert found.maps["guided_gradcam", "auto"].shape == (1, 2, 16, 16, 3)
     assert found.maps["gradient", ""].any()
     fused = net.explain(rgb(1), [0, 7], layers=["auto", "trunk/Relu"], fuse="mean")

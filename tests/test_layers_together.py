@@ -142,7 +142,9 @@ def test_a_layer_alone_and_as_a_part_in_one_question():
 
 @pytest.mark.parametrize("method", ["eigencam", "eigengradcam", "kpcacam"])
 def test_what_does_not_add_up_is_refused(method):
-    with pytest.raises(GradientError, match=f"{method} makes one principal component .* a/Relu:0, b/Relu:0, c/Relu:0 are"):
+    with pytest.raises(
+        GradientError, match=f"{method} makes one principal component .* a/Relu:0, b/Relu:0, c/Relu:0 are"
+    ):
         three_nets().explain(rgb(), [0], method)
     usable, reasons = three_nets().usable_methods([method, "gradcam"])
     assert usable == ["gradcam"] and "Name one of them" in reasons[method]

@@ -9,6 +9,7 @@ from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.spatial import pools_everything
 from gradcam_tf1.binding.ways import Ways
 
+
 @dataclass(frozen=True)
 class Choice:
     """names: one map, or several of which no one follows another. complete: whether every way passes one of them."""

@@ -72,7 +72,9 @@ def layer_warnings(features: Features, ways: Ways, layer: LayerInfo, bound: Choi
         return []
     if tuple(names) == bound.names:
         into = features.walk.maker[joins_past(ways, bound.names)].name
-        return [f"a way from the input to the scores meets no feature map before '{into}': no map shows what goes there"]
+        return [
+            f"a way from the input to the scores meets no feature map before '{into}': no map shows what goes there"
+        ]
     return [
         f"not every way to the scores passes the layer '{layer.name}': its maps leave out what goes past it, and are "
         f"empty for scores that do not depend on it; all depend on '{infos_of(features, bound.names).name}'"

@@ -36,7 +36,9 @@ def first_replica(walk: Walk, source: Source, head: Head) -> Optional[Replica]:
         return None
     why = f"the graph splits its batch over {len(parts)} replicas; this is the part of the first one, whose scores and layers are bound too"  # fmt: skip
     changed = _changed(walk, source.tensor, parts[0])
-    return Replica(Source(parts[0], source.origin or source.tensor, source.changed or changed), _head(walk, scores, head), why)
+    return Replica(
+        Source(parts[0], source.origin or source.tensor, source.changed or changed), _head(walk, scores, head), why
+    )
 
 
 def _parts_of_batch(walk: Walk, pictures: str, scores: str) -> List[str]:

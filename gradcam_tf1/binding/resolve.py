@@ -50,9 +50,7 @@ def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
     return _asked_for(features, binding.layers, spec, find_ways(walk, features.path, binding.input, binding.logits))
 
 
-def choose_layer(
-    features: Features, ways: Ways, layers: Sequence[LayerInfo], spec: Any, bound: Choice
-) -> LayerInfo:
+def choose_layer(features: Features, ways: Ways, layers: Sequence[LayerInfo], spec: Any, bound: Choice) -> LayerInfo:
     """The layer that was asked for, else the maps that all scores depend on. Raises: BindingError where none is."""
     if not features.path:
         raise BindingError(f"no path leads from the input '{features.start}' to the logits '{ways.end}'")

@@ -189,7 +189,9 @@ class Engine:
             if isinstance(method, LayerMethod):
                 build = symbols.channel_cams if eigen else symbols.cams
                 cams = [build(method, layers, slot) for slot in slots]
-                fetches.update({(method.name, name): [c[n] for c in cams] for n, (name, _) in enumerate(spread(layers))})
+                fetches.update(
+                    {(method.name, name): [c[n] for c in cams] for n, (name, _) in enumerate(spread(layers))}
+                )
             elif isinstance(method, PixelMethod):
                 fetches[method.name, ""] = [symbols.pixels(method, slot) for slot in slots]
             elif isinstance(method, HostMethod):

@@ -47,9 +47,7 @@ def iterate(
     return maps, notes
 
 
-def _map_of(
-    method: IteratedMethod, probe: Probe, layer: Optional[LayerInfo], options: Mapping[str, Any]
-) -> np.ndarray:
+def _map_of(method: IteratedMethod, probe: Probe, layer: Optional[LayerInfo], options: Mapping[str, Any]) -> np.ndarray:
     """[T, ...]; of layers taken together the sum of theirs."""
     maps = [method.compute(probe, part, **options) for part in _parts(layer)]
     if layer is None or not layer.parts:

@@ -185,9 +185,7 @@ class Symbols:
         grads = self._once(("raw grads", head, layers, slot), lambda: gradients(self.score(head, slot), tensors))
         return dict(zip(parts, grads))
 
-    def curvatures(
-        self, head: str, layers: Tuple[LayerInfo, ...], layer: LayerInfo, slot: Slot
-    ) -> List[tf.Tensor]:
+    def curvatures(self, head: str, layers: Tuple[LayerInfo, ...], layer: LayerInfo, slot: Slot) -> List[tf.Tensor]:
         """H A, the second derivative of a slot's score by one of the layers times it: float32 [N, h, w, K].
 
         One for each part of the layer; H is that by all of them together.
