@@ -100,8 +100,8 @@ class Binding:
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
     probabilities: the softmax/sigmoid output where there is one.
     layer: the feature map that is looked at. layers: all candidates, input side first.
-    shared_layer: the default, the last map on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps are
-    added up. branches: the parts that the scores are joined of, () where they are not.
+    shared_layer: the default, the last map on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps
+    are added up. branches: the parts that the scores are joined of, () where they are not.
     feeds: tensor name -> value for every other placeholder.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.

@@ -6,6 +6,7 @@ from typing import Any, List, Optional
 
 import numpy as np
 
+from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 16
@@ -88,3 +89,21 @@ def streams() -> Any:
     small = tf.nn.avg_pool(x, [1, 4, 4, 1], [1, 4, 4, 1], "SAME", name="smaller")
     small = conv(conv(small, 4, "small1", seed=3), 5, "small", seed=4)
     return tf.nn.softmax(dense(tf.concat([pooled(large), pooled(small)], 1), 4, "logits", seed=5))
+
+
+class Net(GradCamGraph):
+    """Pictures go in as they are, 0..1 for 0..255."""
+
+    def preprocess(self, images):
+        return images / 255.0
+
+
+def opened(build, **named):
+    graph = tf.Graph()
+    with graph.as_default():
+        build()
+    return Net(graph, **named)
+
+
+def rgb(count=2):
+    return pictures(count) * 255

@@ -72,7 +72,8 @@ def check_layer(graph, net, binding):
     assert net["conv"] in names
     if leads_past(graph, net["input"], net["logits"], net["conv"]):
         assert not leads_past(graph, net["input"], net["logits"], binding.layer)
-        assert binding.layer in names and f"'{net['conv']}'" in binding.reasons["layer"]
+        assert binding.layer in names
+        assert f"'{net['conv']}'" in binding.reasons["layer"]
         return
     assert binding.layer == names[-1]
     if binding.layer != net["conv"]:

@@ -6,8 +6,19 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from branch_nets import conv, dense, detector, ensemble, one_by_one, pictures, placeholder, pool, pooled, two_branches
-from test_layers_together import opened, rgb
+from branch_nets import (
+    conv,
+    dense,
+    detector,
+    ensemble,
+    one_by_one,
+    opened,
+    placeholder,
+    pool,
+    pooled,
+    rgb,
+    two_branches,
+)
 
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.geometry import upsample
@@ -41,7 +52,8 @@ def test_every_class_has_the_map_of_its_own_branch():
     targets = [0, 4, 5, 11]
     found = branched().explain(rgb(), targets, ["gradcam", "eigencam"], layers="auto")
     alone = branched().explain(rgb(), targets, ["gradcam", "eigencam"], layers=["a/Relu", "b/Relu"])
-    assert found.layers == ("auto",) and set(found.maps) == {("gradcam", "auto"), ("eigencam", "auto")}
+    assert found.layers == ("auto",)
+    assert set(found.maps) == {("gradcam", "auto"), ("eigencam", "auto")}
     for method in ("gradcam", "eigencam"):
         for n in range(2):
             for t, layer in enumerate(("a/Relu:0", "a/Relu:0", "b/Relu:0", "b/Relu:0")):

@@ -6,9 +6,21 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from branch_nets import conv, dense, ensemble, member, numbers, pictures, placeholder, pool, pooled, two_branches
+from branch_nets import (
+    Net,
+    conv,
+    dense,
+    ensemble,
+    member,
+    numbers,
+    opened,
+    placeholder,
+    pool,
+    pooled,
+    rgb,
+    two_branches,
+)
 
-from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.tf_runtime import tf
@@ -18,20 +30,6 @@ CUT = "a/Relu:0 + b/Relu:0 + c/Relu:0"
 STRIDES = (1, 2, 1)
 # sums over the channels of a layer, made of its features and gradients alone
 SUMS = ("gradcam", "hirescam", "gradcampp", "xgradcam", "layercam", "elementwise", "counterfactual")
-
-
-class Net(GradCamGraph):
-    """Pictures go in as they are, 0..1 for 0..255."""
-
-    def preprocess(self, images):
-        return images / 255.0
-
-
-def opened(build, **named):
-    graph = tf.Graph()
-    with graph.as_default():
-        build()
-    return Net(graph, **named)
 
 
 @lru_cache(maxsize=None)
@@ -47,10 +45,6 @@ def one_of_three(place):
         tf.divide(member(placeholder(), "abc"[place], place, stride=STRIDES[place]), 3.0, name="logits")
 
     return opened(build, logits="logits")
-
-
-def rgb(count=2):
-    return pictures(count) * 255
 
 
 @pytest.mark.parametrize("method", SUMS)
@@ -127,7 +121,8 @@ def test_evidence_against_in_all_layers_is_told_from_none():
     found = opened(build).explain(rgb(1), [0, 1])
     assert found.layers == ("a/Relu:0 + b/Relu:0",)
     against, none = found.statuses["gradcam", found.layers[0]][0]
-    assert "all evidence here is against this class" in against.reason and against.minimum < 0
+    assert "all evidence here is against this class" in against.reason
+    assert against.minimum < 0
     assert (none.state, none.minimum, none.maximum) == ("empty", 0.0, 0.0)
 
 
@@ -147,7 +142,8 @@ def test_what_does_not_add_up_is_refused(method):
     ):
         three_nets().explain(rgb(), [0], method)
     usable, reasons = three_nets().usable_methods([method, "gradcam"])
-    assert usable == ["gradcam"] and "Name one of them" in reasons[method]
+    assert usable == ["gradcam"]
+    assert "Name one of them" in reasons[method]
     assert three_nets().explain(rgb(), [0], method, layers="b/Relu")[method].shape == (2, 1, 4, 4)
 
 

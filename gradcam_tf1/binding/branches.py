@@ -7,13 +7,13 @@ from typing import Collection, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.whole_axis import Axis, where_whole
 from gradcam_tf1.binding.choice import Choice, choose_maps
 from gradcam_tf1.binding.cuts import infos_of
 from gradcam_tf1.binding.kinds import CONCATS
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.binding.ways import Ways
+from gradcam_tf1.binding.whole_axis import Axis, where_whole
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.types import Branch
 
@@ -103,8 +103,8 @@ def _length(walk: Walk, name: str, axis: Optional[int], scores: str) -> int:
     known = 1 if axis is None else _static_length(walk, name, axis)
     if known is None:
         raise BindingError(
-            f"'{scores}' is joined of parts, but the shape {walk.tensors[name].shape} of '{name}' does not say how many "
-            "of its entries that part holds, so that nobody can tell which are whose. Name a layer"
+            f"'{scores}' is joined of parts, but the shape {walk.tensors[name].shape} of '{name}' does not say how "
+            "many of its entries that part holds, so that nobody can tell which are whose. Name a layer"
         )
     return known
 

@@ -1,4 +1,4 @@
-"""The feature maps that stand for all that some scores are made of: one that every way passes, else several together."""
+"""The feature maps that stand for all that scores are made of: one that every way passes, else several together."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ def resolve_several(spec: str, resolve: Callable[[str], LayerInfo], ways: Ways) 
         following = by_name & ways.behind(ways.after.get(part.name, []))
         if following:
             raise BindingError(
-                f"layer {spec!r}: '{min(following)}' is made from '{part.name}', so that their sum would count the same "
-                "evidence twice; name one of them, or maps of different branches"
+                f"layer {spec!r}: '{min(following)}' is made from '{part.name}', so that their sum would count the "
+                "same evidence twice; name one of them, or maps of different branches"
             )
     return taken_together(parts)
 

@@ -21,7 +21,8 @@ def why_layer(
     if spec is not None and not is_auto(spec):
         return "named by the user"
     if layer.parts:
-        text = f"no feature map lies on every way to the scores; these {len(layer.parts)} do together, and their maps are added up"  # fmt: skip
+        count = len(layer.parts)
+        text = f"no feature map lies on every way to the scores; these {count} do together, and their maps are added up"
     else:
         text = _why_one(features, layer.name)
     return text + (_of_branches(branches, layer.name) or _of_ways(features, ways, layer, bound))

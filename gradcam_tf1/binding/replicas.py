@@ -6,7 +6,7 @@ scores are the net's.
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from gradcam_tf1.binding.branches import concat_axis, concat_inputs
 from gradcam_tf1.binding.heads import Head, shown_probabilities
@@ -34,11 +34,10 @@ def first_replica(walk: Walk, source: Source, head: Head) -> Optional[Replica]:
     scores = _scores_of_first(walk, parts, head.scores)
     if scores is None:
         return None
-    why = f"the graph splits its batch over {len(parts)} replicas; this is the part of the first one, whose scores and layers are bound too"  # fmt: skip
-    changed = _changed(walk, source.tensor, parts[0])
-    return Replica(
-        Source(parts[0], source.origin or source.tensor, source.changed or changed), _head(walk, scores, head), why
-    )
+    why = f"the graph splits its batch over {len(parts)} replicas, and all that is bound belongs to the first"
+    changed = source.changed or _changed(walk, source.tensor, parts[0])
+    pictures = Source(parts[0], source.origin or source.tensor, changed)
+    return Replica(pictures, _head(walk, scores, head), why)
 
 
 def _parts_of_batch(walk: Walk, pictures: str, scores: str) -> List[str]:
@@ -50,6 +49,7 @@ def _parts_of_batch(walk: Walk, pictures: str, scores: str) -> List[str]:
     reach = tensors_before_convolutions(walk)
     before = walk.upstream([scores])
     found: Dict[str, List[str]] = {}
+    parts: List[str]
     for op in walk.makers(walk.downstream([pictures if cut is None else cut]) & reach):
         if op.type in _SLICES and _cuts_the_batch(walk, op):
             found.setdefault(_data(walk, op), []).extend(out for out in walk.outputs[op.name] if out in reach)
@@ -83,12 +83,11 @@ def _takes_all(walk: Walk, op: Op) -> bool:
 def _is_range_of_rows(walk: Walk, op: Op) -> bool:
     """x[a:b], also written x[a:b, :, :]."""
     axes = (walk.dims(walk.inputs[op.name][1]) or (None,))[0]
-    masks = {name: op.get_attr(name) for name in ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")}  # fmt: skip
-    if axes is None or masks["ellipsis_mask"] or masks["new_axis_mask"] or masks["shrink_axis_mask"]:
+    begin, end = (op.get_attr(name) for name in ("begin_mask", "end_mask"))
+    if axes is None or any(op.get_attr(f"{name}_mask") for name in ("ellipsis", "new_axis", "shrink_axis")):
         return False
     others = (1 << axes) - 2
-    whole = masks["begin_mask"] & masks["end_mask"]
-    return whole & others == others and not whole & 1
+    return begin & end & others == others and not begin & end & 1
 
 
 def _scores_of_first(walk: Walk, parts: Sequence[str], scores: str) -> Optional[str]:
@@ -100,9 +99,9 @@ def _scores_of_first(walk: Walk, parts: Sequence[str], scores: str) -> Optional[
     own = walk.downstream(parts[:1]) - others
     for op in reversed(walk.makers(before)):
         if op.type in CONCATS and concat_axis(walk, op) == 0:
-            joined = concat_inputs(walk, op)
-            if joined[0] in own or any(name in own for name in joined):
-                return next(name for name in joined if name in own)
+            joined = [name for name in concat_inputs(walk, op) if name in own]
+            if joined:
+                return joined[0]
     return None
 
 

@@ -76,10 +76,9 @@ def made_by_classifiers(walk: Walk, path: Set[str]) -> Set[str]:
     for op in walk.makers(path):
         out = walk.outputs[op.name][0]
         data = [name for name in walk.carried(op, out) if name in path]
-        through = op.type in FORWARDING | ACTIVATIONS | BIASES | {"Transpose"} and len(data) == 1
-        if op.type in CONVOLUTIONS and kernel_size(walk, op) == (1, 1):
-            found.add(out)
-        elif (through or op.type in CONCATS) and data and found.issuperset(data):
+        made = op.type in CONVOLUTIONS and kernel_size(walk, op) == (1, 1)
+        kept = op.type in CONCATS or (len(data) == 1 and op.type in FORWARDING | ACTIVATIONS | BIASES | {"Transpose"})
+        if made or (kept and data and found.issuperset(data)):
             found.add(out)
     return found
 

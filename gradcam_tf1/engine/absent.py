@@ -58,6 +58,6 @@ def _reason(layer: str, branches: Sequence[Branch], binding: Binding) -> str:
         return f"no gradient leads from this score to '{layer}', nor to any other feature map"
     made = " and ".join(f"'{name}'" for name in own)
     return (
-        f"no gradient leads from this score to '{layer}': the score is made from {made}; as layer name that, 'auto', or "
-        f"'{binding.shared_layer}', on which all scores depend"
+        f"no gradient leads from this score to '{layer}': the score is made from {made}; as layer name that, 'auto', "
+        f"or '{binding.shared_layer}', on which all scores depend"
     )

@@ -7,8 +7,8 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 import numpy as np
 
-from gradcam_tf1.engine.broken_nets import why_broken
 from gradcam_tf1.engine.absent import name_branches
+from gradcam_tf1.engine.broken_nets import why_broken
 from gradcam_tf1.engine.finish import finish, smooth_channels
 from gradcam_tf1.engine.iterate import Notes, Report, iterate
 from gradcam_tf1.engine.probe import Probe

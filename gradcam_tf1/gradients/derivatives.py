@@ -63,7 +63,8 @@ def hessian_product(grads: List[tf.Tensor], tensors: List[tf.Tensor]) -> List[tf
         products = tf.gradients(grads, tensors, grad_ys=tensors)
     except (LookupError, AttributeError, TypeError, ValueError) as error:  # as in `gradients`
         raise GradientError(
-            f"the score has no second derivative by '{tensors[0].name}': {error}. Use gradcam, which needs the first only"
+            f"the score has no second derivative by '{tensors[0].name}': {error}. Use gradcam, which needs the first "
+            "only"
         ) from error
     return [
         tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
