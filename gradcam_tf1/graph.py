@@ -197,7 +197,8 @@ class GradCamGraph:
             images: RGB 0..255, one [H, W, 3], [N, H, W, 3], a PIL image, a path, or a list of these of any sizes.
             targets: None for the top class; a class id or name; a record from `targets.py` (Top, Contrast, Region...);
                 a list of these for all images; or one row of these per image.
-            methods: names from METHODS or METHOD_GROUPS. layers: one or several layer specs; None: the bound layer.
+            methods: names from METHODS or METHOD_GROUPS.
+            layers: one or several layer specs, as in KeyTensors; None: the bound layer.
             score: what of a class is explained: logit, probability, log_probability, margin or down.
             options: method -> its options, {"integrated_gradients": {"steps": 100}}.
             noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method);

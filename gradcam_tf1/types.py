@@ -43,7 +43,8 @@ class KeyTensors:
     """What `fetch_key_tensors` returns; every field may be left out and is then found automatically.
 
     input, logits, layer, probabilities: a tf.Tensor, "op:0", "op", a scope or a unique substring; `layer` also an int
-    counted from the end (-1 = last feature map, -3 = third from last).
+    counted from the end (-1 = last feature map, -3 = third from last), several of these with a + between, or "auto",
+    of each class the last map of its own branch.
     feed: values for other placeholders, by tensor or name ({"is_training:0": False}).
     """
 
@@ -200,8 +201,9 @@ class Explanation:
     failures: for each image why it has no answer, because its scores are NaN or infinite; "" where it has one. Then no
     class is predicted (-1), and its maps are empty.
     abouts: for each target what it is beyond a class, "" for a plain class score.
-    maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, or
-    [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order where C is 3).
+    maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, at the input's for
+    several layers together and "auto", or [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order
+    where C is 3).
     statuses: the same keys, [N][T] records.
     placements: N geometry.Placement, how each original picture was fitted to the input, or arrays.ArrayPlacement.
     Of signals and volumes [L] or [D, H, W] stand where [H, W] does.

@@ -225,3 +225,54 @@ def test_parts_of_unknown_length_are_said(graph):
     binding = bind(graph)
     assert (binding.layer, binding.branches) == ("trunk/Relu:0", ())
     assert "'Reshape:0' does not say how many of its entries that part holds" in binding.reasons["branches"]
+
+
+def test_a_background_score_that_no_map_makes(graph):
+    scores = dense(pooled(conv(placeholder(), 4, "a")), 3, "dense")
+    tf.nn.softmax(tf.concat([tf.zeros_like(scores)[:, :1], scores], 1, name="logits"))
+    binding = bind(graph, requested=KeyTensors(logits="logits"))
+    assert [(b.first, b.stop, b.layer) for b in binding.branches] == [(0, 1, ""), (1, 4, "a/Relu:0")]
+    assert (binding.layer, binding.warnings) == ("a/Relu:0", ())
+
+
+def test_one_column_spread_over_the_classes_is_no_branch_of_them(graph):
+    """[N, 1] + [4]: the concat before it joins other things than classes."""
+    trunk = conv(placeholder(), 4, "trunk")
+    parts = tf.concat([dense(pooled(conv(trunk, 4, name)), 1, f"dense_{name}") for name in "ab"], 1)
+    tf.nn.softmax(tf.add(tf.reduce_sum(parts, 1, keepdims=True), [1.0, 2.0, 3.0, 4.0], name="logits"))
+    binding = bind(graph, requested=KeyTensors(logits="logits"))
+    assert (binding.layer, binding.branches) == ("trunk/Relu:0", ())
+
+
+def test_a_feature_pyramid_shares_the_finest_level_of_its_trunk(graph):
+    """Levels are added from coarse to fine, each has its head, and all anchors are joined."""
+    x = placeholder()
+    levels = [conv(x, 4, "level0")]
+    for n in (1, 2):
+        levels.append(conv(pool(levels[-1]), 4, f"level{n}", seed=n))
+    merged, heads = None, []
+    for n in (2, 1, 0):
+        side = one_by_one(levels[n], 4, f"side{n}", seed=n)
+        merged = side if merged is None else tf.image.resize_nearest_neighbor(merged, [16 >> n] * 2) + side
+        heads.append(tf.reshape(one_by_one(conv(merged, 4, f"head{n}"), 3, f"scores{n}"), [-1, (16 >> n) ** 2, 3]))
+    tf.nn.softmax(tf.concat(heads, 1, name="logits"))
+    binding = bind(graph)
+    assert binding.layer == "level0/Relu:0"
+    assert [(b.first, b.stop, b.layer) for b in binding.branches] == [
+        (0, 16, "head2/Relu:0"), (16, 80, "head1/Relu:0"), (80, 336, "head0/Relu:0")
+    ]  # fmt: skip
+
+
+def test_stages_that_look_at_the_scores_of_the_stage_before(graph):
+    """A pose net: two heads, their scores joined with the trunk's features for the next pair."""
+    trunk = conv(placeholder(), 4, "trunk")
+    joined = trunk
+    for stage in (1, 2):
+        heads = [
+            one_by_one(conv(joined, 4, f"{n}{stage}", seed=stage), k, f"scores_{n}{stage}")
+            for n, k in (("a", 2), ("b", 3))
+        ]
+        joined = tf.concat([*heads, trunk] if stage == 1 else heads, 3, name=f"joined{stage}")
+    binding = bind(graph, requested=KeyTensors(logits="joined2"))
+    assert binding.layer == "joined1:0"
+    assert [(b.first, b.stop, b.layer) for b in binding.branches] == [(0, 2, "a2/Relu:0"), (2, 5, "b2/Relu:0")]

@@ -166,6 +166,26 @@ def test_noise_and_mirrored_views_take_the_sum_as_any_layer(how):
     np.testing.assert_allclose(together, upsample(concat, (16, 16)), rtol=1e-3, atol=1e-5)
 
 
+def test_streams_of_signals_add_up_along_their_axis():
+    """[N, L, C]: one stream on all samples, one on every second."""
+
+    def build():
+        x = tf.placeholder(tf.float32, [None, 24, 2], name="input")
+        streams = [
+            tf.nn.relu(tf.nn.conv1d(x, numbers(3, 2, 4, seed=n), stride, "SAME"), name=name)
+            for n, (name, stride) in enumerate((("fine", 1), ("coarse", 2)))
+        ]
+        tf.nn.softmax(dense(tf.concat([tf.reduce_mean(stream, 1) for stream in streams], 1), 3, "logits"))
+
+    net = opened(build)
+    assert net.binding.layer == "fine:0 + coarse:0"
+    signals = np.random.RandomState(0).randn(2, 24, 2)
+    found = net.explain_arrays(signals, [0, 1], layers=[net.binding.layer, "fine", "coarse"])
+    together, fine, coarse = (found.maps["gradcam", layer] for layer in found.layers)
+    np.testing.assert_allclose(together, fine + upsample(coarse, (24,)), rtol=1e-4, atol=1e-7)
+    assert found.placed("gradcam", 0, 0, net.binding.layer).shape == (24,)
+
+
 def test_named_by_the_hook_and_by_the_constructor():
     class Named(Net):
         def fetch_key_tensors(self):

@@ -41,8 +41,9 @@ def _axis_before(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
         return _STEPS[op.type](walk, op, name, found)
     if op.type in REDUCTIONS:
         return _before_reduction(walk, op, name, found)
-    same = op.type in _ENTRY_BY_ENTRY and walk.rank(name) == walk.rank(found.tensor)
-    return found.axis if same else None
+    before, after = walk.dims(name) or (), walk.dims(found.tensor) or ()
+    same = len(before) == len(after) and before[found.axis] == after[found.axis]
+    return found.axis if same and op.type in _ENTRY_BY_ENTRY else None
 
 
 def _before_transpose(walk: Walk, op: Op, _name: str, found: Axis) -> Optional[int]:
