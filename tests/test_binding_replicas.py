@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
-from branch_nets import conv, member, opened, placeholder, rgb
+from branch_nets import Net, conv, member, opened, placeholder, rgb
 from replica_nets import SPLITS, by_slice, by_split, single, towers
 
 from gradcam_tf1.binding import bind
@@ -30,16 +32,21 @@ def walk_of(graph, name):
     return users[0].split("net1")[0] if len(users) == 1 else users
 
 
+@lru_cache(maxsize=None)
+def net_alone():
+    return opened(single)
+
+
 @pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_answers_are_those_of_the_net_alone(split, count):
+def test_answers_are_those_of_the_net_alone(split):
     """Of any number of pictures; also with fewer of them than replicas."""
-    found = opened(lambda: towers(split, 3)).explain(rgb(count), [0, 2], ["gradcam", "gradient"])
-    alone = opened(single).explain(rgb(count), [0, 2], ["gradcam", "gradient"])
-    np.testing.assert_array_equal(found.predicted, alone.predicted)
-    np.testing.assert_allclose(found.scores, alone.scores, rtol=1e-5)
-    for method in ("gradcam", "gradient"):
-        np.testing.assert_allclose(found[method], alone[method], rtol=1e-4, atol=1e-7)
+    net = opened(lambda: towers(split, 3))
+    for count in (1, 2, 5):
+        found, alone = (each.explain(rgb(count), [0, 2], ["gradcam", "gradient"]) for each in (net, net_alone()))
+        np.testing.assert_array_equal(found.predicted, alone.predicted)
+        np.testing.assert_allclose(found.scores, alone.scores, rtol=1e-5)
+        for method in ("gradcam", "gradient"):
+            np.testing.assert_allclose(found[method], alone[method], rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("names", [{"logits": "joined"}, {"input": "input"}, {"input": "input", "logits": "joined"}])
@@ -98,4 +105,38 @@ def test_parts_of_a_picture_are_no_replicas(graph):
     x = placeholder()
     halves = [conv(half, 4, f"half{n}") for n, half in enumerate(tf.split(x, 2, axis=2))]
     tf.nn.softmax(member(tf.concat(halves, 2), "net", seed=1))
+    assert bind(graph).input == "input:0"
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_first_replica_alone_in_a_frozen_graph(split):
+    """Frozen from a replica's own output, the other parts and the concat are gone."""
+    with tf.Graph().as_default() as graph:
+        towers(split)
+    kept = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ["replica_0/Softmax"])
+    with tf.Graph().as_default() as alone:
+        tf.import_graph_def(kept, name="")
+    found, expected = (net.explain(rgb(3), [0]) for net in (Net(alone), net_alone()))
+    assert len(found.predicted) == 3
+    np.testing.assert_allclose(found["gradcam"], expected["gradcam"], rtol=1e-4, atol=1e-7)
+
+
+def test_parts_cut_behind_a_layer_are_no_replicas(graph):
+    """The features of a batch are split; the pictures go in before."""
+    first = tf.split(conv(placeholder(), 4, "shared"), 2)[0]
+    tf.nn.softmax(member(first, "net", seed=1))
+    assert bind(graph).input == "input:0"
+
+
+def test_a_net_that_also_looks_at_the_whole_batch_is_no_replica(graph):
+    x = placeholder()
+    half = tf.split(x, 2)[0] - tf.reduce_mean(x, 0, keepdims=True)
+    tf.nn.softmax(member(half, "net", seed=1))
+    assert bind(graph).input == "input:0"
+
+
+def test_a_crop_or_a_copy_is_no_part_of_the_batch(graph):
+    x = placeholder()
+    x = tf.slice(tf.slice(x, [0, 1, 1, 0], [-1, 14, 14, 3]), [0, 0, 0, 0], tf.concat([tf.shape(x)[:1], [14, 14, 3]], 0))
+    tf.nn.softmax(member(x[:, ::2], "net", seed=1))
     assert bind(graph).input == "input:0"

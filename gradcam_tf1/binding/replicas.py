@@ -11,11 +11,12 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 from gradcam_tf1.binding.branches import concat_axis, concat_inputs
 from gradcam_tf1.binding.heads import Head, shown_probabilities
 from gradcam_tf1.binding.inputs import SHAPE_ONLY, Source, tensors_before_convolutions
-from gradcam_tf1.binding.kinds import CONCATS
+from gradcam_tf1.binding.kinds import CONCATS, WEIGHTED
 from gradcam_tf1.binding.scores import activation_before, before_activation
 from gradcam_tf1.binding.walk import Op, Walk
 
 _SLICES = {"Split", "SplitV", "Slice", "StridedSlice"}
+_DIVISIONS = {"FloorDiv", "TruncateDiv", "RealDiv", "Div"}
 
 
 class Replica(NamedTuple):
@@ -27,35 +28,55 @@ class Replica(NamedTuple):
 
 
 def first_replica(walk: Walk, source: Source, head: Head) -> Optional[Replica]:
-    """The first replica of the net from `source` to `head`; None where its batch is not split."""
+    """The first replica of the net from `source` to `head`; None where its batch is not split.
+
+    What does not go through the first part of the batch must have no say in its scores.
+    """
     parts = _parts_of_batch(walk, source.tensor, head.scores)
-    if not parts:
+    scores = _scores_of_first(walk, parts, head.scores) if parts else None
+    if scores is None or _leads_past(walk, source.tensor, parts[0], scores):
         return None
-    scores = _scores_of_first(walk, parts, head.scores)
-    if scores is None:
-        return None
-    why = f"the graph splits its batch over {len(parts)} replicas, and all that is bound belongs to the first"
     changed = source.changed or _changed(walk, source.tensor, parts[0])
     pictures = Source(parts[0], source.origin or source.tensor, changed)
-    return Replica(pictures, _head(walk, scores, head), why)
+    return Replica(pictures, _head(walk, scores, head), _why(len(parts)))
+
+
+def _why(count: int) -> str:
+    if count == 1:
+        return "the scores are those of a part of the batch, so that pictures go in where it has been cut out"
+    return f"the graph splits its batch over {count} replicas, and all that is bound belongs to the first"
 
 
 def _parts_of_batch(walk: Walk, pictures: str, scores: str) -> List[str]:
-    """The parts that the pictures, or what was made of them before any layer, are cut into along the first axis.
+    """The parts that the pictures, or what is made of them before any layer, are cut into along the first axis.
 
-    They are two or more of one tensor, each leads to a convolution, and the scores depend on the first.
+    Those of one tensor, each of which leads to a convolution; the scores depend on the first.
     """
-    cut = _data(walk, walk.maker[pictures]) if _cuts_the_batch(walk, walk.maker[pictures]) else None
-    reach = tensors_before_convolutions(walk)
-    before = walk.upstream([scores])
+    cut = _cuts_the_batch(walk, walk.maker[pictures])
+    start = _data(walk, walk.maker[pictures]) if cut else pictures
+    on_way = walk.downstream([start]) & tensors_before_convolutions(walk)
+    layers = [out for op in walk.makers(on_way) if op.type in WEIGHTED for out in walk.outputs[op.name]]
     found: Dict[str, List[str]] = {}
-    parts: List[str]
-    for op in walk.makers(walk.downstream([pictures if cut is None else cut]) & reach):
-        if op.type in _SLICES and _cuts_the_batch(walk, op):
-            found.setdefault(_data(walk, op), []).extend(out for out in walk.outputs[op.name] if out in reach)
-    parts = next((parts for parts in found.values() if len(parts) > 1), [])
-    used = [part for part in parts if part in before]
-    return [*used, *(part for part in parts if part not in before)] if used else []
+    for op in walk.makers(on_way - walk.downstream(layers)):
+        if _cuts_the_batch(walk, op):
+            found.setdefault(_data(walk, op), []).extend(out for out in walk.outputs[op.name] if out in on_way)
+    before = walk.upstream([scores])
+    for parts in found.values():
+        used = [part for part in parts if part in before]
+        if used:
+            return [*used, *(part for part in parts if part not in before)]
+    return []
+
+
+def _leads_past(walk: Walk, start: str, part: str, end: str) -> bool:
+    """Whether values of `start` reach `end` without being in `part`."""
+    seen, stack = {end, part}, [end]
+    while stack:
+        name = stack.pop()
+        fresh = [i for i in walk.carried(walk.maker[name], name) if i not in seen and i not in walk.dead]
+        seen.update(fresh)
+        stack += fresh
+    return start in seen and start != part
 
 
 def _data(walk: Walk, op: Op) -> str:
@@ -63,7 +84,7 @@ def _data(walk: Walk, op: Op) -> str:
 
 
 def _cuts_the_batch(walk: Walk, op: Op) -> bool:
-    """Whether an op takes a range of the first axis and all of the others."""
+    """Whether an op takes a part of the first axis and all of the others."""
     if op.type in ("Split", "SplitV"):
         axis = walk.constant(walk.inputs[op.name][0 if op.type == "Split" else 2])
         return axis is not None and int(axis) == 0 and len(walk.outputs[op.name]) > 1
@@ -72,12 +93,16 @@ def _cuts_the_batch(walk: Walk, op: Op) -> bool:
     if op.type != "Slice":
         return False
     before, after = walk.dims(_data(walk, op)), walk.dims(walk.outputs[op.name][0])
-    return before is not None and after is not None and before[1:] == after[1:] and not _takes_all(walk, op)
+    return before is not None and after is not None and before[1:] == after[1:] and _is_share(walk, op)
 
 
-def _takes_all(walk: Walk, op: Op) -> bool:
-    size = walk.constant(walk.inputs[op.name][2])
-    return size is not None and int(size[0]) == -1
+def _is_share(walk: Walk, op: Op) -> bool:
+    """Whether the length that a Slice takes is a number of its own, or comes out of a division."""
+    size = walk.inputs[op.name][2]
+    known = walk.constant(size)
+    if known is not None:
+        return int(known[0]) > 0
+    return any(op.type in _DIVISIONS for op in walk.makers(walk.upstream([size])))
 
 
 def _is_range_of_rows(walk: Walk, op: Op) -> bool:
