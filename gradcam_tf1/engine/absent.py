@@ -7,7 +7,7 @@ from typing import Any, Dict, Sequence, Tuple
 
 from gradcam_tf1.engine.own_layers import branches_of
 from gradcam_tf1.engine.together import parts_of
-from gradcam_tf1.gradients.gradient_path import gradient_leads
+from gradcam_tf1.gradients.dependence import gradient_leads
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, LayerMethod, ProductMethod
 from gradcam_tf1.tf_runtime import tf

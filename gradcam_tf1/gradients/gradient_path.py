@@ -34,20 +34,6 @@ def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
     )
 
 
-def gradient_leads(score: tf.Tensor, target: tf.Tensor) -> bool:
-    """Whether a way leads back from `score` to `target` along which every op hands a gradient down."""
-    stack, seen = [score], {score.name}
-    while stack:
-        tensor = stack.pop()
-        if tensor.name == target.name:
-            return True
-        steps = tensor.op.inputs if is_differentiable(tensor.op) else ()
-        fresh = [each for each in steps if each.dtype.is_floating and each.name not in seen]
-        seen.update(each.name for each in fresh)
-        stack += fresh
-    return False
-
-
 def _net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
     """The net's own tensors that a score of ours is made of."""
     found: Dict[str, tf.Tensor] = {}
