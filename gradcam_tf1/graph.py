@@ -223,7 +223,8 @@ class GradCamGraph:
                 net of other than 1 and 3 channels with as many bands, [H, W, C].
             targets: None for the top class; a class id or name; a record from `targets.py` (Top, Contrast, Region...);
                 a list of these for all images; or one row of these per image.
-            methods: names from METHODS or METHOD_GROUPS. layers: one or several layer specs; None: the bound layer.
+            methods: names from METHODS or METHOD_GROUPS.
+            layers: one or several layer specs, as in KeyTensors; None: the bound layer.
             score: what of a class is explained: logit, probability, log_probability, margin or down.
             options: method -> its options, {"integrated_gradients": {"steps": 100}}.
             noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method);

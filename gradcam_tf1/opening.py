@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.cuts import names_of
+from gradcam_tf1.binding.resolve import is_auto
 from gradcam_tf1.engine.answering import Answerer
 from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.errors import BindingError
@@ -46,8 +48,10 @@ def _bind(net: Any, given: KeyTensors) -> Binding:
 
 def _check_names(binding: Binding, graph: tf.Graph) -> None:
     """What the hook built is in the graph of the first device only."""
-    names: List[Optional[str]] = [binding.input, binding.logits, binding.probabilities, binding.layer]
-    names += [layer.name for layer in binding.layers] + list(binding.feeds)
+    names = [binding.input, binding.logits, binding.probabilities or ""]
+    if not is_auto(binding.layer):
+        names += names_of(binding.layer)
+    names += [part.name for layer in binding.layers for part in layer.parts or (layer,)] + list(binding.feeds)
     there = {tensor.name for op in graph.get_operations() for tensor in op.outputs}
     for name in names:
         if name and name not in there:

@@ -45,7 +45,8 @@ class KeyTensors:
     """What `fetch_key_tensors` returns; every field may be left out and is then found automatically.
 
     input, logits, layer, probabilities: a tf.Tensor, "op:0", "op", a scope or a unique substring; `layer` also an int
-    counted from the end (-1 = last feature map, -3 = third from last).
+    counted from the end (-1 = last feature map, -3 = third from last), several of these with a + between, or "auto",
+    of each class the last map of its own branch.
     feed: values for other placeholders, by tensor or name ({"is_training:0": False}).
     """
 
@@ -63,6 +64,7 @@ class LayerInfo:
     name: tensor name ("conv5_3/Relu:0"). op: its op type. shape: static shape as the graph has it, None where unknown.
     channels_last: whether the channel axis is the last one (False: axis 1).
     counted: whether -1, -3 count it; False for a convolution's own output before its batch norm and activation.
+    parts: of several maps that are taken together ("a/Relu:0 + b/Relu:0") each one; () for one map alone.
     """
 
     name: str
@@ -70,6 +72,23 @@ class LayerInfo:
     shape: Shape
     channels_last: bool = True
     counted: bool = True
+    parts: Tuple[LayerInfo, ...] = ()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A part of the class scores that is made apart from the others, and joined with them by a concat.
+
+    scores: the tensor that holds it. first, stop: its classes are first .. stop - 1; of anchors its rows.
+    layer: its own last feature map, written as a layer is asked for; "" where it has none.
+    anchors: whether it has all classes, of some of the anchors.
+    """
+
+    scores: str
+    first: int
+    stop: int
+    layer: str
+    anchors: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +132,9 @@ class Binding:
     picture; in front r, rows of all pictures, one picture after the other, or s, one step after the other. "": by rank.
     score_parts: the scales of a detector with objectness, whose scores are made of these and not of `logits` alone.
     probabilities: the softmax/sigmoid output where there is one. probability_axes: as score_axes.
-    layer: the default feature map. layers: all candidates, input side first.
+    layer: the feature map that is looked at. layers: all candidates, input side first.
+    shared_layer: the default, the last map on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps
+    are added up. branches: the parts that the scores are joined of, () where they are not.
     feeds: tensor name -> value for every other placeholder.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
@@ -142,6 +163,8 @@ class Binding:
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
     places: Any = None
+    shared_layer: str = ""
+    branches: Tuple[Branch, ...] = ()
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 
@@ -215,8 +238,9 @@ class Explanation:
     failures: for each image why it has no answer, because its scores are NaN or infinite; "" where it has one. Then no
     class is predicted (-1), and its maps are empty.
     abouts: for each target what it is beyond a class, "" for a plain class score.
-    maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, or
-    [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order where C is 3).
+    maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, at the input's for
+    several layers together and "auto", or [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order
+    where C is 3).
     statuses: the same keys, [N][T] records.
     placements: N geometry.Placement, how each original picture was fitted to the input, or arrays.ArrayPlacement.
     Of signals and volumes [L] or [D, H, W] stand where [H, W] does.

@@ -40,6 +40,15 @@ def test_written_batch_norm_in_training_mode(graph):
     assert "batch norm in training mode" in only_warning(graph)
 
 
+def test_the_mean_of_several_nets_is_not_one(graph):
+    members = [
+        dense(pooled(conv(pictures(name="x") if k == 0 else graph.get_tensor_by_name("x:0"), 8)), 5, 8) for k in (0, 1)
+    ]
+    tf.nn.softmax(tf.reduce_mean(tf.stack(members), 0))
+    binding = bind(graph)
+    assert (len(binding.layer.split(" + ")), binding.warnings) == (2, ())
+
+
 def test_layer_norm_is_not_one(graph):
     x = conv(pictures(), 8)
     mean, variance = tf.nn.moments(x, [1, 2, 3], keep_dims=True)
@@ -221,8 +230,9 @@ def test_report_is_json_with_the_promised_keys(graph):
     classify(tf.nn.dropout(two_layers(pictures()), keep_prob=keep) * scale)
     binding = bind(graph, requested=KeyTensors(feed={"scale": np.ones(8)}))
     report = json.loads(json.dumps(binding_report(binding)))
-    keys = "input logits probabilities layer layers feeds image_size classes warnings dtype channels batch_size"
-    assert set(report) == {*keys.split(), "array_shape", "background", "preprocessing", "reasons"}
+    keys = "input logits probabilities layer shared_layer layers branches feeds image_size array_shape classes warnings"
+    keys += " dtype channels batch_size background preprocessing reasons"
+    assert set(report) == set(keys.split())
     assert report["feeds"] == {"keep_prob:0": 1.0, "scale:0": [1.0] * 8}
     assert report["image_size"] == [16, 16]
     assert report["array_shape"] is None

@@ -19,7 +19,7 @@ def test_the_hessian_product_of_a_cubic_and_of_a_plane():
         a = tf.constant([[1.0, -2.0, 3.0]])
         cubic, plane = tf.reduce_sum(a * a * a), tf.reduce_sum(4 * a)
         both = tf.reduce_sum(a) ** 2  # H is all twos
-        products = [hessian_product(tf.gradients(y, a)[0], a) for y in (cubic, plane, both)]
+        products = [hessian_product(tf.gradients(y, a), [a])[0] for y in (cubic, plane, both)]
         cubed, flat, mixed = sess.run(products)
     np.testing.assert_allclose(cubed, [[6, 24, 54]])
     np.testing.assert_array_equal(flat, [[0, 0, 0]])
@@ -31,7 +31,7 @@ def test_an_op_without_a_second_derivative_is_named():
         a = tf.placeholder(tf.float32, [1, 4, 4, 3], name="a")
         grad = tf.gradients(tf.reduce_sum(tf.nn.lrn(a)), a)[0]
         with pytest.raises(GradientError, match=r"no second derivative by 'a:0'.*LRNGrad.*Use gradcam"):
-            hessian_product(grad, a)
+            hessian_product([grad], [a])
 
 
 def test_shapleycam_by_finite_differences():

@@ -6,9 +6,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.axes import follow_axes
+from gradcam_tf1.binding.branches import find_branches
+from gradcam_tf1.binding.choice import Choice, choose_maps
+from gradcam_tf1.binding.cuts import infos_of
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
+from gradcam_tf1.binding.layer_reasons import layer_warnings, why_layer
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
@@ -16,14 +20,17 @@ from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.outputs import several_outputs
 from gradcam_tf1.binding.pixels import preprocessing
 from gradcam_tf1.binding.placing import places_on, spatial_sides
-from gradcam_tf1.binding.resolve import choose_layer, why_layer
+from gradcam_tf1.binding.replicas import first_replica
+from gradcam_tf1.binding.resolve import AUTO, choose_layer, is_auto
 from gradcam_tf1.binding.score_axes import class_count, score_axes
 from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.ways import Ways, find_ways
+from gradcam_tf1.cells import Places
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, KeyTensors, LayerInfo, ScorePart
+from gradcam_tf1.types import Binding, Branch, KeyTensors, LayerInfo, ScorePart
 
 _IMAGENET_WITH_BACKGROUND = 1001
 
@@ -50,10 +57,13 @@ def bind(
     source, head, why_input = _ends(walk, requested, declared_inputs, declared_outputs)
     pictures, logits = source.tensor, head.scores
     features = features_of(walk, pictures, logits)
+    ways = find_ways(walk, features.path, pictures, logits)
+    bound = choose_maps(features, ways)
     layers = tuple(features.infos())
-    layer = choose_layer(walk, features, layers, requested.layer, pictures, logits)
+    layer = choose_layer(features, ways, layers, requested.layer, bound)
+    maps = [part.name for part in layer.parts or (layer,)]
     probabilities = _probabilities(walk, head, requested)
-    ends = [logits, layer.name] + ([probabilities] if probabilities else [])
+    ends = [logits, *maps] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
     facts = _picture_facts(walk, pictures) if array_rank(walk, pictures) is None else array_facts(walk, pictures)
     one_picture = not facts.get("has_batch_axis", True)
@@ -64,28 +74,35 @@ def bind(
     if batch is None and logits in walk.axes and walk.axes[logits].uneven:
         batch = 1
     classes = _classes(walk, head, not one_picture)
+    branches, why_branches = _branches(features, ways, bound, classes)
     return Binding(
         input=pictures,
         logits=logits,
-        layer=layer.name,
+        layer=AUTO if is_auto(requested.layer) else layer.name,
         probabilities=probabilities,
-        layers=layers,
+        layers=(*layers, layer) if layer.parts else layers,
         feeds=feeds,
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
         preprocessing=preset,
         places=places,
+        shared_layer=infos_of(features, bound.names).name if bound.names else layer.name,
+        branches=branches,
         reasons={
             "input": why_input + why_size,
             "logits": head.why,
-            "layer": why_layer(features, layer, requested.layer),
-            "placement": places.told(layer.name, spatial_sides(facts)),
+            "layer": why_layer(features, ways, layer, requested.layer, bound, branches),
+            "placement": _why_placement(places, layer, facts),
             "probabilities": _why_probabilities(probabilities, requested),
             "feeds": why_feeds,
             "preprocessing": why_preset,
+            **why_branches,
         },
-        warnings=tuple(_warnings(walk, features, source, head, layer, batch, classes, feeds)),
+        warnings=(
+            *_warnings(walk, features, source, head, layer, batch, classes, feeds),
+            *layer_warnings(features, ways, layer, bound),
+        ),
         **axes,
         **facts,
     )
@@ -106,7 +123,9 @@ def _ends(
     source, why = choose_input(walk, sources, declared_inputs, head.scores)
     if array_rank(walk, source.tensor) is not None:
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
-    return source, head, "named by the user" if requested.input is not None else why
+    why = "named by the user" if requested.input is not None else why
+    replica = first_replica(walk, source, head)
+    return (source, head, why) if replica is None else (replica.source, replica.head, f"{why}; {replica.why}")
 
 
 def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:
@@ -178,6 +197,24 @@ def _score_axes(walk: Walk, head: Head, probabilities: Optional[str], facts: Dic
     }
 
 
+def _why_placement(places: Places, layer: LayerInfo, facts: Dict[str, Any]) -> str:
+    """How the map is placed on the picture; of layers taken together, how that of each is."""
+    sides = spatial_sides(facts)
+    if not layer.parts:
+        return places.told(layer.name, sides)
+    return "; ".join(f"'{part.name}': {places.told(part.name, sides)}" for part in layer.parts)
+
+
+def _branches(
+    features: Features, ways: Ways, bound: Choice, classes: Optional[int]
+) -> Tuple[Tuple[Branch, ...], Dict[str, str]]:
+    """The branches, or the reason why nobody can tell them."""
+    try:
+        return find_branches(features, ways, bound, classes), {}
+    except BindingError as error:
+        return (), {"branches": str(error)}
+
+
 def _probabilities(walk: Walk, head: Head, requested: KeyTensors) -> Optional[str]:
     if requested.probabilities is None:
         return head.probabilities
@@ -212,12 +249,11 @@ def _warnings(
             f"pictures go in at '{source.tensor}', behind '{source.changed}', which changes values on the way from "
             f"'{source.origin}': the preprocessing has to do the same"
         )
-    found += warnings_for(walk, features.path, features.start, layer.name, head.scores, feeds)
+    parts = layer.parts or (layer,)
+    found += warnings_for(walk, features.path, features.start, parts[0].name, head.scores, feeds)
     if batch is not None:
         found.append(f"the batch size {batch} is baked into the graph: pictures run {batch} at a time")
     if classes == _IMAGENET_WITH_BACKGROUND:
         found.append("1001 classes: class 0 is taken for the background class of ImageNet, labels shift by one")
-    height, width = sides(walk, layer.name, layer.channels_last)
-    if height == width == 1:
-        found.append(f"the layer '{layer.name}' has one position: its map is flat")
-    return found
+    flat = [part.name for part in parts if sides(walk, part.name, part.channels_last) == (1, 1)]
+    return found + [f"the layer '{name}' has one position: its map is flat" for name in flat]

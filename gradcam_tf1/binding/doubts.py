@@ -48,6 +48,8 @@ def uses_batch_statistics(walk: Walk, op: Op) -> bool:
     rank = walk.rank(inputs[0]) if op.type == "Mean" else None
     if not rank or rank < 2:
         return False
+    if walk.source(inputs[0]).type == "Pack" and walk.source(inputs[0]).get_attr("axis") % rank == 0:
+        return False  # the mean of several tensors, as of the nets of an ensemble
     axes = walk.constant(inputs[1])
     return axes is not None and 0 in [int(axis) % rank for axis in axes.reshape(-1)]
 

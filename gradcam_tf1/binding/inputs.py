@@ -19,7 +19,7 @@ from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.errors import BindingError
 
-_SHAPE_ONLY = FORWARDING | RESHAPING | {"Transpose", "Cast"}
+SHAPE_ONLY = FORWARDING | RESHAPING | {"Transpose", "Cast"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _first_images_after(walk: Walk, name: str, reach: Set[str]) -> Optional[Sour
                     if looks_like_images(walk, out) and walk.rank(out) is not None:
                         return Source(out, origin=name, changed=changed)
                     numbers = walk.tensors[tensor].dtype.is_floating
-                    following.append((out, changed or (op.name if numbers and op.type not in _SHAPE_ONLY else "")))
+                    following.append((out, changed or (op.name if numbers and op.type not in SHAPE_ONLY else "")))
         level = following
     return None
 

@@ -27,7 +27,7 @@ from gradcam_tf1.binding.kinds import (
     WEIGHTED,
 )
 from gradcam_tf1.binding.layout import layouts, sides
-from gradcam_tf1.binding.spatial import kernel_size, maps_on, pools_everything
+from gradcam_tf1.binding.spatial import made_by_classifiers, maps_on, pools_everything
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.types import LayerInfo
 
@@ -47,6 +47,7 @@ class Block:
 class Features:
     """All feature maps on the path from one input to one logits tensor.
 
+    blocks: the maps; of_scores: those that already are class scores. before_layers: the tensors a layer follows.
     ranks: axes of a feature map, starts: of what an op puts out that one can begin with, None where unknown.
     """
 
@@ -63,11 +64,13 @@ class Features:
         self.channels_last = self._layouts()
         self.maps = self._maps()
         layers = [op for op in walk.makers(self.path) if op.type in WEIGHTED]
-        self._before_layers = walk.upstream([i for op in layers for i in walk.inputs[op.name] if i in self.path])
+        self.before_layers = walk.upstream([i for op in layers for i in walk.inputs[op.name] if i in self.path])
+        self._classified = made_by_classifiers(walk, self.path)
         self._absorbed: Set[str] = set()
-        blocks = self._blocks()
-        features = [block for block in blocks if not self._scores_only(block)]
-        self.blocks = self._in_order(features or [b for b in blocks if b.start.type in CONVOLUTIONS])
+        judged = [(block, self._scores_only(block)) for block in self._blocks()]
+        self.of_scores = [block for block, scores_only in judged if scores_only]
+        features = [block for block, scores_only in judged if not scores_only]
+        self.blocks = self._in_order(features or [b for b in self.of_scores if b.start.type in CONVOLUTIONS])
 
     def _layouts(self) -> Dict[str, bool]:
         return layouts(self.walk, self.path, self.start)
@@ -171,19 +174,20 @@ class Features:
     # heads
 
     def _scores_only(self, block: Block) -> bool:
-        """Whether the map already is one of class scores: no layer follows, and it is not pooled, or a 1x1 convolution
-        without batch norm made it and only pooling is between it and the logits (SqueezeNet).
+        """Whether the map already is one of class scores: no layer follows, and it is not pooled, or 1x1 convolutions
+        without batch norm made it and only joining and pooling are between it and the logits (SqueezeNet).
         """
-        if block.end in self._before_layers:
+        if block.end in self.before_layers:
             return False
         tail = self.walk.makers(self.walk.downstream([block.end]) & self.path)[1:]
         pooled = any(pools_everything(self.walk, op, self.maps) for op in tail)
-        classifier = block.start.type in CONVOLUTIONS and kernel_size(self.walk, block.start) == (1, 1)
+        classifier = self.walk.outputs[block.start.name][0] in self._classified
         alone = not any(op.type in CONCATS | SUMS | BATCH_NORMS and self._mixes(op) for op in tail)
         return not pooled or (classifier and alone and not block.normalised)
 
     def _mixes(self, op: Op) -> bool:
-        return op.type in BATCH_NORMS or sum(i in self.maps for i in self.walk.inputs[op.name]) > 1
+        several = sum(i in self.maps for i in self.walk.inputs[op.name]) > 1
+        return op.type in BATCH_NORMS or (several and self.walk.outputs[op.name][0] not in self._classified)
 
     # order
 

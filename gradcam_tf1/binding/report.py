@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Dict, List
 
 import numpy as np
@@ -16,7 +17,9 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
         "logits": binding.logits,
         "probabilities": binding.probabilities,
         "layer": binding.layer,
+        "shared_layer": binding.shared_layer,
         "layers": _layer_rows(binding.layers),
+        "branches": [asdict(branch) for branch in binding.branches],
         "feeds": {name: _plain(value) for name, value in binding.feeds.items()},
         "image_size": list(binding.image_size),
         "array_shape": None if binding.array_shape is None else list(binding.array_shape),

@@ -1,4 +1,4 @@
-"""Layers by count, by name, or the last feature map."""
+"""Layers by count, by name, several together, or the map that all scores depend on."""
 
 from __future__ import annotations
 
@@ -6,52 +6,71 @@ import re
 from typing import Any, Optional, Sequence
 
 from gradcam_tf1.binding.arrays import features_of
+from gradcam_tf1.binding.choice import Choice
+from gradcam_tf1.binding.cuts import infos_of, is_several, resolve_several
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.ways import Ways, find_ways
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 
 _SHOWN = 6  # layers in a message
+AUTO = "auto"  # of each class the last map of its own branch
+
+
+def is_auto(spec: Any) -> bool:
+    """Whether each class is to have its own layer."""
+    return isinstance(spec, str) and spec.strip() == AUTO
 
 
 def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
     """The feature map that `spec` names.
 
-    Args: spec: a count from the end (-1 = last feature map, -3 = third from last), or what `find_tensor` takes.
-    Raises: BindingError where the count is out of range, or the tensor is no map between the input and the logits.
+    Args: spec: a count from the end (-1 = last feature map, -3 = third from last), what `find_tensor` takes, or
+        several of these with a + between them.
+    Raises: BindingError where the count is out of range, the tensor is no map between the input and the logits, or one
+        of several follows another.
     """
+    listed = {layer.name: layer for layer in binding.layers}
+    if isinstance(spec, str) and spec in listed:
+        return listed[spec]
     count = _count(spec)
     if count is not None:
         return _counted(binding.layers, count)
-    tensor = _tensor_of(graph, spec, binding.layers)
-    for layer in binding.layers:
-        if layer.name == tensor.name:
-            return layer
+    if not is_several(spec):
+        tensor = _tensor_of(graph, spec, binding.layers)
+        if tensor.name in listed:
+            return listed[tensor.name]
     walk = Walk(graph)
     walk.dead = dead_tensors(walk, switch_values(walk, binding.feeds))
-    return _named(features_of(walk, binding.input, binding.logits), tensor, binding.input, binding.logits)
+    features = features_of(walk, binding.input, binding.logits)
+    return _asked_for(features, binding.layers, spec, find_ways(walk, features.path, binding.input, binding.logits))
 
 
-def choose_layer(
-    walk: Walk, features: Features, layers: Sequence[LayerInfo], spec: Any, pictures: str, logits: str
-) -> LayerInfo:
-    """The layer that was asked for, else the last feature map. Raises: BindingError where there is none."""
+def choose_layer(features: Features, ways: Ways, layers: Sequence[LayerInfo], spec: Any, bound: Choice) -> LayerInfo:
+    """The layer that was asked for, else the maps that all scores depend on. Raises: BindingError where none is."""
     if not features.path:
-        raise BindingError(f"no path leads from the input '{pictures}' to the logits '{logits}'")
-    if spec is None:
-        if not layers:
-            raise BindingError(
-                f"no feature map with more than one position lies between '{pictures}' and '{logits}'; "
-                "Grad-CAM needs a convolution there. Name a layer"
-            )
-        return layers[-1]
+        raise BindingError(f"no path leads from the input '{features.start}' to the logits '{ways.end}'")
+    if spec is not None and not is_auto(spec):
+        return _asked_for(features, layers, spec, ways)
+    if not layers:
+        raise BindingError(
+            f"no feature map with more than one position lies between '{features.start}' and '{ways.end}'; "
+            "Grad-CAM needs a convolution there. Name a layer"
+        )
+    return infos_of(features, bound.names) if bound.names else layers[-1]
+
+
+def _asked_for(features: Features, layers: Sequence[LayerInfo], spec: Any, ways: Ways) -> LayerInfo:
+    if is_several(spec):
+        return resolve_several(spec, lambda name: _asked_for(features, layers, name, ways), ways)
     count = _count(spec)
-    return _counted(layers, count) if count is not None else _named(
-        features, _tensor_of(walk.graph, spec, layers), pictures, logits
-    )  # fmt: skip
+    if count is not None:
+        return _counted(layers, count)
+    return _named(features, _tensor_of(features.walk.graph, spec, layers), ways.end)
 
 
 def _tensor_of(graph: tf.Graph, spec: Any, layers: Sequence[LayerInfo]) -> tf.Tensor:
@@ -80,11 +99,11 @@ def _counted(layers: Sequence[LayerInfo], count: int) -> LayerInfo:
     return counted[count]
 
 
-def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) -> LayerInfo:
+def _named(features: Features, tensor: tf.Tensor, logits: str) -> LayerInfo:
     if tensor.name not in features.path:
         near = ", ".join(f"'{info.name}'" for info in features.infos()[-3:] if info.counted)
         raise BindingError(
-            f"'{tensor.name}' does not lie on the way from '{pictures}' to '{logits}'; "
+            f"'{tensor.name}' does not lie on the way from '{features.start}' to '{logits}'; "
             f"the last feature maps there: {near}"
         )
     if tensor.shape.rank not in features.nameable or not tensor.dtype.is_floating:
@@ -92,18 +111,3 @@ def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) ->
             f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; a layer is {features.kind}"
         )
     return features.info(tensor.name)
-
-
-def why_layer(features: Features, layer: LayerInfo, spec: Any) -> str:
-    """One sentence on the choice."""
-    if spec is not None:
-        return "named by the user"
-    block = features.blocks[-1]
-    start = features.walk.outputs[block.start.name][0]
-    if start == layer.name or not (block.activated or block.normalised):
-        return f"the last feature map with more than one position, out of {block.start.type} '{block.start.name}'"
-    after = "activation" if block.activated else "batch norm"
-    return (
-        f"the last feature map with more than one position: '{start}' ({block.start.type}) after its {after}, which is "
-        "what the rest of the net sees"
-    )

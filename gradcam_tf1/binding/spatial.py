@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Set, Tuple
 
-from gradcam_tf1.binding.kinds import CONVOLUTIONS, DENSE, FORWARDING, POOLS, REDUCTIONS
+from gradcam_tf1.binding.kinds import ACTIVATIONS, BIASES, CONCATS, CONVOLUTIONS, DENSE, FORWARDING, POOLS, REDUCTIONS
 from gradcam_tf1.binding.layout import sides
 from gradcam_tf1.binding.walk import Op, Walk
 
@@ -68,6 +68,19 @@ def kernel_size(walk: Walk, op: Op) -> Tuple[Optional[int], Optional[int]]:
         return None, None
     height, width = shape.as_list()[:2]
     return height, width
+
+
+def made_by_classifiers(walk: Walk, path: Set[str]) -> Set[str]:
+    """The maps that 1x1 convolutions without batch norm made, joined or not: they may hold class scores."""
+    found: Set[str] = set()
+    for op in walk.makers(path):
+        out = walk.outputs[op.name][0]
+        data = [name for name in walk.carried(op, out) if name in path]
+        made = op.type in CONVOLUTIONS and kernel_size(walk, op) == (1, 1)
+        kept = op.type in CONCATS or (len(data) == 1 and op.type in FORWARDING | ACTIVATIONS | BIASES | {"Transpose"})
+        if made or (kept and data and found.issuperset(data)):
+            found.add(out)
+    return found
 
 
 def is_dense_convolution(walk: Walk, op: Op, path: Set[str]) -> bool:

@@ -43,8 +43,9 @@ def _list_layers(layers: Sequence[LayerInfo]) -> None:
     say("\nlayers, input side first:")
     for place, layer in enumerate(counted, -len(counted)):
         say(f"  {place:>4}  {shown(layer.name):<{width}}  {layer.op:<12}  {shape_text(layer.shape)}")
-    if len(counted) < len(layers):
-        say(f"{len(layers) - len(counted)} convolutions' own outputs can be named too; --json lists them")
+    single = [layer for layer in layers if not layer.parts]
+    if len(counted) < len(single):
+        say(f"{len(single) - len(counted)} convolutions' own outputs can be named too; --json lists them")
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

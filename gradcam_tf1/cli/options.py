@@ -143,9 +143,10 @@ _MODEL_OPTIONS = (
         "--layer",
         "layers",
         multiple=True,
-        metavar="NAME|-N",
+        metavar="NAME|-N|auto",
         callback=names_or_numbers,
-        help="Feature map to explain; -1 is the last, -3 the third from last. Repeatable.",
+        help="Feature map to explain; -1 is the last, -3 the third from last; 'A + B' adds up the maps of several; "
+        "auto is each class's own, in nets with branches. Repeatable.",
     ),
     click.option(
         "--feed",

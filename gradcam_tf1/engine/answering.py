@@ -9,11 +9,13 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding import resolve_layer
+from gradcam_tf1.binding.resolve import is_auto
 from gradcam_tf1.engine.arrays import ArrayPlacement, array_options, as_arrays, no_such_target
 from gradcam_tf1.engine.batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.engine.fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.noisy import run_with_noise
+from gradcam_tf1.engine.own_layers import OWN, check_own, run_with_own_layers
 from gradcam_tf1.engine.views import run_with_views
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.geometry import Fitted
@@ -97,7 +99,7 @@ class Answerer:
         usable, reasons = [], {}
         for name in expand_methods(methods):
             try:
-                self.engine.build([name], self._layers(layers))
+                self.engine.build([name], self._all_layers(layers))
                 usable.append(name)
             except GradientError as error:
                 reasons[name] = str(error)
@@ -106,7 +108,17 @@ class Answerer:
     def _layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
         """Each layer once, whatever its names."""
         given = [self.binding.layer] if specs is None else specs if isinstance(specs, (list, tuple)) else [specs]
-        return tuple(dict.fromkeys(resolve_layer(self.engine.graph, self.binding, spec) for spec in given))
+        if any(is_auto(spec) for spec in given):
+            check_own(self.binding)
+        graph, binding = self.engine.graph, self.binding
+        return tuple(dict.fromkeys(OWN if is_auto(spec) else resolve_layer(graph, binding, spec) for spec in given))
+
+    def _all_layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
+        """The same, with all that "auto" may come to."""
+        binding = self.binding
+        own = [branch.layer or binding.shared_layer for branch in binding.branches] or [binding.shared_layer]
+        places = self._layers(specs)
+        return tuple(place for place in places if place != OWN) + (self._layers(own) if OWN in places else ())
 
     def _explain(self, given: _Inputs, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
         names, places = expand_methods(methods), self._layers(layers)
@@ -116,7 +128,7 @@ class Answerer:
         batch = given.to_batch(given.pixels)
         asks = self._asks(batch, given, targets, how)
         ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
-        found = self._run(how)(batch, asks, names, places, **ways)
+        found = self._run(how, batch, asks, places)(batch, asks, names, places, **ways)
         if how.fuse is not None:
             fuse_layers(found, how.fuse, batch.shape[1:-1])
         return Explanation(
@@ -126,11 +138,17 @@ class Answerer:
             **found,
         )
 
-    def _run(self, how: How) -> Callable[..., Dict[str, Any]]:
+    def _run(
+        self, how: How, batch: np.ndarray, asks: List[Ask], places: Sequence[LayerInfo]
+    ) -> Callable[..., Dict[str, Any]]:
         noise = as_noise(how.noise)
         run: Any = self.engine.run if noise is None else partial(run_with_noise, self.engine, noise)
         run = partial(run_with_views, self.engine, run) if how.aug_smooth else run
-        return partial(run, eigen_smooth=True) if how.eigen_smooth else run
+        run = partial(run, eigen_smooth=True) if how.eigen_smooth else run
+        if OWN not in places:
+            return run
+        settled = self.engine.with_classes(batch, asks)
+        return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
 
     def _asks(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[Ask]:
         context = Context(self.engine.classes(batch), self.labels, how.score, **given.readers)

@@ -8,12 +8,14 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 import numpy as np
 
 from gradcam_tf1.cells import cells_of
+from gradcam_tf1.engine.absent import name_branches
 from gradcam_tf1.engine.broken_nets import why_broken
-from gradcam_tf1.engine.finish import Where, finish, smooth_channels
+from gradcam_tf1.engine.finish import finish, smooth_channels
 from gradcam_tf1.engine.iterate import Notes, Report, iterate
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.runner import Runner
 from gradcam_tf1.engine.symbols import Symbols
+from gradcam_tf1.engine.together import Where, check_together, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import RunError
 from gradcam_tf1.methods import METHODS
@@ -56,6 +58,7 @@ class Engine:
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs. Raises: GradientError where a method cannot work on this net."""
+        check_together(methods, layers, {})
         self._map_fetches(methods, layers, [Slot(0)])
 
     def run(
@@ -88,6 +91,7 @@ class Engine:
             failures [N], maps {(method, layer): [N, T, ...]}, statuses with the same keys, and cells where a map is not
             stretched.
         """
+        check_together(methods, layers, options or {}, eigen_smooth)
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])
@@ -99,7 +103,10 @@ class Engine:
             maps, notes = iterate(iterated, layers, probes, options or {}, report)
             answer["maps"].update(maps)
             answer["notes"].update(notes)
-        return finish(answer, methods, layers, options or {}, self.where(batch.shape[1:-1]))
+        sides = batch.shape[1:-1]
+        finished = finish(answer, methods, layers, options or {}, sides, self.where(sides))
+        name_branches(finished, asks, layers, self._binding, self.graph)
+        return finished
 
     def where(self, size: Sequence[int]) -> Where:
         """Where the cells of a layer lie on inputs of this size, see `Places.cells`; tells by name and grid."""
@@ -108,7 +115,11 @@ class Engine:
     def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
         pictures = self._runner.run({0: self._symbols.pictures()}, batch)[0]
-        return self._passes(batch, asks, [], (), None, False)[1], pictures
+        return self.with_classes(batch, asks), pictures
+
+    def with_classes(self, batch: np.ndarray, asks: Sequence[Ask]) -> List[Ask]:
+        """The asks with their class ids fixed."""
+        return self._passes(batch, asks, [], (), None, False)[1]
 
     def _passes(
         self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any, eigen: bool
@@ -185,15 +196,17 @@ class Engine:
             if isinstance(method, LayerMethod):
                 build = symbols.channel_cams if eigen else symbols.cams
                 cams = [build(method, layers, slot) for slot in slots]
-                fetches.update({(method.name, at.name): [c[n] for c in cams] for n, at in enumerate(layers)})
+                fetches.update(
+                    {(method.name, name): [c[n] for c in cams] for n, (name, _) in enumerate(spread(layers))}
+                )
             elif isinstance(method, PixelMethod):
                 fetches[method.name, ""] = [symbols.pixels(method, slot) for slot in slots]
             elif isinstance(method, HostMethod):
-                for n, layer in enumerate(layers):
-                    fetches["features", layer.name] = [symbols.features(layer)] * len(slots)
+                for name, layer in spread(layers):
+                    fetches["features", name] = [symbols.features(layer)] * len(slots)
                     if method.needs_grads:
-                        key = (f"grads of {method.head}", layer.name)
-                        fetches[key] = [symbols.grads(method.head, layers, slot)[n] for slot in slots]
+                        key = (f"grads of {method.head}", name)
+                        fetches[key] = [symbols.grads(method.head, layers, slot)[layer] for slot in slots]
         return fetches
 
     def _probes(self, batch: np.ndarray, asks: List[Ask], pixels: Any, to_batch: Any, floats: Any) -> List[Probe]:

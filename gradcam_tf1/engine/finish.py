@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.engine.status import GRADIENT_IS_ZERO, NO_EFFECT, NOTHING_VARIES, finish_maps
+from gradcam_tf1.engine.together import Where, add_up, spread
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, ProductMethod
@@ -15,8 +16,6 @@ from gradcam_tf1.methods.host import principal_map
 from gradcam_tf1.types import Cells, LayerInfo, MapKey, MapStatus
 
 Maps = Dict[MapKey, np.ndarray]
-# a layer's name and the sides of its map -> where its cells lie on the input, and a sentence where that matters
-Where = Callable[[str, Sequence[int]], Tuple[Optional[Cells], str]]
 
 
 def finish(
@@ -24,22 +23,26 @@ def finish(
     methods: Sequence[str],
     layers: Tuple[LayerInfo, ...],
     options: Mapping[str, Mapping[str, Any]],
+    sides: Sequence[int],
     where: Where,
 ) -> Dict[str, Any]:
     """The engine's answer with the maps that were asked for, in the order of the methods, their statuses and cells.
 
     answer: holds "maps" {(method, layer): [N, T, ...]} before the closing ReLU, with what products and numpy methods
-    are made of, and "notes" {(method, layer): [N][T] sentences}. options: method -> its keyword options.
+    are made of, and "notes" {(method, layer): [N][T] sentences}. options: method -> its keyword options. sides: of the
+    net's input.
     """
-    fetched: Maps = answer.pop("maps")
+    fetched: Maps = add_up(answer.pop("maps"), layers, sides, where)
     notes = answer.pop("notes")
     finished: Dict[str, Any] = {**answer, "maps": {}, "statuses": {}, "cells": {}}
     finished.setdefault("probabilities", None)
+    summed = {layer.name for layer in layers if layer.parts}
     for name in methods:
         method = METHODS[name]
-        for key, raw in _raw_maps(method, fetched, layers, options.get(name, {}), where).items():
+        raw_maps = _raw_maps(method, fetched, layers, options.get(name, {}), where)
+        for key, raw in add_up(raw_maps, layers, sides, where).items():
             finished["maps"][key], statuses = _close(raw, method)
-            cells, said = _placed(key, fetched, raw, where)
+            cells, said = (None, "") if key[1] in summed else _placed(key, fetched, raw, where)
             finished["statuses"][key] = _with_notes(statuses, notes.get(key), said)
             if cells is not None and method.space == "layer":
                 finished["cells"][key] = cells
@@ -84,7 +87,7 @@ def _raw_maps(
         pixels = fetched[method.pixels, ""]
         return {(method.name, at.name): _product(pixels, fetched[method.cam, at.name], at, where) for at in layers}
     if isinstance(method, HostMethod):
-        return {(method.name, at.name): _on_host(method, fetched, at.name, options) for at in layers}
+        return {(method.name, name): _on_host(method, fetched, name, options) for name, _ in spread(layers)}
     return {key: raw for key, raw in fetched.items() if key[0] == method.name}
 
 

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.engine.probe import Probe
+from gradcam_tf1.engine.together import on_picture, parts_of
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.types import LayerInfo, MapKey, Work
@@ -40,15 +41,29 @@ def iterate(
         meter = _Meter(work, report)
         for probe in probes:
             probe.step = meter
-        rows = [method.compute(probe, layer, **options.get(method.name, {})) for probe in probes]
+        rows = [_map_of(method, probe, layer, options.get(method.name, {})) for probe in probes]
         maps[method.name, work.layer] = np.stack(rows)
         notes[method.name, work.layer] = [probe.take_notes() for probe in probes]
     return maps, notes
 
 
+def _map_of(method: IteratedMethod, probe: Probe, layer: Optional[LayerInfo], options: Mapping[str, Any]) -> np.ndarray:
+    """[T, ...]; of layers taken together the sum of theirs."""
+    maps = [method.compute(probe, part, **options) for part in _parts(layer)]
+    if layer is None or not layer.parts:
+        return maps[0]
+    return on_picture(
+        maps, layer, probe.pixels.shape[:-1], lambda name, grid: (probe.cells_of(name, grid), ""), method.signed
+    )
+
+
+def _parts(layer: Optional[LayerInfo]) -> Sequence[Optional[LayerInfo]]:
+    return (None,) if layer is None else parts_of(layer)
+
+
 def _work(method: IteratedMethod, layer: Optional[LayerInfo], probes: List[Probe], options: Mapping[str, Any]) -> Work:
     whole = {**method_options(method), **options}
-    runs = method.runs(probes[0], layer, **whole)
+    runs = sum(method.runs(probes[0], part, **whole) for part in _parts(layer))
     return Work(method.name, layer.name if layer else "", len(probes), runs, method.unit)
 
 

@@ -111,7 +111,7 @@ class Probe:
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
         """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""
         slot = self._slot(target)
-        grads = self._symbols.grads("logit", (layer,), slot)[0]
+        grads = self._symbols.grads("logit", (layer,), slot)[layer]
         found = self._run({"a": self._symbols.features(layer), "g": grads}, inputs, self._values(inputs, target))
         return found["a"], found["g"]
 

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Hashable, List, Tuple
 import numpy as np
 
 from gradcam_tf1.binding import find_tensor
+from gradcam_tf1.engine.together import parts_of, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, pixel_tensor, ruled_gradient
@@ -122,7 +123,7 @@ class Symbols:
         return SCORES[name](self, slot, *options)
 
     def cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
-        """A layer method's maps before the closing ReLU, one float32 [N, h, w] per layer."""
+        """A layer method's maps before the closing ReLU, one float32 [N, h, w] for each of `spread(layers)`."""
         return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
 
     def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
@@ -138,16 +139,20 @@ class Symbols:
     def _weighed(
         self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot
     ) -> List[Tuple[tf.Tensor, tf.Tensor]]:
-        """For each layer its features, and what the method takes for gradients."""
+        """For each single layer its features, and what the method takes for gradients."""
         if method.needs is not None:
             logits = self._graph.get_tensor_by_name(self._binding.logits)
-            for layer in layers:
-                method.needs(logits, self.layer_tensor(layer), layer.channels_last)
+            for _, part in spread(layers):
+                method.needs(logits, self.layer_tensor(part), part.channels_last)
         grads = self.grads(method.head, layers, slot)
-        if method.curvature:
-            products = self.curvatures(method.head, layers, slot)
-            grads = [g + method.curvature * product for g, product in zip(grads, products)]
-        return [(self.features(layer), g) for layer, g in zip(layers, grads)]
+        weighed = []
+        for layer in layers:
+            taken = [grads[part] for part in parts_of(layer)]
+            if method.curvature:
+                products = self.curvatures(method.head, layers, layer, slot)
+                taken = [g + method.curvature * product for g, product in zip(taken, products)]
+            weighed += [(self.features(part), g) for part, g in zip(parts_of(layer), taken)]
+        return weighed
 
     def layer_tensor(self, layer: LayerInfo) -> tf.Tensor:
         """The layer as the net has it."""
@@ -170,26 +175,33 @@ class Symbols:
         rank = self._graph.get_tensor_by_name(self._binding.input).shape.rank
         return self._binding.has_batch_axis and rank in (2, 3)
 
-    def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
-        """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""
+    def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
+        """dy/dA of a slot's score, float32 [N, h, w, K] for each single layer."""
         return self._once(
             ("grads", head, layers, slot),
-            lambda: [self._as_map(g, layer) for g, layer in zip(self._grads(head, layers, slot), layers)],
+            lambda: {part: self._as_map(g, part) for part, g in self._grads(head, layers, slot).items()},
         )
 
-    def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+    def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
         """The same as the net has the layers: its own layout and dtype."""
-        tensors = [self.layer_tensor(layer) for layer in layers]
+        parts = list(dict.fromkeys(part for _, part in spread(layers)))
+        tensors = [self.layer_tensor(part) for part in parts]
         # all layers at once, so that they share the way from the score down to the last of them
-        return self._once(("raw grads", head, layers, slot), lambda: gradients(self.score(head, slot), tensors))
+        grads = self._once(("raw grads", head, layers, slot), lambda: gradients(self.score(head, slot), tensors))
+        return dict(zip(parts, grads))
 
-    def curvatures(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
-        """H A, the second derivative of a slot's score by the layer times the layer: float32 [N, h, w, K] each."""
+    def curvatures(self, head: str, layers: Tuple[LayerInfo, ...], layer: LayerInfo, slot: Slot) -> List[tf.Tensor]:
+        """H A, the second derivative of a slot's score by one of the layers times it: float32 [N, h, w, K].
+
+        One for each part of the layer; H is that by all of them together.
+        """
+        parts = parts_of(layer)
+        grads, tensors = self._grads(head, layers, slot), [self.layer_tensor(part) for part in parts]
         return self._once(
-            ("curvatures", head, layers, slot),
+            ("curvatures", head, layers, layer, slot),
             lambda: [
-                self._as_map(hessian_product(g, self.layer_tensor(layer)), layer)
-                for g, layer in zip(self._grads(head, layers, slot), layers)
+                self._as_map(product, part)
+                for product, part in zip(hessian_product([grads[part] for part in parts], tensors), parts)
             ],
         )
 

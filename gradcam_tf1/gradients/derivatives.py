@@ -54,18 +54,22 @@ def _listed(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
-def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
-    """H A where grad = dy/dA and tensor = A: one more backward pass; zero where y is linear in A.
+def hessian_product(grads: List[tf.Tensor], tensors: List[tf.Tensor]) -> List[tf.Tensor]:
+    """H A where grads = dy/dA and tensors = A, in parts: one more backward pass; zero where y is linear in A.
 
     Raises: GradientError where an op on the way has no second derivative.
     """
     try:
-        product = tf.gradients(grad, tensor, grad_ys=tensor)[0]
+        products = tf.gradients(grads, tensors, grad_ys=tensors)
     except (LookupError, AttributeError, TypeError, ValueError) as error:  # as in `gradients`
         raise GradientError(
-            f"the score has no second derivative by '{tensor.name}': {error}. Use gradcam, which needs the first only"
+            f"the score has no second derivative by '{tensors[0].name}': {error}. Use gradcam, which needs the first "
+            "only"
         ) from error
-    return tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
+    return [
+        tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
+        for tensor, product in zip(tensors, products)
+    ]
 
 
 def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:

@@ -48,6 +48,7 @@ class HostMethod:
 
     compute: (features [h, w, K], grads [h, w, K] or None, **options) -> map [h, w] before the closing ReLU; the
     options, all with defaults, are keyword-only parameters. Without grads it is called once for all targets.
+    adds_up: the map is a sum over the channels, so that the maps of several layers taken together are added up.
     """
 
     name: str
@@ -55,6 +56,7 @@ class HostMethod:
     paper: str
     compute: Callable[..., np.ndarray]
     needs_grads: bool = False
+    adds_up: bool = False
     rectified: bool = True
     head: str = "logit"
     space: str = "layer"

@@ -148,6 +148,6 @@ _KPCACAM = "https://arxiv.org/abs/2410.00267"
 HOST_ROWS = (
     HostMethod("eigencam", "main pattern of the features, whatever the class", _EIGENCAM, eigencam),
     HostMethod("eigengradcam", "main pattern of the evidence for the class", _EIGENCAM, eigengradcam, needs_grads=True),
-    HostMethod("fem", "where features are rarely high, whatever the class", _FEM, fem),
+    HostMethod("fem", "where features are rarely high, whatever the class", _FEM, fem, adds_up=True),
     HostMethod("kpcacam", "Eigen-CAM with a kernel", _KPCACAM, kpcacam),
 )

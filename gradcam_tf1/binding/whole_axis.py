@@ -1,0 +1,101 @@
+"""One axis of a tensor followed back through ops that leave it whole: shapes, transposes, poolings, biases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import mul
+from typing import Callable, Collection, Dict, Optional, Sequence
+
+from gradcam_tf1.binding.kinds import ACTIVATIONS, AFFINE, FORWARDING, POOLS, REDUCTIONS, RESIZES
+from gradcam_tf1.binding.walk import Op, Walk
+
+# each entry of the axis comes from the same entry of the one input that carries the data
+_ENTRY_BY_ENTRY = FORWARDING | ACTIVATIONS | AFFINE | RESIZES | POOLS | {"Cast", "Dequantize", "StopGradient"}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a tensor, counted from 0."""
+
+    tensor: str
+    axis: int
+
+
+def where_whole(walk: Walk, path: Collection[str], found: Axis) -> Axis:
+    """The axis as far back as it stays whole; path: the tensors that carry the data."""
+    while True:
+        op = walk.maker[found.tensor]
+        data = {name for name in walk.carried(op, found.tensor) if name in path and walk.rank(name) is not None}
+        if len(data) != 1 or walk.rank(found.tensor) is None:
+            return found
+        (name,) = data
+        before = _axis_before(walk, op, name, found)
+        if before is None:
+            return found
+        found = Axis(name, before)
+
+
+def _axis_before(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+    if op.type in _STEPS:
+        return _STEPS[op.type](walk, op, name, found)
+    if op.type in REDUCTIONS:
+        return _before_reduction(walk, op, name, found)
+    before, after = walk.dims(name) or (), walk.dims(found.tensor) or ()
+    same = len(before) == len(after) and before[found.axis] == after[found.axis]
+    return found.axis if same and op.type in _ENTRY_BY_ENTRY else None
+
+
+def _before_transpose(walk: Walk, op: Op, _name: str, found: Axis) -> Optional[int]:
+    order = walk.constant(walk.inputs[op.name][1])
+    return None if order is None else int(order[found.axis])
+
+
+def _before_squeeze(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+    rank = walk.rank(name) or 0
+    gone = {axis % rank for axis in op.get_attr("squeeze_dims")}
+    if not gone:
+        gone = {axis for axis, side in enumerate(walk.dims(name) or ()) if side == 1}
+    kept = [axis for axis in range(rank) if axis not in gone]
+    return kept[found.axis] if len(kept) == walk.rank(found.tensor) else None
+
+
+def _before_expansion(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+    new = walk.constant(walk.inputs[op.name][1])
+    if new is None or int(new) % ((walk.rank(name) or 0) + 1) == found.axis:
+        return None
+    return found.axis - (int(new) % ((walk.rank(name) or 0) + 1) < found.axis)
+
+
+def _before_reshape(walk: Walk, _op: Op, name: str, found: Axis) -> Optional[int]:
+    """Rows are laid out one after the other: an axis stays whole where as much as before lies behind it."""
+    before, after = walk.dims(name) or (), walk.dims(found.tensor) or ()
+    length, behind = after[found.axis], _product(after[found.axis + 1 :])
+    if length is None or behind is None:
+        return None
+    for axis in reversed(range(len(before))):
+        if before[axis] == length and _product(before[axis + 1 :]) == behind:
+            return axis
+    return None
+
+
+def _product(sides: Sequence[Optional[int]]) -> Optional[int]:
+    return None if None in sides else reduce(mul, [side or 0 for side in sides], 1)
+
+
+def _before_reduction(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+    reduced, rank = walk.constant(walk.inputs[op.name][1]), walk.rank(name) or 0
+    if reduced is None:
+        return None
+    gone = {int(axis) % rank for axis in reduced.reshape(-1)}
+    if op.get_attr("keep_dims"):
+        return None if found.axis in gone else found.axis
+    return [axis for axis in range(rank) if axis not in gone][found.axis]
+
+
+_STEPS: Dict[str, Callable[[Walk, Op, str, Axis], Optional[int]]] = {
+    "Transpose": _before_transpose,
+    "Squeeze": _before_squeeze,
+    "ExpandDims": _before_expansion,
+    "Reshape": _before_reshape,
+}

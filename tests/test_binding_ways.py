@@ -1,0 +1,133 @@
+"""Which tensors lie on every way, and which sets do so together: against all ways written out."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.ways import find_ways
+from gradcam_tf1.tf_runtime import tf
+
+
+def random_net(graph, seed, size=9):
+    """A graph of sums of one to three earlier tensors, and its ways found."""
+    random = np.random.RandomState(seed)
+    tensors = [tf.placeholder(tf.float32, [None, 2], name="start")]
+    for _ in range(size):
+        chosen = random.permutation(len(tensors))[: random.randint(1, 4)]
+        tensors.append(tf.add_n([tensors[i] for i in chosen]))
+    walk = Walk(graph)
+    start, end = tensors[0].name, tensors[-1].name
+    return find_ways(walk, walk.path(start, end), start, end), start
+
+
+def all_ways(ways, start):
+    """Every way as a list of tensors."""
+    done, growing = [], [[start]]
+    while growing:
+        way = growing.pop()
+        if way[-1] == ways.end:
+            done.append(way)
+        growing += [[*way, later] for later in ways.after[way[-1]]]
+    return done
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_lies_on_every_way(graph, seed):
+    ways, start = random_net(graph, seed)
+    expected = set.intersection(*map(set, all_ways(ways, start)))
+    found = ways.on_every_way()
+    assert set(found) == expected
+    assert found == [name for name in ways.order if name in expected]
+
+
+def passes_each_once(chosen, found):
+    return all(sum(name in chosen for name in way) == 1 for way in found)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_last_maps_that_lie_on_every_way_together(graph, seed):
+    """Of all sets of which every way passes exactly one, no tensor of any lies behind the one that is found."""
+    ways, start = random_net(graph, seed, size=7)
+    written = all_ways(ways, start)
+    random = np.random.RandomState(seed)
+    inner = [name for name in ways.order if name not in (start, ways.end)]
+    maps = {name for name in inner if random.rand() < 0.7}
+    possible = [
+        set(some)
+        for count in range(1, len(maps) + 1)
+        for some in itertools.combinations(sorted(maps), count)
+        if passes_each_once(some, written)
+    ]
+    found = ways.together(maps)
+    if not possible:
+        assert found == []
+        return
+    assert set(found) in possible
+    behind = {name for way in written for name in way[1 + min(way.index(m) for m in found if m in way) :]}
+    assert not any(some & behind for some in possible)
+
+
+def test_no_way_leads_where_no_gradient_comes_back(graph):
+    x = tf.placeholder(tf.float32, [None, 4, 4, 3], name="start")
+    shown = tf.nn.relu(x, name="shown")
+    side = (
+        tf.cast(tf.greater(x, 0.5), tf.float32) + tf.stop_gradient(x) + tf.cast(tf.argmax(x, 3), tf.float32)[..., None]
+    )
+    end = tf.add(shown, side, name="end")
+    walk = Walk(graph)
+    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", end.name)
+    assert ways.on_every_way() == ["start:0", "shown:0", "end:0"]
+
+
+def test_last_maps_where_a_way_passes_none(graph):
+    """start goes to the end by itself too; 'first' leads over 'second', so that both would count it twice."""
+    x = tf.placeholder(tf.float32, [None, 2], name="start")
+    first = tf.nn.relu(x, name="first")
+    second = tf.nn.relu(first, name="second")
+    tf.add_n([x, first, second, tf.nn.relu(x, name="third")], name="end")
+    walk = Walk(graph)
+    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
+    maps = {"first:0", "second:0", "third:0"}
+    assert ways.together(maps) == []
+    assert ways.last(maps) == ["first:0", "second:0", "third:0"]
+    assert ways.first(ways.last(maps)) == ["first:0", "third:0"]
+
+
+def test_the_cost_grows_with_the_graph_and_not_faster(graph):
+    """A ladder of 4,000 crossings has 2 ** 4000 ways."""
+    left = right = tf.placeholder(tf.float32, [None, 2], name="start")
+    for _ in range(4000):
+        left, right = tf.add(left, right), tf.subtract(left, right)
+    tf.add(left, right, name="end")
+    walk = Walk(graph)
+    begun = time.process_time()
+    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
+    assert ways.on_every_way() == ["start:0", "end:0"]
+    assert len(ways.together(set(ways.order[1:-1]))) == 2
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("written_as_ops", [True, False])
+def test_ways_lead_through_loops(graph, written_as_ops):
+    """A loop over the rows of a map, as TensorFlow 1 writes it and as TensorFlow 2 does."""
+    was = tf.control_flow_v2_enabled()
+    (tf.disable_control_flow_v2 if written_as_ops else tf.enable_control_flow_v2)()
+    try:
+        x = tf.nn.relu(tf.placeholder(tf.float32, [None, 4, 4, 3], name="start"), name="map")
+        rows = tf.transpose(x, [1, 0, 2, 3])
+        tf.reduce_sum(tf.map_fn(lambda row: tf.tanh(row) * 2.0, rows), [0, 2], name="end")
+    finally:
+        (tf.enable_control_flow_v2 if was else tf.disable_control_flow_v2)()
+    walk = Walk(graph)
+    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
+    assert [name for name in ways.on_every_way() if name in ("start:0", "map:0", "end:0")] == [
+        "start:0",
+        "map:0",
+        "end:0",
+    ]
+    assert ways.together({"map:0"}) == ["map:0"]
