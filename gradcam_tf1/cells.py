@@ -120,7 +120,7 @@ class Places:
         if counts != grid:
             return None, f"the map has {_by(grid)} cells where strides and paddings make {_by(counts)}"
         leans = [self._lean(axis, name, row, size) for axis, row in enumerate(known)]
-        apart = max(row.apart for row in known)
+        apart = max(0.0 if self.steps[step].leans else row.apart for step, row in zip(axes, known))
         said = f"the ways that meet before it lie up to {apart:.3g} px apart: the middle is taken" if apart >= 1 else ""
         return Cells(tuple(r.offset + lean for r, lean in zip(known, leans)), tuple(r.stride for r in known)), said
 

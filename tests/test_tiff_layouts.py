@@ -197,6 +197,24 @@ def test_pages(tmp_path):
         shown(tmp_path, data, window=Window(slice=2))
 
 
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_a_page_for_each_band(tmp_path, kind):
+    """What tifffile makes of an array with the bands in front."""
+    values = noise(kind, 6)
+    data = encoded(np.moveaxis(values, -1, 0).copy(), photometric="minisblack")
+    read = shown(tmp_path, data, channels=6, window=Window(stored=True))
+    np.testing.assert_array_equal(read, values)
+    for channels, count in ((5, "1 channel"), (7, "1 channel")):
+        with pytest.raises(ImageFileError, match=f"has {count}, but the net takes {channels}"):
+            shown(tmp_path, data, channels=channels)
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        for side in (8, 9):
+            writer.write(np.zeros((side, side), kind), photometric="minisblack")
+    with pytest.raises(ImageFileError, match="has 2 pages of different kinds"):
+        shown(tmp_path, stream.getvalue(), channels=2)
+
+
 def test_orientation_of_16_bits(tmp_path):
     values = np.arange(6, dtype=np.uint16).reshape(2, 3) * 257
     read = shown(tmp_path, encoded(values, extratags=[(274, "H", 1, 6, True)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Set
 
 from gradcam_tf1.binding.cell_shapes import SHAPE_RULES
 from gradcam_tf1.binding.cell_windows import WINDOW_RULES
@@ -21,6 +21,9 @@ from gradcam_tf1.binding.walk import Op
 
 # ops whose data is not their first input
 _DATA = {"Conv2DBackpropInput": 2, "Conv3DBackpropInputV2": 2, "Split": 1}
+_WEIGHTS = DENSE | {"Einsum", "XlaEinsum"}
+# not all of their inputs reach all of their outputs
+_PICKY = {"Switch", "RefSwitch"} | BATCH_NORMS
 _LOOPS = {"Enter", "RefEnter", "NextIteration", "Exit", "While", "StatelessWhile"}
 # value by value, or over the channels alone
 _EACH_CELL = (ACTIVATION_PARTS | AFFINE | BATCH_NORMS | CLIPS | FORWARDING | {
@@ -35,46 +38,60 @@ _EACH_CELL = (ACTIVATION_PARTS | AFFINE | BATCH_NORMS | CLIPS | FORWARDING | {
 }) - _LOOPS - {"Where"}  # fmt: skip
 
 
-def follow(cells: CellWalk, op: Op, number: int, data: Data) -> At:
-    """What output `number` of an op holds, of what its inputs hold."""
-    gone = [at for _, at in data if at.lost]
-    if op.type in _LOOPS or not data:
+def follow(cells: CellWalk, op: Op, path: Set[str]) -> None:
+    """Note what an op's outputs on the path hold, of what its inputs hold."""
+    name, kind = op.name, op.type  # each is a call into TensorFlow
+    inputs, outputs = cells.walk.inputs[name], cells.walk.outputs[name]
+    data = [(n, cells.at[each]) for n, each in enumerate(inputs) if each in cells.at]
+    if kind in _EACH_CELL and len(inputs) == len(outputs) == len(data) == 1:  # most ops, and the same again
+        cells.at.setdefault(outputs[0], data[0][1])
+        return
+    if kind not in _EACH_CELL or kind in _PICKY:
+        data = [(n, at) for n, at in data if cells.walk.flows(op, n)]
+    for number, output in enumerate(outputs):
+        if output in path and output not in cells.at:
+            own = [each for each in data if each[0] == number] if kind == "IdentityN" else data
+            cells.at[output] = _held(cells, op, kind, number, own)
+
+
+def _held(cells: CellWalk, op: Op, kind: str, number: int, data: Data) -> At:
+    if kind in _LOOPS or not data:
         return lost(op, "is part of a loop")
-    if gone:
-        return gone[0]
+    gone = [at for _, at in data if at.lost]
     placed = [(n, at) for n, at in data if at.placed]
-    if not placed:
-        return NOWHERE
+    if gone or not placed:
+        return gone[0] if gone else NOWHERE
     try:
-        return _by_rule(cells, op, data, placed, number)
+        return _by_rule(cells, op, kind, data, placed, number)
     except (IndexError, ValueError):  # a file may say anything
         return lost(op, "does not fit what goes into it")
 
 
-def _by_rule(cells: CellWalk, op: Op, data: Data, placed: Data, number: int) -> At:
+def _by_rule(cells: CellWalk, op: Op, kind: str, data: Data, placed: Data, number: int) -> At:
     output = cells.walk.outputs[op.name][number]
-    if op.type in _EACH_CELL:
+    if kind in _EACH_CELL:
         return _together(cells, op, placed, output)
-    if op.type in DENSE | {"Einsum", "XlaEinsum"}:
+    if kind in _WEIGHTS:
         return _dense(cells, op, data, output)
-    if op.type in _JOINS:
-        return _JOINS[op.type](cells, op, placed, output)
-    rule = RULES.get(op.type)
-    if rule is None or placed[0][0] != _DATA.get(op.type, 0) or len(placed) > 1:
+    if kind in _JOINS:
+        return _JOINS[kind](cells, op, placed, output)
+    rule = RULES.get(kind)
+    if rule is None or placed[0][0] != _DATA.get(kind, 0) or len(placed) > 1:
         return lost(op)
     return rule(cells, op, placed[0][1], number)
 
 
 def _together(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
     """Value by value: axes count from the last one; a side of 1 is spread over the others and has no say."""
+    inputs = cells.walk.inputs[op.name]
     rank = len(cells.dims(output))
     found: List[At] = []
     for number, at in placed:
-        dims = cells.dims(cells.walk.inputs[op.name][number])
+        dims = cells.dims(inputs[number])
         shift = rank - len(dims) if rank and dims else 0
         spread = [bool(dims) and dims[axis] == 1 and cells.dims(output)[axis + shift] != 1 for axis in at.axes if rank]
         if not any(spread):
-            found.append(at._replace(axes=tuple(axis + shift for axis in at.axes)))
+            found.append(at._replace(axes=tuple(axis + shift for axis in at.axes)) if shift else at)
     return meet(cells, op, found) if found else NOWHERE
 
 

@@ -45,6 +45,7 @@ class CellWalk:
         self.steps: List[Step] = []
         self._places: Dict[Step, int] = {}
         self._mirrored: Tuple[str, Any] = ("", None)
+        self._dims: Dict[str, Tuple[Optional[int], ...]] = {}
         self.numbers: Dict[str, Optional[np.ndarray]] = {}  # see `cell_numbers`
         self.at: Dict[str, At] = {start: At(axes, tuple(self.step("input", (n,)) for n in range(len(axes))))}
 
@@ -57,14 +58,11 @@ class CellWalk:
             self.steps.append(step)
         return self._places[step]
 
-    def data(self, op: Op, numbers: Sequence[int]) -> Data:
-        """Those of an op's inputs whose cells it carries on, and what is known of them."""
-        inputs = self.walk.inputs[op.name]
-        return [(n, self.at[inputs[n]]) for n in numbers if inputs[n] in self.at and self.walk.flows(op, n)]
-
     def dims(self, name: str) -> Tuple[Optional[int], ...]:
         """The tensor's sides, () where their number is not known."""
-        return self.walk.dims(name) or ()
+        if name not in self._dims:  # asked for by the op that makes it and by those that take it
+            self._dims[name] = self.walk.dims(name) or ()
+        return self._dims[name]
 
     def constant(self, op: Op, number: int) -> Optional[np.ndarray]:
         """The value of an input where the graph fixes it."""

@@ -21,13 +21,7 @@ def places_on(walk: Walk, path: Set[str], start: str, facts: Dict[str, Any]) -> 
     first = _first_axis(walk, start, facts, len(sides))
     cells = CellWalk(walk, start, tuple(range(first, first + len(sides))))
     for op in walk.makers(path):
-        outputs = walk.outputs[op.name]
-        inputs = range(len(walk.inputs[op.name]))
-        data = cells.data(op, inputs)
-        for number, output in enumerate(outputs):
-            if output in path and output != start:
-                own = cells.data(op, inputs[number : number + 1]) if op.type == "IdentityN" else data
-                cells.at[output] = follow(cells, op, number, own)
+        follow(cells, op, path)
     rows = {name: at.rows for name, at in cells.at.items() if at.placed and at.axes == tuple(sorted(at.axes))}
     lost = {name: _why(at) for name, at in cells.at.items() if name not in rows}
     return Places(tuple(cells.steps), rows, lost, tuple(side is None for side in sides))

@@ -5,7 +5,7 @@ What Pillow reads of the others is right in some layouts only, and it does not s
 
 from __future__ import annotations
 
-from typing import BinaryIO, Optional, Tuple
+from typing import BinaryIO, List, Optional, Tuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from gradcam_tf1.sources.samples import Samples, as_wanted
 from gradcam_tf1.sources.scans import check_scans
 from gradcam_tf1.sources.strict import strict_pillow
 from gradcam_tf1.sources.tiff_segments import COMPRESSIONS, make_grid, read_cells
-from gradcam_tf1.sources.tiff_tags import Page, is_tiff, read_page
+from gradcam_tf1.sources.tiff_tags import Page, count_pages, is_tiff, read_page
 from gradcam_tf1.sources.turns import turn
 from gradcam_tf1.sources.wanted import Wanted
 from gradcam_tf1.sources.window import Ends
@@ -39,17 +39,35 @@ def read_tiff(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.
     height, width = page.one("height", 0), page.one("width", 0)
     check_size(name, width, height, max_pixels)
     samples = page.one("samples", 1)
-    if _is_common(page, samples, wanted):
+    as_bands = samples == 1 and wanted.many and wanted.window.slice is None
+    pages = [page] if not as_bands or count_pages(file) != wanted.channels else _pages(file, name, wanted.channels)
+    if len(pages) == 1 and _is_common(page, samples, wanted):
         if page.one("compression", 1) in _JPEG:
             _check_jpeg(file, name, page, height * width)
         file.seek(0)
         return read_common(file, name, max_pixels, wanted)
     dtype, bits = number_type(page, name)
-    _check_readable(page, name, bits, dtype)
-    check_bytes(name, height * width * samples * dtype.itemsize, max_pixels)
-    with turn(height * width * samples * dtype.itemsize // 3), strict_pillow():
-        values = read_cells(file, name, page, make_grid(page, name, bits, samples), dtype)
+    size = height * width * samples * len(pages) * dtype.itemsize
+    check_bytes(name, size, max_pixels)
+    with turn(size // 3), strict_pillow():
+        found = [_values(file, name, each, dtype, bits) for each in pages]
+        values = found[0] if len(found) == 1 else np.concatenate(found, axis=2)
         return turned(_as_wanted(values, name, page, bits, wanted), page.one("orientation", 1))
+
+
+def _pages(file: BinaryIO, name: str, count: int) -> List[Page]:
+    """The pages of a file that has one for each band. Raises: ImageFileError where they are not alike."""
+    pages = [read_page(file, name, index) for index in range(count)]
+    alike = ("width", "height", "samples", "bits", "format", "photometric", "orientation")
+    if any(page.all(tag) != pages[0].all(tag) for page in pages for tag in alike):
+        raise ImageFileError(f"{name!r} has {count} pages of different kinds, which are no bands of one picture")
+    return pages
+
+
+def _values(file: BinaryIO, name: str, page: Page, dtype: np.dtype, bits: int) -> np.ndarray:
+    """The numbers of a page, [H, W, channels]."""
+    _check_readable(page, name, bits, dtype)
+    return read_cells(file, name, page, make_grid(page, name, bits, page.one("samples", 1)), dtype)
 
 
 def _is_common(page: Page, samples: int, wanted: Wanted) -> bool:

@@ -16,6 +16,7 @@ MOST_VALUES = 1 << 18  # of one tag: strips, tiles, colours
 _MOST_TAGS = 65_535
 _MOST_PAGES = 65_535
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_BIG, _SMALL = ("Q", "HHQQ", "Q"), ("H", "HHII", "I")
 _NUMBERS = {
     "width": 256,
     "height": 257,
@@ -69,20 +70,31 @@ def is_tiff(head: bytes) -> bool:
 
 def read_page(file: BinaryIO, name: str, index: Optional[int] = None) -> Page:
     """The tags of a page, the first one where none is named. Raises: ImageFileError; struct.error on damaged files."""
-    head = file.read(16)
-    order, big = ("<" if head[:2] == b"II" else ">"), head[2:4] in (b"+\0", b"\0+")
-    sizes = ("Q", "HHQQ", "Q") if big else ("H", "HHII", "I")  # of a count, an entry, a place
-    place = struct.unpack_from(order + sizes[2], head, 8 if big else 4)[0]
+    place, order, sizes = _beginning(file)
     if index is not None:
         place = _place(file, name, index, place, order, sizes)
     tags = {}
     for number, kind, count, value in _entries(file, place, order, sizes):
         if number in _NAMES and kind in _CODES and count:
             tags[_NAMES[number]] = _values(file, order + f"{min(count, MOST_VALUES)}" + _CODES[kind], value)
-    return Page(order, tags, big)
+    return Page(order, tags, sizes is _BIG)
 
 
-def _place(file: BinaryIO, name: str, index: int, first: int, order: str, sizes: Tuple[str, str, str]) -> int:
+def count_pages(file: BinaryIO) -> int:
+    """How many pages a file has. Raises: struct.error on damaged files."""
+    return len(_places(file, *_beginning(file)))
+
+
+def _beginning(file: BinaryIO) -> Tuple[int, str, Tuple[str, str, str]]:
+    """Where the first page is, the byte order, and the codes of a count, an entry and a place."""
+    file.seek(0)
+    head = file.read(16)
+    order, big = ("<" if head[:2] == b"II" else ">"), head[2:4] in (b"+\0", b"\0+")
+    sizes = _BIG if big else _SMALL
+    return struct.unpack_from(order + sizes[2], head, 8 if big else 4)[0], order, sizes
+
+
+def _places(file: BinaryIO, first: int, order: str, sizes: Tuple[str, str, str]) -> List[int]:
     places: List[int] = []
     place, seen = first, set()
     while place and place not in seen and len(places) < _MOST_PAGES:
@@ -92,6 +104,11 @@ def _place(file: BinaryIO, name: str, index: int, first: int, order: str, sizes:
         count = _unpack(file, order + sizes[0])
         file.seek(count * struct.calcsize(order + sizes[1]), 1)
         place = _unpack(file, order + sizes[2])
+    return places
+
+
+def _place(file: BinaryIO, name: str, index: int, first: int, order: str, sizes: Tuple[str, str, str]) -> int:
+    places = _places(file, first, order, sizes)
     if not -len(places) <= index < len(places):
         raise ImageFileError(f"{name!r} has {len(places)} pages, counted from 0; there is no page {index}")
     return places[index]
