@@ -36,7 +36,8 @@ class GradCamGraph:
 
     model: path of a frozen graph, checkpoint, SavedModel or Keras file; a live session or Keras model; a LoadedModel.
     nb_classes: checked against the logits where given.
-    input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically.
+    input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically. A value in
+        `feed` is broadcast to its tensor's shape and repeated for each picture; None: it comes with each, as `inputs`.
     output: which output of a net with several: its name, or its number among those that the model declares, from 0.
     preset: how pixel values are mapped, a name from PRESETS or a Preprocessing; a subclass may override `preprocess`.
     fit: stretch, short-side, center-crop or letterbox. size: (height, width), or one number for both, for nets that
@@ -153,9 +154,11 @@ class GradCamGraph:
         """The class names, fitted to the number of classes; None where none were given."""
         return self._open().labels
 
-    def _open(self) -> Answerer:
+    def _open(self, later: Sequence[Any] = ()) -> Answerer:
+        """later: further inputs that have their values in what is asked."""
         if not self._bound:
-            self._bound = open_answerers(self, self._sessions, self._given, self._label_names)
+            given = replace(self._given, later=tuple(later))
+            self._bound = open_answerers(self, self._sessions, given, self._label_names)
         return self._bound[0]
 
     def on_each_device(self) -> List[GradCamGraph]:
@@ -168,9 +171,10 @@ class GradCamGraph:
 
     # what can be asked
 
-    def fit_image(self, image: np.ndarray) -> Fitted:
+    def fit_image(self, image: np.ndarray, input: Any = None) -> Fitted:
         """Bring one picture to the input's size; the placement remembers the way back.
 
+<<<<<<< HEAD
         image: RGB [H, W, 3], 0..255, a PIL image or a path; of a net of other than 1 and 3 channels as many bands,
             [H, W, C]. Raises: OptionError, ImageFileError.
         """
@@ -179,6 +183,14 @@ class GradCamGraph:
     def fit_pixels(self, image: np.ndarray) -> Fitted:
         """The same of what was read or checked already: its values may be any."""
         fixed = self.binding.image_size
+=======
+        image: RGB [H, W, 3], 0..255, a PIL image or a path. input: a further input that takes pictures, for one of
+        these; the answer goes into `inputs` of `explain`. Raises: OptionError, ImageFileError, BindingError.
+        """
+        answerer = self._open([] if input is None else [input])
+        image = as_picture(image, self._takes_own_range())
+        fixed = self.binding.image_size if input is None else answerer.further.size(input)
+>>>>>>> 0dcead9 (A constant in feed is broadcast and repeated; a value may come with each picture instead)
         for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
             if have is not None and want not in (None, have):
                 raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
@@ -232,12 +244,19 @@ class GradCamGraph:
             aug_smooth: maps averaged over the mirrored, darker and brighter picture; see `views.py`.
             eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
             inputs: values of further input tensors by name, one row per picture; they go before constants in `feed`.
+                Rows of `fit_image(picture, input)` are preprocessed as the pictures are, others go in as they are.
             progress: told of each method that runs the net many times: first its cost, then every chunk that is done.
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
+<<<<<<< HEAD
         pictures = as_images(images, self._takes_own_range(), self.channels_in)
         fitted = [item if isinstance(item, Fitted) else self.fit_pixels(item) for item in pictures]
+=======
+        self._open(inputs or ())
+        pictures = as_images(images, self._takes_own_range())
+        fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in pictures]
+>>>>>>> 0dcead9 (A constant in feed is broadcast and repeated; a value may come with each picture instead)
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
         return self._open().answer(fitted, targets, methods, layers, how)
 
@@ -265,7 +284,7 @@ class GradCamGraph:
         Raises: as `explain`; OptionError for arrays of another shape.
         """
         how = How(score, options, noise, fuse, False, eigen_smooth, inputs, progress)
-        return self._open().answer_arrays(arrays, targets, methods, layers, how)
+        return self._open(inputs or ()).answer_arrays(arrays, targets, methods, layers, how)
 
     def usable_methods(self, methods: Sequence[str], layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
         """Which of the methods work on this net, and for each of the others the reason why not."""

@@ -46,7 +46,8 @@ class KeyTensors:
 
     input, logits, layer, probabilities: a tf.Tensor, "op:0", "op", a scope or a unique substring; `layer` also an int
     counted from the end (-1 = last feature map, -3 = third from last).
-    feed: values for other placeholders, by tensor or name ({"is_training:0": False}).
+    feed: values for other placeholders, by tensor or name ({"is_training:0": False}); None: it comes with each picture.
+    later: further tensors whose values come with each picture, as `inputs`.
     """
 
     input: Any = None
@@ -54,6 +55,7 @@ class KeyTensors:
     layer: Any = None
     feed: Mapping[Any, Any] = field(default_factory=dict)
     probabilities: Any = None
+    later: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class Binding:
     probabilities: the softmax/sigmoid output where there is one. probability_axes: as score_axes.
     layer: the default feature map. layers: all candidates, input side first.
     feeds: tensor name -> value for every other placeholder.
+    repeated: those of `feeds` that are one row, which every picture gets.
+    per_picture: further tensors that have no value here: it comes with each picture, as `inputs`.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
     places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
@@ -141,7 +145,12 @@ class Binding:
     background: bool = False
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
+<<<<<<< HEAD
     places: Any = None
+=======
+    repeated: Tuple[str, ...] = ()
+    per_picture: Tuple[str, ...] = ()
+>>>>>>> 0dcead9 (A constant in feed is broadcast and repeated; a value may come with each picture instead)
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.axes import follow_axes
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
-from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
+from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import channel_count, input_layout, sides
@@ -20,6 +20,7 @@ from gradcam_tf1.binding.resolve import choose_layer, why_layer
 from gradcam_tf1.binding.score_axes import class_count, score_axes
 from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
+from gradcam_tf1.binding.values import awaited, goes_to_each, requested_feeds
 from gradcam_tf1.binding.walk import Walk
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
@@ -45,6 +46,7 @@ def bind(
     """
     walk = Walk(graph)
     given = requested_feeds(walk, requested.feed)
+    later = awaited(walk, requested.feed, requested.later)
     switches = switch_values(walk, given)
     walk.dead = dead_tensors(walk, switches)
     source, head, why_input = _ends(walk, requested, declared_inputs, declared_outputs)
@@ -54,7 +56,7 @@ def bind(
     layer = choose_layer(walk, features, layers, requested.layer, pictures, logits)
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, layer.name] + ([probabilities] if probabilities else [])
-    feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
+    feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given, later)
     facts = _picture_facts(walk, pictures) if array_rank(walk, pictures) is None else array_facts(walk, pictures)
     one_picture = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(walk, features, facts)
@@ -71,6 +73,8 @@ def bind(
         probabilities=probabilities,
         layers=layers,
         feeds=feeds,
+        repeated=tuple(name for name, value in feeds.items() if goes_to_each(walk, name, value)),
+        per_picture=tuple(name for name in later if name not in feeds),
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
@@ -103,7 +107,8 @@ def _ends(
         head = requested_logits(walk, requested.logits, sources)
     else:
         head = choose_logits(walk, sources, declared_outputs)
-    source, why = choose_input(walk, sources, declared_inputs, head.scores)
+    fed = {find_tensor(walk.graph, key).name for key in requested.feed}
+    source, why = choose_input(walk, sources, declared_inputs, head.scores, fed)
     if array_rank(walk, source.tensor) is not None:
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
     return source, head, "named by the user" if requested.input is not None else why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.kinds import (
     CONVOLUTIONS,
@@ -139,15 +139,21 @@ def _first_images_after(walk: Walk, name: str, reach: Set[str]) -> Optional[Sour
     return None
 
 
-def choose_input(walk: Walk, sources: Sequence[Source], declared: Sequence[str], logits: str) -> Tuple[Source, str]:
-    """The source that reaches the logits through the most convolutions, declared ones first, and why."""
+def choose_input(
+    walk: Walk, sources: Sequence[Source], declared: Sequence[str], logits: str, fed: AbstractSet[str] = frozenset()
+) -> Tuple[Source, str]:
+    """The source that reaches the logits through the most convolutions, declared ones first, and why.
+
+    fed: tensors that a person feeds; of several sources another one is explained.
+    """
     before = walk.upstream([logits])
     reaching = [source for source in sources if source.tensor in before]
     if not reaching:
         raise BindingError(_nothing_reaches(walk, sources, logits))
     counts = {source.tensor: convolutions_between(walk, source.tensor, before) for source in reaching}
-    preferred = [s for s in reaching if s.tensor in declared or s.origin in declared]
-    best = max(preferred or reaching, key=lambda source: counts[source.tensor])
+    open_ones = [s for s in reaching if not fed & {s.tensor, s.origin}] or reaching
+    preferred = [s for s in open_ones if s.tensor in declared or s.origin in declared]
+    best = max(preferred or open_ones, key=lambda source: counts[source.tensor])
     return best, _why(walk, best, bool(preferred), reaching, counts[best.tensor])
 
 

@@ -48,10 +48,14 @@ class Engine:
         """See `Runner.time_limit`."""
         return self._runner.time_limit(seconds)
 
-    def classes(self, batch: np.ndarray) -> int:
-        """The number of classes, from the graph or, where its shapes do not tell, from running one picture."""
+    def classes(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> int:
+        """The number of classes, from the graph or, where its shapes do not tell, from running one picture.
+
+        inputs: of the batch, as in `Ask`.
+        """
         if self._classes is None:
-            self._classes = self._runner.run({0: self._symbols.scores("logit")}, batch[:1])[0].shape[1]
+            further = self._symbols.inputs({name: values[:1] for name, values in inputs.items()})
+            self._classes = self._runner.run({0: self._symbols.scores("logit")}, batch[:1], further)[0].shape[1]
         return self._classes
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
@@ -107,7 +111,8 @@ class Engine:
 
     def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
-        pictures = self._runner.run({0: self._symbols.pictures()}, batch)[0]
+        further = self._symbols.inputs(asks[0].inputs)
+        pictures = self._runner.run({0: self._symbols.pictures()}, batch, further)[0]
         return self._passes(batch, asks, [], (), None, False)[1], pictures
 
     def _passes(

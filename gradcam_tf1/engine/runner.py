@@ -51,6 +51,7 @@ class Runner:
         # by tensor, not by name: one tensor under two names in a feed is an error
         self._input = sess.graph.get_tensor_by_name(binding.input)
         self._feeds = {sess.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
+        self._repeated = [sess.graph.get_tensor_by_name(name) for name in binding.repeated]
         self._deadline: Optional[float] = None
         self._too_late = ""
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
@@ -77,13 +78,14 @@ class Runner:
         for start in range(0, len(batch), self.chunk):
             rows = slice(start, start + self.chunk)
             count = len(batch[rows])
+            expected = max(count, self._binding.batch_size or 0)
             feed: Dict[Any, Any] = dict(self._feeds)
+            feed.update({tensor: np.repeat(feed[tensor], expected, axis=0) for tensor in self._repeated})
             feed[self._input] = self._pictures(batch[rows], self._binding.has_batch_axis)
             if floats is not None:
                 feed[floats[0]] = self._pictures(floats[1][rows], floats[0].shape.rank != 3)
-            feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
+            feed.update({tensor: self._row(tensor, values[rows]) for tensor, values in (per_image or {}).items()})
             found = self._sess_run(dict(fetches), feed)
-            expected = max(count, self._binding.batch_size or 0)
             parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in found.items()})
             if step is not None:
                 step(count)
@@ -100,6 +102,12 @@ class Runner:
         """Where the graph insists on its batch size: filled up with the last picture."""
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
+
+    def _row(self, tensor: tf.Tensor, values: np.ndarray) -> np.ndarray:
+        """Further values as the tensor takes them: without the axis of pictures where the net takes one at a time."""
+        filled = self._fill(values)
+        alone = not self._binding.has_batch_axis and tensor.shape.rank == filled.ndim - 1
+        return filled[0] if alone else filled
 
     def _pictures(self, batch: np.ndarray, has_batch_axis: bool) -> np.ndarray:
         """In the layout that the net takes."""
