@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from gradcam_tf1.opening import open_answerers
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.results import Results
+from gradcam_tf1.run.inputs import as_inputs
 from gradcam_tf1.sources.wanted import PHOTOGRAPH
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LoadedModel, Work
 
@@ -154,7 +155,7 @@ class GradCamGraph:
         """The class names, fitted to the number of classes; None where none were given."""
         return self._open().labels
 
-    def _open(self, later: Sequence[Any] = ()) -> Answerer:
+    def _open(self, later: Iterable[Any] = ()) -> Answerer:
         """later: further inputs that have their values in what is asked."""
         if not self._bound:
             given = replace(self._given, later=tuple(later))
@@ -174,23 +175,16 @@ class GradCamGraph:
     def fit_image(self, image: np.ndarray, input: Any = None) -> Fitted:
         """Bring one picture to the input's size; the placement remembers the way back.
 
-<<<<<<< HEAD
         image: RGB [H, W, 3], 0..255, a PIL image or a path; of a net of other than 1 and 3 channels as many bands,
-            [H, W, C]. Raises: OptionError, ImageFileError.
+            [H, W, C]. input: a further input that takes pictures, for one of these; the answer goes into `inputs` of
+            `explain`. Raises: OptionError, ImageFileError, BindingError.
         """
-        return self.fit_pixels(as_picture(image, self._takes_own_range(), self.channels_in))
+        self._open([] if input is None else [input])
+        return self.fit_pixels(as_picture(image, self._takes_own_range(), self.channels_in), input)
 
-    def fit_pixels(self, image: np.ndarray) -> Fitted:
+    def fit_pixels(self, image: np.ndarray, input: Any = None) -> Fitted:
         """The same of what was read or checked already: its values may be any."""
-        fixed = self.binding.image_size
-=======
-        image: RGB [H, W, 3], 0..255, a PIL image or a path. input: a further input that takes pictures, for one of
-        these; the answer goes into `inputs` of `explain`. Raises: OptionError, ImageFileError, BindingError.
-        """
-        answerer = self._open([] if input is None else [input])
-        image = as_picture(image, self._takes_own_range())
-        fixed = self.binding.image_size if input is None else answerer.further.size(input)
->>>>>>> 0dcead9 (A constant in feed is broadcast and repeated; a value may come with each picture instead)
+        fixed = self.binding.image_size if input is None else self._open([input]).further.size(input)
         for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
             if have is not None and want not in (None, have):
                 raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
@@ -249,14 +243,9 @@ class GradCamGraph:
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
-<<<<<<< HEAD
+        self._open(inputs or ())
         pictures = as_images(images, self._takes_own_range(), self.channels_in)
         fitted = [item if isinstance(item, Fitted) else self.fit_pixels(item) for item in pictures]
-=======
-        self._open(inputs or ())
-        pictures = as_images(images, self._takes_own_range())
-        fitted = [item if isinstance(item, Fitted) else self.fit_image(item) for item in pictures]
->>>>>>> 0dcead9 (A constant in feed is broadcast and repeated; a value may come with each picture instead)
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
         return self._open().answer(fitted, targets, methods, layers, how)
 
@@ -290,12 +279,25 @@ class GradCamGraph:
         """Which of the methods work on this net, and for each of the others the reason why not."""
         return self._open().usable(methods, layers)
 
+    def fit_input(self, name: Any, value: Any) -> np.ndarray:
+        """One picture's value of a further input, as its tensor takes it, for `inputs` of `explain`.
+
+        Raises: BindingError where it does not fit.
+        """
+        return self._open([name]).further.row(name, value)
+
+    def check_inputs(self, names: Sequence[Any]) -> None:
+        """Raises: BindingError naming the further inputs that have no value in `feed` and are not among these."""
+        self._open(names).further.check_given(names)
+
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
         """Inside, the net takes so many seconds at the most, whatever is asked, else TimeLimitError; None: no limit."""
         return self._open().engine.time_limit(seconds)
 
     def visualize_imgs(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
         """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""
+        options["inputs"] = as_inputs(options.get("inputs"))
+        self._open(options["inputs"])
         return visualize(self, imgs_path, out_folder, **options)
 
     def visualize_folder(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:

@@ -145,12 +145,9 @@ class Binding:
     background: bool = False
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
-<<<<<<< HEAD
     places: Any = None
-=======
     repeated: Tuple[str, ...] = ()
     per_picture: Tuple[str, ...] = ()
->>>>>>> 0dcead9 (A constant in feed is broadcast and repeated; a value may come with each picture instead)
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 

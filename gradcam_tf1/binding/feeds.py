@@ -33,7 +33,9 @@ def choose_feeds(
     Raises: BindingError naming each placeholder whose value nobody knows, with dtype, shape and the --feed syntax.
     """
     if pictures in given or pictures in later:
-        raise BindingError(f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out of the feed")
+        raise BindingError(
+            f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out, or name another input"
+        )
     ends = list(ends)
     feeds, said = dict(given), [f"{name} = {shown_value(value)} as given" for name, value in given.items()]
     said += [f"{name} comes with each picture" for name in later]
@@ -189,8 +191,8 @@ def ask_for(tensors: Sequence[Any], pictures: str) -> str:
     python = f"feed={{{first.name!r}: {value}}}" if value else f"inputs={{{first.name!r}: {text[1:]!r}}}"
     return (
         f"besides the pictures in '{pictures}' the scores need values for {', '.join(listed)}; give each with "
-        f"--feed name=value, for example --feed {first.name}={text} (in Python: {python}), or one for each picture with "
-        "--feed-file values.csv"
+        f"--feed name=value, for example --feed {first.name}={text} (in Python: {python}), or one for each picture "
+        "with --feed-file values.csv"
     )
 
 

@@ -18,6 +18,7 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
         "layer": binding.layer,
         "layers": _layer_rows(binding.layers),
         "feeds": {name: _plain(value) for name, value in binding.feeds.items()},
+        "per_picture": list(binding.per_picture),
         "image_size": list(binding.image_size),
         "array_shape": None if binding.array_shape is None else list(binding.array_shape),
         "classes": binding.classes,

@@ -88,8 +88,7 @@ def broadcast(tensor: Any, array: np.ndarray) -> np.ndarray:
     target = _target(sides, array.shape)
     if target is None:
         raise BindingError(
-            f"feed for '{tensor.name}' has shape {array.shape}, the tensor {tensor.shape}; "
-            f"give {_shape_wanted(sides)}"
+            f"feed for '{tensor.name}' has shape {array.shape}, the tensor {tensor.shape}; give {_shape_wanted(sides)}"
         )
     return np.array(np.broadcast_to(array, target))
 
@@ -120,7 +119,7 @@ def _shape_wanted(sides: Sequence[Optional[int]]) -> str:
 
 
 def goes_to_each(walk: Walk, name: str, value: Any) -> bool:
-    """Whether a value is one row that each picture of a batch gets: its tensor's first axis is open, and counts them."""
+    """Whether a value is one row that each picture gets: its tensor's first axis is open, and counts pictures."""
     dims = walk.dims(name)
     if np.ndim(value) == 0 or np.shape(value)[0] != 1:
         return False

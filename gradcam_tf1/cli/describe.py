@@ -20,7 +20,7 @@ def describe(net: Any, layers: bool = False) -> None:
         _found(key, getattr(binding, key) or "none", binding.reasons.get(key, ""))
     if "placement" in binding.reasons:
         _found("placement", binding.reasons["placement"])
-    _found("feeds", ", ".join(f"{name} = {value}" for name, value in binding.feeds.items()) or "none")
+    _found("feeds", ", ".join(_feeds(binding)) or "none")
     _found("size", _size(binding))
     _found("classes", _classes(binding))
     if binding.array_shape is None:
@@ -50,6 +50,13 @@ def _list_layers(layers: Sequence[LayerInfo]) -> None:
 def shape_text(shape: Sequence[int | None]) -> str:
     """[None, 7, 7, 512] as "? x 7 x 7 x 512"."""
     return " x ".join("?" if side is None else str(side) for side in shape)
+
+
+def _feeds(binding: Binding) -> list[str]:
+    from gradcam_tf1.binding.values import shown_value
+
+    fed = [f"{name} = {shown_value(value)}" for name, value in binding.feeds.items()]
+    return fed + [f"{name} with each picture" for name in binding.per_picture]
 
 
 def _size(binding: Binding) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,16 +37,16 @@ class Further:
         found = {}
         for key, values in inputs.items():
             tensor = self._tensor(key)
-            if np.ndim(values) == 0 or len(values) != images:
-                given = f"{list(np.shape(values))}" if isinstance(values, np.ndarray) else _count(values)
+            if not (isinstance(values, (list, tuple)) or np.ndim(values)) or len(values) != images:
                 raise OptionError(
-                    f"inputs[{key!r}] is {given}; give one row for each of the {images} pictures, or a constant in `feed`"
+                    f"inputs[{key!r}] is {_shape_of(values)}; give one row for each of the {images} pictures, or a "
+                    "constant in `feed`"
                 )
             found[tensor.name] = self._stacked(tensor, values)
         self.check_given(found)
         return found
 
-    def check_given(self, names: Sequence[Any]) -> None:
+    def check_given(self, names: Iterable[Any]) -> None:
         """Raises: BindingError naming the tensors that still need values."""
         there = {self._tensor(name).name for name in names}
         missing = [self._tensor(name) for name in self.binding.per_picture if name not in there]
@@ -94,7 +94,7 @@ class Further:
         return bool(sides) and (self.binding.has_batch_axis or sides[0] in (None, 1))
 
     def _row_sides(self, tensor: tf.Tensor) -> Optional[List[Optional[int]]]:
-        """Its shape without the axis of pictures, None where it is unknown. Raises: BindingError without such an axis."""
+        """Its shape without the axis of pictures, None where it is unknown. Raises: BindingError where it has none."""
         if tensor.shape.rank is None:
             return None
         sides = tensor.shape.as_list()
@@ -115,7 +115,9 @@ class Further:
         if sides is None:
             return self.binding.input_channels_last, self.binding.channels
         if len(sides) not in (3, 4) or tensor.dtype.name == "string" or not {sides[-1], sides[-3]} & possible:
-            raise BindingError(f"'{tensor.name}' has shape {tensor.shape} and dtype {tensor.dtype.name}: no pictures fit")
+            raise BindingError(
+                f"'{tensor.name}' has shape {tensor.shape} and dtype {tensor.dtype.name}: no pictures fit"
+            )
         last, first = sides[-1] in possible, sides[-3] in possible
         channels_last = last if last != first else self.binding.input_channels_last
         return channels_last, sides[-1 if channels_last else -3] or self.binding.channels
@@ -140,5 +142,8 @@ class _Row:
     shape: Any
 
 
-def _count(values: Any) -> str:
-    return f"{len(values)} rows" if hasattr(values, "__len__") and not isinstance(values, str) else repr(values)
+def _shape_of(values: Any) -> Any:
+    try:
+        return list(np.shape(values))
+    except ValueError:  # rows of different lengths
+        return f"{len(values)} rows"

@@ -10,9 +10,10 @@ from gradcam_tf1.errors import GradientError
 from gradcam_tf1.figures.kinds import Kind, find_kinds
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.run.asking import check_classes, differ, rows_of
+from gradcam_tf1.run.inputs import InputReader, input_rows
 from gradcam_tf1.run.listing import draw_pictures, list_pictures
 from gradcam_tf1.run.options import RunOptions
-from gradcam_tf1.run.settings import contents_sha256, net_settings, net_warnings
+from gradcam_tf1.run.settings import contents_sha256, inputs_sha256, net_settings, net_warnings
 from gradcam_tf1.sources import Picture as Source
 from gradcam_tf1.sources.window import make_window
 
@@ -23,13 +24,15 @@ DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 class Plan:
     """What is known before the first picture is read.
 
-    asked: the pictures, each with its targets. count: how many, None where that is not known. explain: keyword
+    asked: the pictures, each with its targets and with what was given for its further inputs. further: makes values of
+    the latter. count: how many, None where that is not known. explain: keyword
     arguments of `explain`, the same for all. kinds: the figures. batch_size: pictures of one batch. settings: for
     run.json. warnings: sentences for the user. left_out: methods that were asked for and that this net does not allow,
     each with the reason.
     """
 
-    asked: Iterable[Tuple[Source, Any]]
+    asked: Iterable[Tuple[Source, Any, Any]]
+    further: InputReader
     count: Optional[int]
     explain: Dict[str, Any]
     kinds: Sequence[Kind]
@@ -46,6 +49,7 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
     Raises: OptionError, TargetError, GradientError; ImageFileError where there is no picture at all.
     """
     kinds = find_kinds(given.figures)
+    net.check_inputs(list(given.inputs or ()))
     asked, count = _ask(net, imgs_path, out_folder, given)
     names, reasons = _usable(net, given.methods, given.layers)
     explain = {"methods": names, "layers": given.layers, **given.explain}
@@ -55,6 +59,7 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
         **net_settings(net),
         **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
         **explain,
+        **({"inputs": list(given.inputs), "inputs_sha256": inputs_sha256(given.inputs)} if given.inputs else {}),
         **{
             "naming": given.naming,
             "max_pixels": given.max_pixels,
@@ -65,24 +70,29 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
         **{"figures": [kind.name for kind in kinds], "warnings": warnings},
     }
     left_out = {} if given.methods is None else reasons
-    return Plan(asked, count, explain, kinds, size, settings, warnings, left_out)
+    further = InputReader(net.fit_pixels, net.fit_input, given.max_pixels)
+    return Plan(asked, further, count, explain, kinds, size, settings, warnings, left_out)
 
 
 def _ask(
     net: Any, imgs_path: Any, out_folder: str, given: RunOptions
-) -> Tuple[Iterable[Tuple[Source, Any]], Optional[int]]:
-    """The pictures with their targets, and how many they are."""
+) -> Tuple[Iterable[Tuple[Source, Any, Any]], Optional[int]]:
+    """The pictures with their targets and further inputs, and how many they are."""
     listing, count = list_pictures(imgs_path, out_folder)
     if given.n_images is not None:
         listing = draw_pictures(listing, given.n_images, given.seed)
         count = len(listing)
+    inputs: Iterable[Any] = itertools.repeat({})
+    if given.inputs:
+        listing = list(listing)
+        count, inputs = len(listing), input_rows(given.inputs, listing, given.max_pixels)
     if not differ(given.targets):
         check_classes([given.targets], net.binding.classes, net.labels)
-        return zip(listing, itertools.repeat(given.targets)), count
+        return zip(listing, itertools.repeat(given.targets), inputs), count
     listing = list(listing)
     rows = rows_of(given.targets, listing)
     check_classes(rows, net.binding.classes, net.labels)
-    return zip(listing, rows), len(listing)
+    return zip(listing, rows, inputs), len(listing)
 
 
 def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> Tuple[List[str], Dict[str, str]]:

@@ -1,0 +1,253 @@
+"""Values of further inputs that differ from picture to picture: tables, second pictures. No TensorFlow here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import GradCamError, ImageFileError, OptionError
+from gradcam_tf1.geometry import Fitted
+from gradcam_tf1.images import list_images
+from gradcam_tf1.run.tables import by_name, listed, normal, of_same_names, only_one, read_table
+from gradcam_tf1.sources.picture import picture_file
+
+_WORDS = re.compile(r"[\w.+-][\w.+ /-]*")
+_PLACE = re.compile(r"(.+)\[(\d{1,6})\]")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a table says of one input. values: image as it is written there -> (line, value)."""
+
+    path: str
+    values: Mapping[str, Tuple[int, Any]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """There is no value for a picture, which fails for that reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The value is a picture. read: (max_pixels) -> RGB uint8 [H, W, 3]."""
+
+    read: Callable[[int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Called:
+    """The value is what a function says of the picture."""
+
+    function: Callable[[Any], Any]
+    file: Any
+
+
+@dataclass(frozen=True)
+class InputReader:
+    """Makes of what was given for one picture what goes into the net.
+
+    fit: (picture, name) -> Fitted, as `GradCamGraph.fit_image`. row: (name, value) -> the value as its tensor takes it.
+    """
+
+    fit: Callable[[np.ndarray, str], Fitted]
+    row: Callable[[str, Any], np.ndarray]
+    max_pixels: int
+
+    def __call__(self, name: str, given: Any) -> Any:
+        """A Fitted, or an array. Raises: ImageFileError where this picture has no value, or one that does not fit."""
+        if isinstance(given, Lost):
+            raise ImageFileError(given.reason)
+        try:
+            if isinstance(given, Shown):
+                return self.fit(given.read(self.max_pixels), name)
+            return self.row(name, given.function(given.file) if isinstance(given, Called) else given)
+        except ImageFileError:
+            raise
+        except GradCamError as error:
+            raise ImageFileError(str(error)) from error
+
+
+def as_inputs(given: Any) -> Dict[str, Any]:
+    """Tensor name -> its values: of a table, where its path was given. Raises: OptionError."""
+    if given is None:
+        return {}
+    if isinstance(given, (str, os.PathLike)):
+        return dict(read_input_table(os.path.expanduser(os.fspath(given))))
+    if not isinstance(given, Mapping):
+        raise OptionError(f"inputs is a mapping of tensor names to values, or the path of a table, not {given!r}")
+    return dict(given)
+
+
+def input_rows(inputs: Mapping[str, Any], listing: Sequence[Any], max_pixels: int) -> List[Dict[str, Any]]:
+    """For each picture of the listing, tensor name -> what was given for it.
+
+    inputs: tensor name -> the path of a picture for all, or of a folder with pictures of the same names; a mapping of
+    files (path below the listed folder, or name) to values, such as a `Column`; a function that is given each picture
+    of the listing; or a list or array of as many rows as there are pictures, in their order.
+    Raises: OptionError where no picture is named, or there are not as many rows; ImageFileError.
+    """
+    columns = {name: _column(name, values, listing, max_pixels) for name, values in inputs.items()}
+    return [{name: column[n] for name, column in columns.items()} for n in range(len(listing))]
+
+
+def _column(name: str, values: Any, listing: Sequence[Any], max_pixels: int) -> List[Any]:
+    if isinstance(values, (str, os.PathLike)):
+        return _pictures(os.path.expanduser(os.fspath(values)), listing, max_pixels)
+    if isinstance(values, Column):
+        return _of_table(values.path, values.values, listing)
+    if isinstance(values, Mapping):
+        return _of_table(f"inputs[{name!r}]", {key: (0, value) for key, value in values.items()}, listing)
+    if callable(values):
+        return [Called(values, file) for file in listing]
+    if np.ndim(values) == 0 or len(values) != len(listing):
+        raise OptionError(
+            f"inputs[{name!r}] is no row for each of the {len(listing)} pictures; give these, a mapping of files to "
+            "values, a function of the picture, or the path of a picture or of a folder of the same names"
+        )
+    return list(values)
+
+
+def _pictures(path: str, listing: Sequence[Any], max_pixels: int) -> List[Any]:
+    """One picture for all, or those of a folder that have the same names."""
+    files = list_images(path)
+    if not os.path.isdir(path):
+        if len(files) > 1:
+            raise OptionError(f"{path!r} is {len(files)} pictures; give their folder, or one file")
+        image = picture_file(files[0].path, files[0].relative).read(max_pixels)
+        return [Shown(lambda _most: image)] * len(listing)
+    exact = {normal(file.relative): file.path for file in files}
+    same = of_same_names(files, listing)
+    return [_second(path, file, exact.get(normal(file.relative)), found) for file, found in zip(listing, same)]
+
+
+def _second(folder: str, file: Any, exact: Optional[str], found: Sequence[str]) -> Any:
+    paths = [exact] if exact is not None else list(found)
+    if len(paths) != 1:
+        what = f"has {len(paths)} pictures for {file.relative!r}: {listed(paths)}" if paths else (
+            f"has no picture for {file.relative!r}")  # fmt: skip
+        return Lost(f"{folder!r} {what}")
+    return Shown(picture_file(paths[0], file.relative).read)
+
+
+def _of_table(path: str, values: Mapping[str, Tuple[int, Any]], listing: Sequence[Any]) -> List[Any]:
+    places = by_name(listing)
+    found: Dict[str, Any] = {}
+    for image, (number, value) in values.items():
+        files = places.get(normal(image), [])
+        only_one(path, number, image, files)
+        for file in files:
+            found[file.relative] = Lost(f"{path!r} has an empty cell for {image!r}") if value is None else value
+    if not found:
+        raise OptionError(
+            f"{path!r} has a value for none of the {len(listing)} pictures, which are "
+            f"{listed(file.relative for file in listing)}"
+        )
+    return [found.get(file.relative, Lost(f"{path!r} has no value for {file.relative!r}")) for file in listing]
+
+
+def read_input_table(path: str) -> Dict[str, Column]:
+    """Tensor name -> its column, of a CSV file with a header.
+
+    The first column names the pictures, as in a class file; the others have the names of tensors above them. A list is
+    one cell, [0.5,0.5], or several columns NAME[0], NAME[1]. An empty cell is no value.
+    Raises: OptionError naming the line that does not fit; OSError.
+    """
+    rows = read_table(path)
+    header = [cell.strip() for cell in rows[0][1]] if rows else []
+    if len(header) < 2 or not all(header[1:]) or len(rows) < 2:
+        raise OptionError(f"{path!r} needs a header, a file column and one column for each tensor, as in file,age")
+    places = _places(path, header[1:])
+    lines: Dict[str, int] = {}
+    values: Dict[str, Dict[str, Tuple[int, Any]]] = {name: {} for name in places}
+    for number, row in rows[1:]:
+        image, cells = row[0].strip(), [cell.strip() for cell in row[1:]]
+        if not image or len(cells) != len(header) - 1:
+            raise OptionError(f"{path!r}, line {number}: expected {len(header)} cells, {', '.join(header)}, got {row}")
+        if normal(image) in lines:
+            raise OptionError(f"{path!r}, line {number}: {image!r} has its values in line {lines[normal(image)]} too")
+        lines[normal(image)] = number
+        for name, columns in places.items():
+            values[name][image] = number, _value(path, number, [cells[column] for column in columns.values()], columns)
+    return {name: Column(path, column) for name, column in values.items()}
+
+
+def _places(path: str, names: Sequence[str]) -> Dict[str, Dict[Optional[int], int]]:
+    """Tensor name -> place in its list, None for a whole value -> number of the column."""
+    places: Dict[str, Dict[Optional[int], int]] = {}
+    for column, text in enumerate(names):
+        match = _PLACE.fullmatch(text)
+        name, place = (match.group(1), int(match.group(2))) if match else (text, None)
+        if place in places.setdefault(name, {}):
+            raise OptionError(f"{path!r} has two columns {text!r}")
+        places[name][place] = column
+    for name, columns in places.items():
+        if set(columns) not in ({None}, set(range(len(columns)))):
+            raise OptionError(f"{path!r}: the columns of {name!r} are not {name}[0] to {name}[{len(columns) - 1}]")
+        places[name] = {
+            place: columns[place] for place in sorted(columns, key=lambda place: -1 if place is None else place)
+        }
+    return places
+
+
+def _value(path: str, number: int, cells: Sequence[str], columns: Mapping[Optional[int], int]) -> Any:
+    """None where a cell is empty."""
+    if not all(cells):
+        return None
+    try:
+        found = [value_or_text(cell) for cell in cells]
+    except OptionError as error:
+        raise OptionError(f"{path!r}, line {number}: {error}") from error
+    return found[0] if None in columns else found
+
+
+def feed_value(text: str) -> Any:
+    """A bool (true, false), a number, or a list of these in brackets. Raises: OptionError for anything else."""
+    value = next(_read_as(text), None)
+    if not _is_value(value, (bool, int, float)):
+        raise OptionError(
+            f"{text!r} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7], and for "
+            'inputs of strings a word or a "text" in quotes'
+        )
+    return value
+
+
+def value_or_text(text: str) -> Any:
+    """The same, or a word, a text in quotes, or a list of texts in quotes."""
+    value = text if _WORDS.fullmatch(text) else _read_json(text)
+    try:
+        return feed_value(text)
+    except OptionError:
+        if not _is_value(value, (str,)):
+            raise
+    return value
+
+
+def _read_as(text: str) -> Iterator[Any]:
+    value = _read_json(text.lower())
+    if value is not None:
+        yield value
+    try:
+        yield float(text)
+    except ValueError:
+        return
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_value(value: Any, kinds: Tuple[type, ...]) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(_is_value(item, kinds) for item in value)
+    return isinstance(value, kinds)
