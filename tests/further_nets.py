@@ -18,10 +18,9 @@ def with_meta(meta: Any = None, shape: Any = (None, 2), dtype: str = "float32") 
     with graph.as_default():
         x = pictures(None, SIDE, SIDE, 3)
         features = pooled(conv_relu(x, 6, name="features"))
-        if meta is None:
-            given = tf.placeholder(dtype, shape, name="meta")
-        else:
-            given = tf.tile(tf.constant(np.reshape(meta, [1, 2]), dtype), [tf.shape(x)[0], 1])
+        given = tf.placeholder(dtype, shape, name="meta") if meta is None else tf.constant(np.array(meta), dtype)
+        if given.shape.rank == 1:
+            given = tf.tile(given[tf.newaxis], [tf.shape(x)[0], 1])
         joined = tf.concat([features, tf.cast(given, tf.float32)], axis=1)
         tf.nn.softmax(dense(tf.nn.sigmoid(dense(joined, 7, 8, "hidden")), 3, 7, "logits"), name="prob")
     return graph.as_graph_def()

@@ -191,9 +191,7 @@ def _places(path: str, names: Sequence[str]) -> Dict[str, Dict[Optional[int], in
     for name, columns in places.items():
         if set(columns) not in ({None}, set(range(len(columns)))):
             raise OptionError(f"{path!r}: the columns of {name!r} are not {name}[0] to {name}[{len(columns) - 1}]")
-        places[name] = {
-            place: columns[place] for place in sorted(columns, key=lambda place: -1 if place is None else place)
-        }
+        places[name] = {place: columns[place] for place in sorted(columns, key=lambda place: place or 0)}
     return places
 
 
