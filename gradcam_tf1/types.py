@@ -59,6 +59,25 @@ class KeyTensors:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A tensor that could be what is looked for. shape: static, None where its rank is unknown. why: what it is."""
+
+    name: str
+    dtype: str
+    shape: Optional[Shape]
+    why: str
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What could be the input, the scores and the layer, the likely ones first."""
+
+    input: Tuple[Candidate, ...] = ()
+    logits: Tuple[Candidate, ...] = ()
+    layer: Tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True)
 class LayerInfo:
     """One feature map on the way from the input to the logits.
 

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.axes import follow_axes
+from gradcam_tf1.binding.candidates import candidates, in_short
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
@@ -22,7 +23,7 @@ from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.values import awaited, goes_to_each, requested_feeds
 from gradcam_tf1.binding.walk import Walk
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.errors import BindingError, FeedError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, KeyTensors, LayerInfo, ScorePart
 
@@ -42,9 +43,21 @@ def bind(
         declared_inputs, declared_outputs: tensor names that the model file declares (signature, Keras model).
         requested: what the user named; each field goes before the automatic choice.
 
-    Raises: BindingError saying what was found and what to name.
+    Raises: BindingError saying what was found and what to name, with the candidates in its `found`.
     """
     walk = Walk(graph)
+    try:
+        return _bound(walk, declared_inputs, declared_outputs, requested)
+    except BindingError as error:
+        error.found = candidates(walk)
+        if not isinstance(error, FeedError):
+            error.args = (f"{error}; {in_short(error.found)}",)
+        raise
+
+
+def _bound(
+    walk: Walk, declared_inputs: Sequence[str], declared_outputs: Sequence[str], requested: KeyTensors
+) -> Binding:
     given = requested_feeds(walk, requested.feed)
     later = awaited(walk, requested.feed, requested.later)
     switches = switch_values(walk, given)

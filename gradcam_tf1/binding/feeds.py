@@ -9,7 +9,7 @@ from gradcam_tf1.binding.kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RAND
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
 from gradcam_tf1.binding.values import shown_value
 from gradcam_tf1.binding.walk import Op, Walk
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.errors import FeedError
 
 _KEEP = re.compile(r"keep", re.IGNORECASE)
 _DROP_RATE = re.compile(r"drop\w*_?rate|rate_?drop|drop_?path|^rate(_\d+)?$", re.IGNORECASE)
@@ -33,9 +33,7 @@ def choose_feeds(
     Raises: BindingError naming each placeholder whose value nobody knows, with dtype, shape and the --feed syntax.
     """
     if pictures in given or pictures in later:
-        raise BindingError(
-            f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out, or name another input"
-        )
+        raise FeedError(f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out, or name another input")
     ends = list(ends)
     feeds, said = dict(given), [f"{name} = {shown_value(value)} as given" for name, value in given.items()]
     said += [f"{name} comes with each picture" for name in later]
@@ -51,7 +49,7 @@ def choose_feeds(
         else:
             unknown.append(tensor)
     if unknown:
-        raise BindingError(ask_for(_askable(walk, unknown, ends, [pictures, *later, *feeds]), pictures))
+        raise FeedError(ask_for(_askable(walk, unknown, ends, [pictures, *later, *feeds]), pictures))
     return feeds, "; ".join(said) or "nothing else has to be fed"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gradcam_tf1.binding.kinds import FORWARDING, WEIGHTED
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.walk import Walk
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.errors import FeedError
 
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 _SHOWN = 60  # characters of a value in a message
@@ -46,9 +46,9 @@ def typed(tensor: Any, value: Any) -> np.ndarray:
         given = np.asarray(_as_text(value) if kind == "string" else _bool_of_text(value, tensor))
         array = np.asarray(given, dtype=tensor.dtype.as_numpy_dtype)
     except (TypeError, ValueError, OverflowError):
-        raise BindingError(f"feed {_short(value)} for '{tensor.name}' is no {kind}") from None
+        raise FeedError(f"feed {_short(value)} for '{tensor.name}' is no {kind}") from None
     if not _same(given, array):
-        raise BindingError(f"feed {_short(value)} for '{tensor.name}' is no {kind}: it would become {_short(array)}")
+        raise FeedError(f"feed {_short(value)} for '{tensor.name}' is no {kind}: it would become {_short(array)}")
     return array
 
 
@@ -87,7 +87,7 @@ def broadcast(tensor: Any, array: np.ndarray) -> np.ndarray:
         return array
     target = _target(sides, array.shape)
     if target is None:
-        raise BindingError(
+        raise FeedError(
             f"feed for '{tensor.name}' has shape {array.shape}, the tensor {tensor.shape}; give {_shape_wanted(sides)}"
         )
     return np.array(np.broadcast_to(array, target))

@@ -6,9 +6,33 @@ from typing import Any, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.run.settings import net_warnings
-from gradcam_tf1.types import Binding, LayerInfo
+from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
 
 _KEYS = ("input", "logits", "probabilities", "layer")
+
+
+_MOST = 12  # candidates of one kind
+
+
+def describe_all(net: Any, found: Candidates, bound: bool) -> None:
+    """Print what is bound, where it is, and what else could be."""
+    if bound:
+        describe(net, layers=True)
+    else:
+        say(f"{shown(net.model.source)}: {net.model.kind}; it is not clear what to explain, these could be named:")
+        _list_candidates("layer", "layer", found.layer)
+    _list_candidates("input", "input", found.input)
+    _list_candidates("logits", "score", found.logits)
+
+
+def _list_candidates(option: str, what: str, items: Sequence[Candidate]) -> None:
+    say(f"\n{what}s that could be named with --{option}:" if items else f"\nnothing could be named with --{option}")
+    width = max((len(shown(item.name)) for item in items[:_MOST]), default=0)
+    for item in items[:_MOST]:
+        shape = "any shape" if item.shape is None else shape_text(item.shape) or "one number"
+        say(f"  {shown(item.name):<{width}}  {item.dtype} {shape}; {shown(item.why)}")
+    if len(items) > _MOST:
+        say(f"  and {len(items) - _MOST} more; --json lists them")
 
 
 def describe(net: Any, layers: bool = False) -> None:

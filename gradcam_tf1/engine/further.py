@@ -12,7 +12,7 @@ from gradcam_tf1.binding.feeds import ask_for
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
 from gradcam_tf1.binding.values import broadcast, typed
 from gradcam_tf1.engine.batches import input_batch, stack_pixels
-from gradcam_tf1.errors import BindingError, OptionError
+from gradcam_tf1.errors import FeedError, OptionError
 from gradcam_tf1.geometry import Fitted, FreeSize
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
@@ -51,7 +51,7 @@ class Further:
         there = {self._tensor(name).name for name in names}
         missing = [self._tensor(name) for name in self.binding.per_picture if name not in there]
         if missing:
-            raise BindingError(ask_for(missing, self.binding.input))
+            raise FeedError(ask_for(missing, self.binding.input))
 
     def row(self, key: Any, value: Any) -> np.ndarray:
         """One picture's value, of the tensor's dtype and shape without its axis of pictures. Raises: BindingError."""
@@ -67,7 +67,7 @@ class Further:
     def _tensor(self, key: Any) -> tf.Tensor:
         tensor = find_tensor(self.graph, key)
         if tensor.name == self.binding.input:
-            raise BindingError(f"'{tensor.name}' takes the pictures; leave it out of the further inputs")
+            raise FeedError(f"'{tensor.name}' takes the pictures; leave it out of the further inputs")
         return tensor
 
     def _stacked(self, tensor: tf.Tensor, values: Sequence[Any]) -> np.ndarray:
@@ -103,7 +103,7 @@ class Further:
                 return sides
         elif sides[0] in (None, self.binding.batch_size or 1):
             return sides[1:]
-        raise BindingError(
+        raise FeedError(
             f"'{tensor.name}' has shape {tensor.shape} and takes one value for all pictures of a batch, none for each; "
             "give a constant in `feed` (--feed name=value)"
         )
@@ -115,9 +115,7 @@ class Further:
         if sides is None:
             return self.binding.input_channels_last, self.binding.channels
         if len(sides) not in (3, 4) or tensor.dtype.name == "string" or not {sides[-1], sides[-3]} & possible:
-            raise BindingError(
-                f"'{tensor.name}' has shape {tensor.shape} and dtype {tensor.dtype.name}: no pictures fit"
-            )
+            raise FeedError(f"'{tensor.name}' has shape {tensor.shape} and dtype {tensor.dtype.name}: no pictures fit")
         last, first = sides[-1] in possible, sides[-3] in possible
         channels_last = last if last != first else self.binding.input_channels_last
         return channels_last, sides[-1 if channels_last else -3] or self.binding.channels
@@ -130,7 +128,7 @@ class Further:
         batch = batch if channels_last else np.transpose(batch, (0, 3, 1, 2))
         wanted = self._row_sides(tensor)
         if wanted is not None and not tf.TensorShape(wanted).is_compatible_with(batch.shape[1:]):
-            raise BindingError(f"pictures for '{tensor.name}' came to {list(batch.shape[1:])}, it takes {wanted}")
+            raise FeedError(f"pictures for '{tensor.name}' came to {list(batch.shape[1:])}, it takes {wanted}")
         return batch
 
 
