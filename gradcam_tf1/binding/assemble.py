@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.axes import follow_axes
 from gradcam_tf1.binding.candidates import candidates, in_short
+from gradcam_tf1.binding.decoded import Source, size_asked_later
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size
-from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
+from gradcam_tf1.binding.inputs import choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
@@ -152,9 +153,13 @@ def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str,
 def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:
     """Size, channels, layout and dtype of the input."""
     channels_last = input_layout(walk, pictures)
+    channels = channel_count(walk, pictures, channels_last) or 3
+    size = sides(walk, pictures, channels_last)
+    if size == (None, None) and channels_last:
+        size = size_asked_later(walk, pictures, channels)
     return {
-        "image_size": sides(walk, pictures, channels_last),
-        "channels": channel_count(walk, pictures, channels_last) or 3,
+        "image_size": size,
+        "channels": channels,
         "dtype": walk.tensors[pictures].dtype.name,
         "input_channels_last": channels_last,
         "has_batch_axis": _has_batch_axis(walk, pictures),
