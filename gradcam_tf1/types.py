@@ -60,12 +60,16 @@ class KeyTensors:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A tensor that could be what is looked for. shape: static, None where its rank is unknown. why: what it is."""
+    """A tensor that could be what is looked for.
+
+    shape: static, None where its rank is unknown. why: what it is. fits: whether it can be named as it is.
+    """
 
     name: str
     dtype: str
     shape: Optional[Shape]
     why: str
+    fits: bool = True
 
 
 @dataclass(frozen=True)

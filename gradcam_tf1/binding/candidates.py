@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Iterable, List, Sequence
 
 from gradcam_tf1.binding.arrays import array_rank, features_of
@@ -40,9 +41,10 @@ def _inputs(walk: Walk) -> List[Candidate]:
     for op in walk.ops:
         if any(kind.search(op.type) for kind in (PIPELINE_ENDS, DECODERS, PARSERS)) or op.type in PLACEHOLDERS:
             names = [name for name in walk.outputs[op.name] if name not in taken and _could_be_fed(walk, name)]
-            found += [_candidate(walk, name, "signals or volumes") for name in names if _takes_arrays(walk, name)]
-            others += [_candidate(walk, name, op.type) for name in names if not _takes_arrays(walk, name)]
-    return found + others
+            arrays = [name for name in names if _takes_arrays(walk, name)]
+            found += [_candidate(walk, name, "signals or volumes") for name in arrays]
+            others += [_candidate(walk, name, f"{op.type}, not of pictures") for name in names if name not in arrays]
+    return found + [replace(item, fits=False) for item in others]
 
 
 def _could_be_fed(walk: Walk, name: str) -> bool:
@@ -90,7 +92,8 @@ def _candidate(walk: Walk, name: str, why: str) -> Candidate:
 def in_short(found: Candidates) -> str:
     """The first of each in one sentence."""
     kinds = (("--input", found.input), ("--logits", found.logits), ("--layer", found.layer))
-    parts = [f"{option} {_some([item.name for item in items])}" for option, items in kinds if items]
+    named = [(option, [item.name for item in items if item.fits]) for option, items in kinds]
+    parts = [f"{option} {_some(names)}" for option, names in named if names]
     return f"candidates are {'; '.join(parts)} (gradcam-tf1 inspect lists all)" if parts else "there are no candidates"
 
 

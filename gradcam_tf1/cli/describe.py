@@ -19,7 +19,7 @@ def describe_all(net: Any, found: Candidates, bound: bool) -> None:
     if bound:
         describe(net, layers=True)
     else:
-        say(f"{shown(net.model.source)}: {net.model.kind}; it is not clear what to explain, these could be named:")
+        say(f"{shown(net.model.source)}: {net.model.kind}, not bound; what could be named:")
         _list_candidates("layer", "layer", found.layer)
     _list_candidates("input", "input", found.input)
     _list_candidates("logits", "score", found.logits)
