@@ -117,6 +117,13 @@ def test_one_value_for_the_whole_batch_cannot_differ():
         explained(with_meta(shape=[2]), inputs={"meta": [[1, 2]] * 5})
 
 
+def test_a_value_that_is_no_number_is_found_where_it_enters():
+    rows = [[1, 2], [np.nan, 2], [3, 4], [5, 6], [7, 8]]
+    found = explained(with_meta(), inputs={"meta": rows})
+    assert [bool(reason) for reason in found.failures] == [False, True, False, False, False]
+    assert "'meta' (Placeholder) makes the first NaN values" in found.failures[1]
+
+
 # two pictures
 
 

@@ -95,7 +95,7 @@ class Engine:
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])
-        answer["failures"] = self._failures(answer.pop("broken"), batch)
+        answer["failures"] = self._failures(answer.pop("broken"), batch, asks[0].inputs)
         answer["notes"] = self._rule_notes(methods, layers, asks, len(batch))
         iterated = [method for method in map(METHODS.get, methods) if isinstance(method, IteratedMethod)]
         if iterated:
@@ -123,12 +123,13 @@ class Engine:
         answer = _join_targets(parts)
         return answer, answer.pop("asks")
 
-    def _failures(self, broken: np.ndarray, batch: np.ndarray) -> Tuple[str, ...]:
-        """For each picture why it has no answer, "" where it has one. broken: bool [N]."""
-        return tuple(
-            why_broken(self._runner, self._symbols.scores("logit"), batch[n : n + 1]) if wrong else ""
-            for n, wrong in enumerate(broken)
-        )
+    def _failures(self, broken: np.ndarray, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> Tuple[str, ...]:
+        """For each picture why it has no answer, "" where it has one. broken: bool [N]. inputs: as in `Ask`."""
+        return tuple(self._why_broken(batch, inputs, n) if wrong else "" for n, wrong in enumerate(broken))
+
+    def _why_broken(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray], n: int) -> str:
+        further = self._symbols.inputs({name: values[n : n + 1] for name, values in inputs.items()})
+        return why_broken(self._runner, self._symbols.scores("logit"), batch[n : n + 1], further)
 
     def _rule_notes(self, methods: Sequence[str], layers: Layers, asks: Sequence[Ask], images: int) -> Notes:
         """What the gradient rules of pixel methods, and of products made with them, have reached."""
