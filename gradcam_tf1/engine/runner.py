@@ -151,7 +151,7 @@ class Runner:
             open_first = tensor.shape.rank is None or tensor.shape.as_list()[0] is None
             if rows != pictures and open_first and self._binding.has_batch_axis:
                 return (
-                    f"; '{tensor.name}' is fed {rows} rows, and there are {pictures} pictures: give one row for all, or "
+                    f"; '{tensor.name}' is fed {rows} rows, and there are {pictures} pictures: give one row, or "
                     "each picture its own in `inputs` (--feed-file)"
                 )
         return ""
