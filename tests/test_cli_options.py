@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gradcam_tf1.cli.feeding import feeds
-from gradcam_tf1.cli.options import numbers, size
+from gradcam_tf1.cli.options import feed_value, feeds, numbers, size
 from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.run.inputs import feed_value
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import click
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.run.inputs import as_inputs, value_or_text
+from gradcam_tf1.run.input_tables import value_or_text
+from gradcam_tf1.run.inputs import as_inputs
 
 _NPY = b"\x93NUMPY"
 

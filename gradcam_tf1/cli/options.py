@@ -9,8 +9,10 @@ from typing import Any, Callable, Sequence
 import click
 
 from gradcam_tf1.cli.feeding import FEED_OPTIONS, split_feeds
+from gradcam_tf1.cli.feeding import feeds as feeds
 from gradcam_tf1.cli.terminal import load_tensorflow
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.run.input_tables import feed_value as feed_value
 from gradcam_tf1.sources.wanted import check_bands
 from gradcam_tf1.sources.window import make_window
 
@@ -143,7 +145,7 @@ def open_net(
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
     computing = session()
-    options["feed"] = split_feeds(options.pop("feed"), options.pop("feed_file"))[0]
+    options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
     layer = layers[0] if layers else None
     source: Any = model
     if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):

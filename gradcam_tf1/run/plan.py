@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.figures.kinds import Kind, find_kinds
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.run.asking import check_classes, differ, rows_of
-from gradcam_tf1.run.inputs import InputReader, input_rows
+from gradcam_tf1.run.inputs import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import draw_pictures, list_pictures
 from gradcam_tf1.run.options import RunOptions
 from gradcam_tf1.run.settings import contents_sha256, inputs_sha256, net_settings, net_warnings
@@ -49,8 +49,9 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
     Raises: OptionError, TargetError, GradientError; ImageFileError where there is no picture at all.
     """
     kinds = find_kinds(given.figures)
-    net.check_inputs(list(given.inputs or ()))
-    asked, count = _ask(net, imgs_path, out_folder, given)
+    inputs = as_inputs(given.inputs)
+    net.check_inputs(list(inputs))
+    asked, count = _ask(net, imgs_path, out_folder, given, inputs)
     names, reasons = _usable(net, given.methods, given.layers)
     explain = {"methods": names, "layers": given.layers, **given.explain}
     size = net.batch_size if given.batch_size is None else given.batch_size
@@ -59,7 +60,7 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
         **net_settings(net),
         **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
         **explain,
-        **({"inputs": list(given.inputs), "inputs_sha256": inputs_sha256(given.inputs)} if given.inputs else {}),
+        **({"inputs": list(inputs), "inputs_sha256": inputs_sha256(inputs)} if inputs else {}),
         **{
             "naming": given.naming,
             "max_pixels": given.max_pixels,
@@ -75,24 +76,24 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
 
 
 def _ask(
-    net: Any, imgs_path: Any, out_folder: str, given: RunOptions
+    net: Any, imgs_path: Any, out_folder: str, given: RunOptions, inputs: Mapping[str, Any]
 ) -> Tuple[Iterable[Tuple[Source, Any, Any]], Optional[int]]:
     """The pictures with their targets and further inputs, and how many they are."""
     listing, count = list_pictures(imgs_path, out_folder)
     if given.n_images is not None:
         listing = draw_pictures(listing, given.n_images, given.seed)
         count = len(listing)
-    inputs: Iterable[Any] = itertools.repeat({})
-    if given.inputs:
+    further: Iterable[Any] = itertools.repeat({})
+    if inputs:
         listing = list(listing)
-        count, inputs = len(listing), input_rows(given.inputs, listing, given.max_pixels)
+        count, further = len(listing), input_rows(inputs, listing, given.max_pixels)
     if not differ(given.targets):
         check_classes([given.targets], net.binding.classes, net.labels)
-        return zip(listing, itertools.repeat(given.targets), inputs), count
+        return zip(listing, itertools.repeat(given.targets), further), count
     listing = list(listing)
     rows = rows_of(given.targets, listing)
     check_classes(rows, net.binding.classes, net.labels)
-    return zip(listing, rows, inputs), len(listing)
+    return zip(listing, rows, further), len(listing)
 
 
 def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> Tuple[List[str], Dict[str, str]]:
