@@ -9,6 +9,7 @@ from further_nets import SIDE, gradcam_by_hand, noise, siamese, with_meta
 from gradcam_tf1.errors import BindingError, OptionError, TargetError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load
+from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.targets import Similar
 
 METHODS = ["gradcam", "gradient", "integrated_gradients", "scorecam", "occlusion"]
@@ -69,6 +70,15 @@ def test_each_picture_its_own_value_and_no_constant_beside_it():
         alone = explained(with_meta(row), pictures=PICTURES[n : n + 1], methods=methods)
         np.testing.assert_allclose(found["gradcam"][n], alone["gradcam"][0], rtol=1e-4, atol=1e-8)
         np.testing.assert_allclose(found["scorecam"][n], alone["scorecam"][0], rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("how", [{"noise": Noise(samples=2)}, {"aug_smooth": True}, {"eigen_smooth": True}])
+def test_smoothed_maps_have_each_pictures_value_too(how):
+    rows = [[0.5, -2], [0.5, -2]]
+    with GradCamGraph(load(with_meta()), preset="zero-one") as net:
+        found = net.explain(PICTURES[:2], 1, inputs={"meta": rows}, **how)
+    with GradCamGraph(load(with_meta(rows[0])), preset="zero-one") as net:
+        same(found, net.explain(PICTURES[:2], 1, **how))
 
 
 def test_rows_are_broadcast_to_the_tensor():
