@@ -156,7 +156,7 @@ def test_what_names_no_picture_is_refused_before_the_run(place, tmp_path):
     assert "has a value for none of the 3 pictures, which are 'a.png', 'b.png', 'c.png'" in text
     assert not (tmp_path / "out").exists()
     with pytest.raises(OptionError, match="no row for each of the 3 pictures; give these, a mapping"):
-        input_rows({"meta": [1, 2]}, [None] * 3, 1)
+        input_rows({"meta": [1, 2]}, [None] * 3)
     with pytest.raises(OptionError, match="inputs is a mapping of tensor names to values"):
         as_inputs([1, 2])
     text = run(place / "photos", tmp_path / "out", preset=PRESET, model=place / "meta.pb", code=2)

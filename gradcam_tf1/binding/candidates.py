@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Iterable, List, Sequence
 
 from gradcam_tf1.binding.arrays import array_rank, features_of
-from gradcam_tf1.binding.heads import found_heads
+from gradcam_tf1.binding.heads import Heads
 from gradcam_tf1.binding.inputs import image_sources
 from gradcam_tf1.binding.kinds import CONVOLUTIONS, DECODERS, PARSERS, PIPELINE_ENDS, PLACEHOLDERS, is_training_op
 from gradcam_tf1.binding.names import final_outputs
@@ -61,7 +61,7 @@ def _takes_arrays(walk: Walk, name: str) -> bool:
 
 def _scores(walk: Walk, inputs: Sequence[str]) -> List[Candidate]:
     """What softmax, losses and decisions are taken of, then what the graph puts out."""
-    heads = sorted(found_heads(walk, walk.downstream(inputs)), key=lambda head: -head.strength)
+    heads = sorted(Heads(walk, walk.downstream(inputs)).found(), key=lambda head: -head.strength)
     reasons = {head.scores: head.why for head in reversed(heads)}
     names = list(dict.fromkeys(head.scores for head in heads))
     outputs = [name for name in final_outputs(walk.ops) if walk.is_float(name) and walk.rank(name) != 0]

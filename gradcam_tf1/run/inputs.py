@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from gradcam_tf1.images import list_images
 from gradcam_tf1.run.input_tables import Column, read_input_table
 from gradcam_tf1.run.tables import by_name, listed, normal, of_same_names, only_one
 from gradcam_tf1.sources.picture import picture_file
+from gradcam_tf1.sources.wanted import AS_PHOTOGRAPH, Wanted
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Lost:
 
 @dataclass(frozen=True)
 class Shown:
-    """The value is a picture. read: (max_pixels) -> RGB uint8 [H, W, 3]."""
+    """The value is a picture. read: as of a `sources.Picture`."""
 
-    read: Callable[[int], np.ndarray]
+    read: Callable[[int, Wanted], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,16 @@ class InputReader:
     row: Callable[[str, Any], np.ndarray]
     max_pixels: int
 
-    def __call__(self, name: str, given: Any) -> Any:
-        """A Fitted, or an array. Raises: ImageFileError where this picture has no value, or one that does not fit."""
+    def __call__(self, name: str, given: Any, wanted: Wanted = AS_PHOTOGRAPH) -> Any:
+        """A Fitted, or an array. wanted: of picture files.
+
+        Raises: ImageFileError where this picture has no value, or one that does not fit.
+        """
         if isinstance(given, Lost):
             raise ImageFileError(given.reason)
         try:
             if isinstance(given, Shown):
-                return self.fit(given.read(self.max_pixels), name)
+                return self.fit(given.read(self.max_pixels, wanted), name)
             return self.row(name, given.function(given.file) if isinstance(given, Called) else given)
         except ImageFileError:
             raise
@@ -74,7 +79,7 @@ def as_inputs(given: Any) -> Dict[str, Any]:
     return dict(given)
 
 
-def input_rows(inputs: Mapping[str, Any], listing: Sequence[Any], max_pixels: int) -> List[Dict[str, Any]]:
+def input_rows(inputs: Mapping[str, Any], listing: Sequence[Any]) -> List[Dict[str, Any]]:
     """For each picture of the listing, tensor name -> what was given for it.
 
     inputs: tensor name -> the path of a picture for all, or of a folder with pictures of the same names; a mapping of
@@ -82,13 +87,13 @@ def input_rows(inputs: Mapping[str, Any], listing: Sequence[Any], max_pixels: in
     of the listing; or a list or array of as many rows as there are pictures, in their order.
     Raises: OptionError where no picture is named, or there are not as many rows; ImageFileError.
     """
-    columns = {name: _column(name, values, listing, max_pixels) for name, values in inputs.items()}
+    columns = {name: _column(name, values, listing) for name, values in inputs.items()}
     return [{name: column[n] for name, column in columns.items()} for n in range(len(listing))]
 
 
-def _column(name: str, values: Any, listing: Sequence[Any], max_pixels: int) -> List[Any]:
+def _column(name: str, values: Any, listing: Sequence[Any]) -> List[Any]:
     if isinstance(values, (str, os.PathLike)):
-        return _pictures(os.path.expanduser(os.fspath(values)), listing, max_pixels)
+        return _pictures(os.path.expanduser(os.fspath(values)), listing)
     if isinstance(values, Column):
         return _of_table(values.path, values.values, listing)
     if isinstance(values, Mapping):
@@ -103,14 +108,14 @@ def _column(name: str, values: Any, listing: Sequence[Any], max_pixels: int) -> 
     return list(values)
 
 
-def _pictures(path: str, listing: Sequence[Any], max_pixels: int) -> List[Any]:
+def _pictures(path: str, listing: Sequence[Any]) -> List[Any]:
     """One picture for all, or those of a folder that have the same names."""
     files = list_images(path)
     if not os.path.isdir(path):
         if len(files) > 1:
             raise OptionError(f"{path!r} is {len(files)} pictures; give their folder, or one file")
-        image = picture_file(files[0].path, files[0].relative).read(max_pixels)
-        return [Shown(lambda _most: image)] * len(listing)
+        one = lru_cache(maxsize=1)(picture_file(files[0].path, files[0].relative).read)
+        return [Shown(one)] * len(listing)
     exact = {normal(file.relative): file.path for file in files}
     same = of_same_names(files, listing)
     return [_second(path, file, exact.get(normal(file.relative)), found) for file, found in zip(listing, same)]

@@ -86,7 +86,7 @@ def _ask(
     further: Iterable[Any] = itertools.repeat({})
     if inputs:
         listing = list(listing)
-        count, further = len(listing), input_rows(inputs, listing, given.max_pixels)
+        count, further = len(listing), input_rows(inputs, listing)
     if not differ(given.targets):
         check_classes([given.targets], net.binding.classes, net.labels)
         return zip(listing, itertools.repeat(given.targets), further), count
