@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class GradCamError(ValueError):
     """Base of all errors raised on purpose; the command line prints these as one line, without a traceback."""
@@ -12,7 +14,16 @@ class ModelFileError(GradCamError):
 
 
 class BindingError(GradCamError):
-    """The input, the logits, the layer or a placeholder's value could not be determined."""
+    """The input, the logits, the layer or a placeholder's value could not be determined.
+
+    found: what could be meant, a `types.Candidates`; None where that was not looked for.
+    """
+
+    found: Any = None
+
+
+class FeedError(BindingError):
+    """A value for an input beside the pictures is missing, or does not fit."""
 
 
 class GradientError(GradCamError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from gradcam_tf1.opening import open_answerers
 from gradcam_tf1.pipeline import visualize
 from gradcam_tf1.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.results import Results
+from gradcam_tf1.run.inputs import as_inputs
 from gradcam_tf1.sources.wanted import PHOTOGRAPH
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, LoadedModel, Work
 
@@ -36,7 +37,8 @@ class GradCamGraph:
 
     model: path of a frozen graph, checkpoint, SavedModel or Keras file; a live session or Keras model; a LoadedModel.
     nb_classes: checked against the logits where given.
-    input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically.
+    input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically. A value in
+        `feed` is broadcast to its tensor's shape and repeated for each picture; None: it comes with each, as `inputs`.
     output: which output of a net with several: its name, or its number among those that the model declares, from 0.
     preset: how pixel values are mapped, a name from PRESETS or a Preprocessing; a subclass may override `preprocess`.
     fit: stretch, short-side, center-crop or letterbox. size: (height, width), or one number for both, for nets that
@@ -153,9 +155,11 @@ class GradCamGraph:
         """The class names, fitted to the number of classes; None where none were given."""
         return self._open().labels
 
-    def _open(self) -> Answerer:
+    def _open(self, later: Iterable[Any] = ()) -> Answerer:
+        """later: further inputs that have their values in what is asked."""
         if not self._bound:
-            self._bound = open_answerers(self, self._sessions, self._given, self._label_names)
+            given = replace(self._given, later=tuple(later))
+            self._bound = open_answerers(self, self._sessions, given, self._label_names)
         return self._bound[0]
 
     def on_each_device(self) -> List[GradCamGraph]:
@@ -168,17 +172,19 @@ class GradCamGraph:
 
     # what can be asked
 
-    def fit_image(self, image: np.ndarray) -> Fitted:
+    def fit_image(self, image: np.ndarray, input: Any = None) -> Fitted:
         """Bring one picture to the input's size; the placement remembers the way back.
 
         image: RGB [H, W, 3], 0..255, a PIL image or a path; of a net of other than 1 and 3 channels as many bands,
-            [H, W, C]. Raises: OptionError, ImageFileError.
+            [H, W, C]. input: a further input that takes pictures, for one of these; the answer goes into `inputs` of
+            `explain`. Raises: OptionError, ImageFileError, BindingError.
         """
-        return self.fit_pixels(as_picture(image, self._takes_own_range(), self.channels_in))
+        self._open([] if input is None else [input])
+        return self.fit_pixels(as_picture(image, self._takes_own_range(), self.channels_in), input)
 
-    def fit_pixels(self, image: np.ndarray) -> Fitted:
+    def fit_pixels(self, image: np.ndarray, input: Any = None) -> Fitted:
         """The same of what was read or checked already: its values may be any."""
-        fixed = self.binding.image_size
+        fixed = self.binding.image_size if input is None else self._open([input]).further.size(input)
         for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
             if have is not None and want not in (None, have):
                 raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
@@ -233,10 +239,12 @@ class GradCamGraph:
             aug_smooth: maps averaged over the mirrored, darker and brighter picture; see `views.py`.
             eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
             inputs: values of further input tensors by name, one row per picture; they go before constants in `feed`.
+                Rows of `fit_image(picture, input)` are preprocessed as the pictures are, others go in as they are.
             progress: told of each method that runs the net many times: first its cost, then every chunk that is done.
 
         Raises: OptionError, TargetError, GradientError, BindingError.
         """
+        self._open(inputs or ())
         pictures = as_images(images, self._takes_own_range(), self.channels_in)
         fitted = [item if isinstance(item, Fitted) else self.fit_pixels(item) for item in pictures]
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
@@ -266,11 +274,22 @@ class GradCamGraph:
         Raises: as `explain`; OptionError for arrays of another shape.
         """
         how = How(score, options, noise, fuse, False, eigen_smooth, inputs, progress)
-        return self._open().answer_arrays(arrays, targets, methods, layers, how)
+        return self._open(inputs or ()).answer_arrays(arrays, targets, methods, layers, how)
 
     def usable_methods(self, methods: Sequence[str], layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
         """Which of the methods work on this net, and for each of the others the reason why not."""
         return self._open().usable(methods, layers)
+
+    def fit_input(self, name: Any, value: Any) -> np.ndarray:
+        """One picture's value of a further input, as its tensor takes it, for `inputs` of `explain`.
+
+        Raises: BindingError where it does not fit.
+        """
+        return self._open([name]).further.row(name, value)
+
+    def check_inputs(self, names: Sequence[Any]) -> None:
+        """Raises: BindingError naming the further inputs that have no value in `feed` and are not among these."""
+        self._open(names).further.check_given(names)
 
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
         """Inside, the net takes so many seconds at the most, whatever is asked, else TimeLimitError; None: no limit."""
@@ -278,6 +297,8 @@ class GradCamGraph:
 
     def visualize_imgs(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
         """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""
+        options["inputs"] = as_inputs(options.get("inputs"))
+        self._open(options["inputs"])
         return visualize(self, imgs_path, out_folder, **options)
 
     def visualize_folder(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:

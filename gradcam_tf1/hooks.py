@@ -33,6 +33,6 @@ def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:
     def pick(name: str) -> Any:
         return getattr(given if getattr(answer, name) is None else answer, name)
 
-    return KeyTensors(
-        pick("input"), pick("logits"), pick("layer"), {**given.feed, **answer.feed}, pick("probabilities")
-    )
+    feed = {**given.feed, **answer.feed}
+    later = (*given.later, *answer.later)
+    return KeyTensors(pick("input"), pick("logits"), pick("layer"), feed, pick("probabilities"), later)

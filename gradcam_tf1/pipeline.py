@@ -57,7 +57,7 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
     explainers = _explainers(net, plan, given, namer, out_folder)
     writer = PictureWriter(out_folder, namer, given.look)
     stages = Stages(
-        Reader(net.fit_pixels, given.max_pixels, wanted, given.timeout),
+        Reader(net.fit_pixels, given.max_pixels, wanted, given.timeout, plan.further),
         explainers.explain,
         lambda answer: write_explained(answer, writer, net.labels),
         *(plan.batch_size, check_threads(given.threads), given.stop, len(explainers)),
@@ -118,7 +118,7 @@ def _journaled(
 
 
 def _waiting(
-    asked: Iterable[tuple[Source, Any]], namer: Namer, done: Iterator[Result], again: Dict[int, Result]
+    asked: Iterable[tuple[Source, Any, Any]], namer: Namer, done: Iterator[Result], again: Dict[int, Result]
 ) -> Iterator[Picture]:
     """The pictures of the run with their targets, those that are done with their results.
 
@@ -126,7 +126,7 @@ def _waiting(
 
     Raises: OptionError where other pictures are done than are listed.
     """
-    for i, (file, row) in enumerate(asked):
+    for i, (file, row, further) in enumerate(asked):
         finished = next(done, None)
         if finished is not None and finished.relative != file.relative:
             raise OptionError(
@@ -135,7 +135,7 @@ def _waiting(
             )
         if finished is not None and not all(map(_is_there, finished.files)):
             again[i], finished = finished, None
-        yield Picture(i, file, row, namer.stem(file.relative, i), done=finished)
+        yield Picture(i, file, row, namer.stem(file.relative, i), done=finished, given=further)
     left = next(done, None)
     if left is not None:
         raise OptionError(

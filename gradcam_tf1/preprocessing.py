@@ -86,13 +86,19 @@ class Preprocessing:
         """Whether it treats all channels alike, however many they are."""
         return not self._of_colours and len(self.mean) == len(self.std) == 1
 
+    @property
+    def _values(self) -> Tuple[Any, ...]:
+        return self.scale, self.mean, self.std
+
     def check_channels(self, channels: int) -> None:
         """Raise OptionError where the net's input has another number of channels than come out here."""
         if channels == self.channels or (self._of_any and channels not in (1, 3)):
             return
         fitting = [name for name, preset in PRESETS.items() if channels in (1, 3) and preset.channels == channels]
+        alike = [name for name in fitting if self._values == PRESETS[name]._values and PRESETS[name].order == "rgb"]
         own = "own values of as many channels, --mean and --std, or a preset without any: zero-one, raw, inception"
         what = f"presets for it: {', '.join(fitting)}" if fitting else f"give {own}; or override preprocess()"
+        what = f"use the preset {alike[0]}, which makes the same values; {what}" if alike else what
         raise OptionError(
             f"the net's input has {channels} channels, but this preprocessing makes {self.channels} "
             f"({self.description}); {what}"

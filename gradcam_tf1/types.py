@@ -47,7 +47,8 @@ class KeyTensors:
     input, logits, layer, probabilities: a tf.Tensor, "op:0", "op", a scope or a unique substring; `layer` also an int
     counted from the end (-1 = last feature map, -3 = third from last), several of these with a + between, or "auto",
     of each class the last map of its own branch.
-    feed: values for other placeholders, by tensor or name ({"is_training:0": False}).
+    feed: values for other placeholders, by tensor or name ({"is_training:0": False}); None: it comes with each picture.
+    later: further tensors whose values come with each picture, as `inputs`.
     """
 
     input: Any = None
@@ -55,6 +56,30 @@ class KeyTensors:
     layer: Any = None
     feed: Mapping[Any, Any] = field(default_factory=dict)
     probabilities: Any = None
+    later: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tensor that could be what is looked for.
+
+    shape: static, None where its rank is unknown. why: what it is. fits: whether it can be named as it is.
+    """
+
+    name: str
+    dtype: str
+    shape: Optional[Shape]
+    why: str
+    fits: bool = True
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What could be the input, the scores and the layer, the likely ones first."""
+
+    input: Tuple[Candidate, ...] = ()
+    logits: Tuple[Candidate, ...] = ()
+    layer: Tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +161,8 @@ class Binding:
     shared_layer: the default, the last map on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps
     are added up. branches: the parts that the scores are joined of, () where they are not.
     feeds: tensor name -> value for every other placeholder.
+    repeated: those of `feeds` that are one row, which every picture gets.
+    per_picture: further tensors that have no value here: it comes with each picture, as `inputs`.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
     places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
@@ -165,6 +192,8 @@ class Binding:
     places: Any = None
     shared_layer: str = ""
     branches: Tuple[Branch, ...] = ()
+    repeated: Tuple[str, ...] = ()
+    per_picture: Tuple[str, ...] = ()
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 

@@ -7,11 +7,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.axes import follow_axes
 from gradcam_tf1.binding.branches import find_branches
+from gradcam_tf1.binding.candidates import candidates, in_short
 from gradcam_tf1.binding.choice import Choice, choose_maps
 from gradcam_tf1.binding.cuts import infos_of
+from gradcam_tf1.binding.decoded import Source, size_asked_later
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
-from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
-from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
+from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size
+from gradcam_tf1.binding.inputs import choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layer_reasons import layer_warnings, why_layer
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import channel_count, input_layout, sides
@@ -25,10 +27,11 @@ from gradcam_tf1.binding.resolve import AUTO, choose_layer, is_auto
 from gradcam_tf1.binding.score_axes import class_count, score_axes
 from gradcam_tf1.binding.sizes import size_of_dense_head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
+from gradcam_tf1.binding.values import awaited, goes_to_each, requested_feeds
 from gradcam_tf1.binding.walk import Walk
 from gradcam_tf1.binding.ways import Ways, find_ways
 from gradcam_tf1.cells import Places
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.errors import BindingError, FeedError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, Branch, KeyTensors, LayerInfo, ScorePart
 
@@ -48,10 +51,23 @@ def bind(
         declared_inputs, declared_outputs: tensor names that the model file declares (signature, Keras model).
         requested: what the user named; each field goes before the automatic choice.
 
-    Raises: BindingError saying what was found and what to name.
+    Raises: BindingError saying what was found and what to name, with the candidates in its `found`.
     """
     walk = Walk(graph)
+    try:
+        return _bound(walk, declared_inputs, declared_outputs, requested)
+    except BindingError as error:
+        error.found = candidates(walk)
+        if not isinstance(error, FeedError):
+            error.args = (f"{error}; {in_short(error.found)}",)
+        raise
+
+
+def _bound(
+    walk: Walk, declared_inputs: Sequence[str], declared_outputs: Sequence[str], requested: KeyTensors
+) -> Binding:
     given = requested_feeds(walk, requested.feed)
+    later = awaited(walk, requested.feed, requested.later)
     switches = switch_values(walk, given)
     walk.dead = dead_tensors(walk, switches)
     source, head, why_input = _ends(walk, requested, declared_inputs, declared_outputs)
@@ -64,7 +80,7 @@ def bind(
     maps = [part.name for part in layer.parts or (layer,)]
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, *maps] + ([probabilities] if probabilities else [])
-    feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
+    feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given, later)
     facts = _picture_facts(walk, pictures) if array_rank(walk, pictures) is None else array_facts(walk, pictures)
     one_picture = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(walk, features, facts)
@@ -82,6 +98,8 @@ def bind(
         probabilities=probabilities,
         layers=(*layers, layer) if layer.parts else layers,
         feeds=feeds,
+        repeated=tuple(name for name, value in feeds.items() if goes_to_each(walk, name, value)),
+        per_picture=tuple(name for name in later if name not in feeds),
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
@@ -120,7 +138,8 @@ def _ends(
         head = requested_logits(walk, requested.logits, sources)
     else:
         head = choose_logits(walk, sources, declared_outputs)
-    source, why = choose_input(walk, sources, declared_inputs, head.scores)
+    fed = {find_tensor(walk.graph, key).name for key in requested.feed}
+    source, why = choose_input(walk, sources, declared_inputs, head.scores, fed)
     if array_rank(walk, source.tensor) is not None:
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
     why = "named by the user" if requested.input is not None else why
@@ -153,9 +172,13 @@ def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str,
 def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:
     """Size, channels, layout and dtype of the input."""
     channels_last = input_layout(walk, pictures)
+    channels = channel_count(walk, pictures, channels_last) or 3
+    size = sides(walk, pictures, channels_last)
+    if size == (None, None) and channels_last:
+        size = size_asked_later(walk, pictures, channels)
     return {
-        "image_size": sides(walk, pictures, channels_last),
-        "channels": channel_count(walk, pictures, channels_last) or 3,
+        "image_size": size,
+        "channels": channels,
         "dtype": walk.tensors[pictures].dtype.name,
         "input_channels_last": channels_last,
         "has_batch_axis": _has_batch_axis(walk, pictures),

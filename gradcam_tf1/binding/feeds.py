@@ -3,75 +3,53 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-import numpy as np
-
-from gradcam_tf1.binding.kinds import PIPELINE_ENDS, PLACEHOLDERS, RANDOM
-from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RANDOM
+from gradcam_tf1.binding.layout import IMAGE_CHANNELS
+from gradcam_tf1.binding.values import shown_value
 from gradcam_tf1.binding.walk import Op, Walk
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.errors import FeedError
 
 _KEEP = re.compile(r"keep", re.IGNORECASE)
 _DROP_RATE = re.compile(r"drop\w*_?rate|rate_?drop|drop_?path|^rate(_\d+)?$", re.IGNORECASE)
 _BATCH_SIZE = re.compile(r"batch_?(size|num)|^batch(_\d+)?$|num_?(images|examples)", re.IGNORECASE)
-_BOOLS = {"true": True, "1": True, "false": False, "0": False}
-
-
-def requested_feeds(walk: Walk, feed: Mapping[Any, Any]) -> Dict[str, Any]:
-    """What a person wants fed: tensor name -> numpy array of the tensor's dtype.
-
-    Raises: BindingError where a name is not in the graph, or a value does not fit its tensor.
-    """
-    values: Dict[str, Any] = {}
-    for key, value in feed.items():
-        tensor = find_tensor(walk.graph, key)
-        try:
-            array = np.asarray(_bool_text(value, tensor), dtype=tensor.dtype.as_numpy_dtype)
-        except (TypeError, ValueError):
-            raise BindingError(f"feed {value!r} for '{tensor.name}' is no {tensor.dtype.name}") from None
-        if not tensor.shape.is_compatible_with(array.shape):
-            raise BindingError(f"feed for '{tensor.name}' has shape {array.shape}, the tensor {tensor.shape}")
-        values[tensor.name] = array.item() if array.ndim == 0 else array
-    return values
-
-
-def _bool_text(value: Any, tensor: Any) -> Any:
-    """ "False" is False, not a non-empty string."""
-    if not (isinstance(value, str) and tensor.dtype.is_bool):
-        return value
-    if value.strip().lower() not in _BOOLS:
-        raise ValueError(value)
-    return _BOOLS[value.strip().lower()]
 
 
 def choose_feeds(
-    walk: Walk, ends: Iterable[str], pictures: str, switches: Mapping[str, bool], given: Mapping[str, Any]
+    walk: Walk,
+    ends: Iterable[str],
+    pictures: str,
+    switches: Mapping[str, bool],
+    given: Mapping[str, Any],
+    later: Sequence[str] = (),
 ) -> Tuple[Dict[str, Any], str]:
     """Values for everything beside the pictures that a run to `ends` needs, and what was assumed.
+
+    later: tensors whose values come with each picture.
 
     Policy: training switches off; keep_prob 1 and drop rates 0, known by their use in a dropout or by name; other
     placeholders with a default keep it; a batch size of its own is 1.
     Raises: BindingError naming each placeholder whose value nobody knows, with dtype, shape and the --feed syntax.
     """
-    if pictures in given:
-        raise BindingError(f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out of the feed")
+    if pictures in given or pictures in later:
+        raise FeedError(f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out, or name another input")
     ends = list(ends)
-    feeds, said = dict(given), [f"{name} = {value} as given" for name, value in given.items()]
-    for op in _sources(walk, ends, [pictures, *feeds]):
-        assumed = _assumed(walk, op, switches) if op.type in PLACEHOLDERS else None
+    feeds, said = dict(given), [f"{name} = {shown_value(value)} as given" for name, value in given.items()]
+    said += [f"{name} comes with each picture" for name in later]
+    for tensor in _sources(walk, ends, [pictures, *later, *feeds]):
+        assumed = _assumed(walk, tensor, switches) if tensor.op.type in PLACEHOLDERS else None
         if assumed is not None:
-            name = op.outputs[0].name
-            feeds[name], why = assumed
-            said.append(f"{name} = {feeds[name]} ({why})")
+            feeds[tensor.name], why = assumed
+            said.append(f"{tensor.name} = {feeds[tensor.name]} ({why})")
     unknown = []
-    for op in _sources(walk, ends, [pictures, *feeds]):
-        if op.type == "PlaceholderWithDefault":
-            said.append(f"{op.outputs[0].name} keeps its default")
+    for tensor in _sources(walk, ends, [pictures, *later, *feeds]):
+        if tensor.op.type == "PlaceholderWithDefault":
+            said.append(f"{tensor.name} keeps its default")
         else:
-            unknown.append(op)
+            unknown.append(tensor)
     if unknown:
-        raise BindingError(_ask(unknown, pictures))
+        raise FeedError(ask_for(_askable(walk, unknown, ends, [pictures, *later, *feeds]), pictures))
     return feeds, "; ".join(said) or "nothing else has to be fed"
 
 
@@ -82,18 +60,25 @@ def fed_batch_size(feeds: Mapping[str, Any]) -> Optional[int]:
     return sizes[0] if sizes else None
 
 
-def _sources(walk: Walk, ends: List[str], given: List[str]) -> List[Op]:
-    names = walk.needed(ends, given)
-    ops = [walk.op[name] for name in sorted(names, key=walk.position.__getitem__)]
-    return [
-        op
-        for op in ops
-        if (op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type)) and walk.outputs[op.name][0] not in given
-    ]
+def _sources(walk: Walk, ends: List[str], given: List[str]) -> List[Any]:
+    """The tensors that somebody has to give a value: of placeholders and of ends of pipelines."""
+    needed = walk.needed(ends, given)
+    ops = [walk.op[name] for name in sorted(needed, key=walk.position.__getitem__)]
+    ops = [op for op in ops if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type)]
+    return [walk.tensors[name] for op in ops for name in _used(walk, op, needed, ends) if name not in given]
 
 
-def _assumed(walk: Walk, op: Op, switches: Mapping[str, bool]) -> Optional[Tuple[Any, str]]:
-    tensor = op.outputs[0]
+def _used(walk: Walk, op: Op, needed: Set[str], ends: List[str]) -> Sequence[str]:
+    """The outputs of an op that a run reads; the first one where it is run for its own sake."""
+    outputs = walk.outputs[op.name]
+    if len(outputs) == 1:
+        return outputs
+    used = [out for out in outputs if out in ends or any(user.name in needed for user, _ in walk.users[out])]
+    return used or outputs[:1]
+
+
+def _assumed(walk: Walk, tensor: Any, switches: Mapping[str, bool]) -> Optional[Tuple[Any, str]]:
+    op = tensor.op
     name, leaf = tensor.name, op.name.split("/")[-1]
     number = int if tensor.dtype.is_integer else float
     if name in switches:
@@ -178,13 +163,45 @@ def _is_random(walk: Walk, name: str) -> bool:
     return False
 
 
-def _ask(unknown: List[Op], pictures: str) -> str:
-    tensors = [op.outputs[0] for op in unknown]
+def _askable(walk: Walk, unknown: Sequence[Any], ends: List[str], given: List[str]) -> List[Any]:
+    """The tensors to ask for: of a serialized example, which nobody can type, the features that are read from it."""
+    found = {tensor.name: tensor for tensor in unknown}
+    texts = [name for name, tensor in found.items() if tensor.dtype.name == "string"]
+    behind = walk.downstream(texts)
+    needed = walk.needed(ends, given)
+    for name in sorted(needed, key=walk.position.__getitem__):
+        read = [i for i in walk.inputs[name] if i in behind] if PARSERS.search(walk.op[name].type) else []
+        if read:
+            examples = walk.upstream(read)
+            found = {key: tensor for key, tensor in found.items() if key not in examples}
+            used = _used(walk, walk.op[name], needed, ends)
+            found.update({out: walk.tensors[out] for out in used if out not in given})
+    return list(found.values())
+
+
+def ask_for(tensors: Sequence[Any], pictures: str) -> str:
+    """The message that asks for values of these tensors; what it says to type works."""
     listed = [
         f"'{t.name}' ({t.dtype.name}, shape {t.shape if t.shape.rank is not None else 'unknown'})" for t in tensors
     ]
-    first = unknown[0].outputs[0].name
+    first = tensors[0]
+    text, value = _example(first)
+    python = f"feed={{{first.name!r}: {value}}}" if value else f"inputs={{{first.name!r}: {text[1:]!r}}}"
     return (
         f"besides the pictures in '{pictures}' the scores need values for {', '.join(listed)}; give each with "
-        f"--feed name=value, for example --feed {first}=1 (in Python: feed={{{first!r}: 1}})"
+        f"--feed name=value, for example --feed {first.name}={text} (in Python: {python}), or one for each picture "
+        "with --feed-file values.csv"
     )
+
+
+def _example(tensor: Any) -> Tuple[str, str]:
+    """A value as one writes it on the command line and in Python; "" there for a file."""
+    sides = None if tensor.shape.rank is None else tensor.shape.as_list()
+    if sides is not None and len(sides) in (3, 4) and tensor.dtype.name != "string" and (
+        sides[-1] in IMAGE_CHANNELS or sides[-3] in IMAGE_CHANNELS
+    ):  # fmt: skip
+        return "@picture.png", ""
+    typed, python = {"bool": ("true", "True"), "string": ("text", "'text'")}.get(tensor.dtype.name, ("1", "1"))
+    inner = 0 if sides is None or None not in sides[1:] else len(sides)
+    quoted = typed if typed != "text" or not inner else '"text"'
+    return "[" * inner + quoted + "]" * inner, "[" * inner + python + "]" * inner

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, List, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.decoded import Source, behind_branches, first_images_after, looks_like_images
 from gradcam_tf1.binding.kinds import (
     CONVOLUTIONS,
     DECODERS,
-    FORWARDING,
     PIPELINE_ENDS,
     PLACEHOLDERS,
-    RESHAPING,
     is_training_op,
 )
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.errors import BindingError
-
-SHAPE_ONLY = FORWARDING | RESHAPING | {"Transpose", "Cast"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A tensor that can take pictures. origin: the op it comes from, where that takes something else (bytes, rows).
-
-    changed: the op between origin and tensor that changes values, which feeding the tensor leaves out.
-    """
-
-    tensor: str
-    origin: str = ""
-    changed: str = ""
 
 
 def image_sources(walk: Walk) -> List[Source]:
@@ -77,27 +61,12 @@ def _sources_at(walk: Walk, op: Op, reach: Set[str]) -> List[Source]:
     for name in walk.outputs[op.name]:
         if name not in reach:
             continue
-        if looks_like_images(walk, name) or takes_bands(walk, name):
-            found.append(Source(name))
-        else:
-            later = _first_images_after(walk, name, reach)
-            found += [later] if later else []
+        direct = looks_like_images(walk, name) or takes_bands(walk, name)
+        later = Source(name) if direct else first_images_after(walk, name, reach)
+        if later is not None and (later.origin or DECODERS.match(op.type)):
+            later = behind_branches(walk, later, reach)
+        found += [later] if later is not None else []
     return found
-
-
-def looks_like_images(walk: Walk, name: str) -> bool:
-    """Numbers [N,H,W,C], [N,C,H,W], [H,W,C] or [C,H,W] with 1, 3 or 4 channels, as far as the shape is known."""
-    dtype, dims = walk.tensors[name].dtype, walk.dims(name)
-    if not (dtype.is_floating or dtype.is_integer) or dtype.is_quantized or name in walk.looped:
-        return False
-    if dims is None:
-        return _kernel_fits(walk, name) and not _becomes_images_later(walk, name)
-    if len(dims) not in (3, 4):
-        return False
-    if dims[-1] in IMAGE_CHANNELS or dims[-3] in IMAGE_CHANNELS:
-        return True
-    unknown = dims[-1] is None or (len(dims) == 4 and dims[-3] is None)
-    return unknown and _kernel_fits(walk, name)
 
 
 def takes_bands(walk: Walk, name: str) -> bool:
@@ -111,43 +80,21 @@ def takes_bands(walk: Walk, name: str) -> bool:
     return channels is not None and channels not in IMAGE_CHANNELS and channels in (dims[-1] or channels, dims[-3])
 
 
-def _kernel_fits(walk: Walk, name: str) -> bool:
-    return next_kernel_channels(walk, name) in (*IMAGE_CHANNELS, None)
+def choose_input(
+    walk: Walk, sources: Sequence[Source], declared: Sequence[str], logits: str, fed: AbstractSet[str] = frozenset()
+) -> Tuple[Source, str]:
+    """The source that reaches the logits through the most convolutions, declared ones first, and why.
 
-
-def _becomes_images_later(walk: Walk, name: str) -> bool:
-    """Whether a tensor of unknown shape is reshaped to pictures first: it then holds rows of pixels."""
-    return any(op.type in ("Reshape", "ExpandDims") and index == 0 for op, index in walk.users[name])
-
-
-def _first_images_after(walk: Walk, name: str, reach: Set[str]) -> Optional[Source]:
-    """The first picture-like tensor that a source of another kind (file bytes, flat rows) turns into."""
-    seen, level = {name}, [(name, "")]
-    while level:
-        following: List[Tuple[str, str]] = []
-        for tensor, changed in level:
-            for op, index in walk.users[tensor]:
-                for out in walk.flows(op, index):
-                    if out in seen or out not in reach:
-                        continue
-                    seen.add(out)
-                    if looks_like_images(walk, out) and walk.rank(out) is not None:
-                        return Source(out, origin=name, changed=changed)
-                    numbers = walk.tensors[tensor].dtype.is_floating
-                    following.append((out, changed or (op.name if numbers and op.type not in SHAPE_ONLY else "")))
-        level = following
-    return None
-
-
-def choose_input(walk: Walk, sources: Sequence[Source], declared: Sequence[str], logits: str) -> Tuple[Source, str]:
-    """The source that reaches the logits through the most convolutions, declared ones first, and why."""
+    fed: tensors that a person feeds; of several sources another one is explained.
+    """
     before = walk.upstream([logits])
     reaching = [source for source in sources if source.tensor in before]
     if not reaching:
         raise BindingError(_nothing_reaches(walk, sources, logits))
     counts = {source.tensor: convolutions_between(walk, source.tensor, before) for source in reaching}
-    preferred = [s for s in reaching if s.tensor in declared or s.origin in declared]
-    best = max(preferred or reaching, key=lambda source: counts[source.tensor])
+    open_ones = [s for s in reaching if not fed & {s.tensor, s.origin}] or reaching
+    preferred = [s for s in open_ones if s.tensor in declared or s.origin in declared]
+    best = max(preferred or open_ones, key=lambda source: counts[source.tensor])
     return best, _why(walk, best, bool(preferred), reaching, counts[best.tensor])
 
 
@@ -193,11 +140,11 @@ def requested_input(walk: Walk, spec: Any) -> Source:
     """The tensor a person named, checked: numbers of rank 3, 4 or unknown."""
     tensor = find_tensor(walk.graph, spec)
     if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
-        later = _first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
+        later = first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
         hint = f"; its decoded pictures are '{later.tensor}'" if later else ""
         raise BindingError(f"'{tensor.name}' takes {tensor.dtype.name}, not pictures{hint}")
     if tensor.shape.rank not in (3, 4, None):
-        later = _first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
+        later = first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
         hint = f"; name '{later.tensor}', where it has become pictures" if later else ""
         raise BindingError(f"'{tensor.name}' has shape {tensor.shape}, pictures need [N, H, W, C] or [H, W, C]{hint}")
     return Source(tensor.name)

@@ -19,8 +19,9 @@ DENSE = {"MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "SparseMatMu
 WEIGHTED = CONVOLUTIONS | DENSE | {"Einsum", "BlockLSTM", "BlockLSTMV2", "LSTMBlockCell", "CudnnRNN"}
 
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+PARSERS = re.compile(r"Parse(Single)?(Sequence)?Example(V2)?$")
 PIPELINE_ENDS = re.compile(r"(OneShot)?IteratorGetNext(Sync)?$|(Queue|FIFOQueue)Dequeue|OptionalGetValue$|Unstage$")
-DECODERS = re.compile(r"Decode(AndCrop)?(Jpeg|Png|Gif|Bmp|Image|Raw|PaddedRaw)$")
+DECODERS = re.compile(r"Decode(AndCrop)?(Jpeg|Png|Gif|Bmp|WebP|Image|Raw|PaddedRaw)$")
 
 SLICES = {"StridedSlice", "Slice", "Split", "SplitV"}
 CONCATS = {"Concat", "ConcatV2"}

@@ -7,11 +7,14 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from gradcam_tf1.types import Binding, LayerInfo
+from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
 
 
 def binding_report(binding: Binding) -> Dict[str, Any]:
-    """The binding under the keys that `inspect --json` prints; lists, strings, numbers and None only."""
+    """The binding under the keys that `inspect --json` prints; lists, strings, numbers and None only.
+
+    A feed of None comes with each picture.
+    """
     return {
         "input": binding.input,
         "logits": binding.logits,
@@ -20,7 +23,7 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
         "shared_layer": binding.shared_layer,
         "layers": _layer_rows(binding.layers),
         "branches": [asdict(branch) for branch in binding.branches],
-        "feeds": {name: _plain(value) for name, value in binding.feeds.items()},
+        "feeds": {**{name: _plain(value) for name, value in binding.feeds.items()}, **_open(binding)},
         "image_size": list(binding.image_size),
         "array_shape": None if binding.array_shape is None else list(binding.array_shape),
         "classes": binding.classes,
@@ -32,6 +35,15 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
         "preprocessing": binding.preprocessing,
         "reasons": dict(binding.reasons),
     }
+
+
+def candidates_report(found: Candidates) -> Dict[str, Any]:
+    """The candidates under the keys input, logits and layer: a list of name, dtype, shape and why for each."""
+    return {key: [_candidate(item) for item in getattr(found, key)] for key in ("input", "logits", "layer")}
+
+
+def _candidate(item: Candidate) -> Dict[str, Any]:
+    return {**asdict(item), "shape": None if item.shape is None else list(item.shape)}
 
 
 def _layer_rows(layers: Any) -> List[Dict[str, Any]]:
@@ -46,6 +58,10 @@ def _layer_rows(layers: Any) -> List[Dict[str, Any]]:
 
 def _row(layer: LayerInfo, count: Any) -> Dict[str, Any]:
     return {"name": layer.name, "shape": list(layer.shape), "op": layer.op, "count": count}
+
+
+def _open(binding: Binding) -> Dict[str, None]:
+    return dict.fromkeys(binding.per_picture)
 
 
 def _plain(value: Any) -> Any:

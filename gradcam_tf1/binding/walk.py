@@ -71,11 +71,20 @@ class Walk:
     def dims(self, name: str) -> Dims:
         """Static shape, None per unknown side; None for unknown rank."""
         shape = self.tensors[name].shape
-        return None if shape.rank is None else tuple(shape.as_list())
+        return self._stacked(name) if shape.rank is None else tuple(shape.as_list())
 
     def rank(self, name: str) -> Optional[int]:
         """Static number of axes, None where unknown."""
-        return self.tensors[name].shape.rank
+        dims = self.dims(name)
+        return None if dims is None else len(dims)
+
+    def _stacked(self, name: str) -> Dims:
+        """The shape that what a loop has stacked up says of its elements; TensorFlow forgets it on import."""
+        attributes: Any = self.maker[name].node_def.attr
+        if self.maker[name].type != "TensorArrayGatherV3" or attributes["element_shape"].shape.unknown_rank:
+            return None
+        sides = [side.size for side in attributes["element_shape"].shape.dim]
+        return (None, *(None if side < 0 else side for side in sides))
 
     def is_float(self, name: str) -> bool:
         """Whether the tensor holds floats."""

@@ -6,9 +6,33 @@ from typing import Any, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.run.settings import net_warnings
-from gradcam_tf1.types import Binding, LayerInfo
+from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
 
 _KEYS = ("input", "logits", "probabilities", "layer")
+
+
+_MOST = 12  # candidates of one kind
+
+
+def describe_all(net: Any, found: Candidates, bound: bool) -> None:
+    """Print what is bound, where it is, and what else could be."""
+    if bound:
+        describe(net, layers=True)
+    else:
+        say(f"{shown(net.model.source)}: {net.model.kind}, not bound; what could be named:")
+        _list_candidates("layer", "layer", found.layer)
+    _list_candidates("input", "input", found.input)
+    _list_candidates("logits", "score", found.logits)
+
+
+def _list_candidates(option: str, what: str, items: Sequence[Candidate]) -> None:
+    say(f"\n{what}s that could be named with --{option}:" if items else f"\nnothing could be named with --{option}")
+    width = max((len(shown(item.name)) for item in items[:_MOST]), default=0)
+    for item in items[:_MOST]:
+        shape = "any shape" if item.shape is None else shape_text(item.shape) or "one number"
+        say(f"  {shown(item.name):<{width}}  {item.dtype} {shape}; {shown(item.why)}")
+    if len(items) > _MOST:
+        say(f"  and {len(items) - _MOST} more; --json lists them")
 
 
 def describe(net: Any, layers: bool = False) -> None:
@@ -20,7 +44,7 @@ def describe(net: Any, layers: bool = False) -> None:
         _found(key, getattr(binding, key) or "none", binding.reasons.get(key, ""))
     if "placement" in binding.reasons:
         _found("placement", binding.reasons["placement"])
-    _found("feeds", ", ".join(f"{name} = {value}" for name, value in binding.feeds.items()) or "none")
+    _found("feeds", ", ".join(_feeds(binding)) or "none")
     _found("size", _size(binding))
     _found("classes", _classes(binding))
     if binding.array_shape is None:
@@ -51,6 +75,13 @@ def _list_layers(layers: Sequence[LayerInfo]) -> None:
 def shape_text(shape: Sequence[int | None]) -> str:
     """[None, 7, 7, 512] as "? x 7 x 7 x 512"."""
     return " x ".join("?" if side is None else str(side) for side in shape)
+
+
+def _feeds(binding: Binding) -> list[str]:
+    from gradcam_tf1.binding.values import shown_value
+
+    fed = [f"{name} = {shown_value(value)}" for name, value in binding.feeds.items()]
+    return fed + [f"{name} with each picture" for name in binding.per_picture]
 
 
 def _size(binding: Binding) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from gradcam_tf1.cli.describe import describe
+from gradcam_tf1.cli.describe import describe_all
 from gradcam_tf1.cli.options import model_options, open_net
+from gradcam_tf1.errors import BindingError
 from gradcam_tf1.run.lines import strict_json
 from gradcam_tf1.run.settings import net_warnings
+from gradcam_tf1.types import Candidates
 
 
 @click.command(short_help="Show the input, the scores and the layers of a model.")
@@ -18,14 +20,26 @@ from gradcam_tf1.run.settings import net_warnings
 def inspect(as_json: bool, **options: Any) -> None:
     """Show what is found in MODEL and why: input, logits, probabilities, layers, feeds, warnings.
 
-    MODEL is what `gradcam-tf1 run` takes.
+    MODEL is what `gradcam-tf1 run` takes. What could be named instead is listed too, also where nothing can be decided
+    (exit code 2).
     """
-    from gradcam_tf1.binding import binding_report
+    from gradcam_tf1.binding import binding_report, find_candidates
 
     with open_net(**options) as net:
-        if not as_json:
-            describe(net, layers=True)
-            return
-        report = {"model": net.model.source, "kind": net.model.kind, **binding_report(net.binding)}
-        report["warnings"] = net_warnings(net)
-        click.echo(strict_json(report, indent=1))
+        found = find_candidates(net.graph)  # before it is bound: that adds ops of ours
+        try:
+            report = {**binding_report(net.binding), "warnings": net_warnings(net)}
+        except BindingError as error:
+            _show(net, {"error": str(error)}, found, as_json)
+            raise
+        _show(net, report, found, as_json)
+
+
+def _show(net: Any, report: dict[str, Any], found: Candidates, as_json: bool) -> None:
+    from gradcam_tf1.binding import candidates_report
+
+    if not as_json:
+        describe_all(net, found, bound="error" not in report)
+        return
+    start = {"model": net.model.source, "kind": net.model.kind}
+    click.echo(strict_json({**start, **report, "candidates": candidates_report(found)}, indent=1))

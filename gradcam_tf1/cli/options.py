@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import Any, Callable, Sequence
 
 import click
 
+from gradcam_tf1.cli.feeding import FEED_OPTIONS, split_feeds
+from gradcam_tf1.cli.feeding import feeds as feeds
 from gradcam_tf1.cli.terminal import load_tensorflow
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.run.input_tables import feed_value as feed_value
 from gradcam_tf1.sources.wanted import check_bands
 from gradcam_tf1.sources.window import make_window
 
@@ -68,45 +70,6 @@ def _number(text: str) -> float:
     return float(above) / float(below) if below else float(text)
 
 
-def feeds(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> dict[str, Any]:
-    """Callback: "keep_prob=1.0" -> {"keep_prob": 1.0}."""
-    pairs = [value.partition("=") for value in values]
-    wrong = [value for value, (name, equals, _) in zip(values, pairs) if not (name and equals)]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]!r}: write NAME=VALUE, as in is_training=false or thresholds=[0.6,0.7]")
-    try:
-        return {name: feed_value(text) for name, _, text in pairs}
-    except OptionError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def feed_value(text: str) -> Any:
-    """A bool (true, false), a number, or a list of these in brackets.
-
-    Raises: OptionError for anything else.
-    """
-    try:
-        value = json.loads(text.lower())
-    except (ValueError, RecursionError):
-        value = _float(text)
-    if not _is_numeric(value):
-        raise OptionError(f"{text!r} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7]")
-    return value
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _is_numeric(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(_is_numeric(item) for item in value)
-    return isinstance(value, (bool, int, float))
-
-
 def with_options(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
     """Decorator that gives a command these options, in this order."""
 
@@ -148,14 +111,7 @@ _MODEL_OPTIONS = (
         help="Feature map to explain; -1 is the last, -3 the third from last; 'A + B' adds up the maps of several; "
         "auto is each class's own, in nets with branches. Repeatable.",
     ),
-    click.option(
-        "--feed",
-        "feed",
-        multiple=True,
-        metavar="NAME=VALUE",
-        callback=feeds,
-        help="Value of another placeholder: a bool, a number or a list. Repeatable.",
-    ),
+    *FEED_OPTIONS,
     click.option("--tag", help="Tag of the SavedModel's graph (default: serve, or the only one)."),
     click.option("--signature", help="Signature of the SavedModel."),
     click.option(
@@ -190,6 +146,7 @@ def open_net(
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
     computing = session()
+    options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
     layer = layers[0] if layers else None
     source: Any = model
     if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):

@@ -7,6 +7,7 @@ from typing import Any, Sequence
 import click
 
 from gradcam_tf1.cli.describe import describe
+from gradcam_tf1.cli.feeding import split_feeds
 from gradcam_tf1.cli.look import look_options, make_look
 from gradcam_tf1.cli.methods import make_methods, method_options
 from gradcam_tf1.cli.older_names import OlderNames
@@ -89,6 +90,7 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
     preset = _preset(**{name: options.pop(name) for name in ("preset", "mean", "std", "scale", "bgr")})
     options["layers"] = _layers(options["layers"], options.pop("backcount"))
     asked, net_options = _split(options)
+    asked["inputs"] = split_feeds(options["feed"], options["feed_file"])[1] or None
     session = make_session(net_options)
     with open_net(preset=preset, session=session, **net_options) as net:
         if not quiet:

@@ -13,11 +13,12 @@ from gradcam_tf1.binding.resolve import is_auto
 from gradcam_tf1.engine.arrays import ArrayPlacement, array_options, as_arrays, no_such_target
 from gradcam_tf1.engine.batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.further import Further
 from gradcam_tf1.engine.fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.noisy import run_with_noise
 from gradcam_tf1.engine.own_layers import OWN, check_own, run_with_own_layers
 from gradcam_tf1.engine.views import run_with_views
-from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.errors import GradientError, OptionError, TargetError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS, expand_methods
@@ -34,7 +35,7 @@ Methods = Union[str, Sequence[str]]
 class How:
     """The manner of explaining, as `GradCamGraph.explain` takes it.
 
-    inputs: values of further input tensors by name, one row per picture.
+    inputs: values of further input tensors by name, one row per picture; see `further.py`.
     """
 
     score: str = "logit"
@@ -94,6 +95,11 @@ class Answerer:
         how = replace(how, options=array_options(expand_methods(methods), how.options))
         return self._explain(inputs, targets, methods, layers, how)
 
+    @property
+    def further(self) -> Further:
+        """The net's inputs beside the pictures."""
+        return Further(self.engine.graph, self.binding, self.preprocess)
+
     def usable(self, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
         """See `GradCamGraph.usable_methods`."""
         usable, reasons = [], {}
@@ -151,24 +157,18 @@ class Answerer:
         return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
 
     def _asks(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[Ask]:
-        context = Context(self.engine.classes(batch), self.labels, how.score, **given.readers)
+        rows = self.further.rows(how.inputs or {}, len(batch))
+        context = Context(self.engine.classes(batch, rows), self.labels, how.score, **given.readers)
         asks = make_asks(targets, len(batch), context)
-        rows = _rows(how.inputs or {}, len(batch))
         return [replace(ask, inputs=rows) for ask in asks] if rows else asks
 
     def _embed(self, picture: Any) -> np.ndarray:
+        if self.binding.per_picture:
+            raise TargetError(
+                f"a likeness needs the net's output for another picture, for which {self.binding.per_picture[0]!r} has "
+                "no value; give one for all in `feed`"
+            )
         return self.engine.embed(self._to_batch(stack_pixels([self.fit_image(picture)])))[0]
 
     def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
         return input_batch(pixels, self.preprocess, self.binding)
-
-
-def _rows(inputs: Mapping[str, Any], images: int) -> Dict[str, np.ndarray]:
-    rows = {name: np.asarray(values) for name, values in inputs.items()}
-    for name, values in rows.items():
-        if values.shape[:1] != (images,):
-            raise OptionError(
-                f"inputs[{name!r}] is {list(values.shape)}; give one row for each of the {images} pictures, or a "
-                "constant in `feed`"
-            )
-    return rows

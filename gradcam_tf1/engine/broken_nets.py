@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, List, Mapping
 
 import numpy as np
 
@@ -11,20 +11,23 @@ from gradcam_tf1.errors import RunError
 from gradcam_tf1.gradients.activations import WEIGHTS
 from gradcam_tf1.tf_runtime import tf
 
+Further = Mapping["tf.Tensor", np.ndarray]
+
 _AT_A_TIME = 16  # tensors of one picture that are held together
 
 
-def why_broken(runner: Runner, logits: tf.Tensor, picture: np.ndarray) -> str:
+def why_broken(runner: Runner, logits: tf.Tensor, picture: np.ndarray, further: Further) -> str:
     """One sentence that names the op where NaN or infinity first comes up on the way to the scores.
 
     Args: logits: float, with NaN or +infinity for this picture. picture: [1, H, W, C] of the input's dtype.
+        further: what further inputs are fed, [1, ...] each.
     """
-    found = _values(runner, [logits], picture)[0]
+    found = _values(runner, [logits], picture, further)[0]
     what = "infinite" if found is None or not np.isnan(found).any() else "NaN"
     waiting = [tensor for op in _ops_before(logits.op) for tensor in op.outputs if tensor.dtype.is_floating]
     for start in range(0, len(waiting), _AT_A_TIME):
         some = waiting[start : start + _AT_A_TIME]
-        for tensor, value in zip(some, _values(runner, some, picture)):
+        for tensor, value in zip(some, _values(runner, some, picture, further)):
             broken = 0 if value is None else _count_broken(tensor.op, value, what)
             if broken:
                 return _sentence(tensor.op, what, broken)
@@ -60,11 +63,11 @@ def _ops_before(end: Any) -> List[Any]:
     return [op for op in end.graph.get_operations() if op in seen]
 
 
-def _values(runner: Runner, tensors: List[tf.Tensor], picture: np.ndarray) -> List[Any]:
+def _values(runner: Runner, tensors: List[tf.Tensor], picture: np.ndarray, further: Further) -> List[Any]:
     """What the tensors hold for the picture; None for those that cannot be fetched, such as parts of loops."""
     try:
-        return runner.values(tensors, picture)
+        return runner.values(tensors, picture, further)
     except RunError:
         if len(tensors) == 1:
             return [None]
-    return [_values(runner, [tensor], picture)[0] for tensor in tensors]
+    return [_values(runner, [tensor], picture, further)[0] for tensor in tensors]

@@ -50,10 +50,14 @@ class Engine:
         """See `Runner.time_limit`."""
         return self._runner.time_limit(seconds)
 
-    def classes(self, batch: np.ndarray) -> int:
-        """The number of classes, from the graph or, where its shapes do not tell, from running one picture."""
+    def classes(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> int:
+        """The number of classes, from the graph or, where its shapes do not tell, from running one picture.
+
+        inputs: of the batch, as in `Ask`.
+        """
         if self._classes is None:
-            self._classes = self._runner.run({0: self._symbols.scores("logit")}, batch[:1])[0].shape[1]
+            further = self._symbols.inputs({name: values[:1] for name, values in inputs.items()})
+            self._classes = self._runner.run({0: self._symbols.scores("logit")}, batch[:1], further)[0].shape[1]
         return self._classes
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
@@ -95,7 +99,7 @@ class Engine:
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])
-        answer["failures"] = self._failures(answer.pop("broken"), batch)
+        answer["failures"] = self._failures(answer.pop("broken"), batch, asks[0].inputs)
         answer["notes"] = self._rule_notes(methods, layers, asks, len(batch))
         iterated = [method for method in map(METHODS.get, methods) if isinstance(method, IteratedMethod)]
         if iterated:
@@ -114,7 +118,8 @@ class Engine:
 
     def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
-        pictures = self._runner.run({0: self._symbols.pictures()}, batch)[0]
+        further = self._symbols.inputs(asks[0].inputs)
+        pictures = self._runner.run({0: self._symbols.pictures()}, batch, further)[0]
         return self.with_classes(batch, asks), pictures
 
     def with_classes(self, batch: np.ndarray, asks: Sequence[Ask]) -> List[Ask]:
@@ -129,12 +134,13 @@ class Engine:
         answer = _join_targets(parts)
         return answer, answer.pop("asks")
 
-    def _failures(self, broken: np.ndarray, batch: np.ndarray) -> Tuple[str, ...]:
-        """For each picture why it has no answer, "" where it has one. broken: bool [N]."""
-        return tuple(
-            why_broken(self._runner, self._symbols.scores("logit"), batch[n : n + 1]) if wrong else ""
-            for n, wrong in enumerate(broken)
-        )
+    def _failures(self, broken: np.ndarray, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> Tuple[str, ...]:
+        """For each picture why it has no answer, "" where it has one. broken: bool [N]. inputs: as in `Ask`."""
+        return tuple(self._why_broken(batch, inputs, n) if wrong else "" for n, wrong in enumerate(broken))
+
+    def _why_broken(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray], n: int) -> str:
+        further = self._symbols.inputs({name: values[n : n + 1] for name, values in inputs.items()})
+        return why_broken(self._runner, self._symbols.scores("logit"), batch[n : n + 1], further)
 
     def _rule_notes(self, methods: Sequence[str], layers: Layers, asks: Sequence[Ask], images: int) -> Notes:
         """What the gradient rules of pixel methods, and of products made with them, have reached."""

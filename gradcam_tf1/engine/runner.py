@@ -51,6 +51,7 @@ class Runner:
         # by tensor, not by name: one tensor under two names in a feed is an error
         self._input = sess.graph.get_tensor_by_name(binding.input)
         self._feeds = {sess.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
+        self._repeated = [sess.graph.get_tensor_by_name(name) for name in binding.repeated]
         self._deadline: Optional[float] = None
         self._too_late = ""
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
@@ -77,13 +78,13 @@ class Runner:
         for start in range(0, len(batch), self.chunk):
             rows = slice(start, start + self.chunk)
             count = len(batch[rows])
-            feed: Dict[Any, Any] = dict(self._feeds)
+            expected = max(count, self._binding.batch_size or 0)
+            feed = self._constants(expected)
             feed[self._input] = self._pictures(batch[rows], self._binding.has_batch_axis)
             if floats is not None:
                 feed[floats[0]] = self._pictures(floats[1][rows], floats[0].shape.rank != 3)
-            feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
+            feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
             found = self._sess_run(dict(fetches), feed)
-            expected = max(count, self._binding.batch_size or 0)
             parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in found.items()})
             if step is not None:
                 step(count)
@@ -91,15 +92,34 @@ class Runner:
             return parts[0]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
-    def values(self, tensors: Sequence[tf.Tensor], picture: np.ndarray) -> List[np.ndarray]:
-        """What any tensors hold, whatever their axes, for one picture [1, H, W, C]. Raises: RunError."""
-        feed = {**self._feeds, self._input: self._pictures(picture, self._binding.has_batch_axis)}
+    def values(
+        self, tensors: Sequence[tf.Tensor], picture: np.ndarray, further: Mapping[tf.Tensor, np.ndarray]
+    ) -> List[np.ndarray]:
+        """What any tensors hold, whatever their axes, for one picture [1, H, W, C] and its further inputs.
+
+        Raises: RunError.
+        """
+        feed = {**self._constants(self._binding.batch_size or 1), **self._rows_of(further)}
+        feed[self._input] = self._pictures(picture, self._binding.has_batch_axis)
         return self._sess_run(list(tensors), feed)
+
+    def _constants(self, pictures: int) -> Dict[Any, Any]:
+        """What is fed beside the pictures, the same for all of them."""
+        return {**self._feeds, **{each: np.repeat(self._feeds[each], pictures, axis=0) for each in self._repeated}}
+
+    def _rows_of(self, values: Mapping[tf.Tensor, np.ndarray]) -> Dict[Any, Any]:
+        return {tensor: self._row(tensor, rows) for tensor, rows in values.items()}
 
     def _fill(self, values: np.ndarray) -> np.ndarray:
         """Where the graph insists on its batch size: filled up with the last picture."""
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
+
+    def _row(self, tensor: tf.Tensor, values: np.ndarray) -> np.ndarray:
+        """Further values as the tensor takes them: without the axis of pictures where the net takes one at a time."""
+        filled = self._fill(values)
+        alone = not self._binding.has_batch_axis and tensor.shape.rank == filled.ndim - 1
+        return filled[0] if alone else filled
 
     def _pictures(self, batch: np.ndarray, has_batch_axis: bool) -> np.ndarray:
         """In the layout that the net takes."""
@@ -119,9 +139,22 @@ class Runner:
         except tf.errors.ResourceExhaustedError as error:
             raise OutOfMemoryError(_run_message(error)) from error
         except tf.errors.OpError as error:
-            raise RunError(_run_message(error)) from error
+            raise RunError(_run_message(error) + self._other_rows(feed)) from error
         except (TypeError, ValueError) as error:  # a fed value of another shape or kind than its tensor
             raise RunError(f"the net does not take what it was fed: {error}") from error
+
+    def _other_rows(self, feed: Dict[Any, Any]) -> str:
+        """The constants that have other rows than there are pictures, the likely reason where a net fails."""
+        pictures = len(feed[self._input])
+        for tensor, value in self._feeds.items():
+            rows = np.shape(value)[0] if np.ndim(value) and tensor not in self._repeated else pictures
+            open_first = tensor.shape.rank is None or tensor.shape.as_list()[0] is None
+            if rows != pictures and open_first and self._binding.has_batch_axis:
+                return (
+                    f"; '{tensor.name}' is fed {rows} rows, and there are {pictures} pictures: give one row, or "
+                    "each picture its own in `inputs` (--feed-file)"
+                )
+        return ""
 
     @contextmanager
     def time_limit(self, seconds: Optional[float]) -> Iterator[None]:

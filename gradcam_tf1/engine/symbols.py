@@ -6,11 +6,10 @@ score y (see `scores.py`) and its own backward pass. All slots, layers and metho
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, List, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Mapping, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.engine.together import parts_of, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
@@ -87,8 +86,12 @@ class Symbols:
 
     def fed(self, ask: Ask, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
         """What an ask feeds: its values to the slot's placeholders, its inputs to the net's own tensors."""
-        own = {find_tensor(self._graph, name): values for name, values in ask.inputs.items()}
-        return {**own, **{self.value(name, slot): values for name, values in ask.values.items()}}
+        own = {self.value(name, slot): values for name, values in ask.values.items()}
+        return {**self.inputs(ask.inputs), **own}
+
+    def inputs(self, given: Mapping[str, np.ndarray]) -> Dict[tf.Tensor, np.ndarray]:
+        """The net's own tensors of these names -> what they are fed."""
+        return {self._graph.get_tensor_by_name(name): values for name, values in given.items()}
 
     def class_ids(self, slot: Slot) -> tf.Tensor:
         """The class ids that a slot's codes come to: int32 [N]."""

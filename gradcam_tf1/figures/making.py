@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 import numpy as np
 
@@ -37,13 +37,14 @@ class FigureMaker:
         fitted: Sequence[Any],
         paths: Sequence[Dict[str, str]],
         targets: Any,
+        inputs: Mapping[str, Any],
     ) -> None:
         """Write the figures of these pictures.
 
-        paths: for each picture, name -> path in a folder that is there. targets: as the run asks.
+        paths: for each picture, name -> path in a folder that is there. targets, inputs: as the run asks.
         """
         for name, (kind, plan) in self._plans.items():
-            explanation = net.explain(fitted, **{"targets": targets, **plan})
+            explanation = net.explain(fitted, **{"targets": targets, **plan, "inputs": inputs})
             for n, (image, path) in enumerate(zip(images, paths)):
                 if not path:  # finished in an earlier run
                     continue

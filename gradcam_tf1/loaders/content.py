@@ -17,9 +17,17 @@ POSSIBLE = (
     "a tf.Session, or a (graph, session) pair"
 )
 
+_ZIP = "a zip archive (a .npz or .pth file, or a packed model: unpack it)"
+_KERAS_3 = (
+    "a .keras file of Keras 3, which Keras alone opens: in Python with TensorFlow 2 load it, "
+    "model = keras.models.load_model(PATH), and give GradCamGraph(model), or write model.export(FOLDER) and give that "
+    "folder"
+)
+_IN_KERAS_3 = (b"config.json", b"model.weights.h5")
+_DIRECTORY = 1 << 16  # bytes at the end of a zip archive, where its names stand
 _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
-    (b"PK\x03\x04", "a zip archive (a .keras, .npz or .pth file, or a packed model: unpack it)"),
+    (b"PK\x03\x04", _ZIP),
     (b"\x1f\x8b", "a gzip archive (unpack it first)"),
     (b"BZh", "a bzip2 archive (unpack it first)"),
     (b"\x93NUMPY", "a numpy array"),
@@ -76,7 +84,7 @@ def _kind(path: str, data: Any) -> str:
     head = data[:4096]
     for magic, kind in _MAGIC:
         if head.startswith(magic):
-            return kind
+            return _KERAS_3 if kind == _ZIP and all(name in data[-_DIRECTORY:] for name in _IN_KERAS_3) else kind
     if data[4:8] == b"TFL3":
         return "a TensorFlow Lite model (it has no gradients: give the graph that it was converted from)"
     if data[-8:] == _TABLE_MAGIC:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.figures.making import FigureMaker
+from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.output_folder import make_folders
 from gradcam_tf1.result import FAILED, Result
 from gradcam_tf1.run.asking import row_key
@@ -96,7 +97,7 @@ class Explainer:
         groups: Dict[Any, List[Picture]] = {}
         for picture in batch:
             if picture.fitted is not None:
-                groups.setdefault((picture.fitted.pixels.shape, row_key(picture.targets)), []).append(picture)
+                groups.setdefault(_key(picture), []).append(picture)
         found: Dict[int, Explained] = {}
         for group in groups.values():
             found.update(self._group(group))
@@ -139,15 +140,17 @@ class Explainer:
         same = all(picture.targets is group[0].targets for picture in group)
         targets = group[0].targets if same else [picture.targets for picture in group]
         fitted = [picture.fitted for picture in group]
+        inputs = {name: [picture.inputs[name] for picture in group] for name in group[0].inputs}
+        asked = {**self._asked, "inputs": inputs or None}
         with self._net.time_limit(self._timeout):
-            explanation = self._net.explain(fitted, targets, **self._asked)
+            explanation = self._net.explain(fitted, targets, **asked)
             for picture, reason in zip(group, explanation.failures):
                 if reason:
                     self._failed([picture], reason)
             paths = [{} if picture.done is not None or picture.error else self._paths(picture) for picture in group]
             for path in (path for each in paths for path in each.values()):
                 make_folders(self._folder, path)
-            self._figures.make(self._net, [picture.image for picture in group], fitted, paths, targets)
+            self._figures.make(self._net, [picture.image for picture in group], fitted, paths, targets, inputs)
         for picture, figures in zip(group, paths):
             picture.figures = figures
         return {p.index: Explained(p, explanation, n) for n, p in enumerate(group) if not p.error}
@@ -155,6 +158,16 @@ class Explainer:
     def _paths(self, picture: Picture) -> Dict[str, str]:
         names = {kind: self._namer.figure(picture.stem, kind) for kind in self._figures.names}
         return {kind: os.path.join(self._folder, *name.split("/")) for kind, name in names.items()}
+
+
+def _key(picture: Picture) -> Any:
+    """Equal for pictures that can go through the net together."""
+    shapes = [(name, _pixels(value).shape) for name, value in picture.inputs.items()]
+    return _pixels(picture.fitted).shape, row_key(picture.targets), tuple(shapes)
+
+
+def _pixels(value: Any) -> Any:
+    return value.pixels if isinstance(value, Fitted) else value
 
 
 def _size(picture: Picture) -> str:
@@ -172,6 +185,7 @@ def write_explained(item: Explained, writer: PictureWriter, labels: Any) -> Resu
         targets = writer.write(picture.image, picture.stem, explanation, n, labels)
         picture.figures = {**picture.figures, **writer.write_original(picture.image, picture.stem)}
     picture.image = picture.fitted = item.explanation = None
+    picture.inputs = {}
     return Result(
         predicted,
         source=picture.file.path,

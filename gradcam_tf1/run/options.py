@@ -29,6 +29,8 @@ class RunOptions:
     methods: names from METHODS or METHOD_GROUPS; None: Grad-CAM and Guided Grad-CAM, as far as the net allows.
     layers: layer names or counts from the end; None: the bound layer. batch_size: pictures held at a time; None: as
         many as the net's.
+    inputs: values of further inputs that differ from picture to picture, by tensor; see `inputs.input_rows`. Or the
+        path of a table of them, see `input_tables.read_input_table`.
     naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many pictures, drawn by the seed.
     figures: names from `figures.kinds.FIGURES`, drawn of each picture; each takes another pass through the net.
     max_pixels: larger pictures are refused. threads: that read and write pictures; None: one for each core.
@@ -48,6 +50,7 @@ class RunOptions:
     methods: Union[str, Sequence[str], None] = None
     layers: Any = None
     batch_size: Optional[int] = None
+    inputs: Any = None
     naming: str = "source"
     n_images: Optional[int] = None
     seed: int = 0

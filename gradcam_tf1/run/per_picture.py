@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import re
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError, RegionError
 from gradcam_tf1.images import ImageFile, list_images, read_image
+from gradcam_tf1.run.tables import by_name, listed, normal, of_same_names, only_one, read_table
 from gradcam_tf1.targets import ClassSpec, Region
 
 _IMAGE_HEADERS = ("image", "file", "filename", "file_name", "path", "picture", "photo", "relative", "source")
 _CLASS_HEADERS = ("class", "label", "class_id", "classid", "target", "id")
-_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -65,25 +63,21 @@ def read_class_file(path: str, listing: Sequence[ImageFile]) -> List[List[ClassS
     """
     pairs = _pairs(path)
     found: Dict[str, List[ClassSpec]] = {}
-    places = _by_name(listing)
+    places = by_name(listing)
     for number, image, spec in pairs:
-        files = places.get(_normal(image), [])
-        if len(files) > 1:
-            raise OptionError(
-                f"{path!r}, line {number}: {image!r} is the name of {len(files)} pictures, "
-                f"{_listed(file.relative for file in files)}; write the path from the listed folder"
-            )
+        files = places.get(normal(image), [])
+        only_one(path, number, image, files)
         for file in files:
             found.setdefault(file.relative, []).append(spec)
     missing = [file.relative for file in listing if file.relative not in found]
     if missing:
-        raise OptionError(f"{path!r} has no class for {len(missing)} of {len(listing)} pictures: {_listed(missing)}")
+        raise OptionError(f"{path!r} has no class for {len(missing)} of {len(listing)} pictures: {listed(missing)}")
     return [found[file.relative] for file in listing]
 
 
 def _pairs(path: str) -> List[Tuple[int, str, ClassSpec]]:
     """(line, image, class) of every filled line below the header."""
-    rows = _table(path)
+    rows = read_table(path)
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     image, spec = 0, 1
     if any(cell in _IMAGE_HEADERS for cell in header) and any(cell in _CLASS_HEADERS for cell in header):
@@ -99,34 +93,6 @@ def _pairs(path: str) -> List[Tuple[int, str, ClassSpec]]:
     if not pairs:
         raise OptionError(f"{path!r} has no lines of image and class")
     return pairs
-
-
-def _table(path: str) -> List[Tuple[int, List[str]]]:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            text = stream.read()
-    except UnicodeDecodeError as error:
-        raise OptionError(f"{path!r} is not a text file in UTF-8") from error
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
-    try:
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise OptionError(f"{path!r}, line {reader.line_num}: {error}") from error
-
-
-def _by_name(listing: Sequence[ImageFile]) -> Dict[str, List[ImageFile]]:
-    """Every picture under its relative path and, where no picture has that for its path, under its file name."""
-    places = {_normal(file.relative): [file] for file in listing}
-    by_name: Dict[str, List[ImageFile]] = {}
-    for file in listing:
-        by_name.setdefault(_normal(file.relative).rsplit("/", 1)[-1], []).append(file)
-    return {**by_name, **{_normal(file.path): [file] for file in listing}, **places}
-
-
-def _normal(path: str) -> str:
-    return re.sub(r"^(\./)+", "", path.replace(os.sep, "/"))
 
 
 @dataclass(frozen=True)
@@ -157,25 +123,11 @@ def find_masks(path: str, listing: Sequence[ImageFile]) -> List[MaskFile]:
         if len(masks) > 1:
             raise OptionError(f"{path!r} is {len(masks)} masks; give their folder, or one file")
         return [MaskFile(masks[0].path)] * len(listing)
-    by_stem: Dict[str, List[str]] = {}
-    for mask in masks:
-        by_stem.setdefault(_stem(mask.relative), []).append(mask.path)
-    stems = [_stem(file.relative) for file in listing]
-    found = [by_stem.get(stem) or by_stem.get(stem.rsplit("/", 1)[-1]) for stem in stems]
+    found = of_same_names(masks, listing)
     missing = [file.relative for file, paths in zip(listing, found) if not paths]
     if missing:
-        raise OptionError(f"{path!r} has no mask for {len(missing)} of {len(listing)} pictures: {_listed(missing)}")
+        raise OptionError(f"{path!r} has no mask for {len(missing)} of {len(listing)} pictures: {listed(missing)}")
     for paths in found:
-        if paths and len(paths) > 1:
-            raise OptionError(f"{path!r} has {len(paths)} masks of one name: {_listed(paths)}")
-    return [MaskFile(paths[0]) for paths in found if paths]
-
-
-def _stem(relative: str) -> str:
-    return os.path.splitext(relative)[0]
-
-
-def _listed(names: Iterable[str]) -> str:
-    shown = list(names)
-    rest = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(map(repr, shown[:_SHOWN])) + rest
+        if len(paths) > 1:
+            raise OptionError(f"{path!r} has {len(paths)} masks of one name: {listed(paths)}")
+    return [MaskFile(paths[0]) for paths in found]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.figures.kinds import Kind, find_kinds
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.run.asking import check_classes, differ, rows_of
+from gradcam_tf1.run.inputs import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import draw_pictures, list_pictures
 from gradcam_tf1.run.options import RunOptions
-from gradcam_tf1.run.settings import contents_sha256, net_settings, net_warnings
+from gradcam_tf1.run.settings import contents_sha256, inputs_sha256, net_settings, net_warnings
 from gradcam_tf1.sources import Picture as Source
 from gradcam_tf1.sources.window import make_window
 
@@ -23,13 +24,15 @@ DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 class Plan:
     """What is known before the first picture is read.
 
-    asked: the pictures, each with its targets. count: how many, None where that is not known. explain: keyword
+    asked: the pictures, each with its targets and with what was given for its further inputs. further: makes values of
+    the latter. count: how many, None where that is not known. explain: keyword
     arguments of `explain`, the same for all. kinds: the figures. batch_size: pictures of one batch. settings: for
     run.json. warnings: sentences for the user. left_out: methods that were asked for and that this net does not allow,
     each with the reason.
     """
 
-    asked: Iterable[Tuple[Source, Any]]
+    asked: Iterable[Tuple[Source, Any, Any]]
+    further: InputReader
     count: Optional[int]
     explain: Dict[str, Any]
     kinds: Sequence[Kind]
@@ -46,7 +49,9 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
     Raises: OptionError, TargetError, GradientError; ImageFileError where there is no picture at all.
     """
     kinds = find_kinds(given.figures)
-    asked, count = _ask(net, imgs_path, out_folder, given)
+    inputs = as_inputs(given.inputs)
+    net.check_inputs(list(inputs))
+    asked, count = _ask(net, imgs_path, out_folder, given, inputs)
     names, reasons = _usable(net, given.methods, given.layers)
     explain = {"methods": names, "layers": given.layers, **given.explain}
     size = net.batch_size if given.batch_size is None else given.batch_size
@@ -55,6 +60,7 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
         **net_settings(net),
         **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
         **explain,
+        **({"inputs": list(inputs), "inputs_sha256": inputs_sha256(inputs)} if inputs else {}),
         **{
             "naming": given.naming,
             "max_pixels": given.max_pixels,
@@ -65,24 +71,29 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
         **{"figures": [kind.name for kind in kinds], "warnings": warnings},
     }
     left_out = {} if given.methods is None else reasons
-    return Plan(asked, count, explain, kinds, size, settings, warnings, left_out)
+    further = InputReader(net.fit_pixels, net.fit_input, given.max_pixels)
+    return Plan(asked, further, count, explain, kinds, size, settings, warnings, left_out)
 
 
 def _ask(
-    net: Any, imgs_path: Any, out_folder: str, given: RunOptions
-) -> Tuple[Iterable[Tuple[Source, Any]], Optional[int]]:
-    """The pictures with their targets, and how many they are."""
+    net: Any, imgs_path: Any, out_folder: str, given: RunOptions, inputs: Mapping[str, Any]
+) -> Tuple[Iterable[Tuple[Source, Any, Any]], Optional[int]]:
+    """The pictures with their targets and further inputs, and how many they are."""
     listing, count = list_pictures(imgs_path, out_folder)
     if given.n_images is not None:
         listing = draw_pictures(listing, given.n_images, given.seed)
         count = len(listing)
+    further: Iterable[Any] = itertools.repeat({})
+    if inputs:
+        listing = list(listing)
+        count, further = len(listing), input_rows(inputs, listing)
     if not differ(given.targets):
         check_classes([given.targets], net.binding.classes, net.labels)
-        return zip(listing, itertools.repeat(given.targets)), count
+        return zip(listing, itertools.repeat(given.targets), further), count
     listing = list(listing)
     rows = rows_of(given.targets, listing)
     check_classes(rows, net.binding.classes, net.labels)
-    return zip(listing, rows), len(listing)
+    return zip(listing, rows, further), len(listing)
 
 
 def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> Tuple[List[str], Dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ ON_ERROR = ("skip", "stop")  # what a picture that failed does to the run
 class Picture:
     """One picture: what is asked of it, then what was read and fitted and drawn, or why it could not be.
 
+    given: for each further input what was given for this picture, inputs: what goes into the net for it.
     done: its result, where an earlier run has finished it.
     """
 
@@ -40,6 +41,8 @@ class Picture:
     error: str = ""
     figures: Dict[str, str] = field(default_factory=dict)
     done: Optional[Result] = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Dict[str, Any] = field(default_factory=dict)
 
     @property
     def pixels(self) -> int:
@@ -61,20 +64,25 @@ class Picture:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads and fits pictures. wanted: what of a file, see `Wanted`. timeout: seconds that one may take, None: any."""
+    """Reads and fits pictures. wanted: what of a file, see `Wanted`. timeout: seconds that one may take, None: any.
+
+    further: makes of what was given for an input what goes into it, see `inputs.InputReader`.
+    """
 
     fit: Callable[[np.ndarray], Fitted]
     max_pixels: int = MAX_PIXELS
     wanted: Wanted = AS_PHOTOGRAPH
     timeout: Optional[float] = None
+    further: Optional[Callable[..., Any]] = None
 
     def __call__(self, picture: Picture) -> Picture:
-        """Fill in the image as it is drawn and the fitted image, or the error."""
+        """Fill in the image as it is drawn, the fitted image and the further inputs, or the error."""
         file = picture.file
         try:
             picture.image, picture.fitted = in_time(lambda: self._read(file), self.timeout, file.source)
+            picture.inputs = in_time(lambda: self._inputs(picture.given), self.timeout, file.source)
         except ImageFileError as error:
-            picture.error = str(error)
+            picture.error, picture.fitted = str(error), None
         if picture.weight > picture.pixels:
             picture.file = picture.file.emptied()
         return picture
@@ -84,6 +92,11 @@ class Reader:
         with turn(values.shape[0] * values.shape[1]):
             fitted = self.fit(values)
             return drawn(values, self.wanted.bands if self.wanted.many else (), file.source), fitted
+
+    def _inputs(self, given: Mapping[str, Any]) -> Dict[str, Any]:
+        if self.further is None:
+            return {}
+        return {name: self.further(name, value, self.wanted) for name, value in given.items()}
 
 
 def batches(pictures: Iterable[Picture], size: int) -> Iterator[List[Picture]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcam_tf1 import __version__
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images import list_images
 from gradcam_tf1.output_folder import RUN_NAME
 from gradcam_tf1.run.lines import strict_json
 from gradcam_tf1.tf_runtime import tf
@@ -20,6 +21,7 @@ from gradcam_tf1.tf_runtime import tf
 _WHOLE = 64 << 20  # files up to this size are read whole
 _END = 4 << 20  # of larger ones this much at each end, and the time of their last change
 _SHOWN = 60
+_MOST_NUMBERS = 1000  # of a fed value that is kept as it is
 _NOT_COMPARED = ("model", "warnings")  # where it is, what is in it counts; and what follows from the others
 
 
@@ -37,9 +39,17 @@ def net_settings(net: Any) -> dict[str, Any]:
         "model_sha256": fingerprint(model.files or [model.source]),
         "moving_averages": model.moving_averages,
         "labels_sha256": None if net.labels is None else text_sha256(net.labels.names),
-        **{key: getattr(binding, key) for key in ("input", "logits", "probabilities", "layer", "feeds")},
+        **{key: getattr(binding, key) for key in ("input", "logits", "probabilities", "layer")},
+        "feeds": {name: _fed(value) for name, value in binding.feeds.items()},
         **{"fit": net.fit_mode, "size": net.size, "preset": str(net.preset), "net_batch_size": net.batch_size},
     }
+
+
+def _fed(value: Any) -> Any:
+    """A fed value as it is; a large one by its shape and what is in it."""
+    if np.size(value) <= _MOST_NUMBERS:
+        return value
+    return {"shape": list(np.shape(value)), "sha256": contents_sha256(np.asarray(value))}
 
 
 def fingerprint(paths: Iterable[str]) -> str:
@@ -72,6 +82,20 @@ def contents_sha256(value: Any) -> str | None:
         digest.update(content)
         found = True
     return digest.hexdigest() if found else None
+
+
+def inputs_sha256(inputs: Mapping[str, Any]) -> str:
+    """Equal for the same values of further inputs: numbers, and what stands in the files that are named."""
+    parts: list[Any] = []
+    for name, values in sorted(inputs.items(), key=lambda item: str(item[0])):
+        if isinstance(values, (str, os.PathLike)):
+            content = fingerprint(file.path for file in list_images(values))
+        elif isinstance(values, np.ndarray):
+            content = contents_sha256(values) or ""
+        else:
+            content = fingerprint([values.path]) if is_dataclass(values) else strict_json(values)
+        parts.append([str(name), content])
+    return text_sha256(map(strict_json, parts))
 
 
 def _contents(value: Any) -> Iterator[bytes]:

@@ -1,0 +1,120 @@
+"""Tables of values for further inputs, and values as they are written. No TensorFlow here."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.run.tables import normal, read_table
+
+_WORDS = re.compile(r"[\w.+-][\w.+ /-]*")
+_PLACE = re.compile(r"(.+)\[(\d{1,6})\]")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a table says of one input. values: image as it is written there -> (line, value)."""
+
+    path: str
+    values: Mapping[str, Tuple[int, Any]] = field(repr=False)
+
+
+def read_input_table(path: str) -> Dict[str, Column]:
+    """Tensor name -> its column, of a CSV file with a header.
+
+    The first column names the pictures, as in a class file; the others have the names of tensors above them. A list is
+    one cell, [0.5,0.5], or several columns NAME[0], NAME[1]. An empty cell is no value.
+    Raises: OptionError naming the line that does not fit; OSError.
+    """
+    rows = read_table(path)
+    header = [cell.strip() for cell in rows[0][1]] if rows else []
+    if len(header) < 2 or not all(header[1:]) or len(rows) < 2:
+        raise OptionError(f"{path!r} needs a header, a file column and one column for each tensor, as in file,age")
+    places = _places(path, header[1:])
+    lines: Dict[str, int] = {}
+    values: Dict[str, Dict[str, Tuple[int, Any]]] = {name: {} for name in places}
+    for number, row in rows[1:]:
+        image, cells = row[0].strip(), [cell.strip() for cell in row[1:]]
+        if not image or len(cells) != len(header) - 1:
+            raise OptionError(f"{path!r}, line {number}: expected {len(header)} cells, {', '.join(header)}, got {row}")
+        if normal(image) in lines:
+            raise OptionError(f"{path!r}, line {number}: {image!r} has its values in line {lines[normal(image)]} too")
+        lines[normal(image)] = number
+        for name, columns in places.items():
+            values[name][image] = number, _value(path, number, [cells[column] for column in columns.values()], columns)
+    return {name: Column(path, column) for name, column in values.items()}
+
+
+def _places(path: str, names: Sequence[str]) -> Dict[str, Dict[Optional[int], int]]:
+    """Tensor name -> place in its list, None for a whole value -> number of the column."""
+    places: Dict[str, Dict[Optional[int], int]] = {}
+    for column, text in enumerate(names):
+        match = _PLACE.fullmatch(text)
+        name, place = (match.group(1), int(match.group(2))) if match else (text, None)
+        if place in places.setdefault(name, {}):
+            raise OptionError(f"{path!r} has two columns {text!r}")
+        places[name][place] = column
+    for name, columns in places.items():
+        if set(columns) not in ({None}, set(range(len(columns)))):
+            raise OptionError(f"{path!r}: the columns of {name!r} are not {name}[0] to {name}[{len(columns) - 1}]")
+        places[name] = {place: columns[place] for place in sorted(columns, key=lambda place: place or 0)}
+    return places
+
+
+def _value(path: str, number: int, cells: Sequence[str], columns: Mapping[Optional[int], int]) -> Any:
+    """None where a cell is empty."""
+    if not all(cells):
+        return None
+    try:
+        found = [value_or_text(cell) for cell in cells]
+    except OptionError as error:
+        raise OptionError(f"{path!r}, line {number}: {error}") from error
+    return found[0] if None in columns else found
+
+
+def feed_value(text: str) -> Any:
+    """A bool (true, false), a number, or a list of these in brackets. Raises: OptionError for anything else."""
+    value = next(_read_as(text), None)
+    if not _is_value(value, (bool, int, float)):
+        raise OptionError(
+            f"{text!r} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7], and for "
+            'inputs of strings a word or a "text" in quotes'
+        )
+    return value
+
+
+def value_or_text(text: str) -> Any:
+    """The same, or a word, a text in quotes, or a list of texts in quotes."""
+    value = text if _WORDS.fullmatch(text) else _read_json(text)
+    try:
+        return feed_value(text)
+    except OptionError:
+        if not _is_value(value, (str,)):
+            raise
+    return value
+
+
+def _read_as(text: str) -> Iterator[Any]:
+    value = _read_json(text.lower())
+    if value is not None:
+        yield value
+    try:
+        yield float(text)
+    except ValueError:
+        return
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_value(value: Any, kinds: Tuple[type, ...]) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(_is_value(item, kinds) for item in value)
+    return isinstance(value, kinds)
