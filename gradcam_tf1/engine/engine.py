@@ -150,7 +150,7 @@ class Engine:
             fed.update(self._symbols.fed(ask, slot))
         map_fetches = self._map_fetches(methods, layers, slots, eigen)
         fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
-        own = None if floats is None else (self._symbols.pixel_tensor(), floats)
+        own = None if floats is None else (self._symbols.float_pictures(), floats)
         found = self._runner.run(fetches, batch, fed, own)
         for key in map_fetches:
             if 0 in found[key, slots[0]].shape:

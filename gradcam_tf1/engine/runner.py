@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 import numpy as np
 
 from gradcam_tf1.errors import OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.gradients.float_pictures import FloatPictures
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -51,6 +52,7 @@ class Runner:
         # by tensor, not by name: one tensor under two names in a feed is an error
         self._input = sess.graph.get_tensor_by_name(binding.input)
         self._feeds = {sess.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
+        self._layout = (binding.has_batch_axis, binding.input_channels_last)
         self._deadline: Optional[float] = None
         self._too_late = ""
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
@@ -60,7 +62,7 @@ class Runner:
         fetches: Fetches,
         batch: np.ndarray,
         per_image: Optional[Mapping[tf.Tensor, np.ndarray]] = None,
-        floats: Optional[Tuple[tf.Tensor, np.ndarray]] = None,
+        floats: Optional[Tuple[FloatPictures, np.ndarray]] = None,
         step: Optional[Callable[[int], None]] = None,
     ) -> Dict[Hashable, np.ndarray]:
         """Run the net on every picture of the batch.
@@ -68,7 +70,7 @@ class Runner:
         Args:
             fetches: tensors with the image axis first. batch: [N, H, W, C] of the input's dtype, N >= 1.
             per_image: values for further tensors, image axis first, length N.
-            floats: pictures [N, H, W, C] for another tensor of pictures, which the input would have led to.
+            floats: pictures [N, H, W, C] for the floats that the input would have led to.
             step: called with the number of pictures of each chunk when it is done.
 
         Returns: the fetched arrays, [N, ...] each. Raises: RunError with TensorFlow's reason.
@@ -78,9 +80,9 @@ class Runner:
             rows = slice(start, start + self.chunk)
             count = len(batch[rows])
             feed: Dict[Any, Any] = dict(self._feeds)
-            feed[self._input] = self._pictures(batch[rows], self._binding.has_batch_axis)
+            feed[self._input] = self._pictures(batch[rows], *self._layout)
             if floats is not None:
-                feed[floats[0]] = self._pictures(floats[1][rows], floats[0].shape.rank != 3)
+                feed[floats[0].tensor] = self._pictures(floats[1][rows], *floats[0][1:])
             feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
             found = self._sess_run(dict(fetches), feed)
             expected = max(count, self._binding.batch_size or 0)
@@ -101,12 +103,12 @@ class Runner:
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
 
-    def _pictures(self, batch: np.ndarray, has_batch_axis: bool) -> np.ndarray:
+    def _pictures(self, batch: np.ndarray, has_batch_axis: bool, channels_last: bool) -> np.ndarray:
         """In the layout that the net takes."""
         batch = self._fill(batch)
         if self._binding.array_shape is not None:
             return batch[..., 0] if self._input.shape.rank == 2 else batch
-        if not self._binding.input_channels_last:
+        if not channels_last:
             batch = np.transpose(batch, (0, 3, 1, 2))
         return batch if has_batch_axis else batch[0]
 

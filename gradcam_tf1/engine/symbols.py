@@ -13,14 +13,15 @@ import numpy as np
 from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.gradients.derivatives import gradients, hessian_product, pixel_tensor, ruled_gradient
+from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
+from gradcam_tf1.gradients.float_pictures import FloatPictures, float_pictures
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.scores import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf, unfinalized
 from gradcam_tf1.types import Ask, Binding, LayerInfo, Slot
 
-Build = Callable[["tf.Tensor", "tf.Tensor"], Dict[Any, "tf.Tensor"]]
+Build = Callable[["tf.Tensor", FloatPictures], Dict[Any, "tf.Tensor"]]
 
 
 class Symbols:
@@ -167,8 +168,8 @@ class Symbols:
 
     def takes_signals(self) -> bool:
         """Whether the net takes signals [N, L, C] or [N, L]: their layers of rank 3 hold no tokens."""
-        rank = self._graph.get_tensor_by_name(self._binding.input).shape.rank
-        return self._binding.has_batch_axis and rank in (2, 3)
+        shape = self._binding.array_shape
+        return shape is not None and len(shape) == 3
 
     def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """dy/dA of a slot's score, one float32 [N, h, w, K] per layer."""
@@ -193,22 +194,23 @@ class Symbols:
             ],
         )
 
-    def pixel_tensor(self) -> tf.Tensor:
-        """The first float tensor of pictures, in the net's layout; see `pixel_tensor` below."""
-        return self._once("pixel tensor", lambda: pixel_tensor(self._graph, self._binding))
+    def float_pictures(self) -> FloatPictures:
+        """The bound input, or the floats that are made of it, in the net's layout."""
+        return self._once("float pictures", lambda: float_pictures(self._graph, self._binding))
 
     def pictures(self) -> tf.Tensor:
         """What it holds: float32 [N, H, W, C]."""
-        return self._once("pictures", lambda: self._as_pictures(self.pixel_tensor()))
+        return self._once("pictures", lambda: self._as_pictures(self.float_pictures().tensor))
 
     def _as_pictures(self, tensor: tf.Tensor) -> tf.Tensor:
+        """The float pictures' tensor, or its gradient, as float32 [N, H, W, C]."""
+        source = self.float_pictures()
+        values = tf.cast(tensor, tf.float32)
         if self._binding.array_shape is not None:
-            values = tf.cast(tensor, tf.float32)
-            return values[..., tf.newaxis] if tensor.shape.rank == 2 else values
-        if tensor.shape.rank == 3:
-            tensor = tensor[tf.newaxis]
-        tensor = tf.cast(tensor, tf.float32)
-        return tensor if self._binding.input_channels_last else tf.transpose(tensor, [0, 2, 3, 1])
+            return values[..., tf.newaxis] if source.tensor.shape.rank == 2 else values
+        if not source.has_batch_axis:
+            values = values[tf.newaxis]
+        return values if source.channels_last else tf.transpose(values, [0, 2, 3, 1])
 
     def pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
         """A pixel method's map: float32 [N, H, W, C]."""
@@ -219,9 +221,9 @@ class Symbols:
         return grads if method.compute is None else method.compute(self.pictures(), grads)
 
     def extension(self, build: Build, slot: Slot) -> Dict[Any, tf.Tensor]:
-        """What `build` makes of a slot's score [N] and the pixel tensor: tensors with the image axis first."""
+        """What `build` makes of a slot's score [N] and the float pictures: tensors with the image axis first."""
         self._pixel_grads("plain", "logit", slot)  # no gradient is an error that names the op
-        return self._once((build, slot), lambda: build(self.score("logit", slot), self.pixel_tensor()))
+        return self._once((build, slot), lambda: build(self.score("logit", slot), self.float_pictures()))
 
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """What the method's rule reached, as one sentence; nothing for the plain gradient."""
@@ -231,7 +233,7 @@ class Symbols:
     def _pixel_grads(self, rule: str, head: str, slot: Slot) -> Tuple[tf.Tensor, str]:
         return self._once(
             ("pixel grads", rule, head, slot),
-            lambda: ruled_gradient(rule, self.score(head, slot), self.pixel_tensor()),
+            lambda: ruled_gradient(rule, self.score(head, slot), self.float_pictures().tensor),
         )
 
 

@@ -9,8 +9,9 @@ tensor, value by value, and not by a straight line, or, for a maximum, where the
 from __future__ import annotations
 
 from collections import Counter
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set
+from typing import Dict, FrozenSet, List, NamedTuple, Optional
 
+from gradcam_tf1.gradients.graph_walk import ops_between
 from gradcam_tf1.tf_runtime import tf
 
 ALONE = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus")
@@ -96,23 +97,6 @@ def find_composite(op: tf.Operation) -> Optional[Composite]:
 def activations_between(score: tf.Tensor, start: tf.Tensor) -> Dict[str, int]:
     """How often each op type of ALONE and OTHERS stands on the way from `start` to `score`."""
     return dict(Counter(op.type for op in ops_between(score, start) if op.type in ALONE + OTHERS))
-
-
-def ops_between(score: tf.Tensor, start: tf.Tensor) -> List[tf.Operation]:
-    """The ops on all ways from `start` to `score`, both ends' own ops included, in the order of the graph."""
-    after = _closure([start.op], lambda op: [c for output in op.outputs for c in output.consumers()])
-    before = _closure([score.op], lambda op: [tensor.op for tensor in op.inputs])
-    return [op for op in score.graph.get_operations() if op in after and op in before]
-
-
-def _closure(ops: List[tf.Operation], following: Callable[[tf.Operation], List[tf.Operation]]) -> Set[tf.Operation]:
-    seen = set(ops)
-    stack = list(ops)
-    while stack:
-        fresh = [op for op in following(stack.pop()) if op not in seen]
-        seen.update(fresh)
-        stack.extend(fresh)
-    return seen
 
 
 def _line(tensor: tf.Tensor) -> List[tf.Tensor]:

@@ -6,10 +6,9 @@ from typing import List, Mapping, Tuple
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.activations import ALONE, OTHERS, activations_between
-from gradcam_tf1.gradients.gradient_path import SHAPE_OPS, explain_missing_gradient
+from gradcam_tf1.gradients.gradient_path import explain_missing_gradient
 from gradcam_tf1.gradients.guided import gradient_rule
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding
 
 
 def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
@@ -66,22 +65,3 @@ def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
             f"the score has no second derivative by '{tensor.name}': {error}. Use gradcam, which needs the first only"
         ) from error
     return tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
-
-
-def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:
-    """The input, or, where it holds integers, the first float tensor made from it: what dy/dx is taken by.
-
-    Raises: GradientError where no float tensor follows the input.
-    """
-    level = [graph.get_tensor_by_name(binding.input)]
-    if binding.array_shape is not None:  # bound to floats only
-        return level[0]
-    seen = set(level[0].op.outputs)
-    while level:
-        for tensor in level:
-            if tensor.dtype.is_floating and tensor.shape.rank in (3, 4):
-                return tensor
-        consumers = [op for tensor in level for op in tensor.consumers() if op.type not in SHAPE_OPS]
-        level = [output for op in consumers for output in op.outputs if output not in seen]
-        seen.update(level)
-    raise GradientError(f"no picture of floats is made from '{binding.input}'; pixel methods need one")
