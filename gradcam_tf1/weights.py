@@ -17,6 +17,7 @@ MIN_BYTES = 1 << 20
 _HANDLE = "/gradcam_tf1_variable"
 
 Weights = Dict[str, Any]  # name of the handle's op -> TensorProto
+Fillers = Dict[str, Tuple[Any, Any]]  # the same -> placeholder and op of the assignment
 
 
 def take_out_weights(graph_def: Any) -> Tuple[Any, Weights]:
@@ -41,15 +42,27 @@ def take_out_weights(graph_def: Any) -> Tuple[Any, Weights]:
     return light, weights
 
 
-def put_weights(sess: tf.Session, weights: Weights) -> None:
-    """Fill the variables, one at a time. The session's graph gets one assignment for each."""
+def put_weights(sess: tf.Session, weights: Weights) -> Fillers:
+    """Fill the variables, one at a time. The session's graph gets one assignment for each.
+
+    Returns: the assignments, with which a further session of the graph can be filled.
+    """
+    fillers: Fillers = {}
     for name, value in weights.items():
         array = tf.make_ndarray(value)
         with inside(sess.graph), tf.name_scope("gradcam_tf1/"):
             fed = tf.placeholder(array.dtype, array.shape)
             handle = sess.graph.get_tensor_by_name(name + ":0")
             assign = tf.raw_ops.AssignVariableOp(resource=handle, value=fed)
+        fillers[name] = fed, assign
         sess.run(assign, {fed: array})
+    return fillers
+
+
+def copy_weights(fillers: Fillers, old: tf.Session, new: tf.Session) -> None:
+    """Fill the variables of a new session with the values that they have in an old one of the same graph."""
+    for name, (fed, assign) in fillers.items():
+        new.run(assign, {fed: old.run(name[: -len(_HANDLE)] + ":0")})
 
 
 def _is_large_weight(node: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gradcam_tf1.engine.runner import Runner
 from gradcam_tf1.engine.symbols import Symbols
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import RunError
+from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.tf_runtime import tf
@@ -29,18 +30,20 @@ _CODES = ("code", "rival")
 
 Answer = Dict[str, Any]
 Layers = Tuple[LayerInfo, ...]
+Session = Union[LiveSession, "tf.Session"]
 
 
 class Engine:
     """Runs one net. batch_size: pictures per run, unless the graph has its own baked in. reshape: see `Symbols`."""
 
     def __init__(
-        self, graph: tf.Graph, sess: tf.Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
+        self, graph: tf.Graph, sess: Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
     ) -> None:
         self._binding = binding
         self.graph = graph
-        self._symbols = Symbols(graph, binding, reshape)
-        self._runner = Runner(sess, binding, batch_size)
+        live = sess if isinstance(sess, LiveSession) else LiveSession(sess)
+        self._symbols = Symbols(graph, binding, reshape, live.building)
+        self._runner = Runner(live, binding, batch_size)
         classes = self._symbols.scores("logit").shape[1]
         self._classes = getattr(classes, "value", classes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from gradcam_tf1.errors import OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.gradients.float_pictures import FloatPictures
+from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -46,15 +48,14 @@ def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
 class Runner:
     """Feeds and fetches. batch_size: pictures per `session.run`, unless the graph has its own baked in."""
 
-    def __init__(self, sess: tf.Session, binding: Binding, batch_size: int) -> None:
-        self._sess = sess
+    def __init__(self, live: LiveSession, binding: Binding, batch_size: int) -> None:
+        self._live = live
         self._binding = binding
         # by tensor, not by name: one tensor under two names in a feed is an error
-        self._input = sess.graph.get_tensor_by_name(binding.input)
-        self._feeds = {sess.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
+        self._input = live.graph.get_tensor_by_name(binding.input)
+        self._feeds = {live.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
         self._layout = (binding.has_batch_axis, binding.input_channels_last)
-        self._deadline: Optional[float] = None
-        self._too_late = ""
+        self._limit = _Limit()
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
 
     def run(
@@ -115,9 +116,9 @@ class Runner:
     def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
         options = self._options()
         try:
-            return self._sess.run(fetches, feed, **options)
+            return self._live.run(fetches, feed, **options)
         except tf.errors.DeadlineExceededError as error:
-            raise TimeLimitError(self._too_late) from error
+            raise TimeLimitError(self._limit.said) from error
         except tf.errors.ResourceExhaustedError as error:
             raise OutOfMemoryError(_run_message(error)) from error
         except tf.errors.OpError as error:
@@ -127,24 +128,31 @@ class Runner:
 
     @contextmanager
     def time_limit(self, seconds: Optional[float]) -> Iterator[None]:
-        """Inside, all runs together take so many seconds at the most; the op that is running then is waited for.
+        """Inside, all runs of this thread take so many seconds at the most; an op that is running then is waited for.
 
         Raises: TimeLimitError.
         """
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-        self._too_late = f"the net took longer than the {seconds} s that are allowed"
+        self._limit.end = None if seconds is None else time.monotonic() + seconds
+        self._limit.said = f"the net took longer than the {seconds} s that are allowed"
         try:
             yield
         finally:
-            self._deadline = None
+            self._limit.end = None
 
     def _options(self) -> Dict[str, Any]:
-        if self._deadline is None:
+        if self._limit.end is None:
             return {}
-        left = int(1000 * (self._deadline - time.monotonic()))
+        left = int(1000 * (self._limit.end - time.monotonic()))
         if left < 1:
-            raise TimeLimitError(self._too_late)
+            raise TimeLimitError(self._limit.said)
         return {"options": tf.RunOptions(timeout_in_ms=left)}
+
+
+class _Limit(threading.local):
+    """When the runs of a thread have to be done, and what is said where they are not."""
+
+    end: Optional[float] = None
+    said = ""
 
 
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:

@@ -6,13 +6,15 @@ score y (see `scores.py`) and its own backward pass. All slots, layers and metho
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, List, Tuple
+from copy import copy
+from functools import partial
+from typing import Any, Callable, ContextManager, Dict, Hashable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.engine.tokens import tokens_as_map
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_pictures import FloatPictures, float_pictures
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
@@ -28,21 +30,37 @@ class Symbols:
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
 
     graph: the private tf.Graph that holds the net. binding: its key tensors. reshape: [N, tokens, K] -> [N, h, w, K].
+    building: the context in which ops may be added, see `LiveSession`; for a graph that has no session yet there is
+    nobody to wait for. What cannot be built is remembered as well, so that asking again adds nothing to the graph.
     """
 
-    def __init__(self, graph: tf.Graph, binding: Binding, reshape: Callable = tokens_as_map) -> None:
+    def __init__(
+        self,
+        graph: tf.Graph,
+        binding: Binding,
+        reshape: Callable = tokens_as_map,
+        building: Optional[Callable[[], ContextManager[tf.Graph]]] = None,
+    ) -> None:
         self._graph = graph
         self._reshape = reshape
         self._binding = binding
         self._built: Dict[Hashable, Any] = {}
+        self._building = building or partial(unfinalized, graph)
         self.scores("logit")
         graph.finalize()
 
     def _once(self, key: Hashable, build: Callable[[], Any]) -> Any:
         if key not in self._built:
-            with unfinalized(self._graph), tf.name_scope(OUR_SCOPE):
-                self._built[key] = build()
-        return self._built[key]
+            try:
+                with self._building(), tf.name_scope(OUR_SCOPE):
+                    if key not in self._built:  # by another thread, meanwhile
+                        self._built[key] = build()
+            except GradCamError as error:
+                self._built[key] = _Refused(error)
+        found = self._built[key]
+        if isinstance(found, _Refused):
+            raise copy(found.error)
+        return found
 
     def scores(self, head: str) -> tf.Tensor:
         """Scores of all classes: float32 [N, C]."""
@@ -235,6 +253,12 @@ class Symbols:
             ("pixel grads", rule, head, slot),
             lambda: ruled_gradient(rule, self.score(head, slot), self.float_pictures().tensor),
         )
+
+
+class _Refused(NamedTuple):
+    """What could not be built, and why."""
+
+    error: GradCamError
 
 
 def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
