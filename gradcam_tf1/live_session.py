@@ -13,22 +13,21 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from gradcam_tf1.errors import ClosedError
-from gradcam_tf1.tf_runtime import forget_inside, tf, unfinalized
-from gradcam_tf1.weights import Fillers, copy_weights
+from gradcam_tf1.tf_runtime import tf, unfinalized
+from gradcam_tf1.weights import Fillers, Weights, make_fillers, put_weights
 
 _FUNCTIONAL = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")
 
 
 class LiveSession:
-    """A tf.Session of a graph of ours. config: the session's; fillers: of its variables, see `weights.py`."""
+    """A tf.Session of a graph of ours. config: the session's. weights: of its variables, see `weights.py`."""
 
-    def __init__(self, sess: tf.Session, config: Any = None) -> None:
+    def __init__(self, sess: tf.Session, config: Any = None, weights: Optional[Weights] = None) -> None:
         self.sess = sess
         self.graph = sess.graph
-        self.fillers: Fillers = {}
         self._config = config
         self._turn = threading.Condition()
         self._runs = 0
@@ -39,13 +38,16 @@ class LiveSession:
         self._ports: Dict[tf.Operation, Tuple[int, int]] = {}
         self._seen = 0  # ops of the graph, whose list only grows
         self._note_functional()
+        self._fillers: Fillers = make_fillers(self.graph, weights or {})
+        put_weights(sess, weights or {}, self._fillers)
+        self._weights = weights if weights and self._ports else {}  # kept where a further session may need them
 
     def run(self, fetches: Any, feed: Any = None, **options: Any) -> Any:
         """`tf.Session.run`. Raises: ClosedError where the net is closed before it is done."""
         with self._running() as sess:
             try:
                 return sess.run(fetches, feed, **options)
-            except (RuntimeError, tf.errors.CancelledError) as error:
+            except (RuntimeError, tf.errors.OpError) as error:  # cancelled, or an op that no longer finds its things
                 if self._closed:
                     raise ClosedError() from error
                 raise
@@ -76,10 +78,6 @@ class LiveSession:
         try:
             with unfinalized(self.graph) as graph:
                 yield graph
-        except BaseException:
-            self._note_functional()
-            forget_inside(self._ports)
-            raise
         finally:
             self._note_functional()
             with self._turn:
@@ -110,9 +108,9 @@ class LiveSession:
             raise ClosedError()
 
     def _renew(self) -> None:
-        """A session of the graph as it is now, with the weights of the old one."""
+        """A session of the graph as it is now, with the same weights."""
         fresh = tf.Session(graph=self.graph, config=self._config)
-        copy_weights(self.fillers, self.sess, fresh)
+        put_weights(fresh, self._weights, self._fillers)
         self.sess.close()
         self.sess, self._outdated = fresh, False
 

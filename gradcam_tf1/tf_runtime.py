@@ -10,7 +10,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 
 class _LazyTensorFlow(ModuleType):
@@ -66,19 +66,6 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
     finally:
         if was_finalized:
             graph.finalize()
-
-
-def forget_inside(ops: Iterable[tf.Operation]) -> None:
-    """Make TensorFlow read the functions of While, If and Case ops again, after a gradient failed in the middle.
-
-    TensorFlow 2 keeps the functions as graphs in attributes of the op and writes into them while it builds a gradient;
-    what a failed one has left there does not fit the op. There is no public way to drop them.
-    """
-    for op in ops:
-        branches = [f"_branch_graph_{n}" for n in range(len(op.get_attr("branches")) if op.type.endswith("Case") else 0)]
-        for name in ("_cond_graph", "_body_graph", "_true_graph", "_false_graph", *branches):
-            if hasattr(op, name):
-                delattr(op, name)
 
 
 # registered with a gradient function that returns None

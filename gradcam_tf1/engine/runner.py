@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 
 import numpy as np
 
-from gradcam_tf1.errors import OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.gradients.float_pictures import FloatPictures
 from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.tf_runtime import tf
@@ -54,7 +54,7 @@ class Runner:
         # by tensor, not by name: one tensor under two names in a feed is an error
         self._input = live.graph.get_tensor_by_name(binding.input)
         self._feeds = {live.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
-        self._layout = (binding.has_batch_axis, binding.input_channels_last)
+        self._own = FloatPictures(self._input, binding.has_batch_axis, binding.input_channels_last)
         self._limit = _Limit()
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
 
@@ -81,9 +81,9 @@ class Runner:
             rows = slice(start, start + self.chunk)
             count = len(batch[rows])
             feed: Dict[Any, Any] = dict(self._feeds)
-            feed[self._input] = self._pictures(batch[rows], *self._layout)
+            feed[self._input] = self._pictures(batch[rows], self._own)
             if floats is not None:
-                feed[floats[0].tensor] = self._pictures(floats[1][rows], *floats[0][1:])
+                feed[floats[0].tensor] = self._pictures(floats[1][rows], floats[0])
             feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
             found = self._sess_run(dict(fetches), feed)
             expected = max(count, self._binding.batch_size or 0)
@@ -96,7 +96,7 @@ class Runner:
 
     def values(self, tensors: Sequence[tf.Tensor], picture: np.ndarray) -> List[np.ndarray]:
         """What any tensors hold, whatever their axes, for one picture [1, H, W, C]. Raises: RunError."""
-        feed = {**self._feeds, self._input: self._pictures(picture, self._binding.has_batch_axis)}
+        feed = {**self._feeds, self._input: self._pictures(picture, self._own)}
         return self._sess_run(list(tensors), feed)
 
     def _fill(self, values: np.ndarray) -> np.ndarray:
@@ -104,19 +104,21 @@ class Runner:
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
 
-    def _pictures(self, batch: np.ndarray, has_batch_axis: bool, channels_last: bool) -> np.ndarray:
-        """In the layout that the net takes."""
+    def _pictures(self, batch: np.ndarray, to: FloatPictures) -> np.ndarray:
+        """In the layout of the tensor that they are for."""
         batch = self._fill(batch)
         if self._binding.array_shape is not None:
             return batch[..., 0] if self._input.shape.rank == 2 else batch
-        if not channels_last:
+        if not to.channels_last:
             batch = np.transpose(batch, (0, 3, 1, 2))
-        return batch if has_batch_axis else batch[0]
+        return batch if to.has_batch_axis else batch[0]
 
     def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
         options = self._options()
         try:
             return self._live.run(fetches, feed, **options)
+        except GradCamError:
+            raise
         except tf.errors.DeadlineExceededError as error:
             raise TimeLimitError(self._limit.said) from error
         except tf.errors.ResourceExhaustedError as error:
