@@ -15,8 +15,10 @@ import numpy as np
 from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_pictures import FloatPictures, float_pictures
+from gradcam_tf1.gradients.gradient_path import net_outputs
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.scores import SCORES, VALUES, at_columns
@@ -249,10 +251,19 @@ class Symbols:
         return (note,) if note else ()
 
     def _pixel_grads(self, rule: str, head: str, slot: Slot) -> Tuple[tf.Tensor, str]:
-        return self._once(
-            ("pixel grads", rule, head, slot),
-            lambda: ruled_gradient(rule, self.score(head, slot), self.float_pictures().tensor),
-        )
+        return self._once(("pixel grads", rule, head, slot), lambda: self._ruled(rule, self.score(head, slot)))
+
+    def _ruled(self, rule: str, score: tf.Tensor) -> Tuple[tf.Tensor, str]:
+        pixels = self.float_pictures().tensor
+        if rule == "plain":
+            return gradients(score, [pixels])[0], ""
+        return ruled_gradient(rule, score, pixels, self._activations(score))
+
+    def _activations(self, score: tf.Tensor) -> Activations:
+        """Those between the pictures and what the score is made of: the same for most targets."""
+        outputs = net_outputs(score)
+        names = tuple(tensor.name for tensor in outputs)
+        return self._once(("activations", names), lambda: Activations(outputs, self.float_pictures().tensor))
 
 
 class _Refused(NamedTuple):

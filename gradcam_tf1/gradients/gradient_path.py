@@ -14,7 +14,7 @@ def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
     Args: score: the tensor that was differentiated; target: a feature map or the input.
     """
     after = ops_after([target.op])
-    outputs = _net_outputs(score)
+    outputs = net_outputs(score)
     names = " and ".join(f"'{tensor.name}'" for tensor in outputs)
     if not any(tensor.op in after for tensor in outputs):
         return (
@@ -32,7 +32,7 @@ def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
     )
 
 
-def _net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
+def net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
     """The net's own tensors that a score of ours is made of."""
     found: Dict[str, tf.Tensor] = {}
     stack, seen = [score], {score.name}

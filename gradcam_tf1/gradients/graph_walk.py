@@ -8,11 +8,12 @@ from gradcam_tf1.tf_runtime import tf
 
 # they read sizes, not values: a path through them is none
 SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
+WEIGHTS = ("Const", "ReadVariableOp")  # large ones are in variables, see weights.py
 
 
-def ops_before(tensor: tf.Tensor) -> Set[tf.Operation]:
-    """All ops that the tensor is made by, its own included."""
-    return _closure([tensor.op], lambda op: [each.op for each in op.inputs])
+def ops_before(*tensors: tf.Tensor) -> Set[tf.Operation]:
+    """All ops that the tensors are made by, their own included."""
+    return _closure([tensor.op for tensor in tensors], lambda op: [each.op for each in op.inputs])
 
 
 def ops_after(ops: Iterable[tf.Operation], without: Sequence[tf.Operation] = ()) -> Set[tf.Operation]:
@@ -22,11 +23,10 @@ def ops_after(ops: Iterable[tf.Operation], without: Sequence[tf.Operation] = ())
     return _closure(starts, lambda op: [each for each in users(op) if each not in blocked])
 
 
-def ops_between(score: tf.Tensor, start: tf.Tensor) -> List[tf.Operation]:
-    """The ops on all ways from `start` to `score`, both ends' own ops included, in the order of the graph."""
-    after = _closure([start.op], lambda op: [each for output in op.outputs for each in output.consumers()])
-    before = ops_before(score)
-    return [op for op in score.graph.get_operations() if op in after and op in before]
+def ops_between(outputs: Sequence[tf.Tensor], start: tf.Tensor) -> List[tf.Operation]:
+    """The ops on all ways of values from `start` to `outputs`, both ends' own included, in the order of the graph."""
+    on_the_way = ops_after([start.op]) & ops_before(*outputs)
+    return [op for op in start.graph.get_operations() if op in on_the_way]
 
 
 def users(op: tf.Operation) -> List[tf.Operation]:

@@ -57,7 +57,7 @@ def full_gradient(score: tf.Tensor, pictures: FloatPictures) -> Dict[Any, tf.Ten
     that has positions, by number and name of the tensor, its magnitudes in 0..1, summed over the channels: [N, h, w].
     """
     pixels = pictures.tensor
-    way = dict.fromkeys(ops_between(score, pixels))
+    way = dict.fromkeys(ops_between([score], pixels))
     looped = ops_after([op for op in way if op.type in _LOOP_STARTS], without=[op for op in way if op.type == "Exit"])
     biases = [(op, _bias(op, way)) for op in way if op.type in _BIASED and op not in looped]
     found = [(op, bias) for op, bias in biases if bias is not None]
