@@ -115,6 +115,7 @@ class Binding:
     probabilities: the softmax/sigmoid output where there is one. probability_axes: as score_axes.
     layer: the default feature map. layers: all candidates, input side first.
     feeds: tensor name -> value for every other placeholder.
+    mixing: name of the first op that mixes the pictures of a batch (batch norm in training mode), "" for none.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
     places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
@@ -142,6 +143,7 @@ class Binding:
     preprocessing: Optional[str] = None
     array_shape: Optional[Shape] = None
     places: Any = None
+    mixing: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 

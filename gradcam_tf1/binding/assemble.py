@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
 from gradcam_tf1.binding.axes import follow_axes
-from gradcam_tf1.binding.doubts import baked_batch, warnings_for
+from gradcam_tf1.binding.doubts import baked_batch, mixing_ops, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layers import Features
@@ -74,6 +74,7 @@ def bind(
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
+        mixing=next(iter(mixing_ops(walk, features.path)), ""),
         preprocessing=preset,
         places=places,
         reasons={

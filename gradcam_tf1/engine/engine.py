@@ -10,7 +10,7 @@ import numpy as np
 from gradcam_tf1.cells import cells_of
 from gradcam_tf1.engine.broken_nets import why_broken
 from gradcam_tf1.engine.finish import Where, finish, smooth_channels
-from gradcam_tf1.engine.iterate import Notes, Report, iterate
+from gradcam_tf1.engine.iterate import Notes, Report, check_copies, iterate
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.runner import Runner
 from gradcam_tf1.engine.symbols import Symbols
@@ -59,6 +59,7 @@ class Engine:
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs. Raises: GradientError where a method cannot work on this net."""
+        check_copies(methods, self._binding.mixing, self._runner.chunk)
         self._map_fetches(methods, layers, [Slot(0)])
 
     def run(
@@ -91,6 +92,7 @@ class Engine:
             failures [N], maps {(method, layer): [N, T, ...]}, statuses with the same keys, and cells where a map is not
             stretched.
         """
+        check_copies(methods, self._binding.mixing, self._runner.chunk)
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])

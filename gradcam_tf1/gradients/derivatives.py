@@ -41,8 +41,8 @@ def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor, known: Activa
         raise GradientError(
             f"no activation between '{pixels.name}' and the score that the {rule} rule could change, so the "
             f"result would be a plain gradient in disguise. It knows {', '.join(ALONE)} and LeakyReLUs and PReLUs "
-            f"spelt out; found there: {_listed(there) or 'none'}{gates}. Swish, hard-swish, Mish and GELU, and gates, "
-            "have no such rule. Use 'gradient', or a layer method such as 'gradcam'"
+            f"spelt out; found there: {_listed(there) or 'none'}{gates}. Swish, SiLU and GELU have no such rule, "
+            "nor have factors, as in hard-swish, Mish, attention. Use 'gradient', or a layer method such as 'gradcam'"
         )
     left = f"; left as gates: {_listed(reached.gates)}" if reached.gates else ""
     left += f"; unchanged: {_listed(others)}" if others else ""

@@ -154,5 +154,6 @@ FULLGRAD_ROWS = (
         rectified=True,
         runs=_runs,
         unit=BACKWARD,
+        copies=False,
     ),
 )
