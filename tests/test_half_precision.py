@@ -45,5 +45,5 @@ def test_maps_are_those_in_float32(whole, name, half_input):
     found = maps(dtype, dtype if half_input else tf.float32)
     for method, map in found.items():
         share = np.corrcoef(map.ravel(), whole[method].ravel())[0, 1]
-        assert share > (0.999 if name == "float16" else 0.98), (method, share)
+        assert share > (0.999 if name == "float16" else 0.95), (method, share)
         assert np.abs(map).max() == pytest.approx(np.abs(whole[method]).max(), rel=0.02 if name == "float16" else 0.1)

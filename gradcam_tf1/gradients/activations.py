@@ -22,6 +22,9 @@ JOINS = ("Maximum", "Minimum", "Add", "AddV2", "Sub")
 CLIPS = ("ClipByValue",)
 # what can be seen of activations that no rule is for: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
+# ops with functions inside, where no rule reaches
+CALLS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall")
+CALLS += ("StatefulPartitionedCall",)
 
 # value by value, with one input that depends on the pictures
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
@@ -43,12 +46,12 @@ class Composite(NamedTuple):
 class Activations:
     """The activations on the ways from the pictures to some outputs, found once, in time linear in these ways.
 
-    counts: how often each op type of ALONE and OTHERS is there.
+    counts: how often each op type of ALONE, OTHERS and CALLS is there.
     """
 
     def __init__(self, outputs: Sequence[tf.Tensor], start: tf.Tensor) -> None:
         way = ops_between(outputs, start)
-        self.counts = dict(Counter(op.type for op in way if op.type in ALONE + OTHERS))
+        self.counts = dict(Counter(op.type for op in way if op.type in ALONE + OTHERS + CALLS))
         self._way = {op.name for op in way}
         self._composites: Dict[str, Composite] = {}
         self._parents: Dict[str, tf.Tensor] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List, Mapping, Tuple
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.activations import ALONE, OTHERS, Activations
+from gradcam_tf1.gradients.activations import ALONE, CALLS, OTHERS, Activations
 from gradcam_tf1.gradients.gradient_path import explain_missing_gradient
 from gradcam_tf1.gradients.guided import gradient_rule
 from gradcam_tf1.tf_runtime import tf
@@ -34,7 +34,7 @@ def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor, known: Activa
     """
     with gradient_rule(rule, known) as reached:
         grads = gradients(score, [pixels])[0]
-    others = {kind: count for kind, count in known.counts.items() if kind in OTHERS}
+    others = {kind: count for kind, count in known.counts.items() if kind in OTHERS + CALLS}
     if reached.count == 0:
         there = {**known.counts, **{kind: count for kind, count in reached.gates.items() if kind not in known.counts}}
         gates = f", of which factors of a product: {_listed(reached.gates)}" if reached.gates else ""
