@@ -113,6 +113,7 @@ CHAINS = {
     "batch of one": ([8, 8, 3], lambda x: tf.cast(tf.expand_dims(x, 0), tf.float32, name="f"), (True, True)),
     "reshaped": ([8, 8, 3], lambda x: tf.cast(tf.reshape(x, [1, 8, 8, 3]), tf.float32, name="f"), (True, True)),
     "no batch": ([8, 8, 3], lambda x: tf.expand_dims(tf.cast(x, tf.float32, name="f"), 0), (False, True)),
+    "no batch any more": ([1, 8, 8, 3], lambda x: tf.cast(tf.squeeze(x, 0), tf.float32, name="f"), (False, True)),
     "channels to the front": (
         [None, 8, 8, 3],
         lambda x: tf.cast(tf.transpose(x, [0, 3, 1, 2]), tf.float32, name="f"),

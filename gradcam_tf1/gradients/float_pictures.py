@@ -63,6 +63,8 @@ def _step(op: tf.Operation, found: FloatPictures) -> Optional[FloatPictures]:
         return later._replace(channels_last=not found.channels_last) if order == turn else None
     if op.type == "ExpandDims" and not found.has_batch_axis and _constant(op.inputs[1]) in (0, -4):
         return later._replace(has_batch_axis=True)
+    if op.type == "Squeeze" and found.has_batch_axis and list(op.get_attr("squeeze_dims")) in ([0], [-4]):
+        return later._replace(has_batch_axis=False)
     same = op.type == "Reshape" and _same_picture(found.tensor, later.tensor)
     return later._replace(has_batch_axis=later.tensor.shape.rank == 4) if same else None
 
