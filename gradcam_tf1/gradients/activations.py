@@ -23,8 +23,10 @@ CLIPS = ("ClipByValue",)
 # what can be seen of activations that no rule is for: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
 # ops with functions inside, where no rule reaches
-CALLS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall")
-CALLS += ("StatefulPartitionedCall",)
+CALLS = (
+    "While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall",
+    "StatefulPartitionedCall",
+)  # fmt: skip
 
 # value by value, with one input that depends on the pictures
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
