@@ -42,6 +42,13 @@ class OutOfMemoryError(RunError):
     """The memory is not enough for so many pictures at a time."""
 
 
+class ClosedError(GradCamError):
+    """The net was closed, maybe by another thread, before it could answer."""
+
+    def __init__(self, message: str = "the net is closed: open it again to ask it anything") -> None:
+        super().__init__(message)
+
+
 class StoppedError(GradCamError):
     """A picture failed, and the run was asked to stop there."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
+from threading import RLock
 from typing import Any, Callable, ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -50,6 +51,10 @@ class GradCamGraph:
     batch_size: images per run. config: tf.ConfigProto of the session.
     devices: TensorFlow's names of them, ("/gpu:0", "/gpu:1"): each gets a session, `visualize_imgs` uses all of them,
         everything else the first; the hooks that prepare pictures are then called by several threads.
+
+    Several threads may ask one net. Their runs go side by side; where a request needs ops that the graph does not have
+    yet, it waits until the others' runs are done and adds them alone. Binding happens once, in the thread that comes
+    first; `preprocess` and `reshape` are called in the thread that asks.
 
     Raises: ModelFileError when the model cannot be loaded; OptionError for a device that is not there; BindingError,
     at first use, when it cannot be bound.
@@ -101,14 +106,14 @@ class GradCamGraph:
         self._sessions = open_sessions(loaded.graph_def, loaded.source, session_config(config, bool(places)), places)
         with ExitStack() as failing:
             failing.callback(self.close)
-            self.sess = self._sessions[0]
-            self.graph = self.sess.graph
+            self.graph = self._sessions[0].graph
             if output is not None:
                 logits = choose_output(self.graph, loaded.outputs, output, logits)
             failing.pop_all()
         self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
         self.model = replace(loaded, graph_def=None)  # the weights live in the sessions from here on
         self._bound: Sequence[Answerer] = ()  # one for each session
+        self._binding_lock = RLock()
 
     # hooks
 
@@ -155,12 +160,18 @@ class GradCamGraph:
         """The class names, fitted to the number of classes; None where none were given."""
         return self._open().labels
 
+    @property
+    def sess(self) -> Any:
+        """The tf.Session on `graph`, of the first device. It may be another one after a request: do not keep it."""
+        return self._sessions[0].sess
+
     def _open(self, later: Iterable[Any] = ()) -> Answerer:
         """later: further inputs that have their values in what is asked."""
-        if not self._bound:
-            given = replace(self._given, later=tuple(later))
-            self._bound = open_answerers(self, self._sessions, given, self._label_names)
-        return self._bound[0]
+        with self._binding_lock:
+            if not self._bound:
+                given = replace(self._given, later=tuple(later))
+                self._bound = open_answerers(self, self._sessions, given, self._label_names)
+            return self._bound[0]
 
     def on_each_device(self) -> List[GradCamGraph]:
         """The net itself, and for each further device a view of it: the same hooks, answers from another session."""
@@ -242,7 +253,7 @@ class GradCamGraph:
                 Rows of `fit_image(picture, input)` are preprocessed as the pictures are, others go in as they are.
             progress: told of each method that runs the net many times: first its cost, then every chunk that is done.
 
-        Raises: OptionError, TargetError, GradientError, BindingError.
+        Raises: OptionError, TargetError, GradientError, BindingError; ClosedError when the net is closed meanwhile.
         """
         self._open(inputs or ())
         pictures = as_images(images, self._takes_own_range(), self.channels_in)
@@ -306,7 +317,7 @@ class GradCamGraph:
         return self.visualize_imgs(imgs_path, out_folder, **options)
 
     def close(self) -> None:
-        """Free the sessions."""
+        """Free the sessions. A thread that still waits for an answer gets a ClosedError, and so does who asks later."""
         for sess in self._sessions:
             sess.close()
 

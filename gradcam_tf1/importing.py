@@ -9,13 +9,15 @@ import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.gradients.guided import override_map
+from gradcam_tf1.graphdef.own_functions import with_own_functions
+from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.tf_runtime import graph_on, inside, tf
-from gradcam_tf1.weights import put_weights, take_out_weights
+from gradcam_tf1.weights import take_out_weights
 
 MAX_ELEMENTS = 2**31  # of one tensor and picture
 
 
-def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequence[str] = ()) -> List[tf.Session]:
+def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequence[str] = ()) -> List[LiveSession]:
     """Sessions of their own on the net; its large weights are in variables of each, see `weights.py`.
 
     Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
@@ -29,8 +31,7 @@ def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequ
             sess = tf.Session(graph=import_graph(light, source, device), config=config)
             failing.callback(sess.close)
             _check_device(sess, device)
-            put_weights(sess, weights)
-            sessions.append(sess)
+            sessions.append(LiveSession(sess, config, weights))
         failing.pop_all()
     return sessions
 
@@ -64,7 +65,7 @@ def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
     graph = graph_on(device)
     with inside(graph), override_map(graph):
         try:
-            tf.import_graph_def(graph_def, name="")
+            tf.import_graph_def(with_own_functions(graph_def), name="")
         except (ValueError, TypeError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             message = f"'{source}': TensorFlow {tf.__version__} cannot build this graph: {reason}"

@@ -12,12 +12,13 @@ from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.hooks import key_tensors
 from gradcam_tf1.labels import Labels
+from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.tf_runtime import inside, tf
 from gradcam_tf1.types import Binding, KeyTensors
 
 
 def open_answerers(
-    net: Any, sessions: Sequence[tf.Session], given: KeyTensors, names: Optional[Sequence[str]]
+    net: Any, sessions: Sequence[LiveSession], given: KeyTensors, names: Optional[Sequence[str]]
 ) -> Tuple[Answerer, ...]:
     """One for each session of a GradCamGraph; its hooks bind the first and serve all.
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
+import numpy as np
+
 
 class _LazyTensorFlow(ModuleType):
     """Stands for `tensorflow.compat.v1` and hands every attribute through."""
@@ -66,6 +68,11 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
     finally:
         if was_finalized:
             graph.finalize()
+
+
+def numpy_dtype(name: str) -> np.dtype:
+    """The numpy dtype of a TensorFlow dtype by name; numpy itself does not know bfloat16 by its name."""
+    return np.dtype(tf.as_dtype(name).as_numpy_dtype)
 
 
 # registered with a gradient function that returns None

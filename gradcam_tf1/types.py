@@ -163,6 +163,7 @@ class Binding:
     feeds: tensor name -> value for every other placeholder.
     repeated: those of `feeds` that are one row, which every picture gets.
     per_picture: further tensors that have no value here: it comes with each picture, as `inputs`.
+    mixing: name of the first op that mixes the pictures of a batch (batch norm in training mode), "" for none.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
     places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
@@ -194,6 +195,7 @@ class Binding:
     branches: Tuple[Branch, ...] = ()
     repeated: Tuple[str, ...] = ()
     per_picture: Tuple[str, ...] = ()
+    mixing: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 

@@ -17,6 +17,7 @@ MIN_BYTES = 1 << 20
 _HANDLE = "/gradcam_tf1_variable"
 
 Weights = Dict[str, Any]  # name of the handle's op -> TensorProto
+Fillers = Dict[str, Tuple[Any, Any]]  # the same -> placeholder and op of the assignment
 
 
 def take_out_weights(graph_def: Any) -> Tuple[Any, Weights]:
@@ -41,15 +42,22 @@ def take_out_weights(graph_def: Any) -> Tuple[Any, Weights]:
     return light, weights
 
 
-def put_weights(sess: tf.Session, weights: Weights) -> None:
-    """Fill the variables, one at a time. The session's graph gets one assignment for each."""
+def make_fillers(graph: tf.Graph, weights: Weights) -> Fillers:
+    """What fills the variables of a session: one assignment for each is added to the graph."""
+    fillers: Fillers = {}
     for name, value in weights.items():
-        array = tf.make_ndarray(value)
-        with inside(sess.graph), tf.name_scope("gradcam_tf1/"):
-            fed = tf.placeholder(array.dtype, array.shape)
-            handle = sess.graph.get_tensor_by_name(name + ":0")
-            assign = tf.raw_ops.AssignVariableOp(resource=handle, value=fed)
-        sess.run(assign, {fed: array})
+        with inside(graph), tf.name_scope("gradcam_tf1/"):
+            fed = tf.placeholder(value.dtype, [side.size for side in value.tensor_shape.dim])
+            handle = graph.get_tensor_by_name(name + ":0")
+            fillers[name] = fed, tf.raw_ops.AssignVariableOp(resource=handle, value=fed)
+    return fillers
+
+
+def put_weights(sess: tf.Session, weights: Weights, fillers: Fillers) -> None:
+    """Fill the variables, one at a time."""
+    for name, value in weights.items():
+        fed, assign = fillers[name]
+        sess.run(assign, {fed: tf.make_ndarray(value)})
 
 
 def _is_large_weight(node: Any) -> bool:

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.derivatives import gradients, pixel_tensor
+from gradcam_tf1.gradients.derivatives import gradients
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding
 
 
 def net(block):
@@ -55,20 +54,3 @@ def test_no_path_is_said_plainly():
     graph = net(lambda a: tf.reduce_mean(a, [1, 2]))
     with pytest.raises(GradientError, match="'logits:0' does not depend on 'elsewhere:0'"):
         slope(graph, "elsewhere:0")
-
-
-def test_pixels_of_an_integer_input_are_the_first_floats_made_from_it():
-    graph = tf.Graph()
-    with graph.as_default():
-        x = tf.placeholder(tf.uint8, [None, None, None, 3], name="x")
-        tf.to_float(tf.shape(x)[1], name="height")
-        tf.image.resize_bilinear(tf.cast(x, tf.float32, name="floats"), [8, 8], name="resized")
-    assert pixel_tensor(graph, Binding("x:0", "y:0", "z:0")).name == "floats:0"
-
-
-def test_an_input_that_never_becomes_a_picture_of_floats_is_an_error():
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.identity(tf.placeholder(tf.uint8, [None, 8, 8, 3], name="x"))
-    with pytest.raises(GradientError, match="no picture of floats is made from 'x:0'"):
-        pixel_tensor(graph, Binding("x:0", "y:0", "z:0"))

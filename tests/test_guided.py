@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.guided import gradient_rule, override_map
 from gradcam_tf1.importing import import_graph
 from gradcam_tf1.tf_runtime import own_gradient, tf
@@ -26,7 +27,7 @@ def slope(graph, values, guided=False):
     with graph.as_default(), tf.Session(graph=graph) as sess:
         x, y = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("y:0")
         if guided:
-            with gradient_rule("guided") as reached:
+            with gradient_rule("guided", Activations([y], x)) as reached:
                 grad = tf.gradients(y, x)[0]
             assert reached.count == 2
         else:
@@ -53,11 +54,12 @@ def test_switched_on_negative_gradients_are_dropped_at_every_relu(kind):
 def test_the_switch_is_off_again_after_an_error_and_in_other_threads():
     graph = relu_chain("relu", overridden=True)
     values = np.array([[0.5, 0.5, 0.5]], np.float32)
-    with pytest.raises(RuntimeError, match="stop"), gradient_rule("guided"):
+    known = Activations([graph.get_tensor_by_name("y:0")], graph.get_tensor_by_name("x:0"))
+    with pytest.raises(RuntimeError, match="stop"), gradient_rule("guided", known):
         raise RuntimeError("stop")
     np.testing.assert_array_equal(slope(graph, values), [[3, -1, -2]])
     answers = []
-    with gradient_rule("guided") as reached:
+    with gradient_rule("guided", known) as reached:
         thread = threading.Thread(target=lambda: answers.append(slope(graph, values)))
         thread.start()
         thread.join()
@@ -67,8 +69,9 @@ def test_the_switch_is_off_again_after_an_error_and_in_other_threads():
 
 def test_activations_without_the_override_are_not_counted():
     graph = relu_chain("relu", overridden=False)
-    with graph.as_default(), gradient_rule("guided") as reached:
-        tf.gradients(graph.get_tensor_by_name("y:0"), graph.get_tensor_by_name("x:0"))
+    x, y = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("y:0")
+    with graph.as_default(), gradient_rule("guided", Activations([y], x)) as reached:
+        tf.gradients(y, x)
     assert reached.count == 0
 
 
@@ -78,7 +81,7 @@ def test_registering_twice_in_a_process_is_harmless():
         with graph.as_default(), override_map(graph), tf.Session() as sess:
             x = tf.constant([1.0, 2.0])
             y = tf.nn.relu(x) * [1.0, -1.0]
-            with gradient_rule("guided"):
+            with gradient_rule("guided", Activations([y], x)):
                 guided = tf.gradients(y, x)[0]
             np.testing.assert_array_equal(sess.run([tf.gradients(y, x)[0], guided]), [[1, -1], [1, 0]])
 
@@ -139,7 +142,7 @@ def handed_down(spell, mode, overridden=True):
     graph = import_graph(net.as_graph_def(), "net") if overridden else net
     with graph.as_default(), tf.Session(graph=graph) as sess:
         x, f = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("f:0")
-        with gradient_rule(mode) as reached:
+        with gradient_rule(mode, Activations([f], x)) as reached:
             grad = tf.gradients(f, x, grad_ys=tf.constant(R))[0]
         return sess.run(grad, {x: X}), dict(reached.kinds)
 

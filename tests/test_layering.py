@@ -32,7 +32,7 @@ LAYERS = (
         "targets",
     },
     {"results", "weights", "gradients", "scoring", "hooks", "graphdef", "cells"},
-    {"binding"},
+    {"binding", "live_session"},
     {"methods", "importing", "loaders", "nets"},
     {"drawing", "engine"},
     {"figures", "opening"},

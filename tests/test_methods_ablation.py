@@ -85,7 +85,7 @@ def test_ablation_runs_the_trunk_once():
 
 def tracing(engine):
     """Names of the ops that each `session.run` of the engine executes, from TensorFlow's own trace."""
-    traced, sess = [], engine._runner._sess
+    traced, sess = [], engine._runner._live
 
     def traced_run(fetches, feed):
         metadata = tf.RunMetadata()
@@ -94,7 +94,7 @@ def tracing(engine):
         traced.append([node.node_name for device in stats for node in device.node_stats])
         return found
 
-    engine._runner._sess = SimpleNamespace(run=traced_run, graph=sess.graph)
+    engine._runner._live = SimpleNamespace(run=traced_run, graph=sess.graph)
     return traced
 
 

@@ -129,7 +129,8 @@ def test_signals_and_volumes_keep_their_own_axes(sides):
         layer = tf.nn.relu(tf.reshape(flat, [-1, *sides, 6]), name="features")
         tf.matmul(tf.reshape(layer, [-1, outer.shape[0]]), outer.astype(np.float32), name="logits")
     info = LayerInfo("features:0", "Relu", (None, *sides, 6))
-    binding = Binding("input:0", "logits:0", "features:0", layers=(info,), classes=3)
+    shape = (None, *sides, 2)
+    binding = Binding("input:0", "logits:0", "features:0", layers=(info,), classes=3, array_shape=shape)
     names = ["gradcam", "hirescam", "gradcampp", "eigencam"]
     with tf.Session(graph=graph) as sess:
         engine = Engine(graph, sess, binding, 8)

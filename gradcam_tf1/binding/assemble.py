@@ -11,7 +11,7 @@ from gradcam_tf1.binding.candidates import candidates, in_short
 from gradcam_tf1.binding.choice import Choice, choose_maps
 from gradcam_tf1.binding.cuts import infos_of
 from gradcam_tf1.binding.decoded import Source, size_asked_later
-from gradcam_tf1.binding.doubts import baked_batch, warnings_for
+from gradcam_tf1.binding.doubts import baked_batch, mixing_ops, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size
 from gradcam_tf1.binding.inputs import choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layer_reasons import layer_warnings, why_layer
@@ -103,6 +103,7 @@ def _bound(
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
+        mixing=next(iter(mixing_ops(walk, features.path)), ""),
         preprocessing=preset,
         places=places,
         shared_layer=infos_of(features, bound.names).name if bound.names else layer.name,

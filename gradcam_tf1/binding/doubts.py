@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Set
+from typing import Any, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
@@ -18,7 +18,11 @@ def warnings_for(
     """Sentences on training-mode batch norm, active dropout and missing gradients."""
     ops = walk.makers(path)
     off = walk.downstream([name for name, value in feeds.items() if _turns_dropout_off(walk, name, value)])
-    found = [_batch_statistics(walk, ops), _random(walk, ops, off), _no_gradient(walk, pictures, layer, logits)]
+    found = [
+        _batch_statistics(mixing_ops(walk, path)),
+        _random(walk, ops, off),
+        _no_gradient(walk, pictures, layer, logits),
+    ]
     return [sentence for sentence in found if sentence]
 
 
@@ -26,8 +30,12 @@ def _turns_dropout_off(walk: Walk, name: str, value: Any) -> bool:
     return np.ndim(value) == 0 and dropout_off(walk, name) == value
 
 
-def _batch_statistics(walk: Walk, ops: List[Op]) -> str:
-    names = [op.name for op in ops if uses_batch_statistics(walk, op)]
+def mixing_ops(walk: Walk, path: Set[str]) -> List[str]:
+    """Names of the ops that mix the pictures of a batch, producers first."""
+    return [op.name for op in walk.makers(path) if uses_batch_statistics(walk, op)]
+
+
+def _batch_statistics(names: Sequence[str]) -> str:
     if not names:
         return ""
     return (

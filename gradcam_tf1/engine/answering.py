@@ -26,6 +26,7 @@ from gradcam_tf1.methods.noise import Noise, as_noise
 from gradcam_tf1.methods.options import check_options
 from gradcam_tf1.scoring.asks import Context, make_asks
 from gradcam_tf1.scoring.regions import fit_mask, fit_point
+from gradcam_tf1.tf_runtime import numpy_dtype
 from gradcam_tf1.types import Ask, Binding, Explanation, LayerInfo, Work
 
 Methods = Union[str, Sequence[str]]
@@ -88,7 +89,7 @@ class Answerer:
     def answer_arrays(self, arrays: Any, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
         """Explain signals or volumes as `arrays.as_arrays` takes them."""
         values = as_arrays(arrays, self.binding)
-        dtype = np.dtype(self.binding.dtype)
+        dtype = numpy_dtype(self.binding.dtype)
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
         inputs = _Inputs(values, lambda pixels: pixels.astype(dtype), placements, readers)

@@ -9,6 +9,7 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.methods import METHODS
+from gradcam_tf1.tf_runtime import numpy_dtype
 from gradcam_tf1.types import Binding, MapKey
 
 
@@ -40,7 +41,7 @@ def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], Any], bin
     if batch.shape != expected:
         hint = "; use one of the gray- presets" if binding.channels == 1 else ""
         raise OptionError(f"preprocess returned {list(batch.shape)}, the net takes {list(expected)}{hint}")
-    dtype = np.dtype(binding.dtype)
+    dtype = numpy_dtype(binding.dtype)
     if dtype.kind in "ui":
         batch = np.clip(np.rint(batch), np.iinfo(dtype).min, np.iinfo(dtype).max)
     return batch.astype(dtype)

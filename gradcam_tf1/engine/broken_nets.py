@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcam_tf1.engine.runner import Runner
 from gradcam_tf1.errors import RunError
-from gradcam_tf1.gradients.activations import WEIGHTS
+from gradcam_tf1.gradients.graph_walk import WEIGHTS
 from gradcam_tf1.tf_runtime import tf
 
 Further = Mapping["tf.Tensor", np.ndarray]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -11,13 +11,14 @@ from gradcam_tf1.cells import cells_of
 from gradcam_tf1.engine.absent import name_branches
 from gradcam_tf1.engine.broken_nets import why_broken
 from gradcam_tf1.engine.finish import finish, smooth_channels
-from gradcam_tf1.engine.iterate import Notes, Report, iterate
+from gradcam_tf1.engine.iterate import Notes, Report, check_copies, iterate
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.runner import Runner
 from gradcam_tf1.engine.symbols import Symbols
 from gradcam_tf1.engine.together import Where, check_together, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import RunError
+from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.tf_runtime import tf
@@ -31,18 +32,20 @@ _CODES = ("code", "rival")
 
 Answer = Dict[str, Any]
 Layers = Tuple[LayerInfo, ...]
+Session = Union[LiveSession, "tf.Session"]
 
 
 class Engine:
     """Runs one net. batch_size: pictures per run, unless the graph has its own baked in. reshape: see `Symbols`."""
 
     def __init__(
-        self, graph: tf.Graph, sess: tf.Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
+        self, graph: tf.Graph, sess: Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
     ) -> None:
         self._binding = binding
         self.graph = graph
-        self._symbols = Symbols(graph, binding, reshape)
-        self._runner = Runner(sess, binding, batch_size)
+        live = sess if isinstance(sess, LiveSession) else LiveSession(sess)
+        self._symbols = Symbols(graph, binding, reshape, live.building)
+        self._runner = Runner(live, binding, batch_size)
         classes = self._symbols.scores("logit").shape[1]
         self._classes = getattr(classes, "value", classes)
 
@@ -63,6 +66,7 @@ class Engine:
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs. Raises: GradientError where a method cannot work on this net."""
         check_together(methods, layers, {})
+        check_copies(methods, self._binding.mixing, self._runner.chunk)
         self._map_fetches(methods, layers, [Slot(0)])
 
     def run(
@@ -96,6 +100,7 @@ class Engine:
             stretched.
         """
         check_together(methods, layers, options or {}, eigen_smooth)
+        check_copies(methods, self._binding.mixing, self._runner.chunk)
         answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])
@@ -167,7 +172,7 @@ class Engine:
             fed.update(self._symbols.fed(ask, slot))
         map_fetches = self._map_fetches(methods, layers, slots, eigen)
         fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
-        own = None if floats is None else (self._symbols.pixel_tensor(), floats)
+        own = None if floats is None else (self._symbols.float_pictures(), floats)
         found = self._runner.run(fetches, batch, fed, own)
         for key in map_fetches:
             if 0 in found[key, slots[0]].shape:

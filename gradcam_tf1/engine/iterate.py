@@ -9,6 +9,8 @@ import numpy as np
 
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.together import on_picture, parts_of
+from gradcam_tf1.errors import GradientError
+from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.types import LayerInfo, MapKey, Work
@@ -16,6 +18,18 @@ from gradcam_tf1.types import LayerInfo, MapKey, Work
 Report = Callable[[Work], None]
 Notes = Dict[MapKey, List[List[Tuple[str, ...]]]]
 Options = Mapping[str, Mapping[str, Any]]
+
+
+def check_copies(methods: Sequence[str], mixing: str, chunk: int) -> None:
+    """Raises GradientError for methods whose inputs would share a batch where the op `mixing` mixes its pictures."""
+    for method in (METHODS[name] for name in methods if mixing and chunk > 1):
+        if isinstance(method, IteratedMethod) and method.copies:
+            raise GradientError(
+                f"{method.name} puts changed copies of a picture into one batch, and '{mixing}' mixes the pictures of "
+                "a batch (batch norm in training mode), so that none gets its own score: export the net for inference "
+                "(is_training=False), open it with batch_size=1, or use a method that runs the picture as it is, such "
+                "as 'gradcam' or 'gradient'"
+            )
 
 
 def iterate(

@@ -94,7 +94,7 @@ class Probe:
     def own_features(self, layer: LayerInfo) -> np.ndarray:
         """Features of the picture itself: float32 [h, w, K]; computed once."""
         if layer not in self._own_features:
-            own = (self._symbols.pixel_tensor(), self.image[np.newaxis])
+            own = (self._symbols.float_pictures(), self.image[np.newaxis])
             features: Dict[Any, tf.Tensor] = {0: self._symbols.features(layer)}
             found = self._runner.run(features, self._fed[np.newaxis], self._repeated(0, 1), floats=own)
             self._own_features[layer] = found[0][0]
@@ -147,7 +147,7 @@ class Probe:
     def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
         # the picture itself is fed below them, since the graph may read its size there
         fed = np.broadcast_to(self._fed, (len(inputs), *self._fed.shape))
-        return self._runner.run(fetches, fed, feed, (self._symbols.pixel_tensor(), inputs), self.step)
+        return self._runner.run(fetches, fed, feed, (self._symbols.float_pictures(), inputs), self.step)
 
 
 def _no_step(_count: int) -> None:

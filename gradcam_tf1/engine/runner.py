@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.errors import OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.gradients.float_pictures import FloatPictures
+from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -45,15 +48,15 @@ def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
 class Runner:
     """Feeds and fetches. batch_size: pictures per `session.run`, unless the graph has its own baked in."""
 
-    def __init__(self, sess: tf.Session, binding: Binding, batch_size: int) -> None:
-        self._sess = sess
+    def __init__(self, live: LiveSession, binding: Binding, batch_size: int) -> None:
+        self._live = live
         self._binding = binding
         # by tensor, not by name: one tensor under two names in a feed is an error
-        self._input = sess.graph.get_tensor_by_name(binding.input)
-        self._feeds = {sess.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
-        self._repeated = [sess.graph.get_tensor_by_name(name) for name in binding.repeated]
-        self._deadline: Optional[float] = None
-        self._too_late = ""
+        self._input = live.graph.get_tensor_by_name(binding.input)
+        self._feeds = {live.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
+        self._repeated = [live.graph.get_tensor_by_name(name) for name in binding.repeated]
+        self._own = FloatPictures(self._input, binding.has_batch_axis, binding.input_channels_last)
+        self._limit = _Limit()
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
 
     def run(
@@ -61,7 +64,7 @@ class Runner:
         fetches: Fetches,
         batch: np.ndarray,
         per_image: Optional[Mapping[tf.Tensor, np.ndarray]] = None,
-        floats: Optional[Tuple[tf.Tensor, np.ndarray]] = None,
+        floats: Optional[Tuple[FloatPictures, np.ndarray]] = None,
         step: Optional[Callable[[int], None]] = None,
     ) -> Dict[Hashable, np.ndarray]:
         """Run the net on every picture of the batch.
@@ -69,7 +72,7 @@ class Runner:
         Args:
             fetches: tensors with the image axis first. batch: [N, H, W, C] of the input's dtype, N >= 1.
             per_image: values for further tensors, image axis first, length N.
-            floats: pictures [N, H, W, C] for another tensor of pictures, which the input would have led to.
+            floats: pictures [N, H, W, C] for the floats that the input would have led to.
             step: called with the number of pictures of each chunk when it is done.
 
         Returns: the fetched arrays, [N, ...] each. Raises: RunError with TensorFlow's reason.
@@ -80,9 +83,9 @@ class Runner:
             count = len(batch[rows])
             expected = max(count, self._binding.batch_size or 0)
             feed = self._constants(expected)
-            feed[self._input] = self._pictures(batch[rows], self._binding.has_batch_axis)
+            feed[self._input] = self._pictures(batch[rows], self._own)
             if floats is not None:
-                feed[floats[0]] = self._pictures(floats[1][rows], floats[0].shape.rank != 3)
+                feed[floats[0].tensor] = self._pictures(floats[1][rows], floats[0])
             feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
             found = self._sess_run(dict(fetches), feed)
             parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in found.items()})
@@ -100,7 +103,7 @@ class Runner:
         Raises: RunError.
         """
         feed = {**self._constants(self._binding.batch_size or 1), **self._rows_of(further)}
-        feed[self._input] = self._pictures(picture, self._binding.has_batch_axis)
+        feed[self._input] = self._pictures(picture, self._own)
         return self._sess_run(list(tensors), feed)
 
     def _constants(self, pictures: int) -> Dict[Any, Any]:
@@ -121,21 +124,23 @@ class Runner:
         alone = not self._binding.has_batch_axis and tensor.shape.rank == filled.ndim - 1
         return filled[0] if alone else filled
 
-    def _pictures(self, batch: np.ndarray, has_batch_axis: bool) -> np.ndarray:
-        """In the layout that the net takes."""
+    def _pictures(self, batch: np.ndarray, to: FloatPictures) -> np.ndarray:
+        """In the layout of the tensor that they are for."""
         batch = self._fill(batch)
         if self._binding.array_shape is not None:
             return batch[..., 0] if self._input.shape.rank == 2 else batch
-        if not self._binding.input_channels_last:
+        if not to.channels_last:
             batch = np.transpose(batch, (0, 3, 1, 2))
-        return batch if has_batch_axis else batch[0]
+        return batch if to.has_batch_axis else batch[0]
 
     def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
         options = self._options()
         try:
-            return self._sess.run(fetches, feed, **options)
+            return self._live.run(fetches, feed, **options)
+        except GradCamError:
+            raise
         except tf.errors.DeadlineExceededError as error:
-            raise TimeLimitError(self._too_late) from error
+            raise TimeLimitError(self._limit.said) from error
         except tf.errors.ResourceExhaustedError as error:
             raise OutOfMemoryError(_run_message(error)) from error
         except tf.errors.OpError as error:
@@ -158,24 +163,31 @@ class Runner:
 
     @contextmanager
     def time_limit(self, seconds: Optional[float]) -> Iterator[None]:
-        """Inside, all runs together take so many seconds at the most; the op that is running then is waited for.
+        """Inside, all runs of this thread take so many seconds at the most; an op that is running then is waited for.
 
         Raises: TimeLimitError.
         """
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-        self._too_late = f"the net took longer than the {seconds} s that are allowed"
+        self._limit.end = None if seconds is None else time.monotonic() + seconds
+        self._limit.said = f"the net took longer than the {seconds} s that are allowed"
         try:
             yield
         finally:
-            self._deadline = None
+            self._limit.end = None
 
     def _options(self) -> Dict[str, Any]:
-        if self._deadline is None:
+        if self._limit.end is None:
             return {}
-        left = int(1000 * (self._deadline - time.monotonic()))
+        left = int(1000 * (self._limit.end - time.monotonic()))
         if left < 1:
-            raise TimeLimitError(self._too_late)
+            raise TimeLimitError(self._limit.said)
         return {"options": tf.RunOptions(timeout_in_ms=left)}
+
+
+class _Limit(threading.local):
+    """When the runs of a thread have to be done, and what is said where they are not."""
+
+    end: Optional[float] = None
+    said = ""
 
 
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:

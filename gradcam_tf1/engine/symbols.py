@@ -6,42 +6,63 @@ score y (see `scores.py`) and its own backward pass. All slots, layers and metho
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Hashable, List, Mapping, Tuple
+from copy import copy
+from functools import partial
+from typing import Any, Callable, ContextManager, Dict, Hashable, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.engine.together import parts_of, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
-from gradcam_tf1.errors import OptionError
-from gradcam_tf1.gradients.derivatives import gradients, hessian_product, pixel_tensor, ruled_gradient
+from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.gradients.activations import Activations
+from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
+from gradcam_tf1.gradients.float_pictures import FloatPictures, float_pictures
+from gradcam_tf1.gradients.gradient_path import net_outputs
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.scores import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf, unfinalized
 from gradcam_tf1.types import Ask, Binding, LayerInfo, Slot
 
-Build = Callable[["tf.Tensor", "tf.Tensor"], Dict[Any, "tf.Tensor"]]
+Build = Callable[["tf.Tensor", FloatPictures], Dict[Any, "tf.Tensor"]]
 
 
 class Symbols:
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
 
     graph: the private tf.Graph that holds the net. binding: its key tensors. reshape: [N, tokens, K] -> [N, h, w, K].
+    building: the context in which ops may be added, see `LiveSession`; for a graph that has no session yet there is
+    nobody to wait for. What cannot be built is remembered as well, so that asking again adds nothing to the graph.
     """
 
-    def __init__(self, graph: tf.Graph, binding: Binding, reshape: Callable = tokens_as_map) -> None:
+    def __init__(
+        self,
+        graph: tf.Graph,
+        binding: Binding,
+        reshape: Callable = tokens_as_map,
+        building: Optional[Callable[[], ContextManager[tf.Graph]]] = None,
+    ) -> None:
         self._graph = graph
         self._reshape = reshape
         self._binding = binding
         self._built: Dict[Hashable, Any] = {}
+        self._building = building or partial(unfinalized, graph)
         self.scores("logit")
         graph.finalize()
 
     def _once(self, key: Hashable, build: Callable[[], Any]) -> Any:
         if key not in self._built:
-            with unfinalized(self._graph), tf.name_scope(OUR_SCOPE):
-                self._built[key] = build()
-        return self._built[key]
+            try:
+                with self._building(), tf.name_scope(OUR_SCOPE):
+                    if key not in self._built:  # by another thread, meanwhile
+                        self._built[key] = build()
+            except GradCamError as error:
+                self._built[key] = _Refused(error)
+        found = self._built[key]
+        if isinstance(found, _Refused):
+            raise copy(found.error)
+        return found
 
     def scores(self, head: str) -> tf.Tensor:
         """Scores of all classes: float32 [N, C]."""
@@ -175,8 +196,8 @@ class Symbols:
 
     def takes_signals(self) -> bool:
         """Whether the net takes signals [N, L, C] or [N, L]: their layers of rank 3 hold no tokens."""
-        rank = self._graph.get_tensor_by_name(self._binding.input).shape.rank
-        return self._binding.has_batch_axis and rank in (2, 3)
+        shape = self._binding.array_shape
+        return shape is not None and len(shape) == 3
 
     def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
         """dy/dA of a slot's score, float32 [N, h, w, K] for each single layer."""
@@ -208,22 +229,23 @@ class Symbols:
             ],
         )
 
-    def pixel_tensor(self) -> tf.Tensor:
-        """The first float tensor of pictures, in the net's layout; see `pixel_tensor` below."""
-        return self._once("pixel tensor", lambda: pixel_tensor(self._graph, self._binding))
+    def float_pictures(self) -> FloatPictures:
+        """The bound input, or the floats that are made of it, in the net's layout."""
+        return self._once("float pictures", lambda: float_pictures(self._graph, self._binding))
 
     def pictures(self) -> tf.Tensor:
         """What it holds: float32 [N, H, W, C]."""
-        return self._once("pictures", lambda: self._as_pictures(self.pixel_tensor()))
+        return self._once("pictures", lambda: self._as_pictures(self.float_pictures().tensor))
 
     def _as_pictures(self, tensor: tf.Tensor) -> tf.Tensor:
+        """The float pictures' tensor, or its gradient, as float32 [N, H, W, C]."""
+        source = self.float_pictures()
+        values = tf.cast(tensor, tf.float32)
         if self._binding.array_shape is not None:
-            values = tf.cast(tensor, tf.float32)
-            return values[..., tf.newaxis] if tensor.shape.rank == 2 else values
-        if tensor.shape.rank == 3:
-            tensor = tensor[tf.newaxis]
-        tensor = tf.cast(tensor, tf.float32)
-        return tensor if self._binding.input_channels_last else tf.transpose(tensor, [0, 2, 3, 1])
+            return values[..., tf.newaxis] if source.tensor.shape.rank == 2 else values
+        if not source.has_batch_axis:
+            values = values[tf.newaxis]
+        return values if source.channels_last else tf.transpose(values, [0, 2, 3, 1])
 
     def pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
         """A pixel method's map: float32 [N, H, W, C]."""
@@ -234,9 +256,9 @@ class Symbols:
         return grads if method.compute is None else method.compute(self.pictures(), grads)
 
     def extension(self, build: Build, slot: Slot) -> Dict[Any, tf.Tensor]:
-        """What `build` makes of a slot's score [N] and the pixel tensor: tensors with the image axis first."""
+        """What `build` makes of a slot's score [N] and the float pictures: tensors with the image axis first."""
         self._pixel_grads("plain", "logit", slot)  # no gradient is an error that names the op
-        return self._once((build, slot), lambda: build(self.score("logit", slot), self.pixel_tensor()))
+        return self._once((build, slot), lambda: build(self.score("logit", slot), self.float_pictures()))
 
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """What the method's rule reached, as one sentence; nothing for the plain gradient."""
@@ -244,10 +266,25 @@ class Symbols:
         return (note,) if note else ()
 
     def _pixel_grads(self, rule: str, head: str, slot: Slot) -> Tuple[tf.Tensor, str]:
-        return self._once(
-            ("pixel grads", rule, head, slot),
-            lambda: ruled_gradient(rule, self.score(head, slot), self.pixel_tensor()),
-        )
+        return self._once(("pixel grads", rule, head, slot), lambda: self._ruled(rule, self.score(head, slot)))
+
+    def _ruled(self, rule: str, score: tf.Tensor) -> Tuple[tf.Tensor, str]:
+        pixels = self.float_pictures().tensor
+        if rule == "plain":
+            return gradients(score, [pixels])[0], ""
+        return ruled_gradient(rule, score, pixels, self._activations(score))
+
+    def _activations(self, score: tf.Tensor) -> Activations:
+        """Those between the pictures and what the score is made of: the same for most targets."""
+        outputs = net_outputs(score)
+        names = tuple(tensor.name for tensor in outputs)
+        return self._once(("activations", names), lambda: Activations(outputs, self.float_pictures().tensor))
+
+
+class _Refused(NamedTuple):
+    """What could not be built, and why."""
+
+    error: GradCamError
 
 
 def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:

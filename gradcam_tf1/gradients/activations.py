@@ -4,13 +4,17 @@ LeakyReLU is also written Maximum(a x, x), Relu(x) - a Relu(-x) or b x + c |x|; 
 bounded ReLU Maximum(Minimum(x, 6), 0). Their last op is then the activation, and the Relus and maxima inside are only
 parts of it. Maximum and Add are also used for other things: they count only where both inputs are made from one
 tensor, value by value, and not by a straight line, or, for a maximum, where the other input is the constant 0.
+
+An activation whose output is a factor of something else is a gate, see `gates.py`: no rule applies to it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
+from gradcam_tf1.gradients.gates import find_gates
+from gradcam_tf1.gradients.graph_walk import ops_between
 from gradcam_tf1.tf_runtime import tf
 
 ALONE = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus")
@@ -18,15 +22,18 @@ JOINS = ("Maximum", "Minimum", "Add", "AddV2", "Sub")
 CLIPS = ("ClipByValue",)
 # what can be seen of activations that no rule is for: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
+# ops with functions inside, where no rule reaches
+CALLS = (
+    "While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall",
+    "StatefulPartitionedCall",
+)  # fmt: skip
 
-WEIGHTS = ("Const", "ReadVariableOp")  # large ones are in variables, see weights.py
-
-# value by value, with one input that is no constant
+# value by value, with one input that depends on the pictures
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
 _WITH_CONSTANT = ("Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
 _BENT = ("Abs", "Relu", "Relu6", "Maximum", "Minimum", "ClipByValue")
 
-# longer spellings of an activation are not known, and the walk must end
+# longer spellings of an activation are not known
 _STEPS = 8
 
 
@@ -38,123 +45,101 @@ class Composite(NamedTuple):
     parts: FrozenSet[str]
 
 
-def is_activation(op: tf.Operation) -> bool:
-    """Whether `op` is an activation, or the last op of one that is spelt out; parts of one look like it too."""
-    return op.type in ALONE or data_of_rectifier(op) is not None or find_composite(op) is not None
+class Activations:
+    """The activations on the ways from the pictures to some outputs, found once, in time linear in these ways.
 
+    counts: how often each op type of ALONE, OTHERS and CALLS is there.
+    """
 
-def is_part(op: tf.Operation) -> bool:
-    """Whether a later op makes one activation of this op and others."""
-    level = [op]
-    for _ in range(_STEPS):
-        level = [consumer for each in level for consumer in each.outputs[0].consumers()]
-        composites = {consumer: find_composite(consumer) for consumer in level}
-        if any(composite is not None and op.name in composite.parts for composite in composites.values()):
-            return True
-        level = [consumer for consumer in composites if _parent(consumer) is not None]
-    return False
+    def __init__(self, outputs: Sequence[tf.Tensor], start: tf.Tensor) -> None:
+        way = ops_between(outputs, start)
+        self.counts = dict(Counter(op.type for op in way if op.type in ALONE + OTHERS + CALLS))
+        self._way = {op.name for op in way}
+        self._composites: Dict[str, Composite] = {}
+        self._parents: Dict[str, tf.Tensor] = {}
+        self._rectified: Set[str] = set()
+        for op in way:  # what an op is made of comes before it
+            self._look_at(op)
+        self._parts = frozenset().union(*(each.parts for each in self._composites.values()))
+        self._gates = find_gates(way, self._composites)
 
+    def is_activation(self, op: tf.Operation) -> bool:
+        """Whether `op` is an activation, or the last op of one that is spelt out; parts of one look like it too."""
+        return op.type in ALONE or self._is_rectifier(op) or op.name in self._composites
 
-def data_of_rectifier(op: tf.Operation) -> Optional[tf.Tensor]:
-    """The x of Maximum(x, 0) and ClipByValue(x, 0, c), where x may be negative; None for other ops."""
-    if op.type not in ("Maximum", *CLIPS):
-        return None
-    bounds = [tensor for tensor in list(op.inputs)[:2] if is_constant(tensor)]
-    data = [tensor for tensor in list(op.inputs)[:2] if not is_constant(tensor)]
-    is_zero = len(bounds) == 1 and _is_zero(bounds[0])
-    return data[0] if is_zero and data and not _is_rectified(data[0]) else None
+    def is_part(self, op: tf.Operation) -> bool:
+        """Whether a later op makes one activation of this op and others."""
+        return op.name in self._parts
 
+    def is_gate(self, op: tf.Operation) -> bool:
+        """Whether what `op` gives is a factor of something else."""
+        return op.name in self._gates
 
-def is_cap(op: tf.Operation) -> bool:
-    """Whether `op` is the Minimum(x, c) of a bounded ReLU: the rectifier comes right before or right after it."""
-    data = _parent(op)
-    if op.type != "Minimum" or data is None or find_composite(op) is not None:
-        return False
-    neighbours = [data.op, *op.outputs[0].consumers()]
-    return any(near.type == "Relu" or data_of_rectifier(near) is not None for near in neighbours)
+    def composite(self, op: tf.Operation) -> Optional[Composite]:
+        """The activation whose last op this is, where it is spelt out in several."""
+        return self._composites.get(op.name)
 
+    def data(self, op: tf.Operation) -> List[tf.Tensor]:
+        """The inputs of `op` that depend on the pictures."""
+        return [tensor for tensor in op.inputs if tensor.op.name in self._way]
 
-def find_composite(op: tf.Operation) -> Optional[Composite]:
-    """The activation whose last op this is, where it is spelt out in several."""
-    if op.type not in JOINS or any(is_constant(tensor) for tensor in op.inputs):
-        return None
-    lines = [_line(tensor) for tensor in op.inputs]
-    shared = [tensor for tensor in lines[0] if tensor.name in {other.name for other in lines[1]}]
-    if not shared:
-        return None
-    leaf = shared[0]
-    ways = [_before(line, leaf) for line in lines]
-    parts = {tensor.op for way in ways for tensor in way}
-    if not {op.type, *(part.type for part in parts)} & set(_BENT):
-        return None
-    # of a difference the first input, which comes through with its sign
-    short = op.inputs[0] if op.type == "Sub" else min(zip(ways, op.inputs), key=lambda pair: len(pair[0]))[1]
-    inner = [composite.parts for composite in map(find_composite, parts) if composite is not None]
-    return Composite(leaf, short, frozenset(part.name for part in parts).union(*inner))
+    def is_cap(self, op: tf.Operation) -> bool:
+        """Whether `op` is the Minimum(x, c) of a bounded ReLU: the rectifier comes right before or right after it."""
+        data = self._parents.get(op.name)
+        if op.type != "Minimum" or data is None or op.name in self._composites:
+            return False
+        neighbours = [data.op, *op.outputs[0].consumers()]
+        return any(near.type == "Relu" or self._is_rectifier(near) for near in neighbours)
 
+    def _is_rectifier(self, op: tf.Operation) -> bool:
+        """Whether `op` is Maximum(x, 0) or ClipByValue(x, 0, c), where x may be negative."""
+        if op.type not in ("Maximum", *CLIPS):
+            return False
+        bounds = [tensor for tensor in list(op.inputs)[:2] if tensor.op.name not in self._way]
+        data = self.data(op)
+        return len(bounds) == len(data) == 1 and _is_zero(bounds[0]) and data[0].op.name not in self._rectified
 
-def activations_between(score: tf.Tensor, start: tf.Tensor) -> Dict[str, int]:
-    """How often each op type of ALONE and OTHERS stands on the way from `start` to `score`."""
-    return dict(Counter(op.type for op in ops_between(score, start) if op.type in ALONE + OTHERS))
+    def _look_at(self, op: tf.Operation) -> None:
+        composite = self._as_composite(op)
+        if composite is not None:
+            self._composites[op.name] = composite
+        data = self.data(op)
+        if op.type in _ONE_INPUT or (op.type in _WITH_CONSTANT and len(data) == 1):
+            self._parents[op.name] = op.inputs[0] if op.type in _ONE_INPUT else data[0]
+        elif composite is not None:
+            self._parents[op.name] = composite.leaf
+        passed = op.type in ("Minimum", "Identity") and op.name in self._parents
+        if op.type in ("Relu", "Relu6") or (passed and self._parents[op.name].op.name in self._rectified):
+            self._rectified.add(op.name)  # Keras clips what it has already rectified
 
+    def _as_composite(self, op: tf.Operation) -> Optional[Composite]:
+        if op.type not in JOINS or len(self.data(op)) < 2:
+            return None
+        lines = [self._line(tensor) for tensor in op.inputs]
+        names = {tensor.name for tensor in lines[1]}
+        shared = [tensor for tensor in lines[0] if tensor.name in names]
+        if not shared:
+            return None
+        leaf = shared[0]
+        ways = [_before(line, leaf) for line in lines]
+        parts = {tensor.op.name: tensor.op for way in ways for tensor in way}
+        if not {op.type, *(part.type for part in parts.values())} & set(_BENT):
+            return None
+        # of a difference the first input, which comes through with its sign
+        short = op.inputs[0] if op.type == "Sub" else min(zip(ways, op.inputs), key=lambda pair: len(pair[0]))[1]
+        inner = [self._composites[name].parts for name in parts if name in self._composites]
+        return Composite(leaf, short, frozenset(parts).union(*inner))
 
-def ops_between(score: tf.Tensor, start: tf.Tensor) -> List[tf.Operation]:
-    """The ops on all ways from `start` to `score`, both ends' own ops included, in the order of the graph."""
-    after = _closure([start.op], lambda op: [c for output in op.outputs for c in output.consumers()])
-    before = _closure([score.op], lambda op: [tensor.op for tensor in op.inputs])
-    return [op for op in score.graph.get_operations() if op in after and op in before]
-
-
-def _closure(ops: List[tf.Operation], following: Callable[[tf.Operation], List[tf.Operation]]) -> Set[tf.Operation]:
-    seen = set(ops)
-    stack = list(ops)
-    while stack:
-        fresh = [op for op in following(stack.pop()) if op not in seen]
-        seen.update(fresh)
-        stack.extend(fresh)
-    return seen
-
-
-def _line(tensor: tf.Tensor) -> List[tf.Tensor]:
-    """The tensor and what it is made from, value by value, latest first."""
-    line = [tensor]
-    while len(line) < _STEPS:
-        parent = _parent(line[-1].op)
-        if parent is None:
-            break
-        line.append(parent)
-    return line
+    def _line(self, tensor: tf.Tensor) -> List[tf.Tensor]:
+        """The tensor and what it is made from, value by value, latest first."""
+        line = [tensor]
+        while len(line) < _STEPS and line[-1].op.name in self._parents:
+            line.append(self._parents[line[-1].op.name])
+        return line
 
 
 def _before(line: List[tf.Tensor], leaf: tf.Tensor) -> List[tf.Tensor]:
     return line[: [tensor.name for tensor in line].index(leaf.name)]
-
-
-def _parent(op: tf.Operation) -> Optional[tf.Tensor]:
-    """The one tensor that `op` maps value by value; None for other ops."""
-    if op.type in _ONE_INPUT:
-        return op.inputs[0]
-    if op.type in _WITH_CONSTANT:
-        data = [tensor for tensor in op.inputs if not is_constant(tensor)]
-        if len(data) == 1:
-            return data[0]
-    composite = find_composite(op)
-    return None if composite is None else composite.leaf
-
-
-def is_constant(tensor: tf.Tensor, steps: int = _STEPS) -> bool:
-    """Whether nothing that is fed goes into the tensor."""
-    op = tensor.op
-    if op.type in WEIGHTS or not op.inputs or steps == 0 or op.type.startswith("Placeholder"):
-        return op.type in WEIGHTS
-    return all(is_constant(part, steps - 1) for part in op.inputs)
-
-
-def _is_rectified(tensor: tf.Tensor) -> bool:
-    """Whether a ReLU has been here: Keras clips what it has already rectified."""
-    while tensor.op.type in ("Minimum", "Identity") and _parent(tensor.op) is not None:
-        tensor = _parent(tensor.op)
-    return tensor.op.type in ("Relu", "Relu6")
 
 
 def _is_zero(tensor: tf.Tensor) -> bool:

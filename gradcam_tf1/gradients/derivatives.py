@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import List, Mapping, Tuple
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.activations import ALONE, OTHERS, activations_between
-from gradcam_tf1.gradients.gradient_path import SHAPE_OPS, explain_missing_gradient
+from gradcam_tf1.gradients.activations import ALONE, CALLS, OTHERS, Activations
+from gradcam_tf1.gradients.gradient_path import explain_missing_gradient
 from gradcam_tf1.gradients.guided import gradient_rule
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding
 
 
 def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
@@ -28,30 +27,30 @@ def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
     return [tf.convert_to_tensor(grad) for grad in grads]
 
 
-def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor) -> Tuple[tf.Tensor, str]:
-    """dy/dx under a rule of `guided.py`, and what the rule reached; "" for the plain rule.
+def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor, known: Activations) -> Tuple[tf.Tensor, str]:
+    """dy/dx under a rule of `guided.py`, and what the rule reached. known: the activations between pixels and score.
 
     Raises: GradientError where the rule reaches nothing, so that it would be a plain gradient in disguise.
     """
-    with gradient_rule(rule) as reached:
+    with gradient_rule(rule, known) as reached:
         grads = gradients(score, [pixels])[0]
-    if rule == "plain":
-        return grads, ""
-    there = activations_between(score, pixels)
+    others = {kind: count for kind, count in known.counts.items() if kind in OTHERS + CALLS}
     if reached.count == 0:
+        there = {**known.counts, **{kind: count for kind, count in reached.gates.items() if kind not in known.counts}}
+        gates = f", of which factors of a product: {_listed(reached.gates)}" if reached.gates else ""
         raise GradientError(
             f"no activation between '{pixels.name}' and the score that the {rule} rule could change, so the "
             f"result would be a plain gradient in disguise. It knows {', '.join(ALONE)} and LeakyReLUs and PReLUs "
-            f"spelt out; found there: {_listed(there) or 'none'}. Swish, SiLU and GELU have no such rule. Use "
-            "'gradient', or a layer method such as 'gradcam'"
+            f"spelt out; found there: {_listed(there) or 'none'}{gates}. Swish, SiLU and GELU have no such rule, "
+            "nor have factors, as in hard-swish, Mish, attention. Use 'gradient', or a layer method such as 'gradcam'"
         )
-    others = {kind: count for kind, count in there.items() if kind in OTHERS}
-    left = f"; unchanged: {_listed(others)}" if others else ""
+    left = f"; left as gates: {_listed(reached.gates)}" if reached.gates else ""
+    left += f"; unchanged: {_listed(others)}" if others else ""
     return grads, f"the {rule} rule changed {_listed(reached.kinds)}{left}"
 
 
 def _listed(kinds: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()) if count)
 
 
 def hessian_product(grads: List[tf.Tensor], tensors: List[tf.Tensor]) -> List[tf.Tensor]:
@@ -70,22 +69,3 @@ def hessian_product(grads: List[tf.Tensor], tensors: List[tf.Tensor]) -> List[tf
         tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
         for tensor, product in zip(tensors, products)
     ]
-
-
-def pixel_tensor(graph: tf.Graph, binding: Binding) -> tf.Tensor:
-    """The input, or, where it holds integers, the first float tensor made from it: what dy/dx is taken by.
-
-    Raises: GradientError where no float tensor follows the input.
-    """
-    level = [graph.get_tensor_by_name(binding.input)]
-    if binding.array_shape is not None:  # bound to floats only
-        return level[0]
-    seen = set(level[0].op.outputs)
-    while level:
-        for tensor in level:
-            if tensor.dtype.is_floating and tensor.shape.rank in (3, 4):
-                return tensor
-        consumers = [op for tensor in level for op in tensor.consumers() if op.type not in SHAPE_OPS]
-        level = [output for op in consumers for output in op.outputs if output not in seen]
-        seen.update(level)
-    raise GradientError(f"no picture of floats is made from '{binding.input}'; pixel methods need one")

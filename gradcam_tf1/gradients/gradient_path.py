@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Set
 
+from gradcam_tf1.gradients.graph_walk import ops_after
 from gradcam_tf1.tf_runtime import OUR_SCOPE, is_differentiable, tf
-
-# they read sizes, not values: a path through them is none
-SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
 
 
 def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
@@ -15,8 +13,8 @@ def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
 
     Args: score: the tensor that was differentiated; target: a feature map or the input.
     """
-    after = _ops_after(target)
-    outputs = _net_outputs(score)
+    after = ops_after([target.op])
+    outputs = net_outputs(score)
     names = " and ".join(f"'{tensor.name}'" for tensor in outputs)
     if not any(tensor.op in after for tensor in outputs):
         return (
@@ -34,7 +32,7 @@ def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
     )
 
 
-def _net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
+def net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
     """The net's own tensors that a score of ours is made of."""
     found: Dict[str, tf.Tensor] = {}
     stack, seen = [score], {score.name}
@@ -47,18 +45,6 @@ def _net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
         seen.update(each.name for each in floats)
         stack.extend(floats)
     return list(found.values())
-
-
-def _ops_after(tensor: tf.Tensor) -> Set[tf.Operation]:
-    seen = {tensor.op}
-    stack = [tensor.op]
-    while stack:
-        for output in stack.pop().outputs:
-            for consumer in output.consumers():
-                if consumer not in seen and consumer.type not in SHAPE_OPS:
-                    seen.add(consumer)
-                    stack.append(consumer)
-    return seen
 
 
 def _first_blocking(outputs: List[tf.Operation], after: Set[tf.Operation]) -> Optional[tf.Operation]:

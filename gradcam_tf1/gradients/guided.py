@@ -26,16 +26,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
 
-from gradcam_tf1.gradients.activations import (
-    ALONE,
-    CLIPS,
-    JOINS,
-    find_composite,
-    is_activation,
-    is_cap,
-    is_constant,
-    is_part,
-)
+from gradcam_tf1.gradients.activations import ALONE, CLIPS, JOINS, Activations
 from gradcam_tf1.gradients.fast_gradients import FASTER
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
@@ -50,27 +41,32 @@ OwnGradient = Callable[["tf.Operation", "tf.Tensor"], Any]  # in quotes: this li
 
 
 class Reached:
-    """The activations that a rule was applied to. kinds: op type -> how many."""
+    """What a rule was applied to, and what it left. known: the net's activations.
 
-    def __init__(self, mode: str) -> None:
+    kinds: of the activations that it changed, op type -> how many. gates: of those that are factors of something else.
+    """
+
+    def __init__(self, mode: str, known: Activations) -> None:
         self.mode = mode
+        self.known = known
         self.kinds: Counter = Counter()
+        self.gates: Counter = Counter()
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """How many activations were changed."""
         return sum(self.kinds.values())
 
 
 @contextmanager
-def gradient_rule(mode: str) -> Iterator[Reached]:
-    """Gradients built inside follow `mode`, one of MODES.
+def gradient_rule(mode: str, known: Activations) -> Iterator[Reached]:
+    """Gradients built inside follow `mode`, one of MODES. known: the activations on their way.
 
     Yields a `Reached`, whose count is right when the block ends; zero means that the gradient built inside is a plain
     one, which the caller must not pass off as anything else.
     """
     outer = getattr(_switch, "reached", None)
-    _switch.reached = Reached(mode)
+    _switch.reached = Reached(mode, known)
     try:
         yield _switch.reached
     finally:
@@ -96,38 +92,38 @@ def _registered_types() -> Tuple[str, ...]:
 
 def _switched(own: OwnGradient) -> OwnGradient:
     def gradient(op: tf.Operation, grad: tf.Tensor) -> Any:
-        reached = getattr(_switch, "reached", None)
+        reached: Optional[Reached] = getattr(_switch, "reached", None)
         if reached is None or reached.mode == "plain":
             return own(op, grad)
-        counts = is_activation(op) and not is_part(op)
-        if counts:
+        known = reached.known
+        whole = known.is_activation(op) and not known.is_part(op)
+        if known.is_gate(op):
+            reached.gates[op.type] += whole
+            return own(op, grad)
+        if whole:
             reached.kinds[op.type] += 1
             grad = tf.nn.relu(grad)
         if reached.mode == "guided":
             return own(op, grad)
-        return _deconvnet(op, grad) if counts else _within_deconvnet(op, grad, own)
+        return _deconvnet(op, grad, known) if whole else _within_deconvnet(op, grad, known, own)
 
     return gradient
 
 
-def _deconvnet(op: tf.Operation, positive: tf.Tensor) -> Any:
+def _deconvnet(op: tf.Operation, positive: tf.Tensor, known: Activations) -> Any:
     """[R > 0] R handed down to the activation's input as it is."""
-    composite = find_composite(op)
+    composite = known.composite(op)
     if composite is None:
-        return _to_inputs(op, {_data(op).name: positive})
+        return _to_inputs(op, {known.data(op)[0].name: positive})
     # by the shortest way; what the ops on it multiply by is divided out, so that the leaf gets R itself
     slope = tf.gradients(composite.short, composite.leaf)[0]
     return _to_inputs(op, {composite.short.name: tf.math.divide_no_nan(positive, slope)})
 
 
-def _within_deconvnet(op: tf.Operation, grad: tf.Tensor, own: OwnGradient) -> Any:
+def _within_deconvnet(op: tf.Operation, grad: tf.Tensor, known: Activations, own: OwnGradient) -> Any:
     """The parts of an activation let through what its last op hands down; other ops are what they are."""
-    passes = is_cap(op) or (is_activation(op) and find_composite(op) is None)
-    return _to_inputs(op, {_data(op).name: grad}) if passes else own(op, grad)
-
-
-def _data(op: tf.Operation) -> tf.Tensor:
-    return next(tensor for tensor in op.inputs if not is_constant(tensor))
+    passes = known.is_cap(op) or (known.is_activation(op) and known.composite(op) is None)
+    return _to_inputs(op, {known.data(op)[0].name: grad}) if passes else own(op, grad)
 
 
 def _to_inputs(op: tf.Operation, grads: Dict[str, tf.Tensor]) -> List[Optional[tf.Tensor]]:

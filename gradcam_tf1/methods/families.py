@@ -108,7 +108,7 @@ class IteratedMethod:
     compute: (probe, layer or None, **options) -> float32 [T, ...], one map for each target of the probe's image; the
     options, all with defaults, are keyword-only parameters. space: "layer" is drawn as heat, "pixels" as saliency.
     runs: with the same arguments and all options, how many inputs `compute` will run; it is told before that starts.
-    unit: what a run is.
+    unit: what a run is. copies: whether it puts several inputs of its own making into one batch.
     """
 
     name: str
@@ -120,6 +120,7 @@ class IteratedMethod:
     uses_layer: bool = False
     rectified: bool = False
     unit: str = "forward passes of the whole net"
+    copies: bool = True
 
     @property
     def signed(self) -> bool:

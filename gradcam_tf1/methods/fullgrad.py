@@ -7,7 +7,8 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from gradcam_tf1.geometry import upsample
-from gradcam_tf1.gradients.activations import ops_between
+from gradcam_tf1.gradients.float_pictures import TURNS, FloatPictures
+from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
 from gradcam_tf1.tf_runtime import tf
@@ -18,6 +19,9 @@ _BIASED = {
     "BatchNormWithGlobalNormalization", "Relu6", "Elu", "Selu", "Softplus", "Sigmoid", "Tanh", "Maximum", "Minimum",
     "ClipByValue",
 }  # fmt: skip
+_LOOP_STARTS = ("Enter", "RefEnter")
+
+Way = Dict["tf.Operation", None]  # the ops between pictures and score, in the order of the graph
 
 
 def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
@@ -27,7 +31,8 @@ def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
     convolutions and batch norms (beta - mean gamma / deviation), any constant that is added, and, for an activation f
     that is no straight line on each side of zero, f(x) - f'(x) x. Dense biases have no place on the picture.
     Without psi, all parts add up to the score exactly: y = <x, dy/dx> + sum_b <b, dy/db>; the notes say how nearly.
-    Left out are products of features (Swish, attention) and batch norms that could take their batch's statistics.
+    Left out are products of features (Swish, attention), biases inside loops, and batch norms that could take their
+    batch's statistics.
     Returns: float32 [T, H, W], >= 0.
     """
     image = probe.image[np.newaxis]
@@ -44,15 +49,17 @@ def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
     return np.stack(maps)
 
 
-def full_gradient(score: tf.Tensor, pixels: tf.Tensor) -> Dict[Any, tf.Tensor]:
+def full_gradient(score: tf.Tensor, pictures: FloatPictures) -> Dict[Any, tf.Tensor]:
     """The decomposition as ops.
 
-    Args: score: [N]. pixels: [N, H, W, C], or with the channels first, or without the image axis.
+    Args: score: [N]. pictures: what the score is differentiated by.
     Returns: "total": the sum of all parts, [N]; "parts": the number of biases, [N]; and for the input and each bias
     that has positions, by number and name of the tensor, its magnitudes in 0..1, summed over the channels: [N, h, w].
     """
-    way = dict.fromkeys(ops_between(score, pixels))
-    biases = [(op, _bias(op, way)) for op in way if op.type in _BIASED]
+    pixels = pictures.tensor
+    way = dict.fromkeys(ops_between([score], pixels))
+    looped = ops_after([op for op in way if op.type in _LOOP_STARTS], without=[op for op in way if op.type == "Exit"])
+    biases = [(op, _bias(op, way)) for op in way if op.type in _BIASED and op not in looped]
     found = [(op, bias) for op, bias in biases if bias is not None]
     grads = tf.gradients(score, [pixels, *(op.outputs[0] for op, _ in found)])
     parts = [(pixels, pixels * grads[0])]
@@ -61,15 +68,16 @@ def full_gradient(score: tf.Tensor, pixels: tf.Tensor) -> Dict[Any, tf.Tensor]:
     sums, counts, answer = [], [], {}
     for number, (tensor, part) in enumerate(parts):
         each = tf.reduce_sum(tf.reshape(tf.cast(part, tf.float32), [images, -1]), axis=1)
-        sums.append(_alive(each, tensor.op, tf.zeros([images])))
-        counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images])))
-        if part.shape.rank == 4 or number == 0:
-            sizes = _magnitudes(_batched(part), _channel_axis(tensor))
-            answer[number, tensor.name] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]))
+        sums.append(_alive(each, tensor.op, tf.zeros([images]), way))
+        counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images]), way))
+        if number == 0 or part.shape.rank == 4:
+            whole = part if number or pictures.has_batch_axis else part[tf.newaxis]
+            sizes = _magnitudes(whole, 3 if _channels_last(tensor, way, pictures) else 1)
+            answer[number, tensor.name] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]), way)
     return {**answer, "total": tf.add_n(sums), "parts": tf.add_n(counts[1:] or [tf.zeros([images])])}
 
 
-def _bias(op: tf.Operation, way: Dict[tf.Operation, None]) -> Optional[tf.Tensor]:
+def _bias(op: tf.Operation, way: Way) -> Optional[tf.Tensor]:
     """f(x) - f'(x) x of an op with one input that depends on the picture; None for a sum of two such."""
     data = [tensor for tensor in op.inputs if tensor.op in way]
     result = op.outputs[0]
@@ -79,25 +87,25 @@ def _bias(op: tf.Operation, way: Dict[tf.Operation, None]) -> Optional[tf.Tensor
     return None if slope is None else result - slope * data[0]
 
 
-def _alive(part: tf.Tensor, op: tf.Operation, nothing: tf.Tensor) -> tf.Tensor:
+def _alive(part: tf.Tensor, op: tf.Operation, nothing: tf.Tensor, way: Way) -> tf.Tensor:
     """The part, or `nothing` where `op` stands in the branch of a condition that is not taken."""
-    switch = _switch_before(op)
+    switch = _switch_before(op, way)
     while switch is not None:
         taken = tf.raw_ops.Switch(data=nothing, pred=switch.op.inputs[1])
         part = tf.raw_ops.Merge(inputs=[part, taken[1 - switch.value_index]])[0]
-        switch = _switch_before(switch.op)
+        switch = _switch_before(switch.op, way)
     return part
 
 
-def _switch_before(op: tf.Operation) -> Optional[tf.Tensor]:
-    """The output of the condition's Switch that `op` comes after; None where no condition is open."""
+def _switch_before(op: tf.Operation, way: Way) -> Optional[tf.Tensor]:
+    """The output of the condition's Switch that `op` comes after; None where no condition is open on the way."""
     # with how many conditions are closed by a Merge between here and `op`
     stack = [(op, 0)]
     seen = set(stack)
     while stack:
         later, closed = stack.pop()
-        for tensor in later.inputs:
-            if tensor.op.type == "Switch" and not closed:
+        for tensor in [each for each in later.inputs if each.op in way]:
+            if tensor.op.type == "Switch" and not closed and tensor.op.inputs[1].op.type != "LoopCond":
                 return tensor
             step = (tensor.op, closed + (tensor.op.type == "Merge") - (tensor.op.type == "Switch"))
             if step not in seen:
@@ -113,31 +121,24 @@ def _magnitudes(part: tf.Tensor, channels: int) -> tf.Tensor:
     return tf.reduce_sum(tf.math.divide_no_nan(sizes - low, high - low), axis=channels)
 
 
-def _batched(tensor: tf.Tensor) -> tf.Tensor:
-    return tensor[tf.newaxis] if tensor.shape.rank == 3 else tensor
+def _channels_last(tensor: tf.Tensor, way: Way, pictures: FloatPictures) -> bool:
+    """The layout of a tensor on the way from the pictures: that of the last op before it which has one.
 
-
-def _channel_axis(tensor: tf.Tensor) -> int:
-    """3, or 1 where the op that made the layout says NCHW or, for a picture, its shape or what takes it does."""
-    op = tensor.op
-    while "data_format" not in op.node_def.attr:
-        if op.type in ("Transpose", "Reshape") or not op.inputs:
-            sides = _batched(tensor).shape.as_list()
-            first, last = sides[1] in (1, 3, 4), sides[3] in (1, 3, 4)
-            return 1 if (first and not last) or (first == last and _taken_channels_first(tensor)) else 3
-        op = op.inputs[0].op
-    return 1 if b"NC" in op.get_attr("data_format") else 3
-
-
-def _taken_channels_first(tensor: tf.Tensor) -> bool:
-    """Whether an op with a layout of its own takes it as NCHW, or a Transpose brings it from there to NHWC."""
-    for op in tensor.consumers():
-        if "data_format" in op.node_def.attr:
-            return b"NC" in op.get_attr("data_format")
-        if op.type == "Transpose":
-            order = tf.get_static_value(op.inputs[1])
-            return order is not None and list(order) in ([0, 2, 3, 1], [1, 2, 0])
-    return False
+    Values are followed, not constants; a Transpose between the two layouts turns them.
+    """
+    turned, seen = False, {""}
+    here: Optional[tf.Tensor] = tensor
+    while here is not None and here.name not in seen:
+        seen.add(here.name)
+        if here.name == pictures.tensor.name:
+            return pictures.channels_last != turned
+        if "data_format" in here.op.node_def.attr:
+            return (b"NC" not in here.op.get_attr("data_format")) != turned
+        if here.op.type == "Transpose":
+            order = tf.get_static_value(here.op.inputs[1])
+            turned ^= order is not None and order.tolist() in TURNS
+        here = next((each for each in here.op.inputs if each.op in way), None)
+    return not turned  # round a loop, or out of another output of what makes the pictures
 
 
 def _runs(probe: Any, _layer: Any) -> int:
@@ -153,5 +154,6 @@ FULLGRAD_ROWS = (
         rectified=True,
         runs=_runs,
         unit=BACKWARD,
+        copies=False,
     ),
 )

@@ -7,8 +7,13 @@ from typing import Callable, List, Optional, Sequence, Tuple
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.tf_runtime import tf
 
+# the same numbers, but for rounding
+SAME = (
+    "Identity", "Cast", "Snapshot", "EnsureShape", "CheckNumerics", "FakeQuantWithMinMaxArgs",
+    "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel",
+)  # fmt: skip
 # ops that are linear in their first input once the bias is left out
-PASS_THROUGH = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Mean", "AvgPool")
+PASS_THROUGH = (*SAME, "Reshape", "Squeeze", "ExpandDims", "Mean", "AvgPool")
 BIAS = ("BiasAdd", "Add", "AddV2")
 DENSE = ("MatMul", "Conv2D")
 
@@ -45,7 +50,7 @@ def _before_dropout(merge: tf.Operation) -> Optional[tf.Tensor]:
 
 
 def _behind_identities(tensor: tf.Tensor) -> tf.Tensor:
-    while tensor.op.type == "Identity":
+    while tensor.op.type in SAME:
         tensor = tensor.op.inputs[0]
     return tensor
 
@@ -59,7 +64,7 @@ def _data_input(op: tf.Operation) -> tf.Tensor:
 
 def _is_constant(tensor: tf.Tensor) -> bool:
     op = tensor.op
-    while op.type in ("Identity", "Dequantize"):
+    while op.type in (*SAME, "Dequantize"):
         op = op.inputs[0].op
     return op.type in ("Const", "ReadVariableOp")
 
@@ -125,4 +130,4 @@ def _keeps_positions(op: tf.Operation, axes: List[int]) -> bool:
     if op.type == "Conv2D":
         strides = op.get_attr("strides")
         return all(op.inputs[1].shape.as_list()[n] == 1 for n in (0, 1)) and all(strides[axis] == 1 for axis in axes)
-    return op.type in ("Identity", *BIAS)
+    return op.type in (*SAME, *BIAS)
