@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.gradients.guided import override_map
-from gradcam_tf1.tf_runtime import graph_on, inside, tf
+from gradcam_tf1.graphdef.frames import find_contexts
+from gradcam_tf1.tf_runtime import graph_on, inside, restore_context, tf
 from gradcam_tf1.weights import put_weights, take_out_weights
 
 MAX_ELEMENTS = 2**31  # of one tensor and picture
@@ -69,8 +70,15 @@ def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
             reason = str(error).splitlines()[0]
             message = f"'{source}': TensorFlow {tf.__version__} cannot build this graph: {reason}"
             raise ModelFileError(message) from error
+        _restore_contexts(graph, graph_def)
     _check_sizes(graph, source)
     return graph
+
+
+def _restore_contexts(graph: tf.Graph, graph_def: Any) -> None:
+    """Gradients go through loops only where the ops know that they lie in one; importing does not tell them."""
+    for context in find_contexts(graph_def):
+        restore_context(context.message(lambda op: [out.name for out in graph.get_operation_by_name(op).outputs]))
 
 
 def _check_sizes(graph: tf.Graph, source: str) -> None:

@@ -146,6 +146,24 @@ def saved_slices_message() -> Any:
     return saved_tensor_slice_pb2.SavedTensorSlices
 
 
+def context_message() -> Any:
+    """The message class that describes the inside of a loop or conditional; it has no public name."""
+    from tensorflow.core.protobuf import control_flow_pb2
+
+    return control_flow_pb2.ControlFlowContextDef
+
+
+def restore_context(message: Any) -> None:
+    """Tell the ops of the default graph that they lie in a loop or conditional, as the message says.
+
+    `tf.gradients` goes through a loop only by what its ops know of it. Importing a GraphDef forgets that, and only
+    `tf.train.import_meta_graph` restores it, from collections that a frozen graph has not: by this function.
+    """
+    from tensorflow.python.ops import control_flow_ops
+
+    control_flow_ops.from_control_flow_context_def(message)
+
+
 Flat = Tuple[Any, Tuple[str, ...], Tuple[str, ...]]  # GraphDef, input names, output names
 
 

@@ -9,6 +9,7 @@ from gradcam_tf1.tf_runtime import tf
 
 Op = Any  # tf.Operation
 Dims = Optional[Tuple[Optional[int], ...]]
+_OURS = "gradcam_tf1/"  # what this toolkit adds to a net is no part of it
 
 
 class Walk:
@@ -21,7 +22,7 @@ class Walk:
 
     def __init__(self, graph: tf.Graph) -> None:
         self.graph = graph
-        self.ops: List[Op] = graph.get_operations()
+        self.ops: List[Op] = [op for op in graph.get_operations() if not op.name.startswith(_OURS)]
         self.op: Dict[str, Op] = {}
         self.tensors: Dict[str, Any] = {}
         self.maker: Dict[str, Op] = {}

@@ -37,6 +37,7 @@ from gradcam_tf1.gradients.activations import (
     is_part,
 )
 from gradcam_tf1.gradients.fast_gradients import FASTER
+from gradcam_tf1.gradients.tensor_arrays import ARRAYS
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")
@@ -91,7 +92,9 @@ def _registered_types() -> Tuple[str, ...]:
         tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
     for op_type, faster in FASTER.items():
         tf.RegisterGradient(_PREFIX + op_type)(faster(own_gradient(op_type)))
-    return (*own_gradients, *FASTER)
+    for op_type, gradient in ARRAYS.items():
+        tf.RegisterGradient(_PREFIX + op_type)(gradient)
+    return (*own_gradients, *FASTER, *ARRAYS)
 
 
 def _switched(own: OwnGradient) -> OwnGradient:

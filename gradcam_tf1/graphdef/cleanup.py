@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
 from gradcam_tf1.graphdef.check import check
 from gradcam_tf1.graphdef.cut import cut_files_and_code, drop_unused_functions, leave_out_unknown
+from gradcam_tf1.graphdef.loops import complete_loops
 
 Repair = Callable[[Any], Optional[str]]
 _REFERENCE_OPS = {"RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefIdentity", "RefNextIteration"}
@@ -87,4 +88,5 @@ REPAIRS: List[Repair] = [
     _dereference,
     _clear_devices,
     _strip_leftovers,
+    complete_loops,
 ]
