@@ -8,7 +8,8 @@ from typing import Any, List, Sequence
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, OptionError
-from gradcam_tf1.gradients.guided import override_map
+from gradcam_tf1.gradients.guided import override_in_functions, override_map
+from gradcam_tf1.graphdef.array_shapes import restore_array_shapes
 from gradcam_tf1.graphdef.frames import find_contexts
 from gradcam_tf1.tf_runtime import graph_on, inside, restore_context, tf
 from gradcam_tf1.weights import put_weights, take_out_weights
@@ -24,6 +25,7 @@ def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequ
     Raises: ModelFileError as `import_graph`; OptionError for a device that is not there. Then none stays open.
     """
     light, weights = take_out_weights(graph_def)
+    override_in_functions(light.library)
     sessions = []
     with ExitStack() as failing:
         for device in [_place(each) for each in devices] or [""]:
@@ -71,6 +73,7 @@ def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
             message = f"'{source}': TensorFlow {tf.__version__} cannot build this graph: {reason}"
             raise ModelFileError(message) from error
         _restore_contexts(graph, graph_def)
+    restore_array_shapes(graph)
     _check_sizes(graph, source)
     return graph
 

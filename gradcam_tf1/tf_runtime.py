@@ -61,7 +61,8 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
     was_finalized = graph.finalized
     graph._unsafe_unfinalize()
     try:
-        with inside(graph):
+        # where a gradient fails inside a loop, what is built next would still be put into that loop
+        with inside(graph), tf.control_dependencies(None):
             yield graph
     finally:
         if was_finalized:
@@ -75,10 +76,13 @@ _GRADIENT_IS_NONE = ("Floor", "Ceil", "Round", "Rint")
 def is_differentiable(op: tf.Operation) -> bool:
     """Whether a gradient passes through `op`: its type has a gradient function and it yields floats.
 
-    The registry of gradients has no public reader; asking it tells which op blocks without building anything.
+    The registry of gradients has no public reader; asking it tells which op blocks without building anything. Through
+    a loop a gradient passes where its ops know that they lie in it, see `restore_context`.
     """
     from tensorflow.python.framework import ops
 
+    if op.type == "Exit" and op._get_control_flow_context() is None:
+        return False
     try:
         has_function = ops.get_gradient_function(op) is not None or not op.inputs
     except LookupError:

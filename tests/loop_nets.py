@@ -16,19 +16,18 @@ CHANNELS, HIDDEN, CLASSES, COLUMNS = 4, 5, 3, 6
 
 
 @contextmanager
-def loops_of_ops() -> Iterator[None]:
-    """Inside, loops and conditionals are spelt with Switch and Merge on TensorFlow 2 too."""
+def loops_of_ops(wanted: bool = True) -> Iterator[None]:
+    """Inside, loops and conditionals are spelt with Switch and Merge, or (wanted: False) as calls of functions."""
     was_functional = tf.control_flow_v2_enabled()
-    tf.disable_control_flow_v2()
+    (tf.disable_control_flow_v2 if wanted else tf.enable_control_flow_v2)()
     try:
         yield
     finally:
-        if was_functional:
-            tf.enable_control_flow_v2()
+        (tf.enable_control_flow_v2 if was_functional else tf.disable_control_flow_v2)()
 
 
 def images(count: int = 2) -> np.ndarray:
-    return np.random.RandomState(1).randn(count, 8, 12, 3).astype(np.float32)
+    return np.random.RandomState(1).uniform(0, 255, (count, 8, 12, 3)).astype(np.float32)
 
 
 def weight(*shape: int) -> tf.Tensor:
@@ -39,7 +38,8 @@ def weight(*shape: int) -> tf.Tensor:
 def columns(batch: Any = None) -> tf.Tensor:
     """The features' columns in time-major order: [6, N, 4]."""
     pictures = tf.placeholder(tf.float32, [batch, 8, 12, 3], name="input")
-    features = tf.nn.relu(tf.nn.conv2d(pictures, weight(3, 3, 3, CHANNELS), [1, 2, 2, 1], "SAME") + 0.1)
+    scaled = pictures / 128.0 - 1.0
+    features = tf.nn.relu(tf.nn.conv2d(scaled, weight(3, 3, 3, CHANNELS), [1, 2, 2, 1], "SAME") + 0.1)
     features = tf.identity(features, name="features")
     return tf.transpose(tf.reduce_mean(features, 1), [1, 0, 2])
 
@@ -80,12 +80,32 @@ def unrolled(x: tf.Tensor) -> tf.Tensor:
     return h
 
 
-def guided_cell(x: tf.Tensor) -> tf.Tensor:
-    """A loop with a ReLU in its body."""
-    kernel = weight(HIDDEN, HIDDEN)
-    first = tf.matmul(x[0], weight(CHANNELS, HIDDEN))
-    body = lambda t, h: (t + 1, tf.nn.relu(tf.matmul(h, kernel)) + first)  # noqa: E731
+def rectified_cell(x: tf.Tensor, activation: Any = None) -> tf.Tensor:
+    """A loop with an activation in its body."""
+    kernel, first = weight(HIDDEN, HIDDEN), tf.matmul(x[0], weight(CHANNELS, HIDDEN))
+    body = lambda t, h: (t + 1, (activation or tf.nn.relu)(tf.matmul(h, kernel)) + first)  # noqa: E731
     return tf.while_loop(lambda t, h: t < 3, body, [0, first])[1]
+
+
+def rectified_thrice(x: tf.Tensor, activation: Any = None) -> tf.Tensor:
+    """The same without a loop."""
+    kernel, first = weight(HIDDEN, HIDDEN), tf.matmul(x[0], weight(CHANNELS, HIDDEN))
+    h = first
+    for _ in range(3):
+        h = (activation or tf.nn.relu)(tf.matmul(h, kernel)) + first
+    return h
+
+
+def joined(x: tf.Tensor) -> tf.Tensor:
+    """A TensorArray that is split and concatenated."""
+    array = tf.TensorArray(tf.float32, size=3, infer_shape=False).split(x, [1, 2, 3])
+
+    def body(t: tf.Tensor, outputs: Any) -> Any:
+        return t + 1, outputs.write(t, tf.tanh(array.read(t)) * tf.to_float(t + 1))
+
+    outputs = tf.TensorArray(tf.float32, size=3, infer_shape=False)
+    whole = tf.while_loop(lambda t, _: t < 3, body, [0, outputs])[1].concat()
+    return tf.reduce_sum(tf.reshape(whole, tf.shape(x)), 0)
 
 
 def nested(x: tf.Tensor) -> tf.Tensor:
@@ -134,25 +154,31 @@ def branch_alone(x: tf.Tensor) -> tf.Tensor:
 
 KINDS: Dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     each.__name__: each
-    for each in (recurrent, nested, branching, within_branch, mapped, scanned, branch_alone, guided_cell)
+    for each in (recurrent, nested, branching, within_branch, mapped, scanned, branch_alone, rectified_cell, joined)
 }
 
 
 class Built(NamedTuple):
-    """A net, its gradient in the graph that built it, and its parts as a frozen file has them."""
+    """A net as a frozen file has it, and what tf.gradients says in the graph that built it."""
 
     graph: tf.Graph
     frozen: Any
-    gradient: np.ndarray
+    features: np.ndarray
+    grads: np.ndarray
+    pixels: np.ndarray
+
+    def hirescam(self) -> np.ndarray:
+        """sum_k g_k A_k of class 1: float64 [N, h, w]."""
+        return (self.grads.astype(np.float64) * self.features).sum(-1)
 
 
-def build(kind: Callable[[tf.Tensor], tf.Tensor]) -> Built:
-    """The oracle is tf.gradients in the building graph: d(sum of class 1)/d(features) of `images()`."""
+def build(kind: Callable[[tf.Tensor], tf.Tensor], functional: bool = False) -> Built:
+    """The oracle is tf.gradients of class 1 of `images()`, before freezing. functional: TensorFlow 2's own loops."""
     graph = tf.Graph()
-    with graph.as_default(), loops_of_ops():
+    with graph.as_default(), loops_of_ops(not functional):
         head(kind(columns()))
         frozen = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ["prob"])
-        logits, features = (graph.get_tensor_by_name(name) for name in ("logits:0", "features:0"))
-        grads = tf.gradients(logits[:, 1], features)[0]
+        logits, features, pictures = (graph.get_tensor_by_name(f"{name}:0") for name in ("logits", "features", "input"))
+        fetches = [features, *tf.gradients(logits[:, 1], [features, pictures])]
         with tf.Session(graph=graph) as sess:
-            return Built(graph, frozen, sess.run(grads, {"input:0": images()}))
+            return Built(graph, frozen, *sess.run(fetches, {"input:0": images()}))

@@ -133,7 +133,7 @@ def _first_images_after(walk: Walk, name: str, reach: Set[str]) -> Optional[Sour
                     seen.add(out)
                     if looks_like_images(walk, out) and walk.rank(out) is not None:
                         return Source(out, origin=name, changed=changed)
-                    numbers = walk.tensors[tensor].dtype.is_floating
+                    numbers = walk.is_float(tensor) and walk.rank(tensor) != 0  # a loop's bookkeeping is a float too
                     following.append((out, changed or (op.name if numbers and op.type not in _SHAPE_ONLY else "")))
         level = following
     return None

@@ -6,6 +6,7 @@ import re
 from typing import Any, Optional, Sequence
 
 from gradcam_tf1.binding.arrays import features_of
+from gradcam_tf1.binding.kinds import CONVOLUTIONS
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
@@ -43,10 +44,7 @@ def choose_layer(
         raise BindingError(f"no path leads from the input '{pictures}' to the logits '{logits}'")
     if spec is None:
         if not layers:
-            raise BindingError(
-                f"no feature map with more than one position lies between '{pictures}' and '{logits}'; "
-                "Grad-CAM needs a convolution there. Name a layer"
-            )
+            raise BindingError(_no_layer(features, pictures, logits))
         return layers[-1]
     count = _count(spec)
     return _counted(layers, count) if count is not None else _named(
@@ -63,6 +61,19 @@ def _tensor_of(graph: tf.Graph, spec: Any, layers: Sequence[LayerInfo]) -> tf.Te
         last = ", ".join(f"'{name}'" for name in counted[: -_SHOWN - 1 : -1])
         more = f" and {len(counted) - _SHOWN} before them" if len(counted) > _SHOWN else ""
         raise BindingError(f"{error}; layers, the last first: {last or 'none'}{more}") from error
+
+
+def _no_layer(features: Features, pictures: str, logits: str) -> str:
+    none = f"no feature map with more than one position lies between '{pictures}' and '{logits}'"
+    walk = features.walk
+    inside = [op for op in walk.makers(features.path & walk.looped) if op.type in CONVOLUTIONS]
+    if not inside:
+        return f"{none}; Grad-CAM needs a convolution there. Name a layer"
+    return (
+        f"{none} outside a loop; the convolutions, '{inside[-1].name}' the last of them, work inside one, where a tensor "
+        "has a value for each round and cannot be read. Export the net so that it takes all pictures or frames at once, "
+        "by reshaping them to one batch instead of tf.map_fn or tf.while_loop"
+    )
 
 
 def _count(spec: Any) -> Optional[int]:
@@ -86,6 +97,11 @@ def _named(features: Features, tensor: tf.Tensor, pictures: str, logits: str) ->
         raise BindingError(
             f"'{tensor.name}' does not lie on the way from '{pictures}' to '{logits}'; "
             f"the last feature maps there: {near}"
+        )
+    if tensor.name in features.walk.looped:
+        raise BindingError(
+            f"'{tensor.name}' lies inside a loop, where a tensor has a value for each round and cannot be read; name a "
+            "layer before or behind the loop (`gradcam-tf1 inspect` lists them)"
         )
     if tensor.shape.rank not in features.nameable or not tensor.dtype.is_floating:
         raise BindingError(

@@ -12,8 +12,10 @@ import numpy as np
 
 from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.engine.tokens import tokens_as_map
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, pixel_tensor, ruled_gradient
+from gradcam_tf1.gradients.loops import LoopError
+from gradcam_tf1.methods import without_gradients
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.scores import SCORES, VALUES, at_columns
@@ -39,8 +41,12 @@ class Symbols:
 
     def _once(self, key: Hashable, build: Callable[[], Any]) -> Any:
         if key not in self._built:
-            with unfinalized(self._graph), tf.name_scope(OUR_SCOPE):
-                self._built[key] = build()
+            try:
+                with unfinalized(self._graph), tf.name_scope(OUR_SCOPE):
+                    self._built[key] = build()
+            except LoopError as error:
+                usable = ", ".join(without_gradients())
+                raise GradientError(f"{error}; methods that need no gradient work: {usable}") from error
         return self._built[key]
 
     def scores(self, head: str) -> tf.Tensor:

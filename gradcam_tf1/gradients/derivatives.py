@@ -6,8 +6,9 @@ from typing import List, Mapping, Tuple
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.activations import ALONE, OTHERS, activations_between
-from gradcam_tf1.gradients.gradient_path import SHAPE_OPS, explain_missing_gradient
+from gradcam_tf1.gradients.gradient_path import SHAPE_OPS
 from gradcam_tf1.gradients.guided import gradient_rule
+from gradcam_tf1.gradients.loops import FAILURES, no_gradient, no_second_gradient
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -19,12 +20,12 @@ def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
     """
     try:
         grads = tf.gradients(score, targets)
-    except (LookupError, AttributeError, TypeError, ValueError) as error:
+    except FAILURES as error:
         # no gradient is registered, or TensorFlow trips over loops and conditionals that it cannot differentiate
-        raise GradientError(f"{explain_missing_gradient(score, targets[0])} (TensorFlow says: {error})") from error
+        raise no_gradient(score, targets[0], error) from error
     for target, grad in zip(targets, grads):
         if grad is None:
-            raise GradientError(explain_missing_gradient(score, target))
+            raise no_gradient(score, target)
     return [tf.convert_to_tensor(grad) for grad in grads]
 
 
@@ -61,10 +62,8 @@ def hessian_product(grad: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
     """
     try:
         product = tf.gradients(grad, tensor, grad_ys=tensor)[0]
-    except (LookupError, AttributeError, TypeError, ValueError) as error:  # as in `gradients`
-        raise GradientError(
-            f"the score has no second derivative by '{tensor.name}': {error}. Use gradcam, which needs the first only"
-        ) from error
+    except FAILURES as error:  # as in `gradients`
+        raise no_second_gradient(grad, tensor, error) from error
     return tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
 
 

@@ -83,6 +83,15 @@ def override_map(graph: tf.Graph) -> ContextManager[None]:
     return graph.gradient_override_map({op_type: _PREFIX + op_type for op_type in _registered_types()})
 
 
+def override_in_functions(library: Any) -> None:
+    """The same for the functions of a graph, in place, before import: bodies of functional loops and branches."""
+    ours = set(_registered_types())
+    for function in library.function:
+        for node in function.node_def:
+            if node.op in ours:
+                node.attr["_gradient_op_type"].s = (_PREFIX + node.op).encode()
+
+
 @lru_cache(maxsize=None)
 def _registered_types() -> Tuple[str, ...]:
     found = {op_type: own_gradient(op_type) for op_type in (*ALONE, *JOINS, *CLIPS)}

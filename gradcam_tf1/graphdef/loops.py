@@ -7,8 +7,7 @@ from typing import Any, Dict, List, Set
 
 from gradcam_tf1.graphdef.frames import COND, ENTER, EXIT, SWITCH, loop_of_each
 from gradcam_tf1.graphdef.nodes import Edge, edges, spread
-
-_OURS = "gradcam_tf1/"
+from gradcam_tf1.tf_runtime import OUR_SCOPE
 
 
 def complete_loops(graph_def: Any) -> None:
@@ -33,7 +32,7 @@ def complete_loops(graph_def: Any) -> None:
             if name in inside and used >= {0, 1}:
                 _split(graph_def, nodes[name], [nodes[user] for user in users[name]])
         elif not any(nodes[user].op == EXIT for user in users[name]):
-            way_out = graph_def.node.add(name=f"{_OURS}exit_of/{name}", op=EXIT, input=[name])
+            way_out = graph_def.node.add(name=f"{OUR_SCOPE}exit_of/{name}", op=EXIT, input=[name])
             way_out.attr["T"].CopyFrom(nodes[name].attr["T"])
 
 
