@@ -11,6 +11,7 @@ from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.gradients.guided import override_in_functions, override_map
 from gradcam_tf1.graphdef.array_shapes import restore_array_shapes
 from gradcam_tf1.graphdef.frames import find_contexts
+from gradcam_tf1.graphdef.functions import name_apart
 from gradcam_tf1.tf_runtime import graph_on, inside, restore_context, tf
 from gradcam_tf1.weights import put_weights, take_out_weights
 
@@ -25,6 +26,7 @@ def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequ
     Raises: ModelFileError as `import_graph`; OptionError for a device that is not there. Then none stays open.
     """
     light, weights = take_out_weights(graph_def)
+    name_apart(light)
     override_in_functions(light.library)
     sessions = []
     with ExitStack() as failing:
