@@ -60,9 +60,10 @@ def array_of(x: tf.Tensor) -> Any:
     return tf.TensorArray(tf.float32, size=COLUMNS).unstack(x)
 
 
-def recurrent(x: tf.Tensor) -> tf.Tensor:
+def recurrent(x: tf.Tensor, kept: Any = None) -> tf.Tensor:
     """A cell over the columns; its outputs are collected, and the loop's other results are left unused."""
     kernel, array = weight(CHANNELS + HIDDEN, HIDDEN), array_of(x)
+    kernel = kept(kernel) if kept else kernel
 
     def body(t: tf.Tensor, h: tf.Tensor, outputs: Any) -> Any:
         h = step(array.read(t), h, kernel)
