@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
+from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, is_array, only_array
 from gradcam_tf1.binding.axes import follow_axes
+from gradcam_tf1.binding.clips import frame_order
 from gradcam_tf1.binding.doubts import baked_batch, warnings_for
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size, requested_feeds
 from gradcam_tf1.binding.inputs import Source, choose_input, image_sources, nothing_takes_pictures, requested_input
@@ -55,7 +56,7 @@ def bind(
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, layer.name] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given)
-    facts = _picture_facts(walk, pictures) if array_rank(walk, pictures) is None else array_facts(walk, pictures)
+    facts = array_facts(walk, pictures) if is_array(walk, pictures) else _picture_facts(walk, pictures)
     one_picture = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(walk, features, facts)
     batch = baked_batch(walk, features.path, features.maps, pictures, not one_picture) or fed_batch_size(feeds)
@@ -104,7 +105,9 @@ def _ends(
     else:
         head = choose_logits(walk, sources, declared_outputs)
     source, why = choose_input(walk, sources, declared_inputs, head.scores)
-    if array_rank(walk, source.tensor) is not None:
+    if frame_order(walk, source.tensor) is not None:
+        why = "floats in the shape of clips, whose frames go through the convolutions one by one"
+    elif array_rank(walk, source.tensor) is not None:
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
     return source, head, "named by the user" if requested.input is not None else why
 
@@ -114,7 +117,7 @@ def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:
         array = only_array(walk)
         return image_sources(walk) if array is None else [array]
     name = find_tensor(walk.graph, requested.input).name
-    return [requested_input(walk, requested.input) if array_rank(walk, name) is None else Source(name)]
+    return [Source(name) if is_array(walk, name) else requested_input(walk, requested.input)]
 
 
 def _has_batch_axis(walk: Walk, pictures: str) -> bool:
@@ -123,6 +126,9 @@ def _has_batch_axis(walk: Walk, pictures: str) -> bool:
 
 def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
     """What the dense head says of the size, the preset that the graph shows, and why."""
+    if "frame_order" in facts:
+        preset, why = preprocessing(walk, features.start, features.path, facts["channels"])
+        return "", preset, why
     if "array_shape" in facts:
         return "", None, "signals and volumes go in as they are given"
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.clips import frame_order
 from gradcam_tf1.binding.kinds import (
     CONVOLUTIONS,
     DECODERS,
@@ -77,7 +78,7 @@ def _sources_at(walk: Walk, op: Op, reach: Set[str]) -> List[Source]:
     for name in walk.outputs[op.name]:
         if name not in reach:
             continue
-        if looks_like_images(walk, name) or takes_bands(walk, name):
+        if looks_like_images(walk, name) or takes_bands(walk, name) or frame_order(walk, name) is not None:
             found.append(Source(name))
         else:
             later = _first_images_after(walk, name, reach)

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 
 import numpy as np
 
+from gradcam_tf1.engine.clips import FRAME_AXES, together
 from gradcam_tf1.errors import OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
@@ -81,7 +82,7 @@ class Runner:
             feed[self._input] = self._pictures(batch[rows], self._binding.has_batch_axis)
             if floats is not None:
                 feed[floats[0]] = self._pictures(floats[1][rows], floats[0].shape.rank != 3)
-            feed.update({tensor: self._fill(values[rows]) for tensor, values in (per_image or {}).items()})
+            feed.update({tensor: self._held(tensor, values[rows]) for tensor, values in (per_image or {}).items()})
             found = self._sess_run(dict(fetches), feed)
             expected = max(count, self._binding.batch_size or 0)
             parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in found.items()})
@@ -100,6 +101,12 @@ class Runner:
         """Where the graph insists on its batch size: filled up with the last picture."""
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
+
+    def _held(self, tensor: tf.Tensor, values: np.ndarray) -> np.ndarray:
+        """As the tensor has them: a layer of clips has the frames of all of them on one axis."""
+        values = self._fill(values)
+        of_clips = self._binding.frame_order and tensor.shape.rank == values.ndim - 1 == FRAME_AXES - 1
+        return together(values, self._binding) if of_clips else values
 
     def _pictures(self, batch: np.ndarray, has_batch_axis: bool) -> np.ndarray:
         """In the layout that the net takes."""

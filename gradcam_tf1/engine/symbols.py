@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Hashable, List, Tuple
 import numpy as np
 
 from gradcam_tf1.binding import find_tensor
+from gradcam_tf1.engine.clips import apart, by_frame
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, pixel_tensor, ruled_gradient
@@ -132,13 +133,16 @@ class Symbols:
         return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
 
     def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
-        return [method.compute(features, g) for features, g in self._weighed(method, layers, slot)]
+        return [self._compute(method)(features, g) for features, g in self._weighed(method, layers, slot)]
+
+    def _compute(self, method: LayerMethod) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        return by_frame(method.compute) if self._binding.frame_order else method.compute
 
     def channel_cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """The same channel by channel, the weighted features whose sum is the map: float32 [N, h, w, K] each."""
         return self._once(
             ("channel cams", method.name, layers, slot),
-            lambda: [by_channel(method.compute, features, g) for features, g in self._weighed(method, layers, slot)],
+            lambda: [by_channel(self._compute(method), features, g) for features, g in self._weighed(method, layers, slot)],
         )
 
     def _weighed(
@@ -166,6 +170,9 @@ class Symbols:
     def _as_map(self, tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
         """A layer's tensor, or its gradient, as float32 [N, h, w, K]."""
         whole = self.layer_tensor(layer).shape
+        if self._binding.frame_order:
+            clips = self._graph.get_tensor_by_name(self._binding.input)
+            return apart(_channels_last(tensor, layer), self._binding, clips)
         if whole.rank != 3 or self.takes_signals():
             return _channels_last(tensor, layer)
         tensor.set_shape(whole)  # a gradient does not always know it
