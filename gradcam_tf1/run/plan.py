@@ -10,10 +10,12 @@ from gradcam_tf1.errors import GradientError
 from gradcam_tf1.figures.kinds import Kind, find_kinds
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.run.asking import check_classes, differ, rows_of
+from gradcam_tf1.run.clips import check_clips, said_of_clips
 from gradcam_tf1.run.listing import draw_pictures, list_pictures
 from gradcam_tf1.run.options import RunOptions
 from gradcam_tf1.run.settings import contents_sha256, net_settings, net_warnings
 from gradcam_tf1.sources import Picture as Source
+from gradcam_tf1.sources.clips import find_clips
 from gradcam_tf1.sources.window import make_window
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
@@ -46,11 +48,15 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
     Raises: OptionError, TargetError, GradientError; ImageFileError where there is no picture at all.
     """
     kinds = find_kinds(given.figures)
+    if net.binding.frame_order:
+        check_clips(given)
     asked, count = _ask(net, imgs_path, out_folder, given)
     names, reasons = _usable(net, given.methods, given.layers)
     explain = {"methods": names, "layers": given.layers, **given.explain}
     size = net.batch_size if given.batch_size is None else given.batch_size
     warnings = [*net_warnings(net), *(f"{name} was left out: {reason}" for name, reason in reasons.items())]
+    if net.binding.frame_order:
+        warnings.append(said_of_clips(net.binding))
     settings = {
         **net_settings(net),
         **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
@@ -72,7 +78,11 @@ def _ask(
     net: Any, imgs_path: Any, out_folder: str, given: RunOptions
 ) -> Tuple[Iterable[Tuple[Source, Any]], Optional[int]]:
     """The pictures with their targets, and how many they are."""
+    listing: Any
     listing, count = list_pictures(imgs_path, out_folder)
+    if net.binding.frame_order:
+        listing = find_clips(listing, net.binding.array_shape[1])
+        count = len(listing)
     if given.n_images is not None:
         listing = draw_pictures(listing, given.n_images, given.seed)
         count = len(listing)
