@@ -1,4 +1,4 @@
-"""Small nets with loops and conditionals of the first kind (Switch, Merge, Enter, Exit), built the same on both runtimes.
+"""Small nets with loops and conditionals of the first kind (Switch, Merge, Enter, Exit), the same on both runtimes.
 
 Every net is input [N, 8, 12, 3] - conv + relu, stride 2 ("features:0" [N, 4, 6, 4]) - columns - a loop - "logits:0".
 """

@@ -99,7 +99,7 @@ class Features:
         return op.type == "DepthwiseConv2dNative" and [user.type for user, _ in users] == ["Conv2D"]
 
     def _users(self, name: str) -> List[Tuple[Op, Sequence[str]]]:
-        """The ops on the path that carry the tensor on, with their outputs on the path; what goes into a loop does not."""
+        """The ops on the path that carry the tensor on, not into a loop, with their outputs on the path."""
         found: List[Tuple[Op, Sequence[str]]] = []
         for op, index in self.walk.users[name]:
             outputs = [out for out in self.walk.flows(op, index) if out in self.path and out not in self.walk.looped]

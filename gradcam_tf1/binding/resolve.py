@@ -70,9 +70,9 @@ def _no_layer(features: Features, pictures: str, logits: str) -> str:
     if not inside:
         return f"{none}; Grad-CAM needs a convolution there. Name a layer"
     return (
-        f"{none} outside a loop; the convolutions, '{inside[-1].name}' the last of them, work inside one, where a tensor "
-        "has a value for each round and cannot be read. Export the net so that it takes all pictures or frames at once, "
-        "by reshaping them to one batch instead of tf.map_fn or tf.while_loop"
+        f"{none} outside a loop; the convolutions, '{inside[-1].name}' the last of them, work inside one, where a "
+        "tensor has a value for each round and cannot be read. Export the net so that it takes all pictures or frames "
+        "at once, by reshaping them to one batch instead of tf.map_fn or tf.while_loop"
     )
 
 

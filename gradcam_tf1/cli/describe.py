@@ -54,7 +54,7 @@ def shape_text(shape: Sequence[int | None]) -> str:
 
 def _size(binding: Binding) -> str:
     batch = "" if binding.batch_size is None else f", {binding.batch_size} at a time"
-    if binding.frame_order:
+    if binding.frame_order and binding.array_shape is not None:
         frames, height, width, channels = ("any" if side is None else str(side) for side in binding.array_shape[1:])
         return f"a clip of {frames} frames, {height} x {width} x {channels}, {binding.dtype}{batch}"
     if binding.array_shape is not None:

@@ -84,7 +84,9 @@ class Answerer:
         found = self._explain(inputs, targets, methods, layers, how)
         return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[1:3]))
 
-    def _answer_clips(self, fitted: Sequence[Any], targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
+    def _answer_clips(
+        self, fitted: Sequence[Any], targets: Any, methods: Methods, layers: Any, how: How
+    ) -> Explanation:
         """Explain FittedClips."""
         check_methods(expand_methods(methods))
         if how.aug_smooth:

@@ -95,4 +95,6 @@ def check_methods(methods: Sequence[str]) -> None:
 
 def no_such_target(*_given: Any) -> Any:
     """Reads targets that point into a picture. Raises: TargetError."""
-    raise TargetError("regions, points and likenesses are targets of pictures; signals, volumes and clips have the others")
+    raise TargetError(
+        "regions, points and likenesses are targets of pictures; signals, volumes and clips have the others"
+    )

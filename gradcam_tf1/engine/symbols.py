@@ -142,7 +142,9 @@ class Symbols:
         """The same channel by channel, the weighted features whose sum is the map: float32 [N, h, w, K] each."""
         return self._once(
             ("channel cams", method.name, layers, slot),
-            lambda: [by_channel(self._compute(method), features, g) for features, g in self._weighed(method, layers, slot)],
+            lambda: [
+                by_channel(self._compute(method), features, g) for features, g in self._weighed(method, layers, slot)
+            ],
         )
 
     def _weighed(

@@ -36,8 +36,8 @@ def no_second_gradient(score: tf.Tensor, target: tf.Tensor, error: Exception) ->
     loops = loops_between(score, target)
     if not loops:
         return GradientError(
-            f"the score has no second derivative by '{target.name}': {str(error) or type(error).__name__}. Use gradcam, which "
-            "needs the first only"
+            f"the score has no second derivative by '{target.name}': {str(error) or type(error).__name__}. Use "
+            "gradcam, which needs the first only"
         )
     return LoopError(
         f"TensorFlow has no second derivative through a loop, and one lies between '{target.name}' and the score; use "

@@ -51,7 +51,7 @@ class Context:
 
 
 class Loop(Context):
-    """A while loop. conds, merges, body: the tensors that TensorFlow calls pivots; enters, exits: those of variables."""
+    """A while loop. conds, merges, body: what TensorFlow calls pivots. enters, exits: of its variables."""
 
     def __init__(self, parent: Optional[Context], frame: str, parallel_iterations: int) -> None:
         super().__init__(parent)
@@ -63,9 +63,11 @@ class Loop(Context):
         self.body = ""
 
     def is_whole(self) -> bool:
+        """Whether it has one condition, and a variable and an op that go round."""
         return len(self.conds) == 1 and bool(self.merges and self.body)
 
     def message(self, outputs: Outputs) -> Any:
+        """See `Context.message`."""
         whole = context_message()()
         message = whole.while_ctxt
         message.context_name = self.frame  # the gradient's own Enter ops must say the same frame
@@ -91,9 +93,11 @@ class Branch(Context):
         self.outside[pred] = pred
 
     def is_whole(self) -> bool:
+        """Whether an op stands in it."""
         return bool(self.pivot)
 
     def message(self, outputs: Outputs) -> Any:
+        """See `Context.message`."""
         whole = context_message()()
         message = whole.cond_ctxt
         message.context_name = f"{self.pred.split(':')[0]}/gradcam_tf1_branch_{self.branch}"

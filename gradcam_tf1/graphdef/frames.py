@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
-from gradcam_tf1.graphdef.contexts import Branch, Context, Loop, all_within, is_loop
+from gradcam_tf1.graphdef.contexts import Branch, Context, Loop, all_within
 from gradcam_tf1.graphdef.nodes import Edge, edges
 
 MAX_DEPTH = 24  # of loops and conditionals in each other; the cost of finding them grows with it
@@ -163,11 +163,11 @@ class _Finder:
         """An Identity of what a Switch lets in, else any op that takes it, is there only if the round or branch is."""
         switched = [edge for edge in inputs if self.nodes[edge.node].op == SWITCH]
         is_identity = self.nodes[name].op == "Identity"
-        if isinstance(context, Branch) and switched and (not context.pivot or is_identity):
+        if isinstance(context, Branch) and switched and (is_identity or not context.pivot):
             context.pivot = _tensor(name)
-        elif isinstance(context, Loop) and any(edge.output == 1 and self._is_of_loop(edge.node) for edge in switched):
-            if not context.body or is_identity:
-                context.body = _tensor(name)
+        goes_on = any(edge.output == 1 and self._is_of_loop(edge.node) for edge in switched)
+        if isinstance(context, Loop) and goes_on and (is_identity or not context.body):
+            context.body = _tensor(name)
 
     def _enter(self, name: str, context: Optional[Context]) -> None:
         node, key = self.nodes[name], self.loop_of[name]

@@ -1,4 +1,4 @@
-"""Loops made whole again: freezing a graph cuts off what no output needs, and gradients need more of a loop than that."""
+"""Loops made whole again: freezing a graph cuts off what no output needs, and gradients need more of a loop."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def said_of_clips(binding: Binding) -> str:
     wanted = (binding.array_shape or (None, None))[1]
     count = f"{wanted}" if wanted is not None else f"at the most {MOST_FRAMES}"
     return (
-        f"a clip is a folder of frames or a file that has several: {count} of its frames are explained, evenly from the "
-        "first to the last, and the names of the files say which, counted from 0"
+        f"a clip is a folder of frames or a file that has several: {count} of its frames are explained, evenly from "
+        "the first to the last, and the names of the files say which, counted from 0"
     )
 
 
@@ -59,23 +59,31 @@ class ClipWriter(PictureWriter):
             for method, layer in family:
                 maps, status = placed.pop((method, layer)), explanation.statuses[method, layer][n][t]
                 shown = status.state != "empty"
+                names = (*tokens, method, layers[layer])
                 raw = explanation.maps[method, layer][n, t]
-                files: dict[str, str] = {}
-                for place, number in enumerate(image.numbers):
-                    map = maps[place] if shown else None
-                    space = METHODS[method].space
-                    drawn = draw(image.frames[place], map, placement.frame, space, self._style, scale if scale > 0 else None)
-                    packed = {"map": raw[place], **asdict(placement.frame)} if self._style.raw else {}
-                    ending = f".f{number:04d}"
-                    saved = self._save((*tokens, method, layers[layer] + ending), drawn.pictures, packed)
-                    files.update({kind + ending: path for kind, path in saved.items()})
                 records[method, layer] = MapRecord(
                     *(method, layer, status.state, status.reason, status.minimum, status.maximum),
                     peak=_peak(maps, image.numbers, placement) if shown else None,
                     notes=status.notes,
-                    files=files,
+                    files=self._write_frames(image, maps if shown else None, placement, names, raw, scale),
                 )
         return tuple(records[key] for key in explanation.maps)
+
+    def _write_frames(
+        self, image: ClipImage, maps: Any, placement: Any, names: tuple[str, str, str, str], raw: Any, scale: float
+    ) -> dict[str, str]:
+        """Draw and write the map of each frame. maps: on the frames, None where they are empty; raw: as they are."""
+        files: dict[str, str] = {}
+        for place, number in enumerate(image.numbers):
+            map = None if maps is None else maps[place]
+            space = METHODS[names[2]].space
+            heat = scale if scale > 0 else None
+            drawn = draw(image.frames[place], map, placement.frame, space, self._style, heat)
+            packed = {"map": raw[place], **asdict(placement.frame)} if self._style.raw else {}
+            ending = f".f{number:04d}"
+            saved = self._save((*names[:3], names[3] + ending), drawn.pictures, packed)
+            files.update({kind + ending: path for kind, path in saved.items()})
+        return files
 
 
 def _peak(maps: Any, numbers: tuple[int, ...], placement: Any) -> Any:

@@ -84,10 +84,15 @@ def _seek(image: Image.Image, number: int) -> bool:
 
 def _with(picture: Picture, use: Callable[[Any], Answer]) -> Answer:
     try:
-        with picture.content.open() as file, strict_pillow():
-            with Image.open(Bounded(file, picture.source, READS, 4 * MAX_BYTES), formats=_FORMATS) as image:
-                return use(image)
+        return _opened(picture, use)
     except ImageFileError:
         raise
     except Exception as error:  # the readers raise nearly anything on damaged data
         raise ImageFileError(f"{picture.source!r} cannot be decoded: {error or type(error).__name__}") from error
+
+
+def _opened(picture: Picture, use: Callable[[Any], Answer]) -> Answer:
+    with picture.content.open() as file, strict_pillow():
+        image = Image.open(Bounded(file, picture.source, READS, 4 * MAX_BYTES), formats=_FORMATS)
+        with image:
+            return use(image)
