@@ -74,7 +74,7 @@ _GRADIENT_IS_NONE = ("Floor", "Ceil", "Round", "Rint")
 
 
 def is_differentiable(op: tf.Operation) -> bool:
-    """Whether a gradient passes through `op`: its type has a gradient function and it yields floats.
+    """Whether a gradient passes through `op`: its type has a gradient function and it yields floats, or lists of them.
 
     The registry of gradients has no public reader; asking it tells which op blocks without building anything. Through
     a loop a gradient passes where its ops know that they lie in it, see `restore_context`.
@@ -88,7 +88,7 @@ def is_differentiable(op: tf.Operation) -> bool:
     except LookupError:
         return False
     has_function = has_function and op.type not in _GRADIENT_IS_NONE
-    return has_function and any(output.dtype.is_floating for output in op.outputs)
+    return has_function and any(output.dtype.is_floating or output.dtype == tf.variant for output in op.outputs)
 
 
 def own_gradient(op_type: str) -> Optional[Callable[..., Any]]:

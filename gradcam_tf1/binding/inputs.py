@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.calls import calls_with_convolutions
 from gradcam_tf1.binding.clips import frame_order
 from gradcam_tf1.binding.kinds import (
     CONVOLUTIONS,
@@ -179,6 +180,13 @@ def _nothing_reaches(walk: Walk, sources: Sequence[Source], logits: str) -> str:
 
 def nothing_takes_pictures(walk: Walk) -> str:
     """The message where no source of pictures was found."""
+    calling = calls_with_convolutions(walk.graph)
+    if calling:
+        return (
+            f"no picture input found: the convolutions lie inside the function of '{calling[0].name}' "
+            f"({calling[0].type}), where nothing can be read; in a loop, export the net so that it takes all pictures "
+            "or frames at once, by reshaping them to one batch; elsewhere freeze it with its functions inlined"
+        )
     return (
         "no picture input found: nothing that can be fed is [N, H, W, channels] and reaches a convolution; "
         f"placeholders: {_placeholders(walk)}. Name the input"

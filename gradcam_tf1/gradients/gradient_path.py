@@ -69,7 +69,7 @@ def _first_blocking(outputs: List[tf.Operation], after: Set[tf.Operation]) -> Op
         following: List[tf.Operation] = []
         for candidate in level:
             used = [tensor for tensor in candidate.inputs if tensor.op in after]
-            floats = [tensor.op for tensor in used if tensor.dtype.is_floating]
+            floats = [tensor.op for tensor in used if tensor.dtype.is_floating or tensor.dtype == tf.variant]
             if not is_differentiable(candidate) or (used and not floats):
                 return candidate
             following += floats
