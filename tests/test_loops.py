@@ -115,6 +115,17 @@ def check_rule(rule, model, unrolled):
     np.testing.assert_allclose(explained(model, [rule])[rule], wanted, rtol=1e-4, atol=1e-7)
 
 
+def test_a_rule_that_does_not_reach_a_called_function_is_refused():
+    graph = tf.Graph()
+    with graph.as_default():
+        inner = tf.function(lambda x: tf.nn.relu(x) * 2.0)
+        loop_nets.head(inner(loop_nets.columns()[0] - 0.1))
+    with GradCamGraph(graph.as_graph_def(), **ENDS) as net:
+        assert net.explain(loop_nets.images(), targets=[1], methods="gradient")["gradient"].any()
+        with pytest.raises(GradientError, match="activations inside the function of '.*PartitionedCall.*half a plain"):
+            net.explain(loop_nets.images(), targets=[1], methods="guided_backprop")
+
+
 @pytest.mark.parametrize("rule", ["guided_backprop", "deconvnet"])
 def test_gradient_rules_reach_activations_in_a_functional_loop(rule):
     if not runtime.IS_TF2:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.calls import calls_with_convolutions
 from gradcam_tf1.binding.clips import frame_order
 from gradcam_tf1.binding.kinds import (
     CONVOLUTIONS,
@@ -19,6 +18,7 @@ from gradcam_tf1.binding.kinds import (
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.calls import calls_with
 from gradcam_tf1.errors import BindingError
 
 _SHAPE_ONLY = FORWARDING | RESHAPING | {"Transpose", "Cast"}
@@ -180,7 +180,7 @@ def _nothing_reaches(walk: Walk, sources: Sequence[Source], logits: str) -> str:
 
 def nothing_takes_pictures(walk: Walk) -> str:
     """The message where no source of pictures was found."""
-    calling = calls_with_convolutions(walk.graph)
+    calling = calls_with(walk.graph, walk.ops, lambda node: node.op in CONVOLUTIONS)
     if calling:
         return (
             f"no picture input found: the convolutions lie inside the function of '{calling[0].name}' "

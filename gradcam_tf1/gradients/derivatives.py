@@ -8,7 +8,7 @@ from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.activations import ALONE, OTHERS, activations_between
 from gradcam_tf1.gradients.gradient_path import SHAPE_OPS
 from gradcam_tf1.gradients.guided import gradient_rule
-from gradcam_tf1.gradients.loops import FAILURES, no_gradient, no_second_gradient
+from gradcam_tf1.gradients.loops import FAILURES, check_rule_reaches, no_gradient, no_second_gradient
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -38,6 +38,7 @@ def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor) -> Tuple[tf.T
         grads = gradients(score, [pixels])[0]
     if rule == "plain":
         return grads, ""
+    check_rule_reaches(rule, score, pixels)
     there = activations_between(score, pixels)
     if reached.count == 0:
         raise GradientError(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import List, Optional
 
+from gradcam_tf1.calls import calls_with
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.activations import ops_between
+from gradcam_tf1.gradients.activations import ALONE, ops_between
 from gradcam_tf1.gradients.gradient_path import explain_missing_gradient
 from gradcam_tf1.tf_runtime import tf
 
 _FUNCTIONAL = ("While", "StatelessWhile")
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # what TensorFlow's gradients raise for loops that they cannot go through
 FAILURES = (LookupError, AttributeError, TypeError, ValueError, AssertionError, NotImplementedError)
 
@@ -21,6 +23,21 @@ class LoopError(GradientError):
 def loops_between(score: tf.Tensor, start: tf.Tensor) -> List[str]:
     """The loops that a gradient from `score` to `start` goes through, by their ends: the ops that leave them."""
     return [op.name for op in ops_between(score, start) if op.type == "Exit" or op.type in _FUNCTIONAL]
+
+
+def check_rule_reaches(rule: str, score: tf.Tensor, start: tf.Tensor) -> None:
+    """Raises: GradientError where a called function holds activations: TensorFlow differentiates it as a whole.
+
+    The bodies of functional loops and branches are differentiated op by op, so that a rule reaches them.
+    """
+    calls = [op for op in ops_between(score, start) if op.type in _CALLS]
+    hidden = calls_with(score.graph, calls, lambda node: node.op in ALONE)
+    if hidden:
+        raise GradientError(
+            f"the {rule} rule does not reach the activations inside the function of '{hidden[0].name}' "
+            f"({hidden[0].type}), so the result would be half a plain gradient; use 'gradient', a layer method such as "
+            "'gradcam', or a model frozen with its functions inlined"
+        )
 
 
 def no_gradient(score: tf.Tensor, target: tf.Tensor, error: Optional[Exception] = None) -> GradientError:
