@@ -98,6 +98,18 @@ def test_files_of_one_frame_are_frames(tmp_path):
     assert clip.read().numbers == (0, 1, 2, 3)
 
 
+def test_an_animation_too_large_or_too_long_is_not_decoded(tmp_path, monkeypatch):
+    write_animation(tmp_path / "a.gif", 5)
+    header = bytearray((tmp_path / "a.gif").read_bytes())
+    header[6:10] = b"\xff\xff\xff\xff"  # 65535 x 65535
+    (tmp_path / "huge.gif").write_bytes(bytes(header))
+    clips = find_clips(iter_pictures(str(tmp_path)), 4)
+    assert [(clip.animated, len(clip.frames)) for clip in clips] == [(True, 1), (False, 1)]
+    monkeypatch.setattr("gradcam_tf1.sources.animated.MAX_FRAMES", 4)
+    with pytest.raises(ImageFileError, match="more than the 4 frames of its size that are allowed"):
+        clips[0].read()
+
+
 def test_transparent_frames_lie_on_white(tmp_path):
     clear = Image.new("RGBA", (8, 6), (255, 0, 0, 0))
     clear.save(str(tmp_path / "a.png"), save_all=True, append_images=[Image.new("RGBA", (8, 6), (0, 0, 255, 255))])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.bounded import READS, Bounded
+from gradcam_tf1.sources.decode import MAX_PIXELS
 from gradcam_tf1.sources.files import MAX_BYTES, check_size
 from gradcam_tf1.sources.picture import Picture
 from gradcam_tf1.sources.strict import strict_pillow
@@ -27,8 +28,13 @@ def is_animated(picture: Picture) -> bool:
     """Whether the file has a second frame; False for one that cannot be read, which reading it will say."""
     if _NAMES.search(picture.relative) is None:
         return False
+
+    def has_second(image: Image.Image) -> bool:
+        check_size(picture.source, image.width, image.height, MAX_PIXELS)  # to come to it the first is decoded
+        return _seek(image, 1)
+
     try:
-        return _with(picture, lambda image: _seek(image, 1))
+        return _with(picture, has_second)
     except ImageFileError:
         return False
 
