@@ -105,6 +105,14 @@ def own_gradient(op_type: str) -> Optional[Callable[..., Any]]:
         return None
 
 
+def register_functional_gradients() -> None:
+    """Have TensorFlow know the gradients of functional loops and branches.
+
+    1.15 registers them when a program builds the first one itself, in modules that have no public name.
+    """
+    from tensorflow.python.ops import cond_v2, while_v2  # noqa: F401
+
+
 def op_definition(op: str) -> Any:
     """The OpDef of an op type, None where this runtime does not know it.
 

@@ -38,38 +38,29 @@ def _after(op: tf.Operation, flow: tf.Tensor) -> tf.Tensor:
         return tf.identity(flow)
 
 
-def _of_read(op: tf.Operation, grad: tf.Tensor) -> List[Any]:
-    handle, flow = _gradient_array(op, op.inputs[2], grad)
-    return [
-        None,
-        None,
-        tf.raw_ops.TensorArrayWriteV3(handle=handle, index=op.inputs[1], value=grad, flow_in=flow),
-    ]
+def _of_element(put: str, place: str) -> Callable[..., List[Any]]:
+    """Of what is taken out by its index or indices: its gradient is put in there."""
+
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> List[Any]:
+        handle, flow = _gradient_array(op, op.inputs[2], grad)
+        made = getattr(tf.raw_ops, put)(handle=handle, value=grad, flow_in=flow, **{place: op.inputs[1]})
+        return [None, None, made]
+
+    return gradient
 
 
-def _of_write(op: tf.Operation, flow: tf.Tensor) -> List[Any]:
-    handle, after = _gradient_array(op, _after(op, flow), flow)
-    value = op.inputs[2]
-    grad = tf.raw_ops.TensorArrayReadV3(handle=handle, index=op.inputs[1], flow_in=after, dtype=value.dtype)
-    grad.set_shape(value.shape)
-    return [None, None, grad, flow]
+def _of_entry(take: str, place: str) -> Callable[..., List[Any]]:
+    """Of what is put in: its gradient is taken out there, once the forward value is in."""
 
+    def gradient(op: tf.Operation, flow: tf.Tensor) -> List[Any]:
+        handle, after = _gradient_array(op, _after(op, flow), flow)
+        value = op.inputs[2]
+        where = {place: op.inputs[1]}
+        grad = getattr(tf.raw_ops, take)(handle=handle, flow_in=after, dtype=value.dtype, **where)
+        grad.set_shape(value.shape)
+        return [None, None, grad, flow]
 
-def _of_gather(op: tf.Operation, grad: tf.Tensor) -> List[Any]:
-    handle, flow = _gradient_array(op, op.inputs[2], grad)
-    return [
-        None,
-        None,
-        tf.raw_ops.TensorArrayScatterV3(handle=handle, indices=op.inputs[1], value=grad, flow_in=flow),
-    ]
-
-
-def _of_scatter(op: tf.Operation, flow: tf.Tensor) -> List[Any]:
-    handle, after = _gradient_array(op, _after(op, flow), flow)
-    value = op.inputs[2]
-    grad = tf.raw_ops.TensorArrayGatherV3(handle=handle, indices=op.inputs[1], flow_in=after, dtype=value.dtype)
-    grad.set_shape(value.shape)
-    return [None, None, grad, flow]
+    return gradient
 
 
 def _of_concat(op: tf.Operation, grad: tf.Tensor, _lengths: tf.Tensor) -> List[Any]:
@@ -89,10 +80,10 @@ def _of_split(op: tf.Operation, flow: tf.Tensor) -> List[Any]:
 
 
 ARRAYS: Dict[str, Callable[..., List[Any]]] = {
-    "TensorArrayReadV3": _of_read,
-    "TensorArrayWriteV3": _of_write,
-    "TensorArrayGatherV3": _of_gather,
-    "TensorArrayScatterV3": _of_scatter,
+    "TensorArrayReadV3": _of_element("TensorArrayWriteV3", "index"),
+    "TensorArrayGatherV3": _of_element("TensorArrayScatterV3", "indices"),
+    "TensorArrayWriteV3": _of_entry("TensorArrayReadV3", "index"),
+    "TensorArrayScatterV3": _of_entry("TensorArrayGatherV3", "indices"),
     "TensorArrayConcatV3": _of_concat,
     "TensorArraySplitV3": _of_split,
 }

@@ -85,16 +85,20 @@ class Loop(Context):
 
 
 class Branch(Context):
-    """One branch, 0 or 1, of a conditional. pivot: a tensor that is there only if the branch is taken."""
+    """One branch, 0 or 1, of a conditional. pivot: a tensor that is there only if the branch is taken.
+
+    backward: a Merge at its end takes branch 1 first, where TensorFlow's gradient takes the first for branch 0.
+    """
 
     def __init__(self, parent: Optional[Context], pred: str, branch: int) -> None:
         super().__init__(parent)
         self.pred, self.branch, self.pivot = pred, branch, ""
         self.outside[pred] = pred
+        self.backward = False
 
     def is_whole(self) -> bool:
-        """Whether an op stands in it."""
-        return bool(self.pivot)
+        """Whether an op stands in it, and its ends are in order."""
+        return bool(self.pivot) and not self.backward
 
     def message(self, outputs: Outputs) -> Any:
         """See `Context.message`."""

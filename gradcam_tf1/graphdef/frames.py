@@ -32,6 +32,17 @@ def find_contexts(graph_def: Any) -> List[Context]:
     return [root for root in finder.roots() if all(context.is_whole() for context in all_within([root]))]
 
 
+def backward_merges(graph_def: Any) -> List[str]:
+    """The ends of conditionals that take branch 1 first, as TensorFlow 2 writes them."""
+    going_round = {node.name for node in graph_def.node if node.op == NEXT}
+    merges = [edges(node) for node in graph_def.node if node.op == MERGE]
+    if all(any(edge.node in going_round for edge in inputs) for inputs in merges):  # no conditional at all
+        return []
+    finder = _Finder(graph_def)
+    finder.find()
+    return finder.backward
+
+
 def loop_of_each(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> Dict[str, str]:
     """Node name -> one name for all nodes of the same loop (of the same graph for those that lie in none).
 
@@ -82,6 +93,7 @@ class _Finder:
         # node -> the context of its outputs, a pair of them for a Switch
         self.made: Dict[str, Union[Context, Tuple[Context, Context], None]] = {}
         self.same: Dict[str, str] = {}  # tensor -> the one that it repeats
+        self.backward: List[str] = []  # Merges that take branch 1 first
 
     def find(self) -> bool:
         """Whether the pass came to its end; it stops where something lies deeper than MAX_DEPTH."""
@@ -188,6 +200,9 @@ class _Finder:
         if isinstance(context, Loop) and any(self.nodes[edge.node].op == NEXT for edge in self.inputs[name]):
             context.merges.append(_tensor(name))
         elif isinstance(context, Branch):  # the end of a conditional: what its branches have in common
+            if context.branch == 1 and self._context(self.inputs[name][0]) is context:
+                context.backward = True
+                self.backward.append(name)
             context = context.parent
         self._op(name, context)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any, Dict, List, Set
 
-from gradcam_tf1.graphdef.frames import COND, ENTER, EXIT, SWITCH, loop_of_each
+from gradcam_tf1.graphdef.frames import COND, ENTER, EXIT, SWITCH, backward_merges, loop_of_each
 from gradcam_tf1.graphdef.nodes import Edge, edges, spread
 from gradcam_tf1.tf_runtime import OUR_SCOPE
 
@@ -13,6 +13,7 @@ from gradcam_tf1.tf_runtime import OUR_SCOPE
 def complete_loops(graph_def: Any) -> None:
     """Give every loop a frame of its own, every variable its Exit, and every branch in a loop its own Switch, in place.
 
+    The ends of conditionals take their branches in the order that TensorFlow's gradient expects.
     TensorFlow takes the gradient of a variable that has no Exit for none, without a word.
     """
     if not any(node.op == ENTER for node in graph_def.node):
@@ -34,6 +35,7 @@ def complete_loops(graph_def: Any) -> None:
         elif not any(nodes[user].op == EXIT for user in users[name]):
             way_out = graph_def.node.add(name=f"{OUR_SCOPE}exit_of/{name}", op=EXIT, input=[name])
             way_out.attr["T"].CopyFrom(nodes[name].attr["T"])
+    _turn_round(nodes, inputs, backward_merges(graph_def))
 
 
 def _separate_frames(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> None:
@@ -46,6 +48,15 @@ def _separate_frames(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> No
             frame = node.attr["frame_name"].s
             own = frames[frame].setdefault(loop_of[name], frame + (b"_%d" % len(frames[frame])) * bool(frames[frame]))
             node.attr["frame_name"].s = own
+
+
+def _turn_round(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]], merges: List[str]) -> None:
+    """Let the ends of conditionals take branch 0 first, but those whose second output says which input it was."""
+    asked = {edge.node for each in inputs.values() for edge in each if edge.output == 1}
+    for name in merges:
+        if name not in asked and len(nodes[name].input) > 1:
+            first, second = nodes[name].input[:2]
+            nodes[name].input[0], nodes[name].input[1] = second, first
 
 
 def _inside_loops(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> Set[str]:
