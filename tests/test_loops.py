@@ -47,9 +47,41 @@ def test_a_loop_has_the_gradient_of_its_unrolled_copy():
 
 @pytest.mark.parametrize("name", ["recurrent", "branching", "nested"])
 def test_functional_loops(name):
-    if not runtime.IS_TF2:
-        pytest.skip("TensorFlow 1 writes no such files by itself")
     check(explained(built(name, True).frozen), built(name, True))
+
+
+def lowered(frozen):
+    """Conditionals as TensorFlow 2 lowers them: one Switch for both branches, and branch 1 first at the end."""
+    graph_def = tf.GraphDef.FromString(frozen.SerializeToString())
+    going_round = {node.name for node in graph_def.node if node.op == "NextIteration"}
+    first, same = {}, {}
+    for node in graph_def.node:
+        if node.op == "Switch":
+            same[node.name] = first.setdefault(tuple(node.input), node.name)
+    for node in graph_def.node:
+        for place, text in enumerate(node.input):
+            name, colon, output = text.partition(":")
+            node.input[place] = same.get(name, name) + colon + output
+        if node.op == "Merge" and not going_round & set(node.input):
+            first_branch, second = node.input
+            node.input[0], node.input[1] = second, first_branch
+    return tf.graph_util.extract_sub_graph(graph_def, ["prob"])
+
+
+@pytest.mark.parametrize("name", ["branching", "within_branch"])
+def test_conditionals_as_tensorflow_2_lowers_them(name):
+    model = lowered(built(name).frozen)
+    assert model != built(name).frozen
+    check(explained(model), built(name))
+
+
+def test_a_conditional_whose_end_cannot_be_put_in_order_is_refused():
+    model = lowered(built("branching").frozen)
+    merge = next(node for node in model.node if node.op == "Merge" and node.name == "while/cond/Merge")
+    model.node.add(name="which", op="Identity", input=[f"{merge.name}:1"]).attr["T"].type = tf.int32.as_datatype_enum
+    with pytest.raises(GradientError, match=r"through a loop, to .*methods that need no gradient work"):
+        explained(model, ["gradcam"])
+    assert explained(model, ["eigencam"])["eigencam"].any()
 
 
 def test_nets_whose_functions_have_the_same_names():
@@ -128,7 +160,5 @@ def test_a_rule_that_does_not_reach_a_called_function_is_refused():
 
 @pytest.mark.parametrize("rule", ["guided_backprop", "deconvnet"])
 def test_gradient_rules_reach_activations_in_a_functional_loop(rule):
-    if not runtime.IS_TF2:
-        pytest.skip("TensorFlow 1 writes no such files by itself")
     looped = loop_nets.build(loop_nets.rectified_cell, functional=True).frozen
     check_rule(rule, looped, loop_nets.build(loop_nets.rectified_thrice).frozen)

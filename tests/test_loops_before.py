@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from loop_nets import weight
 
-from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
@@ -89,11 +88,11 @@ def in_the_building_graph(build, dtype):
         return sess.run([ends[0], *grads], {"input:0": pictures().astype(dtype)})
 
 
-@pytest.mark.parametrize("functional", [False, True])
-@pytest.mark.parametrize("build", BEFORE)
+@pytest.mark.parametrize(
+    ("build", "functional"),
+    [*((build, False) for build in BEFORE), (resized_without_gradient, True), (detector_export, True)],
+)
 def test_maps_behind_a_loop(build, functional):
-    if functional and not runtime.IS_TF2:
-        pytest.skip("TensorFlow 1 writes no such files by itself")
     with GradCamGraph(frozen(graph_of(build, functional)), preset="raw") as net:
         assert (net.binding.input, net.binding.logits) == ("input:0", "logits:0")
         assert net.binding.layers[-1].name.startswith("Relu")
@@ -132,8 +131,6 @@ def test_convolutions_in_a_loop_are_refused_with_the_way_out():
 
 
 def test_convolutions_in_a_functional_loop_are_refused_too():
-    if not runtime.IS_TF2:
-        pytest.skip("TensorFlow 1 writes no such files by itself")
     with pytest.raises(BindingError, match="inside the function of 'map/while'.* a loop"):
         GradCamGraph(frozen(graph_of(inside, functional=True)), preset="raw").binding  # noqa: B018
 
