@@ -128,3 +128,30 @@ def test_frames_as_channels_are_no_frames():
         tf.nn.softmax(tf.matmul(tf.reduce_mean(a, [1, 2]), np.ones((4, 3), np.float32), name="logits"))
     with pytest.raises(BindingError), GradCamGraph(graph.as_graph_def(), preset="zero-one") as ours:
         ours.binding  # noqa: B018 - bound at first use
+
+
+def strided(of_clips):
+    """A convolution of stride 2 with SAME padding, of a clip's frames or of pictures."""
+    graph = tf.Graph()
+    with graph.as_default():
+        shape = [None, FRAMES, 9, 14, 3] if of_clips else [None, 9, 14, 3]
+        x = tf.placeholder(tf.float32, shape, name="x")
+        batch = tf.reshape(x, [-1, 9, 14, 3]) if of_clips else x
+        features = tf.nn.relu(tf.nn.conv2d(batch, clip_nets.KERNEL, [1, 2, 2, 1], "SAME"), name="features")
+        pooled = tf.reduce_mean(features, [1, 2])
+        pooled = tf.reduce_mean(tf.reshape(pooled, [-1, FRAMES, CHANNELS]), 1) if of_clips else pooled
+        tf.nn.softmax(tf.matmul(pooled, clip_nets.HEAD, name="logits"))
+    return graph.as_graph_def()
+
+
+def test_frames_are_placed_by_strides_and_paddings_as_pictures_are():
+    frames = np.rint(np.random.RandomState(5).uniform(0, 255, (FRAMES, 9, 14, 3))).astype(np.uint8)
+    larger = np.repeat(np.repeat(frames, 2, 1), 2, 2)
+    with GradCamGraph(strided(True), preset="zero-one") as ours, GradCamGraph(
+        strided(False), preset="zero-one"
+    ) as single:
+        clip, pictures = ours.explain([larger], targets=[1]), single.explain(larger, targets=[1])
+    assert pictures.cells
+    for number in range(FRAMES):  # the clip's score is the mean over its frames
+        wanted = pictures.placed("gradcam", number) / FRAMES
+        np.testing.assert_allclose(clip.placed("gradcam", 0)[number], wanted, rtol=1e-4, atol=1e-7)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 import numpy as np
 
 from gradcam_tf1.engine.given_images import as_images
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import Fitted, Placement
-from gradcam_tf1.types import Binding
+from gradcam_tf1.types import Binding, Cells
 
 WANTED = "clips are RGB [T, H, W, 3] with values 0..255, or lists of frames"
 
@@ -22,14 +22,20 @@ class ClipPlacement:
     frame: Placement
     frames: int
 
-    def place(self, map: np.ndarray) -> np.ndarray:
+    def place(self, map: np.ndarray, cells: Optional[Cells] = None) -> np.ndarray:
         """A map of each frame, [T, h, w] or [T, h, w, C] of any size, on the frames: float32 [T, H, W] or [..., C].
 
-        Raises: OptionError for another number of frames.
+        cells: where its cells lie, the frames' axis in front; None: stretched. Raises: OptionError for another number
+        of frames.
         """
         if len(map) != self.frames:
             raise OptionError(f"the clip has {self.frames} frames, and the map is {list(np.shape(map))}")
-        return np.stack([self.frame.place(each) for each in map])
+        return np.stack([self.frame.place(each, frame_cells(cells)) for each in map])
+
+
+def frame_cells(cells: Optional[Cells]) -> Optional[Cells]:
+    """The cells of one frame: those of the clip without the frames' axis."""
+    return None if cells is None else Cells(cells.offset[1:], cells.stride[1:])
 
 
 @dataclass(frozen=True)

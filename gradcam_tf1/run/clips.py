@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Callable
 
-from gradcam_tf1.drawing import draw, families, peak
-from gradcam_tf1.engine.fitted_clips import FittedClip, joined
+from gradcam_tf1.drawing import draw, families, full_heat, peak
+from gradcam_tf1.engine.fitted_clips import FittedClip, frame_cells, joined
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.result import MapRecord
@@ -14,7 +14,7 @@ from gradcam_tf1.run.naming import layer_tokens
 from gradcam_tf1.run.options import RunOptions
 from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.sources.clips import MOST_FRAMES, ClipImage
-from gradcam_tf1.types import Binding, Explanation
+from gradcam_tf1.types import Binding, Explanation, MapKey
 
 
 def check_clips(given: RunOptions) -> None:
@@ -47,6 +47,14 @@ class ClipWriter(PictureWriter):
     (frame, row, column).
     """
 
+    def write_original(self, image: Any, stem: str) -> dict[str, str]:
+        """The same of each frame: {"original.f0003": path}. Raises: OSError."""
+        files: dict[str, str] = {}
+        for frame, number in zip(image.frames, image.numbers):
+            ending = f".f{number:04d}"
+            files.update({kind + ending: path for kind, path in super().write_original(frame, stem + ending).items()})
+        return files
+
     def _write_target(
         self, image: Any, tokens: tuple[str, str], explanation: Explanation, n: int, t: int
     ) -> tuple[MapRecord, ...]:
@@ -54,36 +62,33 @@ class ClipWriter(PictureWriter):
         layers = layer_tokens(explanation.layers)
         placement = explanation.placements[n]
         for family in families(explanation.maps, self._style.share_scale):
-            placed = {key: placement.place(explanation.maps[key][n, t]) for key in family}
-            scale = max(float(map.max()) for map in placed.values())
+            scale = full_heat((explanation.statuses[key][n][t] for key in family), self._style.signed)
             for method, layer in family:
-                maps, status = placed.pop((method, layer)), explanation.statuses[method, layer][n][t]
+                maps = explanation.placed(method, n, t, layer)
+                status = explanation.statuses[method, layer][n][t]
                 shown = status.state != "empty"
-                names = (*tokens, method, layers[layer])
-                raw = explanation.maps[method, layer][n, t]
+                raw = _raw_frames(explanation, (method, layer), n, t) if self._style.raw else [{}] * len(maps)
+                files: dict[str, str] = {}
+                for place, number in enumerate(image.numbers):
+                    map, space = maps[place] if shown else None, METHODS[method].space
+                    drawn = draw(image.frames[place], map, placement.frame, space, self._style, scale)
+                    ending = f".f{number:04d}"
+                    saved = self._save((*tokens, method, layers[layer] + ending), drawn.pictures, raw[place])
+                    files.update({kind + ending: path for kind, path in saved.items()})
                 records[method, layer] = MapRecord(
                     *(method, layer, status.state, status.reason, status.minimum, status.maximum),
                     peak=_peak(maps, image.numbers, placement) if shown else None,
                     notes=status.notes,
-                    files=self._write_frames(image, maps if shown else None, placement, names, raw, scale),
+                    files=files,
                 )
         return tuple(records[key] for key in explanation.maps)
 
-    def _write_frames(
-        self, image: ClipImage, maps: Any, placement: Any, names: tuple[str, str, str, str], raw: Any, scale: float
-    ) -> dict[str, str]:
-        """Draw and write the map of each frame. maps: on the frames, None where they are empty; raw: as they are."""
-        files: dict[str, str] = {}
-        for place, number in enumerate(image.numbers):
-            map = None if maps is None else maps[place]
-            space = METHODS[names[2]].space
-            heat = scale if scale > 0 else None
-            drawn = draw(image.frames[place], map, placement.frame, space, self._style, heat)
-            packed = {"map": raw[place], **asdict(placement.frame)} if self._style.raw else {}
-            ending = f".f{number:04d}"
-            saved = self._save((*names[:3], names[3] + ending), drawn.pictures, packed)
-            files.update({kind + ending: path for kind, path in saved.items()})
-        return files
+
+def _raw_frames(explanation: Explanation, key: MapKey, n: int, t: int) -> list[dict[str, Any]]:
+    """For each frame its map, how it was fitted and, unless it is stretched, where its cells lie."""
+    cells = frame_cells(explanation.cells.get(key))
+    where = {**asdict(explanation.placements[n].frame), **({} if cells is None else asdict(cells))}
+    return [{"map": map, **where} for map in explanation.maps[key][n, t]]
 
 
 def _peak(maps: Any, numbers: tuple[int, ...], placement: Any) -> Any:
