@@ -144,8 +144,13 @@ class Places:
 def cells_of(
     places: Optional[Places], name: str, size: Sequence[int], grid: Sequence[int]
 ) -> Tuple[Optional[Cells], str]:
-    """See `Places.cells`; without places every map is stretched."""
-    return (None, "") if places is None else places.cells(name, size, grid)
+    """See `Places.cells`; without places every map is stretched. A clip has its frames' axis in front."""
+    if places is None:
+        return None, ""
+    if len(size) != len(places.free) + 1:
+        return places.cells(name, size, grid)
+    cells, said = places.cells(name, size[1:], grid[1:])
+    return None if cells is None else Cells((0.5, *cells.offset), (1.0, *cells.stride)), said
 
 
 def _uneven(row: Row, length: float) -> bool:

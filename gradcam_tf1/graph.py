@@ -13,6 +13,7 @@ import numpy as np
 from gradcam_tf1.binding.outputs import choose_output
 from gradcam_tf1.engine.answering import Answerer, How
 from gradcam_tf1.engine.batches import check_batch_size
+from gradcam_tf1.engine.fitted_clips import fit_clips
 from gradcam_tf1.engine.given_images import as_images, as_picture
 from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.engine.tokens import tokens_as_map
@@ -237,7 +238,8 @@ class GradCamGraph:
 
         Args:
             images: RGB 0..255, one [H, W, 3], [N, H, W, 3], a PIL image, a path, or a list of these of any sizes; for a
-                net of other than 1 and 3 channels with as many bands, [H, W, C].
+                net of other than 1 and 3 channels with as many bands, [H, W, C]. A net of clips takes [N, T, H, W, 3],
+                one [T, H, W, 3], or a list of clips, each a list of such pictures.
             targets: None for the top class; a class id or name; a record from `targets.py` (Top, Contrast, Region...);
                 a list of these for all images; or one row of these per image.
             methods: names from METHODS or METHOD_GROUPS.
@@ -256,8 +258,12 @@ class GradCamGraph:
         Raises: OptionError, TargetError, GradientError, BindingError; ClosedError when the net is closed meanwhile.
         """
         self._open(inputs or ())
-        pictures = as_images(images, self._takes_own_range(), self.channels_in)
-        fitted = [item if isinstance(item, Fitted) else self.fit_pixels(item) for item in pictures]
+        fitted: List[Any]
+        if self.binding.frame_order:
+            fitted = fit_clips(images, self.binding, self.fit_pixels)
+        else:
+            pictures = as_images(images, self._takes_own_range(), self.channels_in)
+            fitted = [item if isinstance(item, Fitted) else self.fit_pixels(item) for item in pictures]
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
         return self._open().answer(fitted, targets, methods, layers, how)
 
@@ -278,8 +284,9 @@ class GradCamGraph:
         """What `explain` says of pictures, of arrays as the net takes them: maps are placed on the axes of the array.
 
         Args:
-            arrays: floats [N, L, C] of signals, [N, D, H, W, C] of volumes, or [N, H, W, C] of pictures that are
-                prepared already: `preprocess` is not called. The axis of a single channel may be left out.
+            arrays: floats [N, L, C] of signals, [N, D, H, W, C] of volumes, [N, T, H, W, C] of clips, or [N, H, W, C]
+                of pictures that are prepared already: `preprocess` is not called. The axis of a single channel may be
+                left out.
             The others: as `explain`. Methods and targets that need a picture are refused.
 
         Raises: as `explain`; OptionError for arrays of another shape.

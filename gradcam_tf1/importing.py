@@ -8,10 +8,12 @@ from typing import Any, List, Sequence
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, OptionError
-from gradcam_tf1.gradients.guided import override_map
-from gradcam_tf1.graphdef.own_functions import with_own_functions
+from gradcam_tf1.gradients.guided import override_in_functions, override_map
+from gradcam_tf1.graphdef.array_shapes import restore_array_shapes
+from gradcam_tf1.graphdef.frames import find_contexts
+from gradcam_tf1.graphdef.functions import with_own_functions
 from gradcam_tf1.live_session import LiveSession
-from gradcam_tf1.tf_runtime import graph_on, inside, tf
+from gradcam_tf1.tf_runtime import graph_on, inside, restore_context, tf
 from gradcam_tf1.weights import take_out_weights
 
 MAX_ELEMENTS = 2**31  # of one tensor and picture
@@ -25,6 +27,7 @@ def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequ
     Raises: ModelFileError as `import_graph`; OptionError for a device that is not there. Then none stays open.
     """
     light, weights = take_out_weights(graph_def)
+    override_in_functions(light.library)
     sessions = []
     with ExitStack() as failing:
         for device in [_place(each) for each in devices] or [""]:
@@ -63,15 +66,24 @@ def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
     Raises: ModelFileError with TensorFlow's reason where the graph cannot be built on this runtime.
     """
     graph = graph_on(device)
+    graph_def = with_own_functions(graph_def)
     with inside(graph), override_map(graph):
         try:
-            tf.import_graph_def(with_own_functions(graph_def), name="")
+            tf.import_graph_def(graph_def, name="")
         except (ValueError, TypeError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             message = f"'{source}': TensorFlow {tf.__version__} cannot build this graph: {reason}"
             raise ModelFileError(message) from error
+        _restore_contexts(graph, graph_def)
+    restore_array_shapes(graph)
     _check_sizes(graph, source)
     return graph
+
+
+def _restore_contexts(graph: tf.Graph, graph_def: Any) -> None:
+    """Gradients go through loops only where the ops know that they lie in one; importing does not tell them."""
+    for context in find_contexts(graph_def):
+        restore_context(context.message(lambda op: [out.name for out in graph.get_operation_by_name(op).outputs]))
 
 
 def _check_sizes(graph: tf.Graph, source: str) -> None:

@@ -15,6 +15,7 @@ from gradcam_tf1.figures.making import FigureMaker
 from gradcam_tf1.records import Records
 from gradcam_tf1.result import Result
 from gradcam_tf1.results import Results
+from gradcam_tf1.run.clips import ClipWriter, clip_fitter
 from gradcam_tf1.run.explaining import Explainer, Explainers, one_at_a_time, write_explained
 from gradcam_tf1.run.manifest import ManifestWriter, write_run
 from gradcam_tf1.run.naming import Namer
@@ -36,7 +37,8 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
 
     Args:
         net: GradCamGraph. imgs_path: folder (recursive), file, glob, archive, TFRecord file, `@list` of paths,
-            "-" (paths from standard input), or a list of these, see `sources`. out_folder: made if absent.
+            "-" (paths from standard input), or a list of these, see `sources`; for a net of clips each folder of frames
+            and each file of several is one clip, see `sources.clips`. out_folder: made if absent.
         options: the fields of `RunOptions` (targets, methods, layers, resume, ...); how maps are drawn, the fields of
             `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and what `explain` takes besides (score,
             options, noise, fuse, aug_smooth, eigen_smooth).
@@ -55,9 +57,11 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
     namer = Namer(given.naming)
     wanted = Wanted(net.channels_in, given.look.bands, make_window(given.window))
     explainers = _explainers(net, plan, given, namer, out_folder)
-    writer = PictureWriter(out_folder, namer, given.look)
+    of_clips = bool(net.binding.frame_order)
+    writer = (ClipWriter if of_clips else PictureWriter)(out_folder, namer, given.look)
+    fit = clip_fitter(net.fit_pixels) if of_clips else net.fit_pixels
     stages = Stages(
-        Reader(net.fit_pixels, given.max_pixels, wanted, given.timeout, plan.further),
+        Reader(fit, given.max_pixels, wanted, given.timeout, plan.further),
         explainers.explain,
         lambda answer: write_explained(answer, writer, net.labels),
         *(plan.batch_size, check_threads(given.threads), given.stop, len(explainers)),

@@ -63,7 +63,8 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
     was_finalized = graph.finalized
     graph._unsafe_unfinalize()
     try:
-        with inside(graph):
+        # where a gradient fails inside a loop, what is built next would still be put into that loop
+        with inside(graph), tf.control_dependencies(None):
             yield graph
     finally:
         if was_finalized:
@@ -80,18 +81,21 @@ _GRADIENT_IS_NONE = ("Floor", "Ceil", "Round", "Rint")
 
 
 def is_differentiable(op: tf.Operation) -> bool:
-    """Whether a gradient passes through `op`: its type has a gradient function and it yields floats.
+    """Whether a gradient passes through `op`: its type has a gradient function and it yields floats, or lists of them.
 
-    The registry of gradients has no public reader; asking it tells which op blocks without building anything.
+    The registry of gradients has no public reader; asking it tells which op blocks without building anything. Through
+    a loop a gradient passes where its ops know that they lie in it, see `restore_context`.
     """
     from tensorflow.python.framework import ops
 
+    if op.type == "Exit" and op._get_control_flow_context() is None:
+        return False
     try:
         has_function = ops.get_gradient_function(op) is not None or not op.inputs
     except LookupError:
         return False
     has_function = has_function and op.type not in _GRADIENT_IS_NONE
-    return has_function and any(output.dtype.is_floating for output in op.outputs)
+    return has_function and any(output.dtype.is_floating or output.dtype == tf.variant for output in op.outputs)
 
 
 def own_gradient(op_type: str) -> Optional[Callable[..., Any]]:
@@ -106,6 +110,14 @@ def own_gradient(op_type: str) -> Optional[Callable[..., Any]]:
         return ops._gradient_registry.lookup(op_type)
     except LookupError:
         return None
+
+
+def register_functional_gradients() -> None:
+    """Have TensorFlow know the gradients of functional loops and branches.
+
+    1.15 registers them when a program builds the first one itself, in modules that have no public name.
+    """
+    from tensorflow.python.ops import cond_v2, while_v2  # noqa: F401
 
 
 def op_definition(op: str) -> Any:
@@ -151,6 +163,24 @@ def saved_slices_message() -> Any:
     from tensorflow.core.util import saved_tensor_slice_pb2
 
     return saved_tensor_slice_pb2.SavedTensorSlices
+
+
+def context_message() -> Any:
+    """The message class that describes the inside of a loop or conditional; it has no public name."""
+    from tensorflow.core.protobuf import control_flow_pb2
+
+    return control_flow_pb2.ControlFlowContextDef
+
+
+def restore_context(message: Any) -> None:
+    """Tell the ops of the default graph that they lie in a loop or conditional, as the message says.
+
+    `tf.gradients` goes through a loop only by what its ops know of it. Importing a GraphDef forgets that, and only
+    `tf.train.import_meta_graph` restores it, from collections that a frozen graph has not: by this function.
+    """
+    from tensorflow.python.ops import control_flow_ops
+
+    control_flow_ops.from_control_flow_context_def(message)
 
 
 Flat = Tuple[Any, Tuple[str, ...], Tuple[str, ...]]  # GraphDef, input names, output names

@@ -150,6 +150,8 @@ class Binding:
     input: tensor that takes the pictures. dtype: its numpy dtype name ("float32", "uint8").
     input_channels_last, has_batch_axis: its layout; [N,H,W,C] unless these say otherwise.
     array_shape: of an input of signals [N, L, C] (C = 1 where it is [N, L]) or volumes [N, D, H, W, C]; None: pictures.
+    frame_order: of clips [N, T, H, W, C], which are arrays too, how their frames lie on the first axis of a layer:
+    "clips" (N * T) or "frames" (T * N); "" for other inputs.
     image_size: (height, width), None for each free side. channels: 1 or 3 of photographs, else the bands.
     batch_size: number of pictures a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
@@ -196,6 +198,7 @@ class Binding:
     repeated: Tuple[str, ...] = ()
     per_picture: Tuple[str, ...] = ()
     mixing: str = ""
+    frame_order: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
 

@@ -266,7 +266,7 @@ def test_what_needs_a_picture_is_refused():
         with pytest.raises(OptionError, match="the baseline 'white' of occlusion is a picture; for signals"):
             graph.explain_arrays(arrays, methods="occlusion", options={"occlusion": {"baseline": "white"}})
         for target in (Region(1, mask=np.ones((11, 2))), Region(1, point=(1, 2)), Similar(arrays)):
-            with pytest.raises(TargetError, match="are targets of pictures; signals and volumes have the others"):
+            with pytest.raises(TargetError, match="are targets of pictures; signals, volumes and clips have"):
                 graph.explain_arrays(arrays, [target])
         found = graph.explain_arrays(arrays, [Contrast(0, 1)])
     logits = net.logits(net.features(arrays))[0]

@@ -114,7 +114,8 @@ def test_bound_with_its_values_and_the_scores_named(name):
     binding = bound(name, feed=net["feed"], logits=net["logits"])
     assert (binding.input, binding.logits, binding.has_batch_axis) == (net["input"], net["logits"], False)
     assert net["conv"] in [layer.name for layer in binding.layers]
-    assert any("no gradient leads from the logits to the pixels" in warning for warning in binding.warnings)
+    # its loop lets gradients through: checked once by finite differences, 5 to 20 % off on 32-bit scores
+    assert not any("no gradient leads" in warning for warning in binding.warnings)
 
 
 @pytest.mark.parametrize("name", [name for name, net in NETS.items() if net["probs"] and net["probs"] != net["logits"]])

@@ -36,7 +36,7 @@ def handed_down(spell, mode):
     graph = import_graph(net.as_graph_def(), "net")
     with graph.as_default(), tf.Session(graph=graph) as sess:
         x, f = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("f:0")
-        with gradient_rule(mode, Activations([f], x)) as reached:
+        with gradient_rule(mode, Activations.between([f], x)) as reached:
             grad = tf.gradients(f, x, grad_ys=tf.constant(R))[0]
         kinds, gates = (
             {name.replace("V2", ""): n for name, n in each.items() if n} for each in (reached.kinds, reached.gates)

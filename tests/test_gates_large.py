@@ -47,7 +47,7 @@ def test_large_nets_are_looked_through_in_linear_time(name):
     step, changed = STEPS[name]
     end, x = repeated(step, 1500)
     began = time.process_time()
-    known = Activations([end], x)
+    known = Activations.between([end], x)
     spent = time.process_time() - began
     ops = [op for op in end.graph.get_operations() if known.is_activation(op)]
     whole = [op.type for op in ops if not known.is_part(op) and not known.is_gate(op)]

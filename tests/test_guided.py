@@ -27,7 +27,7 @@ def slope(graph, values, guided=False):
     with graph.as_default(), tf.Session(graph=graph) as sess:
         x, y = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("y:0")
         if guided:
-            with gradient_rule("guided", Activations([y], x)) as reached:
+            with gradient_rule("guided", Activations.between([y], x)) as reached:
                 grad = tf.gradients(y, x)[0]
             assert reached.count == 2
         else:
@@ -54,7 +54,7 @@ def test_switched_on_negative_gradients_are_dropped_at_every_relu(kind):
 def test_the_switch_is_off_again_after_an_error_and_in_other_threads():
     graph = relu_chain("relu", overridden=True)
     values = np.array([[0.5, 0.5, 0.5]], np.float32)
-    known = Activations([graph.get_tensor_by_name("y:0")], graph.get_tensor_by_name("x:0"))
+    known = Activations.between([graph.get_tensor_by_name("y:0")], graph.get_tensor_by_name("x:0"))
     with pytest.raises(RuntimeError, match="stop"), gradient_rule("guided", known):
         raise RuntimeError("stop")
     np.testing.assert_array_equal(slope(graph, values), [[3, -1, -2]])
@@ -70,7 +70,7 @@ def test_the_switch_is_off_again_after_an_error_and_in_other_threads():
 def test_activations_without_the_override_are_not_counted():
     graph = relu_chain("relu", overridden=False)
     x, y = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("y:0")
-    with graph.as_default(), gradient_rule("guided", Activations([y], x)) as reached:
+    with graph.as_default(), gradient_rule("guided", Activations.between([y], x)) as reached:
         tf.gradients(y, x)
     assert reached.count == 0
 
@@ -81,7 +81,7 @@ def test_registering_twice_in_a_process_is_harmless():
         with graph.as_default(), override_map(graph), tf.Session() as sess:
             x = tf.constant([1.0, 2.0])
             y = tf.nn.relu(x) * [1.0, -1.0]
-            with gradient_rule("guided", Activations([y], x)):
+            with gradient_rule("guided", Activations.between([y], x)):
                 guided = tf.gradients(y, x)[0]
             np.testing.assert_array_equal(sess.run([tf.gradients(y, x)[0], guided]), [[1, -1], [1, 0]])
 
@@ -142,7 +142,7 @@ def handed_down(spell, mode, overridden=True):
     graph = import_graph(net.as_graph_def(), "net") if overridden else net
     with graph.as_default(), tf.Session(graph=graph) as sess:
         x, f = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("f:0")
-        with gradient_rule(mode, Activations([f], x)) as reached:
+        with gradient_rule(mode, Activations.between([f], x)) as reached:
             grad = tf.gradients(f, x, grad_ys=tf.constant(R))[0]
         return sess.run(grad, {x: X}), dict(reached.kinds)
 

@@ -21,6 +21,7 @@ LAYERS = (
     {"types", "sources", "result"},
     {
         "tf_runtime",
+        "calls",
         "records",
         "images",
         "geometry",

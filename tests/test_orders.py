@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from loop_nets import PHOTOS, loop_net, mapped, straight, turned_before, turned_hue
+from looping_nets import PHOTOS, loop_net, mapped, straight, turned_before, turned_hue
 from small_nets import SmallNet
 
 from gradcam_tf1.errors import GradCamError

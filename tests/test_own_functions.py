@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from loop_nets import PHOTOS, chosen, functional, loop_net, mapped
+from looping_nets import PHOTOS, chosen, functional, loop_net, mapped
 
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.graphdef.own_functions import with_own_functions
+from gradcam_tf1.graphdef.functions import with_own_functions
 from gradcam_tf1.tf_runtime import tf
 
 

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from loop_nets import PHOTOS, loop_net, mapped, straight
+from looping_nets import PHOTOS, loop_net, mapped, straight
 
 from gradcam_tf1.errors import ClosedError, TimeLimitError
 from gradcam_tf1.graph import GradCamGraph

@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional, Set, Tuple
 
 import numpy as np
 
+from gradcam_tf1.binding.clips import ClipFeatures, clip_facts, frame_order
 from gradcam_tf1.binding.inputs import Source, tensors_before_convolutions
 from gradcam_tf1.binding.kinds import CONVOLUTIONS, DENSE, PLACEHOLDERS, WEIGHTED
 from gradcam_tf1.binding.layers import Block, Features
@@ -72,8 +73,16 @@ def only_array(walk: Walk) -> Optional[Source]:
     return Source(names[0]) if len(names) == 1 and array_rank(walk, names[0]) is not None else None
 
 
+def is_array(walk: Walk, name: str) -> bool:
+    """Whether the tensor takes signals, volumes or clips."""
+    return array_rank(walk, name) is not None or frame_order(walk, name) is not None
+
+
 def array_facts(walk: Walk, name: str) -> Dict[str, Any]:
     """What a binding says of an input of arrays."""
+    order = frame_order(walk, name)
+    if order is not None:
+        return clip_facts(walk, name, order)
     dims = walk.dims(name) or ()
     shape: Shape = dims if len(dims) != 2 else (*dims, 1)
     return {"array_shape": shape, "channels": shape[-1], "dtype": walk.tensors[name].dtype.name}
@@ -113,6 +122,8 @@ class ArrayFeatures(Features):
 
 
 def features_of(walk: Walk, start: str, logits: str) -> Features:
-    """The feature maps between an input of pictures, signals or volumes and the logits."""
+    """The feature maps between an input of pictures, signals, volumes or clips and the logits."""
+    if frame_order(walk, start) is not None:
+        return ClipFeatures(walk, start, logits)
     rank = array_rank(walk, start)
     return Features(walk, start, logits) if rank is None else ArrayFeatures(walk, start, logits, rank)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, only_array
+from gradcam_tf1.binding.arrays import array_facts, array_rank, features_of, is_array, only_array
 from gradcam_tf1.binding.axes import follow_axes
 from gradcam_tf1.binding.branches import find_branches
 from gradcam_tf1.binding.candidates import candidates, in_short
 from gradcam_tf1.binding.choice import Choice, choose_maps
+from gradcam_tf1.binding.clips import frame_order
 from gradcam_tf1.binding.cuts import infos_of
 from gradcam_tf1.binding.decoded import Source, size_asked_later
 from gradcam_tf1.binding.doubts import baked_batch, mixing_ops, warnings_for
@@ -81,7 +82,7 @@ def _bound(
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, *maps] + ([probabilities] if probabilities else [])
     feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given, later)
-    facts = _picture_facts(walk, pictures) if array_rank(walk, pictures) is None else array_facts(walk, pictures)
+    facts = array_facts(walk, pictures) if is_array(walk, pictures) else _picture_facts(walk, pictures)
     one_picture = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(walk, features, facts)
     batch = baked_batch(walk, features.path, features.maps, pictures, not one_picture) or fed_batch_size(feeds)
@@ -141,7 +142,9 @@ def _ends(
         head = choose_logits(walk, sources, declared_outputs)
     fed = {find_tensor(walk.graph, key).name for key in requested.feed}
     source, why = choose_input(walk, sources, declared_inputs, head.scores, fed)
-    if array_rank(walk, source.tensor) is not None:
+    if frame_order(walk, source.tensor) is not None:
+        why = "floats in the shape of clips, whose frames go through the convolutions one by one"
+    elif array_rank(walk, source.tensor) is not None:
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
     why = "named by the user" if requested.input is not None else why
     replica = first_replica(walk, source, head)
@@ -153,7 +156,7 @@ def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:
         array = only_array(walk)
         return image_sources(walk) if array is None else [array]
     name = find_tensor(walk.graph, requested.input).name
-    return [requested_input(walk, requested.input) if array_rank(walk, name) is None else Source(name)]
+    return [Source(name) if is_array(walk, name) else requested_input(walk, requested.input)]
 
 
 def _has_batch_axis(walk: Walk, pictures: str) -> bool:
@@ -162,6 +165,9 @@ def _has_batch_axis(walk: Walk, pictures: str) -> bool:
 
 def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
     """What the dense head says of the size, the preset that the graph shows, and why."""
+    if "frame_order" in facts:
+        preset, why = preprocessing(walk, features.start, features.path, facts["channels"])
+        return "", preset, why
     if "array_shape" in facts:
         return "", None, "signals and volumes go in as they are given"
     return (

@@ -95,18 +95,13 @@ def _no_gradient(walk: Walk, pictures: str, layer: str, logits: str) -> str:
 
 
 def _blocking_op(walk: Walk, start: str, end: str) -> Optional[Op]:
-    """The op nearest to `end` that cuts the differentiable ways back to `start`; None where one is open.
-
-    One loop cuts them all: a frozen graph has lost what TensorFlow needs to go back through it, and it refuses.
-    """
+    """The op nearest to `end` that cuts the differentiable ways back to `start`; None where one is open."""
     path = walk.path(start, end)
     closed: List[Op] = []
     seen, stack, arrived = {end}, [end], False
     while stack:
         name = stack.pop()
         op = walk.maker[name]
-        if name in walk.looped or op.type == "Exit":
-            return op
         arrived = arrived or name == start
         if not is_differentiable(op):
             closed.append(op)

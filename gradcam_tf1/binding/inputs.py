@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, Dict, List, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.clips import frame_order
 from gradcam_tf1.binding.decoded import Source, behind_branches, first_images_after, looks_like_images
 from gradcam_tf1.binding.kinds import (
     CONVOLUTIONS,
@@ -15,6 +16,7 @@ from gradcam_tf1.binding.kinds import (
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.calls import calls_with
 from gradcam_tf1.errors import BindingError
 
 
@@ -61,7 +63,7 @@ def _sources_at(walk: Walk, op: Op, reach: Set[str]) -> List[Source]:
     for name in walk.outputs[op.name]:
         if name not in reach:
             continue
-        direct = looks_like_images(walk, name) or takes_bands(walk, name)
+        direct = looks_like_images(walk, name) or takes_bands(walk, name) or frame_order(walk, name) is not None
         later = Source(name) if direct else first_images_after(walk, name, reach)
         if later is not None and (later.origin or DECODERS.match(op.type)):
             later = behind_branches(walk, later, reach)
@@ -125,6 +127,13 @@ def _nothing_reaches(walk: Walk, sources: Sequence[Source], logits: str) -> str:
 
 def nothing_takes_pictures(walk: Walk) -> str:
     """The message where no source of pictures was found."""
+    calling = calls_with(walk.graph, walk.ops, lambda node: node.op in CONVOLUTIONS)
+    if calling:
+        return (
+            f"no picture input found: the convolutions lie inside the function of '{calling[0].name}' "
+            f"({calling[0].type}), where nothing can be read; in a loop, export the net so that it takes all pictures "
+            "or frames at once, by reshaping them to one batch; elsewhere freeze it with its functions inlined"
+        )
     return (
         "no picture input found: nothing that can be fed is [N, H, W, channels] and reaches a convolution; "
         f"placeholders: {_placeholders(walk)}. Name the input"

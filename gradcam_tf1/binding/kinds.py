@@ -49,6 +49,8 @@ ACTIVATION_PARTS = ACTIVATIONS | {
 AFFINE = BATCH_NORMS | {"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div"}
 CLIPS = {"Minimum", "Maximum", "ClipByValue"}
 BIASES = {"BiasAdd", "BiasAddV1", "Add", "AddV2"}
+# what makes one tensor of what a loop has collected
+COLLECTIONS = {"TensorArrayGatherV3", "TensorArrayConcatV3", "TensorListStack", "TensorListConcatV2"}
 # the same numbers under another name
 FORWARDING = {
     "Identity", "IdentityN", "Switch", "RefSwitch", "Merge", "PlaceholderWithDefault", "Snapshot", "CheckNumerics",

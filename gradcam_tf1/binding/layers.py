@@ -87,6 +87,8 @@ class Features:
         out = self.walk.outputs[op.name][0]
         if out not in self.maps or out in self._absorbed or self.walk.rank(out) not in self.starts:
             return []
+        if out in self.walk.looped:  # one value per round: nobody can fetch it
+            return []
         if op.type in CONVOLUTIONS:
             return [] if self._is_half_of_separable(op) else [self._block(op, out)]
         joined = {i for i in self.walk.carried(op, out) if i in self.path}
@@ -100,10 +102,10 @@ class Features:
         return op.type == "DepthwiseConv2dNative" and [user.type for user, _ in users] == ["Conv2D"]
 
     def _users(self, name: str) -> List[Tuple[Op, Sequence[str]]]:
-        """The ops on the path that carry the tensor on, with their outputs on the path."""
+        """The ops on the path that carry the tensor on, not into a loop, with their outputs on the path."""
         found: List[Tuple[Op, Sequence[str]]] = []
         for op, index in self.walk.users[name]:
-            outputs = [out for out in self.walk.flows(op, index) if out in self.path]
+            outputs = [out for out in self.walk.flows(op, index) if out in self.path and out not in self.walk.looped]
             if outputs and op.name not in [user.name for user, _ in found]:
                 found.append((op, outputs))
         return found

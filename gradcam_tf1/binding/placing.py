@@ -12,7 +12,8 @@ from gradcam_tf1.cells import MIXED, Places
 
 def spatial_sides(facts: Dict[str, Any]) -> Tuple[Optional[int], ...]:
     """The sides of the input, None for each that is free. facts: what a binding says of it."""
-    return facts["array_shape"][1:-1] if "array_shape" in facts else facts["image_size"]
+    of_pictures = "array_shape" not in facts or "frame_order" in facts
+    return facts["image_size"] if of_pictures else facts["array_shape"][1:-1]
 
 
 def places_on(walk: Walk, path: Set[str], start: str, facts: Dict[str, Any]) -> Places:
@@ -29,6 +30,8 @@ def places_on(walk: Walk, path: Set[str], start: str, facts: Dict[str, Any]) -> 
 
 def _first_axis(walk: Walk, start: str, facts: Dict[str, Any], axes: int) -> int:
     """The first spatial axis of the input: of pictures counted from the end, since clips have one more in front."""
+    if "frame_order" in facts:
+        return 2
     if "array_shape" in facts:
         return 1
     channels_last = facts["input_channels_last"]

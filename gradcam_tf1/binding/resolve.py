@@ -8,6 +8,7 @@ from typing import Any, Optional, Sequence
 from gradcam_tf1.binding.arrays import features_of
 from gradcam_tf1.binding.choice import Choice
 from gradcam_tf1.binding.cuts import infos_of, is_several, resolve_several
+from gradcam_tf1.binding.kinds import CONVOLUTIONS
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
@@ -57,10 +58,7 @@ def choose_layer(features: Features, ways: Ways, layers: Sequence[LayerInfo], sp
     if spec is not None and not is_auto(spec):
         return _asked_for(features, layers, spec, ways)
     if not layers:
-        raise BindingError(
-            f"no feature map with more than one position lies between '{features.start}' and '{ways.end}'; "
-            "Grad-CAM needs a convolution there. Name a layer"
-        )
+        raise BindingError(_no_layer(features, features.start, ways.end))
     return infos_of(features, bound.names) if bound.names else layers[-1]
 
 
@@ -84,6 +82,19 @@ def _tensor_of(graph: tf.Graph, spec: Any, layers: Sequence[LayerInfo]) -> tf.Te
         raise BindingError(f"{error}; layers, the last first: {last or 'none'}{more}") from error
 
 
+def _no_layer(features: Features, pictures: str, logits: str) -> str:
+    none = f"no feature map with more than one position lies between '{pictures}' and '{logits}'"
+    walk = features.walk
+    inside = [op for op in walk.makers(features.path & walk.looped) if op.type in CONVOLUTIONS]
+    if not inside:
+        return f"{none}; Grad-CAM needs a convolution there. Name a layer"
+    return (
+        f"{none} outside a loop; the convolutions, '{inside[-1].name}' the last of them, work inside one, where a "
+        "tensor has a value for each round and cannot be read. Export the net so that it takes all pictures or frames "
+        "at once, by reshaping them to one batch instead of tf.map_fn or tf.while_loop"
+    )
+
+
 def _count(spec: Any) -> Optional[int]:
     if isinstance(spec, str) and re.match(r"-\d+$", spec.strip()):
         return int(spec)
@@ -105,6 +116,11 @@ def _named(features: Features, tensor: tf.Tensor, logits: str) -> LayerInfo:
         raise BindingError(
             f"'{tensor.name}' does not lie on the way from '{features.start}' to '{logits}'; "
             f"the last feature maps there: {near}"
+        )
+    if tensor.name in features.walk.looped:
+        raise BindingError(
+            f"'{tensor.name}' lies inside a loop, where a tensor has a value for each round and cannot be read; name a "
+            "layer before or behind the loop (`gradcam-tf1 inspect` lists them)"
         )
     if tensor.shape.rank not in features.nameable or not tensor.dtype.is_floating:
         raise BindingError(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Set, Tuple
 
-from gradcam_tf1.binding.kinds import ACTIVATIONS, BIASES, CONCATS, CONVOLUTIONS, DENSE, FORWARDING, POOLS, REDUCTIONS
+from gradcam_tf1.binding.kinds import (
+    ACTIVATIONS,
+    BIASES,
+    COLLECTIONS,
+    CONCATS,
+    CONVOLUTIONS,
+    DENSE,
+    FORWARDING,
+    POOLS,
+    REDUCTIONS,
+)
 from gradcam_tf1.binding.layout import sides
 from gradcam_tf1.binding.walk import Op, Walk
 
@@ -33,6 +43,8 @@ def _is_map(walk: Walk, op: Op, output: str, path: Set[str], maps: Set[str], cha
         return False
     if dims is not None and len(dims) == 4 and height not in (None, 1) and op.type in ("Reshape", "ResizeBilinear"):
         return True
+    if op.type in COLLECTIONS:  # maps went into a loop, and maps come out
+        return dims is None or len(dims) == 4
     if not any(i in maps for i in walk.carried(op, output)) or op.type in DENSE:
         return False
     if op.type in REDUCTIONS and reduces_positions(walk, op, channels_last.get(walk.inputs[op.name][0], True)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.kinds import BATCH_NORMS, PIPELINE_ENDS, VALUE_FREE, is_training_op
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
 Op = Any  # tf.Operation
 Dims = Optional[Tuple[Optional[int], ...]]
@@ -21,7 +21,7 @@ class Walk:
 
     def __init__(self, graph: tf.Graph) -> None:
         self.graph = graph
-        self.ops: List[Op] = graph.get_operations()
+        self.ops: List[Op] = [op for op in graph.get_operations() if not op.name.startswith(OUR_SCOPE)]
         self.op: Dict[str, Op] = {}
         self.tensors: Dict[str, Any] = {}
         self.maker: Dict[str, Op] = {}

@@ -47,7 +47,7 @@ def describe(net: Any, layers: bool = False) -> None:
     _found("feeds", ", ".join(_feeds(binding)) or "none")
     _found("size", _size(binding))
     _found("classes", _classes(binding))
-    if binding.array_shape is None:
+    if binding.array_shape is None or binding.frame_order:
         _found("pixels", getattr(preset, "description", preset) or "not known: say it with --preset")
     if layers:
         _list_layers(binding.layers)
@@ -86,6 +86,9 @@ def _feeds(binding: Binding) -> list[str]:
 
 def _size(binding: Binding) -> str:
     batch = "" if binding.batch_size is None else f", {binding.batch_size} at a time"
+    if binding.frame_order and binding.array_shape is not None:
+        frames, height, width, channels = ("any" if side is None else str(side) for side in binding.array_shape[1:])
+        return f"a clip of {frames} frames, {height} x {width} x {channels}, {binding.dtype}{batch}"
     if binding.array_shape is not None:
         kind = "a signal" if len(binding.array_shape) == 3 else "a volume"
         sides = " x ".join("any" if side is None else str(side) for side in binding.array_shape[1:])

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcam_tf1.binding import resolve_layer
 from gradcam_tf1.binding.resolve import is_auto
-from gradcam_tf1.engine.arrays import ArrayPlacement, array_options, as_arrays, no_such_target
+from gradcam_tf1.engine.arrays import ArrayPlacement, array_options, as_arrays, check_methods, no_such_target
 from gradcam_tf1.engine.batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.engine import Engine
 from gradcam_tf1.engine.further import Further
@@ -74,6 +74,8 @@ class Answerer:
 
     def answer(self, fitted: List[Fitted], targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
         """Explain pictures of one fitted size; the arguments and what is raised as in `GradCamGraph.explain`."""
+        if self.binding.frame_order:
+            return self._answer_clips(fitted, targets, methods, layers, how)
         if self.binding.array_shape is not None:
             raise OptionError(f"'{self.binding.input}' takes signals or volumes, not pictures; use explain_arrays")
         pixels = stack_pixels(fitted)
@@ -85,6 +87,23 @@ class Answerer:
         inputs = _Inputs(pixels, self._to_batch, [item.placement for item in fitted], readers)
         found = self._explain(inputs, targets, methods, layers, how)
         return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[1:3]))
+
+    def _answer_clips(
+        self, fitted: Sequence[Any], targets: Any, methods: Methods, layers: Any, how: How
+    ) -> Explanation:
+        """Explain FittedClips."""
+        check_methods(expand_methods(methods))
+        if how.aug_smooth:
+            raise OptionError("aug_smooth turns and changes single pictures; leave it out for clips")
+        pixels = stack_pixels(fitted)
+        readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
+        inputs = _Inputs(pixels, self._clips_to_batch, [item.placement for item in fitted], readers)
+        found = self._explain(inputs, targets, methods, layers, how)
+        return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[2:4]))
+
+    def _clips_to_batch(self, pixels: np.ndarray) -> np.ndarray:
+        frames = self._to_batch(pixels.reshape((-1, *pixels.shape[2:])))
+        return frames.reshape((*pixels.shape[:2], *frames.shape[1:]))
 
     def answer_arrays(self, arrays: Any, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
         """Explain signals or volumes as `arrays.as_arrays` takes them."""

@@ -73,9 +73,8 @@ def array_options(
     Raises: OptionError for methods and baselines that are for pictures alone.
     """
     found = dict(options or {})
+    check_methods(methods)
     for name in methods:
-        if name in _OF_PICTURES:
-            raise OptionError(f"{name} works on pictures only; for signals and volumes use another method")
         baseline = found.get(name, {}).get("baseline")
         if isinstance(baseline, str) and baseline in _COLOURS:
             raise OptionError(
@@ -87,6 +86,15 @@ def array_options(
     return found
 
 
+def check_methods(methods: Sequence[str]) -> None:
+    """Raises: OptionError for methods that are for pictures alone."""
+    for name in methods:
+        if name in _OF_PICTURES:
+            raise OptionError(f"{name} works on pictures only; for signals, volumes and clips use another method")
+
+
 def no_such_target(*_given: Any) -> Any:
     """Reads targets that point into a picture. Raises: TargetError."""
-    raise TargetError("regions, points and likenesses are targets of pictures; signals and volumes have the others")
+    raise TargetError(
+        "regions, points and likenesses are targets of pictures; signals, volumes and clips have the others"
+    )

@@ -83,7 +83,7 @@ class Probe:
         tensor = self._symbols.layer_tensor(layer)
         if tensor.shape.rank == 3 and not self._symbols.takes_signals():
             raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
-        values = features if layer.channels_last else np.moveaxis(features, -1, 1)
+        values = features if layer.channels_last else np.moveaxis(features, -1, 1 - len(layer.shape))
         # the picture is fed too, in case a way round the layer leads to the logits
         return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})
 

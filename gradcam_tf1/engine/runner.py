@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 
 import numpy as np
 
+from gradcam_tf1.engine.clips import FRAME_AXES, together
 from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.gradients.float_pictures import FloatPictures
 from gradcam_tf1.live_session import LiveSession
@@ -119,8 +120,13 @@ class Runner:
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
 
     def _row(self, tensor: tf.Tensor, values: np.ndarray) -> np.ndarray:
-        """Further values as the tensor takes them: without the axis of pictures where the net takes one at a time."""
+        """Further values as the tensor takes them: without the axis of pictures where the net takes one at a time.
+
+        A layer of clips has the frames of all of them on one axis.
+        """
         filled = self._fill(values)
+        if self._binding.frame_order and tensor.shape.rank == filled.ndim - 1 == FRAME_AXES - 1:
+            return together(filled, self._binding)
         alone = not self._binding.has_batch_axis and tensor.shape.rank == filled.ndim - 1
         return filled[0] if alone else filled
 

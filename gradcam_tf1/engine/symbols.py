@@ -12,13 +12,16 @@ from typing import Any, Callable, ContextManager, Dict, Hashable, List, Mapping,
 
 import numpy as np
 
+from gradcam_tf1.engine.clips import apart, by_frame
 from gradcam_tf1.engine.together import parts_of, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
-from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.errors import GradCamError, GradientError, OptionError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_pictures import FloatPictures, float_pictures
 from gradcam_tf1.gradients.gradient_path import net_outputs
+from gradcam_tf1.gradients.loops import LoopError
+from gradcam_tf1.methods import without_gradients
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.scores import SCORES, VALUES, at_columns
@@ -57,6 +60,9 @@ class Symbols:
                 with self._building(), tf.name_scope(OUR_SCOPE):
                     if key not in self._built:  # by another thread, meanwhile
                         self._built[key] = build()
+            except LoopError as error:
+                usable = ", ".join(without_gradients())
+                self._built[key] = _Refused(GradientError(f"{error}; methods that need no gradient work: {usable}"))
             except GradCamError as error:
                 self._built[key] = _Refused(error)
         found = self._built[key]
@@ -151,13 +157,18 @@ class Symbols:
         return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
 
     def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
-        return [method.compute(features, g) for features, g in self._weighed(method, layers, slot)]
+        return [self._compute(method)(features, g) for features, g in self._weighed(method, layers, slot)]
+
+    def _compute(self, method: LayerMethod) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        return by_frame(method.compute) if self._binding.frame_order else method.compute
 
     def channel_cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         """The same channel by channel, the weighted features whose sum is the map: float32 [N, h, w, K] each."""
         return self._once(
             ("channel cams", method.name, layers, slot),
-            lambda: [by_channel(method.compute, features, g) for features, g in self._weighed(method, layers, slot)],
+            lambda: [
+                by_channel(self._compute(method), features, g) for features, g in self._weighed(method, layers, slot)
+            ],
         )
 
     def _weighed(
@@ -189,6 +200,9 @@ class Symbols:
     def _as_map(self, tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
         """A layer's tensor, or its gradient, as float32 [N, h, w, K]."""
         whole = self.layer_tensor(layer).shape
+        if self._binding.frame_order:
+            clips = self._graph.get_tensor_by_name(self._binding.input)
+            return apart(_channels_last(tensor, layer), self._binding, clips)
         if whole.rank != 3 or self.takes_signals():
             return _channels_last(tensor, layer)
         tensor.set_shape(whole)  # a gradient does not always know it
@@ -278,7 +292,7 @@ class Symbols:
         """Those between the pictures and what the score is made of: the same for most targets."""
         outputs = net_outputs(score)
         names = tuple(tensor.name for tensor in outputs)
-        return self._once(("activations", names), lambda: Activations(outputs, self.float_pictures().tensor))
+        return self._once(("activations", names), lambda: Activations.between(outputs, self.float_pictures().tensor))
 
 
 class _Refused(NamedTuple):

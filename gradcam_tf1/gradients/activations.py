@@ -11,10 +11,10 @@ An activation whose output is a factor of something else is a gate, see `gates.p
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
 from gradcam_tf1.gradients.gates import find_gates
-from gradcam_tf1.gradients.graph_walk import ops_between
+from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.tf_runtime import tf
 
 ALONE = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus")
@@ -22,12 +22,6 @@ JOINS = ("Maximum", "Minimum", "Add", "AddV2", "Sub")
 CLIPS = ("ClipByValue",)
 # what can be seen of activations that no rule is for: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
-# ops with functions inside, where no rule reaches
-CALLS = (
-    "While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall",
-    "StatefulPartitionedCall",
-)  # fmt: skip
-
 # value by value, with one input that depends on the pictures
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
 _WITH_CONSTANT = ("Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
@@ -46,14 +40,16 @@ class Composite(NamedTuple):
 
 
 class Activations:
-    """The activations on the ways from the pictures to some outputs, found once, in time linear in these ways.
+    """The activations among some ops, found once, in time linear in these.
 
-    counts: how often each op type of ALONE, OTHERS and CALLS is there.
+    way: the ops of one graph that depend on the pictures, in its order. counts: how often each op type of ALONE and
+    OTHERS is there.
     """
 
-    def __init__(self, outputs: Sequence[tf.Tensor], start: tf.Tensor) -> None:
-        way = ops_between(outputs, start)
-        self.counts = dict(Counter(op.type for op in way if op.type in ALONE + OTHERS + CALLS))
+    def __init__(self, way: Sequence[tf.Operation]) -> None:
+        self._graph = way[0].graph if way else None
+        self._inner: Dict[Any, Activations] = {}
+        self.counts = dict(Counter(op.type for op in way if op.type in ALONE + OTHERS))
         self._way = {op.name for op in way}
         self._composites: Dict[str, Composite] = {}
         self._parents: Dict[str, tf.Tensor] = {}
@@ -62,6 +58,21 @@ class Activations:
             self._look_at(op)
         self._parts = frozenset().union(*(each.parts for each in self._composites.values()))
         self._gates = find_gates(way, self._composites)
+
+    @classmethod
+    def between(cls, outputs: Sequence[tf.Tensor], start: tf.Tensor) -> Activations:
+        """Those on the ways from the pictures to some outputs."""
+        return cls(ops_between(outputs, start))
+
+    def of(self, op: tf.Operation) -> Activations:
+        """Those of the graph that holds `op`: the net, or the body of a functional loop or branch of it."""
+        if self._graph is None or op.graph is self._graph:
+            return self
+        if op.graph not in self._inner:
+            fed = [each for each in op.graph.get_operations() if each.type == "Placeholder"]
+            after = ops_after(fed)
+            self._inner[op.graph] = Activations([each for each in op.graph.get_operations() if each in after])
+        return self._inner[op.graph]
 
     def is_activation(self, op: tf.Operation) -> bool:
         """Whether `op` is an activation, or the last op of one that is spelt out; parts of one look like it too."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import List, Mapping, Tuple
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.activations import ALONE, CALLS, OTHERS, Activations
-from gradcam_tf1.gradients.gradient_path import explain_missing_gradient
+from gradcam_tf1.gradients.activations import ALONE, OTHERS, Activations
 from gradcam_tf1.gradients.guided import gradient_rule
+from gradcam_tf1.gradients.loops import FAILURES, check_rule_reaches, no_gradient, no_second_gradient
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -18,12 +18,12 @@ def gradients(score: tf.Tensor, targets: List[tf.Tensor]) -> List[tf.Tensor]:
     """
     try:
         grads = tf.gradients(score, targets)
-    except (LookupError, AttributeError, TypeError, ValueError) as error:
+    except FAILURES as error:
         # no gradient is registered, or TensorFlow trips over loops and conditionals that it cannot differentiate
-        raise GradientError(f"{explain_missing_gradient(score, targets[0])} (TensorFlow says: {error})") from error
+        raise no_gradient(score, targets[0], error) from error
     for target, grad in zip(targets, grads):
         if grad is None:
-            raise GradientError(explain_missing_gradient(score, target))
+            raise no_gradient(score, target)
     return [tf.convert_to_tensor(grad) for grad in grads]
 
 
@@ -34,7 +34,8 @@ def ruled_gradient(rule: str, score: tf.Tensor, pixels: tf.Tensor, known: Activa
     """
     with gradient_rule(rule, known) as reached:
         grads = gradients(score, [pixels])[0]
-    others = {kind: count for kind, count in known.counts.items() if kind in OTHERS + CALLS}
+    check_rule_reaches(rule, score, pixels)
+    others = {kind: count for kind, count in known.counts.items() if kind in OTHERS}
     if reached.count == 0:
         there = {**known.counts, **{kind: count for kind, count in reached.gates.items() if kind not in known.counts}}
         gates = f", of which factors of a product: {_listed(reached.gates)}" if reached.gates else ""
@@ -60,11 +61,8 @@ def hessian_product(grads: List[tf.Tensor], tensors: List[tf.Tensor]) -> List[tf
     """
     try:
         products = tf.gradients(grads, tensors, grad_ys=tensors)
-    except (LookupError, AttributeError, TypeError, ValueError) as error:  # as in `gradients`
-        raise GradientError(
-            f"the score has no second derivative by '{tensors[0].name}': {error}. Use gradcam, which needs the first "
-            "only"
-        ) from error
+    except FAILURES as error:  # as in `gradients`
+        raise no_second_gradient(grads[0], tensors[0], error) from error
     return [
         tf.zeros_like(tensor) if product is None else tf.convert_to_tensor(product)
         for tensor, product in zip(tensors, products)

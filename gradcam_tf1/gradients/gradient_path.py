@@ -52,10 +52,14 @@ def _first_blocking(outputs: List[tf.Operation], after: Set[tf.Operation]) -> Op
     seen = set(outputs)
     level = outputs
     while level:
+        following: List[tf.Operation] = []
         for candidate in level:
-            if not is_differentiable(candidate):
+            used = [tensor for tensor in candidate.inputs if tensor.op in after]
+            floats = [tensor.op for tensor in used if tensor.dtype.is_floating or tensor.dtype == tf.variant]
+            if not is_differentiable(candidate) or (used and not floats):
                 return candidate
-        level = [tensor.op for candidate in level for tensor in candidate.inputs if tensor.op in after]
+            following += floats
+        level = following
         level = [candidate for candidate in dict.fromkeys(level) if candidate not in seen]
         seen.update(level)
     return None

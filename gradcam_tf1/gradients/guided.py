@@ -28,6 +28,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 from gradcam_tf1.gradients.activations import ALONE, CLIPS, JOINS, Activations
 from gradcam_tf1.gradients.fast_gradients import FASTER
+from gradcam_tf1.gradients.tensor_arrays import ARRAYS
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")
@@ -78,6 +79,15 @@ def override_map(graph: tf.Graph) -> ContextManager[None]:
     return graph.gradient_override_map({op_type: _PREFIX + op_type for op_type in _registered_types()})
 
 
+def override_in_functions(library: Any) -> None:
+    """The same for the functions of a graph, in place, before import: bodies of functional loops and branches."""
+    ours = set(_registered_types())
+    for function in library.function:
+        for node in function.node_def:
+            if node.op in ours:
+                node.attr["_gradient_op_type"].s = (_PREFIX + node.op).encode()
+
+
 @lru_cache(maxsize=None)
 def _registered_types() -> Tuple[str, ...]:
     found = {op_type: own_gradient(op_type) for op_type in (*ALONE, *JOINS, *CLIPS)}
@@ -87,7 +97,9 @@ def _registered_types() -> Tuple[str, ...]:
         tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
     for op_type, faster in FASTER.items():
         tf.RegisterGradient(_PREFIX + op_type)(faster(own_gradient(op_type)))
-    return (*own_gradients, *FASTER)
+    for op_type, gradient in ARRAYS.items():
+        tf.RegisterGradient(_PREFIX + op_type)(gradient)
+    return (*own_gradients, *FASTER, *ARRAYS)
 
 
 def _switched(own: OwnGradient) -> OwnGradient:
@@ -95,7 +107,7 @@ def _switched(own: OwnGradient) -> OwnGradient:
         reached: Optional[Reached] = getattr(_switch, "reached", None)
         if reached is None or reached.mode == "plain":
             return own(op, grad)
-        known = reached.known
+        known = reached.known.of(op)
         whole = known.is_activation(op) and not known.is_part(op)
         if known.is_gate(op):
             reached.gates[op.type] += whole

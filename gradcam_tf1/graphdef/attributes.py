@@ -36,6 +36,7 @@ _NEWER: Dict[str, Any] = {
     "index_type": "int32",
     "metadata": b"",
     "narrow_range": False,
+    "resize_if_index_out_of_bounds": False,
     "shape_type": "int32",
     "sparse_gradient": False,
     "validate_shape": False,

@@ -7,9 +7,12 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
 from gradcam_tf1.graphdef.check import check
 from gradcam_tf1.graphdef.cut import cut_files_and_code, drop_unused_functions, leave_out_unknown
+from gradcam_tf1.graphdef.loops import complete_loops
+from gradcam_tf1.tf_runtime import own_gradient, register_functional_gradients
 
 Repair = Callable[[Any], Optional[str]]
 _REFERENCE_OPS = {"RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefIdentity", "RefNextIteration"}
+_FUNCTIONAL = {"While", "StatelessWhile", "If", "StatelessIf"}
 _REFERENCE_TYPES = 100  # a reference dtype's number is its dtype's plus this
 
 
@@ -68,6 +71,16 @@ def _rename_removed(graph_def: Any) -> None:
             node.op = "Placeholder"
 
 
+def _give_gradients(graph_def: Any) -> None:
+    """TensorFlow 1.15 knows how to go back through a While, and not through the same op of another name."""
+    functional = [node for node in _all_nodes(graph_def) if node.op in _FUNCTIONAL]
+    if functional:
+        register_functional_gradients()
+    for node in functional:
+        if node.op == "StatelessWhile" and own_gradient(node.op) is None:
+            node.op = "While"
+
+
 def _silence(graph_def: Any) -> None:
     """Print writes what it is given, escape sequences too, to the terminal of whoever runs it."""
     for node in _all_nodes(graph_def):
@@ -84,7 +97,9 @@ REPAIRS: List[Repair] = [
     leave_out_unknown,
     drop_unused_functions,
     _rename_removed,
+    _give_gradients,
     _dereference,
     _clear_devices,
     _strip_leftovers,
+    complete_loops,
 ]

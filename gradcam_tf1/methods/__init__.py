@@ -33,6 +33,11 @@ METHODS: Dict[str, Method] = {row.name: row for row in _ROWS}
 METHOD_GROUPS: Dict[str, Tuple[str, ...]] = {"positive_negative": ("positive", "negative")}
 
 
+def without_gradients() -> List[str]:
+    """The methods that work where no gradient arrives."""
+    return [row.name for row in _ROWS if not row.needs_grads]
+
+
 def expand_methods(names: Union[str, Sequence[str]]) -> List[str]:
     """Method names with groups replaced by their members, each once, in order.
 

@@ -35,6 +35,7 @@ class LayerMethod:
     needs: Optional[Callable[[tf.Tensor, tf.Tensor, bool], None]] = None
     space: str = "layer"
     uses_layer: bool = True
+    needs_grads: bool = True
 
     @property
     def signed(self) -> bool:
@@ -85,6 +86,7 @@ class PixelMethod:
     space: str = "pixels"
     signed: bool = True
     uses_layer: bool = False
+    needs_grads: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class ProductMethod:
     space: str = "pixels"
     signed: bool = True
     uses_layer: bool = True
+    needs_grads: bool = True
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,11 @@ class IteratedMethod:
     rectified: bool = False
     unit: str = "forward passes of the whole net"
     copies: bool = True
+
+    @property
+    def needs_grads(self) -> bool:
+        """Whether its runs go backward too."""
+        return "backward" in self.unit
 
     @property
     def signed(self) -> bool:

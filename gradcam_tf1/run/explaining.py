@@ -171,7 +171,7 @@ def _pixels(value: Any) -> Any:
 
 
 def _size(picture: Picture) -> str:
-    height, width = picture.fitted.pixels.shape[:2] if picture.fitted else (0, 0)
+    height, width = picture.fitted.pixels.shape[-3:-1] if picture.fitted else (0, 0)
     return f"{height}x{width}"
 
 

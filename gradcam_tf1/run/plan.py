@@ -10,11 +10,13 @@ from gradcam_tf1.errors import GradientError
 from gradcam_tf1.figures.kinds import Kind, find_kinds
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.run.asking import check_classes, differ, rows_of
+from gradcam_tf1.run.clips import check_clips, said_of_clips
 from gradcam_tf1.run.inputs import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import draw_pictures, list_pictures
 from gradcam_tf1.run.options import RunOptions
 from gradcam_tf1.run.settings import contents_sha256, inputs_sha256, net_settings, net_warnings
 from gradcam_tf1.sources import Picture as Source
+from gradcam_tf1.sources.clips import find_clips
 from gradcam_tf1.sources.window import make_window
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
@@ -51,11 +53,15 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
     kinds = find_kinds(given.figures)
     inputs = as_inputs(given.inputs)
     net.check_inputs(list(inputs))
+    if net.binding.frame_order:
+        check_clips(given)
     asked, count = _ask(net, imgs_path, out_folder, given, inputs)
     names, reasons = _usable(net, given.methods, given.layers)
     explain = {"methods": names, "layers": given.layers, **given.explain}
     size = net.batch_size if given.batch_size is None else given.batch_size
     warnings = [*net_warnings(net), *(f"{name} was left out: {reason}" for name, reason in reasons.items())]
+    if net.binding.frame_order:
+        warnings.append(said_of_clips(net.binding))
     settings = {
         **net_settings(net),
         **{"targets": given.targets, "targets_sha256": contents_sha256(given.targets)},
@@ -79,7 +85,11 @@ def _ask(
     net: Any, imgs_path: Any, out_folder: str, given: RunOptions, inputs: Mapping[str, Any]
 ) -> Tuple[Iterable[Tuple[Source, Any, Any]], Optional[int]]:
     """The pictures with their targets and further inputs, and how many they are."""
+    listing: Any
     listing, count = list_pictures(imgs_path, out_folder)
+    if net.binding.frame_order:
+        listing = find_clips(listing, net.binding.array_shape[1])
+        count = len(listing)
     if given.n_images is not None:
         listing = draw_pictures(listing, given.n_images, given.seed)
         count = len(listing)

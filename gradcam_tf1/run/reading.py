@@ -13,6 +13,7 @@ from gradcam_tf1.images import MAX_PIXELS
 from gradcam_tf1.result import Result
 from gradcam_tf1.run.in_time import in_time
 from gradcam_tf1.sources import Picture as Source
+from gradcam_tf1.sources.clips import ClipImage
 from gradcam_tf1.sources.drawn import drawn
 from gradcam_tf1.sources.turns import turn
 from gradcam_tf1.sources.wanted import AS_PHOTOGRAPH, Wanted
@@ -91,6 +92,8 @@ class Reader:
         values = file.read(self.max_pixels, self.wanted)
         with turn(values.shape[0] * values.shape[1]):
             fitted = self.fit(values)
+            if isinstance(values, ClipImage):
+                return values, fitted
             return drawn(values, self.wanted.bands if self.wanted.many else (), file.source), fitted
 
     def _inputs(self, given: Mapping[str, Any]) -> Dict[str, Any]:
