@@ -12,7 +12,7 @@ from typing import Any, Iterator, List, Tuple
 from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.check import MAX_BYTES, check_tensor_shape
+from gradcam_tf1.graphdef.constants import MAX_BYTES, check_tensor_shape
 from gradcam_tf1.tf_runtime import bundle_entry_message
 from gradcam_tf1.wire import WireError, read_varint
 

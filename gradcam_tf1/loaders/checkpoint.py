@@ -13,7 +13,6 @@ import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import file_defaults
-from gradcam_tf1.graphdef.check import check
 from gradcam_tf1.graphdef.index_file import check_index
 from gradcam_tf1.graphdef.restore import Entry, restored_entries
 from gradcam_tf1.graphdef.single_file import check_single_file
@@ -205,7 +204,6 @@ def _fold(
 
 def _entries(graph_def: Any, filename_tensor: str, source: str) -> Dict[str, Entry]:
     try:
-        check(graph_def)
         return restored_entries(graph_def, filename_tensor)
     except ModelFileError as error:
         raise ModelFileError(f"{source}: {error}") from error
