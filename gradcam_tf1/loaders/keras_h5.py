@@ -13,6 +13,7 @@ from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.loaders.finish import Declared, finish
 from gradcam_tf1.loaders.keras_classes import check_classes
 from gradcam_tf1.loaders.keras_config import parse_config, translate
+from gradcam_tf1.loaders.keras_sizes import check_sizes, check_weights
 from gradcam_tf1.loaders.session import load_session
 from gradcam_tf1.private_files import copy_file, private_folder
 from gradcam_tf1.tf_runtime import tf
@@ -35,10 +36,12 @@ def load_keras_file(path: str, trusted: bool = False) -> LoadedModel:
 def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
     """path: how the file is called. copy: the one that is read."""
     notes: List[str] = []
-    config = parse_config(_read_config(path, copy), path)
+    text, stored = _read_config(path, copy)
+    config = parse_config(text, path)
     try:
         config = translate(config, notes, older=not runtime.IS_TF2)
         check_classes(config, path, trusted)
+        check_sizes(config, path)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture is not written as Keras writes it ({error!r})") from error
     graph = tf.Graph()
@@ -46,6 +49,7 @@ def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
     # learning phase belongs to the graph.
     with graph.as_default(), _session(graph) as session, session.as_default():
         model = _build(config, path)
+        check_weights(model.weights, stored, path)  # nothing has room in memory yet
         model_graph = graph.as_graph_def()  # before Keras adds its assignments
         try:
             model.load_weights(copy)
@@ -62,7 +66,8 @@ def _session(graph: Any) -> Any:
     return tf.Session(graph=graph, config=tf.ConfigProto(device_count={"GPU": 0}))
 
 
-def _read_config(path: str, copy: str) -> Any:
+def _read_config(path: str, copy: str) -> Tuple[Any, int]:
+    """The text of the architecture, and how many numbers of weights the file holds."""
     import h5py
 
     damage = find_damage(copy)
@@ -71,7 +76,7 @@ def _read_config(path: str, copy: str) -> Any:
     try:
         with h5py.File(copy, "r") as file:
             if "model_config" in file.attrs:
-                return file.attrs["model_config"]
+                return file.attrs["model_config"], _stored_numbers(file)
             found = ", ".join(sorted(file.keys())[:5])
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         reason = str(error).replace(copy, path)
@@ -80,6 +85,17 @@ def _read_config(path: str, copy: str) -> Any:
         f"{path} holds weights only, without the architecture (found: {found}); save the whole model (model.save), or "
         "build it in your program, load these weights and pass the model object"
     )
+
+
+def _stored_numbers(file: Any) -> int:
+    sizes: List[int] = []
+
+    def add(name: str, item: Any) -> None:
+        if hasattr(item, "dtype") and item.dtype.kind == "f" and not name.startswith("optimizer_weights"):
+            sizes.append(int(item.size or 0))
+
+    file.visititems(add)
+    return sum(sizes)
 
 
 def _build(config: Dict[str, Any], path: str) -> Any:
