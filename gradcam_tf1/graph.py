@@ -16,6 +16,7 @@ from gradcam_tf1.engine.given_images import as_images, as_picture
 from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.forked import check_process, is_forked
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, check_fit, fit, free_size
 from gradcam_tf1.importing import open_sessions
 from gradcam_tf1.labels import Labels, label_names
@@ -154,6 +155,7 @@ class GradCamGraph:
         return self._open().labels
 
     def _open(self) -> Answerer:
+        check_process()
         if not self._bound:
             self._bound = open_answerers(self, self._sessions, self._given, self._label_names)
         return self._bound[0]
@@ -285,8 +287,8 @@ class GradCamGraph:
         return self.visualize_imgs(imgs_path, out_folder, **options)
 
     def close(self) -> None:
-        """Free the sessions."""
-        for sess in self._sessions:
+        """Free the sessions; in a forked process they are the parent's."""
+        for sess in () if is_forked() else self._sessions:
             sess.close()
 
     def __enter__(self) -> GradCamGraph:

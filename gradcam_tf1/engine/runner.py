@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 import numpy as np
 
 from gradcam_tf1.errors import OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.forked import check_process
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
@@ -111,6 +112,7 @@ class Runner:
         return batch if has_batch_axis else batch[0]
 
     def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
+        check_process()
         options = self._options()
         try:
             return self._sess.run(fetches, feed, **options)
