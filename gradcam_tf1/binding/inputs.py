@@ -51,10 +51,9 @@ def image_sources(walk: Walk) -> List[Source]:
 def _nearest(walk: Walk, sources: Dict[str, Source]) -> List[Source]:
     """Of sources that follow each other, the placeholder wins; else the one nearest to the net."""
     plain = {name for name in sources if walk.maker[name].type in ("Placeholder", "PlaceholderV2")}
-    hidden: Set[str] = set()
-    for name in sources:
-        before = walk.upstream([name]) & set(sources) - {name}
-        hidden |= {name} if before & plain else before
+    hidden = walk.downstream(plain) & set(sources) - plain
+    nearer = [name for name in sources if name not in hidden]
+    hidden |= walk.upstream(i for name in nearer for i in walk.carried(walk.maker[name], name)) & set(sources)
     return sorted((s for s in sources.values() if s.tensor not in hidden), key=lambda s: _place(walk, s))
 
 
@@ -145,9 +144,10 @@ def choose_input(walk: Walk, sources: Sequence[Source], declared: Sequence[str],
     reaching = [source for source in sources if source.tensor in before]
     if not reaching:
         raise BindingError(_nothing_reaches(walk, sources, logits))
-    counts = {source.tensor: convolutions_between(walk, source.tensor, before) for source in reaching}
     preferred = [s for s in reaching if s.tensor in declared or s.origin in declared]
-    best = max(preferred or reaching, key=lambda source: counts[source.tensor])
+    serious = (preferred or reaching)[: walk.affordable]
+    counts = {source.tensor: convolutions_between(walk, source.tensor, before) for source in serious}
+    best = max(serious, key=lambda source: counts[source.tensor])
     return best, _why(walk, best, bool(preferred), reaching, counts[best.tensor])
 
 
