@@ -153,7 +153,10 @@ def choose_input(walk: Walk, sources: Sequence[Source], declared: Sequence[str],
 
 def convolutions_between(walk: Walk, start: str, before: Set[str]) -> int:
     """Number of convolutions on the ways from `start` into the set `before`."""
-    return sum(op.type in CONVOLUTIONS for op in walk.makers(walk.downstream([start]) & before))
+    if start not in walk.convolutions_after:
+        makers = walk.makers(walk.downstream([start]))
+        walk.convolutions_after[start] = [walk.outputs[op.name][0] for op in makers if op.type in CONVOLUTIONS]
+    return sum(name in before for name in walk.convolutions_after[start])
 
 
 def _why(walk: Walk, best: Source, declared: bool, reaching: Sequence[Source], count: int) -> str:

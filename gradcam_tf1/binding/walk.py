@@ -37,6 +37,7 @@ class Walk:
         self._looped: Optional[Set[str]] = None
         self._opaque: Set[str] = set()
         self._sources: Dict[str, Op] = {}
+        self.convolutions_after: Dict[str, List[str]] = {}  # the outputs of those that a tensor reaches, once asked
         # of ops whose every output carries every input: tensor -> inputs, id of the op -> outputs; () for training
         self._before: Dict[str, Tuple[str, ...]] = {}
         self._onward: Dict[int, Tuple[str, ...]] = {}
