@@ -6,23 +6,22 @@ That holds for a net that the child opens itself, too: what computes belongs to 
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import List
 
 from gradcam_tf1.errors import RunError
 
-_home: Optional[int] = None  # the process whose sessions were opened first
+_home: List[int] = []  # the process whose sessions were opened first
 
 
 def claim_process() -> None:
     """Take down that sessions are opened here. Raises: RunError as `check_process`."""
-    global _home
     check_process()
-    _home = os.getpid()
+    _home[:] = [os.getpid()]
 
 
 def is_forked() -> bool:
     """Whether this process was forked from one that had opened a net."""
-    return _home not in (None, os.getpid())
+    return bool(_home) and _home != [os.getpid()]
 
 
 def check_process() -> None:

@@ -46,8 +46,8 @@ def copy_file(source: str, target: str) -> None:
                 _copy(file, copy, status.st_size)
         except OSError as error:
             raise ModelFileError(
-                f"{source} cannot be copied to {os.path.dirname(target)}: {error.strerror}; its {status.st_size:,} bytes "
-                "need room there for as long as it is loaded: set TMPDIR to a folder that has it"
+                f"{source} cannot be copied to {os.path.dirname(target)}: {error.strerror}; its "
+                f"{status.st_size:,} bytes need room there as long as it is loaded: set TMPDIR to a folder that has it"
             ) from error
 
 

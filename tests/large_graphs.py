@@ -1,4 +1,4 @@
-"""Large graphs as strangers make them: small nets with tens of thousands of further nodes, and what their files hold."""
+"""Large graphs as strangers make them: small nets with tens of thousands of further nodes, functions or edges."""
 
 from __future__ import annotations
 

@@ -37,7 +37,10 @@ def test_checking_grows_as_the_graph(build):
 
 REFUSED = [
     (made.circle, "the graph is circular, 'n0' <- 'n1' <- .* <- 'n0'"),
-    (made.unknown_before_the_net, r"does not know the op Alien \(node 'alien0'\), and the layer 'Conv2D' depends on it"),
+    (
+        made.unknown_before_the_net,
+        r"does not know the op Alien \(node 'alien0'\), and the layer 'Conv2D' depends on it",
+    ),
     (made.many_edges, r"has 1,19\d,\d+ edges between its nodes, with those of its functions; 1,000,000 are allowed"),
 ]
 

@@ -65,7 +65,9 @@ def test_a_folder_of_the_prefix_name_is_not_read(kind, made, tmp_path):
         (here / "m" / "checkpoint").write_text('model_checkpoint_path: "evil"\n')
         (here / "m" / "evil.index").write_bytes(broken_index())
         (here / "m" / "evil.data-00000-of-00001").write_bytes(b"")
-        with pytest.raises(ModelFileError, match=r"is a folder with checkpoints, and .*m\.index is the index of another"):
+        with pytest.raises(
+            ModelFileError, match=r"is a folder with checkpoints, and .*m\.index is the index of another"
+        ):
             load(here / "m")
     named = here / ("m.index" if kind == "index" else "m.meta")
     np.testing.assert_array_equal(logits_of(load(named)), wanted)

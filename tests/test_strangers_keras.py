@@ -88,7 +88,10 @@ WEIGHTS = {
     "lstm": (lambda k: [k.LSTM(4, input_shape=(5, 3), name="x"), k.Dense(5)], {"units": 50000}),
     "gru": (lambda k: [k.GRU(4, input_shape=(5, 3), name="x"), k.Dense(5)], {"units": 50000}),
     "normalisation": (lambda k: [conv(k, name="x"), k.BatchNormalization(), *head(k)], {"filters": 10**8}),
-    "in a wrapper": (lambda k: [k.TimeDistributed(k.Dense(4, name="x"), input_shape=(5, 3)), *head(k)], {"units": 10**9}),
+    "in a wrapper": (
+        lambda k: [k.TimeDistributed(k.Dense(4, name="x"), input_shape=(5, 3)), *head(k)],
+        {"units": 10**9},
+    ),
     "nested": (
         lambda k: [runtime.keras().models.Sequential([conv(k, name="x")]), *head(k)],
         {"filters": 10**9},

@@ -100,7 +100,9 @@ def test_two_graphs_of_other_tags(tmp_path):
     np.testing.assert_array_equal(logits_of(load(tmp_path / "here")), wanted)
     with pytest.raises(ModelFileError, match="the graph has no nodes"):
         load(tmp_path / "here", tag="gpu,serve")
-    with pytest.raises(ModelFileError, match="has no graph tagged 'cpu'; tags found: 'gpu,serve', 'gpu,serve', 'serve'"):
+    with pytest.raises(
+        ModelFileError, match="has no graph tagged 'cpu'; tags found: 'gpu,serve', 'gpu,serve', 'serve'"
+    ):
         load(tmp_path / "here", tag="cpu")
 
 

@@ -121,9 +121,7 @@ def _decided_by(walk: Walk, name: str) -> Sequence[str]:
     return inputs if op.type in ("LogicalAnd", "LogicalOr") else ()
 
 
-def _settled(
-    walk: Walk, name: str, switches: Mapping[str, bool], values: Sequence[Optional[bool]]
-) -> Optional[bool]:
+def _settled(walk: Walk, name: str, switches: Mapping[str, bool], values: Sequence[Optional[bool]]) -> Optional[bool]:
     """The value of a tensor, by those that decide it."""
     if name in switches:
         return switches[name]

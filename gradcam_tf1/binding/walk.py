@@ -70,7 +70,7 @@ class Walk:
 
     @property
     def affordable(self) -> int:
-        """How many candidates can be followed through the whole graph: fewer in a large one, so that time is bounded."""
+        """How many candidates can be followed through the whole graph: the fewer, the larger it is."""
         return max(_FEW, _STEPS // max(1, len(self.ops)))
 
     @property

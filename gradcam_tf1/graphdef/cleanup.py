@@ -13,7 +13,9 @@ _REFERENCE_TYPES = 100  # a reference dtype's number is its dtype's plus this
 
 
 def clean(graph_def: Any, defaults: Optional[Defaults] = None) -> Tuple[str, ...]:
-    """Repair a checked GraphDef in place and say what was changed. Raises ModelFileError naming what cannot be repaired.
+    """Repair a checked GraphDef in place and say what was changed.
+
+    Raises ModelFileError naming what cannot be repaired.
 
     defaults: attribute defaults that the file itself states (see `attributes.file_defaults`).
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -77,7 +77,7 @@ def entries(data: Any) -> Iterator[Tuple[bytes, bytes]]:
     at = len(data) - _FOOTER
     for _ in range(2):  # the handle of a block that is not used here comes first
         _, at = read_varint(data, at, len(data))
-    last = None
+    last: Optional[bytes] = None
     for _, handle in _block(data, *_handle(data, at)):
         for key, value in _block(data, *_handle(handle, 0)):
             if last is not None and key <= last:
@@ -129,6 +129,4 @@ def _check_entry(key: str, entry: Any, shards: List[Tuple[str, int]]) -> None:
         raise ModelFileError(f"the variable {key!r} is said to lie at {place}; there are {len(shards)} such files")
     shard, held = shards[entry.shard_id]
     if entry.offset + entry.size > held:
-        raise ModelFileError(
-            f"{shard} ends after {held} bytes, the variable {key!r} at {entry.offset + entry.size}"
-        )
+        raise ModelFileError(f"{shard} ends after {held} bytes, the variable {key!r} at {entry.offset + entry.size}")

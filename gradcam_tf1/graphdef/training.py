@@ -110,7 +110,7 @@ def _loose_ends(graph_def: Any, gone: Set[str]) -> Set[str]:
 
 
 class _Litter:
-    """What goes with others: all of its users go and it cannot be the net, no picture reaches it, or it is a gradient."""
+    """What goes with others: all of its users go, and no picture reaches it, or it is a gradient."""
 
     def __init__(self, graph_def: Any, users: Users) -> None:
         self._sources = {node.name: list(dict.fromkeys(sources(node))) for node in graph_def.node}
