@@ -29,6 +29,7 @@ _ROWS = (
     rows.vgg19_perturbation,
     rows.vgg19_saliency,
     rows.demo_saliency,
+    rows.training_inspect,
     folders.demo_folder,
     folders.mobilenet_folder,
     folders.vgg19_folder,

@@ -20,6 +20,7 @@ from gradcam_tf1.nets.vgg_layers import random_weights
 from gradcam_tf1.tf_runtime import tf
 
 MOBILENET = "mobilenet_v1_0.25_224"
+TRAINING_BLOCKS = {"1": 732, "2": 566}  # by TensorFlow: 50,000 nodes
 PHOTO_SIZE = (500, 450)  # width and height of what stands in for photographs
 
 
@@ -43,6 +44,33 @@ def vgg19() -> LoadedModel:
 def scenes(count: int) -> List[np.ndarray]:
     """The first pictures of the demo net."""
     return [read_image(scene.path) for scene in demo_scenes()[:count]]
+
+
+def training_graph(folder: Path) -> str:
+    """The .meta of a checkpoint of 50,000 nodes: residual blocks, their gradients, Adam, summaries and a saver."""
+    with tf.Graph().as_default(), tf.Session(config=two_threads()) as sess:
+        images = tf.placeholder(tf.float32, [None, 32, 32, 3], "images")
+        labels = tf.placeholder(tf.int64, [None], "labels")
+        features = _block(images, "first", 3)
+        for number in range(TRAINING_BLOCKS[tf.__version__[0]]):
+            features = features + _block(features, f"block{number}", 4)
+        weights = tf.get_variable("weights", [4, 5])
+        logits = tf.matmul(tf.reduce_mean(features, [1, 2]), weights, name="logits")
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=labels)
+        tf.train.AdamOptimizer().minimize(tf.reduce_mean(losses))
+        for variable in tf.trainable_variables():
+            tf.summary.histogram(variable.op.name, variable)
+        tf.summary.merge_all()
+        sess.run(tf.global_variables_initializer())
+        tf.train.Saver().save(sess, str(folder / "net"))
+    return str(folder / "net.meta")
+
+
+def _block(features: Any, name: str, channels: int) -> Any:
+    with tf.variable_scope(name):
+        kernel = tf.get_variable("kernel", [3, 3, channels, 4])
+        bias = tf.get_variable("bias", [4], initializer=tf.zeros_initializer())
+        return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(features, kernel, [1, 1, 1, 1], "SAME"), bias))
 
 
 def _models() -> Path:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
-from material import demo_net, scenes, two_threads, vgg19
+from material import demo_net, scenes, training_graph, two_threads, vgg19
 from saliency_library import SaliencyGradCam
 from timing import Alternatives, Case, Ratio
 
 from gradcam_tf1 import GradCamGraph
+from gradcam_tf1.binding import binding_report
 from gradcam_tf1.tf_runtime import tf
 
 FOUR_CLASSES = (0, 1, 2, 3)
@@ -109,6 +112,24 @@ def vgg19_perturbation() -> Iterator[Case]:
             Ratio("ablationcam", "8 forward passes", 1 / 20, times=CHANNELS / 8),
         ]
         yield Case(alternatives, ratios)
+
+
+@contextmanager
+def training_inspect() -> Iterator[Case]:
+    """A training graph of 50,000 nodes with its checkpoint: what `inspect` does, against importing the graph bare."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = training_graph(Path(folder))
+
+        def bare() -> None:
+            meta = tf.MetaGraphDef.FromString(Path(path).read_bytes())
+            with tf.Graph().as_default():
+                tf.import_graph_def(meta.graph_def, name="")
+
+        def inspected() -> None:
+            with GradCamGraph(path, preset="zero-one", config=two_threads()) as net:
+                binding_report(net.binding)
+
+        yield Case({"import bare": bare, "inspect": inspected}, [Ratio("inspect", "import bare", 3.0)])
 
 
 def against_saliency(net: GradCamGraph) -> Case:

@@ -18,6 +18,7 @@ from gradcam_tf1.engine.given_images import as_images, as_picture
 from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.forked import check_process, is_forked
 from gradcam_tf1.geometry import SHORT_SIDE, Fitted, check_fit, fit, free_size
 from gradcam_tf1.importing import open_sessions
 from gradcam_tf1.labels import Labels, label_names
@@ -168,6 +169,7 @@ class GradCamGraph:
 
     def _open(self, later: Iterable[Any] = ()) -> Answerer:
         """later: further inputs that have their values in what is asked."""
+        check_process()
         with self._binding_lock:
             if not self._bound:
                 given = replace(self._given, later=tuple(later))
@@ -324,8 +326,11 @@ class GradCamGraph:
         return self.visualize_imgs(imgs_path, out_folder, **options)
 
     def close(self) -> None:
-        """Free the sessions. A thread that still waits for an answer gets a ClosedError, and so does who asks later."""
-        for sess in self._sessions:
+        """Free the sessions; in a forked process they are the parent's.
+
+        A thread that still waits for an answer gets a ClosedError, and so does who asks later.
+        """
+        for sess in () if is_forked() else self._sessions:
             sess.close()
 
     def __enter__(self) -> GradCamGraph:

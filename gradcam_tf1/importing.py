@@ -8,6 +8,7 @@ from typing import Any, List, Sequence
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, OptionError
+from gradcam_tf1.forked import claim_process
 from gradcam_tf1.gradients.guided import override_in_functions, override_map
 from gradcam_tf1.graphdef.array_shapes import restore_array_shapes
 from gradcam_tf1.graphdef.frames import find_contexts
@@ -26,6 +27,7 @@ def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequ
         config: tf.ConfigProto. devices: a session for each; none: one session, and TensorFlow places the ops.
     Raises: ModelFileError as `import_graph`; OptionError for a device that is not there. Then none stays open.
     """
+    claim_process()
     light, weights = take_out_weights(graph_def)
     override_in_functions(light.library)
     sessions = []

@@ -158,6 +158,13 @@ def bundle_entry_message() -> Any:
     return tensor_bundle_pb2.BundleEntryProto
 
 
+def bundle_header_message() -> Any:
+    """The message class of the first entry in a checkpoint's index; it has no public name."""
+    from tensorflow.core.protobuf import tensor_bundle_pb2
+
+    return tensor_bundle_pb2.BundleHeaderProto
+
+
 def saved_slices_message() -> Any:
     """The message class of a single-file checkpoint's entries; it has no public name."""
     from tensorflow.core.util import saved_tensor_slice_pb2

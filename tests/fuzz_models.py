@@ -24,6 +24,7 @@ import traceback
 
 from fuzz_mutations import BYTES, mutate_functions, mutate_graph, mutate_objects, mutate_slices
 from fuzz_seeds import write_seeds
+from fuzz_strangers import ARRANGED, CHECKPOINT, try_picture
 
 SECONDS, MEMORY = 20, 6 * 2**30
 SCRIPT = os.path.abspath(__file__)
@@ -37,12 +38,15 @@ def prepare(seeds, folder, number, seed):
     there = os.listdir(seeds)
     kind = draw.choice([kind for kind in sorted(KINDS) if any(name.startswith(KINDS[kind][0]) for name in there)])
     name, how, parts = KINDS[kind]
-    source = os.path.join(seeds, name)
-    if os.path.isdir(source):
-        shutil.copytree(source, os.path.join(folder, name))
-    for sibling in os.listdir(seeds):
-        if sibling.startswith(name) and os.path.isfile(os.path.join(seeds, sibling)):
-            shutil.copy(os.path.join(seeds, sibling), folder)
+    for sibling in there:
+        source = os.path.join(seeds, sibling)
+        if sibling.startswith(name) and os.path.isfile(source):
+            shutil.copy(source, folder)
+        elif sibling == name or (sibling in ("saved", "functions") and not parts and name == "saved"):
+            shutil.copytree(source, os.path.join(folder, sibling))
+    if kind in ARRANGED:
+        path = ARRANGED[kind](folder, draw)
+        return f"{kind}: {os.path.relpath(path, folder)!a:.60}", path, how
     target = os.path.join(folder, draw.choice(parts))
     with open(target, "rb") as file:
         data = bytearray(file.read())
@@ -126,7 +130,6 @@ def try_labels(path):
     assert all(isinstance(name, str) for name in names)
 
 
-CHECKPOINT = "model.ckpt-7"
 SAVED_FILES = (
     "saved_model.pb",
     "variables/variables.index",
@@ -154,6 +157,13 @@ KINDS = {
     "functions graph": ("functions", try_model, ["functions/saved_model.pb"]),
     "functions bodies": ("functions", try_model, ["functions/saved_model.pb"]),
     "functions objects": ("functions", try_model, ["functions/saved_model.pb"]),
+    # arranged as a whole, see fuzz_strangers.py
+    "graphs in twos": ("saved", try_model, []),
+    "checkpoint folders": (CHECKPOINT, try_model, []),
+    "checkpoint index": (CHECKPOINT, try_model, []),
+    "h5 configuration": ("net.h5", try_model, []),
+    "large graph": ("net.pb", try_model, []),
+    "jpeg scans": ("labels.txt", try_picture, []),
     "h5 bytes": ("net.h5", try_model, ["net.h5"]),
     "h5 weights": ("block.h5", try_weights, ["block.h5"]),
     "npy": ("vgg.npy", try_weights, ["vgg.npy"]),

@@ -29,7 +29,7 @@ def test_names_used_twice():
     graph_def = small()
     graph_def.node.add().CopyFrom(node_of(graph_def, "act"))
     with pytest.raises(ModelFileError, match="1 node names occur more than once, the first is 'act'"):
-        clean(graph_def)
+        load(graph_def)
 
 
 @pytest.mark.parametrize("text", ["lost", "lost:1", "^lost"])
@@ -37,14 +37,14 @@ def test_inputs_from_nowhere(text):
     graph_def = small()
     node_of(graph_def, "out").input.append(text)
     with pytest.raises(ModelFileError, match=r"node 'out' \(MatMul\) takes its input from 'lost', which is not"):
-        clean(graph_def)
+        load(graph_def)
 
 
 def test_graph_from_the_future():
     graph_def = small()
     graph_def.versions.min_consumer = 99999
     with pytest.raises(ModelFileError, match="asks for graph version 99999, TensorFlow .* has"):
-        clean(graph_def)
+        load(graph_def)
 
 
 def test_devices_colocation_and_recorded_shapes():

@@ -265,7 +265,8 @@ def test_indexes_with_blocks_that_cannot_be(checkpoint, tmp_path):
 def test_absurd_entries_in_weights_of_slim(checkpoint, tmp_path):
     entry = runtime.bundle_entry_message()(dtype=1)
     entry.shape.dim.add().size = -1
-    index_with("vgg.ckpt.index", table([(b"", b""), (b"vgg_a/conv1/weights", entry.SerializeToString())]), tmp_path)
+    header = runtime.bundle_header_message()(num_shards=1).SerializeToString()
+    index_with("vgg.ckpt.index", table([(b"", header), (b"vgg_a/conv1/weights", entry.SerializeToString())]), tmp_path)
     index_with("vgg.ckpt.data-00000-of-00001", b"", tmp_path)
     with pytest.raises(WeightsError, match="the variable 'vgg_a/conv1/weights' has no definite shape"):
         read_weights(str(tmp_path / "vgg.ckpt"), 11)

@@ -18,7 +18,7 @@ MAX_LINES = 320
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
     {"errors", "output_folder", "seen", "whole_files", "wire"},
-    {"types", "sources", "result"},
+    {"types", "private_files", "forked", "sources", "result"},
     {
         "tf_runtime",
         "calls",

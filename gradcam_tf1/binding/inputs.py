@@ -37,10 +37,9 @@ def image_sources(walk: Walk) -> List[Source]:
 def _nearest(walk: Walk, sources: Dict[str, Source]) -> List[Source]:
     """Of sources that follow each other, the placeholder wins; else the one nearest to the net."""
     plain = {name for name in sources if walk.maker[name].type in ("Placeholder", "PlaceholderV2")}
-    hidden: Set[str] = set()
-    for name in sources:
-        before = walk.upstream([name]) & set(sources) - {name}
-        hidden |= {name} if before & plain else before
+    hidden = walk.downstream(plain) & set(sources) - plain
+    nearer = [name for name in sources if name not in hidden]
+    hidden |= walk.upstream(i for name in nearer for i in walk.carried(walk.maker[name], name)) & set(sources)
     return sorted((s for s in sources.values() if s.tensor not in hidden), key=lambda s: _place(walk, s))
 
 
@@ -93,16 +92,20 @@ def choose_input(
     reaching = [source for source in sources if source.tensor in before]
     if not reaching:
         raise BindingError(_nothing_reaches(walk, sources, logits))
-    counts = {source.tensor: convolutions_between(walk, source.tensor, before) for source in reaching}
     open_ones = [s for s in reaching if not fed & {s.tensor, s.origin}] or reaching
     preferred = [s for s in open_ones if s.tensor in declared or s.origin in declared]
-    best = max(preferred or open_ones, key=lambda source: counts[source.tensor])
+    serious = (preferred or open_ones)[: walk.affordable]
+    counts = {source.tensor: convolutions_between(walk, source.tensor, before) for source in serious}
+    best = max(serious, key=lambda source: counts[source.tensor])
     return best, _why(walk, best, bool(preferred), reaching, counts[best.tensor])
 
 
 def convolutions_between(walk: Walk, start: str, before: Set[str]) -> int:
     """Number of convolutions on the ways from `start` into the set `before`."""
-    return sum(op.type in CONVOLUTIONS for op in walk.makers(walk.downstream([start]) & before))
+    if start not in walk.convolutions_after:
+        makers = walk.makers(walk.downstream([start]))
+        walk.convolutions_after[start] = [walk.outputs[op.name][0] for op in makers if op.type in CONVOLUTIONS]
+    return sum(name in before for name in walk.convolutions_after[start])
 
 
 def _why(walk: Walk, best: Source, declared: bool, reaching: Sequence[Source], count: int) -> str:

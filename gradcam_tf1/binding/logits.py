@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from gradcam_tf1.binding.doubts import uses_batch_statistics
 from gradcam_tf1.binding.heads import OUTPUT, SOFTMAX, Head, Heads, shown_probabilities
@@ -25,11 +25,10 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
     convolutions before them.
     """
     finder = Heads(walk, walk.downstream([source.tensor for source in sources]))
-    heads = finder.declared(declared) + finder.found()
+    heads = _affordable(walk, finder.declared(declared) + finder.found())
     counted: Dict[str, int] = {}
-    for head in heads:
-        if head.scores not in counted:
-            counted[head.scores] = _convolutions(walk, sources, head.scores)
+    for scores in dict.fromkeys(head.scores for head in heads):
+        counted[scores] = _convolutions(walk, sources, scores, len(heads))
     heads = [head for head in heads if counted[head.scores]]
     if not heads:
         raise BindingError(
@@ -84,9 +83,20 @@ def _of_equals(walk: Walk, heads: Sequence[Head]) -> Head:
     return heads[counts.index(counts[-1] if heads[0].strength >= SOFTMAX else max(counts))]
 
 
-def _convolutions(walk: Walk, sources: Sequence[Source], scores: str) -> int:
+def _affordable(walk: Walk, heads: Sequence[Head]) -> List[Head]:
+    """As many as can be followed through the graph: those declared, then by how they are used, the last ones first."""
+    scores = list(dict.fromkeys(head.scores for head in heads))
+    if len(scores) <= walk.affordable:
+        return list(heads)
+    ranks = {head.scores: (head.declared, head.strength, walk.position[walk.maker[head.scores].name]) for head in heads}
+    kept = set(sorted(scores, key=ranks.__getitem__, reverse=True)[: walk.affordable])
+    return [head for head in heads if head.scores in kept]
+
+
+def _convolutions(walk: Walk, sources: Sequence[Source], scores: str, heads: int) -> int:
     before = walk.upstream([scores])
-    return max([convolutions_between(walk, s.tensor, before) for s in sources if s.tensor in before] or [0])
+    reaching = [source.tensor for source in sources if source.tensor in before][: max(1, walk.affordable // heads)]
+    return max([convolutions_between(walk, tensor, before) for tensor in reaching] or [0])
 
 
 def _complete(best: Head, same: Sequence[Head], others: Sequence[Head]) -> Head:

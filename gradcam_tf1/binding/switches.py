@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, Optional, Set
+from typing import Any, Dict, Mapping, Optional, Sequence, Set
 
 from gradcam_tf1.binding.kinds import BATCH_NORMS, PLACEHOLDERS, RANDOM
 from gradcam_tf1.binding.walk import Op, Walk
 
 _TRAINING = re.compile(r"train|learning_?phase|phase|is_?fit|use_?dropout|drop_?out", re.IGNORECASE)
 _INFERENCE = re.compile(r"infer|is_?test|testing|test_?mode|eval|predict|determin", re.IGNORECASE)
+_COMPARISONS = ("Cast", "Equal", "NotEqual", "Greater", "GreaterEqual", "Less")
 _LOOK_AHEAD = 400
 
 
@@ -59,11 +60,13 @@ def _leaf(name: str) -> str:
 
 def _decides(walk: Walk, name: str) -> bool:
     """Whether a number is turned into a predicate (cast to bool, compared) before anything else."""
-    return any(
-        (op.type in ("Cast", "Equal", "NotEqual", "Greater", "GreaterEqual", "Less")
-         and op.outputs[0].dtype.is_bool) or (op.type == "Identity" and _decides(walk, op.outputs[0].name))
-        for op, _ in walk.users[name]
-    )  # fmt: skip
+    waiting = [name]
+    while waiting:
+        for op, _ in walk.users[waiting.pop()]:
+            if op.type in _COMPARISONS and op.outputs[0].dtype.is_bool:
+                return True
+            waiting += walk.outputs[op.name] if op.type == "Identity" else ()
+    return False
 
 
 def _turns_on_training(walk: Walk, name: str) -> bool:
@@ -88,23 +91,50 @@ def _turns_on_training(walk: Walk, name: str) -> bool:
     return False
 
 
-def known_predicate(walk: Walk, name: str, switches: Mapping[str, bool]) -> Optional[bool]:
-    """The value of a scalar bool or number that decides a branch, where the switches and constants settle it."""
+def known_predicate(
+    walk: Walk, name: str, switches: Mapping[str, bool], known: Optional[Dict[str, Optional[bool]]] = None
+) -> Optional[bool]:
+    """The value of a scalar bool or number that decides a branch, where the switches and constants settle it.
+
+    known: what is known of other tensors already; it grows.
+    """
+    known = {} if known is None else known
+    waiting = [name]
+    while waiting:
+        top = waiting[-1]
+        before = () if top in switches or top in known else _decided_by(walk, top)
+        unknown = [tensor for tensor in before if tensor not in known]
+        if unknown:
+            waiting += unknown
+            continue
+        waiting.pop()
+        if top not in known:
+            known[top] = _settled(walk, top, switches, [known[tensor] for tensor in before])
+    return known[name]
+
+
+def _decided_by(walk: Walk, name: str) -> Sequence[str]:
+    op = walk.maker[name]
+    inputs = walk.inputs[op.name]
+    if op.type in ("Identity", "Cast", "Switch", "PlaceholderWithDefault", "Squeeze", "Reshape", "LogicalNot"):
+        return inputs[:1]
+    return inputs if op.type in ("LogicalAnd", "LogicalOr") else ()
+
+
+def _settled(walk: Walk, name: str, switches: Mapping[str, bool], values: Sequence[Optional[bool]]) -> Optional[bool]:
+    """The value of a tensor, by those that decide it."""
     if name in switches:
         return switches[name]
     op = walk.maker[name]
-    inputs = walk.inputs[op.name]
-    if op.type in ("Identity", "Cast", "Switch", "PlaceholderWithDefault", "Squeeze", "Reshape"):
-        return known_predicate(walk, inputs[0], switches)
     if op.type == "LogicalNot":
-        value = known_predicate(walk, inputs[0], switches)
-        return None if value is None else not value
+        return None if values[0] is None else not values[0]
     if op.type in ("LogicalAnd", "LogicalOr"):
-        both = [known_predicate(walk, i, switches) for i in inputs]
         decisive = op.type == "LogicalOr"
-        return decisive if decisive in both else None if None in both else not decisive
+        return decisive if decisive in values else None if None in values else not decisive
+    if values:
+        return values[0]
     if op.type in ("Equal", "NotEqual"):
-        sides = [_number(walk, i, switches) for i in inputs]
+        sides = [_number(walk, i, switches) for i in walk.inputs[op.name]]
         return None if None in sides else (sides[0] == sides[1]) == (op.type == "Equal")
     number = _number(walk, name, switches)
     return None if number is None else bool(number)
@@ -122,10 +152,11 @@ def _number(walk: Walk, name: str, switches: Mapping[str, bool]) -> Optional[flo
 def dead_tensors(walk: Walk, switches: Mapping[str, bool]) -> Set[str]:
     """All tensors that no run computes because their branch is not taken."""
     dead: Set[str] = set()
+    known: Dict[str, Optional[bool]] = {}
     for op in walk.ops:
         inputs = walk.inputs[op.name]
         if op.type in ("Switch", "RefSwitch") and inputs[0] not in dead:
-            taken = known_predicate(walk, inputs[1], switches)
+            taken = known_predicate(walk, inputs[1], switches, known)
             if taken is not None:
                 dead.add(walk.outputs[op.name][0 if taken else 1])
             continue

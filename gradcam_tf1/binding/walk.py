@@ -8,6 +8,9 @@ from gradcam_tf1.binding.kinds import BATCH_NORMS, PIPELINE_ENDS, VALUE_FREE, is
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
 Op = Any  # tf.Operation
+_FEW, _STEPS = 8, 1_000_000
+# Their outputs carry on some of their inputs only; see `flows`.
+_PARTIAL = {"Switch", "RefSwitch", "IdentityN", "Merge"} | BATCH_NORMS
 Dims = Optional[Tuple[Optional[int], ...]]
 
 
@@ -33,6 +36,11 @@ class Walk:
         self.axes: Dict[str, Any] = {}
         self._looped: Optional[Set[str]] = None
         self._opaque: Set[str] = set()
+        self._sources: Dict[str, Op] = {}
+        self.convolutions_after: Dict[str, List[str]] = {}  # the outputs of those that a tensor reaches, once asked
+        # of ops whose every output carries every input: tensor -> inputs, id of the op -> outputs; () for training
+        self._before: Dict[str, Tuple[str, ...]] = {}
+        self._onward: Dict[int, Tuple[str, ...]] = {}
         for place, op in enumerate(self.ops):
             self._add(place, op)
 
@@ -52,6 +60,18 @@ class Walk:
         self.inputs[op.name] = tuple(tensor.name for tensor in op.inputs)
         for index, name in enumerate(self.inputs[op.name]):
             self.users.setdefault(name, []).append((op, index))
+        plain = op.name not in self._opaque and op.type not in _PARTIAL
+        if plain:
+            self._before.update(dict.fromkeys(names, self.inputs[op.name]))
+        if is_training_op(op.name, op.type):
+            self._onward[id(op)] = ()
+        elif plain:
+            self._onward[id(op)] = self.outputs[op.name]
+
+    @property
+    def affordable(self) -> int:
+        """How many candidates can be followed through the whole graph: the fewer, the larger it is."""
+        return max(_FEW, _STEPS // max(1, len(self.ops)))
 
     @property
     def looped(self) -> Set[str]:
@@ -92,10 +112,16 @@ class Walk:
 
     def source(self, name: str) -> Op:
         """The op that makes the values, through Identity, loop and branch entries."""
-        op = self.maker[name]
-        while op.type in ("Identity", "Enter", "Switch", "RefEnter", "RefSwitch", "Snapshot"):
-            op = self.maker[self.inputs[op.name][0]]
-        return op
+        way = []
+        while name not in self._sources:
+            way.append(name)
+            op = self.maker[name]
+            if op.type not in ("Identity", "Enter", "Switch", "RefEnter", "RefSwitch", "Snapshot"):
+                self._sources[name] = op
+                break
+            name = self.inputs[op.name][0]
+        self._sources.update(dict.fromkeys(way, self._sources[name]))
+        return self._sources[name]
 
     def constant(self, name: str) -> Any:
         """The value as a numpy array where the graph fixes it, else None."""
@@ -119,17 +145,26 @@ class Walk:
 
     def carried(self, op: Op, output: str) -> Sequence[str]:
         """The inputs of `op` whose values `output` carries on; the inverse of `flows`."""
+        if op.type == "IdentityN" and op.name not in self._opaque:
+            place = int(output.rpartition(":")[2])
+            return self.inputs[op.name][place : place + 1]
         return [name for index, name in enumerate(self.inputs[op.name]) if output in self.flows(op, index)]
 
     def downstream(self, starts: Iterable[str]) -> Set[str]:
         """All live tensors that carry values of `starts`, themselves included; training ops left out."""
         seen = {name for name in starts if name not in self.dead}
         stack = list(seen)
+        done: Set[int] = set()  # ops that carry on everything, gone through once
         while stack:
             for op, index in self.users[stack.pop()]:
-                if is_training_op(op.name, op.type):
+                if id(op) in done:
                     continue
-                fresh = [out for out in self.flows(op, index) if out not in seen and out not in self.dead]
+                onward = self._onward.get(id(op))
+                if onward is None:
+                    onward = tuple(self.flows(op, index))
+                else:
+                    done.add(id(op))
+                fresh = [out for out in onward if out not in seen and out not in self.dead]
                 seen.update(fresh)
                 stack.extend(fresh)
         return seen
@@ -138,9 +173,17 @@ class Walk:
         """All live tensors whose values reach one of `ends`, themselves included."""
         seen = {name for name in ends if name not in self.dead}
         stack = list(seen)
+        done: Set[int] = set()  # ops with all their inputs, gone through once
         while stack:
             name = stack.pop()
-            fresh = [i for i in self.carried(self.maker[name], name) if i not in seen and i not in self.dead]
+            before: Optional[Sequence[str]] = self._before.get(name)
+            if before is None:
+                before = self.carried(self.maker[name], name)
+            elif id(before) in done:
+                continue
+            else:
+                done.add(id(before))
+            fresh = [i for i in before if i not in seen and i not in self.dead]
             seen.update(fresh)
             stack.extend(fresh)
         return seen
@@ -152,7 +195,7 @@ class Walk:
 
     def makers(self, tensors: Iterable[str]) -> List[Op]:
         """The ops that make `tensors`, each once, producers first."""
-        names = {self.maker[name].name for name in tensors}
+        names = {name.rpartition(":")[0] for name in tensors}
         return [self.op[name] for name in sorted(names, key=self.position.__getitem__)]
 
     def needed(self, ends: Iterable[str], given: Iterable[str] = ()) -> Set[str]:

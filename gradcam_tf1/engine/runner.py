@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcam_tf1.engine.clips import FRAME_AXES, together
 from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.forked import check_process
 from gradcam_tf1.gradients.float_pictures import FloatPictures
 from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.tf_runtime import tf
@@ -140,6 +141,7 @@ class Runner:
         return batch if to.has_batch_axis else batch[0]
 
     def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
+        check_process()
         options = self._options()
         try:
             return self._live.run(fetches, feed, **options)

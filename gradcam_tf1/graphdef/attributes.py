@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.tf_runtime import op_definition, tf
@@ -50,12 +50,15 @@ def drop_unknown(nodes: Iterator[Any], defaults: Defaults) -> Optional[str]:
     Raises ModelFileError naming the first node whose attribute has a meaning that would be lost.
     """
     dropped: Dict[str, int] = {}
+    known: Dict[str, Optional[Set[str]]] = {}
     for node in nodes:
-        definition = op_definition(node.op)
-        if definition is None:
+        if node.op not in known:
+            definition = op_definition(node.op)
+            known[node.op] = None if definition is None else {attribute.name for attribute in definition.attr}
+        attributes = known[node.op]
+        if attributes is None:
             continue
-        known = {attribute.name for attribute in definition.attr}
-        for name in [name for name in node.attr if name not in known and not name.startswith("_")]:
+        for name in [name for name in node.attr if name not in attributes and not name.startswith("_")]:
             if not _means_nothing(node, name, defaults):
                 raise ModelFileError(
                     f"node {node.name!r}: TensorFlow {tf.__version__} does not know the attribute {name!r} of op "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
-from gradcam_tf1.graphdef.check import check
 from gradcam_tf1.graphdef.cut import cut_files_and_code, drop_unused_functions, leave_out_unknown
 from gradcam_tf1.graphdef.loops import complete_loops
 from gradcam_tf1.tf_runtime import own_gradient, register_functional_gradients
@@ -17,11 +16,12 @@ _REFERENCE_TYPES = 100  # a reference dtype's number is its dtype's plus this
 
 
 def clean(graph_def: Any, defaults: Optional[Defaults] = None) -> Tuple[str, ...]:
-    """Repair a GraphDef in place and say what was changed. Raises ModelFileError naming what cannot be repaired.
+    """Repair a checked GraphDef in place and say what was changed.
+
+    Raises ModelFileError naming what cannot be repaired.
 
     defaults: attribute defaults that the file itself states (see `attributes.file_defaults`).
     """
-    check(graph_def)
     notes = [repair(graph_def) for repair in REPAIRS]
     notes.append(drop_unknown(_all_nodes(graph_def), defaults or {}))
     return tuple(note for note in notes if note)
@@ -58,7 +58,7 @@ def _dereference(graph_def: Any) -> Optional[str]:
             node.op = node.op[3:]
             count += 1
         for value in node.attr.values():
-            if value.type > _REFERENCE_TYPES:
+            if value.WhichOneof("value") == "type" and value.type > _REFERENCE_TYPES:
                 value.type -= _REFERENCE_TYPES
                 count += 1
     return f"references to variables made values: {count}" if count else None

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.harmless import reaches_outside
-from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, functions_called, remove, spread
+from gradcam_tf1.graphdef.nodes import (
+    consumers,
+    data_sources,
+    dependants,
+    edges,
+    functions_called,
+    keep_only,
+    spread,
+)
+from gradcam_tf1.graphdef.removal import remove
 from gradcam_tf1.tf_runtime import op_definition, tf
 
 # Layers with weights: what stands before one of them is part of the net, what comes after all of them is not.
@@ -17,16 +27,15 @@ _LAYERS = re.compile(r"(Conv2D|Conv3D|DepthwiseConv2dNative|MatMul|BatchMatMul(V
 def cut_files_and_code(graph_def: Any) -> Optional[str]:
     """Put placeholders where ops would read or write files or run code of the file's author; unused ones just go."""
     unsafe = functions_with(graph_def.library, _is_forbidden)
-    cut = [node for node in graph_def.node if _is_forbidden(node) or _calls_any(node, unsafe)]
+    cut = [node for node in graph_def.node if _is_forbidden(node) or (unsafe and _calls_any(node, unsafe))]
     if not cut:
         return None
     users = consumers(graph_def)
     gone = {node.name for node in cut}
     kept = [node for node in cut if any(user.name not in gone for user in users.get(node.name, ()))]
     replaced = [f"{node.op} ({node.name})" for node in kept]
-    for node in kept:
-        gone.discard(node.name)
-        _replace_by_placeholders(graph_def, node, users[node.name])
+    gone.difference_update(node.name for node in kept)
+    _replace_by_placeholders(graph_def, {node.name: node for node in kept})
     remove(graph_def, gone, bridge=True)
     if not replaced:
         return f"ops that touch files or run code left out: {', '.join(sorted({node.op for node in cut}))}"
@@ -43,17 +52,17 @@ def _calls_any(node: Any, functions: Set[str]) -> bool:
 
 def functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
     """The functions that contain such a node, call one that does, or have one that does as their gradient."""
-    found: Set[str] = set()
-    gradients = [(gradient.function_name, gradient.gradient_func) for gradient in library.gradient]
-    grown = True
-    while grown:
-        before = len(found)
-        for function in library.function:
-            if any(is_meant(node) or _calls_any(node, found) for node in function.node_def):
-                found.add(function.signature.name)
-        found.update(name for name, gradient in gradients if gradient in found)
-        grown = len(found) > before
-    return found
+    callers: Dict[str, List[str]] = defaultdict(list)
+    starts = []
+    for function in library.function:
+        name = function.signature.name
+        for called in {called for node in function.node_def for called in functions_called(node)}:
+            callers[called].append(name)
+        if any(map(is_meant, function.node_def)):
+            starts.append(name)
+    for gradient in library.gradient:
+        callers[gradient.gradient_func].append(gradient.function_name)
+    return spread(starts, lambda name: callers.get(name, ()))
 
 
 def called_functions(library: Any, start: Iterable[str]) -> Set[str]:
@@ -70,38 +79,46 @@ def called_functions(library: Any, start: Iterable[str]) -> Set[str]:
 
 def drop_unused_functions(graph_def: Any) -> None:
     """Functions that nothing calls any more would drag in ops that are not there."""
+    if not graph_def.library.function:
+        return
     used = called_functions(graph_def.library, [name for node in graph_def.node for name in functions_called(node)])
-    for index in range(len(graph_def.library.function) - 1, -1, -1):
-        if graph_def.library.function[index].signature.name not in used:
-            del graph_def.library.function[index]
+    keep_only(graph_def.library.function, lambda function: function.signature.name in used)
 
 
-def _replace_by_placeholders(graph_def: Any, node: Any, users: List[Any]) -> None:
-    """One placeholder per output; the first keeps the node's name, so that its tensor keeps its own."""
-    types = _output_types(node)
-    names = [node.name] + [f"{node.name}/output_{index}" for index in range(1, len(types))]
-    node.op = "Placeholder"
-    del node.input[:]
-    node.attr.clear()
-    node.attr["dtype"].type = types[0]
-    for name, dtype in list(zip(names, types))[1:]:
-        graph_def.node.add(name=name, op="Placeholder").attr["dtype"].type = dtype
-    for user in users:
-        for index, edge in enumerate(edges(user)):
-            if edge.node == node.name and not edge.control and edge.output < len(names):
-                user.input[index] = names[edge.output]
+def _replace_by_placeholders(graph_def: Any, cut: Dict[str, Any]) -> None:
+    """One placeholder per output that is used; the first keeps the node's name, so that its tensor keeps its own."""
+    used: Dict[str, Set[int]] = defaultdict(set)
+    for node in graph_def.node if cut else ():
+        for index, edge in enumerate(edges(node)):
+            if edge.node in cut and edge.output > 0 and _output_type(cut[edge.node], edge.output):
+                used[edge.node].add(edge.output)
+                node.input[index] = f"{edge.node}/output_{edge.output}"
+    for name, node in cut.items():
+        for index in sorted(used[name]):
+            added = graph_def.node.add(name=f"{name}/output_{index}", op="Placeholder")
+            added.attr["dtype"].type = _output_type(node, index)
+        dtype = _output_type(node, 0) or tf.string.as_datatype_enum
+        node.op = "Placeholder"
+        del node.input[:]
+        node.attr.clear()
+        node.attr["dtype"].type = dtype
 
 
-def _output_types(node: Any) -> List[int]:
+def _output_type(node: Any, index: int) -> int:
+    """The dtype number of one output, 0 where there is none."""
     definition = op_definition(node.op)
-    types: List[int] = []
     for argument in definition.output_arg if definition is not None else ():
         if argument.type_list_attr:
-            types.extend(node.attr[argument.type_list_attr].list.type)
-        else:
-            one = argument.type or node.attr[argument.type_attr].type
-            types.extend([one] * (node.attr[argument.number_attr].i if argument.number_attr else 1))
-    return types or [tf.string.as_datatype_enum]
+            types = node.attr[argument.type_list_attr].list.type
+            if index < len(types):
+                return int(types[index])
+            index -= len(types)
+            continue
+        count = node.attr[argument.number_attr].i if argument.number_attr else 1
+        if index < count:
+            return int(argument.type or node.attr[argument.type_attr].type)
+        index -= count
+    return 0
 
 
 def leave_out_unknown(graph_def: Any) -> Optional[str]:
@@ -115,13 +132,13 @@ def leave_out_unknown(graph_def: Any) -> Optional[str]:
         return node.op not in functions and op_definition(node.op) is None
 
     hollow = functions_with(graph_def.library, is_unknown)
-    unknown = {node.name: node.op for node in graph_def.node if is_unknown(node) or _calls_any(node, hollow)}
+    unknown = {n.name: n.op for n in graph_def.node if is_unknown(n) or (hollow and _calls_any(n, hollow))}
     if not unknown:
         return None
-    gone = dependants(graph_def, unknown)
+    gone = dependants(consumers(graph_def), unknown)
     for node in graph_def.node:
         if node.name in gone and node.name not in unknown and _LAYERS.match(node.op):
-            name = next(name for name in sorted(unknown) if node.name in dependants(graph_def, [name]))
+            name = min(unknown.keys() & _upstream(graph_def, node.name))
             raise ModelFileError(
                 f"TensorFlow {tf.__version__} does not know the op {unknown[name]} (node {name!r}), and the layer "
                 f"{node.name!r} depends on it; {_remedy()}"
@@ -130,6 +147,11 @@ def leave_out_unknown(graph_def: Any) -> Optional[str]:
     if not graph_def.node:
         raise ModelFileError(f"nothing is left of the graph without the unknown ops {_types(unknown)}; {_remedy()}")
     return f"ops unknown here left out, with what depends on them ({len(gone)} nodes): {_types(unknown)}"
+
+
+def _upstream(graph_def: Any, name: str) -> Set[str]:
+    sources = {node.name: data_sources(node) for node in graph_def.node}
+    return spread([name], lambda other: sources[other])
 
 
 def _types(unknown: Dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Callable, Dict, List, NamedTuple, Set, Tuple
 
+from gradcam_tf1.graphdef.nodes import keep_only
 from gradcam_tf1.graphdef.training import WRITERS
 from gradcam_tf1.tf_runtime import tf
 
@@ -44,76 +45,97 @@ _CALLS = {
 
 
 class _Body:
-    """The nodes of a graph or of one function, and who uses which output."""
+    """The nodes of a graph or of one function, who uses which output, and which of them were a handle's."""
 
-    def __init__(self, nodes: Any, in_function: bool) -> None:
-        self.nodes, self.in_function = nodes, in_function
-        self.users: Dict[str, List[Any]] = defaultdict(list)
+    def __init__(self, nodes: Any, function: Any = None) -> None:
+        self.nodes, self.function = nodes, function
+        self.carried: Set[str] = set()
+        self.users: Dict[str, List[Tuple[Any, List[int]]]] = defaultdict(list)  # text -> nodes, at which inputs
         for node in nodes:
-            for text in {self.normal(text) for text in node.input}:
-                self.users[text].append(node)
+            places: Dict[str, List[int]] = {}
+            for index, text in enumerate(node.input):
+                places.setdefault(self.normal(text), []).append(index)
+            for text, positions in places.items():
+                self.users[text].append((node, positions))
+        self._names = {node.name for node in nodes}
+        self._returned: Dict[str, List[Any]] = defaultdict(list)
+        for output in function.signature.output_arg if function is not None else ():
+            self._returned[function.ret[output.name]].append(output)
 
     def normal(self, text: str) -> str:
-        return text[:-2] if not self.in_function and text.endswith(":0") else text
+        return text[:-2] if self.function is None and text.endswith(":0") else text
 
     def text(self, node: Any, output: Output) -> str:
-        if self.in_function:
+        if self.function is not None:
             return f"{node.name}:{output[0]}:{output[1]}"
         return self.normal(f"{node.name}:{output[2]}")
 
-    def positions(self, node: Any, text: str) -> List[int]:
-        return [index for index, given in enumerate(node.input) if self.normal(given) == text]
+    def carry(self, text: str, dtype: int) -> None:
+        """Take down that the value goes by this text, also where the function returns it."""
+        self.carried.add(text)
+        for output in self._returned.get(text, ()):
+            output.type = dtype
+
+    def rename_read(self, node: Any) -> None:
+        for user, _ in self.users.get(f"{node.name}:value:0", ()):
+            user.input[:] = [_renamed(text, {node.name}) for text in user.input]
 
     def axis_zero(self, node: Any) -> str:
         """A new constant 0 beside `node`, for GatherV2."""
-        taken = {other.name for other in self.nodes}
         name = f"{node.name}/axis"
-        while name in taken:
+        while name in self._names:
             name += "_"
+        self._names.add(name)
         axis = self.nodes.add(name=name, op="Const")
         axis.attr["dtype"].type = tf.int32.as_datatype_enum
         axis.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(0, tf.int32))
-        return f"{name}:output:0" if self.in_function else name
+        return name if self.function is None else f"{name}:output:0"
 
 
 def follow_handles(graph_def: Any, handles: Dict[str, int]) -> None:
     """Adapt, in place, all that a variable's handle reaches. handles: node name -> dtype enum of the variable."""
-    follower = _Follower(graph_def.library)
-    body = _Body(graph_def.node, in_function=False)
-    for name, dtype in handles.items():
-        follower.follow(body, name, dtype)
+    if handles:
+        _Follower(graph_def).follow(handles)
 
 
 class _Follower:
-    def __init__(self, library: Any) -> None:
-        self.functions = {function.signature.name: function for function in library.function}
+    """Goes after handles through nodes and functions, each of them once, without recursion."""
 
-    def follow(self, body: _Body, start: str, dtype: int) -> Set[str]:
-        """Adapt the users of one handle; all the texts under which the value travels on."""
-        seen, waiting = {start}, [start]
-        while waiting:
-            text = waiting.pop()
-            for node in body.users[text]:
-                for output in self._adapt(body, node, text, dtype):
-                    carried = body.text(node, output)
-                    if carried not in seen:
-                        seen.add(carried)
-                        waiting.append(carried)
-        return seen
+    def __init__(self, graph_def: Any) -> None:
+        self._graph = _Body(graph_def.node)
+        self._functions = {function.signature.name: function for function in graph_def.library.function}
+        self._bodies: Dict[str, _Body] = {}
+        self._waiting: List[Tuple[_Body, str, int]] = []
 
-    def _adapt(self, body: _Body, node: Any, text: str, dtype: int) -> Tuple[Output, ...]:
+    def follow(self, handles: Dict[str, int]) -> None:
+        for name, dtype in handles.items():
+            self._carry(self._graph, name, dtype)
+        while self._waiting:
+            body, text, dtype = self._waiting.pop()
+            for node, positions in body.users.get(text, ()):
+                for output in self._adapt(body, node, positions, dtype):
+                    self._carry(body, body.text(node, output), dtype)
+        for body in self._bodies.values():
+            _finish(body.function)
+
+    def _carry(self, body: _Body, text: str, dtype: int) -> None:
+        if text not in body.carried:
+            body.carry(text, dtype)
+            self._waiting.append((body, text, dtype))
+
+    def _adapt(self, body: _Body, node: Any, positions: List[int], dtype: int) -> Tuple[Output, ...]:
+        """Make one user of the handle take the value; the outputs by which it goes on."""
         if node.op in _CARRIERS:
             node.attr["T"].type = dtype
             return _CARRIERS[node.op]
         if node.op in _READERS:
             _READERS[node.op](body, node, dtype)
             return ()
-        positions = body.positions(node, text)
         if node.op == "IdentityN":
             for position in positions:
                 node.attr["T"].list.type[position] = dtype
             return tuple(("output", position, position) for position in positions)
-        if node.op in _CALLS or node.op in self.functions:
+        if node.op in _CALLS or node.op in self._functions:
             return self._adapt_call(node, positions, dtype)
         return ()
 
@@ -141,20 +163,15 @@ class _Follower:
 
         In place, for all callers: a body reads a handle as one type, and every variable is folded.
         """
-        function = self.functions[name]
+        function = self._functions[name]
         argument = function.signature.input_arg[position]
         if argument.type == dtype:
             return
         _forget_handle(function, argument, position)
         argument.type = dtype
-        carried = self.follow(_Body(function.node_def, in_function=True), argument.name, dtype)
-        for output in function.signature.output_arg:
-            if function.ret[output.name] in carried:
-                output.type = dtype
-        reads = {node.name for node in function.node_def if node.op == "Identity"}
-        for key, text in list(function.ret.items()):
-            function.ret[key] = _renamed(text, reads)
-        _cut_writers(function)
+        if name not in self._bodies:
+            self._bodies[name] = _Body(function.node_def, function)
+        self._carry(self._bodies[name], argument.name, dtype)
 
 
 def _forget_handle(function: Any, argument: Any, position: int) -> None:
@@ -168,19 +185,26 @@ def _forget_handle(function: Any, argument: Any, position: int) -> None:
             del getattr(message, name)[position]
 
 
-def _cut_writers(function: Any) -> None:
-    """Take out of a function the ops that would write the variable: they have no outputs, only others wait for them."""
+def _finish(function: Any) -> None:
+    """Name what a function returns as it is called now, and take out the ops that would write a variable.
+
+    These have no outputs, only others wait for them.
+    """
+    reads = {node.name for node in function.node_def if node.op == "Identity"}
+    for key, text in list(function.ret.items()):
+        function.ret[key] = _renamed(text, reads)
     writers = {node.name for node in function.node_def if WRITERS.match(node.op)}
+    if not writers:
+        return
     waits = {f"^{name}" for name in writers}
-    for index in range(len(function.node_def) - 1, -1, -1):
-        node = function.node_def[index]
-        if node.name in writers:
-            del function.node_def[index]
-        else:
+    keep_only(function.node_def, lambda node: node.name not in writers)
+    for node in function.node_def:
+        if not waits.isdisjoint(node.input):
             node.input[:] = [text for text in node.input if text not in waits]
-    for key in [key for key, name in function.control_ret.items() if name in writers]:
+    gone = {key for key, name in function.control_ret.items() if name in writers}
+    for key in gone:
         del function.control_ret[key]
-        function.signature.control_output.remove(key)
+    function.signature.control_output[:] = [key for key in function.signature.control_output if key not in gone]
 
 
 def _renamed(text: str, reads: Set[str]) -> str:
@@ -193,9 +217,8 @@ def _read(body: _Body, node: Any, dtype: int) -> None:
     node.op = "Identity"
     del node.attr["dtype"]
     node.attr["T"].type = dtype
-    if body.in_function:
-        for user in body.nodes:
-            user.input[:] = [_renamed(text, {node.name}) for text in user.input]
+    if body.function is not None:
+        body.rename_read(node)
 
 
 def _gather(body: _Body, node: Any, dtype: int) -> None:

@@ -7,42 +7,83 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any, Iterator, List, Tuple
+from contextlib import contextmanager
+from typing import Any, Iterator, List, Optional, Tuple
 
 from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.check import MAX_BYTES, check_tensor_shape
-from gradcam_tf1.tf_runtime import bundle_entry_message
+from gradcam_tf1.graphdef.constants import MAX_BYTES, check_tensor_shape
+from gradcam_tf1.tf_runtime import bundle_entry_message, bundle_header_message
 from gradcam_tf1.wire import WireError, read_varint
 
 _FOOTER, _TRAILER = 48, 5  # bytes; a trailer is one for the kind of compression and four of a checksum
 _HEADER_KEY = b""
+_MAX_SHARDS = 99_999  # five digits in the names of the data files
 
 
 def check_index(path: str, shards: List[str]) -> None:
     """Raises ModelFileError where an entry of the index has no shape that can be, or lies outside the data files."""
-    with open(path, "rb") as file:
-        data = file.read()
-    try:
-        for key, value in entries(data):
+    files = [(shard, os.path.getsize(shard)) for shard in shards]
+    with _damage_of(path):
+        for key, value in _entries_in(path):
             if key != _HEADER_KEY:
-                _check_entry(key.decode("utf-8", "replace"), bundle_entry_message().FromString(value), shards)
+                entry = _parse(bundle_entry_message(), value)
+                _check_entry(key.decode("utf-8", "replace"), entry, files)
+
+
+def count_shards(path: str) -> int:
+    """The number of data files, by the index. Raises ModelFileError."""
+    with _damage_of(path):
+        header = dict(_entries_in(path)).get(_HEADER_KEY)
+        if header is None:
+            raise ModelFileError("it does not say how many data files there are")
+        count = int(_parse(bundle_header_message(), header).num_shards)
+        if not 0 < count <= _MAX_SHARDS:
+            raise ModelFileError(f"it is said to have {count} data files")
+    return count
+
+
+def _parse(kind: Any, value: bytes) -> Any:
+    """The message, written as protobuf itself writes it: what another parser may read otherwise is refused."""
+    message = kind.FromString(value)
+    if message.SerializeToString() != value:
+        raise WireError("an entry is not written as TensorFlow writes it")
+    return message
+
+
+@contextmanager
+def _damage_of(path: str) -> Iterator[None]:
+    try:
+        yield
     except (WireError, DecodeError, struct.error) as error:
         raise ModelFileError(f"{path} is damaged: it cannot be read as the index of a checkpoint ({error})") from error
     except ModelFileError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from error
 
 
+def _entries_in(path: str) -> Iterator[Tuple[bytes, bytes]]:
+    with open(path, "rb") as file:
+        yield from entries(file.read())
+
+
 def entries(data: Any) -> Iterator[Tuple[bytes, bytes]]:
-    """All keys and values of a table (bytes or mmap), in order."""
+    """All keys and values of a table (bytes or mmap), in order.
+
+    Raises: WireError also where a reader that searches, as TensorFlow does, would find something else.
+    """
     if len(data) < _FOOTER:
         raise WireError(f"it ends after {len(data)} bytes")
     at = len(data) - _FOOTER
     for _ in range(2):  # the handle of a block that is not used here comes first
         _, at = read_varint(data, at, len(data))
+    last: Optional[bytes] = None
     for _, handle in _block(data, *_handle(data, at)):
-        yield from _block(data, *_handle(handle, 0))
+        for key, value in _block(data, *_handle(handle, 0)):
+            if last is not None and key <= last:
+                raise WireError(f"its keys are not in order, {key[:40]!r} comes after {last[:40]!r}")
+            last = key
+            yield key, value
 
 
 def _handle(data: Any, at: int) -> Tuple[int, int]:
@@ -57,29 +98,35 @@ def _block(data: Any, start: int, size: int) -> Iterator[Tuple[bytes, bytes]]:
         raise WireError(f"a block of {size} bytes at {start}")
     if data[end] != 0:
         raise WireError("it is compressed, as TensorFlow never writes it")
-    (restarts,) = struct.unpack_from("<I", data, end - 4)
-    end -= 4 * (restarts + 1)
+    (count,) = struct.unpack_from("<I", data, end - 4)
+    end -= 4 * (count + 1)
+    if end < start:
+        raise WireError(f"a block of {size} bytes at {start} with {count} places to search from")
+    places = {start + place for place in struct.unpack_from(f"<{count}I", data, end)}
     key, at = b"", start
     while at < end:
+        first = at
         shared, at = read_varint(data, at, end)
         more, at = read_varint(data, at, end)
         length, at = read_varint(data, at, end)
         if shared > len(key) or at + more + length > end:
             raise WireError(f"an entry of {more + length} bytes at {at}")
+        if not shared:
+            places.discard(first)
         key = key[:shared] + data[at : at + more]
         yield key, data[at + more : at + more + length]
         at += more + length
+    if places - {end}:
+        raise WireError(f"byte {min(places)} is said to begin an entry")
 
 
-def _check_entry(key: str, entry: Any, shards: List[str]) -> None:
+def _check_entry(key: str, entry: Any, shards: List[Tuple[str, int]]) -> None:
     check_tensor_shape(f"the variable {key!r}", entry.shape, entry.dtype)
     if entry.slices:  # its parts have entries of their own
         return
     if not 0 <= entry.shard_id < len(shards) or entry.offset < 0 or not 0 <= entry.size <= MAX_BYTES:
         place = f"byte {entry.offset} of data file {entry.shard_id}, {entry.size} bytes long"
         raise ModelFileError(f"the variable {key!r} is said to lie at {place}; there are {len(shards)} such files")
-    held = os.path.getsize(shards[entry.shard_id])
+    shard, held = shards[entry.shard_id]
     if entry.offset + entry.size > held:
-        raise ModelFileError(
-            f"{shards[entry.shard_id]} ends after {held} bytes, the variable {key!r} at {entry.offset + entry.size}"
-        )
+        raise ModelFileError(f"{shard} ends after {held} bytes, the variable {key!r} at {entry.offset + entry.size}")

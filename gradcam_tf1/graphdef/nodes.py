@@ -1,4 +1,4 @@
-"""Reading and cutting the edges of a GraphDef: the helpers that folding and clean-up share."""
+"""Reading the edges of a GraphDef: the helpers that checking, folding and clean-up share. All take linear time."""
 
 from __future__ import annotations
 
@@ -29,13 +29,24 @@ def edges(node: Any) -> List[Edge]:
     return [parse_edge(text) for text in node.input]
 
 
+def sources(node: Any) -> List[str]:
+    """The names of all nodes that a NodeDef takes inputs from or waits for."""
+    return [text if ":" not in text and text[:1] != "^" else parse_edge(text).node for text in node.input]
+
+
+def data_sources(node: Any) -> List[str]:
+    """The names of the nodes that a NodeDef takes data from."""
+    return [parse_edge(text).node if ":" in text else text for text in node.input if text[:1] != "^"]
+
+
 def functions_called(node: Any) -> Iterator[str]:
     """The names that a NodeDef may call functions by: its op, and the functions among its attributes."""
     yield node.op
     waiting = list(node.attr.values())
     while waiting:
         value = waiting.pop()
-        for function in [value.func] if value.HasField("func") else value.list.func:
+        kind = value.WhichOneof("value")
+        for function in [value.func] if kind == "func" else value.list.func if kind == "list" else ():
             yield function.name
             waiting.extend(function.attr.values())
 
@@ -44,7 +55,7 @@ def consumers(graph_def: Any) -> Dict[str, List[Any]]:
     """Node name -> the NodeDefs that use an output of it as data."""
     found: Dict[str, List[Any]] = defaultdict(list)
     for node in graph_def.node:
-        for name in {edge.node for edge in edges(node) if not edge.control}:
+        for name in dict.fromkeys(data_sources(node)):
             found[name].append(node)
     return found
 
@@ -61,42 +72,18 @@ def spread(start: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> 
     return reached
 
 
-def dependants(graph_def: Any, names: Iterable[str]) -> Set[str]:
-    """`names` and every node whose data comes, however far, from them."""
-    users = consumers(graph_def)
+def dependants(users: Dict[str, List[Any]], names: Iterable[str]) -> Set[str]:
+    """`names` and every node whose data comes, however far, from them. users: of `consumers`."""
     return spread(names, lambda name: [node.name for node in users.get(name, ())])
 
 
-def remove(graph_def: Any, names: Set[str], bridge: bool = False) -> None:
-    """Take these nodes out, in place, and the control edges to them; a no-op left without any input goes too.
+def keep_only(messages: Any, wanted: Callable[[Any], bool]) -> None:
+    """Delete the others of a repeated field in place: a new list would hold every weight twice.
 
-    bridge: a node left without any input waits for what the nodes taken out had waited for: in a loop, that is what
-    says that it belongs there.
+    They go to the end in one sort, which keeps the order of the rest: one at a time would be a move of all that follow.
     """
-    gone = set(names)
-    sources = {node.name: [edge.node for edge in edges(node)] for node in graph_def.node if node.name in gone}
-    while names:
-        emptied = set()
-        for node in graph_def.node:
-            if node.name in gone:
-                continue
-            kept = [text for text in node.input if not (text.startswith("^") and text[1:] in names)]
-            if len(kept) == len(node.input):
-                continue
-            if not kept and node.op == "NoOp":
-                emptied.add(node.name)
-            elif not kept and bridge:
-                before = spread([text[1:] for text in node.input], lambda name: sources.get(name, ()))
-                kept = [f"^{name}" for name in sorted(before - gone)]
-            del node.input[:]
-            node.input.extend(kept)
-        gone |= emptied
-        names = emptied
-    keep_only(graph_def, lambda node: node.name not in gone)
-
-
-def keep_only(graph_def: Any, wanted: Callable[[Any], bool]) -> None:
-    """Delete the other nodes in place: a new list would hold every weight twice."""
-    for index in range(len(graph_def.node) - 1, -1, -1):
-        if not wanted(graph_def.node[index]):
-            del graph_def.node[index]
+    total = len(messages)
+    kept = sum(map(bool, map(wanted, messages)))
+    if kept < total:
+        messages.sort(key=lambda message: not wanted(message))
+        del messages[kept:]

@@ -13,7 +13,7 @@ from typing import Any, Dict
 from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.check import check_tensor_shape
+from gradcam_tf1.graphdef.constants import check_tensor_shape
 from gradcam_tf1.graphdef.index_file import entries
 from gradcam_tf1.tf_runtime import saved_slices_message, tf
 from gradcam_tf1.wire import WireError

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import Any, Dict, List, Set
 
-from gradcam_tf1.graphdef.nodes import consumers, dependants, edges, remove
+from gradcam_tf1.graphdef.nodes import consumers, dependants, sources
+from gradcam_tf1.graphdef.removal import remove
 from gradcam_tf1.tf_runtime import tf
 
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "TemporaryVariable"}
@@ -25,23 +27,34 @@ WRITERS = re.compile(
     r"|WriteSummary|WriteScalarSummary|WriteGraphSummary|FlushSummaryWriter|(Resource)?Accumulator\w*)\Z"
 )
 _TRAINING_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|Initializer|initializer)(/|$)")
+Users = Dict[str, List[Any]]  # of `consumers`
 _CONSTANT_SOURCES = VARIABLES | {"Const", "NoOp"}
 
 
 def cut_training(graph_def: Any) -> None:
     """Remove, in place, every op that writes variables or files, what depends on it, and what only it used."""
+    if not any(node.op in VARIABLES or _writes(node.op) for node in graph_def.node):
+        return
     _assignments_as_values(graph_def)
-    writers = [node.name for node in graph_def.node if WRITERS.match(node.op) or SAVERS.match(node.op)]
-    gone = dependants(graph_def, writers)
-    gone |= _litter(graph_def, gone)
+    users = consumers(graph_def)
+    gone = dependants(users, [node.name for node in graph_def.node if _writes(node.op)])
+    litter = _Litter(graph_def, users)
+    gone |= litter.left_by(gone)
     gone |= _loose_ends(graph_def, gone)
-    gone |= _litter(graph_def, gone)
-    remove(graph_def, gone | _unused_reads(graph_def, gone))
+    gone |= litter.left_by(gone)
+    remove(graph_def, gone | _unused_reads(graph_def, users, gone))
+
+
+@lru_cache(maxsize=4096)
+def _writes(op: str) -> bool:
+    return WRITERS.match(op) is not None or SAVERS.match(op) is not None
 
 
 def _assignments_as_values(graph_def: Any) -> None:
     users = consumers(graph_def)
     for node in graph_def.node:
+        if node.op not in _QUESTIONS and node.op not in _ASSIGNMENTS:
+            continue
         used = any(not WRITERS.match(user.op) for user in users.get(node.name, ()))
         if not used:
             continue
@@ -66,9 +79,8 @@ def _answer_yes(node: Any) -> None:
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(True))
 
 
-def _unused_reads(graph_def: Any, gone: Set[str]) -> Set[str]:
+def _unused_reads(graph_def: Any, users: Users, gone: Set[str]) -> Set[str]:
     """Reads nobody uses, of variables that have no other use: optimiser slots, counters."""
-    users = consumers(graph_def)
     unused: Set[str] = set()
     for node in graph_def.node:
         if node.op not in VARIABLES:
@@ -93,28 +105,38 @@ def _scope(name: str) -> str:
 def _loose_ends(graph_def: Any, gone: Set[str]) -> Set[str]:
     """Gradients that the optimiser left unused, those of the pictures: they would hold on to all the others."""
     scopes = {_scope(name) for name in gone} - {""}
-    used = {edge.node for node in graph_def.node for edge in edges(node)}
+    used = {name for node in graph_def.node for name in sources(node)}
     return {node.name for node in graph_def.node if node.name not in used and _scope(node.name) in scopes}
 
 
-def _litter(graph_def: Any, gone: Set[str]) -> Set[str]:
-    """Nodes all of whose users go and that cannot be the net: no picture reaches them, or they are gradients."""
-    nodes = {node.name: node for node in graph_def.node}
-    users: Dict[str, Set[str]] = defaultdict(set)
-    for node in graph_def.node:
-        for edge in edges(node):
-            users[edge.node].add(node.name)
-    sources = [n.name for n in graph_def.node if not n.input and n.op not in _CONSTANT_SOURCES]
-    fed = dependants(graph_def, sources + [n.name for n in graph_def.node if n.op.startswith("Placeholder")])
-    savers = {name for name in gone if SAVERS.match(nodes[name].op)}
-    litter: Set[str] = set()
-    waiting = list(gone)
-    while waiting:
-        for edge in edges(nodes[waiting.pop()]):
-            name = edge.node
-            if name in gone or name in litter or not users[name] <= gone | litter:
-                continue
-            if name not in fed or _scope(name) or users[name] <= savers | litter:
-                litter.add(name)
-                waiting.append(name)
-    return litter
+class _Litter:
+    """What goes with others: all of its users go, and no picture reaches it, or it is a gradient."""
+
+    def __init__(self, graph_def: Any, users: Users) -> None:
+        self._sources = {node.name: list(dict.fromkeys(sources(node))) for node in graph_def.node}
+        self._savers = {node.name for node in graph_def.node if SAVERS.match(node.op)}
+        self._users: Dict[str, List[str]] = defaultdict(list)
+        for name, origins in self._sources.items():
+            for origin in origins:
+                self._users[origin].append(name)
+        starts = [n.name for n in graph_def.node if not n.input and n.op not in _CONSTANT_SOURCES]
+        self._fed = dependants(users, starts + [n.name for n in graph_def.node if n.op.startswith("Placeholder")])
+
+    def left_by(self, gone: Set[str]) -> Set[str]:
+        """What is of no use once these are gone."""
+        going, litter = set(gone), set()
+        left: Dict[str, int] = {}
+        for_savers = {name for name in gone if name in self._savers}
+        waiting = list(gone)
+        while waiting:
+            name = waiting.pop()
+            for origin in self._sources[name]:
+                left[origin] = left.get(origin, len(self._users[origin])) - 1
+                if left[origin] or origin in going:
+                    continue
+                if origin not in self._fed or _scope(origin) or for_savers.issuperset(self._users[origin]):
+                    litter.add(origin)
+                    going.add(origin)
+                    for_savers.add(origin)
+                    waiting.append(origin)
+        return litter

@@ -6,6 +6,7 @@ import os
 from typing import Any, Callable, List, NamedTuple, Optional
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.forked import check_process
 from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, saved_model, session
 from gradcam_tf1.loaders.averages import Averages
 from gradcam_tf1.loaders.content import POSSIBLE, Content, identify, wrong
@@ -84,7 +85,9 @@ def load(
 
     Raises:
         ModelFileError: the file is missing, damaged, or of a kind that is not known; or it has no moving averages.
+        RunError: in a process that was forked from one that had opened a net.
     """
+    check_process()
     options = Options(tag, signature, build, trust_model, Averages(moving_averages))
     if isinstance(source, (str, os.PathLike)):
         source = identify(source)

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import file_defaults
-from gradcam_tf1.graphdef.check import check
-from gradcam_tf1.graphdef.index_file import check_index
+from gradcam_tf1.graphdef.checkpoint_files import private_checkpoint
 from gradcam_tf1.graphdef.restore import Entry, restored_entries
-from gradcam_tf1.graphdef.single_file import check_single_file
 from gradcam_tf1.graphdef.training import VARIABLES
 from gradcam_tf1.loaders.averages import SUFFIX as _AVERAGE
 from gradcam_tf1.loaders.averages import Averages
+from gradcam_tf1.loaders.checkpoint_state import find_prefix, holds_checkpoints, is_prefix
 from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
 from gradcam_tf1.loaders.frozen import read_message
 from gradcam_tf1.tf_runtime import tf, variable_keys
 from gradcam_tf1.types import KeyTensors, LoadedModel
 
-_SUFFIX = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 Build = Callable[[], Any]
 
@@ -34,81 +31,44 @@ Build = Callable[[], Any]
 def is_checkpoint(content: Content) -> bool:
     """Whether this is a prefix, one of a checkpoint's files, or a folder that holds checkpoints."""
     if content.kind == "folder":
-        return bool(_latest(content.path))
+        return holds_checkpoints(content.path) or is_prefix(content.path.rstrip(os.sep))
     if content.kind == "missing":
-        return any(os.path.exists(content.path + end) for end in (".index", ".meta")) or bool(_shards(content.path))
+        return is_prefix(content.path)
     return content.kind in ("meta graph", "meta graph text", "table", "shard", "checkpoint state")
 
 
 def load_checkpoint(content: Content, build: Optional[Build], averages: Optional[Averages] = None) -> LoadedModel:
     """A frozen graph from .meta + checkpoint, or from checkpoint + the user's graph-building function."""
     prefix = find_prefix(content)
-    values = Values(prefix, averages)
-    if build is not None:
-        return _from_function(values, build)
-    meta = prefix + ".meta"
-    if not os.path.isfile(meta):
-        raise ModelFileError(
-            f"{prefix} has no .meta file, so its graph is unknown; put {os.path.basename(meta)} beside it, "
-            "or pass the function that builds the graph: load(prefix, build=function)"
-        )
-    message = read_message(meta, tf.MetaGraphDef, identify(meta).kind == "meta graph text")
-    return fold_meta_graph(message, values, prefix, "checkpoint")
-
-
-def find_prefix(content: Content) -> str:
-    """The common part of a checkpoint's file names. Raises ModelFileError where the named one is not there."""
-    path = content.path
-    if content.kind == "folder":
-        return _latest(path)
-    if content.kind == "checkpoint state":
-        prefix = _latest(os.path.dirname(path) or ".", path)
-        if not prefix:
+    with open_values(prefix, averages) as values:
+        if build is not None:
+            return _from_function(values, build)
+        meta = prefix + ".meta"
+        if not os.path.isfile(meta):
             raise ModelFileError(
-                f"{path} names a checkpoint that is not beside it; give the checkpoint's prefix or folder"
+                f"{prefix} has no .meta file, so its graph is unknown; put {os.path.basename(meta)} beside it, "
+                "or pass the function that builds the graph: load(prefix, build=function)"
             )
-        return prefix
-    return path if content.kind == "missing" else _SUFFIX.sub("", path)
+        message = read_message(meta, tf.MetaGraphDef, identify(meta).kind == "meta graph text")
+        return fold_meta_graph(message, values, prefix, "checkpoint")
 
 
-def _latest(folder: str, state_file: str = "") -> str:
-    """The newest checkpoint of a folder: the one its `checkpoint` file names, looked up here, else the last one."""
-    state_file = state_file or os.path.join(folder, "checkpoint")
-    if os.path.isfile(state_file):
-        with open(state_file, encoding="utf-8", errors="replace") as file:
-            named = re.search(r'^model_checkpoint_path:\s*"(.*)"', file.read(), re.MULTILINE)
-        # An absolute path in it is where the net was trained; here the files lie beside the state file.
-        for prefix in (
-            [os.path.join(folder, named.group(1)), os.path.join(folder, re.split(r"[\\/]", named.group(1))[-1])]
-            if named
-            else []
-        ):
-            if os.path.exists(prefix + ".index") or os.path.isfile(prefix):
-                return prefix
-    found = glob.glob(os.path.join(glob.escape(folder), "*.index")) or glob.glob(
-        os.path.join(glob.escape(folder), "*.meta")
-    )
-    return _SUFFIX.sub("", max(found, key=_step)) if found else ""
-
-
-def _step(path: str) -> Tuple[int, str]:
-    digits = re.search(r"-(\d+)\.\w+$", path)
-    return (int(digits.group(1)) if digits else -1, path)
-
-
-def _shards(prefix: str) -> List[str]:
-    return sorted(glob.glob(glob.escape(prefix) + ".data-?????-of-?????"))
+@contextmanager
+def open_values(prefix: str, averages: Optional[Averages] = None) -> Iterator[Values]:
+    """The values of a checkpoint, read from a private copy that was looked through. Raises: ModelFileError."""
+    with private_checkpoint(prefix) as copy:
+        yield Values(prefix, copy, averages)
 
 
 class Values:
     """The values of one checkpoint, read one by one when a graph wants them."""
 
-    def __init__(self, prefix: str, averages: Optional[Averages] = None) -> None:
-        self.prefix = prefix
+    def __init__(self, prefix: str, copy: str, averages: Optional[Averages] = None) -> None:
+        """prefix: how the checkpoint is called. copy: the prefix of its private copy."""
+        self.prefix, self._copy = prefix, copy
         self._averages = averages or Averages()
-        check_files(prefix)
         with self._errors("its index"):
-            self._reader = tf.train.load_checkpoint(prefix)
+            self._reader = tf.train.NewCheckpointReader(copy)
             self.keys = set(self._reader.get_variable_to_shape_map())
         self._by_variable = self._object_keys()
         self.averaged: List[str] = []
@@ -146,34 +106,11 @@ class Values:
     def _errors(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
-            first = str(error).split("\n")[0]
+        except (tf.errors.OpError, RuntimeError, ValueError, IndexError, DecodeError) as error:
+            first = str(error).split("\n")[0].replace(self._copy, self.prefix)
             raise ModelFileError(
                 f"checkpoint {self.prefix} is damaged or incomplete, {what} cannot be read: {first}"
             ) from error
-
-
-def check_files(prefix: str) -> None:
-    """Raises ModelFileError where a file is missing or damaged so that TensorFlow should not open it."""
-    shards = _shards(prefix)
-    if os.path.isfile(prefix) and not os.path.exists(prefix + ".index"):
-        check_single_file(prefix)
-        return
-    if not os.path.exists(prefix + ".index"):
-        raise ModelFileError(f"checkpoint {prefix} is incomplete: {prefix}.index is missing (found: {_beside(prefix)})")
-    total = int(shards[0][-5:]) if shards else 1
-    for number in range(total):
-        shard = f"{prefix}.data-{number:05d}-of-{total:05d}"
-        if shard not in shards:
-            raise ModelFileError(f"checkpoint {prefix} is incomplete: {shard} is missing (found: {_beside(prefix)})")
-    for path in [prefix + ".index", *shards]:
-        if os.path.getsize(path) == 0 and path.endswith(".index"):
-            raise ModelFileError(f"{path} is empty (0 bytes); expected the index of a checkpoint")
-    check_index(prefix + ".index", shards)
-
-
-def _beside(prefix: str) -> str:
-    return ", ".join(sorted(os.path.basename(path) for path in glob.glob(glob.escape(prefix) + "*"))) or "nothing"
 
 
 def fold_meta_graph(meta: Any, values: Values, source: str, kind: str, declared: Declared = NOTHING) -> LoadedModel:
@@ -205,7 +142,6 @@ def _fold(
 
 def _entries(graph_def: Any, filename_tensor: str, source: str) -> Dict[str, Entry]:
     try:
-        check(graph_def)
         return restored_entries(graph_def, filename_tensor)
     except ModelFileError as error:
         raise ModelFileError(f"{source}: {error}") from error

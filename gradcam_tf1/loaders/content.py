@@ -67,6 +67,8 @@ def identify(path: Any) -> Content:
         return Content(path, "folder")
     if not os.path.exists(path):
         return Content(path, "missing")
+    if not os.path.isfile(path):
+        raise ModelFileError(f"{path} is no regular file (a pipe or a device?); expected {POSSIBLE}")
     if _SHARD.search(path):
         return Content(path, "shard")
     try:

@@ -7,6 +7,8 @@ from typing import Any, Callable, Dict, Iterator, List
 
 from gradcam_tf1.errors import ModelFileError
 
+MAX_TEXT = 1 << 26  # bytes
+_DIGITS = 20
 # Weights are read from the file and nothing is trained, so how they would be made, punished or kept in bounds is
 # left out: newer files name classes there that older versions lack, and any of the user's own.
 _TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint")
@@ -30,12 +32,23 @@ _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormaliza
 def parse_config(text: Any, path: str) -> Dict[str, Any]:
     """The `model_config` attribute as a dict. Raises ModelFileError for what is no JSON of a Keras model."""
     try:
-        config = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
-    except (ValueError, RecursionError) as error:
+        if len(text) > MAX_TEXT:
+            raise ModelFileError(f"{path}: its architecture is {len(text):,} bytes long; {MAX_TEXT:,} are allowed")
+        config = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text, parse_int=_whole_number)
+    except ModelFileError:
+        raise
+    except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture is damaged JSON ({error})") from error
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise ModelFileError(f"{path}: its architecture is no Keras model (it has no class_name and config)")
     return config
+
+
+def _whole_number(text: str) -> int:
+    """Python takes time for one of a million digits."""
+    if len(text) > _DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
 
 
 def layers(config: Any) -> Iterator[Dict[str, Any]]:

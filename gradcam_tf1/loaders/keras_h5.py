@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import Any, Dict, List, Tuple, Type
@@ -12,7 +13,9 @@ from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.loaders.finish import Declared, finish
 from gradcam_tf1.loaders.keras_classes import check_classes
 from gradcam_tf1.loaders.keras_config import parse_config, translate
+from gradcam_tf1.loaders.keras_sizes import check_sizes, check_weights
 from gradcam_tf1.loaders.session import load_session
+from gradcam_tf1.private_files import copy_file, private_folder
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
@@ -24,11 +27,21 @@ def _keras_errors() -> Tuple[Type[Exception], ...]:
 
 def load_keras_file(path: str, trusted: bool = False) -> LoadedModel:
     """A frozen graph from a Keras file that holds the architecture and the weights; trusted: its code is run."""
+    with private_folder() as folder:
+        copy = os.path.join(folder, "net.h5")
+        copy_file(path, copy)
+        return _load_copy(path, copy, trusted)
+
+
+def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
+    """path: how the file is called. copy: the one that is read."""
     notes: List[str] = []
-    config = parse_config(_read_config(path), path)
+    text, stored = _read_config(path, copy)
+    config = parse_config(text, path)
     try:
         config = translate(config, notes, older=not runtime.IS_TF2)
         check_classes(config, path, trusted)
+        check_sizes(config, path)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture is not written as Keras writes it ({error!r})") from error
     graph = tf.Graph()
@@ -36,11 +49,13 @@ def load_keras_file(path: str, trusted: bool = False) -> LoadedModel:
     # learning phase belongs to the graph.
     with graph.as_default(), _session(graph) as session, session.as_default():
         model = _build(config, path)
+        check_weights(model.weights, stored, path)  # nothing has room in memory yet
         model_graph = graph.as_graph_def()  # before Keras adds its assignments
         try:
-            model.load_weights(path)
+            model.load_weights(copy)
         except _keras_errors() as error:
-            raise ModelFileError(f"{path}: its weights do not fit its architecture: {_first_line(error)}") from error
+            reason = _first_line(error).replace(copy, path)
+            raise ModelFileError(f"{path}: its weights do not fit its architecture: {reason}") from error
         declared = Declared(_names(model.inputs), _names(model.outputs))
         loaded = load_session(graph, session, path, "Keras h5", model_graph, declared)
     return replace(loaded, notes=(*notes, *loaded.notes))
@@ -51,23 +66,36 @@ def _session(graph: Any) -> Any:
     return tf.Session(graph=graph, config=tf.ConfigProto(device_count={"GPU": 0}))
 
 
-def _read_config(path: str) -> Any:
+def _read_config(path: str, copy: str) -> Tuple[Any, int]:
+    """The text of the architecture, and how many numbers of weights the file holds."""
     import h5py
 
-    damage = find_damage(path)
+    damage = find_damage(copy)
     if damage:
-        raise ModelFileError(f"{path} is damaged: {damage}")
+        raise ModelFileError(f"{path} is damaged: {damage.replace(copy, path)}")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(copy, "r") as file:
             if "model_config" in file.attrs:
-                return file.attrs["model_config"]
+                return file.attrs["model_config"], _stored_numbers(file)
             found = ", ".join(sorted(file.keys())[:5])
     except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise ModelFileError(f"{path} is damaged: HDF5 cannot open it ({error})") from error
+        reason = str(error).replace(copy, path)
+        raise ModelFileError(f"{path} is damaged: HDF5 cannot open it ({reason})") from error
     raise ModelFileError(
         f"{path} holds weights only, without the architecture (found: {found}); save the whole model (model.save), or "
         "build it in your program, load these weights and pass the model object"
     )
+
+
+def _stored_numbers(file: Any) -> int:
+    sizes: List[int] = []
+
+    def add(name: str, item: Any) -> None:
+        if hasattr(item, "dtype") and item.dtype.kind == "f" and not name.startswith("optimizer_weights"):
+            sizes.append(int(item.size or 0))
+
+    file.visititems(add)
+    return sum(sizes)
 
 
 def _build(config: Dict[str, Any], path: str) -> Any:

@@ -15,10 +15,12 @@ from gradcam_tf1.graphdef.harmless import reaches_outside
 from gradcam_tf1.graphdef.nodes import parse_edge
 from gradcam_tf1.graphdef.training import SAVERS, VARIABLES
 from gradcam_tf1.loaders.averages import Averages
-from gradcam_tf1.loaders.checkpoint import Values, check_files, fold_meta_graph
+from gradcam_tf1.loaders.checkpoint import fold_meta_graph, open_values
 from gradcam_tf1.loaders.content import Content, identify
 from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
 from gradcam_tf1.loaders.frozen import load_graph_file, read_message
+from gradcam_tf1.loaders.saved_model_copy import write_copy
+from gradcam_tf1.private_files import private_folder
 from gradcam_tf1.tf_runtime import flatten_saved_model, saved_model_message, tf
 from gradcam_tf1.types import LoadedModel
 
@@ -58,14 +60,12 @@ def load_saved_model(
     key, notes = _pick_signature(meta.signature_def, signature, folder)
     if key and _written_by_tf2(meta, key):
         _check_functions(meta, folder, trusted)
-        if os.path.isdir(os.path.join(folder, "variables")):
-            check_files(os.path.join(folder, "variables", "variables"))
-        return _flattened(folder, list(meta.meta_info_def.tags), key)
+        return _flattened(folder, meta, key, trusted)
     signature_def = meta.signature_def[key] if key else None
     declared = Declared(_names(signature_def.inputs), _names(signature_def.outputs)) if signature_def else NOTHING
     if any(node.op in VARIABLES for node in meta.graph_def.node):
-        values = Values(os.path.join(folder, "variables", "variables"), averages)
-        model = fold_meta_graph(meta, values, folder, "SavedModel", declared)
+        with open_values(os.path.join(folder, "variables", "variables"), averages) as values:
+            model = fold_meta_graph(meta, values, folder, "SavedModel", declared)
     else:
         declared = declared._replace(defaults=file_defaults(meta.meta_info_def.stripped_op_list))
         model = finish(meta.graph_def, folder, "SavedModel", declared=declared)
@@ -74,14 +74,21 @@ def load_saved_model(
 
 def _pick_graph(graphs: Any, tag: Optional[str], folder: str) -> Any:
     """The graph of the asked tags ("serve" or "serve,gpu"), else `serve`, else the only one."""
-    by_tags = {",".join(sorted(graph.meta_info_def.tags)): graph for graph in graphs}
-    asked = ",".join(sorted((_DEFAULT_TAG if tag is None else tag).split(",")))
-    if asked in by_tags:
-        return by_tags[asked]
-    if tag is None and len(by_tags) == 1:
+    tags = [frozenset(graph.meta_info_def.tags) for graph in graphs]
+    shown = [",".join(sorted(found)) for found in tags]
+    twice = [text for found, text in zip(tags, shown) if tags.count(found) > 1]
+    if twice:
+        raise ModelFileError(
+            f"{folder} has two graphs tagged {twice[0]!r}, and which of them is meant is open; save it again with one, "
+            "or with tags of their own"
+        )
+    asked = frozenset(filter(None, (_DEFAULT_TAG if tag is None else tag).split(",")))
+    if asked in tags:
+        return graphs[tags.index(asked)]
+    if tag is None and len(graphs) == 1:
         return graphs[0]
     raise ModelFileError(
-        f"{folder} has no graph tagged {asked!r}; tags found: {_listed(by_tags)}; choose one with tag="
+        f"{folder} has no graph tagged {','.join(sorted(asked))!r}; tags found: {_listed(shown)}; choose one with tag="
     )
 
 
@@ -134,15 +141,17 @@ def _check_functions(meta: Any, folder: str, trusted: bool) -> None:
                 )
 
 
-def _flattened(folder: str, tags: List[str], key: str) -> LoadedModel:
+def _flattened(folder: str, meta: Any, key: str, trusted: bool) -> LoadedModel:
     if not runtime.IS_TF2:
         raise ModelFileError(
             f"{folder} was written by TensorFlow 2 (tf.saved_model.save), whose functions TensorFlow {tf.__version__} "
             "cannot unpack; open it with the toolkit on TensorFlow 2, or freeze it there and load the .pb here"
         )
-    try:
-        graph_def, inputs, outputs = flatten_saved_model(folder, tags, key)
-    except Exception as error:  # TensorFlow's loader raises nearly anything on damaged objects
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelFileError(f"{folder}: TensorFlow cannot load this SavedModel: {reason}") from error
+    with private_folder() as copy:
+        write_copy(folder, meta, copy, with_assets=trusted)
+        try:
+            graph_def, inputs, outputs = flatten_saved_model(copy, list(meta.meta_info_def.tags), key)
+        except Exception as error:  # TensorFlow's loader raises nearly anything on damaged objects
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].replace(copy, folder)
+            raise ModelFileError(f"{folder}: TensorFlow cannot load this SavedModel: {reason}") from error
     return finish(graph_def, folder, "SavedModel", declared=Declared(inputs, outputs))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, Iterator, Tuple
 
 import h5py
 import numpy as np
 
-from gradcam_tf1.errors import WeightsError
+from gradcam_tf1.errors import ModelFileError, WeightsError
 from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
 from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
+from gradcam_tf1.private_files import copy_file, private_folder
 
 _KEY = re.compile(r"(?:^|/)(?:block(?P<block>\d)_conv(?P<conv>\d)|(?P<dense>fc1|fc2|predictions))[_/]")
 _DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
@@ -19,10 +21,20 @@ _DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 
 def read_keras(path: str) -> Layers:
     """Layers of a Keras h5 file (TensorFlow kernels); HWIO for BGR pictures. Raises WeightsError."""
-    damage = find_damage(path)
-    if damage:
-        raise WeightsError(f"{path} is damaged: {damage}")
-    with h5py.File(path, "r") as file:
+    with private_folder() as folder:
+        copy = os.path.join(folder, "weights.h5")
+        try:
+            copy_file(path, copy)
+        except ModelFileError as error:
+            raise WeightsError(str(error)) from error
+        damage = find_damage(copy)
+        if damage:
+            raise WeightsError(f"{path} is damaged: {damage.replace(copy, path)}")
+        return _read_copy(path, copy)
+
+
+def _read_copy(path: str, copy: str) -> Layers:
+    with h5py.File(copy, "r") as file:
         datasets = [(name, data) for name, data in _datasets(file) if name in KNOWN_LAYERS]
         size = sum(4 * int(np.prod(data.shape, dtype=np.float64)) for _, data in datasets)
         if size > SIZE_LIMIT:

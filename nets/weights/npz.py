@@ -16,14 +16,16 @@ _KEY = re.compile(r"(?:^|/)(?P<layer>conv\d_\d|fc\d)(?:_|/)(?P<part>W|b|kernel|b
 
 def read_npz(path: str) -> Layers:
     """Layers of a .npz file; kernels HWIO for BGR pictures. Pickled members are refused. Raises WeightsError."""
-    with zipfile.ZipFile(path) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-    if size > SIZE_LIMIT:
-        raise WeightsError(f"{path} unpacks to {size} bytes; no VGG is larger than {SIZE_LIMIT}")
     arrays = []
-    with np.load(path, allow_pickle=False) as archive:
-        for key in archive.files:
-            match = _KEY.search(key)
-            if match and match.group("layer") in KNOWN_LAYERS:
-                arrays.append((match.group("layer"), archive[key]))
+    with open(path, "rb") as stream:
+        with zipfile.ZipFile(stream) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > SIZE_LIMIT:
+            raise WeightsError(f"{path} unpacks to {size} bytes; no VGG is larger than {SIZE_LIMIT}")
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as members:
+            for key in members.files:
+                match = _KEY.search(key)
+                if match and match.group("layer") in KNOWN_LAYERS:
+                    arrays.append((match.group("layer"), members[key]))
     return pair_up(arrays, path)

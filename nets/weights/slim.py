@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import re
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, WeightsError
-from gradcam_tf1.graphdef.index_file import check_index
-from gradcam_tf1.graphdef.single_file import check_single_file
+from gradcam_tf1.graphdef.checkpoint_files import private_checkpoint
 from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
 from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
 from gradcam_tf1.tf_runtime import tf
@@ -39,8 +36,14 @@ def read_slim(path: str) -> Layers:
 
 
 def _arrays(prefix: str, path: str) -> List[Tuple[str, np.ndarray]]:
-    _check_files(prefix)
-    reader = tf.train.NewCheckpointReader(prefix)
+    try:
+        with private_checkpoint(prefix) as copy:
+            return _named_arrays(tf.train.NewCheckpointReader(copy), path)
+    except ModelFileError as error:
+        raise WeightsError(str(error)) from error
+
+
+def _named_arrays(reader: Any, path: str) -> List[Tuple[str, np.ndarray]]:
     shapes = reader.get_variable_to_shape_map()
     matches = {name: _KEY.search(name) for name in sorted(shapes)}
     wanted = {name: match.group("layer") for name, match in matches.items() if match}
@@ -49,13 +52,3 @@ def _arrays(prefix: str, path: str) -> List[Tuple[str, np.ndarray]]:
     if size > SIZE_LIMIT:
         raise WeightsError(f"{path} holds {size} bytes of weights; no VGG is larger than {SIZE_LIMIT}")
     return [(layer, reader.get_tensor(name)) for name, layer in wanted.items()]
-
-
-def _check_files(prefix: str) -> None:
-    try:
-        if os.path.exists(prefix + ".index"):
-            check_index(prefix + ".index", sorted(glob.glob(glob.escape(prefix) + ".data-?????-of-?????")))
-        elif os.path.isfile(prefix):
-            check_single_file(prefix)
-    except ModelFileError as error:
-        raise WeightsError(str(error)) from error

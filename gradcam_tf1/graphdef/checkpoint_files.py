@@ -1,0 +1,70 @@
+"""The files of a checkpoint, copied to a private place and looked through there before TensorFlow opens the copy.
+
+TensorFlow would look for itself: where a folder has the name of the prefix, it reads what that folder names instead,
+and characters such as * in a name stand for other files.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from contextlib import contextmanager
+from typing import Iterator, List
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.index_file import check_index, count_shards
+from gradcam_tf1.graphdef.single_file import check_single_file
+from gradcam_tf1.private_files import copy_file, private_folder
+
+_NAME = "variables"
+
+
+@contextmanager
+def private_checkpoint(prefix: str) -> Iterator[str]:
+    """The prefix of a private copy of a checkpoint; it is there inside the block.
+
+    Raises: ModelFileError where a file is missing, or damaged so that TensorFlow should not open it.
+    """
+    with private_folder() as folder:
+        copy = os.path.join(folder, _NAME)
+        copy_checkpoint(prefix, copy)
+        yield copy
+
+
+def copy_checkpoint(prefix: str, copy: str) -> None:
+    """Copy the files of a checkpoint and look through the copy. prefix, copy: the common parts of the files' names.
+
+    Raises: as `private_checkpoint`.
+    """
+    try:
+        if os.path.isfile(prefix) and not os.path.exists(prefix + ".index"):
+            copy_file(prefix, copy)
+            check_single_file(copy)
+            return
+        _copy_index_and_data(prefix, copy)
+    except ModelFileError as error:
+        raise ModelFileError(str(error).replace(copy, prefix)) from error
+
+
+def _copy_index_and_data(prefix: str, copy: str) -> None:
+    index = prefix + ".index"
+    if not os.path.exists(index):
+        raise ModelFileError(f"checkpoint {prefix} is incomplete: {index} is missing (found: {_beside(prefix)})")
+    copy_file(index, copy + ".index")
+    if os.path.getsize(copy + ".index") == 0:
+        raise ModelFileError(f"{index} is empty (0 bytes); expected the index of a checkpoint")
+    total = count_shards(copy + ".index")
+    copied: List[str] = []
+    for number in range(total):
+        end = f".data-{number:05d}-of-{total:05d}"
+        if not os.path.exists(prefix + end):
+            raise ModelFileError(
+                f"checkpoint {prefix} is incomplete: {prefix}{end} is missing (found: {_beside(prefix)})"
+            )
+        copy_file(prefix + end, copy + end)
+        copied.append(copy + end)
+    check_index(copy + ".index", copied)
+
+
+def _beside(prefix: str) -> str:
+    return ", ".join(sorted(os.path.basename(path) for path in glob.glob(glob.escape(prefix) + "*"))) or "nothing"

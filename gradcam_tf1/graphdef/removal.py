@@ -1,0 +1,71 @@
+"""Taking nodes out of a GraphDef, with the control edges to them, in linear time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Dict, Iterable, List, Set, Tuple
+
+from gradcam_tf1.graphdef.nodes import keep_only, sources, spread
+
+
+def remove(graph_def: Any, names: Set[str], bridge: bool = False) -> None:
+    """Take these nodes out, in place, and the control edges to them; a no-op left without any input goes too.
+
+    bridge: a node left without any input waits for what the nodes taken out had waited for, which stay as no-ops: in a
+    loop, that is what says that it belongs there.
+    """
+    if not names:
+        return
+    nodes = {node.name: node for node in graph_def.node}
+    gone, emptied = _without_input(nodes, names)
+    bridges = _bridges(nodes, gone, emptied) if bridge and emptied else set()
+    for name in bridges:
+        before = [f"^{source}" for source in dict.fromkeys(sources(nodes[name]))]
+        _become_no_op(nodes[name], [text for text in before if text[1:] in bridges or text[1:] not in gone])
+    for node in graph_def.node:
+        if node.name not in gone and any(text[:1] == "^" and text[1:] in gone for text in node.input):
+            waits_for = bridges if node.name in emptied else ()
+            node.input[:] = [t for t in node.input if t[:1] != "^" or t[1:] not in gone or t[1:] in waits_for]
+    keep_only(graph_def.node, lambda node: node.name not in gone or node.name in bridges)
+
+
+def _without_input(nodes: Dict[str, Any], names: Iterable[str]) -> Tuple[Set[str], Set[str]]:
+    """The nodes that go, with the no-ops that are left without any input, and the others that are left so."""
+    waiters: Dict[str, List[str]] = defaultdict(list)
+    left = {}
+    for name, node in nodes.items():
+        left[name] = len(node.input)
+        for text in node.input:
+            if text[:1] == "^":
+                waiters[text[1:]].append(name)
+    gone, emptied = set(names), set()
+    waiting = list(gone)
+    while waiting:
+        for name in waiters.get(waiting.pop(), ()):
+            left[name] -= 1
+            if left[name] or name in gone:
+                continue
+            if nodes[name].op == "NoOp":
+                gone.add(name)
+                waiting.append(name)
+            else:
+                emptied.add(name)
+    return gone, emptied
+
+
+def _bridges(nodes: Dict[str, Any], gone: Set[str], emptied: Set[str]) -> Set[str]:
+    """Those of the nodes that go which lie between one that stays and one that is left without any input."""
+    before = {name: sources(nodes[name]) for name in gone if name in nodes}
+    users: Dict[str, List[str]] = defaultdict(list)
+    for name, origins in before.items():
+        for origin in origins:
+            users[origin].append(name)
+    held = spread([name for name, found in before.items() if not gone.issuperset(found)], lambda n: users.get(n, ()))
+    starts = [text[1:] for name in emptied for text in nodes[name].input if text[1:] in held]
+    return spread(starts, lambda name: [origin for origin in before.get(name, ()) if origin in held])
+
+
+def _become_no_op(node: Any, inputs: List[str]) -> None:
+    node.op = "NoOp"
+    node.attr.clear()
+    node.input[:] = inputs

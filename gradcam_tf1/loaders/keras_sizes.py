@@ -1,0 +1,99 @@
+"""How large a net a Keras file describes: more layers, wider tensors or more weights than can be are refused.
+
+Keras would make room for the weights that the architecture asks for before it compares them with those of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List, Sequence
+
+import numpy as np
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.loaders.keras_config import layers
+
+MAX_LAYERS, MAX_INPUTS = 5000, 50_000  # Keras takes some milliseconds for each
+MAX_NUMBERS = 2**31  # of one tensor and picture
+MAX_UNROLLED = 1000  # steps of a recurrent layer that is written out step by step
+MAX_POSITIONS = 1 << 14  # of layers that have weights for each: Keras makes a table of all pairs of them
+_SPARE, _TIMES = 1 << 16, 1.25  # what conversions between kinds of recurrent layers may add
+
+# Keys whose numbers, multiplied, are the size of a tensor or how many times larger one gets.
+_SHAPES = ("batch_input_shape", "batch_shape", "target_shape", "size", "n", "input_length", "padding")
+_PAIRS = (("height", "width"),)
+
+
+def check_sizes(config: Any, path: str) -> None:
+    """Raises ModelFileError for a translated configuration that no machine should build."""
+    parts = list(layers(config))
+    _at_most(len(parts), MAX_LAYERS, "layers", path)
+    _at_most(sum(map(_count_inputs, parts)), MAX_INPUTS, "inputs of layers", path)
+    shapes = [(part, shape) for part in parts for shape in _shapes(part)]
+    for part, shape in shapes:
+        if _product(shape) > MAX_NUMBERS:
+            raise ModelFileError(
+                f"{path}: the layer {_name(part)!r} has {shape[:6]} in its configuration, more than the "
+                f"{MAX_NUMBERS:,} numbers that are allowed for one tensor"
+            )
+    by_position = [part for part in parts if str(part["class_name"]).startswith("LocallyConnected")]
+    if by_position:
+        largest = max((_product(shape) for _, shape in shapes), default=1)
+        _at_most(int(largest), MAX_POSITIONS, f"positions for the layer {_name(by_position[0])!r}", path)
+    if max((max(shape, default=0) for _, shape in shapes), default=0) > MAX_UNROLLED:
+        for part in parts:
+            if isinstance(part.get("config"), dict) and part["config"].get("unroll"):
+                part["config"]["unroll"] = False  # a loop computes the same
+
+
+def check_weights(variables: Sequence[Any], stored: int, path: str) -> None:
+    """Raises ModelFileError where the layers ask for more weights than the file holds. stored: numbers in the file."""
+    sizes = [_product(variable.shape.as_list()) for variable in variables]
+    total = sum(sizes)
+    if total > _TIMES * stored + _SPARE:
+        largest = variables[int(np.argmax(sizes))]
+        raise ModelFileError(
+            f"{path}: its architecture does not fit its weights: it asks for {total:,.0f} numbers, the largest is "
+            f"{largest.name!r} {largest.shape.as_list()}, and the file holds {stored:,}"
+        )
+
+
+def _at_most(count: int, limit: int, what: str, path: str) -> None:
+    if count > limit:
+        raise ModelFileError(f"{path}: its architecture has {count:,} {what}; {limit:,} are allowed")
+
+
+def _count_inputs(part: Dict[str, Any]) -> int:
+    calls = part.get("inbound_nodes")
+    return sum(len(call) if isinstance(call, list) else 1 for call in calls) if isinstance(calls, list) else 0
+
+
+def _shapes(part: Dict[str, Any]) -> Iterator[List[int]]:
+    config = part.get("config")
+    if not isinstance(config, dict):
+        return
+    for key in _SHAPES:
+        yield _numbers(config.get(key))
+    for pair in _PAIRS:
+        yield _numbers([config.get(key) for key in pair])
+
+
+def _numbers(value: Any) -> List[int]:
+    """The whole numbers in a value, however it is nested."""
+    found: List[int] = []
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (list, tuple)):
+            waiting.extend(reversed(one))
+        elif isinstance(one, int) and not isinstance(one, bool):
+            found.append(one)
+    return found
+
+
+def _product(sizes: Sequence[Any]) -> float:
+    return float(np.prod([abs(size or 1) for size in sizes], dtype=np.float64))
+
+
+def _name(part: Dict[str, Any]) -> str:
+    config = part.get("config")
+    return str(part.get("name") or (config.get("name") if isinstance(config, dict) else None) or part["class_name"])

@@ -1,0 +1,167 @@
+"""The cost of a graph grows as the graph: what took minutes takes seconds, and what cannot is refused by its size."""
+
+from __future__ import annotations
+
+import time
+
+import large_graphs as made
+import numpy as np
+import pytest
+from graphdef_nodes import FLOAT, X, make, run
+
+from gradcam_tf1.errors import GradCamError, ModelFileError
+from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.graphdef.order import circle_in, in_order
+from gradcam_tf1.graphdef.removal import remove
+from gradcam_tf1.loaders import load
+from gradcam_tf1.tf_runtime import tf
+
+MANY = 60_000
+SECONDS = 20  # of one processor; 2 on a quiet machine, minutes before
+
+
+def seconds(call):
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+LOADED = [made.chain, made.waiting_for_one, made.waiting_for_a_writer]
+
+
+@pytest.mark.parametrize("build", LOADED, ids=lambda build: build.__name__)
+def test_checking_grows_as_the_graph(build):
+    graph_def = build(MANY // 2)
+    assert seconds(lambda: load(graph_def)) < SECONDS
+
+
+REFUSED = [
+    (made.circle, "the graph is circular, 'n0' <- 'n1' <- .* <- 'n0'"),
+    (
+        made.unknown_before_the_net,
+        r"does not know the op Alien \(node 'alien0'\), and the layer 'Conv2D' depends on it",
+    ),
+    (made.many_edges, r"has 1,19\d,\d+ edges between its nodes, with those of its functions; 1,000,000 are allowed"),
+]
+
+
+@pytest.mark.parametrize(("build", "match"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_is_refused_is_refused_soon(build, match):
+    graph_def = build(MANY)
+
+    def ask():
+        with pytest.raises(ModelFileError, match=match):
+            load(graph_def)
+
+    assert seconds(ask) < SECONDS
+
+
+BOUND = [
+    (made.diamonds, 1600),
+    (made.logical_diamonds, 5000),
+    (made.placeholders, 4000),
+    (made.heads, 4000),
+    (made.chain, 5000),
+]
+
+
+@pytest.mark.parametrize(("build", "count"), BOUND, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_binding_grows_as_the_graph(build, count):
+    graph_def = build(count)
+
+    def ask():
+        try:
+            with GradCamGraph(graph_def, preset="zero-one") as net:
+                assert net.binding.input == "images:0"
+        except GradCamError:
+            assert build is made.diamonds  # TensorFlow may not want to go through so many
+
+    assert seconds(ask) < SECONDS
+
+
+def test_functions_in_a_row():
+    with pytest.raises(ModelFileError, match="more than 200 functions call each other in a row, the first is 'f2799'"):
+        load(made.functions(3000))
+    with pytest.raises(ModelFileError, match="functions call each other in a row"):
+        load(made.functions(3000, last="Abort"))
+    assert "call" in {node.name for node in load(made.functions(150)).graph_def.node}
+
+
+def test_functions_that_unfold():
+    """Each calls the next one twice: 2^30 bodies."""
+    with pytest.raises(ModelFileError, match=r"the function 'f1\d' is more than 500,000 nodes with the functions that"):
+        load(made.functions(30, calls=2))
+
+
+def test_a_handle_goes_through_many_functions():
+    """Without recursion: a variable's value takes the way of its handle down 150 functions."""
+    graph_def = made.functions(150)
+    handle = made.add(graph_def, "variable", "VarHandleOp", dtype=FLOAT)
+    handle.attr["shape"].shape.dim.add().size = 3
+    for nodes in [graph_def.node, *(function.node_def for function in graph_def.library.function)]:
+        for node in nodes:
+            if node.op == "PartitionedCall":
+                node.attr["Tin"].list.type[0] = 20
+    for function in graph_def.library.function:
+        function.signature.input_arg[0].type = 20
+    last = graph_def.library.function[-1].node_def[0]
+    last.op = "ReadVariableOp"
+    last.attr.clear()
+    last.attr["dtype"].type = FLOAT
+    graph_def.library.function[-1].ret["y"] = "n:value:0"
+    made.node_of(graph_def, "call").input[0] = "variable"
+    from gradcam_tf1.loaders.finish import finish
+
+    value = np.float32([1, 2, 3])
+    model = finish(graph_def, "net", "net", lambda names: dict.fromkeys(names, value))
+    kept = tf.GraphDef(versions=model.graph_def.versions, library=model.graph_def.library)
+    kept.node.extend(node for node in model.graph_def.node if node.name in ("variable", "call"))
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+        tf.import_graph_def(kept, name="")
+        np.testing.assert_array_equal(session.run("call:0"), value)
+
+
+def test_the_order_of_a_graph():
+    before = {"d": ["b", "c", "c"], "b": ["a"], "c": ["a"], "a": []}
+    order = in_order(before)
+    assert sorted(order) == ["a", "b", "c", "d"]
+    assert all(order.index(name) > order.index(source) for name, names in before.items() for source in names)
+    assert circle_in(before) == ""
+    assert circle_in({**before, "a": ["e"], "e": ["d"]}) in (
+        "'d' <- 'b' <- 'a' <- 'e' <- 'd'",
+        "'d' <- 'c' <- 'a' <- 'e' <- 'd'",
+    )
+
+
+def test_bridges_are_as_few_as_what_was_cut():
+    """Constants that wait for the cut ops of a row: each would have waited for all that stand before it."""
+
+    def build(x):
+        last = tf.identity(x, name="start").op
+        for n in range(300):
+            with tf.control_dependencies([last]):
+                last = tf.no_op(name=f"gone{n}")
+                made_here = tf.identity(x, name=f"live{n}").op
+            with tf.control_dependencies([last, made_here]):
+                last = tf.no_op(name=f"gone{n}b")
+            with tf.control_dependencies([last]):
+                tf.constant(float(n), name=f"waits{n}")
+        tf.add(x, 1.0, name="out")
+
+    graph_def = make(build)
+    for node in graph_def.node:
+        if node.name.startswith("gone"):
+            node.op = "Abort"
+    remove(graph_def, {node.name for node in graph_def.node if node.op == "Abort"}, bridge=True)
+    assert "Abort" not in {node.op for node in graph_def.node}
+    assert sum(len(node.input) for node in graph_def.node) < 2500
+    nodes = {node.name: node for node in graph_def.node}
+    found, waiting = set(), ["waits299"]
+    while waiting:
+        for text in nodes[waiting.pop()].input:
+            name = text.lstrip("^").split(":")[0]
+            if name not in found:
+                found.add(name)
+                waiting.append(name)
+    assert {"start", *(f"live{n}" for n in range(300))} <= found
+    np.testing.assert_array_equal(run(graph_def), X + 1)
