@@ -294,6 +294,21 @@ def test_scores_of_a_volume_are_averaged_over_its_positions():
     np.testing.assert_allclose(found.scores, scores.mean((1, 2, 3)), rtol=1e-4)
 
 
+def test_the_axis_of_the_one_picture_may_be_squeezed_away():
+    def build():
+        scores = dense(pooled(trunk(batch=1)), 5, 8, name="scores")
+        tf.nn.softmax(tf.squeeze(scores, name="vector"), name="prob")
+
+    ours, plain = answers(build, [0, 4], PICTURES[:2]), answers(one_picture_at_a_time, [0, 4], PICTURES[:2])
+    assert ours["binding"].logits == "vector:0"
+    np.testing.assert_allclose(ours["probabilities"], plain["probabilities"], rtol=1e-5)
+    assert_same(ours, plain)
+
+
+def one_picture_at_a_time():
+    tf.nn.softmax(dense(pooled(trunk(batch=1)), 5, 8, name="scores"), name="prob")
+
+
 def test_classes_stacked_from_single_scores(graph):
     x = pooled(trunk())
     single = [tf.squeeze(dense(x, 1, 8, name=f"class_{k}"), [1]) for k in range(3)]

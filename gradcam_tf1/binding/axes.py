@@ -55,9 +55,8 @@ def follow_axes(walk: Walk, starts: Sequence[str], batched: Callable[[str], bool
             # what a loop hands on to its next round is not known yet: it is taken for one row per picture
             state = loop.of(op, found[name]) or _step(walk, op, name, found) if name in found else Axes()
             found.setdefault(out, _within(state, walk.rank(out)))
-    for op in walk.ops:
-        if op.type in CTC_OPS and walk.inputs[op.name][0] in found:
-            _set_time_major(walk, walk.inputs[op.name][0], found)
+    for name in dict.fromkeys(walk.inputs[op.name][0] for op in walk.ops if op.type in CTC_OPS):
+        _set_time_major(walk, name, found)
     return found
 
 

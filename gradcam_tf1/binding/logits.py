@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
 from gradcam_tf1.binding.doubts import uses_batch_statistics
 from gradcam_tf1.binding.heads import OUTPUT, SOFTMAX, Head, Heads, shown_probabilities
-from gradcam_tf1.binding.inputs import Source, convolutions_between
-from gradcam_tf1.binding.kinds import BIASES, RANDOM, WEIGHTED
+from gradcam_tf1.binding.inputs import Source
+from gradcam_tf1.binding.kinds import BIASES, CONVOLUTIONS, RANDOM, WEIGHTED
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.score_axes import class_count
 from gradcam_tf1.binding.scores import activation_before, before_activation, decided_by
@@ -25,20 +25,18 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
     convolutions before them.
     """
     finder = Heads(walk, walk.downstream([source.tensor for source in sources]))
-    heads = _affordable(walk, finder.declared(declared) + finder.found())
-    counted: Dict[str, int] = {}
-    for scores in dict.fromkeys(head.scores for head in heads):
-        counted[scores] = _convolutions(walk, sources, scores, len(heads))
-    heads = [head for head in heads if counted[head.scores]]
+    heads = finder.declared(declared) + finder.found()
+    seen = _Depths(walk, sources)
+    heads = [head for head in heads if seen.of(head.scores).convolutions]
     if not heads:
         raise BindingError(
             "no class scores found: no output of the graph depends on a picture input through a convolution. "
             f"Picture inputs found: {', '.join(s.tensor for s in sources) or 'none'}. Name input and logits"
         )
-    most = max(counted[head.scores] for head in heads)
-    serious = [head for head in heads if head.declared or 2 * counted[head.scores] >= most]
+    most = max(seen.of(head.scores).convolutions for head in heads)
+    serious = [head for head in heads if head.declared or 2 * seen.of(head.scores).convolutions >= most]
     shapes = {walk.dims(head.scores) for head in serious if head.strength > OUTPUT}
-    ranks = [_rank(walk, head, counted[head.scores], shapes) for head in serious]
+    ranks = [_rank(walk, head, seen.of(head.scores), shapes) for head in serious]
     best = _of_equals(walk, [head for head, rank in zip(serious, ranks) if rank == max(ranks)])
     same = [head for head in heads if head.scores == best.scores]
     rivals = [head for head in heads if head.scores != best.scores]
@@ -46,13 +44,43 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
     return replace(_complete(best, same, rivals), others=others)
 
 
-def _rank(walk: Walk, head: Head, convolutions: int, shapes: Any) -> Tuple[Any, ...]:
-    before = walk.makers(walk.upstream([head.scores]))
-    calm = not any(RANDOM.match(op.type) or uses_batch_statistics(walk, op) for op in before)
+class _Depth(NamedTuple):
+    """What lies before a tensor: convolutions behind one input, layers of all kinds, and nothing random (calm)."""
+
+    convolutions: int
+    layers: int
+    calm: bool
+
+
+class _Depths:
+    """The depth of each tensor that is asked for; one look at every op, and one walk upstream for each tensor."""
+
+    def __init__(self, walk: Walk, sources: Sequence[Source]) -> None:
+        self._walk = walk
+        ops = [op for op in walk.ops if walk.outputs[op.name]]
+        self._layers = {walk.outputs[op.name][0] for op in ops if op.type in WEIGHTED}
+        self._restless = {
+            out for op in ops if RANDOM.match(op.type) or uses_batch_statistics(walk, op)
+            for out in walk.outputs[op.name]
+        }  # fmt: skip
+        convolutions = {walk.outputs[op.name][0] for op in ops if op.type in CONVOLUTIONS}
+        self._behind = {each.tensor: convolutions & walk.downstream([each.tensor]) for each in sources}
+        self._found: Dict[str, _Depth] = {}
+
+    def of(self, name: str) -> _Depth:
+        if name not in self._found:
+            before = self._walk.upstream([name])
+            counts = [len(behind & before) for start, behind in self._behind.items() if start in before]
+            calm = self._restless.isdisjoint(before)
+            self._found[name] = _Depth(max(counts, default=0), len(self._layers & before), calm)
+        return self._found[name]
+
+
+def _rank(walk: Walk, head: Head, depth: _Depth, shapes: Any) -> Tuple[Any, ...]:
     # the same net again, without dropout, beside the one that is trained
     twin = walk.dims(head.scores) in shapes and walk.maker[head.scores].type in WEIGHTED | BIASES
     used = head.strength > OUTPUT or twin
-    return head.declared, used, calm, head.strength, convolutions, sum(op.type in WEIGHTED for op in before)
+    return head.declared, used, depth.calm, head.strength, depth.convolutions, depth.layers
 
 
 def _other_outputs(walk: Walk, best: Head, named: Dict[str, Head], found: Sequence[Head]) -> Tuple[str, ...]:
@@ -81,22 +109,6 @@ def _of_equals(walk: Walk, heads: Sequence[Head]) -> Head:
     heads = sorted(heads, key=lambda head: walk.position[walk.maker[head.scores].name])
     counts = [class_count(walk, head.scores) or 0 for head in heads]
     return heads[counts.index(counts[-1] if heads[0].strength >= SOFTMAX else max(counts))]
-
-
-def _affordable(walk: Walk, heads: Sequence[Head]) -> List[Head]:
-    """As many as can be followed through the graph: those declared, then by how they are used, the last ones first."""
-    scores = list(dict.fromkeys(head.scores for head in heads))
-    if len(scores) <= walk.affordable:
-        return list(heads)
-    ranks = {head.scores: (head.declared, head.strength, walk.position[walk.maker[head.scores].name]) for head in heads}
-    kept = set(sorted(scores, key=ranks.__getitem__, reverse=True)[: walk.affordable])
-    return [head for head in heads if head.scores in kept]
-
-
-def _convolutions(walk: Walk, sources: Sequence[Source], scores: str, heads: int) -> int:
-    before = walk.upstream([scores])
-    reaching = [source.tensor for source in sources if source.tensor in before][: max(1, walk.affordable // heads)]
-    return max([convolutions_between(walk, tensor, before) for tensor in reaching] or [0])
 
 
 def _complete(best: Head, same: Sequence[Head], others: Sequence[Head]) -> Head:

@@ -36,7 +36,7 @@ def score_axes(walk: Walk, name: str, batched: bool, volume: bool = False) -> st
     if not dims:
         return ""
     if len(dims) == 1:
-        return "c" if not batched else "r" if state is not None and state.rows else "n"
+        return "c" if not batched or _one_picture(walk, name) else "r" if state is not None and state.rows else "n"
     classes = class_axis(walk, name)
     pictures = 0 if state is None else state.pictures
     rows = state is not None and state.rows
@@ -54,11 +54,17 @@ def score_axes(walk: Walk, name: str, batched: bool, volume: bool = False) -> st
     return "".join("c" if axis == classes else letter if axis == first else between for axis in range(len(dims)))
 
 
+def _one_picture(walk: Walk, name: str) -> bool:
+    """Whether a vector holds the classes of the one picture that the net takes, its axis squeezed away."""
+    state = walk.axes.get(name)
+    return state is not None and state.pictures is None and state.channels == frozenset({0})
+
+
 def class_count(walk: Walk, name: str) -> Optional[int]:
     """The size of the class axis; 1 for a vector of one score per picture; None where neither it nor a layer tells."""
     dims = walk.dims(name)
     if dims is not None and len(dims) == 1:
-        return 1
+        return dims[0] if _one_picture(walk, name) else 1
     axis = class_axis(walk, name)
     if dims is not None and axis is not None and dims[axis] is not None:
         return dims[axis]
