@@ -13,13 +13,10 @@ from gradcam_tf1.binding.kinds import (
     DECISIONS,
     PIPELINE_ENDS,
     PLACEHOLDERS,
-    QUANTISED,
-    RESHAPING,
     WEIGHTED,
     is_training_op,
 )
 from gradcam_tf1.binding.records import only_recorded
-from gradcam_tf1.binding.score_axes import class_axis
 from gradcam_tf1.binding.scores import (
     Activated,
     activation_at,
@@ -28,13 +25,13 @@ from gradcam_tf1.binding.scores import (
     data_input,
     decided_by,
 )
+from gradcam_tf1.binding.shown import same_classes, shown_with
 from gradcam_tf1.binding.spelled import hinge, sigmoid_cross_entropy
 from gradcam_tf1.binding.walk import Op, Walk
 
 # how strongly a way of being used says "these are class scores"
 JOINED, SOFTMAX, SIGMOID, LOSS, DECISION, OUTPUT = 6, 5, 4, 5, 3, 1
 _MOST_OUTPUTS = 40
-_SHOWING = RESHAPING | QUANTISED | {"Identity", "StridedSlice", "ResizeBilinear", "Transpose"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ class Heads:
         if found is not None and self._is_end(found.output) and not _is_gate(walk, found, self.net):
             scores = before_activation(walk, found.scores)
             why = f"{found.kind} '{op.name}' is taken of it"
-            return [Head(scores, why, SOFTMAX if found.kind == "softmax" else SIGMOID, _shown(walk, found, scores))]
+            return [Head(scores, why, SOFTMAX if found.kind == "softmax" else SIGMOID, shown_with(walk, found, scores))]
         loss = self._loss(op)
         if loss:
             return [loss]
@@ -150,7 +147,7 @@ class Heads:
             return None
         found = activation_before(walk, scores)
         scores = before_activation(walk, scores if found is None else found.scores)
-        shown = None if found is None else _shown(walk, found, scores)
+        shown = None if found is None else shown_with(walk, found, scores)
         return Head(scores, f"{said} is taken of it", LOSS, shown)
 
     def _outputs(self) -> List[Head]:
@@ -195,26 +192,10 @@ def _head_of_output(walk: Walk, name: str, said: str) -> Head:
     if found is not None:
         scores = before_activation(walk, found.scores)
         strength = SOFTMAX if found.kind == "softmax" else SIGMOID
-        shown = name if walk.is_float(name) and not found.log and _same_classes(walk, name, scores) else None
+        shown = name if walk.is_float(name) and not found.log and same_classes(walk, name, scores) else None
         return Head(scores, f"{said} '{name}', whose {found.kind} is taken of it", strength, shown)
     name = decided_by(walk, name)
     return Head(before_activation(walk, name) if name not in walk.dead else name, f"{said} '{name}'", OUTPUT)
-
-
-def _same_classes(walk: Walk, name: str, scores: str) -> bool:
-    own, other = class_axis(walk, name), class_axis(walk, scores)
-    shape, shape_of_scores = walk.dims(name), walk.dims(scores)
-    if shape is None or shape_of_scores is None:
-        return True
-    sides = (shape[-1 if own is None else own], shape_of_scores[-1 if other is None else other])
-    return None in sides or sides[0] == sides[1]
-
-
-def _shown(walk: Walk, found: Activated, scores: str) -> Optional[str]:
-    """The probabilities as the graph puts them out, where they have the classes of the scores."""
-    if found.log or not _same_classes(walk, found.output, scores):
-        return None
-    return shown_probabilities(walk, found.output) if walk.rank(found.output) != 1 or walk.rank(scores) == 1 else None
 
 
 def _is_gate(walk: Walk, found: Activated, net: Set[str]) -> bool:
@@ -222,22 +203,6 @@ def _is_gate(walk: Walk, found: Activated, net: Set[str]) -> bool:
     others = {i for op, _ in walk.users[found.output] if op.type == "Mul" for i in walk.inputs[op.name]}
     others = {i for i in others if i in net and i != found.output}
     return bool(others and others & walk.upstream([found.scores]))
-
-
-def shown_probabilities(walk: Walk, name: str) -> str:
-    """The probabilities as the graph puts them out: those of rank 2 as they are, maps followed to their last form."""
-    while walk.rank(name) not in (2, None):
-        later = [
-            out
-            for op, index in walk.users[name]
-            if index == 0 and op.type in _SHOWING
-            for out in walk.flows(op, index)
-            if walk.is_float(out)
-        ]
-        if len(later) != 1 or not _same_classes(walk, later[0], name):
-            return name
-        name = later[0]
-    return name
 
 
 def _joined(walk: Walk, heads: Sequence[Head], net: Set[str]) -> List[Head]:
