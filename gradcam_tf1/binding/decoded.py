@@ -9,10 +9,12 @@ from gradcam_tf1.binding.kinds import CONVOLUTIONS, FORWARDING, RESHAPING, RESIZ
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.walk import Op, Walk
 
+# the same numbers in another shape
+SHAPE_ONLY = FORWARDING | RESHAPING | {"Transpose", "Cast"}
 # the same values: moved, cut, resized
-KEEPS_VALUES = (
-    FORWARDING | RESHAPING | RESIZES
-    | {"Transpose", "Cast", "Pack", "Unpack", "Concat", "ConcatV2", "Split", "SplitV", "Slice", "StridedSlice", "Pad"}
+_KEEPS_VALUES = (
+    SHAPE_ONLY | RESIZES
+    | {"Pack", "Unpack", "Concat", "ConcatV2", "Split", "SplitV", "Slice", "StridedSlice", "Pad"}
     | {"PadV2", "CropAndResize", "GatherV2", "ReverseV2", "DecodeRaw", "DecodePaddedRaw"}
 )  # fmt: skip
 _STORES = ("TensorArray", "TensorList")
@@ -102,7 +104,7 @@ def _changes(walk: Walk, op: Op, tensor: str) -> str:
     """The name of an op that changes the values of pictures, "" for one that moves, cuts or resizes them."""
     if op.type in _LOOPS + _CALLS:
         return op.name if _calculates(walk, op) else ""
-    if op.type in KEEPS_VALUES or op.type.startswith(_STORES) or walk.rank(tensor) == 0:
+    if op.type in _KEEPS_VALUES or op.type.startswith(_STORES) or walk.rank(tensor) == 0:
         return ""
     return op.name if walk.is_float(tensor) else ""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from gradcam_tf1.binding.branches import concat_axis, concat_inputs
-from gradcam_tf1.binding.decoded import KEEPS_VALUES, Source
-from gradcam_tf1.binding.heads import Head, shown_probabilities
+from gradcam_tf1.binding.decoded import SHAPE_ONLY, Source
+from gradcam_tf1.binding.heads import Head
 from gradcam_tf1.binding.inputs import tensors_before_convolutions
 from gradcam_tf1.binding.kinds import CONCATS, WEIGHTED
 from gradcam_tf1.binding.scores import activation_before, before_activation
+from gradcam_tf1.binding.shown import shown_probabilities
 from gradcam_tf1.binding.walk import Op, Walk
 
 _SLICES = {"Split", "SplitV", "Slice", "StridedSlice"}
@@ -134,7 +135,7 @@ def _scores_of_first(walk: Walk, parts: Sequence[str], scores: str) -> Optional[
 def _changed(walk: Walk, start: str, part: str) -> str:
     """The first op between that changes values."""
     ops = [op for op in walk.makers(walk.path(start, part)) if walk.outputs[op.name][0] != start]
-    return next((op.name for op in ops if op.type not in KEEPS_VALUES | _SLICES), "")
+    return next((op.name for op in ops if op.type not in SHAPE_ONLY | _SLICES), "")
 
 
 def _head(walk: Walk, scores: str, head: Head) -> Head:
