@@ -276,3 +276,14 @@ def test_stages_that_look_at_the_scores_of_the_stage_before(graph):
     binding = bind(graph, requested=KeyTensors(logits="joined2"))
     assert binding.layer == "joined1:0"
     assert [(b.first, b.stop, b.layer) for b in binding.branches] == [(0, 2, "a2/Relu:0"), (2, 5, "b2/Relu:0")]
+
+
+def test_classes_in_front_of_the_positions(graph):
+    """[N, C, h, w], as segmentation nets put it out after a Transpose: axis 1 is followed, not the columns."""
+    trunk = conv(placeholder(), 6, "trunk", seed=1)
+    heads = [one_by_one(conv(trunk, 4, name, seed=k), k + 1, f"scores_{name}") for k, name in enumerate("ab")]
+    tf.transpose(tf.concat(heads, 3), [0, 3, 1, 2], name="logits")
+    binding = bind(graph, requested=KeyTensors(logits="logits"))
+    assert [(b.first, b.stop, b.layer, b.anchors) for b in binding.branches] == [
+        (0, 1, "a/Relu:0", False), (1, 3, "b/Relu:0", False)
+    ]  # fmt: skip

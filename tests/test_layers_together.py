@@ -14,6 +14,7 @@ from branch_nets import (
     member,
     numbers,
     opened,
+    pictures,
     placeholder,
     pool,
     pooled,
@@ -164,6 +165,24 @@ def test_noise_and_mirrored_views_take_the_sum_as_any_layer(how):
     found = joined().explain(rgb(1), [0], "hirescam", layers=["a/Relu + b/Relu", "both"], **how)
     together, concat = found.maps["hirescam", "a/Relu:0 + b/Relu:0"], found.maps["hirescam", "both:0"]
     np.testing.assert_allclose(together, upsample(concat, (16, 16)), rtol=1e-3, atol=1e-5)
+
+
+def test_each_part_is_placed_by_its_own_cells():
+    """Strides and paddings that leave a remainder: 19 pixels in 10 and 4 cells, none of which share them evenly."""
+
+    def build():
+        x = placeholder(19)
+        fine, coarse = conv(x, 4, "fine", seed=1, stride=2), conv(pool(conv(x, 4, "first"), 3), 4, "coarse", stride=2)
+        tf.nn.softmax(dense(tf.concat([pooled(fine), pooled(coarse)], 1), 3, "logits"))
+
+    layers = ["fine/Relu:0 + coarse/Relu:0", "fine/Relu:0", "coarse/Relu:0", "auto"]
+    found = opened(build).explain(pictures(2, side=19) * 255, [0, 1], layers=layers)
+    assert any(found.cells.get(("gradcam", layer)) for layer in layers[1:3])
+    for n in range(2):
+        for t in range(2):
+            together, fine, coarse, own = (found.placed("gradcam", n, t, layer) for layer in layers)
+            np.testing.assert_allclose(together, fine + coarse, rtol=1e-4, atol=1e-6)
+            np.testing.assert_array_equal(own, together)
 
 
 def test_streams_of_signals_add_up_along_their_axis():

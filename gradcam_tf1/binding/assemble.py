@@ -91,7 +91,7 @@ def _bound(
     if batch is None and logits in walk.axes and walk.axes[logits].uneven:
         batch = 1
     classes = _classes(walk, head, not one_picture)
-    branches, why_branches = _branches(features, ways, bound, classes)
+    branches, why_branches = _branches(features, ways, bound, axes["score_axes"], bool(head.detectors))
     return Binding(
         input=pictures,
         logits=logits,
@@ -148,7 +148,10 @@ def _ends(
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
     why = "named by the user" if requested.input is not None else why
     replica = first_replica(walk, source, head)
-    return (source, head, why) if replica is None else (replica.source, replica.head, f"{why}; {replica.why}")
+    if replica is None:
+        return source, head, why
+    walk.axes = follow_axes(walk, [replica.source.tensor], lambda name: _has_batch_axis(walk, name))
+    return replica.source, replica.head, f"{why}; {replica.why}"
 
 
 def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:
@@ -236,11 +239,11 @@ def _why_placement(places: Places, layer: LayerInfo, facts: Dict[str, Any]) -> s
 
 
 def _branches(
-    features: Features, ways: Ways, bound: Choice, classes: Optional[int]
+    features: Features, ways: Ways, bound: Choice, axes: str, detector: bool
 ) -> Tuple[Tuple[Branch, ...], Dict[str, str]]:
-    """The branches, or the reason why nobody can tell them."""
+    """The branches, or the reason why nobody can tell them; the arguments as `find_branches`."""
     try:
-        return find_branches(features, ways, bound, classes), {}
+        return find_branches(features, ways, bound, axes, detector), {}
     except BindingError as error:
         return (), {"branches": str(error)}
 

@@ -20,23 +20,21 @@ from gradcam_tf1.types import Branch
 MOST_PARTS = 256
 
 
-def find_branches(features: Features, ways: Ways, bound: Choice, classes: Optional[int]) -> Tuple[Branch, ...]:
+def find_branches(features: Features, ways: Ways, bound: Choice, axes: str, detector: bool) -> Tuple[Branch, ...]:
     """The parts that the class scores are joined of, by classes or else by anchors, each with its own last map.
 
-    ways: to the scores. bound: the maps that all of them depend on. Raises: BindingError as `find_parts`.
+    ways: to the scores. bound: the maps that all of them depend on. axes: of the scores, see `Binding.score_axes`.
+    detector: whether their columns are more than classes. Raises: BindingError as `find_parts`.
     """
-    walk, scores = features.walk, ways.end
-    rank = walk.rank(scores) or 0
-    if rank < 2:
-        return ()
-    dims = walk.dims(scores) or ()
-    first = rank == 4 and dims[1] == classes and dims[3] != classes
-    parts = find_parts(walk, features.path, scores, 1 if first else rank - 1)
-    anchors = not parts and rank == 3
-    if anchors:
-        parts = find_parts(walk, features.path, scores, 1)
+    parts, anchors = [] if detector else _parts_along(features, ways.end, axes, "c"), False
+    if not parts and axes.count("a") == 1 and axes.startswith("n"):
+        parts, anchors = _parts_along(features, ways.end, axes, "a"), True
     trunk = bound.names[0] if bound.complete and len(bound.names) == 1 else None
     return tuple(Branch(*part, layer=_own_layer(features, ways, part.scores, trunk), anchors=anchors) for part in parts)
+
+
+def _parts_along(features: Features, scores: str, axes: str, letter: str) -> List[Part]:
+    return find_parts(features.walk, features.path, scores, axes.index(letter)) if letter in axes else []
 
 
 def _own_layer(features: Features, ways: Ways, scores: str, trunk: Optional[str]) -> str:
