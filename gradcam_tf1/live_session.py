@@ -109,9 +109,9 @@ class LiveSession:
 
     def _renew(self) -> None:
         """A session of the graph as it is now, with the same weights."""
+        self.sess.close()  # first: a GPU may not have room for both
         fresh = tf.Session(graph=self.graph, config=self._config)
         put_weights(fresh, self._weights, self._fillers)
-        self.sess.close()
         self.sess, self._outdated = fresh, False
 
     def close(self) -> None:

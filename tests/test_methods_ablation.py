@@ -88,8 +88,8 @@ def tracing(engine):
     traced, sess = [], engine._runner._live
 
     def traced_run(fetches, feed):
-        metadata = tf.RunMetadata()
-        found = sess.run(fetches, feed, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), metadata)
+        metadata, full = tf.RunMetadata(), tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+        found = sess.run(fetches, feed, options=full, run_metadata=metadata)
         stats = metadata.step_stats.dev_stats
         traced.append([node.node_name for device in stats for node in device.node_stats])
         return found
