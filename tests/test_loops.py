@@ -162,3 +162,15 @@ def test_a_rule_that_does_not_reach_a_called_function_is_refused():
 def test_gradient_rules_reach_activations_in_a_functional_loop(rule):
     looped = loop_nets.build(loop_nets.rectified_cell, functional=True).frozen
     check_rule(rule, looped, loop_nets.build(loop_nets.rectified_thrice).frozen)
+
+
+def test_attention_within_a_loop_is_no_score():
+    def attending(x):
+        keys = loop_nets.weight(loop_nets.CHANNELS, loop_nets.CHANNELS)
+        body = lambda t, h: (t + 1, x[t] * tf.nn.softmax(tf.matmul(h, keys)))  # noqa: E731
+        return tf.while_loop(lambda t, _: t < loop_nets.COLUMNS, body, [0, x[0]])[1]
+
+    model = tf.graph_util.extract_sub_graph(loop_nets.build(attending).frozen, ["logits"])
+    with GradCamGraph(model, preset="raw") as net:
+        assert net.binding.logits == "logits:0"
+        assert net.explain(loop_nets.images(), targets=[1], methods="hirescam")["hirescam"].any()

@@ -135,6 +135,12 @@ def test_convolutions_in_a_functional_loop_are_refused_too():
         GradCamGraph(frozen(graph_of(inside, functional=True)), preset="raw").binding  # noqa: B018
 
 
+def test_scores_in_a_loop_are_refused():
+    model = loop_nets.build(loop_nets.recurrent).frozen
+    with pytest.raises(BindingError, match="'while/Tanh:0' lies inside a loop.* name one before or behind"):
+        GradCamGraph(model, input="input", logits="while/Tanh", preset="raw").binding  # noqa: B018
+
+
 def test_a_layer_in_a_loop_is_refused():
     model = frozen(graph_of(between))
     name = next(node.name for node in model.node if node.op == "ResizeBilinear")

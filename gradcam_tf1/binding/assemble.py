@@ -142,6 +142,12 @@ def _ends(
         head = choose_logits(walk, sources, declared_outputs)
     fed = {find_tensor(walk.graph, key).name for key in requested.feed}
     source, why = choose_input(walk, sources, declared_inputs, head.scores, fed)
+    for name in (source.tensor, head.scores):
+        if name in walk.looped:
+            raise BindingError(
+                f"'{name}' lies inside a loop, where a tensor has a value for each round and can be neither fed nor "
+                "read; name one before or behind the loop"
+            )
     if frame_order(walk, source.tensor) is not None:
         why = "floats in the shape of clips, whose frames go through the convolutions one by one"
     elif array_rank(walk, source.tensor) is not None:

@@ -28,7 +28,7 @@ def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]
     finder = Heads(walk, walk.downstream([source.tensor for source in sources]))
     heads = finder.declared(declared) + finder.found()
     seen = _Depths(walk, sources)
-    heads = [head for head in heads if seen.of(head.scores).convolutions]
+    heads = [head for head in heads if seen.of(head.scores).convolutions and head.scores not in walk.looped]
     if not heads:
         raise BindingError(
             "no class scores found: no output of the graph depends on a picture input through a convolution. "

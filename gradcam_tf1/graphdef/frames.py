@@ -15,6 +15,7 @@ from gradcam_tf1.graphdef.contexts import Branch, Context, Loop, all_within
 from gradcam_tf1.graphdef.nodes import Edge, edges
 
 MAX_DEPTH = 24  # of loops and conditionals in each other; the cost of finding them grows with it
+PARALLEL = 10  # rounds at a time, where the file says nothing sensible
 ENTER, EXIT, SWITCH, MERGE, NEXT, COND = "Enter", "Exit", "Switch", "Merge", "NextIteration", "LoopCond"
 _FLOW = {ENTER, EXIT, SWITCH, MERGE, NEXT, COND}
 
@@ -184,7 +185,8 @@ class _Finder:
     def _enter(self, name: str, context: Optional[Context]) -> None:
         node, key = self.nodes[name], self.loop_of[name]
         if key not in self.loops:
-            iterations = node.attr["parallel_iterations"].i or 10
+            iterations = node.attr["parallel_iterations"].i
+            iterations = iterations if 0 < iterations < 2**31 else PARALLEL
             self.loops[key] = Loop(context, node.attr["frame_name"].s.decode("utf-8", "replace"), iterations)
         loop = self.loops[key]
         if context is not None and (loop.parent is None or context.depth > loop.parent.depth):
