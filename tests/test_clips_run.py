@@ -153,6 +153,23 @@ def check_overlays(net, out, line):
     assert record["maximum"] == pytest.approx(float(found["gradcam"].max()), rel=1e-5)
 
 
+def test_numbers_of_a_frame_place_its_map(net, tmp_path):
+    write_frames(tmp_path / "in", [f"{number}.png" for number in range(4)])
+    (result,) = net.visualize_imgs(str(tmp_path / "in"), str(tmp_path / "out"), targets=1, methods="gradcam", raw=True)
+    found = net.explain([[frame(number) for number in range(4)]], targets=[1])
+    with np.load(result.maps[0].files["raw.f0002"]) as packed:
+        np.testing.assert_allclose(packed["map"], found["gradcam"][0, 0, 2], rtol=1e-5)
+        assert packed["original"].tolist() == [HIGH, WIDE]
+
+
+def test_numbered_names_have_their_frames_too(net, tmp_path):
+    write_frames(tmp_path / "in", [f"{number}.png" for number in range(4)])
+    out = tmp_path / "out"
+    (result,) = net.visualize_imgs(str(tmp_path / "in"), str(out), targets=1, methods="gradcam", naming="indexed")
+    assert (out / "gradcam_0_class_1.f0003.png").is_file()
+    np.testing.assert_array_equal(read_image(result.figures["original.f0003"]), frame(3))
+
+
 def test_a_clip_that_does_not_fit_is_one_failure(net, tmp_path):
     write_frames(tmp_path / "in" / "good", [f"{number}.png" for number in range(4)])
     write_frames(tmp_path / "in" / "short", [f"{number}.png" for number in range(3)])

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Callable
 
-from gradcam_tf1.drawing import draw, families, full_heat, peak
+from gradcam_tf1.drawing import peak
 from gradcam_tf1.engine.fitted_clips import FittedClip, frame_cells, joined
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import METHODS
-from gradcam_tf1.result import MapRecord
-from gradcam_tf1.run.naming import layer_tokens
 from gradcam_tf1.run.options import RunOptions
 from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.sources.clips import MOST_FRAMES, ClipImage
@@ -55,46 +52,36 @@ class ClipWriter(PictureWriter):
             files.update({kind + ending: path for kind, path in super().write_original(frame, stem + ending).items()})
         return files
 
-    def _write_target(
-        self, image: Any, tokens: tuple[str, str], explanation: Explanation, n: int, t: int
-    ) -> tuple[MapRecord, ...]:
-        records = {}
-        layers = layer_tokens(explanation.layers)
-        placement = explanation.placements[n]
-        for family in families(explanation.maps, self._style.share_scale):
-            scale = full_heat((explanation.statuses[key][n][t] for key in family), self._style.signed)
-            for method, layer in family:
-                maps = explanation.placed(method, n, t, layer)
-                status = explanation.statuses[method, layer][n][t]
-                shown = status.state != "empty"
-                raw = _raw_frames(explanation, (method, layer), n, t) if self._style.raw else [{}] * len(maps)
-                files: dict[str, str] = {}
-                for place, number in enumerate(image.numbers):
-                    map, space = maps[place] if shown else None, METHODS[method].space
-                    drawn = draw(image.frames[place], map, placement.frame, space, self._style, scale)
-                    ending = f".f{number:04d}"
-                    saved = self._save((*tokens, method, layers[layer] + ending), drawn.pictures, raw[place])
-                    files.update({kind + ending: path for kind, path in saved.items()})
-                records[method, layer] = MapRecord(
-                    *(method, layer, status.state, status.reason, status.minimum, status.maximum),
-                    peak=_peak(maps, image.numbers, placement) if shown else None,
-                    notes=status.notes,
-                    files=files,
-                )
-        return tuple(records[key] for key in explanation.maps)
+    def _draw(
+        self,
+        image: Any,
+        map: Any,
+        placement: Any,
+        names: tuple[str, str, str, str],
+        raw: dict[str, Any],
+        scale: float | None,
+    ) -> tuple[dict[str, str], Any]:
+        """Each frame; no box."""
+        files: dict[str, str] = {}
+        for place, number in enumerate(image.numbers):
+            ending = f".f{number:04d}"
+            frame = None if map is None else map[place]
+            own = {**raw, "map": raw["map"][place]} if raw else {}
+            named = (*names[:3], names[3] + ending)
+            saved, _ = super()._draw(image.frames[place], frame, placement.frame, named, own, scale)
+            files.update({kind + ending: path for kind, path in saved.items()})
+        return files, None
 
+    def _peak(self, image: Any, map: Any, placement: Any) -> Any:
+        """(frame, row, column) of the highest value, or of the largest magnitudes of a map with channels."""
+        best = max(range(len(map)), key=lambda place: _height(map[place]))
+        return (image.numbers[best], *peak(map[best], placement.frame))
 
-def _raw_frames(explanation: Explanation, key: MapKey, n: int, t: int) -> list[dict[str, Any]]:
-    """For each frame its map, how it was fitted and, unless it is stretched, where its cells lie."""
-    cells = frame_cells(explanation.cells.get(key))
-    where = {**asdict(explanation.placements[n].frame), **({} if cells is None else asdict(cells))}
-    return [{"map": map, **where} for map in explanation.maps[key][n, t]]
-
-
-def _peak(maps: Any, numbers: tuple[int, ...], placement: Any) -> Any:
-    """(frame, row, column) of the highest value, or of the largest magnitudes of a map with channels."""
-    best = max(range(len(maps)), key=lambda place: _height(maps[place]))
-    return (numbers[best], *peak(maps[best], placement.frame))
+    def _raw(self, explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
+        """As of a picture, with the maps of all frames; the placement is that of each."""
+        cells = frame_cells(explanation.cells.get(key))
+        found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n].frame)}
+        return found if cells is None else {**found, **asdict(cells)}
 
 
 def _height(map: Any) -> float:

@@ -77,17 +77,42 @@ class PictureWriter:
                 map = explanation.placed(method, n, t, layer)
                 status = explanation.statuses[method, layer][n][t]
                 shown = status.state != "empty"
-                drawn = draw(image, map if shown else None, placement, METHODS[method].space, self._style, scale)
-                raw = _raw(explanation, (method, layer), n, t) if self._style.raw else {}
-                files = self._save((*tokens, method, layers[layer]), drawn.pictures, raw)
+                raw = self._raw(explanation, (method, layer), n, t) if self._style.raw else {}
+                names = (*tokens, method, layers[layer])
+                files, box = self._draw(image, map if shown else None, placement, names, raw, scale)
                 records[method, layer] = MapRecord(
                     *(method, layer, status.state, status.reason, status.minimum, status.maximum),
-                    peak=peak(map, placement) if shown else None,
-                    box=drawn.box,
+                    peak=self._peak(image, map, placement) if shown else None,
+                    box=box,
                     notes=status.notes,
                     files=files,
                 )
         return tuple(records[key] for key in explanation.maps)
+
+    def _draw(
+        self,
+        image: Any,
+        map: np.ndarray | None,
+        placement: Any,
+        names: tuple[str, str, str, str],
+        raw: dict[str, Any],
+        scale: float | None,
+    ) -> tuple[dict[str, str], Any]:
+        """Draw and write one map, None where it is empty: the files, and the box of its lit region.
+
+        names: the stem, the tokens of the target, the method and the layer.
+        """
+        drawn = draw(image, map, placement, METHODS[names[2]].space, self._style, scale)
+        return self._save(names, drawn.pictures, raw), drawn.box
+
+    def _peak(self, _image: Any, map: np.ndarray, placement: Any) -> Any:
+        return peak(map, placement)
+
+    def _raw(self, explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
+        """A map, how its picture was fitted and, unless it is stretched, where its cells lie: all placing it takes."""
+        cells = explanation.cells.get(key)
+        found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
+        return found if cells is None else {**found, **asdict(cells)}
 
     def _save(
         self, tokens: tuple[str, str, str, str], pictures: dict[str, np.ndarray], raw: dict[str, np.ndarray]
@@ -103,10 +128,3 @@ class PictureWriter:
             np.savez_compressed(packed, **raw)
             write_whole(paths["raw"], packed.getvalue(), "map")
         return paths
-
-
-def _raw(explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
-    """A map, how its picture was fitted and, unless it is stretched, where its cells lie: all that placing it takes."""
-    cells = explanation.cells.get(key)
-    found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
-    return found if cells is None else {**found, **asdict(cells)}
