@@ -102,6 +102,20 @@ def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: in
     return Fitted(pixels, placement)
 
 
+def fit_to_input(image: np.ndarray, fixed: FreeSize, wanted: FreeSize, mode: str) -> Fitted:
+    """`fit` to an input of this size, whose free sides become as long as was wanted.
+
+    With short-side the size that was wanted says how long the shorter side becomes. Raises: OptionError as `fit`, and
+    where another size was wanted than the input has.
+    """
+    for side, have, want in zip(("height", "width"), fixed, wanted):
+        if have is not None and want not in (None, have):
+            raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
+    if mode == "short-side":
+        return fit(image, fixed, mode, wanted[0] or wanted[1] or SHORT_SIDE)
+    return fit(image, (fixed[0] or wanted[0], fixed[1] or wanted[1]), mode)
+
+
 def upsample(maps: np.ndarray, size: Sequence[int], cells: Optional[Cells] = None) -> np.ndarray:
     """Maps of a layer, [..., h, w], on the pixels of the net's input: float32 [..., H, W]; bilinear.
 

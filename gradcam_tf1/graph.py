@@ -13,16 +13,16 @@ import numpy as np
 from gradcam_tf1.binding.outputs import choose_output
 from gradcam_tf1.engine.answering import Answerer, How
 from gradcam_tf1.engine.batches import check_batch_size
-from gradcam_tf1.engine.fitted_clips import fit_clips
-from gradcam_tf1.engine.given_images import as_images, as_picture
+from gradcam_tf1.engine.fitted_clips import fit_given
+from gradcam_tf1.engine.given_images import as_picture
 from gradcam_tf1.engine.runner import session_config
 from gradcam_tf1.engine.tokens import tokens_as_map
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.forked import check_process, is_forked
-from gradcam_tf1.geometry import SHORT_SIDE, Fitted, check_fit, fit, free_size
+from gradcam_tf1.geometry import Fitted, check_fit, fit_to_input, free_size
 from gradcam_tf1.importing import open_sessions
-from gradcam_tf1.labels import Labels, label_names
-from gradcam_tf1.loaders import load
+from gradcam_tf1.labels import Labels, check_class_count, label_names
+from gradcam_tf1.loaders import loaded_model
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.opening import open_answerers
 from gradcam_tf1.pipeline import visualize
@@ -30,7 +30,7 @@ from gradcam_tf1.preprocessing import Preprocessing, as_preprocessing, list_pres
 from gradcam_tf1.results import Results
 from gradcam_tf1.run.inputs import as_inputs
 from gradcam_tf1.sources.wanted import PHOTOGRAPH
-from gradcam_tf1.types import Binding, Explanation, KeyTensors, LoadedModel, Work
+from gradcam_tf1.types import Binding, Explanation, KeyTensors, Work
 
 Size = Tuple[Optional[int], Optional[int]]
 
@@ -48,15 +48,13 @@ class GradCamGraph:
         take any size; with short-side it is the length of the shorter side, 224 if none is given.
     labels: path of a label file, or the list of class names.
     tag, signature: of a SavedModel. build: graph-building function for a checkpoint without .meta.
-    trust_model: run the code inside the model file, such as Lambda layers; see `load`.
-    moving_averages: take the moving averages of the weights that a training kept beside them; see `load`.
+    trust_model: run the code inside the model file, such as Lambda layers. moving_averages: of the weights; see `load`.
     batch_size: images per run. config: tf.ConfigProto of the session.
     devices: TensorFlow's names of them, ("/gpu:0", "/gpu:1"): each gets a session, `visualize_imgs` uses all of them,
         everything else the first; the hooks that prepare pictures are then called by several threads.
 
-    Several threads may ask one net. Their runs go side by side; where a request needs ops that the graph does not have
-    yet, it waits until the others' runs are done and adds them alone. Binding happens once, in the thread that comes
-    first; `preprocess` and `reshape` are called in the thread that asks.
+    Several threads may ask one net. Their runs go side by side; a request that needs new ops waits until the others'
+    runs are done. Binding happens once; `preprocess` and `reshape` are called in the thread that asks.
 
     Raises: ModelFileError when the model cannot be loaded; OptionError for a device that is not there; BindingError,
     at first use, when it cannot be bound.
@@ -91,7 +89,7 @@ class GradCamGraph:
     ) -> None:
         check_fit(fit)
         check_batch_size(batch_size)
-        _check_classes(nb_classes)
+        check_class_count(nb_classes)
         self.nb_classes = nb_classes
         self.preset = as_preprocessing(preset)
         self.fit_mode = fit
@@ -99,11 +97,7 @@ class GradCamGraph:
         self.batch_size = batch_size
         self._label_names = label_names(labels)
         how: Dict[str, Any] = {"tag": tag, "signature": signature, "build": build, "trust_model": trust_model}
-        if moving_averages and isinstance(model, LoadedModel) and not model.moving_averages:
-            raise OptionError(
-                f"{model.source} was loaded without its moving averages; load(path, moving_averages=True) takes them"
-            )
-        loaded = model if isinstance(model, LoadedModel) else load(model, moving_averages=moving_averages, **how)
+        loaded = loaded_model(model, moving_averages=moving_averages, **how)
         places = (devices,) if isinstance(devices, str) else tuple(devices)
         self._sessions = open_sessions(loaded.graph_def, loaded.source, session_config(config, bool(places)), places)
         with ExitStack() as failing:
@@ -189,9 +183,9 @@ class GradCamGraph:
     def fit_image(self, image: np.ndarray, input: Any = None) -> Fitted:
         """Bring one picture to the input's size; the placement remembers the way back.
 
-        image: RGB [H, W, 3], 0..255, a PIL image or a path; of a net of other than 1 and 3 channels as many bands,
-            [H, W, C]. input: a further input that takes pictures, for one of these; the answer goes into `inputs` of
-            `explain`. Raises: OptionError, ImageFileError, BindingError.
+        image: RGB [H, W, 3], 0..255, a PIL image or a path; for nets of other than 1 and 3 channels bands [H, W, C].
+        input: a further input that takes pictures; the answer goes into `inputs` of `explain`.
+        Raises: OptionError, ImageFileError, BindingError.
         """
         self._open([] if input is None else [input])
         return self.fit_pixels(as_picture(image, self._takes_own_range(), self.channels_in), input)
@@ -199,12 +193,7 @@ class GradCamGraph:
     def fit_pixels(self, image: np.ndarray, input: Any = None) -> Fitted:
         """The same of what was read or checked already: its values may be any."""
         fixed = self.binding.image_size if input is None else self._open([input]).further.size(input)
-        for side, (have, want) in zip(("height", "width"), zip(fixed, self.size)):
-            if have is not None and want not in (None, have):
-                raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
-        if self.fit_mode == "short-side":  # `size` says how long the shorter side becomes, not the shape
-            return fit(image, fixed, self.fit_mode, self.size[0] or self.size[1] or SHORT_SIDE)
-        return fit(image, (fixed[0] or self.size[0], fixed[1] or self.size[1]), self.fit_mode)
+        return fit_to_input(image, fixed, self.size, self.fit_mode)
 
     def _takes_own_range(self) -> bool:
         """Whether pixels of another range than 0..255 may be right: they go in as they are, or the user maps them."""
@@ -260,12 +249,7 @@ class GradCamGraph:
         Raises: OptionError, TargetError, GradientError, BindingError; ClosedError when the net is closed meanwhile.
         """
         self._open(inputs or ())
-        fitted: List[Any]
-        if self.binding.frame_order:
-            fitted = fit_clips(images, self.binding, self.fit_pixels)
-        else:
-            pictures = as_images(images, self._takes_own_range(), self.channels_in)
-            fitted = [item if isinstance(item, Fitted) else self.fit_pixels(item) for item in pictures]
+        fitted = fit_given(images, self.binding, self.fit_pixels, self._takes_own_range(), self.channels_in)
         how = How(score, options, noise, fuse, aug_smooth, eigen_smooth, inputs, progress)
         return self._open().answer(fitted, targets, methods, layers, how)
 
@@ -301,10 +285,7 @@ class GradCamGraph:
         return self._open().usable(methods, layers)
 
     def fit_input(self, name: Any, value: Any) -> np.ndarray:
-        """One picture's value of a further input, as its tensor takes it, for `inputs` of `explain`.
-
-        Raises: BindingError where it does not fit.
-        """
+        """One picture's value of a further input, as its tensor takes it. Raises: BindingError."""
         return self._open([name]).further.row(name, value)
 
     def check_inputs(self, names: Sequence[Any]) -> None:
@@ -317,8 +298,7 @@ class GradCamGraph:
 
     def visualize_imgs(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
         """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""
-        options["inputs"] = as_inputs(options.get("inputs"))
-        self._open(options["inputs"])
+        self._open(as_inputs(options.get("inputs")))
         return visualize(self, imgs_path, out_folder, **options)
 
     def visualize_folder(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
@@ -326,10 +306,7 @@ class GradCamGraph:
         return self.visualize_imgs(imgs_path, out_folder, **options)
 
     def close(self) -> None:
-        """Free the sessions; in a forked process they are the parent's.
-
-        A thread that still waits for an answer gets a ClosedError, and so does who asks later.
-        """
+        """Free the sessions, if they are this process's. Who waits for an answer, or asks later, gets a ClosedError."""
         for sess in () if is_forked() else self._sessions:
             sess.close()
 
@@ -341,8 +318,3 @@ class GradCamGraph:
 
 
 GradCam = GradCamGraph  # its name in older tools
-
-
-def _check_classes(nb_classes: Any) -> None:
-    if nb_classes is not None and not (isinstance(nb_classes, (int, np.integer)) and nb_classes > 0):
-        raise OptionError(f"nb_classes is the number of classes, at least 1, not {nb_classes!r}")

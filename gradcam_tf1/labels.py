@@ -10,6 +10,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.errors import OptionError, TargetError
@@ -54,6 +55,12 @@ def label_names(source: Any) -> Optional[List[str]]:
     if not all(isinstance(name, str) for name in names):
         raise OptionError(f"labels are {source!r}; give the path of a label file, or a list of class names")
     return names
+
+
+def check_class_count(nb_classes: Any) -> None:
+    """Raises: OptionError where it is neither None nor a number of classes."""
+    if nb_classes is not None and not (isinstance(nb_classes, Integral) and int(nb_classes) > 0):
+        raise OptionError(f"nb_classes is the number of classes, at least 1, not {nb_classes!r}")
 
 
 class _BadLabels(ValueError):

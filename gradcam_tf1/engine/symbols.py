@@ -6,26 +6,23 @@ score y (see `scores.py`) and its own backward pass. All slots, layers and metho
 
 from __future__ import annotations
 
-from copy import copy
-from functools import partial
-from typing import Any, Callable, ContextManager, Dict, Hashable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.built_once import BuiltOnce
 from gradcam_tf1.engine.clips import apart, by_frame
 from gradcam_tf1.engine.together import parts_of, spread
 from gradcam_tf1.engine.tokens import tokens_as_map
-from gradcam_tf1.errors import GradCamError, GradientError, OptionError
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_pictures import FloatPictures, float_pictures
 from gradcam_tf1.gradients.gradient_path import net_outputs
-from gradcam_tf1.gradients.loops import LoopError
-from gradcam_tf1.methods import without_gradients
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.heads import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.scores import SCORES, VALUES, at_columns
-from gradcam_tf1.tf_runtime import OUR_SCOPE, tf, unfinalized
+from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, Binding, LayerInfo, Slot
 
 Build = Callable[["tf.Tensor", FloatPictures], Dict[Any, "tf.Tensor"]]
@@ -35,8 +32,7 @@ class Symbols:
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
 
     graph: the private tf.Graph that holds the net. binding: its key tensors. reshape: [N, tokens, K] -> [N, h, w, K].
-    building: the context in which ops may be added, see `LiveSession`; for a graph that has no session yet there is
-    nobody to wait for. What cannot be built is remembered as well, so that asking again adds nothing to the graph.
+    building: the context in which ops may be added, see `BuiltOnce`.
     """
 
     def __init__(
@@ -49,26 +45,9 @@ class Symbols:
         self._graph = graph
         self._reshape = reshape
         self._binding = binding
-        self._built: Dict[Hashable, Any] = {}
-        self._building = building or partial(unfinalized, graph)
+        self._once = BuiltOnce(graph, building)
         self.scores("logit")
         graph.finalize()
-
-    def _once(self, key: Hashable, build: Callable[[], Any]) -> Any:
-        if key not in self._built:
-            try:
-                with self._building(), tf.name_scope(OUR_SCOPE):
-                    if key not in self._built:  # by another thread, meanwhile
-                        self._built[key] = build()
-            except LoopError as error:
-                usable = ", ".join(without_gradients())
-                self._built[key] = _Refused(GradientError(f"{error}; methods that need no gradient work: {usable}"))
-            except GradCamError as error:
-                self._built[key] = _Refused(error)
-        found = self._built[key]
-        if isinstance(found, _Refused):
-            raise copy(found.error)
-        return found
 
     def scores(self, head: str) -> tf.Tensor:
         """Scores of all classes: float32 [N, C]."""
@@ -293,12 +272,6 @@ class Symbols:
         outputs = net_outputs(score)
         names = tuple(tensor.name for tensor in outputs)
         return self._once(("activations", names), lambda: Activations.between(outputs, self.float_pictures().tensor))
-
-
-class _Refused(NamedTuple):
-    """What could not be built, and why."""
-
-    error: GradCamError
 
 
 def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:

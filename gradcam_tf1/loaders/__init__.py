@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, List, NamedTuple, Optional
 
-from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.forked import check_process
 from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, saved_model, session
 from gradcam_tf1.loaders.averages import Averages
@@ -101,6 +101,17 @@ def load(
             f"{source.path}: no such file or folder, and no checkpoint of that prefix; expected {POSSIBLE}"
         )
     raise wrong(source)
+
+
+def loaded_model(model: Any, *, moving_averages: bool = False, **how: Any) -> LoadedModel:
+    """A LoadedModel as it is, anything else loaded. Raises: as `load`; OptionError where an option comes too late."""
+    if not isinstance(model, LoadedModel):
+        return load(model, moving_averages=moving_averages, **how)
+    if moving_averages and not model.moving_averages:
+        raise OptionError(
+            f"{model.source} was loaded without its moving averages; load(path, moving_averages=True) takes them"
+        )
+    return model
 
 
 __all__ = ["load"]

@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.figures.making import FigureMaker
-from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.output_folder import make_folders
 from gradcam_tf1.result import FAILED, Result
 from gradcam_tf1.run.asking import row_key
@@ -167,7 +166,7 @@ def _key(picture: Picture) -> Any:
 
 
 def _pixels(value: Any) -> Any:
-    return value.pixels if isinstance(value, Fitted) else value
+    return getattr(value, "pixels", value)
 
 
 def _size(picture: Picture) -> str:
