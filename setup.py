@@ -43,7 +43,7 @@ setup(
     extras_require={
         "xrai": ["scikit-image>=0.19"],
         "medical": ["pydicom>=2.2", "nibabel>=4"],
-        "test": ["pytest", "pytest-xdist", "saliency", "hypothesis", "pydicom>=2.2", "nibabel>=4"],
+        "test": ["pytest", "pytest-xdist", "saliency", "hypothesis", "tifffile", "pydicom>=2.2", "nibabel>=4"],
         "lint": ["ruff", "mypy"],
     },
     entry_points={"console_scripts": ["gradcam-tf1 = gradcam_tf1.cli:main"]},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
     from gradcam_tf1.errors import BindingError as BindingError
+    from gradcam_tf1.errors import ClosedError as ClosedError
     from gradcam_tf1.errors import GradCamError as GradCamError
     from gradcam_tf1.errors import GradientError as GradientError
     from gradcam_tf1.errors import ImageFileError as ImageFileError
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "errors": (
         "BindingError",
+        "ClosedError",
         "GradCamError",
         "GradientError",
         "ImageFileError",
@@ -68,6 +70,7 @@ __all__ = [
     "PRESETS",
     "Binding",
     "BindingError",
+    "ClosedError",
     "Explanation",
     "GradCam",
     "GradCamError",

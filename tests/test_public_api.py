@@ -17,6 +17,7 @@ PACKAGE = Path(gradcam_tf1.__file__).parent
 EXPECTED = {
     "BindingError",
     "Binding",
+    "ClosedError",
     "Explanation",
     "GradCam",
     "GradCamError",
