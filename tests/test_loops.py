@@ -164,6 +164,16 @@ def test_gradient_rules_reach_activations_in_a_functional_loop(rule):
     check_rule(rule, looped, loop_nets.build(loop_nets.rectified_thrice).frozen)
 
 
+def test_states_of_a_loop_that_nobody_uses_are_no_outputs():
+    """A live graph or a checkpoint has all of them; a frozen file has not."""
+    graph = tf.Graph()
+    with graph.as_default(), loop_nets.loops_of_ops():
+        loop_nets.head(loop_nets.recurrent(loop_nets.columns()))
+    with GradCamGraph(graph.as_graph_def(), preset="raw") as net:
+        assert net.binding.logits == "logits:0"
+        assert not [warning for warning in net.binding.warnings if "outputs" in warning]
+
+
 def test_attention_within_a_loop_is_no_score():
     def attending(x):
         keys = loop_nets.weight(loop_nets.CHANNELS, loop_nets.CHANNELS)

@@ -97,7 +97,7 @@ def _other_outputs(walk: Walk, best: Head, named: Dict[str, Head], found: Sequen
         return tuple(first.values())
     related = walk.downstream([best.scores]) | walk.upstream([best.scores])
     for head in found:
-        if head.scores not in related:
+        if head.scores not in related and walk.maker[head.scores].type != "Exit":  # a loop's state that nobody used
             first.setdefault(head.scores, head.probabilities or head.scores)
     return tuple(first.values())
 
