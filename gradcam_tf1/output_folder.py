@@ -12,6 +12,7 @@ RUN_NAME = "run.json"
 
 _OWN_FIELDS = {"source", "relative", "status", "targets"}  # of a line of the manifest
 _OWN_KEY = "gradcam_tf1"  # of run.json: the version
+_FIRST = b'{"source": "'  # a line begins so
 _MOST_BYTES = 16 << 20
 
 
@@ -25,9 +26,19 @@ def foreign_file(folder: str) -> str:
     """The path of a file there that has the name of one of ours and is another program's, "" where there is none."""
     settings, manifest = os.path.join(folder, RUN_NAME), os.path.join(folder, MANIFEST_NAME)
     found, line = _object(settings), _object(manifest, first_line=True)
-    if _OWN_KEY in (found or {}) or set(line or {}) >= _OWN_FIELDS:  # one of the two may be damaged
+    if _OWN_KEY in (found or {}) or set(line or {}) >= _OWN_FIELDS or _is_torn(manifest):  # one may be damaged
         return ""
     return settings if found is not None else manifest if line is not None else ""
+
+
+def _is_torn(manifest: str) -> bool:
+    """Whether the file is the beginning of our first line, as a killed run leaves it."""
+    try:
+        with open(manifest, "rb") as stream:
+            start = stream.readline(len(_FIRST))
+    except OSError:
+        return False
+    return _FIRST.startswith(start) and b"\n" not in start
 
 
 def make_folders(out_folder: str, path: str) -> None:

@@ -145,6 +145,7 @@ def test_a_line_that_is_no_results_is_refused(tmp_path):
     """Whatever JSON stands for a line or a part of it: a result, or the error that says what to do."""
     line = json.loads(line_of(owl(), OUT).decode())
     refused = count = 0
+    (tmp_path / "run.json").write_text('{"gradcam_tf1": "0"}')
     with open(str(tmp_path / "manifest.jsonl"), "w") as stream:
         stream.write(json.dumps(line) + "\n")
     with ManifestWriter(str(tmp_path), resume=True) as manifest:
@@ -163,6 +164,7 @@ def test_a_line_that_is_no_results_is_refused(tmp_path):
 
 
 def test_what_no_result_can_be_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text('{"gradcam_tf1": "0"}')
     for line in ("7", "[" * 100_000, '{"predicted": 1e999}', '{"source_hex": "x"}', "null", "\udcff"):
         (tmp_path / "manifest.jsonl").write_text(line + "\n", errors="surrogateescape")
         refused = pytest.raises(OptionError, match="its journal is damaged")

@@ -27,9 +27,14 @@ def image_sources(walk: Walk) -> List[Source]:
     """
     reach = tensors_before_convolutions(walk)
     found: List[Source] = []
+    followed = 0
     for op in walk.ops:
         if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type) or DECODERS.match(op.type):
-            found += _sources_at(walk, op, reach)
+            for name in filter(reach.__contains__, walk.outputs[op.name]):
+                direct = _takes_pictures(walk, name)
+                if (direct and not DECODERS.match(op.type)) or followed < walk.affordable:
+                    followed += not direct
+                    found += _source_at(walk, op, name, direct, reach)
     photographs = [source for source in found if not takes_bands(walk, source.tensor)]
     return _nearest(walk, {source.tensor: source for source in reversed(photographs or found)})
 
@@ -57,17 +62,16 @@ def tensors_before_convolutions(walk: Walk) -> Set[str]:
     return walk.upstream(data)
 
 
-def _sources_at(walk: Walk, op: Op, reach: Set[str]) -> List[Source]:
-    found = []
-    for name in walk.outputs[op.name]:
-        if name not in reach:
-            continue
-        direct = looks_like_images(walk, name) or takes_bands(walk, name) or frame_order(walk, name) is not None
-        later = Source(name) if direct else first_images_after(walk, name, reach)
-        if later is not None and (later.origin or DECODERS.match(op.type)):
-            later = behind_branches(walk, later, reach)
-        found += [later] if later is not None else []
-    return found
+def _takes_pictures(walk: Walk, name: str) -> bool:
+    return looks_like_images(walk, name) or takes_bands(walk, name) or frame_order(walk, name) is not None
+
+
+def _source_at(walk: Walk, op: Op, name: str, direct: bool, reach: Set[str]) -> List[Source]:
+    """The source that an output of `op` is, or leads to; empty where it leads to none."""
+    later = Source(name) if direct else first_images_after(walk, name, reach)
+    if later is not None and walk.has_merges and (later.origin or DECODERS.match(op.type)):
+        later = behind_branches(walk, later, reach)
+    return [] if later is None else [later]
 
 
 def takes_bands(walk: Walk, name: str) -> bool:

@@ -35,6 +35,7 @@ class Walk:
         self.dead: Set[str] = set()
         self.axes: Dict[str, Any] = {}
         self._looped: Optional[Set[str]] = None
+        self._merging: Optional[bool] = None
         self._opaque: Set[str] = set()
         self._sources: Dict[str, Op] = {}
         self.convolutions_after: Dict[str, List[str]] = {}  # the outputs of those that a tensor reaches, once asked
@@ -72,6 +73,13 @@ class Walk:
     def affordable(self) -> int:
         """How many candidates can be followed through the whole graph: the fewer, the larger it is."""
         return max(_FEW, _STEPS // max(1, len(self.ops)))
+
+    @property
+    def has_merges(self) -> bool:
+        """Whether branches come together anywhere."""
+        if self._merging is None:
+            self._merging = any(op.type == "Merge" for op in self.ops)
+        return self._merging
 
     @property
     def looped(self) -> Set[str]:
