@@ -16,6 +16,7 @@ from gradcam_tf1.overlay import ALPHA, blend, colorize, guided_picture, normaliz
 from gradcam_tf1.sources.wanted import PHOTOGRAPH, check_bands, picked
 from gradcam_tf1.types import MapKey, MapStatus
 
+AGAINST = ("negative", "counterfactual")  # methods whose maps are high where something speaks against the class
 CONTOURS = (0.25, 0.5, 0.75)  # shares of the maximum at which lines are drawn
 
 
@@ -77,16 +78,19 @@ def draw(
     space: str,
     style: Style,
     scale: Optional[float] = None,
+    against: bool = False,
 ) -> Drawn:
     """Draw one map.
 
     Args:
         image: the original picture. map: on the original picture, [H, W] or [H, W, C]; None where it is empty.
         space: "layer" gives "overlay" and "heatmap", "pixels" gives "pixels". scale: what counts as full heat.
+        against: high values speak against the class; where signs are shown, they are blue.
     """
     if space == "pixels":
-        return Drawn({"pixels": guided_picture(_colours_of(map, image, style))})
-    heat = normalize(np.zeros(image.shape[:2]) if map is None else map, style.signed, scale)
+        return Drawn({"pixels": guided_picture(_colours_of(map, image, style), scale)})
+    shown = np.zeros(image.shape[:2]) if map is None else map
+    heat = normalize(-shown if against and style.signed else shown, style.signed, scale)
     colours = colorize(heat, style.colormap)
     # an empty map in colours would look like an answer: the photograph stays as it is
     over = image if map is None else STYLES[style.style](image, heat, colours, style, placement.seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, BinaryIO, Dict, Optional, cast
 
 MANIFEST_NAME = "manifest.jsonl"
 RUN_NAME = "run.json"
@@ -14,6 +14,7 @@ _OWN_FIELDS = {"source", "relative", "status", "targets"}  # of a line of the ma
 _OWN_KEY = "gradcam_tf1"  # of run.json: the version
 _FIRST = b'{"source": "'  # a line begins so
 _MOST_BYTES = 16 << 20
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 def is_output_folder(folder: str) -> bool:
@@ -48,7 +49,22 @@ def make_folders(out_folder: str, path: str) -> None:
     """
     if not os.path.isdir(out_folder):
         raise FileNotFoundError(errno.ENOENT, "the output folder was removed during the run", out_folder)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    if not _is_inside(folder, out_folder):
+        raise PermissionError(errno.EPERM, "a link in the output folder leads outside of it; remove it", folder)
+
+
+def open_own(path: str) -> BinaryIO:
+    """A file of the output folder, to be read and added to; made if absent. Raises: OSError where it is a link."""
+    if os.path.islink(path):
+        raise PermissionError(errno.EPERM, "it is a link, and a run writes into its own folder only; remove it", path)
+    return cast(BinaryIO, open(path, "ab+", buffering=0, opener=lambda n, flags: os.open(n, flags | _NO_LINKS, 0o666)))
+
+
+def _is_inside(folder: str, out_folder: str) -> bool:
+    real, out = os.path.realpath(folder), os.path.realpath(out_folder)
+    return real == out or real.startswith(os.path.join(out, ""))
 
 
 def _object(path: str, first_line: bool = False) -> Optional[Dict[str, Any]]:

@@ -144,23 +144,32 @@ def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np
     return result
 
 
-def guided_picture(saliency: np.ndarray, percentile: float = 99.5) -> np.ndarray:
+def guided_picture(saliency: np.ndarray, scale: Optional[float] = None) -> np.ndarray:
     """Signed saliency [H, W, 3] or [H, W, 1] as uint8 [H, W, 3] RGB on mid-gray (128 = zero).
 
-    The given percentile of the non-zero magnitudes becomes full contrast: a few extreme pixels, which every such
-    picture has, would otherwise leave the rest gray. Raises OptionError for other shapes, GradCamError if not finite.
+    scale: the magnitude that becomes full contrast, `contrast(saliency)` where it is not given. Raises OptionError for
+    other shapes, GradCamError if not finite.
     """
     saliency = np.asarray(saliency, np.float32)
     if saliency.ndim != 3 or saliency.shape[2] not in (1, 3) or 0 in saliency.shape:
         raise OptionError(f"saliency to draw is [H, W, 3] or [H, W, 1] and not empty, got {list(saliency.shape)}")
-    magnitudes = np.abs(saliency).ravel()
+    full = contrast(saliency) if scale is None else scale
+    gray = _levels(normalize(saliency, signed=True, scale=full))
+    return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB) if saliency.shape[2] == 1 else gray
+
+
+def contrast(saliency: np.ndarray, percentile: float = 99.5) -> Optional[float]:
+    """The given percentile of the non-zero magnitudes, None where all are zero.
+
+    A few extreme pixels, which every such picture has, would otherwise leave the rest gray. Raises: GradCamError where
+    not all are finite.
+    """
+    magnitudes = np.abs(np.asarray(saliency, np.float32)).ravel()
     _ends(magnitudes)
     magnitudes = magnitudes[magnitudes > 0]
     # A million values settle a percentile; looking at tens of millions takes long.
     sample = magnitudes[:: max(1, magnitudes.size // 1_000_000)]
-    scale = _high_percentile(sample, percentile) if sample.size else None
-    gray = _levels(normalize(saliency, signed=True, scale=scale))
-    return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB) if saliency.shape[2] == 1 else gray
+    return _high_percentile(sample, percentile) if sample.size else None
 
 
 def _high_percentile(values: np.ndarray, share: float) -> float:

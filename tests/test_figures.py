@@ -20,6 +20,7 @@ from gradcam_tf1.geometry import Placement
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.nets.demo import demo_scenes
 from gradcam_tf1.overlay import colorize
+from gradcam_tf1.types import MapStatus
 
 SCENES = demo_scenes()
 ACROSS = SIDE + GAP + BAR_WIDTH + NUMBERS
@@ -88,6 +89,49 @@ def test_classes_share_one_scale_so_that_a_weak_one_does_not_look_hot():
     figure = classes_figure(explanation, GRAY, style=own)
     assert figure.axes[3].get_yticklabels()[-1].get_text() == "0.0026"
     assert parts(render(figure), 2, 2)[1][0][-3, -3].tolist() == RED
+
+
+def test_targets_share_a_scale_in_every_figure():
+    maps = {
+        ("positive", "c:0"): [hot_cell(0, 0, value=4.0), hot_cell(0, 0, value=0.4)],
+        ("negative", "c:0"): [hot_cell(3, 3, value=2.0), hot_cell(3, 3, value=0.2)],
+    }
+    figure = signs_figure(one_explanation(maps, class_ids=(1, 0)), GRAY, style=OPAQUE)
+    ends = [axes.get_yticklabels()[-1].get_text() for axes in figure.axes if not axes.get_title(loc="left")]
+    assert ends == ["4"] * 4
+    strong = np.random.RandomState(0).randn(8, 8, 3).astype(np.float32)
+    explanation = one_explanation({("gradient", ""): np.stack([strong, strong / 100])}, class_ids=(1, 0))
+    found = parts(render(methods_figure(explanation, GRAY)), 1, 3, rows=2)
+    assert np.abs(found[0][0].astype(int) - 128).max() > 100
+    assert np.abs(found[1][0].astype(int) - 128).max() <= 3
+
+
+def test_evidence_against_is_blue_where_signs_are_shown():
+    maps = {("positive", "c:0"): [hot_cell(0, 0)], ("negative", "c:0"): [hot_cell(0, 0)]}
+    style = Style(style="blend", alpha=1.0, colormap="diverging")
+    (positive, _), (negative, _) = parts(render(signs_figure(one_explanation(maps), GRAY, style=style)), 2, 3)
+    assert positive[3, 3, 0] > positive[3, 3, 2]
+    assert negative[3, 3, 2] > negative[3, 3, 0]
+
+
+def test_numbers_and_titles_have_room_beside_flat_and_narrow_pictures():
+    flat = GridPanel(np.full((300, 2400, 3), 9, np.uint8), ["title"], (0.0, 1.0))
+    bar = grid([[flat]]).axes[1]
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["0", "1"]
+    narrow = GridPanel(np.full((1500, 120, 3), 9, np.uint8), ["a title of some length"], (0.0, 1.0))
+    figure = grid([[narrow, narrow]])
+    render(figure)
+    boxes = [axes._left_title.get_window_extent() for axes in figure.axes if axes.get_title(loc="left")]
+    assert boxes[0].x1 < boxes[1].x0
+
+
+def test_an_empty_panel_says_why():
+    key = ("gradcam", "c:0")
+    reasons = ["all evidence here is against this class", "no gradient leads from this score", "the gradient is zero"]
+    statuses = {key: [MapStatus("empty", reason, 0.0, 0.0) for reason in reasons]}
+    figure = classes_figure(one_explanation({key: [np.zeros((4, 4))] * 3}, statuses, class_ids=(0, 1, 2)), GRAY)
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert said == [NO_EVIDENCE, "no way to this score", "zero everywhere"]
 
 
 def test_the_bar_ends_at_the_maximum_that_the_manifest_has_though_no_pixel_meets_its_cell():

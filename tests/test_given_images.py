@@ -42,6 +42,16 @@ class TestForms:
         image = Image.fromarray(np.full((3, 4), 257 * 77, np.uint16))
         assert as_picture(image).tolist() == np.full((3, 4, 3), 77).tolist()
 
+    def test_16_bit_gray_as_older_pillow_opens_it_is_scaled_too(self):
+        image = Image.fromarray(np.full((3, 4), 257 * 77, np.int32))
+        image.format = "PNG"
+        assert image.mode == "I"
+        assert as_picture(image).tolist() == np.full((3, 4, 3), 77).tolist()
+
+    def test_one_channel_is_gray(self):
+        gray = np.arange(12, dtype=np.uint8).reshape(3, 4, 1) * 20
+        assert as_picture(gray).tolist() == np.repeat(gray, 3, axis=2).tolist()
+
     def test_an_image_of_a_camera_held_upright_is_turned(self, photo):
         exif = Image.Exif()
         exif[0x0112] = 6
@@ -84,6 +94,25 @@ class TestValues:
         with pytest.raises(OptionError, match="before preprocessing"):
             net.explain(photo / 127.5 - 1)
 
+    @pytest.mark.parametrize(
+        "prepared",
+        [
+            lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
+            lambda x: x / 127.5,
+            lambda x: x / 255 * 1.2,
+            lambda x: x - 40.0,
+            lambda x: x - 127.5,
+        ],
+        ids=["torch", "0..2", "1.2", "-40", "centred"],
+    )
+    def test_floats_of_other_preparations_are_refused(self, net, photo, prepared):
+        with pytest.raises(OptionError, match=r"but images are RGB 0\.\.255"):
+            net.explain(prepared(photo.astype(np.float64)))
+
+    def test_a_dark_photograph_as_floats_is_none_of_these(self):
+        dark = np.random.RandomState(0).randint(0, 6, (9, 9, 3)).astype(np.float32)
+        np.testing.assert_array_equal(as_picture(dark), dark)
+
     @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.int32])
     def test_16_bit_values_are_refused(self, net, photo, dtype):
         with pytest.raises(OptionError, match="scale it to 0..255"):
@@ -116,4 +145,4 @@ class TestValues:
             small = photo / 255.0
             with pytest.warns(UserWarning, match="unless your preprocessing"):
                 raw.explain(small)
-            assert raw.explain(small * 4 - 2).failures == ("",)
+            assert raw.explain(small * 40 - 20).failures == ("",)

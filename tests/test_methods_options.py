@@ -44,3 +44,33 @@ def test_options_and_noise_go_through_the_front_door():
     np.testing.assert_allclose(found["integrated_gradients"], expected["integrated_gradients", ""], atol=1e-5)
     expected = explain(net.graph(), net.binding(), images, [1], ["gradcam"], Noise(samples=3))["maps"]
     np.testing.assert_allclose(noisy["gradcam"], expected["gradcam", "features:0"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "value", "told"),
+    [
+        (
+            "integrated_gradients",
+            "steps",
+            "many",
+            "integrated_gradients.steps is a whole number, not 'many'; its default",
+        ),
+        ("integrated_gradients", "steps", 1.5, "integrated_gradients.steps is a whole number, not 1.5"),
+        ("smoothgrad", "samples", True, "smoothgrad.samples is a whole number, not True"),
+        ("smoothgrad", "level", "high", "smoothgrad.level is a number, not 'high'"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_in_a_sentence(method, option, value, told):
+    with pytest.raises(OptionError, match=told):
+        check_options({method: {option: value}}, [METHODS[method]])
+
+
+def test_numbers_of_numpy_and_whole_floats_options_are_fine():
+    given = {"steps": np.int64(3)}
+    check_options({"integrated_gradients": given, "smoothgrad": {"level": 1}}, list(METHODS.values()))
+
+
+@pytest.mark.parametrize("options", ["x", {"rise": 5}])
+def test_options_are_methods_with_theirs(options):
+    with pytest.raises(OptionError, match="give method -> its options"):
+        check_options(options, [METHODS["rise"]])

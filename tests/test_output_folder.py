@@ -54,6 +54,51 @@ class TestFilesOfOthers:
         assert len(net.visualize_imgs(str(photos), str(tmp_path), methods="gradcam")) == 6
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+class TestLinks:
+    """An output folder that a stranger made, with links that lead out of it."""
+
+    def test_a_manifest_that_is_a_link_is_not_followed(self, net, photos, tmp_path):
+        out, victim = tmp_path / "out", tmp_path / "victim"
+        out.mkdir()
+        victim.write_text("precious\n")
+        (out / "run.json").write_text('{"gradcam_tf1": "0"}')
+        (out / "manifest.jsonl").symlink_to(victim)
+        for resume in (False, True):
+            with pytest.raises(OSError, match="it is a link"):
+                net.visualize_imgs(str(photos), str(out), methods="gradcam", resume=resume)
+        assert victim.read_text() == "precious\n"
+
+    def test_a_folder_that_is_a_link_outside_is_not_written_to(self, net, tmp_path):
+        own = write_noise(tmp_path / "pics" / "sub", {"a.png": (40, 50)}).parent
+        out, victim = tmp_path / "out", tmp_path / "victim"
+        out.mkdir()
+        victim.mkdir()
+        (out / "sub").symlink_to(victim)
+        for figures in ((), "layers"):
+            with pytest.raises(OSError, match="leads outside of it"):
+                net.visualize_imgs(str(own), str(out), methods="gradcam", figures=figures)
+        assert not list(victim.iterdir())
+
+    def test_settings_and_pictures_replace_a_link_and_not_what_it_names(self, net, photos, tmp_path):
+        out, victim = tmp_path / "out", tmp_path / "victim"
+        net.visualize_imgs(str(photos), str(out), methods="gradcam")
+        name = next(out.glob("0.png*gradcam.png"))
+        for path in (out / "run.json", name):
+            path.unlink()
+            victim.write_text("precious")
+            path.symlink_to(victim)
+        net.visualize_imgs(str(photos), str(out), methods="gradcam")
+        assert victim.read_text() == "precious"
+        assert name.stat().st_size > 100
+        assert not name.is_symlink()
+
+    def test_the_folder_itself_may_be_a_link(self, net, photos, tmp_path):
+        (tmp_path / "real").mkdir()
+        (tmp_path / "out").symlink_to(tmp_path / "real")
+        assert all(result.ok for result in net.visualize_imgs(str(photos), str(tmp_path / "out"), methods="gradcam"))
+
+
 class TestRemoved:
     @pytest.mark.parametrize("figures", [(), ("layers",)])
     def test_a_folder_that_is_removed_during_the_run_ends_it(self, net, photos, tmp_path, figures):

@@ -156,3 +156,10 @@ def test_what_a_window_may_be(tmp_path):
     for given in ("5", "a,b", "9,3"):
         told = command("run", net_of(tmp_path / "net.pb"), tmp_path, "--out", tmp_path / "o", "--window", given, code=2)
         assert "write LOW,HIGH or none" in told
+
+
+def test_a_picture_that_lies_outside_of_the_window_is_refused_not_white(tmp_path):
+    Image.fromarray((np.arange(SIDE * SIDE).reshape(SIDE, SIDE) * 400).astype(np.uint16)).save(tmp_path / "g.png")
+    with pytest.raises(ImageFileError, match=r"values from 0 to 57200, of which 0.69% lie in the window from 1 to 401"):
+        read_image(str(tmp_path / "g.png"), window=Window(low=1, high=401))
+    assert read_image(str(tmp_path / "g.png"), window=Window(low=0, high=40000)).max() == 255

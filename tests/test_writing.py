@@ -17,7 +17,7 @@ from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.types import Explanation, MapStatus
 
 GRAY = np.full((40, 60, 3), 128, np.uint8)
-EMPTY = MapStatus("empty", "all evidence is against", -1.0, 0.0)
+EMPTY = MapStatus("empty", "all evidence here is against this class", -1.0, 0.0)
 WHOLE = Placement((40, 60), (8, 8), (0, 0, 40, 60), (0, 0, 8, 8))
 
 
@@ -96,7 +96,7 @@ def test_an_empty_map_leaves_the_photograph_as_it_is(tmp_path):
     maps = {key: [np.zeros((4, 4))], guided: [np.zeros((8, 8, 3))]}
     (record,) = written(tmp_path, one_explanation(maps, {key: [EMPTY], guided: [EMPTY]}))
     cam, saliency = record.maps
-    assert (cam.status, cam.reason, cam.peak) == ("empty", "all evidence is against", None)
+    assert (cam.status, cam.reason, cam.peak) == ("empty", "all evidence here is against this class", None)
     assert np.array_equal(pixels(cam.files["overlay"]), GRAY)
     assert np.unique(pixels(cam.files["heatmap"]).reshape(-1, 3), axis=0).tolist() == [[0, 0, 128]]
     assert np.ptp(pixels(saliency.files["pixels"])) == 0

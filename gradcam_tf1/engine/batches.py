@@ -9,6 +9,7 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.geometry import Fitted
 from gradcam_tf1.methods import METHODS
+from gradcam_tf1.preprocessing import PRESETS
 from gradcam_tf1.tf_runtime import numpy_dtype
 from gradcam_tf1.types import Binding, MapKey
 
@@ -39,7 +40,8 @@ def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], Any], bin
     batch = np.asarray(preprocess(pixels))
     expected = (*pixels.shape[:3], binding.channels)
     if batch.shape != expected:
-        hint = "; use one of the gray- presets" if binding.channels == 1 else ""
+        fitting = [name for name, preset in PRESETS.items() if preset.channels == binding.channels]
+        hint = f"; presets that make so many channels: {', '.join(fitting)}" if batch.ndim == 4 and fitting else ""
         raise OptionError(f"preprocess returned {list(batch.shape)}, the net takes {list(expected)}{hint}")
     dtype = numpy_dtype(binding.dtype)
     if dtype.kind in "ui":

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.engine.status import GRADIENT_IS_ZERO, NO_EFFECT, NOTHING_VARIES, finish_maps
+from gradcam_tf1.engine.status import FACTOR_IS_ZERO, GRADIENT_IS_ZERO, NO_EFFECT, NOTHING_VARIES, finish_maps
 from gradcam_tf1.engine.together import Where, add_up, spread
 from gradcam_tf1.geometry import upsample
 from gradcam_tf1.methods import METHODS
@@ -114,7 +114,7 @@ def _close(raw: np.ndarray, method: Any) -> Tuple[np.ndarray, List[List[MapStatu
     return finished.reshape(raw.shape), [statuses[start : start + slots] for start in range(0, len(statuses), slots)]
 
 
-_IF_ZERO = {HostMethod: NOTHING_VARIES, IteratedMethod: NO_EFFECT}
+_IF_ZERO = {HostMethod: NOTHING_VARIES, IteratedMethod: NO_EFFECT, ProductMethod: FACTOR_IS_ZERO}
 
 
 def _with_notes(

@@ -34,13 +34,15 @@ class Further:
         Raises: OptionError where there are not N rows; BindingError where a value does not fit its tensor, where the
         tensor has no place for one per picture, and naming the tensors that are not there and have no value.
         """
+        if not isinstance(inputs, Mapping):
+            raise OptionError(f"inputs are {inputs!r}; give tensor -> one row for each of the {images} pictures")
         found = {}
         for key, values in inputs.items():
             tensor = self._tensor(key)
             if not (isinstance(values, (list, tuple)) or np.ndim(values)) or len(values) != images:
                 raise OptionError(
-                    f"inputs[{key!r}] is {_shape_of(values)}; give one row for each of the {images} pictures, or a "
-                    "constant in `feed`"
+                    f"inputs[{key!r}] is {_shape_of(values)}; give one row for each of the {images} pictures, of a "
+                    f"second picture net.fit_image(picture, {key!r}), or a constant in `feed`"
                 )
             found[tensor.name] = self._stacked(tensor, values)
         self.check_given(found)

@@ -19,7 +19,8 @@ from gradcam_tf1.sources.wanted import Wanted
 WANTED = "RGB [H, W, 3] with values 0..255, a PIL image, or the path of a picture"
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _SEEN_THROUGH = ("PA", "La", "RGBa")
-_SLACK = 32  # bicubic and Lanczos resizing overshoot 0..255
+_SLACK = 16  # bicubic and Lanczos resizing overshoot 0..255
+_SMALL = 16  # of a photograph in 0..255 some value is higher, unless all are whole numbers
 
 
 def as_images(images: Any, own_range: bool = False, channels: int = 3) -> List[Any]:
@@ -51,8 +52,8 @@ def as_picture(image: Any, own_range: bool = False, channels: int = 3) -> np.nda
     if isinstance(image, Image.Image):
         return _pixels(image, channels)
     pixels = np.asarray(image)
-    if pixels.ndim == 2 and channels == 3:
-        pixels = np.repeat(pixels[..., np.newaxis], 3, axis=2)
+    if channels == 3 and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 1)):
+        pixels = np.repeat(pixels.reshape((*pixels.shape[:2], 1)), 3, axis=2)
     if pixels.ndim != 3 or pixels.shape[2] != channels or 0 in pixels.shape or pixels.dtype.kind not in "uif":
         wanted = WANTED if channels == 3 else f"an array [H, W, {channels}], as many channels as the net takes"
         raise OptionError(f"an image is {_kind(image)}; expected {wanted}")
@@ -69,8 +70,13 @@ def _kind(image: Any) -> str:
 
 def _pixels(image: Image.Image, channels: int) -> np.ndarray:
     """By the same rules as a file: upright, transparency on white, 16-bit gray scaled to 8 bit."""
-    if image.mode in ("F", "I"):
-        raise OptionError(f"a PIL image of mode {image.mode!r} has no white; convert it to 8 bits, or give an array")
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        raise OptionError(
+            f"a PIL image of mode {image.mode!r} has no white, and Pillow cuts its values when it converts it; give an "
+            "array that is scaled to 0..255, such as np.asarray(image) * (255 / white)"
+        )
+    if image.mode == "I":  # how Pillow before 10 opens 16-bit gray
+        image = Image.fromarray(np.asarray(image).clip(0, 65535).astype(np.uint16))
     upright = ImageOps.exif_transpose(image)
     plain = (
         upright if upright.mode in _PNG_MODES else upright.convert("RGBA" if upright.mode in _SEEN_THROUGH else "RGB")
@@ -91,8 +97,9 @@ def _check_values(pixels: np.ndarray, own_range: bool) -> None:
         raise OptionError(f"{broken} of the image's {pixels.size} values are NaN or infinite; give finite ones, 0..255")
     if low == high == 0:
         return
-    if pixels.dtype.kind == "f" and high <= 1:
-        cure = "multiply it by 255" if low >= 0 else "give it as it was before preprocessing"
+    small = pixels.dtype.kind == "f" and (high <= 1 or (high < _SMALL and not np.equal(np.rint(pixels), pixels).all()))
+    if small:
+        cure = "multiply it by 255" if low >= 0 and high <= 1 else "give it as it was before preprocessing"
     elif not own_range and (low < -_SLACK or high > 255 + _SLACK):
         cure = "scale it to 0..255"
     else:

@@ -10,6 +10,7 @@ from gradcam_tf1.types import MapStatus
 
 GRADIENT_IS_ZERO = "the gradient or the features are zero everywhere: saturated or dead units before the score"
 NOTHING_VARIES = "the features, or the gradient, do not vary over the positions"
+FACTOR_IS_ZERO = "one of the factors of this map is zero: the map of the layer, or the gradient by the pixels"
 NO_EFFECT = "nothing that the method tried made a difference to the score"
 
 

@@ -16,6 +16,7 @@ NO_EVIDENCE = "no positive evidence"
 _DPI = 140
 # pixels: longer side of a panel's picture, a line of its title, its colour bar with gap and numbers, border
 SIDE, LINE, GAP, BAR, NUMBERS, MARGIN = 420, 29, 12, 18, 104, 16
+WIDE = 300  # the least room for a title, above a picture that is narrow
 LETTERS = 40  # of a title's line
 COLUMNS = 4  # more panels go on in the next line: a wider figure is shrunk where it is shown, and its text with it
 _TITLE, _NUMBER = 12, 10  # points
@@ -26,13 +27,13 @@ class Panel:
     """One map in a figure.
 
     image: uint8 [H, W, 3] RGB, what is drawn. title: its lines. ends: what the lower and upper end of the colour bar
-    stand for; None: no bar. empty: the map is all zero, and the panel says so.
+    stand for; None: no bar. empty: what the panel says of a map that is all zero.
     """
 
     image: np.ndarray
     title: Sequence[str]
     ends: Optional[Tuple[float, float]] = None
-    empty: bool = False
+    empty: str = ""
 
 
 def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Any:
@@ -42,7 +43,7 @@ def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Any:
 
     rows = [line for row in rows for line in _lines(row)]
     cells = [[_shrunk(panel.image) for panel in row] for row in rows]
-    across = max(cell.shape[1] for row in cells for cell in row) + GAP + BAR + NUMBERS
+    across = max(WIDE, *(cell.shape[1] for row in cells for cell in row)) + GAP + BAR + NUMBERS
     title = LINE * max(len(panel.title) for row in rows for panel in row) + GAP
     heights = [max(cell.shape[0] for cell in row) + title for row in cells]
     width = 2 * MARGIN + across * max(map(len, rows))
@@ -75,15 +76,16 @@ def _draw(
     axes.set_title("\n".join(map(_line, panel.title)), fontsize=_TITLE, loc="left", pad=5)
     if panel.empty:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-        axes.text(0.5, 0.5, NO_EVIDENCE, transform=axes.transAxes, ha="center", va="center", fontsize=_TITLE, bbox=box)
+        axes.text(0.5, 0.5, panel.empty, transform=axes.transAxes, ha="center", va="center", fontsize=_TITLE, bbox=box)
     elif panel.ends is not None:
         low, high = panel.ends
         bar = _axes(figure, (top, left + wide + GAP, tall, BAR), size)
         levels = np.linspace(1, 0, 256, dtype=np.float32)[:, np.newaxis]
         bar.imshow(colorize(levels, colormap), aspect="auto", extent=(0, 1, low, high))
         bar.set_xticks([])
-        bar.set_yticks(np.linspace(low, high, 5))
-        bar.set_yticklabels([f"{value:.3g}" for value in np.linspace(low, high, 5)])
+        marks = np.linspace(low, high, 5 if tall >= 5 * LINE else 3 if tall >= 3 * LINE else 2)
+        bar.set_yticks(marks)
+        bar.set_yticklabels([f"{value:.3g}" for value in marks])
         bar.yaxis.tick_right()
         bar.tick_params(labelsize=_NUMBER, length=2)
 

@@ -6,14 +6,18 @@ from typing import Any, List, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.drawing import Style, draw, full_heat
+from gradcam_tf1.drawing import AGAINST, Style, draw, full_heat
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.figures.grid import LETTERS, Panel, grid
+from gradcam_tf1.figures.grid import LETTERS, NO_EVIDENCE, Panel, grid
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
+from gradcam_tf1.overlay import contrast
 from gradcam_tf1.types import Explanation, MapKey
 
 MAX_ROWS = 10
+# how the reason of an empty map begins -> what its panel says
+EMPTY = (("all evidence here is against", NO_EVIDENCE), ("no gradient leads", "no way to this score"))
+NOTHING = "zero everywhere"
 _DEFAULT = Style()
 
 
@@ -69,8 +73,8 @@ def signs_figure(
 class _Painter:
     """Makes the panels of one picture.
 
-    slots: its targets, each once, at most MAX_ROWS. together: the maps that share a scale; none: the targets of one map
-    do. With a style of own scales each panel has its own, but for maps that are shown together.
+    slots: its targets, each once, at most MAX_ROWS. together: maps that share a scale, and so do the targets of a map.
+    With a style of own scales the targets do not.
     """
 
     def __init__(
@@ -92,20 +96,28 @@ class _Painter:
         empty = self._explanation.statuses[key][self._n][t].state == "empty"
         placement = self._explanation.placements[self._n]
         map = None if empty else self._explanation.placed(key[0], self._n, t, key[1])
-        scale = self._scale(t, key)
-        drawn = draw(self._image, map, placement, space, self._style, scale)
+        scale = self._contrast(t, key) if space == "pixels" else self._scale(t, key)
+        drawn = draw(self._image, map, placement, space, self._style, scale, key[0] in AGAINST)
         title = [head, *self._title(t)] if head else self._title(t)
         ends = None if space == "pixels" or scale is None else (-scale if self._style.signed else 0.0, scale)
-        return Panel(next(iter(drawn.pictures.values())), title, ends, empty)
+        return Panel(next(iter(drawn.pictures.values())), title, ends, self._why_empty(t, key) if empty else "")
+
+    def _why_empty(self, t: int, key: MapKey) -> str:
+        reason = self._explanation.statuses[key][self._n][t].reason
+        return next((said for start, said in EMPTY if reason.startswith(start)), NOTHING)
 
     def _scale(self, t: int, key: MapKey) -> Optional[float]:
         """What counts as full heat."""
-        if self._together:
-            shared = [(t, other) for other in self._together]
-        else:
-            shared = [(slot, key) for slot in self.slots] if self._style.share_scale else [(t, key)]
+        slots = self.slots if self._style.share_scale else [t]
+        shared = [(slot, other) for slot in slots for other in self._together or [key]]
         statuses = (self._explanation.statuses[other][self._n][slot] for slot, other in shared)
         return full_heat(statuses, self._style.signed)
+
+    def _contrast(self, t: int, key: MapKey) -> Optional[float]:
+        """What counts as full contrast of a map by the pixels."""
+        slots = self.slots if self._style.share_scale else [t]
+        full = [contrast(self._explanation.maps[key][self._n, slot]) for slot in slots]
+        return max((each for each in full if each is not None), default=None)
 
     def _title(self, t: int) -> List[str]:
         """Label, or what else the target is, and score."""

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from gradcam_tf1.figures.grid import Panel, grid, save
+from gradcam_tf1.figures.grid import NO_EVIDENCE, Panel, grid, save
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.overlay import ALPHA, normalize, overlay
 from gradcam_tf1.types import Explanation
@@ -49,7 +49,7 @@ def volume_figure(
         image = _gray(volume[place], float(volume.min()), float(volume.max()))
         drawn = image if empty else overlay(image, normalize(map[place], signed, scale), colormap, alpha)
         ends = None if empty else (-scale if signed else 0.0, scale)
-        panels.append(Panel(drawn, [f"slice {place} of {len(volume)}"], ends, empty))
+        panels.append(Panel(drawn, [f"slice {place} of {len(volume)}"], ends, NO_EVIDENCE if empty else ""))
     rows = [panels[first : first + _ACROSS] for first in range(0, len(panels), _ACROSS)]
     save(grid(rows, colormap), path)
     numbers = f"{os.path.splitext(path)[0]}.npy"

@@ -43,6 +43,10 @@ def expand_methods(names: Union[str, Sequence[str]]) -> List[str]:
 
     Raises: OptionError listing what is possible.
     """
+    if not isinstance(names, (str, list, tuple, set, dict)):
+        raise OptionError(
+            f"methods are {names!r}; give a name or a list of these: {', '.join([*METHODS, *METHOD_GROUPS])}"
+        )
     given = [names] if isinstance(names, str) else list(names)
     expanded: List[str] = []
     for name in given:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Iterable, Iterator
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.output_folder import MANIFEST_NAME, RUN_NAME, foreign_file
+from gradcam_tf1.output_folder import MANIFEST_NAME, RUN_NAME, foreign_file, open_own
 from gradcam_tf1.result import Result
 from gradcam_tf1.run.lines import line_of, parse_line, result_of, strict_json
 from gradcam_tf1.run.places import Places
@@ -36,7 +36,7 @@ class ManifestWriter:
         self._lines_per_sync = lines_per_sync
         self._unsynced = 0
         _check_ours(out_folder)
-        self._stream = open(self.path, "ab+", buffering=0)  # noqa: SIM115 - closed by __exit__
+        self._stream = open_own(self.path)
         try:
             _lock(self._stream, out_folder)
             self._places = Places(self.path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcam_tf1.drawing import Style, draw, families, full_heat, peak
+from gradcam_tf1.drawing import AGAINST, Style, draw, families, full_heat, peak
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.output_folder import make_folders
@@ -102,7 +102,9 @@ class PictureWriter:
 
         names: the stem, the tokens of the target, the method and the layer.
         """
-        drawn = draw(image, map, placement, METHODS[names[2]].space, self._style, scale)
+        space = METHODS[names[2]].space
+        full = None if space == "pixels" else scale
+        drawn = draw(image, map, placement, space, self._style, full, names[2] in AGAINST)
         return self._save(names, drawn.pictures, raw), drawn.box
 
     def _peak(self, _image: Any, map: np.ndarray, placement: Any) -> Any:

@@ -69,6 +69,7 @@ def _samples(values: np.ndarray, name: str, wanted: Wanted) -> Samples:
         if low < 0 or high > 255 or high <= least:
             raise ImageFileError(
                 f"{name!r} holds {values.dtype} from {low:g} to {high:g}, not pixels of 0..255; say what is black and "
-                "white, --window LOW,HIGH (in Python window=(low, high)), or none for values as they are stored"
+                "white, --window LOW,HIGH (in Python visualize_imgs(..., window=(low, high))), or none for values as "
+                "they are stored"
             )
     return Samples(values, name, (0.0, 255.0))

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.wanted import Wanted, picked
-from gradcam_tf1.sources.window import Ends, Window, as_stored, between, shades, three
+from gradcam_tf1.sources.window import Ends, Window, as_stored, between, check_inside, shades, three
 
 _KINDS = {"u": "unsigned", "i": "signed", "f": "float"}
 
@@ -37,8 +37,11 @@ class Samples:
             bits, kind = 8 * self.values.dtype.itemsize, _KINDS[self.values.dtype.kind]
             raise ImageFileError(
                 f"{self.name!r} has {bits}-bit {kind} pixels, and nobody says which values are black and white; give "
-                "them: --window LOW,HIGH, in Python window=(low, high), or none for values as they are stored"
+                "them: --window LOW,HIGH, in Python visualize_imgs(..., window=(low, high)), or none for values as "
+                "they are stored"
             )
+        if ends != self.full:
+            check_inside(self.values, ends, self.name)
         return ends
 
 

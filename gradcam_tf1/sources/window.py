@@ -11,6 +11,7 @@ import numpy as np
 from gradcam_tf1.errors import ImageFileError, OptionError
 
 STRIP = 1 << 20  # values that are in work at a time: what they need meanwhile is several times as much
+LEAST_INSIDE = 0.01  # share of the values of a picture that a window must show
 Ends = Tuple[float, float]
 
 
@@ -118,6 +119,21 @@ def extremes(parts: Iterable[np.ndarray]) -> Ends:
     finite = (part[np.isfinite(part)] if part.dtype.kind == "f" else part for part in parts)
     found = [(float(part.min()), float(part.max())) for part in finite if part.size] or [(0.0, 0.0)]
     return min(low for low, _ in found), max(high for _, high in found)
+
+
+def check_inside(values: np.ndarray, ends: Ends, name: str) -> None:
+    """Raises: ImageFileError where the window shows hardly a value, so that the picture would be black and white."""
+    within = between_ends = 0
+    with np.errstate(invalid="ignore"):  # what is no number lies nowhere
+        for part in strips(values):
+            within += int(np.count_nonzero((part >= ends[0]) & (part <= ends[1])))
+            between_ends += int(np.count_nonzero((part > ends[0]) & (part < ends[1])))
+    if within < LEAST_INSIDE * values.size or (not between_ends and within < values.size):
+        low, high = extremes(strips(values))
+        raise ImageFileError(
+            f"{name!r} has values from {low:g} to {high:g}, of which {within / values.size:.2%} lie in the window from "
+            f"{ends[0]:g} to {ends[1]:g}: nothing would be seen; give a window for these values, or none"
+        )
 
 
 def between(values: np.ndarray, low: float, high: float) -> np.ndarray:
