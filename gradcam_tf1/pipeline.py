@@ -52,7 +52,7 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
         why.
     """
     given = run_options(options)
-    out_folder = os.path.expanduser(os.fspath(out_folder))
+    out_folder = _as_folder(out_folder)
     plan = make_plan(net, imgs_path, out_folder, given)
     namer = Namer(given.naming)
     wanted = Wanted(net.channels_in, given.look.bands, make_window(given.window))
@@ -78,6 +78,15 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
                     given.progress(result, plan.count)
     warnings = (*plan.warnings, *explainers.notes)
     return Results(results, out_folder, manifest.path, warnings, not stages.stopped, plan.left_out)
+
+
+def _as_folder(given: Any) -> str:
+    if not isinstance(given, (str, os.PathLike)):
+        raise OptionError(f"the output folder is a path, not {given!r}")
+    folder = os.path.expanduser(os.fspath(given))
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise OptionError(f"{folder!r} is no folder; choose another output folder")
+    return folder
 
 
 def _explainers(net: Any, plan: Plan, given: RunOptions, namer: Namer, out_folder: str) -> Explainers:

@@ -117,3 +117,20 @@ class TestMethodsThatANetDoesNotAllow:
     def test_a_default_one_is_left_out_with_a_warning_and_exit_code_0(self, photos, tmp_path, without_activation):
         told = run(photos, tmp_path / "out", code=0, preset=("--preset", "raw"), model=without_activation)
         assert "guided_gradcam was left out" in told
+
+    def test_methods_that_ask_for_gradients_only_while_they_run_are_left_out_too(self, photos, tmp_path):
+        random = np.random.RandomState(0)
+        with tf.Graph().as_default() as graph:
+            x = tf.placeholder(tf.float32, [None, 8, 8, 3], name="input")
+            features = tf.nn.relu(tf.nn.conv2d(x, random.randn(3, 3, 3, 4).astype(np.float32), [1, 1, 1, 1], "SAME"))
+            stopped = tf.round(tf.reduce_mean(features, [1, 2]))  # no gradient
+            tf.matmul(stopped, random.randn(4, 3).astype(np.float32), name="logits")
+        model = tmp_path / "rounded.pb"
+        model.write_bytes(graph.as_graph_def().SerializeToString())
+        out = tmp_path / "out"
+        methods = ("ablationcam", "integrated_gradients", "smoothgradcampp", "xrai")
+        asked = (word for name in methods for word in ("--method", name))
+        told = run(photos, out, *asked, "--preset", "raw", code=1, preset=(), model=model)
+        for name in methods[1:]:
+            assert f"{name} was left out: the gradient from" in told
+        assert {map["method"] for map in maps(out)} == {"ablationcam"}

@@ -89,3 +89,35 @@ class TestIndexes:
         for kind in (IndexError, KeyError, ValueError):
             with pytest.raises(kind, match=r"^there is no image 5"):
                 found.placed("gradcam", 5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"n_images": "a"}, "n_images is a whole number, not 'a'"),
+        ({"batch_size": 1.5}, "batch_size is a whole number, not 1.5"),
+        ({"threads": "2"}, "threads is a whole number, not '2'"),
+        ({"box": "a"}, "the share of the maximum that bounds a region is at least 0 and below 1, not a"),
+        ({"methods": 5}, "methods are 5; give a name or a list"),
+        ({"options": "x"}, "options are 'x'; give method -> its options"),
+        ({"options": {"gradcam": {"steps": 1}}, "methods": "gradcam"}, "gradcam does not take 'steps'"),
+        ({"inputs": 5}, "inputs is a mapping of tensor names to values"),
+    ],
+)
+def test_a_run_checks_its_options_before_anything_is_written(net, tmp_path, wrong, told):
+    with pytest.raises(OptionError, match=told):
+        net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "out"), **wrong)
+
+
+def test_the_output_folder_is_a_path_to_a_folder(net, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match="the output folder is a path, not None"):
+        net.visualize_imgs(demo_scenes()[0].path, None)
+    with pytest.raises(OptionError, match="is no folder; choose another"):
+        net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("wrong", [{"methods": None}, {"options": 3}, {"inputs": 5}])
+def test_explain_checks_its_arguments(net, wrong):
+    with pytest.raises(OptionError):
+        net.explain(demo_scenes()[0].path, **wrong)

@@ -21,6 +21,7 @@ from gradcam_tf1.errors import RunError
 from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
+from gradcam_tf1.methods.pixel import GRADIENT
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, Binding, LayerInfo, MapKey, Slot
 
@@ -68,6 +69,12 @@ class Engine:
         check_together(methods, layers, {})
         check_copies(methods, self._binding.mixing, self._runner.chunk)
         self._map_fetches(methods, layers, [Slot(0)])
+        for method in (METHODS[name] for name in methods):
+            if isinstance(method, IteratedMethod) and method.needs_grads:  # what it asks for while it runs
+                if method.uses_layer:
+                    self._symbols.grads("logit", layers, Slot(0))
+                else:
+                    self._symbols.pixels(GRADIENT, Slot(0))
 
     def run(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from numbers import Integral
 from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 from gradcam_tf1.drawing import Style
@@ -69,8 +70,12 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_naming(self.naming)
-        check_threads(self.threads)
         make_window(self.window)
+        for name in ("batch_size", "n_images", "seed", "max_pixels", "threads"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+                raise OptionError(f"{name} is a whole number, not {value!r}")
+        check_threads(self.threads)
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {self.batch_size}")
         if self.on_error not in ON_ERROR:

@@ -81,7 +81,7 @@ class Reader:
         file = picture.file
         try:
             picture.image, picture.fitted = in_time(lambda: self._read(file), self.timeout, file.source)
-            picture.inputs = in_time(lambda: self._inputs(picture.given), self.timeout, file.source)
+            picture.inputs = in_time(lambda: self._inputs(picture.given, file.source), self.timeout, file.source)
         except ImageFileError as error:
             picture.error, picture.fitted = str(error), None
         if picture.weight > picture.pixels:
@@ -96,10 +96,14 @@ class Reader:
                 return values, fitted
             return drawn(values, self.wanted.bands if self.wanted.many else (), file.source), fitted
 
-    def _inputs(self, given: Mapping[str, Any]) -> Dict[str, Any]:
+    def _inputs(self, given: Mapping[str, Any], source: str) -> Dict[str, Any]:
         if self.further is None:
             return {}
-        return {name: self.further(name, value, self.wanted) for name, value in given.items()}
+        try:
+            return {name: self.further(name, value, self.wanted) for name, value in given.items()}
+        except ImageFileError as error:
+            told = str(error)
+            raise ImageFileError(told if repr(source) in told else f"{source!r}: {told}") from error
 
 
 def batches(pictures: Iterable[Picture], size: int) -> Iterator[List[Picture]]:
