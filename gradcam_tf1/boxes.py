@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any, Optional, Tuple
 
 import numpy as np
@@ -38,5 +37,5 @@ def largest_box(map: np.ndarray, share: float = BOX_SHARE) -> Optional[Box]:
 
 def check_share(share: Any) -> None:
     """Raises OptionError for a share that leaves nothing, or no threshold at all."""
-    if not isinstance(share, Real) or not 0 <= share < 1:
+    if not isinstance(share, (int, float, np.integer, np.floating)) or not 0 <= share < 1:
         raise OptionError(f"the share of the maximum that bounds a region is at least 0 and below 1, not {share}")
