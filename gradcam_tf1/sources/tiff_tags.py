@@ -15,6 +15,7 @@ from gradcam_tf1.errors import ImageFileError
 MOST_VALUES = 1 << 18  # of one tag: strips, tiles, colours
 _MOST_TOGETHER = 1 << 20  # of all tags that are read: where strips are and how long, colours
 _MOST_TAGS = 65_535
+_MOST_ENTRIES = 1 << 19  # of all pages together that are looked through for their sizes
 _MOST_PAGES = 65_535
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _BIG, _SMALL = ("Q", "HHQQ", "Q"), ("H", "HHII", "I")
@@ -97,6 +98,21 @@ def _wanted(entries: Iterator[Tuple[int, int, int, bytes]], name: str) -> Dict[s
 def count_pages(file: BinaryIO) -> int:
     """How many pages a file has. Raises: struct.error on damaged files."""
     return len(_places(file, *_beginning(file)))
+
+
+def page_sizes(file: BinaryIO, name: str) -> Iterator[Tuple[int, int]]:
+    """Width and height of each page. Raises: ImageFileError for very many tags; struct.error on damaged files."""
+    first, order, sizes = _beginning(file)
+    entries = 0
+    for place in _places(file, first, order, sizes):
+        sides = {256: 0, 257: 0}
+        for number, kind, count, value in _entries(file, place, order, sizes):
+            entries += 1
+            if number in sides and kind in _CODES and count:
+                sides[number] = int(_values(file, order + "1" + _CODES[kind], value)[0])
+        if entries > _MOST_ENTRIES:
+            raise ImageFileError(f"{name!r} is a TIFF file of more than {_MOST_ENTRIES:,} tags, too many to be read")
+        yield sides[256], sides[257]
 
 
 def _beginning(file: BinaryIO) -> Tuple[int, str, Tuple[str, str, str]]:
