@@ -112,6 +112,35 @@ def test_in_tiff(tmp_path):
         read_image(str(tmp_path / "a.tif"))
 
 
+def test_in_strips_of_a_tiff_file_that_says_the_sides_of_tiles_too(tmp_path):
+    values = np.zeros((9_900, 9_900, 1), np.uint8)[:, ::9_900]
+    tags = {"t256": [9_900], "t259": [7], "t322": [1], "t323": [1], "data": with_scans(jpeg(), 40)}
+    (tmp_path / "a.tif").write_bytes(tagged(values, **tags))
+    with pytest.raises(ImageFileError, match=REASON.format(MAX_SCANNED // 9_900**2)):
+        read_image(str(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "filled", "jpeg2000"])
+def test_sides_in_dicom_are_those_of_the_picture_in_it(tmp_path, kind):
+    """The decoder goes by the latter: a header of 24x32 would let any size by."""
+    pytest.importorskip("pydicom")
+    from test_sources_medical import JPEG, write_dicom
+
+    about = {"Rows": 24, "Columns": 32, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
+    about.update(SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="YBR_FULL")
+    data = jpeg(progressive=kind == "progressive")
+    large = with_scans(data, 0, side=9_000)
+    if kind == "filled":  # and with a comment that has other sides in it
+        comment = b"\xff" * 5 + b"\xfe\0\x0b\xff\xc0\0\x11\x08\0\1\0\2"
+        data, large = (each[:2] + comment + each[2:] for each in (data, large))
+    if kind == "jpeg2000":
+        large = b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 47, 0, 9_001, 9_002, 1, 2) + bytes(90)
+    else:
+        assert read_image(write_dicom(tmp_path / "b.dcm", [data], JPEG, **about)).shape == (24, 32, 3)
+    with pytest.raises(ImageFileError, match="it says 32x24 pixels, the packed picture in it has 9000x9000"):
+        read_image(write_dicom(tmp_path / "a.dcm", [large], JPEG, **about))
+
+
 def test_in_dicom(tmp_path):
     pydicom = pytest.importorskip("pydicom")
     from test_sources_medical import JPEG, write_dicom

@@ -76,7 +76,7 @@ LONG = {
     "hole.gif": (SCREEN, 1 << 36, [TOO_LONG]),
     "hole.bmp": (b"BM" + RLE + bytes(1024), 1 << 34, [TOO_LONG]),
     "hole.ppm": (b"P3 3000 3000 255\n", 1 << 34, ["too long for a number"]),
-    "hole.png": (b"\x89PNG\r\n\x1a\n", 1 << 36, ["not a picture in a known format"]),
+    "hole.png": (b"\x89PNG\r\n\x1a\n", 1 << 36, ["is a damaged PNG file: its size is missing"]),
     "hole.tif": (tiff(*GRAY[:-1], (279, 4, 1, 2**32 - 1), (700, 7, 2**32 - 1, 8)), 1 << 34, [TOO_LONG, "pixels"]),
     "tags.tif": (MANY_TAGS, None, [TOO_LONG, "pixels"]),  # Pillow 9 keeps 500 times the same 10 MB, Pillow 13 none
     "comments.gif": (SCREEN + COMMENTS, None, [TOO_LONG]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
@@ -13,6 +14,7 @@ from tiff_files import encoded, tagged
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images import read_image
 from gradcam_tf1.sources import Window
+from gradcam_tf1.sources.tiff_tags import read_page
 
 VALUES = np.arange(8 * 8 * 3, dtype=np.uint16).reshape(8, 8, 3)
 
@@ -79,6 +81,36 @@ def test_very_many_tags_and_values(tmp_path):
         read(tmp_path, b"II*\0" + struct.pack("<IH", 8, 65_535) + entry * 65_535)
     with pytest.raises(ImageFileError):
         read(tmp_path, b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, 1 << 60) + bytes(100))
+
+
+def paged(tags, values):
+    """A TIFF file of one page with these tags, all of so many doubles that lie in the same place."""
+    gray = ((256, 3, 1, 8), (257, 3, 1, 8))
+    entries = [struct.pack("<HHII", *entry) for entry in (*gray, *((number, 12, values, 8) for number in tags))]
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4)
+    return head.ljust(8 + 8 * values, b"\0")
+
+
+class Counted(io.BytesIO):
+    """taken: bytes that were read."""
+
+    taken = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [([273] * 300, "it has its tag 273 twice"), (range(258, 342), "whose tags hold 5,[0-9,]* numbers, too many")],
+)
+def test_tags_that_share_their_values_are_not_unpacked_one_by_one(tags, reason):
+    file = Counted(paged(tags, 1 << 18))
+    with pytest.raises(ImageFileError, match=reason):
+        read_page(file, "a.tif")
+    assert file.taken < 10_000
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own, on damaged tags

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from typing import Any, BinaryIO, Mapping
 
 import click
 import numpy as np
 
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.run.input_tables import value_or_text
 from gradcam_tf1.run.inputs import as_inputs
+from gradcam_tf1.sources.npy import read_header, size_of
 
 _NPY = b"\x93NUMPY"
+_MOST_BYTES = 1 << 31
 
 
 def feeds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
@@ -44,12 +46,26 @@ def _at(path: str) -> Any:
         with open(path, "rb") as file:
             if file.read(len(_NPY)) != _NPY:
                 return At(path)
+            file.seek(0)
+            _check_header(file, path)
         # mapped, because a header may ask for more memory than the file has bytes
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except OSError as error:
         raise OptionError(f"{path!r} cannot be read: {error.strerror or error}") from error
     except (ValueError, TypeError, SyntaxError, OverflowError, EOFError) as error:
         raise OptionError(f"{path!r} is not an array of numbers that numpy has written: {error}") from error
+
+
+def _check_header(file: BinaryIO, path: str) -> None:
+    """Raises: OptionError for an array that is none of numbers, truth values or texts, or a very large one."""
+    try:
+        shape, _, dtype = read_header(file, path)
+    except ImageFileError as error:
+        raise OptionError(str(error)) from error
+    if dtype.kind not in "biufcSU":
+        raise OptionError(f"{path!r} is an array of {dtype}; possible: numbers, truth values, texts")
+    if size_of(shape, dtype) > _MOST_BYTES:
+        raise OptionError(f"{path!r} is an array {dtype} {list(shape)}, larger than the 2 GB that can be fed")
 
 
 def split_feeds(feed: Mapping[str, Any], feed_file: str | None) -> tuple[dict[str, Any], dict[str, Any]]:

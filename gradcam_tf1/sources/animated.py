@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, Callable, Iterator, List, Sequence, TypeVar
 
@@ -10,16 +11,17 @@ from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.bounded import READS, Bounded
+from gradcam_tf1.sources.common import head_size
 from gradcam_tf1.sources.decode import MAX_PIXELS
 from gradcam_tf1.sources.files import MAX_BYTES, check_size
+from gradcam_tf1.sources.frame_sizes import check_first, count_checked, frame_sizes
 from gradcam_tf1.sources.picture import Picture
 from gradcam_tf1.sources.strict import strict_pillow
 
 _NAMES = re.compile(r"\.(gif|png|apng|webp|tiff?)\Z", re.IGNORECASE)
 _FORMATS = ("GIF", "PNG", "WEBP", "TIFF")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
-MAX_FRAMES = 10_000
-MAX_CLIP_PIXELS = 1_000_000_000  # of all frames together: to come to one, those before it are decoded
+_MOST = 4 * MAX_BYTES  # that are read of a file
 
 Answer = TypeVar("Answer")
 
@@ -29,30 +31,25 @@ def is_animated(picture: Picture) -> bool:
     if _NAMES.search(picture.relative) is None:
         return False
 
-    def has_second(image: Image.Image) -> bool:
-        check_size(picture.source, image.width, image.height, MAX_PIXELS)  # to come to it the first is decoded
-        return _seek(image, 1)
+    def has_second(image: Any, file: Bounded) -> bool:
+        return len(list(itertools.islice(frame_sizes(image, file, picture.source), 2))) == 2
 
     try:
-        return _with(picture, has_second)
+        return _with(picture, MAX_PIXELS, has_second)
     except ImageFileError:
         return False
 
 
 def count_frames(picture: Picture, max_pixels: int) -> int:
-    """How many frames there are. Raises: ImageFileError for more than may be looked through."""
+    """How many frames there are; none is decoded. Raises: ImageFileError for more than may be looked through."""
+    return _with(picture, max_pixels, lambda image, file: _count(image, file, picture.source, max_pixels))
 
-    def count(image: Image.Image) -> int:
-        check_size(picture.source, image.width, image.height, max_pixels)
-        most = min(MAX_FRAMES, MAX_CLIP_PIXELS // (image.width * image.height))
-        number = 0
-        while number <= most and _seek(image, number):
-            number += 1
-        if number > most:
-            raise ImageFileError(f"{picture.source!r} has more than the {most} frames of its size that are allowed")
-        return number
 
-    return _with(picture, count)
+def _count(image: Any, file: Bounded, name: str, max_pixels: int) -> int:
+    place = file.tell()
+    count = count_checked(frame_sizes(image, file, name), name, max_pixels)
+    file.seek(place)
+    return count
 
 
 def read_frames(picture: Picture, numbers: Sequence[int], max_pixels: int) -> List[np.ndarray]:
@@ -61,17 +58,20 @@ def read_frames(picture: Picture, numbers: Sequence[int], max_pixels: int) -> Li
     Raises: ImageFileError with the reason.
     """
 
-    def read(image: Image.Image) -> List[np.ndarray]:
-        check_size(picture.source, image.width, image.height, max_pixels)
-        return list(_frames(image, picture.source, numbers))
+    def read(image: Any, file: Bounded) -> List[np.ndarray]:
+        _count(image, file, picture.source, max_pixels)
+        return list(_frames(image, file, picture.source, numbers, max_pixels))
 
-    return _with(picture, read)
+    return _with(picture, max_pixels, read)
 
 
-def _frames(image: Image.Image, name: str, numbers: Sequence[int]) -> Iterator[np.ndarray]:
+def _frames(image: Any, file: Bounded, name: str, numbers: Sequence[int], max_pixels: int) -> Iterator[np.ndarray]:
     for number in numbers:
+        file.limit(READS, _most_of_tags(image, file))
         if not _seek(image, number):
             raise ImageFileError(f"{name!r} ends before its frame {number}")
+        check_size(name, image.width, image.height, max_pixels)
+        file.limit(READS, _MOST)
         image.load()
         if image.mode not in _MODES:
             raise ImageFileError(f"{name!r}, frame {number}: pixels of mode {image.mode}; frames have 8 bits")
@@ -88,17 +88,29 @@ def _seek(image: Image.Image, number: int) -> bool:
     return True
 
 
-def _with(picture: Picture, use: Callable[[Any], Answer]) -> Answer:
+def _most_of_tags(image: Any, file: Bounded) -> int:
+    """What may be read to come to a frame: of TIFF the tags alone, which readers keep."""
+    place = file.tell()
+    size = head_size(file, _MOST) if image.format == "TIFF" else _MOST
+    file.seek(place)
+    return size
+
+
+def _with(picture: Picture, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
     try:
-        return _opened(picture, use)
+        return _opened(picture, max_pixels, use)
     except ImageFileError:
         raise
     except Exception as error:  # the readers raise nearly anything on damaged data
         raise ImageFileError(f"{picture.source!r} cannot be decoded: {error or type(error).__name__}") from error
 
 
-def _opened(picture: Picture, use: Callable[[Any], Answer]) -> Answer:
+def _opened(picture: Picture, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
     with picture.content.open() as file, strict_pillow():
-        image = Image.open(Bounded(file, picture.source, READS, 4 * MAX_BYTES), formats=_FORMATS)
-        with image:
-            return use(image)
+        bounded = Bounded(file, picture.source, READS, head_size(file, _MOST))
+        check_first(bounded, picture.source, max_pixels)
+        bounded.limit(READS, head_size(file, _MOST))
+        with Image.open(bounded, formats=_FORMATS) as image:
+            check_size(picture.source, image.width, image.height, max_pixels)
+            bounded.limit(READS, _MOST)
+            return use(image, bounded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO, Dict, Tuple
+from typing import Any, BinaryIO, Dict, Tuple
 
 import numpy as np
 from PIL import Image
@@ -11,6 +11,7 @@ from PIL import Image
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.sources.bounded import HEAD_READS, MOST_HEAD, READS, Bounded
 from gradcam_tf1.sources.files import MAX_BYTES, MOST_BYTES, check_size
+from gradcam_tf1.sources.frame_sizes import check_first
 from gradcam_tf1.sources.samples import Samples, as_wanted
 from gradcam_tf1.sources.scans import check_file_scans
 from gradcam_tf1.sources.strict import strict_pillow
@@ -42,9 +43,11 @@ _TURNS: Dict[int, Tuple[bool, bool, bool]] = {
 def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
     """What is wanted of the first picture in the file. Raises: ImageFileError, and what Pillow raises."""
     most = max(MAX_BYTES, MOST_BYTES * max_pixels)
-    bounded = Bounded(file, name, HEAD_READS, _head_size(file, most))
+    bounded = Bounded(file, name, HEAD_READS, head_size(file, most))
     with strict_pillow():
         try:
+            check_first(bounded, name, max_pixels)
+            bounded.limit(HEAD_READS, head_size(file, most))
             image = Image.open(bounded, formats=FORMATS)
         except Image.UnidentifiedImageError as error:
             raise ImageFileError(f"{name!r} is not a picture in a known format ({', '.join(FORMATS)})") from error
@@ -58,7 +61,7 @@ def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> n
                 return turned(_by_strips(image, name, wanted), _orientation(image))
 
 
-def _head_size(file: BinaryIO, most: int) -> int:
+def head_size(file: Any, most: int) -> int:
     """How many bytes may be read before the size of the picture is known."""
     whole = file.read(4) in _READ_WHOLE
     size = min(file.seek(0, io.SEEK_END) + MOST_HEAD, most) if whole else MOST_HEAD

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Callable, Optional, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
+from gradcam_tf1.sources.embedded import check_sides, unwrapped
 from gradcam_tf1.sources.files import MAX_BYTES, check_size
 from gradcam_tf1.sources.scans import check_scans
 from gradcam_tf1.sources.wanted import Wanted
@@ -55,7 +56,9 @@ def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np
     if hasattr(dataset, "pixel_array_options"):
         dataset.pixel_array_options(raw=True)  # from version 3 on: colours as they are stored, as before
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        check_scans(bytes(dataset.PixelData), name, int(dataset.Columns) * int(dataset.Rows))
+        packed = bytes(dataset.PixelData)
+        check_sides(unwrapped(packed), name, int(dataset.Columns), int(dataset.Rows))
+        check_scans(packed, name, int(dataset.Columns) * int(dataset.Rows))
     coloured = int(dataset.get("SamplesPerPixel", 1)) > 1 or dataset.PhotometricInterpretation == "PALETTE COLOR"
     wanted.fits(3 if coloured else 1, name)
     return _colours(dataset, name) if coloured else three(_gray(dataset, name, wanted.window))

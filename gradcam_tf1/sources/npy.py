@@ -5,6 +5,8 @@ Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any, BinaryIO, Tuple
 
 import numpy as np
@@ -26,13 +28,13 @@ def is_npy(head: bytes, _name: str) -> bool:
 
 def read_npy(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
     """What is wanted of an array. Raises: ImageFileError, and ValueError on damaged headers."""
-    shape, fortran, dtype = _header(file, name)
+    shape, fortran, dtype = read_header(file, name)
     if dtype.kind not in "uif" or len(shape) not in (2, 3) or 0 in shape:
         raise ImageFileError(
             f"{name!r} is an array {dtype} {list(shape)}; a picture is [H, W] or [H, W, channels] of integers or floats"
         )
     check_size(name, shape[1], shape[0], max_pixels)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = size_of(shape, dtype)
     check_bytes(name, size, max_pixels)
     data = file.read(size)
     if len(data) < size:
@@ -44,7 +46,16 @@ def read_npy(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.n
     return as_wanted(_samples(values, name, wanted), wanted, rgb)
 
 
-def _header(file: BinaryIO, name: str) -> Tuple[Tuple[int, ...], bool, Any]:
+def size_of(shape: Tuple[int, ...], dtype: Any) -> int:
+    """Bytes, of any shape: numpy's own product goes round at 2^63."""
+    return functools.reduce(operator.mul, map(int, shape), dtype.itemsize)
+
+
+def read_header(file: BinaryIO, name: str) -> Tuple[Tuple[int, ...], bool, Any]:
+    """Shape, whether the first side runs fastest, and type. file: at its start.
+
+    Raises: ImageFileError where there are no such numbers, and ValueError on damaged headers.
+    """
     version = np.lib.format.read_magic(file)
     length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
     if version not in ((1, 0), (2, 0)) or length > _MOST_HEADER:
@@ -53,7 +64,10 @@ def _header(file: BinaryIO, name: str) -> Tuple[Tuple[int, ...], bool, Any]:
         )
     file.seek(len(_MAGIC) + 2)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(file)
+    shape, fortran, dtype = read(file)
+    if min(shape, default=0) < 0:
+        raise ImageFileError(f"{name!r} is a damaged array: its header says the shape {list(shape)}")
+    return shape, fortran, dtype
 
 
 def _samples(values: np.ndarray, name: str, wanted: Wanted) -> Samples:

@@ -159,7 +159,8 @@ def _colours(values: np.ndarray, page: Page, name: str, bits: int) -> np.ndarray
 def _check_jpeg(file: BinaryIO, name: str, page: Page, pixels: int) -> None:
     """Raises: ImageFileError where a strip or tile asks for too many passes over its pixels."""
     kind = "tile" if "tile_offsets" in page.tags else "strip"
-    sides = page.one("tile_height", 0) * page.one("tile_width", 0) or pixels
+    if kind == "tile":
+        pixels = max(pixels, page.one("tile_height", 0) * page.one("tile_width", 0))
     for offset, count in zip(page.all(f"{kind}_offsets"), page.all(f"{kind}_counts")):
         file.seek(int(offset))
-        check_scans(file.read(min(int(count), _MOST_JPEG)), name, sides)
+        check_scans(file.read(min(int(count), _MOST_JPEG)), name, pixels)

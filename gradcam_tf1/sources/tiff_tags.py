@@ -13,7 +13,9 @@ from typing import BinaryIO, Dict, Iterator, List, Optional, Tuple
 from gradcam_tf1.errors import ImageFileError
 
 MOST_VALUES = 1 << 18  # of one tag: strips, tiles, colours
+_MOST_TOGETHER = 1 << 20  # of all tags that are read: where strips are and how long, colours
 _MOST_TAGS = 65_535
+_MOST_ENTRIES = 1 << 19  # of all pages together that are looked through for their sizes
 _MOST_PAGES = 65_535
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _BIG, _SMALL = ("Q", "HHQQ", "Q"), ("H", "HHII", "I")
@@ -73,16 +75,44 @@ def read_page(file: BinaryIO, name: str, index: Optional[int] = None) -> Page:
     place, order, sizes = _beginning(file)
     if index is not None:
         place = _place(file, name, index, place, order, sizes)
-    tags = {}
-    for number, kind, count, value in _entries(file, place, order, sizes):
-        if number in _NAMES and kind in _CODES and count:
-            tags[_NAMES[number]] = _values(file, order + f"{min(count, MOST_VALUES)}" + _CODES[kind], value)
+    entries = _wanted(_entries(file, place, order, sizes), name)
+    tags = {each: _values(file, order + f"{count}" + code, value) for each, (code, count, value) in entries.items()}
     return Page(order, tags, sizes is _BIG)
+
+
+def _wanted(entries: Iterator[Tuple[int, int, int, bytes]], name: str) -> Dict[str, Tuple[str, int, bytes]]:
+    """Name -> code, how many, and where, of the tags that are read. Raises: ImageFileError for too many."""
+    found: Dict[str, Tuple[str, int, bytes]] = {}
+    for number, kind, count, value in entries:
+        if number not in _NAMES or kind not in _CODES or not count:
+            continue
+        if _NAMES[number] in found:
+            raise ImageFileError(f"{name!r} is a damaged TIFF file: it has its tag {number} twice; save it again")
+        found[_NAMES[number]] = (_CODES[kind], min(count, MOST_VALUES), value)
+    values = sum(count for _, count, _ in found.values())
+    if values > _MOST_TOGETHER:
+        raise ImageFileError(f"{name!r} is a TIFF file whose tags hold {values:,} numbers, too many to be read")
+    return found
 
 
 def count_pages(file: BinaryIO) -> int:
     """How many pages a file has. Raises: struct.error on damaged files."""
     return len(_places(file, *_beginning(file)))
+
+
+def page_sizes(file: BinaryIO, name: str) -> Iterator[Tuple[int, int]]:
+    """Width and height of each page. Raises: ImageFileError for very many tags; struct.error on damaged files."""
+    first, order, sizes = _beginning(file)
+    entries = 0
+    for place in _places(file, first, order, sizes):
+        sides = {256: 0, 257: 0}
+        for number, kind, count, value in _entries(file, place, order, sizes):
+            entries += 1
+            if number in sides and kind in _CODES and count:
+                sides[number] = int(_values(file, order + "1" + _CODES[kind], value)[0])
+        if entries > _MOST_ENTRIES:
+            raise ImageFileError(f"{name!r} is a TIFF file of more than {_MOST_ENTRIES:,} tags, too many to be read")
+        yield sides[256], sides[257]
 
 
 def _beginning(file: BinaryIO) -> Tuple[int, str, Tuple[str, str, str]]:
