@@ -34,10 +34,10 @@ def check_tensor_shape(what: str, shape: Any, dtype: int) -> int:
     if shape.unknown_rank or len(sizes) > MAX_AXES or any(size < 0 for size in sizes):
         raise ModelFileError(f"{what} has no definite shape ({sizes[:8]})")
     for size in sizes:
-        total *= size
+        total *= max(size, 1)  # TensorFlow ends the program where sizes multiply beyond 2^63, also with a 0 after them
     if total > MAX_BYTES:
         raise ModelFileError(f"{what} has the shape {sizes[:8]}, more than the 2 GB that a graph can hold")
-    return total
+    return 0 if 0 in sizes else total
 
 
 def _tensors(node: Any) -> Iterator[Tuple[str, Any]]:

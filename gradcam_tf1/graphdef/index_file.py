@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import struct
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.constants import MAX_BYTES, check_tensor_shape
+from gradcam_tf1.graphdef.parts import PART_MARK, check_parts
 from gradcam_tf1.tf_runtime import bundle_entry_message, bundle_header_message
 from gradcam_tf1.wire import WireError, read_varint
 
@@ -25,11 +26,22 @@ _MAX_SHARDS = 99_999  # five digits in the names of the data files
 def check_index(path: str, shards: List[str]) -> None:
     """Raises ModelFileError where an entry of the index has no shape that can be, or lies outside the data files."""
     files = [(shard, os.path.getsize(shard)) for shard in shards]
+    partitioned: Dict[bytes, Any] = {}
+    parts: Dict[bytes, Any] = {}
     with _damage_of(path):
         for key, value in _entries_in(path):
-            if key != _HEADER_KEY:
-                entry = _parse(bundle_entry_message(), value)
-                _check_entry(key.decode("utf-8", "replace"), entry, files)
+            if key == _HEADER_KEY:
+                continue
+            entry = _parse(bundle_entry_message(), value)
+            what = f"the variable {key.decode('utf-8', 'replace')!r}"
+            check_tensor_shape(what, entry.shape, entry.dtype)
+            if entry.slices:
+                partitioned[key] = entry
+                continue
+            _check_place(what, entry, files)
+            if key.startswith(PART_MARK):
+                parts[key] = entry
+        check_parts(partitioned, parts)
 
 
 def count_shards(path: str) -> int:
@@ -120,13 +132,10 @@ def _block(data: Any, start: int, size: int) -> Iterator[Tuple[bytes, bytes]]:
         raise WireError(f"byte {min(places)} is said to begin an entry")
 
 
-def _check_entry(key: str, entry: Any, shards: List[Tuple[str, int]]) -> None:
-    check_tensor_shape(f"the variable {key!r}", entry.shape, entry.dtype)
-    if entry.slices:  # its parts have entries of their own
-        return
+def _check_place(what: str, entry: Any, shards: List[Tuple[str, int]]) -> None:
     if not 0 <= entry.shard_id < len(shards) or entry.offset < 0 or not 0 <= entry.size <= MAX_BYTES:
         place = f"byte {entry.offset} of data file {entry.shard_id}, {entry.size} bytes long"
-        raise ModelFileError(f"the variable {key!r} is said to lie at {place}; there are {len(shards)} such files")
+        raise ModelFileError(f"{what} is said to lie at {place}; there are {len(shards)} such files")
     shard, held = shards[entry.shard_id]
     if entry.offset + entry.size > held:
-        raise ModelFileError(f"{shard} ends after {held} bytes, the variable {key!r} at {entry.offset + entry.size}")
+        raise ModelFileError(f"{shard} ends after {held} bytes, {what} at {entry.offset + entry.size}")

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.constants import check_tensor_shape
 from gradcam_tf1.graphdef.index_file import entries
+from gradcam_tf1.graphdef.parts import part_key
 from gradcam_tf1.tf_runtime import saved_slices_message, tf
 from gradcam_tf1.wire import WireError
 
@@ -57,18 +58,8 @@ def _variables(tensors: Any) -> Dict[bytes, Any]:
                 f"the variable {tensor.name!r} is stored in parts, which TensorFlow does not read from a single file; "
                 "save the checkpoint again with tf.train.SaverDef.V2"
             )
-        found[_key(tensor)] = tensor
+        found[part_key(tensor.name.encode(), tensor.slice[0])] = tensor
     return found
-
-
-def _key(tensor: Any) -> bytes:
-    """The key of a variable's numbers: 0, its name, how many axes, and for each of them from 0 to its end.
-
-    Source: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/lib/strings/ordered_code.h
-    """
-    name = tensor.name.encode().replace(b"\xff", b"\xff\x00").replace(b"\x00", b"\x00\xff") + b"\x00\x01"
-    axes = len(tensor.shape.dim)
-    return b"\x00" + name + (bytes([1, axes]) if axes else b"\x00") + b"\x80\x7f" * axes
 
 
 def _check_numbers(tensor: Any, stored: Any) -> None:
