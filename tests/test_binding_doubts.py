@@ -83,6 +83,27 @@ def test_baked_batch_size_of_a_reshape(graph, shape, batch):
     assert bind(graph).batch_size == batch
 
 
+@pytest.mark.parametrize(
+    ("time_major", "rows", "steps", "batch"),
+    [
+        (True, [-1, 8], [16, -1, 8], None),  # the number of steps is none of pictures
+        (True, [32, 8], [16, 2, 8], 2),
+        (False, [-1, 8], [-1, 16, 8], None),
+        (False, [32, 8], [2, 16, 8], 2),  # the rows of all pictures are none of them either
+    ],
+)
+def test_steps_and_rows_are_no_baked_batch(graph, time_major, rows, steps, batch):
+    """The oracle: how many pictures the graph takes."""
+    x = pictures()
+    columns = tf.reduce_mean(two_layers(x), 1)
+    turned = tf.transpose(columns, [1, 0, 2]) if time_major else columns
+    scores = tf.reshape(tf.tanh(tf.reshape(turned, rows)), steps)
+    logits = dense(tf.reduce_max(scores, 0 if time_major else 1), 5, 8)
+    assert bind(graph).batch_size == batch
+    with tf.Session() as session:
+        assert session.run(logits, {x: np.ones([batch or 3, 16, 16, 3])}).shape == (batch or 3, 5)
+
+
 def test_squeezed_batch_axis_is_baked(graph):
     x = tf.squeeze(two_layers(pictures()), [0])
     classify(tf.expand_dims(x, 0))

@@ -49,6 +49,29 @@ def made_with_the_time_in_front():
     tf.sparse.to_dense(beams[0], default_value=-1, name="text")
 
 
+def without_bias():
+    """Dense without bias on [N, T, F] of open T: its rows are counted by a product of sides."""
+    columns = tf.reduce_mean(trunk(), 1)
+    columns = tf.reshape(columns, [-1, tf.shape(columns)[1], 8])
+    scores = tf.tensordot(columns, weights(8, 5), 1, name="head")
+    time_first = tf.transpose(scores, [1, 0, 2], name="time_major")
+    tf.nn.ctc_greedy_decoder(time_first, tf.fill([tf.shape(time_first)[1]], 4))
+
+
+def zero_bias():
+    """The same with the bias of `steps` left out."""
+    columns = tf.reduce_mean(trunk(), 1)
+    scores = tf.reshape(tf.matmul(tf.reshape(columns, [-1, 8]), weights(8, 5)), [-1, 4, 5])
+    tf.nn.softmax(tf.nn.bias_add(scores, tf.zeros([5])), name="prob")
+
+
+def test_a_dense_layer_without_bias_has_steps_of_pictures():
+    targets = [0, 4, Anchor(3, index=2)]
+    ours = answers(without_bias, targets)
+    assert ours["binding"].score_axes in ("nac", "anc")
+    assert_same(ours, answers(zero_bias, targets))
+
+
 @pytest.mark.parametrize(
     "build",
     [

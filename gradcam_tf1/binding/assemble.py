@@ -21,6 +21,7 @@ from gradcam_tf1.binding.layout import channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.outputs import several_outputs
+from gradcam_tf1.binding.parts import whole_picture
 from gradcam_tf1.binding.pixels import preprocessing
 from gradcam_tf1.binding.placing import places_on, spatial_sides
 from gradcam_tf1.binding.replicas import first_replica
@@ -142,6 +143,10 @@ def _ends(
         head = choose_logits(walk, sources, declared_outputs)
     fed = {find_tensor(walk.graph, key).name for key in requested.feed}
     source, why = choose_input(walk, sources, declared_inputs, head.scores, fed)
+    whole = whole_picture(walk, source, head.scores)
+    if whole != source:
+        walk.axes = follow_axes(walk, [whole.tensor], lambda name: _has_batch_axis(walk, name))
+        source, why = whole, f"the net cuts it into parts, as '{source.tensor}', of which more than one counts"
     for name in (source.tensor, head.scores):
         if name in walk.looped:
             raise BindingError(

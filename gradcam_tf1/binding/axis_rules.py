@@ -177,7 +177,17 @@ def _reshaped(walk: Walk, op: Op, name: str, found: Found) -> Axes:
         return replace(state, rows=len(after) < len(before))
     if state.pictures != 0 or _kept(walk, op, found):
         return state
-    return replace(state, rows=merges_rows(before, after))
+    return replace(state, rows=merges_rows(before, after) or _is_product_of_sides(walk, op))
+
+
+def _is_product_of_sides(walk: Walk, op: Op) -> bool:
+    """Whether the first side asked for is the product of several sides of a tensor, as tf.tensordot reads them off."""
+    shape = walk.source(walk.inputs[op.name][1])
+    first = walk.source(walk.inputs[shape.name][0]) if shape.type == "Pack" else shape
+    if first.type != "Prod":
+        return False
+    sides = walk.dims(walk.inputs[first.name][0])
+    return sides is not None and len(sides) == 1 and (sides[0] or 1) > 1
 
 
 def _kept(walk: Walk, op: Op, found: Found) -> bool:

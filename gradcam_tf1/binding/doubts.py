@@ -7,9 +7,16 @@ from typing import Any, List, Mapping, Optional, Sequence, Set
 import numpy as np
 
 from gradcam_tf1.binding.feeds import dropout_off
-from gradcam_tf1.binding.kinds import BATCH_NORMS, RANDOM
+from gradcam_tf1.binding.kinds import BATCH_NORMS, FORWARDING, RANDOM, RESHAPING
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.tf_runtime import is_differentiable
+
+# what normalises pictures with a statistic of them, and what the statistic goes through before
+_NORMALISING = {"Sub", "SquaredDifference", "Mul", "RealDiv", "Div", "Add", "AddV2"}
+_OF_STATISTICS = _NORMALISING | FORWARDING | RESHAPING | {
+    "StopGradient", "Cast", "Rsqrt", "Sqrt", "Square", "Neg", "Reciprocal", "Inv", "Pow", "Maximum", "Tile",
+    "BroadcastTo", "Fill",
+}  # fmt: skip
 
 
 def warnings_for(
@@ -45,9 +52,11 @@ def _batch_statistics(names: Sequence[str]) -> str:
 
 
 def uses_batch_statistics(walk: Walk, op: Op) -> bool:
-    """Whether an op mixes the pictures of a batch: fused batch norm in training mode, or a mean over the batch axis.
+    """Whether an op mixes the pictures of a batch: fused batch norm in training mode, or its written-out mean.
 
-    Layer and instance norms, which average within one picture, are spelled with the same ops on other axes.
+    That mean goes over the axis of pictures, and the pictures are normalised with it. Layer and instance norms, means
+    over the time of a sequence with the time in front, and means of several nets are spelled with the same ops on other
+    axes.
     """
     inputs = walk.inputs[op.name]
     if op.type in BATCH_NORMS and "is_training" in op.node_def.attr and op.get_attr("is_training"):
@@ -56,10 +65,31 @@ def uses_batch_statistics(walk: Walk, op: Op) -> bool:
     rank = walk.rank(inputs[0]) if op.type == "Mean" else None
     if not rank or rank < 2:
         return False
-    if walk.source(inputs[0]).type == "Pack" and walk.source(inputs[0]).get_attr("axis") % rank == 0:
-        return False  # the mean of several tensors, as of the nets of an ensemble
     axes = walk.constant(inputs[1])
-    return axes is not None and 0 in [int(axis) % rank for axis in axes.reshape(-1)]
+    batch = picture_axis(walk, inputs[0])
+    return axes is not None and batch in [int(axis) % rank for axis in axes.reshape(-1)] and _normalises(walk, op)
+
+
+def picture_axis(walk: Walk, name: str) -> Optional[int]:
+    """The axis of a tensor that holds the pictures, or the rows of all of them; None where it has none."""
+    state = walk.axes.get(name)
+    return 0 if state is None or state.rows else state.pictures
+
+
+def _normalises(walk: Walk, mean: Op) -> bool:
+    """Whether what is made of a mean shifts or scales values that still have their axis of pictures."""
+    stack = [walk.outputs[mean.name][0]]
+    seen = set(stack)
+    while stack:
+        name = stack.pop()
+        for op, _ in walk.users[name]:
+            others = [i for i in walk.inputs[op.name] if i != name and i in walk.axes and i not in seen]
+            if op.type in _NORMALISING and any(picture_axis(walk, each) is not None for each in others):
+                return True
+            fresh = [out for out in walk.outputs[op.name] if op.type in _OF_STATISTICS and out not in seen]
+            seen.update(fresh)
+            stack += fresh
+    return False
 
 
 def _random(walk: Walk, ops: List[Op], off: Set[str]) -> str:
@@ -113,18 +143,16 @@ def _blocking_op(walk: Walk, start: str, end: str) -> Optional[Op]:
 
 
 def baked_batch(walk: Walk, path: Set[str], maps: Set[str], pictures: str, has_batch_axis: bool) -> Optional[int]:
-    """The number of pictures the graph insists on: by its input's shape, or by a Reshape to a fixed first side."""
+    """The number of pictures the graph insists on: by its input's shape, or by a Reshape to a fixed side."""
     dims = walk.dims(pictures)
     if not has_batch_axis:
         return 1
     if dims is not None and dims[0] is not None:
         return int(dims[0])
     for op in walk.makers(path):
-        after = walk.dims(walk.outputs[op.name][0])
-        if op.type == "Reshape" and after and after[0] is not None:
-            wanted = walk.constant(walk.inputs[op.name][1])
-            if wanted is not None and wanted.size and int(wanted.reshape(-1)[0]) > 0:
-                return int(after[0])
+        asked = _pictures_asked_for(walk, op) if op.type == "Reshape" else None
+        if asked is not None:
+            return asked
         if (
             op.type == "Squeeze"
             and walk.outputs[op.name][0] not in walk.looped
@@ -133,3 +161,16 @@ def baked_batch(walk: Walk, path: Set[str], maps: Set[str], pictures: str, has_b
         ):
             return 1
     return None
+
+
+def _pictures_asked_for(walk: Walk, reshape: Op) -> Optional[int]:
+    """The number of pictures that a Reshape fixes; None where its fixed sides are of steps, or of the rows of all."""
+    out = walk.outputs[reshape.name][0]
+    state, after = walk.axes.get(out), walk.dims(out)
+    axis = 0 if state is None else state.pictures
+    sides = walk.constant(walk.inputs[reshape.name][1])
+    if axis is None or sides is None or after is None or len(after) <= axis or after[axis] is None:
+        return None
+    if int(sides.reshape(-1)[axis]) <= 0 or (state is not None and state.rows and after[0] != 1):
+        return None
+    return after[axis]

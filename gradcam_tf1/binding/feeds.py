@@ -7,9 +7,10 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, 
 
 from gradcam_tf1.binding.kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RANDOM
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
+from gradcam_tf1.binding.parts import is_part, part_of
 from gradcam_tf1.binding.values import shown_value
 from gradcam_tf1.binding.walk import Op, Walk
-from gradcam_tf1.errors import FeedError
+from gradcam_tf1.errors import BindingError, FeedError
 
 _KEEP = re.compile(r"keep", re.IGNORECASE)
 _DROP_RATE = re.compile(r"drop\w*_?rate|rate_?drop|drop_?path|^rate(_\d+)?$", re.IGNORECASE)
@@ -48,6 +49,9 @@ def choose_feeds(
             said.append(f"{tensor.name} keeps its default")
         else:
             unknown.append(tensor)
+    for tensor in unknown:
+        if is_part(walk, tensor.name, pictures):
+            raise BindingError(part_of(walk, tensor.name, pictures))
     if unknown:
         raise FeedError(ask_for(_askable(walk, unknown, ends, [pictures, *later, *feeds]), pictures))
     return feeds, "; ".join(said) or "nothing else has to be fed"

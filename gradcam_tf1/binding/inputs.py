@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, List, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.clips import frame_order
 from gradcam_tf1.binding.decoded import Source, behind_branches, first_images_after, looks_like_images
@@ -15,6 +15,7 @@ from gradcam_tf1.binding.kinds import (
 )
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.parts import is_part, leads_past, part_of
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.calls import calls_with
 from gradcam_tf1.errors import BindingError
@@ -161,6 +162,15 @@ def requested_input(walk: Walk, spec: Any) -> Source:
         raise BindingError(f"'{tensor.name}' takes {tensor.dtype.name}, not pictures{hint}")
     if tensor.shape.rank not in (3, 4, None):
         later = first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
-        hint = f"; name '{later.tensor}', where it has become pictures" if later else ""
-        raise BindingError(f"'{tensor.name}' has shape {tensor.shape}, pictures need [N, H, W, C] or [H, W, C]{hint}")
+        said = f"'{tensor.name}' has shape {tensor.shape}, pictures need [N, H, W, C] or [H, W, C]"
+        raise BindingError(said + _where_it_is_pictures(walk, tensor.name, later))
     return Source(tensor.name)
+
+
+def _where_it_is_pictures(walk: Walk, name: str, later: Optional[Source]) -> str:
+    """What to name instead, where there is something."""
+    if later is None:
+        return ""
+    if is_part(walk, name, later.tensor) and leads_past(walk, name, later.tensor, walk.downstream([later.tensor])):
+        return f"; {part_of(walk, name, later.tensor)}"
+    return f"; name '{later.tensor}', where it has become pictures"

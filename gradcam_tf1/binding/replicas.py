@@ -13,6 +13,7 @@ from gradcam_tf1.binding.decoded import SHAPE_ONLY, Source
 from gradcam_tf1.binding.heads import Head
 from gradcam_tf1.binding.inputs import tensors_before_convolutions
 from gradcam_tf1.binding.kinds import CONCATS, WEIGHTED
+from gradcam_tf1.binding.parts import leads_past
 from gradcam_tf1.binding.scores import activation_before, before_activation
 from gradcam_tf1.binding.shown import shown_probabilities
 from gradcam_tf1.binding.walk import Op, Walk
@@ -36,7 +37,7 @@ def first_replica(walk: Walk, source: Source, head: Head) -> Optional[Replica]:
     """
     parts = _parts_of_batch(walk, source.tensor, head.scores)
     scores = _scores_of_first(walk, parts, head.scores) if parts else None
-    if scores is None or _leads_past(walk, source.tensor, parts[0], scores):
+    if scores is None or leads_past(walk, source.tensor, parts[0], [scores]):
         return None
     changed = source.changed or _changed(walk, source.tensor, parts[0])
     pictures = Source(parts[0], source.origin or source.tensor, changed)
@@ -68,17 +69,6 @@ def _parts_of_batch(walk: Walk, pictures: str, scores: str) -> List[str]:
         if used:
             return [*used, *(part for part in parts if part not in before)]
     return []
-
-
-def _leads_past(walk: Walk, start: str, part: str, end: str) -> bool:
-    """Whether values of `start` reach `end` without being in `part`."""
-    seen, stack = {end, part}, [end]
-    while stack:
-        name = stack.pop()
-        fresh = [i for i in walk.carried(walk.maker[name], name) if i not in seen and i not in walk.dead]
-        seen.update(fresh)
-        stack += fresh
-    return start in seen and start != part
 
 
 def _data(walk: Walk, op: Op) -> str:

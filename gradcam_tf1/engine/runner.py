@@ -10,11 +10,12 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 import numpy as np
 
 from gradcam_tf1.engine.clips import FRAME_AXES, together
+from gradcam_tf1.engine.own_ops import made_of
 from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.forked import check_process
 from gradcam_tf1.gradients.float_pictures import FloatPictures
 from gradcam_tf1.live_session import LiveSession
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 from gradcam_tf1.types import Binding
 
 Fetches = Mapping[Hashable, Any]
@@ -198,21 +199,32 @@ class _Limit(threading.local):
     said = ""
 
 
+_CURE = (
+    "name a layer (and logits) with one row per picture, or the input, logits and layer of one of the parts "
+    "(--input, --logits, --layer)"
+)
+
+
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:
     if np.shape(value)[:1] != (expected,):
         raise RunError(
-            f"'{tensor.name}' came out as {list(np.shape(value))} for {expected} pictures: the net cuts pictures into "
-            "parts or mixes them before it; name a layer (and logits) with one row per picture"
+            f"{made_of(tensor)} came out as {list(np.shape(value))} for {expected} pictures: the net cuts pictures "
+            f"into parts or mixes them before it; {_CURE}"
         )
     return value
 
 
 def _run_message(error: Any) -> str:
-    place = f" at '{error.op.name}' ({error.op.type})" if error.op is not None else ""
+    place, cure = "", ""
+    if error.op is not None:
+        place = f" at '{error.op.name}' ({error.op.type})"
+        if error.op.name.startswith(OUR_SCOPE):
+            place = f" at {made_of(error.op.outputs[0])} ({error.op.type})"
+            cure = f"; {_CURE}" if isinstance(error, tf.errors.InvalidArgumentError) else ""
     lines = [line for line in error.message.splitlines() if line.strip() not in ("", "Graph execution error:")]
     # TensorFlow 2 puts the reason behind a stack trace, after a line "Node: 'name'"
     after = [number + 1 for number, line in enumerate(lines[:-1]) if line.startswith("Node:")]
     message = f"the net failed{place}: {lines[after[0] if after else 0].strip()}"
     if "NHWC" in message:
         message += ". TensorFlow 1.15 computes channels-first (NCHW) layers on a GPU only; TensorFlow 2 also on the CPU"
-    return message
+    return message + cure
