@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.combined import first_of_most_classes, intermediate
 from gradcam_tf1.binding.detectors import Detector, Scales, find_detectors
 from gradcam_tf1.binding.kinds import (
     CONCATS,
@@ -24,6 +25,7 @@ from gradcam_tf1.binding.scores import (
     before_activation,
     data_input,
     decided_by,
+    of_logarithm,
 )
 from gradcam_tf1.binding.shown import same_classes, shown_with
 from gradcam_tf1.binding.spelled import hinge, sigmoid_cross_entropy
@@ -31,7 +33,7 @@ from gradcam_tf1.binding.walk import Op, Walk
 
 # how strongly a way of being used says "these are class scores"
 JOINED, SOFTMAX, SIGMOID, LOSS, DECISION, OUTPUT = 6, 5, 4, 5, 3, 1
-_MOST_OUTPUTS = 40
+_MOST_OUTPUTS, _SAID = 40, 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Heads:
         self.net = {name for name in reached if name not in labels and name not in decoded}
         self._parts: Dict[str, Head] = {}
         self.detectors = [self._of_scales(scales) for scales in find_detectors(walk, self.net - self.inner)]
+        self._recorded = only_recorded(walk)
+        self._intermediate = intermediate(walk, self.net, self._is_output)
 
     def _of_scales(self, scales: Scales) -> Head:
         first, several = scales.detectors[0], len(scales.detectors) > 1
@@ -110,12 +114,14 @@ class Heads:
             if not is_training_op(op.name, op.type):
                 heads += [head for head in self._at(op) if head.scores not in self._parts]
         heads += _joined(self.walk, [head for head in heads if head.probabilities], self.net)
-        return heads + self.detectors + self._outputs()
+        return heads + self.detectors + self._combined() + self._outputs()
 
     def _at(self, op: Op) -> List[Head]:
         """Scores that this op turns into probabilities, a loss or a decision."""
         walk = self.walk
         found = activation_at(walk, op)
+        if found is not None and found.output in self._intermediate:
+            return []
         if found is not None and self._is_end(found.output) and not _is_gate(walk, found, self.net):
             scores = before_activation(walk, found.scores)
             why = f"{found.kind} '{op.name}' is taken of it"
@@ -150,16 +156,38 @@ class Heads:
         shown = None if found is None else shown_with(walk, found, scores)
         return Head(scores, f"{said} is taken of it", LOSS, shown)
 
+    def _combined(self) -> List[Head]:
+        """What is put out, or decided by, and is combined or pooled of softmaxes and sigmoids."""
+        walk = self.walk
+        made = [name for name in self._intermediate if self._is_end(name)]
+        if not made:
+            return []
+        activated = [activation_at(walk, walk.maker[name]) for name in made]
+        kinds = sorted({each.kind for each in activated if each is not None})
+        decisions = [op for op in walk.makers(self.net) if op.type in DECISIONS]
+        decided = [data_input(walk, op, walk.outputs[op.name][0]) for op in decisions]
+        ends = [name for name in walk.downstream(made) if self._is_output(name)]
+        ends += [name for name in walk.downstream(made).intersection(decided) if self._is_end(name)]
+        names = {of_logarithm(walk, name) for name in ends if activation_before(walk, name) is None}
+        listed = ", ".join(f"'{name}'" for name in sorted(made)[:_SAID])
+        why = f"it is combined or pooled of the {' and '.join(kinds)} {listed}, so that it is the score itself"
+        strength = SOFTMAX if "softmax" in kinds else SIGMOID
+        return [Head(before_activation(walk, name), why, strength) for name in first_of_most_classes(walk, names)]
+
+    def _is_output(self, name: str) -> bool:
+        """Whether the graph puts a tensor out without any further use: a vector or map of floats."""
+        kept = self._is_end(name) and name not in self._recorded and name not in self._parts
+        return kept and _can_be_scores(self.walk, name) and self._unused(name)
+
     def _outputs(self) -> List[Head]:
         """What the graph puts out without any further use: vectors or maps of floats that depend on the pictures."""
         walk = self.walk
         heads: List[Head] = []
-        recorded = only_recorded(walk)
-        names = [name for name in self.net if self._is_end(name) and name not in recorded and name not in self._parts]
+        names = [name for name in self.net if self._is_output(name)]
         for name in sorted(names, key=lambda name: walk.position[walk.maker[name].name], reverse=True):
             if len(heads) == _MOST_OUTPUTS:
                 break
-            if _can_be_scores(walk, name) and self._unused(name) and activation_before(walk, name) is None:
+            if activation_before(walk, name) is None:
                 heads.append(_plain_output(walk, name))
         return heads
 
