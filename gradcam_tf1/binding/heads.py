@@ -67,7 +67,8 @@ class Heads:
         self._parts: Dict[str, Head] = {}
         self.detectors = [self._of_scales(scales) for scales in find_detectors(walk, self.net - self.inner)]
         self._recorded = only_recorded(walk)
-        self._intermediate = intermediate(walk, self.net, self._is_output)
+        self._intermediate = intermediate(walk, self.net, self._is_end_of_all)
+        self._combined = {head.scores: head for head in self._of_several()}
 
     def _of_scales(self, scales: Scales) -> Head:
         first, several = scales.detectors[0], len(scales.detectors) > 1
@@ -103,7 +104,8 @@ class Heads:
 
     def _behind(self, name: str) -> Head:
         part = self._parts.get(name)
-        return _head_of_output(self.walk, name, "the file declares") if part is None else part
+        head = _head_of_output(self.walk, name, "the file declares") if part is None else part
+        return self._combined.get(head.scores, head)
 
     # what the graph shows
 
@@ -114,7 +116,7 @@ class Heads:
             if not is_training_op(op.name, op.type):
                 heads += [head for head in self._at(op) if head.scores not in self._parts]
         heads += _joined(self.walk, [head for head in heads if head.probabilities], self.net)
-        return heads + self.detectors + self._combined() + self._outputs()
+        return heads + self.detectors + list(self._combined.values()) + self._outputs()
 
     def _at(self, op: Op) -> List[Head]:
         """Scores that this op turns into probabilities, a loss or a decision."""
@@ -156,7 +158,7 @@ class Heads:
         shown = None if found is None else shown_with(walk, found, scores)
         return Head(scores, f"{said} is taken of it", LOSS, shown)
 
-    def _combined(self) -> List[Head]:
+    def _of_several(self) -> List[Head]:
         """What is put out, or decided by, and is combined or pooled of softmaxes and sigmoids."""
         walk = self.walk
         made = [name for name in self._intermediate if self._is_end(name)]
@@ -166,18 +168,32 @@ class Heads:
         kinds = sorted({each.kind for each in activated if each is not None})
         decisions = [op for op in walk.makers(self.net) if op.type in DECISIONS]
         decided = [data_input(walk, op, walk.outputs[op.name][0]) for op in decisions]
-        ends = [name for name in walk.downstream(made) if self._is_output(name)]
+        ends = [name for name in walk.downstream(made) if self._is_end_of_all(name)]
         ends += [name for name in walk.downstream(made).intersection(decided) if self._is_end(name)]
         names = {of_logarithm(walk, name) for name in ends if activation_before(walk, name) is None}
+        names = {before_activation(walk, name) for name in names}
         listed = ", ".join(f"'{name}'" for name in sorted(made)[:_SAID])
         why = f"it is combined or pooled of the {' and '.join(kinds)} {listed}, so that it is the score itself"
         strength = SOFTMAX if "softmax" in kinds else SIGMOID
-        return [Head(before_activation(walk, name), why, strength) for name in first_of_most_classes(walk, names)]
+        return [Head(name, why, strength) for name in first_of_most_classes(walk, names)]
 
     def _is_output(self, name: str) -> bool:
         """Whether the graph puts a tensor out without any further use: a vector or map of floats."""
-        kept = self._is_end(name) and name not in self._recorded and name not in self._parts
+        return name not in self._recorded and self._is_last(name)
+
+    def _is_last(self, name: str) -> bool:
+        kept = self._is_end(name) and name not in self._parts
         return kept and _can_be_scores(self.walk, name) and self._unused(name)
+
+    def _is_end_of_all(self, name: str) -> bool:
+        """Whether a tensor is an output, or what a loss is written with, or what gradients are taken of."""
+        if name not in self._recorded:
+            return self._is_last(name)
+        users = [op for op, _ in self.walk.users[name]]
+        used = any(
+            is_training_op(op.name, "") or not self.labels.isdisjoint(self.walk.outputs[op.name]) for op in users
+        )
+        return used and self._is_last(name)
 
     def _outputs(self) -> List[Head]:
         """What the graph puts out without any further use: vectors or maps of floats that depend on the pictures."""
