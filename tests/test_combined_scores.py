@@ -74,6 +74,17 @@ def with_written_loss(x, build=weighted):
     return out, tf.reduce_mean(marks * log + (1 - marks) * log_of_rest, name="loss")
 
 
+def flipped_too(x):
+    """One net, once with each picture as it is and once with its mirror image."""
+    half, other = tf.split(member(tf.concat([x, x[:, :, ::-1]], 0), 1, "a"), 2, 0)
+    return tf.multiply(half + other, 0.5, name="out")
+
+
+def coarse_times_fine(x):
+    coarse, fine = members(x)
+    return tf.multiply(tf.gather(coarse[:, :2], [0, 0, 1, 1], axis=1), fine, name="out")
+
+
 def attention(x, columns=4):
     rows = two_layers(x)
     values = tf.reshape(conv(rows, 4, 1, 8, name="values"), [-1, 256, 4])
@@ -118,7 +129,7 @@ def pooled_map(x):
     )
 
 
-NETS = [product, weighted, geometric_mean, stacked, chosen, with_entropy, attention, one_share]
+NETS = [product, weighted, geometric_mean, stacked, chosen, with_entropy, coarse_times_fine, attention, one_share]
 NETS += [attention_before_softmax, strongest_instance, strongest_of_rows, noisy_or, mean_of_softmax, share_of_squares]
 NETS += [pooled_map]
 
@@ -205,6 +216,13 @@ def graph_input():
 @pytest.mark.parametrize("activation", [tf.nn.softmax, tf.nn.sigmoid])
 def test_what_is_computed_of_one_softmax_alone_leaves_its_scores(graph, activation, after):
     tf.identity(after(activation(dense(pooled(two_layers(pictures())), 5, 8))), name="out")
+    assert bound(graph)[0] == "dense/BiasAdd:0"
+
+
+def test_a_gated_map_beside_scores_that_decide_is_no_score(graph):
+    x = two_layers(pictures())
+    tf.argmax(dense(pooled(x), 5, 8), 1, name="class")
+    tf.multiply(x, tf.sigmoid(conv(x, 8, 1, 8, name="gate")), name="gated")
     assert bound(graph)[0] == "dense/BiasAdd:0"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Callable, Collection, Dict, List, Set
 
-from gradcam_tf1.binding.kinds import POOLS, REDUCTIONS, WEIGHTED, is_training_op
+from gradcam_tf1.binding.kinds import POOLS, REDUCTIONS, SLICES, WEIGHTED, is_training_op
 from gradcam_tf1.binding.score_axes import class_count, pools
 from gradcam_tf1.binding.scores import activation_at
+from gradcam_tf1.binding.shown import same_classes
 from gradcam_tf1.binding.walk import Op, Walk
 
 _COMBINING = {
@@ -73,8 +74,16 @@ def _origins(walk: Walk, net: Collection[str], activated: Set[str]) -> Dict[str,
             if op.type in WEIGHTED:
                 found[out] = _NONE
             else:
-                found[out] = next(iter(before)) if len(before) == 1 and out not in activated else out
+                alone = len(before) == 1 and out not in activated and not _is_share(walk, op, out)
+                found[out] = next(iter(before)) if alone else out
     return found
+
+
+def _is_share(walk: Walk, op: Op, out: str) -> bool:
+    """Whether some of the pictures, members or positions are cut off with all their classes."""
+    if op.type not in SLICES | {"Unpack"} or walk.rank(out) == 1:
+        return False
+    return same_classes(walk, out, walk.inputs[op.name][1 if op.type == "Split" else 0])
 
 
 def first_of_most_classes(walk: Walk, names: Collection[str]) -> List[str]:

@@ -161,18 +161,18 @@ class Heads:
     def _of_several(self) -> List[Head]:
         """What is put out, or decided by, and is combined or pooled of softmaxes and sigmoids."""
         walk = self.walk
-        made = [name for name in self._intermediate if self._is_end(name)]
+        activated = [activation_at(walk, walk.maker[name]) for name in sorted(self._intermediate) if self._is_end(name)]
+        used = [each for each in activated if each is not None and not _is_gate(walk, each, self.net)]
+        made, kinds = [each.output for each in used], sorted({each.kind for each in used})
         if not made:
             return []
-        activated = [activation_at(walk, walk.maker[name]) for name in made]
-        kinds = sorted({each.kind for each in activated if each is not None})
         decisions = [op for op in walk.makers(self.net) if op.type in DECISIONS]
         decided = [data_input(walk, op, walk.outputs[op.name][0]) for op in decisions]
         ends = [name for name in walk.downstream(made) if self._is_end_of_all(name)]
         ends += [name for name in walk.downstream(made).intersection(decided) if self._is_end(name)]
         names = {of_logarithm(walk, name) for name in ends if activation_before(walk, name) is None}
         names = {before_activation(walk, name) for name in names}
-        listed = ", ".join(f"'{name}'" for name in sorted(made)[:_SAID])
+        listed = ", ".join(f"'{name}'" for name in made[:_SAID])
         why = f"it is combined or pooled of the {' and '.join(kinds)} {listed}, so that it is the score itself"
         strength = SOFTMAX if "softmax" in kinds else SIGMOID
         return [Head(name, why, strength) for name in first_of_most_classes(walk, names)]
