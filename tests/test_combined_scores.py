@@ -118,6 +118,11 @@ def mean_of_softmax(x):
     return tf.reduce_mean(tf.nn.softmax(instances(x)), [1, 2], name="out")
 
 
+def mean_of_the_strongest(x):
+    rows = tf.transpose(tf.reshape(tf.sigmoid(instances(x)), [-1, 256, 4]), [0, 2, 1])
+    return tf.reduce_mean(tf.nn.top_k(rows, 5)[0], 2, name="out")
+
+
 def share_of_squares(x):
     p = tf.sigmoid(instances(x))
     return tf.divide(tf.reduce_sum(p * p, [1, 2]), tf.reduce_sum(p, [1, 2]), name="out")
@@ -131,7 +136,7 @@ def pooled_map(x):
 
 NETS = [product, weighted, geometric_mean, stacked, chosen, with_entropy, coarse_times_fine, attention, one_share]
 NETS += [attention_before_softmax, strongest_instance, strongest_of_rows, noisy_or, mean_of_softmax, share_of_squares]
-NETS += [pooled_map]
+NETS += [mean_of_the_strongest, pooled_map]
 
 
 @pytest.mark.parametrize("build", NETS)
@@ -172,6 +177,13 @@ def test_a_loss_that_is_written_out_is_taken_of_the_last_tensor(graph, build, tr
 
 def test_instances_of_a_single_class(graph):
     tf.reduce_max(tf.sigmoid(instances(pictures(), 1)), [1, 2, 3], name="out")
+    assert (bind(graph).logits, bind(graph).score_axes) == ("out:0", "n")
+
+
+def test_a_mixture_of_values(graph):
+    """A softmax weighs values of its own, and their sum is what the net says."""
+    x = pooled(two_layers(pictures()))
+    tf.reduce_sum(tf.nn.softmax(dense(x, 3, 8, "shares")) * dense(x, 3, 8, "values"), 1, name="out")
     assert (bind(graph).logits, bind(graph).score_axes) == ("out:0", "n")
 
 
@@ -216,6 +228,12 @@ def graph_input():
 @pytest.mark.parametrize("activation", [tf.nn.softmax, tf.nn.sigmoid])
 def test_what_is_computed_of_one_softmax_alone_leaves_its_scores(graph, activation, after):
     tf.identity(after(activation(dense(pooled(two_layers(pictures())), 5, 8))), name="out")
+    assert bound(graph)[0] == "dense/BiasAdd:0"
+
+
+def test_frames_that_go_in_one_by_one_keep_their_own_scores(graph):
+    p = tf.nn.softmax(dense(pooled(two_layers(pictures())), 4, 8))
+    tf.reduce_mean(tf.reshape(p, [-1, 2, 4]), 1, name="clips")
     assert bound(graph)[0] == "dense/BiasAdd:0"
 
 

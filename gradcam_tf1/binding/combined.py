@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Collection, Dict, List, Set
 
 from gradcam_tf1.binding.kinds import POOLS, REDUCTIONS, SLICES, WEIGHTED, is_training_op
-from gradcam_tf1.binding.score_axes import class_count, pools
+from gradcam_tf1.binding.score_axes import class_count, pools, ranks_positions
 from gradcam_tf1.binding.scores import activation_at
 from gradcam_tf1.binding.shown import same_classes
 from gradcam_tf1.binding.walk import Op, Walk
@@ -24,43 +24,64 @@ def intermediate(walk: Walk, net: Collection[str], is_output: Callable[[str], bo
     """
     found = (activation_at(walk, op) for op in walk.makers(net))
     activated = {each.output for each in found if each is not None}
-    origins = _origins(walk, net, activated)
-    repeated: Set[str] = set()
-    combined: Set[str] = set()
+    ways = _Ways(walk, _origins(walk, net, activated), activated)
     for op in reversed(walk.makers(net)):
         for name in walk.outputs[op.name]:
-            if name not in net:
+            if name in net:
+                ways.look_ahead(name)
+                if is_output(name) if walk.is_float(name) else not walk.users[name]:
+                    ways.repeated.add(name)
+    return {name for name in activated if name in ways.combined and name not in ways.repeated}
+
+
+class _Ways:
+    """How tensors are put out: repeated as they are, or combined and pooled; both for those with several ways."""
+
+    def __init__(self, walk: Walk, origins: Dict[str, str], activated: Set[str]) -> None:
+        self.repeated: Set[str] = set()
+        self.combined: Set[str] = set()
+        self._walk, self._origins, self._activated = walk, origins, activated
+        self._mixing: Dict[str, bool] = {}
+
+    def look_ahead(self, name: str) -> None:
+        """Note how a tensor goes on, once that is known of what is made of it."""
+        for op, index in self._walk.users[name]:
+            if is_training_op(op.name, op.type) or "NonMaxSuppression" in op.type or self._leaves_classes(op, name):
                 continue
-            if is_output(name) if walk.is_float(name) else not walk.users[name]:
-                repeated.add(name)
-            for user, index in walk.users[name]:
-                _look_ahead(walk, name, user, walk.flows(user, index), origins, repeated, combined)
-    return {name for name in activated if name in combined and name not in repeated}
+            for out in self._walk.flows(op, index):
+                if self._walk.is_float(out):
+                    if out in self.combined or (out in self.repeated and self._mixes(op)):
+                        self.combined.add(name)
+                    if out in self.repeated and not self._mixes(op):
+                        self.repeated.add(name)
+                elif out in self.repeated and not ranks_positions(self._walk, op):  # a decision
+                    self.repeated.add(name)
 
+    def _leaves_classes(self, op: Op, name: str) -> bool:
+        """Whether an op reduces the classes; a sum of products with other values is the score of a mixture."""
+        if op.type not in REDUCTIONS or pools(self._walk, op) is not False:
+            return False
+        made_of = self._origins.get(name, _NONE)
+        return op.type not in ("Sum", "Mean") or made_of == _NONE or made_of in self._activated
 
-def _look_ahead(walk: Walk, name: str, op: Op, outputs: Collection[str], origins: Dict[str, str], repeated: Set[str],
-                combined: Set[str]) -> None:  # fmt: skip
-    """Note how an op hands a tensor on to the outputs: as it is, or combined with others."""
-    if is_training_op(op.name, op.type) or "NonMaxSuppression" in op.type:
-        return
-    if op.type in REDUCTIONS and pools(walk, op) is False:  # over the classes
-        return
-    mixes = _combines(walk, op, origins)
-    for out in outputs:
-        if walk.is_float(out):
-            if out in combined or (mixes and out in repeated):
-                combined.add(name)
-            if out in repeated and not mixes:
-                repeated.add(name)
-        elif out in repeated:  # a decision
-            repeated.add(name)
+    def _mixes(self, op: Op) -> bool:
+        """Whether an op combines several softmaxes, or one and other values, or pools positions or members."""
+        if op.name not in self._mixing:
+            self._mixing[op.name] = self._find_mixing(op)
+        return self._mixing[op.name]
 
+    def _find_mixing(self, op: Op) -> bool:
+        if op.type in REDUCTIONS:
+            return pools(self._walk, op) is True and not self._joins_pictures(op)
+        if op.type in POOLS or ranks_positions(self._walk, op):
+            return True
+        made_of = {self._origins[name] for name in self._walk.inputs[op.name] if name in self._origins}
+        return op.type in _COMBINING and len(made_of) > 1
 
-def _combines(walk: Walk, op: Op, origins: Dict[str, str]) -> bool:
-    """Whether an op combines several softmaxes, or one and other values, or pools positions or members."""
-    if op.type in REDUCTIONS | POOLS:
-        return op.type in POOLS or pools(walk, op) is True
-    return op.type in _COMBINING and len({origins[name] for name in walk.inputs[op.name] if name in origins}) > 1
+    def _joins_pictures(self, op: Op) -> bool:
+        """Whether pictures that go in one by one (frames) come out as one, so that only what is before is theirs."""
+        state = self._walk.axes.get(self._walk.outputs[op.name][0])
+        return state is not None and state.rows
 
 
 def _origins(walk: Walk, net: Collection[str], activated: Set[str]) -> Dict[str, str]:

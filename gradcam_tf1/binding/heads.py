@@ -18,6 +18,7 @@ from gradcam_tf1.binding.kinds import (
     is_training_op,
 )
 from gradcam_tf1.binding.records import only_recorded
+from gradcam_tf1.binding.score_axes import ranks_positions
 from gradcam_tf1.binding.scores import (
     Activated,
     activation_at,
@@ -131,7 +132,7 @@ class Heads:
         loss = self._loss(op)
         if loss:
             return [loss]
-        first = data_input(walk, op, walk.outputs[op.name][0]) if op.type in DECISIONS else ""
+        first = data_input(walk, op, walk.outputs[op.name][0]) if _decides(walk, op) else ""
         if self._is_end(first) and activation_before(walk, first) is None:
             return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", DECISION)]
         return []
@@ -166,7 +167,7 @@ class Heads:
         made, kinds = [each.output for each in used], sorted({each.kind for each in used})
         if not made:
             return []
-        decisions = [op for op in walk.makers(self.net) if op.type in DECISIONS]
+        decisions = [op for op in walk.makers(self.net) if _decides(walk, op)]
         decided = [data_input(walk, op, walk.outputs[op.name][0]) for op in decisions]
         ends = [name for name in walk.downstream(made) if self._is_end_of_all(name)]
         ends += [name for name in walk.downstream(made).intersection(decided) if self._is_end(name)]
@@ -210,7 +211,12 @@ class Heads:
     def _unused(self, name: str) -> bool:
         walk = self.walk
         users = [op for op, index in walk.users[name] if walk.flows(op, index) and not is_training_op(op.name, op.type)]
-        return all(op.type in DECISIONS or not any(out in self.net for out in walk.outputs[op.name]) for op in users)
+        return all(_decides(walk, op) or not any(out in self.net for out in walk.outputs[op.name]) for op in users)
+
+
+def _decides(walk: Walk, op: Op) -> bool:
+    """Whether the op decides between the classes."""
+    return op.type in DECISIONS and not ranks_positions(walk, op)
 
 
 def _plain_output(walk: Walk, name: str) -> Head:

@@ -40,6 +40,15 @@ def pools(walk: Walk, op: Op) -> Optional[bool]:
     return classes not in gone if gone else None
 
 
+def ranks_positions(walk: Walk, op: Op) -> bool:
+    """Whether the op picks the strongest of the positions of each class, and does not decide by classes."""
+    if not op.type.startswith("TopK"):
+        return False
+    name = walk.inputs[op.name][0]
+    rank, classes = walk.rank(name), class_axis(walk, name)
+    return rank is not None and classes is not None and classes != rank - 1
+
+
 def score_axes(walk: Walk, name: str, batched: bool, volume: bool = False) -> str:
     """One letter for each axis of a tensor of scores; "" where its rank is not known.
 
