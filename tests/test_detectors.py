@@ -61,6 +61,27 @@ def single_column_dropped():
     tf.concat([tf.sigmoid(f[..., 0:2]), f[..., 2:4]], -1, name="boxes")
 
 
+def cut_after_the_sigmoid():
+    f = raw()
+    sure = tf.sigmoid(f[..., 4:])
+    rows([tf.sigmoid(f[..., :2]), tf.exp(f[..., 2:4]), sure[..., :1] * sure[..., 1:]])
+
+
+def split_after_the_sigmoid():
+    """The places are single columns, too."""
+    x, y, size, sure = tf.split(raw(), [1, 1, 2, 1 + CLASSES], axis=-1)
+    objectness, classes = tf.split(tf.reshape(tf.sigmoid(sure), [-1, COUNT, 1 + CLASSES]), [1, CLASSES], axis=-1)
+    tf.concat([tf.sigmoid(x), tf.sigmoid(y), tf.exp(size)], -1, name="boxes")
+    tf.multiply(objectness, classes, name="confidence")
+
+
+def all_columns_then_products():
+    """The box is cut in one piece."""
+    y = tf.sigmoid(raw())
+    tf.identity(y[..., :4], name="boxes")
+    tf.multiply(y[..., 5:], tf.expand_dims(y[..., 4], -1), name="confidence")
+
+
 def separate_outputs():
     """keras-yolo3 before its non-maximum suppression: boxes here, confidence times class there."""
     xy, wh, objectness, classes = sigmoids(raw())
@@ -83,6 +104,7 @@ def logit(p):
 
 
 NETS = [sliced, split, split_after_flattening, activated_as_a_whole, single_column_dropped, separate_outputs]
+NETS += [cut_after_the_sigmoid, split_after_the_sigmoid, all_columns_then_products]
 
 
 @pytest.mark.parametrize("build", NETS)

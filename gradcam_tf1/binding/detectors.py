@@ -55,8 +55,10 @@ def find_detectors(walk: Walk, net: Set[str]) -> List[Scales]:
             for source, cut in _cuts_at(walk, op):
                 cuts.setdefault(source, []).append(cut)
     deep = {source: own for source, own in cuts.items() if (walk.rank(source) or 0) >= 3}
-    found = [_detector(walk, source, own) or _activated_as_a_whole(walk, source, own) for source, own in deep.items()]
-    detectors = [detector for detector in found if detector is not None]
+    whole = [_activated_as_a_whole(walk, source, own) for source, own in deep.items()]
+    cut_later = {each.output for each in whole if each is not None}
+    apart = [_detector(walk, source, own) for source, own in deep.items()]
+    detectors = [each for each in whole + apart if each is not None and (each.first or each.output not in cut_later)]
     return _joined(walk, detectors) if len(detectors) <= _MOST else []
 
 
@@ -143,20 +145,45 @@ def _detector(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Optional[Detecto
 
 
 def _activated_as_a_whole(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Optional[Detector]:
-    """One sigmoid of all columns, which are cut afterwards: two for the place, two for the size, and the rest."""
+    """One sigmoid of several columns, which are cut afterwards: two for the place, two for the size, and the rest; or
+    one column, and the rest that is multiplied by it.
+    """
     op = walk.maker[source]
     while op.type in FORWARDING | RESHAPING and walk.inputs[op.name]:
         op = walk.maker[walk.inputs[op.name][0]]
     found = activation_at(walk, op)
     if found is None or found.kind != "sigmoid":
         return None
-    places = {(cut.begin, cut.end) for cut in cuts}
-    dims = walk.dims(source) or (0,)
-    rest = max((end for begin, end in places if begin in (_BOX, _BOX + 1)), default=0)
-    if not {(0, 2), (2, 4)} <= places or rest != dims[-1] or rest <= _BOX + 1:
+    first = _first_class(walk, (walk.dims(source) or (0,))[-1] or 0, cuts)
+    if not first:
         return None
     columns = {source, found.output, found.scores, before_activation(walk, found.scores), *(cut.tensor for cut in cuts)}
-    return Detector(found.scores, "", found.output, False, frozenset(columns), _BOX + 1)
+    return Detector(found.scores, "", found.output, False, frozenset(columns), first)
+
+
+def _first_class(walk: Walk, width: int, cuts: Sequence[_Cut]) -> int:
+    """The first column of the classes, which end at the last one; 0 where the cuts do not tell."""
+    places = {(cut.begin, cut.end) for cut in cuts}
+    rest = max((end for begin, end in places if begin in (_BOX, _BOX + 1)), default=0)
+    if {(0, 2), (2, 4)} <= places and rest == width > _BOX + 1:
+        return _BOX + 1
+    single = {cut.end: _factor_of(walk, cut.tensor) for cut in cuts if cut.end == cut.begin + 1 < width}
+    for cut in cuts:
+        if cut.end == width and single.get(cut.begin, set()) & _factor_of(walk, cut.tensor):
+            return cut.begin
+    return 0
+
+
+def _factor_of(walk: Walk, name: str) -> Set[str]:
+    """The products that a tensor is a factor of, behind Reshape and Identity."""
+    products: Set[str] = set()
+    for _ in range(6):
+        products |= {op.name for op, _ in walk.users[name] if op.type == "Mul"}
+        onward = [op for op, index in walk.users[name] if index == 0 and op.type in FORWARDING | RESHAPING]
+        if not onward:
+            break
+        name = walk.outputs[onward[0].name][0]
+    return products
 
 
 def _of(found: Optional[Activated]) -> Tuple[str, ...]:

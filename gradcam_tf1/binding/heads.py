@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
+from gradcam_tf1.binding.combined import first_of_most_classes, intermediate
 from gradcam_tf1.binding.detectors import Detector, Scales, find_detectors
 from gradcam_tf1.binding.kinds import (
     CONCATS,
@@ -17,6 +18,7 @@ from gradcam_tf1.binding.kinds import (
     is_training_op,
 )
 from gradcam_tf1.binding.records import only_recorded
+from gradcam_tf1.binding.score_axes import ranks_positions
 from gradcam_tf1.binding.scores import (
     Activated,
     activation_at,
@@ -24,6 +26,7 @@ from gradcam_tf1.binding.scores import (
     before_activation,
     data_input,
     decided_by,
+    of_logarithm,
 )
 from gradcam_tf1.binding.shown import same_classes, shown_with
 from gradcam_tf1.binding.spelled import hinge, sigmoid_cross_entropy
@@ -31,7 +34,7 @@ from gradcam_tf1.binding.walk import Op, Walk
 
 # how strongly a way of being used says "these are class scores"
 JOINED, SOFTMAX, SIGMOID, LOSS, DECISION, OUTPUT = 6, 5, 4, 5, 3, 1
-_MOST_OUTPUTS = 40
+_MOST_OUTPUTS, _SAID = 40, 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class Heads:
         self.net = {name for name in reached if name not in labels and name not in decoded}
         self._parts: Dict[str, Head] = {}
         self.detectors = [self._of_scales(scales) for scales in find_detectors(walk, self.net - self.inner)]
+        self._recorded = only_recorded(walk)
+        self._intermediate = intermediate(walk, self.net, self._is_end_of_all)
+        self._combined = {head.scores: head for head in self._of_several()}
 
     def _of_scales(self, scales: Scales) -> Head:
         first, several = scales.detectors[0], len(scales.detectors) > 1
@@ -99,7 +105,8 @@ class Heads:
 
     def _behind(self, name: str) -> Head:
         part = self._parts.get(name)
-        return _head_of_output(self.walk, name, "the file declares") if part is None else part
+        head = _head_of_output(self.walk, name, "the file declares") if part is None else part
+        return self._combined.get(head.scores, head)
 
     # what the graph shows
 
@@ -110,12 +117,14 @@ class Heads:
             if not is_training_op(op.name, op.type):
                 heads += [head for head in self._at(op) if head.scores not in self._parts]
         heads += _joined(self.walk, [head for head in heads if head.probabilities], self.net)
-        return heads + self.detectors + self._outputs()
+        return heads + self.detectors + list(self._combined.values()) + self._outputs()
 
     def _at(self, op: Op) -> List[Head]:
         """Scores that this op turns into probabilities, a loss or a decision."""
         walk = self.walk
         found = activation_at(walk, op)
+        if found is not None and found.output in self._intermediate:
+            return []
         if found is not None and self._is_end(found.output) and not _is_gate(walk, found, self.net):
             scores = before_activation(walk, found.scores)
             why = f"{found.kind} '{op.name}' is taken of it"
@@ -123,7 +132,7 @@ class Heads:
         loss = self._loss(op)
         if loss:
             return [loss]
-        first = data_input(walk, op, walk.outputs[op.name][0]) if op.type in DECISIONS else ""
+        first = data_input(walk, op, walk.outputs[op.name][0]) if _decides(walk, op) else ""
         if self._is_end(first) and activation_before(walk, first) is None:
             return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", DECISION)]
         return []
@@ -150,23 +159,64 @@ class Heads:
         shown = None if found is None else shown_with(walk, found, scores)
         return Head(scores, f"{said} is taken of it", LOSS, shown)
 
+    def _of_several(self) -> List[Head]:
+        """What is put out, or decided by, and is combined or pooled of softmaxes and sigmoids."""
+        walk = self.walk
+        activated = [activation_at(walk, walk.maker[name]) for name in sorted(self._intermediate) if self._is_end(name)]
+        used = [each for each in activated if each is not None and not _is_gate(walk, each, self.net)]
+        made, kinds = [each.output for each in used], sorted({each.kind for each in used})
+        if not made:
+            return []
+        decisions = [op for op in walk.makers(self.net) if _decides(walk, op)]
+        decided = [data_input(walk, op, walk.outputs[op.name][0]) for op in decisions]
+        ends = [name for name in walk.downstream(made) if self._is_end_of_all(name)]
+        ends += [name for name in walk.downstream(made).intersection(decided) if self._is_end(name)]
+        names = {of_logarithm(walk, name) for name in ends if activation_before(walk, name) is None}
+        names = {before_activation(walk, name) for name in names}
+        listed = ", ".join(f"'{name}'" for name in made[:_SAID])
+        why = f"it is combined or pooled of the {' and '.join(kinds)} {listed}, so that it is the score itself"
+        strength = SOFTMAX if "softmax" in kinds else SIGMOID
+        return [Head(name, why, strength) for name in first_of_most_classes(walk, names)]
+
+    def _is_output(self, name: str) -> bool:
+        """Whether the graph puts a tensor out without any further use: a vector or map of floats."""
+        return name not in self._recorded and self._is_last(name)
+
+    def _is_last(self, name: str) -> bool:
+        kept = self._is_end(name) and name not in self._parts
+        return kept and _can_be_scores(self.walk, name) and self._unused(name)
+
+    def _is_end_of_all(self, name: str) -> bool:
+        """Whether a tensor is an output, or what a loss is written with, or what gradients are taken of."""
+        if name not in self._recorded:
+            return self._is_last(name)
+        users = [op for op, _ in self.walk.users[name]]
+        used = any(
+            is_training_op(op.name, "") or not self.labels.isdisjoint(self.walk.outputs[op.name]) for op in users
+        )
+        return used and self._is_last(name)
+
     def _outputs(self) -> List[Head]:
         """What the graph puts out without any further use: vectors or maps of floats that depend on the pictures."""
         walk = self.walk
         heads: List[Head] = []
-        recorded = only_recorded(walk)
-        names = [name for name in self.net if self._is_end(name) and name not in recorded and name not in self._parts]
+        names = [name for name in self.net if self._is_output(name)]
         for name in sorted(names, key=lambda name: walk.position[walk.maker[name].name], reverse=True):
             if len(heads) == _MOST_OUTPUTS:
                 break
-            if _can_be_scores(walk, name) and self._unused(name) and activation_before(walk, name) is None:
+            if activation_before(walk, name) is None:
                 heads.append(_plain_output(walk, name))
         return heads
 
     def _unused(self, name: str) -> bool:
         walk = self.walk
         users = [op for op, index in walk.users[name] if walk.flows(op, index) and not is_training_op(op.name, op.type)]
-        return all(op.type in DECISIONS or not any(out in self.net for out in walk.outputs[op.name]) for op in users)
+        return all(_decides(walk, op) or not any(out in self.net for out in walk.outputs[op.name]) for op in users)
+
+
+def _decides(walk: Walk, op: Op) -> bool:
+    """Whether the op decides between the classes."""
+    return op.type in DECISIONS and not ranks_positions(walk, op)
 
 
 def _plain_output(walk: Walk, name: str) -> Head:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from gradcam_tf1.binding.kinds import FORWARDING
-from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.walk import Op, Walk
 
 
 def class_axis(walk: Walk, name: str) -> Optional[int]:
@@ -25,6 +25,28 @@ def class_axis(walk: Walk, name: str) -> Optional[int]:
     if len(dims) == 4 and dims[-1] == dims[-2] == 1 and dims[1] not in (1, None):
         return 1
     return last
+
+
+def pools(walk: Walk, op: Op) -> Optional[bool]:
+    """Whether a reduction is over positions, members or pictures and keeps the classes; None: over nothing at all.
+
+    Where the graph does not fix its axes, it is taken for one over the classes.
+    """
+    name, axes = walk.inputs[op.name][0], walk.constant(walk.inputs[op.name][1])
+    dims, classes = walk.dims(name), class_axis(walk, name)
+    if dims is None or axes is None or classes is None:
+        return False
+    gone = {axis for axis in (int(axis) % len(dims) for axis in axes.reshape(-1)) if dims[axis] != 1}
+    return classes not in gone if gone else None
+
+
+def ranks_positions(walk: Walk, op: Op) -> bool:
+    """Whether the op picks the strongest of the positions of each class, and does not decide by classes."""
+    if not op.type.startswith("TopK"):
+        return False
+    name = walk.inputs[op.name][0]
+    rank, classes = walk.rank(name), class_axis(walk, name)
+    return rank is not None and classes is not None and classes != rank - 1
 
 
 def score_axes(walk: Walk, name: str, batched: bool, volume: bool = False) -> str:

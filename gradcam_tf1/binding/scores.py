@@ -17,6 +17,7 @@ from gradcam_tf1.binding.kinds import (
     RESIZES,
     SUMS,
 )
+from gradcam_tf1.binding.score_axes import pools
 from gradcam_tf1.binding.spelled import log_sigmoid, over_classes, written_log_softmax, written_softmax
 from gradcam_tf1.binding.walk import Op, Walk
 
@@ -28,7 +29,7 @@ _AFTER = (
     | QUANTISED
     | CLIPS
     | _GATHERS
-    | {"Cast", "StridedSlice", "Slice", "Max", "Min", "Transpose", "Log"}
+    | {"Cast", "StridedSlice", "Slice", "Transpose", "Log"}
 )
 
 _NAMELESS = re.compile(r"(^|/)Identity(_\d+)?$")
@@ -80,7 +81,7 @@ def activation_before(walk: Walk, name: str, decisions: bool = False) -> Optiona
         if found is not None:
             return Activated(found.scores, found.output, found.kind, found.log or log)
         data = data_input(walk, op, name)
-        if not data or not (op.type in through or _adds_constant(walk, op, data)):
+        if not data or not (op.type in through or _adds_constant(walk, op, data) or _is_best_class(walk, op)):
             return None
         log = log or op.type == "Log"
         name = data
@@ -105,6 +106,22 @@ def data_input(walk: Walk, op: Op, name: str) -> str:
     live = [i for i in walk.carried(op, name) if i not in walk.dead]
     reached = [] if op.type == "Merge" else [i for i in live if i in walk.axes]
     return next(iter(reached or live), "")
+
+
+def of_logarithm(walk: Walk, name: str) -> str:
+    """What a logarithm is taken of, behind clips and constants against log(0); any other tensor itself."""
+    end, logs = name, False
+    while True:
+        op = walk.maker[end]
+        data = data_input(walk, op, end)
+        if not data or not (op.type in CLIPS | {"Log"} or _adds_constant(walk, op, data)):
+            return end if logs else name
+        end, logs = data, logs or op.type == "Log"
+
+
+def _is_best_class(walk: Walk, op: Op) -> bool:
+    """Whether the op is a maximum over the classes. One over positions makes other scores."""
+    return op.type in ("Max", "Min") and not pools(walk, op)
 
 
 def _adds_constant(walk: Walk, op: Op, data: str) -> bool:
