@@ -21,13 +21,13 @@ from gradcam_tf1.binding.layout import channel_count, input_layout, sides
 from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.names import find_tensor
 from gradcam_tf1.binding.outputs import several_outputs
-from gradcam_tf1.binding.parts import whole_picture
 from gradcam_tf1.binding.pixels import preprocessing
 from gradcam_tf1.binding.placing import places_on, spatial_sides
 from gradcam_tf1.binding.replicas import first_replica
 from gradcam_tf1.binding.resolve import AUTO, choose_layer, is_auto
 from gradcam_tf1.binding.score_axes import class_count, score_axes
 from gradcam_tf1.binding.sizes import size_of_dense_head
+from gradcam_tf1.binding.streams import whole_picture
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.values import awaited, goes_to_each, requested_feeds
 from gradcam_tf1.binding.walk import Walk

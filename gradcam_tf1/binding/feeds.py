@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, 
 
 from gradcam_tf1.binding.kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RANDOM
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
-from gradcam_tf1.binding.parts import is_part, part_of
+from gradcam_tf1.binding.streams import is_part, part_of
 from gradcam_tf1.binding.values import shown_value
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.errors import BindingError, FeedError

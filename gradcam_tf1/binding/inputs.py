@@ -15,7 +15,7 @@ from gradcam_tf1.binding.kinds import (
 )
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.names import find_tensor
-from gradcam_tf1.binding.parts import is_part, leads_past, part_of
+from gradcam_tf1.binding.streams import is_part, leads_past, part_of
 from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.calls import calls_with
 from gradcam_tf1.errors import BindingError

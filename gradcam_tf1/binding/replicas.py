@@ -13,9 +13,9 @@ from gradcam_tf1.binding.decoded import SHAPE_ONLY, Source
 from gradcam_tf1.binding.heads import Head
 from gradcam_tf1.binding.inputs import tensors_before_convolutions
 from gradcam_tf1.binding.kinds import CONCATS, WEIGHTED
-from gradcam_tf1.binding.parts import leads_past
 from gradcam_tf1.binding.scores import activation_before, before_activation
 from gradcam_tf1.binding.shown import shown_probabilities
+from gradcam_tf1.binding.streams import leads_past
 from gradcam_tf1.binding.walk import Op, Walk
 
 _SLICES = {"Split", "SplitV", "Slice", "StridedSlice"}

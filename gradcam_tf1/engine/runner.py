@@ -218,7 +218,9 @@ def _run_message(error: Any) -> str:
     place, cure = "", ""
     if error.op is not None:
         place = f" at '{error.op.name}' ({error.op.type})"
-        if error.op.name.startswith(OUR_SCOPE):
+        if error.op.name.startswith(OUR_SCOPE) and not error.op.outputs:
+            place = ""  # an assertion of ours says all in its message
+        elif error.op.name.startswith(OUR_SCOPE):
             place = f" at {made_of(error.op.outputs[0])} ({error.op.type})"
             cure = f"; {_CURE}" if isinstance(error, tf.errors.InvalidArgumentError) else ""
     lines = [line for line in error.message.splitlines() if line.strip() not in ("", "Graph execution error:")]

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.constants import MAX_BYTES, check_tensor_shape
-from gradcam_tf1.graphdef.parts import PART_MARK, check_parts
+from gradcam_tf1.graphdef.partitioned import PART_MARK, check_parts
 from gradcam_tf1.tf_runtime import bundle_entry_message, bundle_header_message
 from gradcam_tf1.wire import WireError, read_varint
 

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.constants import check_tensor_shape
 from gradcam_tf1.graphdef.index_file import entries
-from gradcam_tf1.graphdef.parts import part_key
+from gradcam_tf1.graphdef.partitioned import part_key
 from gradcam_tf1.tf_runtime import saved_slices_message, tf
 from gradcam_tf1.wire import WireError
 
