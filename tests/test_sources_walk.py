@@ -137,6 +137,18 @@ def test_a_pattern_gives_each_file_once(tmp_path):
     assert relatives(tmp_path / "**" / "**" / "*.png") == ["a/c.png", "a/b/2.png", "a/b/b/1.png"]
 
 
+@pytest.mark.parametrize("pattern", ["**/**/*.png", "**/d/**", "**/d/**/*.png", "**/*/**/d/**/*.png"])
+def test_a_folder_is_listed_a_few_times_however_many_wildcards_lead_to_it(tmp_path, monkeypatch, pattern):
+    touch(tmp_path, *("d/" * depth + "1.png" for depth in range(60)), "d/e/d/f/2.png", "e/3.png")
+    listed = []
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listed.append(folder) or real(folder))
+    found = set(relatives(tmp_path / pattern))
+    assert {f"{'d/' * depth}1.png" for depth in range(2, 60)} | {"d/e/d/f/2.png"} <= found
+    assert ("e/3.png" in found) == (pattern == "**/**/*.png")
+    assert len(listed) < 65 * 6
+
+
 def test_the_output_folder_is_left_out(tmp_path):
     touch(tmp_path, "photos/a.png", "photos/sub/b.png", "photos/out/old.png", "photos/out/deep/old.png", "more/c.png")
     photos, out = tmp_path / "photos", tmp_path / "photos" / "out"

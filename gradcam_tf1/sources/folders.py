@@ -39,7 +39,7 @@ def check_out(folder: str, source: str, out: str) -> None:
 def _pictures(found: Iterable[Found], source: str, root: str, out: str) -> Iterator[Picture]:
     pictures = others = 0
     left_out = False
-    for path, kind, reason in found:
+    for path, kind, reason, _ in found:
         if kind == UNLISTED:
             pictures += 1
             yield lost_picture(path, relative_to(path, root), f"cannot be listed: {reason}")

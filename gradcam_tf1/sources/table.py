@@ -57,7 +57,7 @@ _ARCHIVES = (
 def _archives_pictures(pattern: str, out: str) -> Iterator[Picture]:
     """The pictures of all archives that fit the pattern, one archive after the other."""
     root = fixed_part(pattern)[0]
-    for path, kind, _ in expand(pattern, out):
+    for path, kind, _, _ in expand(pattern, out):
         if kind == FILE:
             yield from _below(path, relative_to(path, root), out)
 

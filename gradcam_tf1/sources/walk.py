@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from typing import Callable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from gradcam_tf1.output_folder import is_output_folder
 from gradcam_tf1.seen import Seen
@@ -20,12 +20,14 @@ FILE, FOLDER, UNLISTED, LEFT_OUT = "file", "folder", "unlisted", "left out"
 class Found(NamedTuple):
     """A path and what it is: FILE, FOLDER (a new one), UNLISTED (a folder that cannot be read, with the reason).
 
-    LEFT_OUT is a folder that was to be avoided, or that an earlier run has written.
+    LEFT_OUT is a folder that was to be avoided, or that an earlier run has written. real: the real path of a FOLDER,
+    which takes long to find for a deep one.
     """
 
     path: str
     kind: str
     reason: str = ""
+    real: str = ""
 
 
 def inside(path: str, folder: str) -> bool:
@@ -73,7 +75,7 @@ def walk(root: str, avoid: str = "") -> Iterator[Found]:
         if below and _is_left_out(below, avoid):
             yield Found(path, LEFT_OUT)
         elif below:
-            yield Found(path, FOLDER)
+            yield Found(path, FOLDER, "", below)
             stack.append((path, below, entries(path), pictures))
 
 
@@ -150,42 +152,63 @@ def expand(pattern: str, avoid: str = "") -> Iterator[Found]:
     """The files of a pattern, `**` for any folders, each once and in the same order each time. avoid: as in `walk`."""
     root, parts = fixed_part(pattern)
     avoid = "" if avoid and inside(os.path.realpath(root), avoid) else avoid
+    walked: Dict[int, Seen] = {number: Seen() for number in range(len(parts) + 1)}
+    found = _expand(Found(root, FOLDER, "", os.path.realpath(root)), parts, avoid, walked)
     if sum(part == "**" for part in parts) < 2:
-        yield from _expand(root, parts, avoid)
+        yield from found
         return
     seen = Seen()  # a/**/b/** comes to a/b/b/c.jpg in two ways
-    yield from (found for found in _expand(root, parts, avoid) if seen.add(found.path))
+    yield from (each for each in found if seen.add(each.path))
 
 
-def _expand(root: str, parts: Sequence[str], avoid: str) -> Iterator[Found]:
-    head, rest = parts[0], parts[1:]
-    if head == "**" and not rest:
-        yield from walk(root, avoid)
-    elif head == "**":
-        yield from _expand(root, rest, avoid)
-        for found in walk(root, avoid):
-            if found.kind == FOLDER:
-                yield from _expand(found.path, rest, avoid)
-    else:
-        for found in _matches(root, head):
-            if found.kind == UNLISTED or (found.kind == FILE and not rest):
-                yield found
-            elif found.kind == FOLDER and _is_left_out(os.path.realpath(found.path), avoid):
-                yield Found(found.path, LEFT_OUT)
-            elif found.kind == FOLDER and rest:
-                yield from _expand(found.path, rest, avoid)
+def _expand(folder: Found, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[Found]:
+    """What the rest of a pattern finds below a folder. walked: parts that were left -> folders that a `**` came to."""
+    if parts[0] == "**":
+        yield from _anywhere(folder, parts, avoid, walked)
+        return
+    rest = parts[1:]
+    for found in _matches(folder, parts[0]):
+        if found.kind == UNLISTED or (found.kind == FILE and not rest):
+            yield found
+        elif found.kind == FOLDER and _is_left_out(found.real, avoid):
+            yield Found(found.path, LEFT_OUT)
+        elif found.kind == FOLDER and rest:
+            yield from _expand(found, rest, avoid, walked)
 
 
-def _matches(folder: str, part: str) -> Iterator[Found]:
+def _anywhere(folder: Found, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[Found]:
+    """The same where the next part is `**`; nothing where it came to this folder before, from one above it."""
+    rest, before = parts[1:], walked[len(parts)]
+    if folder.path in before:
+        return
+    if rest:
+        yield from _expand(folder, rest, avoid, walked)
+    for found in walk(folder.path, avoid):
+        if found.kind == FOLDER:
+            before.add(found.path)
+        if not rest:
+            yield found
+        elif found.kind == FOLDER:
+            yield from _expand(found, rest, avoid, walked)
+
+
+def _matches(folder: Found, part: str) -> Iterator[Found]:
     if not has_magic(part):
-        path = os.path.join(folder, part)
-        if os.path.lexists(path):
-            yield Found(path, FOLDER if os.path.isdir(path) else FILE)
+        path = os.path.join(folder.path, part)
+        if os.path.isdir(path):
+            yield _folder(folder, part)
+        elif os.path.lexists(path):
+            yield Found(path, FILE)
         return
     hidden = part.startswith(".")
     try:
-        for name in entries(folder, lambda name: (hidden or name[0] != ".") and fnmatch.fnmatch(name, part)):
-            path = os.path.join(folder, name)
-            yield Found(path[:-1], FOLDER) if name.endswith("/") else Found(path, FILE)
+        for name in entries(folder.path, lambda name: (hidden or name[0] != ".") and fnmatch.fnmatch(name, part)):
+            yield _folder(folder, name[:-1]) if name.endswith("/") else Found(os.path.join(folder.path, name), FILE)
     except OSError as error:
-        yield Found(folder, UNLISTED, error.strerror or str(error))
+        yield Found(folder.path, UNLISTED, error.strerror or str(error))
+
+
+def _folder(above: Found, name: str) -> Found:
+    path = os.path.join(above.path, name)
+    moved = os.path.islink(path) or name == os.pardir
+    return Found(path, FOLDER, "", os.path.realpath(path) if moved else os.path.join(above.real, name))
