@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gradcam_tf1.cli.options import feed_value, feeds, numbers, size
 from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.run.input_tables import value_or_text
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,17 @@ def test_option_values():
 def test_text_cannot_harm_the_terminal():
     assert shown("a\nb\x1b[2J\u202e\udcff\u732b") == "a\\nb\\x1b[2J\\u202e\\udcff\u732b"
     assert shown("two\nlines", multiline=True) == "two\nlines"
+
+
+@pytest.mark.parametrize("depth", [33, 600, 100_000])
+@pytest.mark.parametrize("inner", ["1", '"a"'])
+@pytest.mark.parametrize("read", [feed_value, value_or_text])
+def test_lists_deeper_than_any_tensor(depth, inner, read):
+    """600 deep, JSON reads them, and Python cannot go through them."""
+    with pytest.raises(OptionError, match="is not a value to feed; .* up to 32 deep") as told:
+        read("[" * depth + inner + "]" * depth)
+    assert len(str(told.value)) < 500
+
+
+def test_lists_as_deep_as_tensors_are():
+    assert np.shape(feed_value("[" * 32 + "1" + "]" * 32)) == (1,) * 32

@@ -13,6 +13,7 @@ from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.loaders.finish import Declared, finish
 from gradcam_tf1.loaders.keras_classes import check_classes
 from gradcam_tf1.loaders.keras_config import parse_config, translate
+from gradcam_tf1.loaders.keras_costly import counting_layers
 from gradcam_tf1.loaders.keras_sizes import check_sizes, check_weights
 from gradcam_tf1.loaders.session import load_session
 from gradcam_tf1.private_files import copy_file, private_folder
@@ -100,9 +101,12 @@ def _stored_numbers(file: Any) -> int:
 
 def _build(config: Dict[str, Any], path: str) -> Any:
     runtime.set_inference_phase()
-    activations = {"relu6": tf.nn.relu6, "swish": tf.nn.swish, "silu": tf.nn.swish}  # not listed by all versions
+    known = {"relu6": tf.nn.relu6, "swish": tf.nn.swish, "silu": tf.nn.swish}  # not listed by all versions
+    known.update(counting_layers(path))
     try:
-        model = runtime.keras().models.model_from_config(config, custom_objects=activations)
+        model = runtime.keras().models.model_from_config(config, custom_objects=known)
+    except ModelFileError:
+        raise
     except _keras_errors() as error:
         raise ModelFileError(
             f"{path}: Keras cannot rebuild the net: {_first_line(error)}; build the net in your program "

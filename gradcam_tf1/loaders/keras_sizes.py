@@ -10,12 +10,12 @@ from typing import Any, Dict, Iterator, List, Sequence
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.loaders.keras_calls import count_calls
 from gradcam_tf1.loaders.keras_config import layers
 
 MAX_LAYERS, MAX_INPUTS = 5000, 50_000  # Keras takes some milliseconds for each
+MAX_CALLS = 10_000  # with those of nets inside nets
 MAX_NUMBERS = 2**31  # of one tensor and picture
-MAX_UNROLLED = 1000  # steps of a recurrent layer that is written out step by step
-MAX_POSITIONS = 1 << 14  # of layers that have weights for each: Keras makes a table of all pairs of them
 _SPARE, _TIMES = 1 << 16, 1.25  # what conversions between kinds of recurrent layers may add
 
 # Keys whose numbers, multiplied, are the size of a tensor or how many times larger one gets.
@@ -28,21 +28,16 @@ def check_sizes(config: Any, path: str) -> None:
     parts = list(layers(config))
     _at_most(len(parts), MAX_LAYERS, "layers", path)
     _at_most(sum(map(_count_inputs, parts)), MAX_INPUTS, "inputs of layers", path)
-    shapes = [(part, shape) for part in parts for shape in _shapes(part)]
-    for part, shape in shapes:
+    _at_most(count_calls(config).made, MAX_CALLS, "calls of layers, where a recurrent one counts as 100", path)
+    for part, shape in ((one, shape) for one in parts for shape in _shapes(one)):
         if _product(shape) > MAX_NUMBERS:
             raise ModelFileError(
                 f"{path}: the layer {_name(part)!r} has {shape[:6]} in its configuration, more than the "
                 f"{MAX_NUMBERS:,} numbers that are allowed for one tensor"
             )
-    by_position = [part for part in parts if str(part["class_name"]).startswith("LocallyConnected")]
-    if by_position:
-        largest = max((_product(shape) for _, shape in shapes), default=1)
-        _at_most(int(largest), MAX_POSITIONS, f"positions for the layer {_name(by_position[0])!r}", path)
-    if max((max(shape, default=0) for _, shape in shapes), default=0) > MAX_UNROLLED:
-        for part in parts:
-            if isinstance(part.get("config"), dict) and part["config"].get("unroll"):
-                part["config"]["unroll"] = False  # a loop computes the same
+    for part in parts:
+        if isinstance(part.get("config"), dict) and part["config"].get("unroll"):
+            part["config"]["unroll"] = False  # a loop computes the same, and how many steps there are is not known yet
 
 
 def check_weights(variables: Sequence[Any], stored: int, path: str) -> None:

@@ -11,6 +11,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.run.tables import normal, read_table
 
 _WORDS = re.compile(r"[\w.+-][\w.+ /-]*")
+_MAX_AXES, _SHOWN = 32, 200  # of numpy; characters in a message
 _PLACE = re.compile(r"(.+)\[(\d{1,6})\]")
 
 
@@ -79,9 +80,10 @@ def feed_value(text: str) -> Any:
     """A bool (true, false), a number, or a list of these in brackets. Raises: OptionError for anything else."""
     value = next(_read_as(text), None)
     if not _is_value(value, (bool, int, float)):
+        shown = repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
         raise OptionError(
-            f"{text!r} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7], and for "
-            'inputs of strings a word or a "text" in quotes'
+            f"{shown} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7] (lists lie in "
+            f'lists up to {_MAX_AXES} deep), and for inputs of strings a word or a "text" in quotes'
         )
     return value
 
@@ -114,7 +116,7 @@ def _read_json(text: str) -> Any:
         return None
 
 
-def _is_value(value: Any, kinds: Tuple[type, ...]) -> bool:
+def _is_value(value: Any, kinds: Tuple[type, ...], axes: int = _MAX_AXES) -> bool:
     if isinstance(value, list):
-        return bool(value) and all(_is_value(item, kinds) for item in value)
+        return axes > 0 and bool(value) and all(_is_value(item, kinds, axes - 1) for item in value)
     return isinstance(value, kinds)
