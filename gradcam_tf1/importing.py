@@ -13,6 +13,7 @@ from gradcam_tf1.gradients.guided import override_in_functions, override_map
 from gradcam_tf1.graphdef.array_shapes import restore_array_shapes
 from gradcam_tf1.graphdef.frames import find_contexts
 from gradcam_tf1.graphdef.functions import with_own_functions
+from gradcam_tf1.graphdef.made import check_made
 from gradcam_tf1.live_session import LiveSession
 from gradcam_tf1.tf_runtime import graph_on, inside, restore_context, tf
 from gradcam_tf1.weights import take_out_weights
@@ -67,6 +68,10 @@ def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
         device: of all ops, of those that are built later too; "": TensorFlow places them.
     Raises: ModelFileError with TensorFlow's reason where the graph cannot be built on this runtime.
     """
+    try:
+        check_made(graph_def)
+    except ModelFileError as error:
+        raise ModelFileError(f"'{source}': {error}") from error
     graph = graph_on(device)
     graph_def = with_own_functions(graph_def)
     with inside(graph), override_map(graph):
