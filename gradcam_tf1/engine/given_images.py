@@ -97,8 +97,8 @@ def _check_values(pixels: np.ndarray, own_range: bool) -> None:
         raise OptionError(f"{broken} of the image's {pixels.size} values are NaN or infinite; give finite ones, 0..255")
     if low == high == 0:
         return
-    small = pixels.dtype.kind == "f" and (high <= 1 or (high < _SMALL and not np.equal(np.rint(pixels), pixels).all()))
-    if small:
+    small = high <= 1 or (not own_range and high < _SMALL and not np.equal(np.rint(pixels), pixels).all())
+    if small and pixels.dtype.kind == "f":
         cure = "multiply it by 255" if low >= 0 and high <= 1 else "give it as it was before preprocessing"
     elif not own_range and (low < -_SLACK or high > 255 + _SLACK):
         cure = "scale it to 0..255"
