@@ -34,11 +34,16 @@ WEIGHTS = {
 }
 
 
+def edited(folder, build, changes):
+    """A Keras file whose layer 'x' has other options than it was saved with."""
+    path = save(folder / "net.h5", build)
+    edit(path, "x", **changes)
+    return path
+
+
 @pytest.mark.parametrize("kind", sorted(WEIGHTS))
 def test_weights_that_the_file_does_not_hold(kind, tmp_path):
-    build, changes = WEIGHTS[kind]
-    path = save(tmp_path / "net.h5", build)
-    edit(path, "x", **changes)
+    path = edited(tmp_path, *WEIGHTS[kind])
     refused(path, r"its architecture does not fit its weights: it asks for [\d,]+ numbers, the largest is '.*'")
 
 
@@ -52,9 +57,7 @@ SIZES = {
 
 @pytest.mark.parametrize("kind", sorted(SIZES))
 def test_tensors_that_no_machine_holds(kind, tmp_path):
-    build, changes = SIZES[kind]
-    path = save(tmp_path / "net.h5", build)
-    edit(path, "x", **changes)
+    path = edited(tmp_path, *SIZES[kind])
     refused(path, r"the layer 'x' has \[.*\] in its configuration, more than the 2,147,483,648 numbers")
 
 

@@ -7,6 +7,7 @@ Source: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/pro
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from gradcam_tf1.tf_runtime import context_message
@@ -14,7 +15,7 @@ from gradcam_tf1.tf_runtime import context_message
 Outputs = Callable[[str], List[str]]  # op -> its tensors
 
 
-class Context:
+class Context(ABC):
     """One loop or branch. ops: those inside. outside: tensor from outside -> the same inside."""
 
     def __init__(self, parent: Optional[Context]) -> None:
@@ -35,13 +36,13 @@ class Context:
         """1 for one that lies in no other."""
         return sum(1 for _ in self.ancestors())
 
+    @abstractmethod
     def is_whole(self) -> bool:
         """Whether all parts were found that TensorFlow wants to know."""
-        raise NotImplementedError
 
+    @abstractmethod
     def message(self, outputs: Outputs) -> Any:
         """The ControlFlowContextDef, nested ones included."""
-        raise NotImplementedError
 
     def _fill(self, message: Any, outputs: Outputs) -> None:
         made = [tensor for op in self.ops for tensor in outputs(op)]
