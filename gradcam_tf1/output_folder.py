@@ -47,12 +47,25 @@ def make_folders(out_folder: str, path: str) -> None:
 
     Raises: OSError naming what is missing: somebody has removed the output folder, and writing on would hide that.
     """
-    if not os.path.isdir(out_folder):
-        raise FileNotFoundError(errno.ENOENT, "the output folder was removed during the run", out_folder)
     folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
+    below = os.path.relpath(folder, out_folder).split(os.sep)
+    try:
+        for depth in range(len(below)):  # one by one: makedirs would make the output folder again
+            _make_folder(os.path.join(out_folder, *below[: depth + 1]))
+    except FileNotFoundError as error:
+        message = "the output folder was removed during the run"
+        raise FileNotFoundError(errno.ENOENT, message, out_folder) from error
     if not _is_inside(folder, out_folder):
         raise PermissionError(errno.EPERM, "a link in the output folder leads outside of it; remove it", folder)
+
+
+def _make_folder(path: str) -> None:
+    """Make one folder unless it is there. Raises: FileNotFoundError where the one above it is not there."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
 
 
 def open_own(path: str) -> BinaryIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import uuid
@@ -23,7 +24,8 @@ def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
     except OSError as error:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        raise OSError(error.errno, f"cannot write the {what}: {error.strerror}", path) from error
+        reason = "its folder was removed" if error.errno == errno.ENOENT else error.strerror
+        raise OSError(error.errno, f"cannot write the {what}: {reason}", path) from error
 
 
 def remove_leftovers(folder: str) -> None:

@@ -11,7 +11,8 @@ from command_line import run
 from picture_folders import write_noise
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.output_folder import foreign_file, is_output_folder
+from gradcam_tf1.output_folder import foreign_file, is_output_folder, make_folders
+from gradcam_tf1.whole_files import write_whole
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,14 @@ class TestRemoved:
                 str(photos), str(out), methods="gradcam", progress=remove, batch_size=1, threads=1, figures=figures
             )
         assert not out.exists()
+
+    @pytest.mark.parametrize("name", ["0.png", "a/b/0.png"])
+    def test_it_is_not_made_again_whenever_it_goes(self, tmp_path, monkeypatch, name):
+        monkeypatch.setattr("os.path.isdir", lambda _: True)  # as if it went right after a look at it
+        with pytest.raises(OSError, match="was removed"):
+            make_folders(str(tmp_path / "out"), str(tmp_path / "out" / name))
+            write_whole(str(tmp_path / "out" / name), b"", "picture")
+        assert not list(tmp_path.iterdir())
 
     def test_a_manifest_that_is_replaced_ends_it(self, net, photos, tmp_path):
         out = tmp_path / "out"
