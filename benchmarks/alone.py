@@ -64,7 +64,7 @@ def vgg19_peak(path: str) -> float:
 def first_map(model: str, picture: str) -> Any:
     """The first heat map."""
     from gradcam_tf1 import GradCamGraph
-    from gradcam_tf1.images import read_image
+    from gradcam_tf1.images.image_files import read_image
 
     with GradCamGraph(model, preset="inception") as net:
         return net.explain(read_image(picture))["gradcam"].tolist()

@@ -12,10 +12,10 @@ from material import demo_net, mobilenet, photographs, two_threads, vgg19
 from timing import Case, Ratio
 
 from gradcam_tf1 import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_scenes
-from gradcam_tf1.run.overlap import check_threads
 from gradcam_tf1.run.plan import DEFAULT_METHODS
+from gradcam_tf1.run.worker_threads import check_threads
 
 PHOTOGRAPHS = 500
 VGG_PHOTOGRAPHS = 64

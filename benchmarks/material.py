@@ -13,7 +13,7 @@ import numpy as np
 from timing import Absent
 
 from gradcam_tf1 import GradCamGraph, LoadedModel
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.nets.vgg import vgg_graph_def
 from gradcam_tf1.nets.vgg_layers import random_weights

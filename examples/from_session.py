@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcam_tf1 import Explanation, GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_scenes
 from gradcam_tf1.tf_runtime import tf
 

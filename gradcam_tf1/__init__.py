@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from gradcam_tf1.errors import WeightsError as WeightsError
     from gradcam_tf1.graph import GradCam as GradCam
     from gradcam_tf1.graph import GradCamGraph as GradCamGraph
+    from gradcam_tf1.images.preprocessing import PRESETS as PRESETS
+    from gradcam_tf1.images.preprocessing import Preprocessing as Preprocessing
     from gradcam_tf1.labels import Labels as Labels
     from gradcam_tf1.loaders import load as load
     from gradcam_tf1.methods import METHOD_GROUPS as METHOD_GROUPS
     from gradcam_tf1.methods import METHODS as METHODS
     from gradcam_tf1.methods.noise import Noise as Noise
-    from gradcam_tf1.preprocessing import PRESETS as PRESETS
-    from gradcam_tf1.preprocessing import Preprocessing as Preprocessing
-    from gradcam_tf1.result import Result as Result
-    from gradcam_tf1.results import Results as Results
+    from gradcam_tf1.run.result import Result as Result
+    from gradcam_tf1.run.results import Results as Results
     from gradcam_tf1.types import Binding as Binding
     from gradcam_tf1.types import Explanation as Explanation
     from gradcam_tf1.types import KeyTensors as KeyTensors
@@ -57,9 +57,9 @@ _NAMES = {
     "loaders": ("load",),
     "methods": ("METHODS", "METHOD_GROUPS"),
     "methods.noise": ("Noise",),
-    "preprocessing": ("PRESETS", "Preprocessing"),
-    "result": ("Result",),
-    "results": ("Results",),
+    "images.preprocessing": ("PRESETS", "Preprocessing"),
+    "run.result": ("Result",),
+    "run.results": ("Results",),
     "types": ("Binding", "Explanation", "KeyTensors", "LayerInfo", "LoadedModel", "MapStatus"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

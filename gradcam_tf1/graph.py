@@ -10,26 +10,26 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, List, Mapping,
 
 import numpy as np
 
-from gradcam_tf1.binding.outputs import choose_output
-from gradcam_tf1.engine.answering import Answerer, How
-from gradcam_tf1.engine.batches import check_batch_size
-from gradcam_tf1.engine.fitted_clips import fit_given
-from gradcam_tf1.engine.given_images import as_picture
-from gradcam_tf1.engine.runner import session_config
-from gradcam_tf1.engine.tokens import tokens_as_map
+from gradcam_tf1.binding.tensor_names import choose_output
+from gradcam_tf1.engine.explain import Answerer, How
+from gradcam_tf1.engine.feature_maps import tokens_as_map
+from gradcam_tf1.engine.graph_import import open_sessions
+from gradcam_tf1.engine.input_batches import check_batch_size
+from gradcam_tf1.engine.opening import open_answerers
+from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.forked import check_process, is_forked
-from gradcam_tf1.geometry import Fitted, check_fit, fit_to_input, free_size
-from gradcam_tf1.importing import open_sessions
+from gradcam_tf1.images.bands import PHOTOGRAPH
+from gradcam_tf1.images.fitted_clips import fit_given
+from gradcam_tf1.images.geometry import Fitted, check_fit, fit_to_input, free_size
+from gradcam_tf1.images.given_images import as_picture
+from gradcam_tf1.images.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.labels import Labels, check_class_count, label_names
 from gradcam_tf1.loaders import loaded_model
 from gradcam_tf1.methods.noise import Noise
-from gradcam_tf1.opening import open_answerers
-from gradcam_tf1.pipeline import visualize
-from gradcam_tf1.preprocessing import Preprocessing, as_preprocessing, list_presets
-from gradcam_tf1.results import Results
-from gradcam_tf1.run.inputs import as_inputs
-from gradcam_tf1.sources.wanted import PHOTOGRAPH
+from gradcam_tf1.run.input_rows import as_inputs
+from gradcam_tf1.run.pipeline import visualize
+from gradcam_tf1.run.results import Results
+from gradcam_tf1.tf_runtime import check_process, is_forked
 from gradcam_tf1.types import Binding, Explanation, KeyTensors, Work
 
 Size = Tuple[Optional[int], Optional[int]]

@@ -6,13 +6,16 @@ the first attribute is read, so tables of methods and loaders can be listed, and
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
+
+from gradcam_tf1.errors import RunError
 
 
 class _LazyTensorFlow(ModuleType):
@@ -258,3 +261,26 @@ def is_intel_build() -> bool:
     from tensorflow.python import pywrap_tensorflow
 
     return not __getattr__("IS_TF2") and pywrap_tensorflow.IsMklEnabled()
+
+
+_home: List[int] = []  # the process whose sessions were opened first
+
+
+def claim_process() -> None:
+    """Take down that sessions are opened here. Raises: RunError as `check_process`."""
+    check_process()
+    _home[:] = [os.getpid()]
+
+
+def is_forked() -> bool:
+    """Whether this process was forked from one that had opened a net."""
+    return bool(_home) and _home != [os.getpid()]
+
+
+def check_process() -> None:
+    """Raises: RunError in a process that was forked from one that had opened a net."""
+    if is_forked():
+        raise RunError(
+            "this process was forked from one that had opened a net, and TensorFlow's threads are not in it: it must "
+            "open its own net, in a process that is started afresh; use multiprocessing.get_context('spawn')"
+        )

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from gradcam_tf1 import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.drawing.overlay import guided_picture, normalize, overlay, write_png
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, Scene, demo_model, demo_scenes
-from gradcam_tf1.overlay import guided_picture, normalize, overlay, write_png
 
 HEIGHT, GAP, TITLE = 240, 8, 26
 

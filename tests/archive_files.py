@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.sources import iter_pictures
-from gradcam_tf1.sources.crc32c import masked
+from gradcam_tf1.images.crc32c import masked
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -6,9 +6,9 @@ from typing import Any, Callable, List, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.placing import places_on
-from gradcam_tf1.binding.walk import Walk
-from gradcam_tf1.cells import Places
+from gradcam_tf1.binding.cell_walk import places_on
+from gradcam_tf1.binding.cells import Places
+from gradcam_tf1.binding.graph_index import Walk
 from gradcam_tf1.tf_runtime import tf
 
 Net = Callable[[Any], Any]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcam_tf1.engine.large_weights import MIN_BYTES
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.weights import MIN_BYTES
 
 SIDE = 8
 TWO = ("/cpu:1", "/cpu:2")  # what is nowhere in particular would be on /cpu:0

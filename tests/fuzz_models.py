@@ -82,7 +82,7 @@ def mutated_slices(data, draw):
     """A single-file checkpoint with right checksums and wrong entries."""
     from table_files import table
 
-    from gradcam_tf1.graphdef.index_file import entries
+    from gradcam_tf1.graphdef.checkpoint_index import entries
     from gradcam_tf1.tf_runtime import saved_slices_message
 
     items = dict(entries(data))

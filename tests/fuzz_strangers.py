@@ -76,7 +76,7 @@ def checkpoint_index(folder, draw):
 def odd_index(data, draw):
     from table_files import table
 
-    from gradcam_tf1.graphdef.index_file import entries
+    from gradcam_tf1.graphdef.checkpoint_index import entries
 
     items = list(entries(data))
     for _ in range(draw.choice((1, 1, 3))):
@@ -138,7 +138,7 @@ def jpeg_scans(folder, draw):
 
 
 def try_picture(path):
-    from gradcam_tf1.images import read_image
+    from gradcam_tf1.images.image_files import read_image
 
     read_image(path)
 

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from gradcam_tf1.images import list_images
+from gradcam_tf1.images.image_files import list_images
 
 # Four flat quarters of 8x8: robust to JPEG, and every turn or flip of them is different.
 QUARTERS = {"red": (250, 10, 20), "green": (15, 240, 30), "blue": (20, 25, 245), "white": (250, 250, 250)}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 from small_nets import SmallNet, class_asks, run
 
-from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf

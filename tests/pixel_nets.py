@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from small_nets import SmallNet, class_asks
 
-from gradcam_tf1.engine.engine import Engine
-from gradcam_tf1.engine.noisy import run_with_noise
-from gradcam_tf1.engine.runner import session_config
+from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.session_runner import session_config
+from gradcam_tf1.engine.smoothing import run_with_noise
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo

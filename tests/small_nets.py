@@ -6,8 +6,8 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from gradcam_tf1.engine.engine import Engine
-from gradcam_tf1.engine.runner import session_config
+from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, Binding, LayerInfo

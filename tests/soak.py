@@ -19,7 +19,7 @@ from typing import Dict, List, Set
 import cv2
 import numpy as np
 
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.run.manifest import read_manifest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from gradcam_tf1.sources.crc32c import masked
+from gradcam_tf1.images.crc32c import masked
 
 
 def varint(number):

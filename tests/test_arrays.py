@@ -11,7 +11,7 @@ from command_line import command
 
 from gradcam_tf1 import GradCamGraph, Noise
 from gradcam_tf1.binding import bind
-from gradcam_tf1.engine.arrays import ArrayPlacement
+from gradcam_tf1.engine.array_inputs import ArrayPlacement
 from gradcam_tf1.errors import BindingError, OptionError, TargetError
 from gradcam_tf1.targets import Contrast, Region, Similar
 from gradcam_tf1.tf_runtime import tf

@@ -7,7 +7,7 @@ import pytest
 
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.scoring.asks import Context, make_asks
+from gradcam_tf1.scoring.score_requests import Context, make_asks
 
 LABELS = Labels(["cat", "dog", "star"], 0)
 

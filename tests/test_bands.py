@@ -12,10 +12,10 @@ from PIL import Image
 
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.geometry import fit
-from gradcam_tf1.images import read_image
-from gradcam_tf1.preprocessing import find_preset
-from gradcam_tf1.sources.drawn import drawn
+from gradcam_tf1.images.bands import drawn
+from gradcam_tf1.images.geometry import fit
+from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.preprocessing import find_preset
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 16

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"

@@ -10,8 +10,8 @@ import pytest
 from conftest import find_models
 
 from gradcam_tf1.binding import bind, binding_report
+from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.errors import BindingError
-from gradcam_tf1.importing import import_graph
 from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors

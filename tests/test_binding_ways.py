@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from gradcam_tf1.binding.walk import Walk
-from gradcam_tf1.binding.ways import find_ways
+from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.layer_paths import find_ways
 from gradcam_tf1.tf_runtime import tf
 
 

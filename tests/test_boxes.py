@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1.boxes import largest_box
+from gradcam_tf1.drawing.boxes import largest_box
 from gradcam_tf1.errors import OptionError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cell_nets import built, centroids, conv, forward_responses, mean_off, ones, placed, responses
 
-from gradcam_tf1.geometry import centres, stretched
+from gradcam_tf1.images.geometry import centres, stretched
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells
 

@@ -11,10 +11,10 @@ import pytest
 from command_line import command, manifest
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli.methods import make_methods
+from gradcam_tf1.cli.method_options import make_methods
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 

@@ -9,7 +9,7 @@ from picture_folders import copy_scenes
 
 from gradcam_tf1 import GradCam, GradCamGraph
 from gradcam_tf1.cli.older_names import translated
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 from gradcam_tf1.tf_runtime import tf
 

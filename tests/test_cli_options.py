@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1.cli.options import feed_value, feeds, numbers, size
+from gradcam_tf1.cli.shared_options import feed_value, feeds, numbers, size
 from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.run.input_tables import value_or_text

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli.options import open_net
-from gradcam_tf1.cli.session import make_session
+from gradcam_tf1.cli.session_options import make_session
+from gradcam_tf1.cli.shared_options import open_net
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf

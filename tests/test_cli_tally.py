@@ -11,9 +11,9 @@ from gradcam_tf1 import records
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.tally import MAX_TOLD, Tally
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.result import MapRecord, Result, TargetRecord
-from gradcam_tf1.results import Results
 from gradcam_tf1.run import places
+from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.run.results import Results
 
 
 def told(capsys, failed, empty, quiet=False):

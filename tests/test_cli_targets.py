@@ -13,11 +13,11 @@ from PIL import Image
 from test_scores import MapNet
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli.targets import SCORES, make_targets
+from gradcam_tf1.cli.target_options import SCORES, make_targets
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
-from gradcam_tf1.run.per_picture import PerPicture
-from gradcam_tf1.scoring.scores import CLASS_SCORES
+from gradcam_tf1.run.per_image import PerPicture
+from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 from gradcam_tf1.targets import All, Anchor, Contrast, Region, Scalar, Top, Worst
 
 SCENES = demo_scenes()

@@ -11,13 +11,13 @@ import pytest
 from clip_nets import clip_graph
 from PIL import Image
 
-from gradcam_tf1.drawing import Style, draw
+from gradcam_tf1.drawing.style import Style, draw
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.clip_folders import even_numbers, find_clips, natural
+from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.run.manifest import read_manifest
-from gradcam_tf1.sources import iter_pictures
-from gradcam_tf1.sources.clips import even_numbers, find_clips, natural
 
 HIGH, WIDE = 12, 16
 
@@ -105,7 +105,7 @@ def test_an_animation_too_large_or_too_long_is_not_decoded(tmp_path, monkeypatch
     (tmp_path / "huge.gif").write_bytes(bytes(header))
     clips = find_clips(iter_pictures(str(tmp_path)), 4)
     assert [(clip.animated, len(clip.frames)) for clip in clips] == [(True, 1), (False, 1)]
-    monkeypatch.setattr("gradcam_tf1.sources.frame_sizes.MAX_FRAMES", 4)
+    monkeypatch.setattr("gradcam_tf1.images.frame_sizes.MAX_FRAMES", 4)
     with pytest.raises(ImageFileError, match="more than the 4 frames"):
         clips[0].read()
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1 import GradCamGraph
-from gradcam_tf1.images import list_images
+from gradcam_tf1.images.image_files import list_images
+from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.nets.demo import demo_model
-from gradcam_tf1.sources import iter_pictures
 
 DEPTH = sys.getrecursionlimit() + 500
 

@@ -8,7 +8,7 @@ from binding_graphs import conv
 from head_nets import PICTURES, answers, assert_same, opened, score_map, trunk, values_of
 
 from gradcam_tf1.errors import RunError, TargetError
-from gradcam_tf1.scoring.detectors import softmax_logits
+from gradcam_tf1.scoring.class_scores import softmax_logits
 from gradcam_tf1.targets import Anchor, Top
 from gradcam_tf1.tf_runtime import tf
 

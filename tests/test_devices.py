@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from device_nets import TWO, Counted, cpus, graph_def, pictures
 
-from gradcam_tf1.engine.runner import session_config
+from gradcam_tf1.engine.large_weights import MIN_BYTES
+from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.targets import Similar, Top
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
-from gradcam_tf1.weights import MIN_BYTES
 
 FORWARD = {"VarHandleOp", "ReadVariableOp", "Conv2D", "MatMul"}
 BACKWARD = {"Conv2DBackpropInput", "ReluGrad"}

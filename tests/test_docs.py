@@ -16,22 +16,22 @@ from array_nets import ArrayNet
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.older_names import translated
-from gradcam_tf1.drawing import STYLES
-from gradcam_tf1.engine.fusion import FUSIONS
-from gradcam_tf1.figures.kinds import FIGURES
-from gradcam_tf1.geometry import FIT_MODES
-from gradcam_tf1.images import read_image
+from gradcam_tf1.drawing.figure_kinds import FIGURES
+from gradcam_tf1.drawing.overlay import COLORMAPS
+from gradcam_tf1.drawing.style import STYLES
+from gradcam_tf1.engine.layer_fusion import FUSIONS
+from gradcam_tf1.images.geometry import FIT_MODES
+from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.preprocessing import PRESETS
 from gradcam_tf1.loaders import FORMS
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS
-from gradcam_tf1.methods.baselines import BASELINES
 from gradcam_tf1.methods.families import HostMethod
+from gradcam_tf1.methods.masking import BASELINES
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
-from gradcam_tf1.overlay import COLORMAPS
-from gradcam_tf1.preprocessing import PRESETS
 from gradcam_tf1.run.manifest import read_manifest
-from gradcam_tf1.scoring.scores import CLASS_SCORES
+from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1.drawing import STYLES, Style, draw, outlined
+from gradcam_tf1.drawing.overlay import colorize
+from gradcam_tf1.drawing.style import STYLES, Style, draw, outlined
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.geometry import Placement
-from gradcam_tf1.overlay import colorize
+from gradcam_tf1.images.geometry import Placement
 
 SIZE = (40, 60)
 WHOLE = Placement(SIZE, (8, 8), (0, 0, *SIZE), (0, 0, 8, 8))

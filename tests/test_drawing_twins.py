@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradcam_tf1.drawing import peak
-from gradcam_tf1.errors import GradCamError, OptionError
-from gradcam_tf1.geometry import Placement
-from gradcam_tf1.overlay import (
+from gradcam_tf1.drawing.overlay import (
     COLORMAPS,
     DRAWN,
     PHOTOGRAPH,
@@ -24,6 +21,9 @@ from gradcam_tf1.overlay import (
     normalize,
     write_png,
 )
+from gradcam_tf1.drawing.style import peak
+from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.images.geometry import Placement
 
 BUILT_IN = {"jet": 2, "inferno": 14, "viridis": 16, "turbo": 20}  # cv2's numbers of the colour maps
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, class_asks, run, twin_cams
 
-from gradcam_tf1.engine.engine import MAX_SLOTS, Engine
+from gradcam_tf1.engine.map_engine import MAX_SLOTS, Engine
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods import METHODS

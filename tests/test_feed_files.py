@@ -13,8 +13,8 @@ from PIL import Image
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load
+from gradcam_tf1.run.input_rows import as_inputs, input_rows
 from gradcam_tf1.run.input_tables import read_input_table
-from gradcam_tf1.run.inputs import as_inputs, input_rows
 
 PRESET = ("--preset", "zero-one")
 RAW = ("--method", "gradcam", "--raw", "--class", "2", "--no-heatmaps")

@@ -7,8 +7,8 @@ import pytest
 from binding_graphs import classifier, pictures
 from further_nets import noise, with_meta
 
-from gradcam_tf1.binding.values import broadcast, goes_to_each, requested_feeds, shown_value
-from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.feed_values import broadcast, goes_to_each, requested_feeds, shown_value
+from gradcam_tf1.binding.graph_index import Walk
 from gradcam_tf1.errors import FeedError, RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load

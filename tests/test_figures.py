@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 from test_writing import EMPTY, GRAY, hot_cell, one_explanation, status_of
 
-from gradcam_tf1.drawing import Style
+from gradcam_tf1.drawing.figure_grid import BAR as BAR_WIDTH
+from gradcam_tf1.drawing.figure_grid import GAP, LINE, MARGIN, NO_EVIDENCE, NUMBERS, SIDE, grid, render, save
+from gradcam_tf1.drawing.figure_grid import Panel as GridPanel
+from gradcam_tf1.drawing.image_figures import classes_figure, layers_figure, methods_figure, signs_figure
+from gradcam_tf1.drawing.overlay import colorize
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.figures.grid import BAR as BAR_WIDTH
-from gradcam_tf1.figures.grid import GAP, LINE, MARGIN, NO_EVIDENCE, NUMBERS, SIDE, grid, render, save
-from gradcam_tf1.figures.grid import Panel as GridPanel
-from gradcam_tf1.figures.panels import classes_figure, layers_figure, methods_figure, signs_figure
-from gradcam_tf1.geometry import Placement
+from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.nets.demo import demo_scenes
-from gradcam_tf1.overlay import colorize
 from gradcam_tf1.types import MapStatus
 
 SCENES = demo_scenes()
@@ -242,7 +242,7 @@ def test_any_label_can_be_a_title(label, recwarn, tmp_path):
 def test_figures_leave_matplotlibs_own_state_alone():
     code = (
         "import matplotlib, numpy as np\n"
-        "from gradcam_tf1.figures.grid import Panel, grid, render\n"
+        "from gradcam_tf1.drawing.figure_grid import Panel, grid, render\n"
         "before = dict(matplotlib.rcParams)\n"
         "render(grid([[Panel(np.zeros((4, 4, 3), np.uint8), ['x'], (0.0, 1.0))]]))\n"
         "from matplotlib._pylab_helpers import Gcf\n"

@@ -16,13 +16,13 @@ from test_figures import SOLID, centre_of_red, titles
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli import show as show_module
+from gradcam_tf1.drawing.figure_grid import GAP, LINE, MARGIN, SIDE
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.figures.grid import GAP, LINE, MARGIN, SIDE
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
-from gradcam_tf1.result import Result
-from gradcam_tf1.results import Results
+from gradcam_tf1.run.result import Result
+from gradcam_tf1.run.results import Results
 
 SCENES = demo_scenes()
 
@@ -30,7 +30,9 @@ SCENES = demo_scenes()
 def run_titles(net, tmp_path, monkeypatch, figure, **options):
     """The titles of the figure of the first scene, caught on their way to the file."""
     caught = []
-    monkeypatch.setattr("gradcam_tf1.figures.making.save", lambda drawn, path: caught.append((titles(drawn), path)))
+    monkeypatch.setattr(
+        "gradcam_tf1.drawing.figure_kinds.save", lambda drawn, path: caught.append((titles(drawn), path))
+    )
     net.visualize_imgs(SCENES[0].path, str(tmp_path / "out"), figures=figure, **options)
     ((found, path),) = caught
     assert os.path.basename(path) == f"{os.path.basename(SCENES[0].path)}.figure.{figure}.png"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcam_tf1.figures.sheet import GOOD, PAPER, Tile, contact_sheet
+from gradcam_tf1.drawing.contact_sheet import GOOD, PAPER, Tile, contact_sheet
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.float_pictures import FloatPictures, float_pictures
+from gradcam_tf1.gradients.float_images import FloatPictures, float_pictures
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.tf_runtime import tf

@@ -16,18 +16,17 @@ from test_sources_damaged import chunk, png
 from test_sources_swelling import outcome
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.sources import iter_pictures
-from gradcam_tf1.sources.clips import find_clips
-from gradcam_tf1.sources.gif import gif_sizes
-from gradcam_tf1.sources.png import png_size
-from gradcam_tf1.sources.tiff_tags import page_sizes
+from gradcam_tf1.images.clip_folders import find_clips
+from gradcam_tf1.images.frame_sizes import gif_sizes, png_size
+from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.tiff_tags import page_sizes
 
 SIDE = 20_000  # 400 megapixels: bad enough, and harmless where the test fails
 CLIP = """
 import json, resource, sys
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.sources import iter_pictures
-from gradcam_tf1.sources.clips import find_clips
+from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.clip_folders import find_clips
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = most()

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from command_line import command, manifest
 
-from gradcam_tf1.engine.fusion import FUSED, FUSIONS, fuse_layers
+from gradcam_tf1.engine.layer_fusion import FUSED, FUSIONS, fuse_layers
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 
 SCENES = demo_scenes()

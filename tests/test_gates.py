@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.guided import gradient_rule
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.importing import import_graph
 from gradcam_tf1.tf_runtime import tf
 
 RANDOM = np.random.RandomState(2)

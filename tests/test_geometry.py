@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.geometry import FIT_MODES, Placement, fit, upsample
+from gradcam_tf1.images.geometry import FIT_MODES, Placement, fit, upsample
 
 SIZES = [(224, 224), (300, 500), (500, 300), (37, 211), (481, 640), (90, 60)]
 

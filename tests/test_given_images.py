@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1 import GradCamGraph, OptionError
-from gradcam_tf1.engine.given_images import as_images, as_picture
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.given_images import as_images, as_picture
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 
 

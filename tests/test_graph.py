@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, gradcam_twin
 
+from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.errors import BindingError, GradientError, ModelFileError, OptionError, RunError, TargetError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.importing import import_graph
 from gradcam_tf1.tf_runtime import IS_TF2, tf
 from gradcam_tf1.types import KeyTensors
 

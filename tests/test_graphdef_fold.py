@@ -8,8 +8,8 @@ from loader_nets import IMAGES, INPUT, LOGITS, build_net, control_flow, logits_o
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef import fold as folding
-from gradcam_tf1.graphdef.restore import parse_slices
-from gradcam_tf1.graphdef.training import cut_training
+from gradcam_tf1.graphdef.restore_ops import parse_slices
+from gradcam_tf1.graphdef.training_ops import cut_training
 from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradcam_tf1.graphdef.kinds import message_kind
+from gradcam_tf1.graphdef.file_kinds import message_kind
 from gradcam_tf1.tf_runtime import tf
 
 FOREIGN = (10 << 3 | 2, 12 << 3 | 2, 14 << 3 | 2)  # tags of the fields 10, 12 and 14, with bytes in them

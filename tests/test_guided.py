@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
+from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.guided import gradient_rule, override_map
-from gradcam_tf1.importing import import_graph
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 

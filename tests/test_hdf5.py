@@ -11,8 +11,8 @@ import pytest
 
 from gradcam_tf1 import hdf5
 from gradcam_tf1.errors import ModelFileError, WeightsError
-from gradcam_tf1.hdf5 import find_damage
 from gradcam_tf1.loaders import load
+from gradcam_tf1.loaders.hdf5 import find_damage
 from gradcam_tf1.nets.vgg_weights import read_weights
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import BindingError, GradientError
-from gradcam_tf1.scoring.heads import class_probabilities, logit_scores, negative_scores, positive_scores
+from gradcam_tf1.scoring.class_scores import class_probabilities, logit_scores, negative_scores, positive_scores
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 

@@ -13,11 +13,11 @@ from table_files import block, table, varint
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError, WeightsError
-from gradcam_tf1.graphdef.index_file import check_index, entries
+from gradcam_tf1.graphdef.checkpoint_index import check_index, entries
+from gradcam_tf1.images.crc32c import masked
 from gradcam_tf1.loaders import load
 from gradcam_tf1.loaders.keras_classes import REFUSED, is_harmless
 from gradcam_tf1.nets.vgg_weights import read_weights
-from gradcam_tf1.sources.crc32c import masked
 from gradcam_tf1.tf_runtime import tf
 
 # Keras

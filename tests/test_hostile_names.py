@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from gradcam_tf1.cli.tally import Tally
 from gradcam_tf1.cli.terminal import Progress, shown
-from gradcam_tf1.figures.sheet import Tile, contact_sheet
+from gradcam_tf1.drawing.contact_sheet import Tile, contact_sheet
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
-from gradcam_tf1.results import Result, Results
 from gradcam_tf1.run.naming import Namer
+from gradcam_tf1.run.results import Result, Results
 
 NASTY = [
     "\x1b[2J\x1b]0;owned\x07red",

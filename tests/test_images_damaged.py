@@ -12,7 +12,7 @@ from image_files import png, quarters, relatives
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "gif", "bmp", "webp", "tif", "ppm"])

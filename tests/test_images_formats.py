@@ -11,7 +11,7 @@ import pytest
 from image_files import QUARTERS, chunk, png, quarters
 from PIL import Image
 
-from gradcam_tf1.images import list_images, read_image
+from gradcam_tf1.images.image_files import list_images, read_image
 
 
 @pytest.mark.parametrize("extension", ["png", "bmp", "tif", "ppm", "webp"])

@@ -7,7 +7,7 @@ import pytest
 from image_files import lock, relatives, touch
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import EXTENSIONS, ImageFile, list_images, read_image
+from gradcam_tf1.images.image_files import EXTENSIONS, ImageFile, list_images, read_image
 
 
 def test_folder_is_recursive_sorted_and_without_hidden_or_other_files(tmp_path):

@@ -11,7 +11,7 @@ from graphdef_nodes import FLOAT, X, make, run
 
 from gradcam_tf1.errors import GradCamError, ModelFileError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.graphdef.order import circle_in, in_order
+from gradcam_tf1.graphdef.nodes import circle_in, in_order
 from gradcam_tf1.graphdef.removal import remove
 from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
@@ -110,7 +110,7 @@ def test_a_handle_goes_through_many_functions():
     last.attr["dtype"].type = FLOAT
     graph_def.library.function[-1].ret["y"] = "n:value:0"
     made.node_of(graph_def, "call").input[0] = "variable"
-    from gradcam_tf1.loaders.finish import finish
+    from gradcam_tf1.loaders.finish_loading import finish
 
     value = np.float32([1, 2, 3])
     model = finish(graph_def, "net", "net", lambda names: dict.fromkeys(names, value))

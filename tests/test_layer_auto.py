@@ -21,7 +21,7 @@ from branch_nets import (
 )
 
 from gradcam_tf1.errors import BindingError
-from gradcam_tf1.geometry import upsample
+from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.targets import Anchor, Contrast, Top
 from gradcam_tf1.tf_runtime import tf
 

@@ -23,7 +23,7 @@ from branch_nets import (
 )
 
 from gradcam_tf1.errors import GradientError, OptionError
-from gradcam_tf1.geometry import upsample
+from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask, KeyTensors
 

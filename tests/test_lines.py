@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.result import MapRecord, Result, TargetRecord
-from gradcam_tf1.run.lines import line_of, parse_line, result_of
 from gradcam_tf1.run.manifest import ManifestWriter
+from gradcam_tf1.run.manifest_lines import line_of, parse_line, result_of
+from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 
 OUT = "out/of here"
 PATH = os.fsdecode(b"caf\xe9\n.jpg")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.images import ImageFile
+from gradcam_tf1.images.image_files import ImageFile
 from gradcam_tf1.run.listing import draw_pictures, list_pictures
 
 

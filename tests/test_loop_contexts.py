@@ -5,9 +5,9 @@ from __future__ import annotations
 import loop_nets
 import pytest
 
-from gradcam_tf1.graphdef.contexts import all_within
-from gradcam_tf1.graphdef.frames import MAX_DEPTH, find_contexts
-from gradcam_tf1.graphdef.loops import complete_loops
+from gradcam_tf1.graphdef.control_contexts import all_within
+from gradcam_tf1.graphdef.control_frames import MAX_DEPTH, find_contexts
+from gradcam_tf1.graphdef.loop_repair import complete_loops
 from gradcam_tf1.tf_runtime import context_message, tf
 
 LOOPING = sorted(set(loop_nets.KINDS) - {"branch_alone"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.made import check_made
-from gradcam_tf1.importing import import_graph
+from gradcam_tf1.graphdef.tensor_sizes import check_made
 from gradcam_tf1.tf_runtime import tf
 
 resource = pytest.importorskip("resource")

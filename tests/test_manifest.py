@@ -9,9 +9,9 @@ import os
 import numpy as np
 import pytest
 
-from gradcam_tf1.result import MapRecord, Result, TargetRecord
-from gradcam_tf1.run.lines import strict_json
 from gradcam_tf1.run.manifest import ManifestWriter, read_manifest, write_run
+from gradcam_tf1.run.manifest_lines import strict_json
+from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 
 ODD = os.fsdecode(b"in/caf\xe9.jpg")
 

@@ -9,8 +9,8 @@ import pytest
 from perturbation_nets import CLASSES, IMAGE, LAYER, NET, ablation_weights, head, logits, maps_of, run_on, weighted
 from small_nets import SmallNet, class_asks, run
 
-from gradcam_tf1.engine.engine import Engine
-from gradcam_tf1.engine.runner import session_config
+from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 

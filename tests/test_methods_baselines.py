@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcam_tf1.methods.baselines import BASELINES, baseline_input
+from gradcam_tf1.methods.masking import BASELINES, baseline_input
 
 
 class Picture:

@@ -9,7 +9,7 @@ from small_nets import SmallNet
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.methods.layer import LAYER_ROWS
 
 

@@ -7,7 +7,7 @@ import pytest
 from layer_twins import maps_of, twin
 from small_nets import SmallNet, run
 
-from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Ask

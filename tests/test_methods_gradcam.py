@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, class_asks, gradcam_twin, run, twin_cams
 
-from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo

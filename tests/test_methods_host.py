@@ -7,7 +7,7 @@ import pytest
 from small_nets import SmallNet, run
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.host import KERNELS, eigencam, eigengradcam, fem, kpcacam
+from gradcam_tf1.methods.activation import KERNELS, eigencam, eigengradcam, fem, kpcacam
 
 HEADS = ["gap", "flat"]
 NAMES = ["eigencam", "eigengradcam", "fem", "kpcacam"]

@@ -7,7 +7,7 @@ import pytest
 from layer_twins import HEADS, TWINS, maps_of, twin, weighted
 from small_nets import SmallNet, run
 
-from gradcam_tf1.engine.status import GRADIENT_IS_ZERO, NO_EFFECT
+from gradcam_tf1.engine.map_status import GRADIENT_IS_ZERO, NO_EFFECT
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.tf_runtime import tf

@@ -7,7 +7,7 @@ import pytest
 from pixel_nets import explain, linear_net, pictures, small, square_net, the_map
 from small_nets import SmallNet
 
-from gradcam_tf1.engine.runner import session_config
+from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods.noise import Noise

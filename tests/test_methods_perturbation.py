@@ -10,10 +10,10 @@ import pytest
 from perturbation_nets import ALL, CLASSES, IMAGE, LAYER, LAYER_METHODS, NET, SMALL, counted, maps_of, run_on
 from small_nets import class_asks, run
 
-from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
@@ -136,7 +136,7 @@ import resource, sys
 import numpy as np
 sys.path.insert(0, {tests!r})
 from small_nets import class_asks
-from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo

@@ -22,7 +22,7 @@ from perturbation_nets import (
 )
 from small_nets import SmallNet, class_asks, run
 
-from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf

@@ -7,7 +7,7 @@ import pytest
 from layer_twins import maps_of, twin
 from small_nets import SmallNet, gradcam_twin
 
-from gradcam_tf1.engine.engine import Engine
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.derivatives import hessian_product
 from gradcam_tf1.tf_runtime import tf

@@ -7,9 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from gradcam_tf1.cli.feeding import feeds
+from gradcam_tf1.cli.feed_options import feeds
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 
 
 def npy(path, shape, descr="'|u1'", data=b"", fortran=False):

@@ -10,7 +10,7 @@ from functools import lru_cache
 import pytest
 
 from gradcam_tf1 import tf_runtime as runtime
-from gradcam_tf1.graphdef.harmless import reaches_outside
+from gradcam_tf1.graphdef.allowed_ops import reaches_outside
 
 
 @lru_cache(maxsize=None)

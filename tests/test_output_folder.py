@@ -10,9 +10,9 @@ import pytest
 from command_line import run
 from picture_folders import write_noise
 
+from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.output_folder import foreign_file, is_output_folder, make_folders
-from gradcam_tf1.whole_files import write_whole
+from gradcam_tf1.images.own_outputs import foreign_file, is_output_folder
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from picture_folders import write_noise
 from PIL import Image
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.result import Result
 from gradcam_tf1.run.explaining import Explained
-from gradcam_tf1.run.overlap import check_threads, in_order
 from gradcam_tf1.run.reading import Picture
+from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.stages import Stages
+from gradcam_tf1.run.worker_threads import check_threads, in_order
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gradcam_tf1.drawing.overlay import COLORMAPS, blend, colorize, guided_picture, normalize, overlay, write_png
 from gradcam_tf1.errors import GradCamError, OptionError
-from gradcam_tf1.overlay import COLORMAPS, blend, colorize, guided_picture, normalize, overlay, write_png
 
 
 def picture(height=6, width=9, seed=0):

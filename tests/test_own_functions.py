@@ -6,7 +6,7 @@ import numpy as np
 from looping_nets import PHOTOS, chosen, functional, loop_net, mapped
 
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.graphdef.functions import with_own_functions
+from gradcam_tf1.graphdef.function_library import with_own_functions
 from gradcam_tf1.tf_runtime import tf
 
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError, OptionError, RegionError, TargetError
-from gradcam_tf1.images import ImageFile
+from gradcam_tf1.images.image_files import ImageFile
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.run.asking import check_classes, row_key, rows_of
-from gradcam_tf1.run.per_picture import MaskFile, PerPicture, find_masks, read_class_file
+from gradcam_tf1.run.per_image import MaskFile, PerPicture, find_masks, read_class_file
+from gradcam_tf1.run.target_rows import check_classes, row_key, rows_of
 from gradcam_tf1.targets import Anchor, Contrast, Region, Scalar, Top, Worst
 
 LISTING = [ImageFile(f"in/{name}", name) for name in ("a.png", "birds/owl.jpg", "birds/b, c.png")]

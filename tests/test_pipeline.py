@@ -13,7 +13,7 @@ from picture_folders import copy_scenes
 from PIL import Image
 
 from gradcam_tf1.errors import OptionError, TargetError
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.run.naming import layer_tokens

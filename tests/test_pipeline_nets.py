@@ -11,7 +11,7 @@ from picture_folders import copy_scenes, write_noise
 
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors

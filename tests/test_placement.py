@@ -8,7 +8,7 @@ import pytest
 from cell_nets import conv, ones
 
 from gradcam_tf1 import GradCamGraph
-from gradcam_tf1.geometry import centres, resample, stretched, upsample
+from gradcam_tf1.images.geometry import centres, resample, stretched, upsample
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells, LoadedModel

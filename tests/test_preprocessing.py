@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
+from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, find_preset, list_presets
 
 IMAGENET_MEAN, IMAGENET_STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 CAFFE_MEAN = np.array([103.939, 116.779, 123.68])

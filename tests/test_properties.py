@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.geometry import FIT_MODES, fit
+from gradcam_tf1.images.geometry import FIT_MODES, fit
 from gradcam_tf1.labels import FORMS, read_labels
 
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

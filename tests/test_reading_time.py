@@ -15,12 +15,12 @@ from PIL import Image
 
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.errors import ImageFileError
+from gradcam_tf1.images import decode as decoding
+from gradcam_tf1.images import turns
+from gradcam_tf1.images.memory_turns import LARGE, is_waiting, turn
 from gradcam_tf1.nets.demo import demo_model
-from gradcam_tf1.run.in_time import in_time
 from gradcam_tf1.run.reading import Picture, Reader
-from gradcam_tf1.sources import decode as decoding
-from gradcam_tf1.sources import turns
-from gradcam_tf1.sources.turns import LARGE, is_waiting, turn
+from gradcam_tf1.run.worker_threads import in_time
 
 REASON = r"'{}' took more than 0.2 s to read, the time limit of this run"
 
@@ -103,7 +103,7 @@ def test_a_run_with_one_that_hangs(tmp_path, monkeypatch, never):
 END = """
 import json, sys, threading
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.run.in_time import in_time
+from gradcam_tf1.run.worker_threads import in_time
 try:
     in_time(threading.Event().wait, 0.2, "a")
 except ImageFileError as error:

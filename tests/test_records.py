@@ -17,13 +17,12 @@ from gradcam_tf1 import records
 from gradcam_tf1.errors import ManifestError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.records import Records
-from gradcam_tf1.result import MapRecord, Result, TargetRecord
-from gradcam_tf1.results import Results
 from gradcam_tf1.run import places
-from gradcam_tf1.run.lines import line_of
 from gradcam_tf1.run.manifest import ManifestWriter
+from gradcam_tf1.run.manifest_lines import line_of
 from gradcam_tf1.run.naming import Namer
+from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.run.results import Records, Results
 
 COUNT = 40
 BAD = (5, 6, 39)

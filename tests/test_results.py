@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from gradcam_tf1.result import MapRecord, Result, TargetRecord
-from gradcam_tf1.results import Results
+from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.run.results import Results
 
 
 def cat_result() -> Result:

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 from picture_folders import write_noise
 
+from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
-from gradcam_tf1.result import MapRecord, Result, TargetRecord
-from gradcam_tf1.run.lines import record_of, result_of
 from gradcam_tf1.run.manifest import ManifestWriter, read_manifest
+from gradcam_tf1.run.manifest_lines import record_of, result_of
+from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 from gradcam_tf1.run.settings import fingerprint
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.whole_files import write_whole
 
 COUNT = 30
 BAD = (3, 17)

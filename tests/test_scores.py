@@ -7,9 +7,9 @@ import pytest
 from small_nets import SmallNet
 
 from gradcam_tf1.errors import OptionError, TargetError
-from gradcam_tf1.geometry import fit
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.scoring.regions import fit_mask, fit_point
+from gradcam_tf1.images.geometry import fit
+from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
 from gradcam_tf1.targets import All, Anchor, Contrast, Down, Region, Scalar, Similar, Top, Worst
 from gradcam_tf1.tf_runtime import tf
 
@@ -238,7 +238,7 @@ def test_masks_and_points_go_where_the_picture_goes(mode):
 
 
 def test_segmentation_on_deeplab_lights_the_person_it_predicts(models_dir):
-    from gradcam_tf1.images import read_image
+    from gradcam_tf1.images.image_files import read_image
 
     image = read_image(str(models_dir / "photos" / "soldiers.jpg"))
     with GradCamGraph(str(models_dir / "pb" / "deeplab_dm05_513" / "frozen_inference_graph.pb")) as net:

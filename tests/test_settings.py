@@ -12,7 +12,7 @@ from PIL import Image
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
-from gradcam_tf1.run.per_picture import MaskFile, PerPicture
+from gradcam_tf1.run.per_image import MaskFile, PerPicture
 from gradcam_tf1.run.settings import contents_sha256
 from gradcam_tf1.targets import Anchor, Contrast, Region, Similar, Top
 

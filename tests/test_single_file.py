@@ -9,8 +9,8 @@ from table_files import table
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError, WeightsError
-from gradcam_tf1.graphdef.index_file import entries
-from gradcam_tf1.graphdef.single_file import check_single_file
+from gradcam_tf1.graphdef.checkpoint_index import entries
+from gradcam_tf1.graphdef.single_file_checkpoint import check_single_file
 from gradcam_tf1.loaders import load
 from gradcam_tf1.nets.vgg_weights import read_weights
 from gradcam_tf1.tf_runtime import tf

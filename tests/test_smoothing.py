@@ -7,10 +7,10 @@ import pytest
 from small_nets import SmallNet, gradcam_twin
 from test_scores import MapNet
 
-from gradcam_tf1.engine.symbols import Symbols
+from gradcam_tf1.engine.graph_ops import Symbols
 from gradcam_tf1.errors import TargetError
-from gradcam_tf1.geometry import upsample
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import LayerMethod
 from gradcam_tf1.methods.noise import Noise

@@ -8,7 +8,7 @@ import pytest
 from archive_files import BLUE, GREEN, RED, peak_of_listing, png_bytes, read_all, write_tar, write_zip
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.sources import iter_pictures
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 HOSTILE = [
     "/etc/a.png",

@@ -18,9 +18,10 @@ from image_files import chunk, png
 from PIL import Image, ImageFile
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import read_image
-from gradcam_tf1.sources import Picture, iter_pictures
-from gradcam_tf1.sources.strict import strict_pillow
+from gradcam_tf1.images.image_source import Picture
+from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.pillow_limits import strict_pillow
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own, on damaged tags
 
@@ -118,7 +119,7 @@ READ_ALL = """
 import json, resource, sys, time, warnings
 warnings.simplefilter("ignore")
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.sources import iter_pictures
+from gradcam_tf1.images.source_kinds import iter_pictures
 lines, slowest = {}, 0.0
 before = None
 for number, picture in enumerate(iter_pictures(sys.argv[1])):

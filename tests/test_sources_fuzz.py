@@ -9,7 +9,7 @@ import pytest
 from archive_files import example, png_bytes, record, write_tar, write_zip
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.sources import iter_pictures
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 MEMBERS = [(f"{n}-{'long' * 40}.png", png_bytes((n, 0, 0))) for n in range(4)]
 RUNS = 200

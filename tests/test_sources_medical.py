@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.images import read_image
-from gradcam_tf1.sources import Window, iter_pictures
-from gradcam_tf1.sources.window import linear, linear_exact, sigmoid, span
+from gradcam_tf1.images.window import Window
+from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.window import linear, linear_exact, sigmoid, span
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")

@@ -13,9 +13,9 @@ from archive_files import example, png_bytes, record, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.file_names import Relatives, is_hidden
 from gradcam_tf1.run.naming import Namer
-from gradcam_tf1.sources import iter_pictures
-from gradcam_tf1.sources.relative import Relatives, is_hidden
 
 PART = st.one_of(
     st.sampled_from(["..", ".", "", "a", "A", "b", "con", "a\\b", "C:", "~", "x" * 300, "\xe9", "e\u0301", "a b", "-"]),

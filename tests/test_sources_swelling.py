@@ -16,15 +16,15 @@ from PIL import Image
 from test_sources_damaged import chunk, png, zeros
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import read_image
-from gradcam_tf1.sources import common as decoding
-from gradcam_tf1.sources.bounded import HEAD_READS, Bounded
+from gradcam_tf1.images import common as decoding
+from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.pillow_limits import HEAD_READS, Bounded
 
 MEGABYTE = 1 << 20
 READ = """
 import json, resource, sys, time
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import read_image
+from gradcam_tf1.images.image_files import read_image
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, started = most(), time.process_time()

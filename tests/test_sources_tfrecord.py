@@ -13,9 +13,9 @@ import pytest
 from archive_files import example, png_bytes, read_all, record
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.sources import iter_pictures
-from gradcam_tf1.sources.crc32c import crc32c
-from gradcam_tf1.sources.example import bytes_features
+from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.crc32c import crc32c
+from gradcam_tf1.images.tfrecord import bytes_features
 
 EXAMPLES = [example(image__encoded=png_bytes((n, 0, 0)), image__format=b"png") for n in range(5)]
 
@@ -126,7 +126,7 @@ def test_records_that_are_no_pictures(tmp_path, data, reason):
 
 
 def test_a_record_that_claims_to_be_huge(tmp_path):
-    from gradcam_tf1.sources.crc32c import masked
+    from gradcam_tf1.images.crc32c import masked
 
     length = struct.pack("<Q", 1 << 60)
     (tmp_path / "a.tfrecord").write_bytes(record(EXAMPLES[0]) + length + struct.pack("<L", masked(length)) + b"x")

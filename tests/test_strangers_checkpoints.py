@@ -13,10 +13,10 @@ from table_files import block, table, varint
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.index_file import entries
+from gradcam_tf1.graphdef.checkpoint_index import entries
+from gradcam_tf1.graphdef.wire import WireError
 from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.wire import WireError
 
 KINDS = ("index", "single")
 

@@ -7,9 +7,9 @@ import pytest
 from strange_keras import change, conv, edit, head, refused, save
 
 from gradcam_tf1 import tf_runtime as runtime
-from gradcam_tf1.importing import import_graph
+from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.loaders import keras_costly, load
-from gradcam_tf1.loaders.keras_calls import count_calls
+from gradcam_tf1.loaders.keras_sizes import count_calls
 from gradcam_tf1.tf_runtime import tf
 
 

@@ -13,7 +13,7 @@ from table_files import table
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.checkpoint_files import private_checkpoint
-from gradcam_tf1.graphdef.index_file import entries
+from gradcam_tf1.graphdef.checkpoint_index import entries
 from gradcam_tf1.tf_runtime import tf
 
 SHAPE = [4, 300, 2]

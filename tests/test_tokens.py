@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_nets import class_asks
 
-from gradcam_tf1.engine.engine import Engine
-from gradcam_tf1.engine.tokens import tokens_as_map
+from gradcam_tf1.engine.feature_maps import tokens_as_map
+from gradcam_tf1.engine.map_engine import Engine
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf

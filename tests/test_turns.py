@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.result import Result
+from gradcam_tf1.images import turns
+from gradcam_tf1.images.memory_turns import LARGE, turn
 from gradcam_tf1.run.explaining import Explained
 from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, Reader
+from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.stages import Stages
-from gradcam_tf1.sources import turns
-from gradcam_tf1.sources.turns import LARGE, turn
 
 IMAGE = np.zeros((5, 5, 3), np.uint8)
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.images.preprocessing import PRESETS, find_preset
 from gradcam_tf1.loaders import load
-from gradcam_tf1.preprocessing import PRESETS, find_preset
 from gradcam_tf1.tf_runtime import IS_TF2, tf
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gradcam_tf1.engine.graph_import import open_sessions
+from gradcam_tf1.engine.large_weights import MIN_BYTES, take_out_weights
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.importing import open_sessions
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.weights import MIN_BYTES, take_out_weights
 
 
 def net(dtype=np.float32):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradcam_tf1.graphdef.wire import Record, WireError, read_varint, records
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.wire import Record, WireError, read_varint, records
 
 
 def varint(number):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradcam_tf1.drawing import Style, peak
-from gradcam_tf1.geometry import Placement, fit
+from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
+from gradcam_tf1.drawing.style import Style, peak
+from gradcam_tf1.images.geometry import Placement, fit
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.types import Explanation, MapStatus

@@ -9,9 +9,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from gradcam_tf1.sources.tiff import number_type
-from gradcam_tf1.sources.tiff_segments import make_grid, read_cells
-from gradcam_tf1.sources.tiff_tags import read_page
+from gradcam_tf1.images.tiff import number_type
+from gradcam_tf1.images.tiff_segments import make_grid, read_cells
+from gradcam_tf1.images.tiff_tags import read_page
 
 
 def encoded(values, **options):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence
 
-from gradcam_tf1.binding.kinds import CONVOLUTIONS, CTC_OPS, DENSE, REDUCTIONS
+from gradcam_tf1.binding.graph_index import Op, Walk
 from gradcam_tf1.binding.layout import op_layout
+from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, CTC_OPS, DENSE, REDUCTIONS
 from gradcam_tf1.binding.reshapes import channels_after, merges_rows, splits_rows
-from gradcam_tf1.binding.walk import Op, Walk
 
 
 @dataclass(frozen=True)

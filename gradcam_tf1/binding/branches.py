@@ -7,12 +7,12 @@ from typing import Collection, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.choice import Choice, choose_maps
-from gradcam_tf1.binding.cuts import infos_of
-from gradcam_tf1.binding.kinds import CONCATS
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.layer_choice import Choice, choose_maps
+from gradcam_tf1.binding.layer_paths import Ways
+from gradcam_tf1.binding.layer_specs import infos_of
 from gradcam_tf1.binding.layers import Features
-from gradcam_tf1.binding.walk import Op, Walk
-from gradcam_tf1.binding.ways import Ways
+from gradcam_tf1.binding.op_kinds import CONCATS
 from gradcam_tf1.binding.whole_axis import Axis, where_whole
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.types import Branch

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterable, List, Sequence
 
-from gradcam_tf1.binding.arrays import array_rank, features_of
-from gradcam_tf1.binding.heads import Heads
-from gradcam_tf1.binding.inputs import image_sources
-from gradcam_tf1.binding.kinds import CONVOLUTIONS, DECODERS, PARSERS, PIPELINE_ENDS, PLACEHOLDERS, is_training_op
-from gradcam_tf1.binding.names import final_outputs
-from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.array_nets import array_rank, features_of
+from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.input_candidates import image_sources
+from gradcam_tf1.binding.logit_candidates import Heads
+from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, DECODERS, PARSERS, PIPELINE_ENDS, PLACEHOLDERS, is_training_op
+from gradcam_tf1.binding.tensor_names import final_outputs
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Candidate, Candidates

@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
-from gradcam_tf1.binding.cells import CellWalk
-from gradcam_tf1.binding.walk import Op
-from gradcam_tf1.cells import Number, Ref, work_out
+from gradcam_tf1.binding.cell_walk import CellWalk
+from gradcam_tf1.binding.cells import Number, Ref, work_out
+from gradcam_tf1.binding.graph_index import Op
 
 _MOST = 64  # entries of a tensor, and ops behind one another
 

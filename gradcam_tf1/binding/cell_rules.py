@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Set
 
 from gradcam_tf1.binding.cell_shapes import SHAPE_RULES
+from gradcam_tf1.binding.cell_walk import NOWHERE, At, CellWalk, Data, Rule, attribute, lost, named, on_axis
 from gradcam_tf1.binding.cell_windows import WINDOW_RULES
-from gradcam_tf1.binding.cells import NOWHERE, At, CellWalk, Data, Rule, attribute, lost, named, on_axis
-from gradcam_tf1.binding.kinds import (
+from gradcam_tf1.binding.graph_index import Op
+from gradcam_tf1.binding.op_kinds import (
     ACTIVATION_PARTS,
     AFFINE,
     BATCH_NORMS,
@@ -17,7 +18,6 @@ from gradcam_tf1.binding.kinds import (
     FORWARDING,
     REDUCTIONS,
 )
-from gradcam_tf1.binding.walk import Op
 
 # ops whose data is not their first input
 _DATA = {"Conv2DBackpropInput": 2, "Conv3DBackpropInputV2": 2, "Split": 1}

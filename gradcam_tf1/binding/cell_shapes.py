@@ -7,9 +7,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.cell_numbers import add, numbers
-from gradcam_tf1.binding.cells import NOWHERE, At, CellWalk, Rule, lost, named, on_axis
-from gradcam_tf1.binding.walk import Op
-from gradcam_tf1.cells import Number
+from gradcam_tf1.binding.cell_walk import NOWHERE, At, CellWalk, Rule, lost, named, on_axis
+from gradcam_tf1.binding.cells import Number
+from gradcam_tf1.binding.graph_index import Op
 
 Dims = Sequence[Optional[int]]
 _PARTS = 64  # no map is cut into more

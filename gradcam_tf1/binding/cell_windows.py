@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Dict, Optional, Tuple
 
 from gradcam_tf1.binding.cell_numbers import numbers
-from gradcam_tf1.binding.cells import At, CellWalk, Rule, attribute, lost, on_axis
-from gradcam_tf1.binding.kinds import POOLS, RESIZES
-from gradcam_tf1.binding.walk import Op
+from gradcam_tf1.binding.cell_walk import At, CellWalk, Rule, attribute, lost, on_axis
+from gradcam_tf1.binding.graph_index import Op
+from gradcam_tf1.binding.op_kinds import POOLS, RESIZES
 
 _CONVOLUTIONS = (
     "Conv2D",

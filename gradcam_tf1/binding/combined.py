@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Callable, Collection, Dict, List, Set
 
-from gradcam_tf1.binding.kinds import POOLS, REDUCTIONS, SLICES, WEIGHTED, is_training_op
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.op_kinds import POOLS, REDUCTIONS, SLICES, WEIGHTED, is_training_op
+from gradcam_tf1.binding.pre_softmax import activation_at
+from gradcam_tf1.binding.probabilities import same_classes
 from gradcam_tf1.binding.score_axes import class_count, pools, ranks_positions
-from gradcam_tf1.binding.scores import activation_at
-from gradcam_tf1.binding.shown import same_classes
-from gradcam_tf1.binding.walk import Op, Walk
 
 _COMBINING = {
     "Mul", "Add", "AddV2", "AddN", "Sub", "RealDiv", "Div", "DivNoNan", "Pow", "Maximum", "Minimum", "Select",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from gradcam_tf1.binding.kinds import CONVOLUTIONS, FORWARDING, RESHAPING, RESIZES, WEIGHTED
+from gradcam_tf1.binding.graph_index import Op, Walk
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
-from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, FORWARDING, RESHAPING, RESIZES, WEIGHTED
 
 # the same numbers in another shape
 SHAPE_ONLY = FORWARDING | RESHAPING | {"Transpose", "Cast"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RANDOM
+from gradcam_tf1.binding.feed_values import shown_value
+from gradcam_tf1.binding.graph_index import Op, Walk
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
+from gradcam_tf1.binding.op_kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RANDOM
 from gradcam_tf1.binding.streams import is_part, part_of
-from gradcam_tf1.binding.values import shown_value
-from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.errors import BindingError, FeedError
 
 _KEEP = re.compile(r"keep", re.IGNORECASE)

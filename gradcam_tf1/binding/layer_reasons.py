@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, List, Sequence
 
-from gradcam_tf1.binding.choice import Choice, joins_past, last_maps
-from gradcam_tf1.binding.cuts import infos_of
+from gradcam_tf1.binding.layer_choice import Choice, joins_past, last_maps
+from gradcam_tf1.binding.layer_paths import Ways
+from gradcam_tf1.binding.layer_specs import infos_of, is_auto
 from gradcam_tf1.binding.layers import Features
-from gradcam_tf1.binding.resolve import is_auto
-from gradcam_tf1.binding.ways import Ways
 from gradcam_tf1.types import Branch, LayerInfo
 
 _SHOWN = 5

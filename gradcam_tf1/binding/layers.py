@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.kinds import (
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.layout import layouts, sides
+from gradcam_tf1.binding.op_kinds import (
     ACTIVATION_PARTS,
     ACTIVATIONS,
     AFFINE,
@@ -26,9 +28,7 @@ from gradcam_tf1.binding.kinds import (
     SUMS,
     WEIGHTED,
 )
-from gradcam_tf1.binding.layout import layouts, sides
 from gradcam_tf1.binding.spatial import made_by_classifiers, maps_on, pools_everything
-from gradcam_tf1.binding.walk import Op, Walk
 from gradcam_tf1.types import LayerInfo
 
 _REGION = 14

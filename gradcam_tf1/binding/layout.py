@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Optional, Tuple
 
-from gradcam_tf1.binding.kinds import CONVOLUTIONS
-from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.op_kinds import CONVOLUTIONS
 
 _TO_FIRST = (0, 3, 1, 2)
 _TO_LAST = (0, 2, 3, 1)

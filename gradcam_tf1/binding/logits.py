@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
-from gradcam_tf1.binding.doubts import uses_batch_statistics
-from gradcam_tf1.binding.heads import OUTPUT, SOFTMAX, Head, Heads
-from gradcam_tf1.binding.inputs import Source
-from gradcam_tf1.binding.kinds import BIASES, CONVOLUTIONS, RANDOM, WEIGHTED
-from gradcam_tf1.binding.names import find_tensor
+from gradcam_tf1.binding.binding_warnings import uses_batch_statistics
+from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.input_candidates import Source
+from gradcam_tf1.binding.logit_candidates import OUTPUT, SOFTMAX, Head, Heads
+from gradcam_tf1.binding.op_kinds import BIASES, CONVOLUTIONS, RANDOM, WEIGHTED
+from gradcam_tf1.binding.pre_softmax import activation_before, before_activation, decided_by
+from gradcam_tf1.binding.probabilities import shown_probabilities
 from gradcam_tf1.binding.score_axes import class_count
-from gradcam_tf1.binding.scores import activation_before, before_activation, decided_by
-from gradcam_tf1.binding.shown import shown_probabilities
-from gradcam_tf1.binding.walk import Walk
+from gradcam_tf1.binding.tensor_names import find_tensor
 from gradcam_tf1.errors import BindingError
 
 

@@ -10,13 +10,13 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from gradcam_tf1.binding.branches import concat_axis, concat_inputs
 from gradcam_tf1.binding.decoded import SHAPE_ONLY, Source
-from gradcam_tf1.binding.heads import Head
-from gradcam_tf1.binding.inputs import tensors_before_convolutions
-from gradcam_tf1.binding.kinds import CONCATS, WEIGHTED
-from gradcam_tf1.binding.scores import activation_before, before_activation
-from gradcam_tf1.binding.shown import shown_probabilities
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.input_candidates import tensors_before_convolutions
+from gradcam_tf1.binding.logit_candidates import Head
+from gradcam_tf1.binding.op_kinds import CONCATS, WEIGHTED
+from gradcam_tf1.binding.pre_softmax import activation_before, before_activation
+from gradcam_tf1.binding.probabilities import shown_probabilities
 from gradcam_tf1.binding.streams import leads_past
-from gradcam_tf1.binding.walk import Op, Walk
 
 _SLICES = {"Split", "SplitV", "Slice", "StridedSlice"}
 _DIVISIONS = {"FloorDiv", "TruncateDiv", "RealDiv", "Div"}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from gradcam_tf1.binding.kinds import FORWARDING
-from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.op_kinds import FORWARDING
 
 
 def class_axis(walk: Walk, name: str) -> Optional[int]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Set, Tuple
 
-from gradcam_tf1.binding.kinds import (
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.layout import sides
+from gradcam_tf1.binding.op_kinds import (
     ACTIVATIONS,
     BIASES,
     COLLECTIONS,
@@ -15,8 +17,6 @@ from gradcam_tf1.binding.kinds import (
     POOLS,
     REDUCTIONS,
 )
-from gradcam_tf1.binding.layout import sides
-from gradcam_tf1.binding.walk import Op, Walk
 
 _FC_KERNEL = 4
 

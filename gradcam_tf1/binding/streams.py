@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Iterable
 
 from gradcam_tf1.binding.decoded import Source
+from gradcam_tf1.binding.graph_index import Walk
 from gradcam_tf1.binding.layout import input_layout
-from gradcam_tf1.binding.walk import Walk
 from gradcam_tf1.errors import BindingError
 
 _PICTURES = 4  # axes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Mapping, Optional, Sequence, Set
 
-from gradcam_tf1.binding.kinds import BATCH_NORMS, PLACEHOLDERS, RANDOM
-from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.op_kinds import BATCH_NORMS, PLACEHOLDERS, RANDOM
 
 _TRAINING = re.compile(r"train|learning_?phase|phase|is_?fit|use_?dropout|drop_?out", re.IGNORECASE)
 _INFERENCE = re.compile(r"infer|is_?test|testing|test_?mode|eval|predict|determin", re.IGNORECASE)

@@ -7,8 +7,8 @@ from functools import reduce
 from operator import mul
 from typing import Callable, Collection, Dict, Optional, Sequence
 
-from gradcam_tf1.binding.kinds import ACTIVATIONS, AFFINE, FORWARDING, POOLS, REDUCTIONS, RESIZES
-from gradcam_tf1.binding.walk import Op, Walk
+from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.op_kinds import ACTIVATIONS, AFFINE, FORWARDING, POOLS, REDUCTIONS, RESIZES
 
 # each entry of the axis comes from the same entry of the one input that carries the data
 _ENTRY_BY_ENTRY = FORWARDING | ACTIVATIONS | AFFINE | RESIZES | POOLS | {"Cast", "Dequantize", "StopGradient"}

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from gradcam_tf1 import __version__
-from gradcam_tf1.cli.demo import demo
-from gradcam_tf1.cli.inspect import inspect
-from gradcam_tf1.cli.run import run
+from gradcam_tf1.cli.demo_command import demo
+from gradcam_tf1.cli.inspect_command import inspect
+from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.errors import GradCamError, StoppedError
 

@@ -78,7 +78,7 @@ def shape_text(shape: Sequence[int | None]) -> str:
 
 
 def _feeds(binding: Binding) -> list[str]:
-    from gradcam_tf1.binding.values import shown_value
+    from gradcam_tf1.binding.feed_values import shown_value
 
     fed = [f"{name} = {shown_value(value)}" for name, value in binding.feeds.items()]
     return fed + [f"{name} with each picture" for name in binding.per_picture]

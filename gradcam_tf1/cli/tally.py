@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Callable, Container
 
 from gradcam_tf1.cli.terminal import say, shown, warn
-from gradcam_tf1.result import Result
-from gradcam_tf1.results import Results
+from gradcam_tf1.run.result import Result
+from gradcam_tf1.run.results import Results
 
 MAX_TOLD = 100
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable, ContextManager, Dict, Hashable, NamedTuple, Optional
 
 from gradcam_tf1.errors import GradCamError, GradientError
-from gradcam_tf1.gradients.loops import LoopError
+from gradcam_tf1.gradients.loop_gradients import LoopError
 from gradcam_tf1.methods import without_gradients
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf, unfinalized
 

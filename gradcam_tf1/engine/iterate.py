@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.layers_together import on_picture, parts_of
 from gradcam_tf1.engine.probe import Probe
-from gradcam_tf1.engine.together import on_picture, parts_of
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import IteratedMethod

@@ -6,9 +6,9 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.cells import cells_of
-from gradcam_tf1.engine.runner import Runner
-from gradcam_tf1.engine.symbols import Build, Symbols
+from gradcam_tf1.binding.cells import cells_of
+from gradcam_tf1.engine.graph_ops import Build, Symbols
+from gradcam_tf1.engine.session_runner import Runner
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.families import PixelMethod
 from gradcam_tf1.tf_runtime import tf

@@ -7,7 +7,7 @@ from typing import List, Mapping, Tuple
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.activations import ALONE, OTHERS, Activations
 from gradcam_tf1.gradients.guided import gradient_rule
-from gradcam_tf1.gradients.loops import FAILURES, check_rule_reaches, no_gradient, no_second_gradient
+from gradcam_tf1.gradients.loop_gradients import FAILURES, check_rule_reaches, no_gradient, no_second_gradient
 from gradcam_tf1.tf_runtime import tf
 
 

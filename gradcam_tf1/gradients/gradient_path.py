@@ -1,4 +1,4 @@
-"""Why no gradient arrives: the first op that blocks it, and the nearest tensor that would do."""
+"""Whether a score depends on a tensor, and if no gradient arrives, the first op that blocks it."""
 
 from __future__ import annotations
 
@@ -63,3 +63,22 @@ def _first_blocking(outputs: List[tf.Operation], after: Set[tf.Operation]) -> Op
         level = [candidate for candidate in dict.fromkeys(level) if candidate not in seen]
         seen.update(level)
     return None
+
+
+def gradient_leads(score: tf.Tensor, target: tf.Tensor) -> bool:
+    """Whether a way leads back from `score` to `target` along which every op hands a gradient down."""
+    stack, seen = [score], {score.name}
+    while stack:
+        tensor = stack.pop()
+        if tensor.name == target.name:
+            return True
+        steps = tensor.op.inputs if is_differentiable(tensor.op) else ()
+        fresh = [each for each in steps if _holds_floats(each) and each.name not in seen]
+        seen.update(each.name for each in fresh)
+        stack += fresh
+    return False
+
+
+def _holds_floats(tensor: tf.Tensor) -> bool:
+    """Floats, or the lists of them that loops hand on."""
+    return tensor.dtype.is_floating or tensor.dtype == tf.variant

@@ -1,8 +1,8 @@
-"""Walks on the ops of a graph, each in time linear in what it visits."""
+"""Walks over the ops of a graph and the functions they call, each linear in what it visits."""
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, List, Sequence, Set
+from typing import Any, Callable, Dict, Iterable, List, Sequence, Set
 
 from gradcam_tf1.tf_runtime import tf
 
@@ -43,3 +43,37 @@ def _closure(ops: Iterable[tf.Operation], following: Callable[[tf.Operation], Li
         seen.update(fresh)
         stack.extend(fresh)
     return seen
+
+
+def calls_with(graph: Any, ops: Sequence[Any], is_meant: Callable[[Any], bool]) -> List[Any]:
+    """Those of the ops of a tf.Graph whose functions contain such a NodeDef; reads the whole graph if any calls one."""
+    called = {op: names for op, names in ((op, _called_by(op.node_def)) for op in ops) if len(names) > 1}
+    holding = _functions_with(graph.as_graph_def().library, is_meant) if called else set()
+    return [op for op, names in called.items() if names & holding]
+
+
+def _functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
+    """The functions that contain such a node, or call one that does, however far."""
+    callers: Dict[str, List[str]] = {}
+    found: List[str] = []
+    for function in library.function:
+        name = function.signature.name
+        for node in function.node_def:
+            for called in _called_by(node):
+                callers.setdefault(called, []).append(name)
+        if any(is_meant(node) for node in function.node_def):
+            found.append(name)
+    holding = set(found)
+    while found:
+        fresh = [name for name in callers.get(found.pop(), ()) if name not in holding]
+        holding.update(fresh)
+        found += fresh
+    return holding
+
+
+def _called_by(node: Any) -> Set[str]:
+    """The names of the functions that a NodeDef may call, its op among them."""
+    names = {node.op}
+    for value in node.attr.values():
+        names.update(function.name for function in ([value.func] if value.HasField("func") else value.list.func))
+    return names

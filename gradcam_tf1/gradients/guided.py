@@ -28,7 +28,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 from gradcam_tf1.gradients.activations import ALONE, CLIPS, JOINS, Activations
 from gradcam_tf1.gradients.fast_gradients import FASTER
-from gradcam_tf1.gradients.tensor_arrays import ARRAYS
+from gradcam_tf1.gradients.tensor_array_gradients import ARRAYS
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")

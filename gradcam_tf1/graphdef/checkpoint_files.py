@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import Iterator, List
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.index_file import check_index, count_shards
-from gradcam_tf1.graphdef.single_file import check_single_file
-from gradcam_tf1.private_files import copy_file, private_folder
+from gradcam_tf1.graphdef.checkpoint_index import check_index, count_shards
+from gradcam_tf1.graphdef.private_files import copy_file, private_folder
+from gradcam_tf1.graphdef.single_file_checkpoint import check_single_file
 
 _NAME = "variables"
 

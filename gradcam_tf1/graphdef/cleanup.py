@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.graphdef.attributes import Defaults, drop_unknown
-from gradcam_tf1.graphdef.cut import cut_files_and_code, drop_unused_functions, leave_out_unknown
-from gradcam_tf1.graphdef.loops import complete_loops
+from gradcam_tf1.graphdef.cut_ops import cut_files_and_code, drop_unused_functions, leave_out_unknown
+from gradcam_tf1.graphdef.loop_repair import complete_loops
 from gradcam_tf1.tf_runtime import own_gradient, register_functional_gradients
 
 Repair = Callable[[Any], Optional[str]]

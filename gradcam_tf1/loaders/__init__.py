@@ -6,10 +6,10 @@ import os
 from typing import Any, Callable, List, NamedTuple, Optional
 
 from gradcam_tf1.errors import ModelFileError, OptionError
-from gradcam_tf1.forked import check_process
-from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, saved_model, session
-from gradcam_tf1.loaders.averages import Averages
-from gradcam_tf1.loaders.content import POSSIBLE, Content, identify, wrong
+from gradcam_tf1.graphdef.file_kinds import POSSIBLE, Content, identify, wrong
+from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, live_model, saved_model
+from gradcam_tf1.loaders.moving_averages import Averages
+from gradcam_tf1.tf_runtime import check_process
 from gradcam_tf1.types import LoadedModel
 
 
@@ -53,15 +53,15 @@ FORMS: List[Form] = [
     ),
     Form(_is_file("HDF5"), lambda source, options: keras_h5.load_keras_file(source.path, options.trust_model)),
     Form(
-        lambda source, _: session.is_session(source),
-        lambda source, options: session.load_session(source.graph, source, averages=options.averages),
+        lambda source, _: live_model.is_session(source),
+        lambda source, options: live_model.load_session(source.graph, source, averages=options.averages),
     ),
     Form(
-        lambda source, _: session.is_pair(source),
-        lambda source, options: session.load_session(source[0], source[1], averages=options.averages),
+        lambda source, _: live_model.is_pair(source),
+        lambda source, options: live_model.load_session(source[0], source[1], averages=options.averages),
     ),
     Form(lambda source, _: keras_h5.is_model(source), lambda source, _: keras_h5.load_model(source)),
-    Form(lambda source, _: session.is_graph(source), lambda source, _: session.load_graph(source)),
+    Form(lambda source, _: live_model.is_graph(source), lambda source, _: live_model.load_graph(source)),
     Form(_is_message("GraphDef"), lambda source, _: frozen.load_graph_def(source)),
 ]
 

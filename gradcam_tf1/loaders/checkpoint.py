@@ -13,14 +13,14 @@ from google.protobuf.message import DecodeError
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import file_defaults
 from gradcam_tf1.graphdef.checkpoint_files import private_checkpoint
-from gradcam_tf1.graphdef.restore import Entry, restored_entries
-from gradcam_tf1.graphdef.training import VARIABLES
-from gradcam_tf1.loaders.averages import SUFFIX as _AVERAGE
-from gradcam_tf1.loaders.averages import Averages
+from gradcam_tf1.graphdef.file_kinds import Content, identify
+from gradcam_tf1.graphdef.restore_ops import Entry, restored_entries
+from gradcam_tf1.graphdef.training_ops import VARIABLES
 from gradcam_tf1.loaders.checkpoint_state import find_prefix, holds_checkpoints, is_prefix
-from gradcam_tf1.loaders.content import Content, identify
-from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
+from gradcam_tf1.loaders.finish_loading import NOTHING, Declared, finish
 from gradcam_tf1.loaders.frozen import read_message
+from gradcam_tf1.loaders.moving_averages import SUFFIX as _AVERAGE
+from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.tf_runtime import tf, variable_keys
 from gradcam_tf1.types import KeyTensors, LoadedModel
 

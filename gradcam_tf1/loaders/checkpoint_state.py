@@ -12,7 +12,7 @@ import re
 from typing import List, Tuple
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.loaders.content import Content
+from gradcam_tf1.graphdef.file_kinds import Content
 
 STATE = "checkpoint"
 _SUFFIX = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")

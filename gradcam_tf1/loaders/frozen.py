@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.loaders.finish import finish
+from gradcam_tf1.loaders.finish_loading import finish
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 

@@ -10,8 +10,8 @@ from google.protobuf.message import DecodeError
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.constants import check_constants
-from gradcam_tf1.graphdef.harmless import reaches_outside
+from gradcam_tf1.graphdef.allowed_ops import reaches_outside
+from gradcam_tf1.graphdef.tensor_sizes import check_constants
 from gradcam_tf1.loaders.keras_config import layers
 from gradcam_tf1.tf_runtime import tf
 

@@ -9,14 +9,14 @@ from typing import Any, Dict, List, Tuple, Type
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.hdf5 import find_damage
-from gradcam_tf1.loaders.finish import Declared, finish
+from gradcam_tf1.graphdef.private_files import copy_file, private_folder
+from gradcam_tf1.loaders.finish_loading import Declared, finish
+from gradcam_tf1.loaders.hdf5 import find_damage
 from gradcam_tf1.loaders.keras_classes import check_classes
 from gradcam_tf1.loaders.keras_config import parse_config, translate
 from gradcam_tf1.loaders.keras_costly import counting_layers
 from gradcam_tf1.loaders.keras_sizes import check_sizes, check_weights
-from gradcam_tf1.loaders.session import load_session
-from gradcam_tf1.private_files import copy_file, private_folder
+from gradcam_tf1.loaders.live_model import load_session
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 

@@ -8,19 +8,19 @@ from typing import Any, Iterable, List, Optional, Tuple
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.allowed_ops import reaches_outside
 from gradcam_tf1.graphdef.attributes import file_defaults
-from gradcam_tf1.graphdef.check import check
-from gradcam_tf1.graphdef.cut import called_functions
-from gradcam_tf1.graphdef.harmless import reaches_outside
+from gradcam_tf1.graphdef.check_graph import check
+from gradcam_tf1.graphdef.cut_ops import called_functions
+from gradcam_tf1.graphdef.file_kinds import Content, identify
 from gradcam_tf1.graphdef.nodes import parse_edge
-from gradcam_tf1.graphdef.training import SAVERS, VARIABLES
-from gradcam_tf1.loaders.averages import Averages
+from gradcam_tf1.graphdef.private_files import private_folder
+from gradcam_tf1.graphdef.training_ops import SAVERS, VARIABLES
 from gradcam_tf1.loaders.checkpoint import fold_meta_graph, open_values
-from gradcam_tf1.loaders.content import Content, identify
-from gradcam_tf1.loaders.finish import NOTHING, Declared, finish
+from gradcam_tf1.loaders.finish_loading import NOTHING, Declared, finish
 from gradcam_tf1.loaders.frozen import load_graph_file, read_message
+from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.loaders.saved_model_copy import write_copy
-from gradcam_tf1.private_files import private_folder
 from gradcam_tf1.tf_runtime import flatten_saved_model, saved_model_message, tf
 from gradcam_tf1.types import LoadedModel
 

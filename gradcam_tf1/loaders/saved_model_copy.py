@@ -11,7 +11,7 @@ from typing import Any
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.checkpoint_files import copy_checkpoint
-from gradcam_tf1.private_files import copy_file
+from gradcam_tf1.graphdef.private_files import copy_file
 from gradcam_tf1.tf_runtime import saved_model_message
 
 _VARIABLES = "variables"

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Dict, List, Sequence, Tuple, Union
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.activation import HOST_ROWS
 from gradcam_tf1.methods.families import Method
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
-from gradcam_tf1.methods.host import HOST_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
-from gradcam_tf1.methods.noise import NOISE_ROWS
+from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
-from gradcam_tf1.methods.smooth import SMOOTH_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
 
 _ROWS: Tuple[Method, ...] = (

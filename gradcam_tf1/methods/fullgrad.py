@@ -6,9 +6,9 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 
-from gradcam_tf1.geometry import upsample
-from gradcam_tf1.gradients.float_pictures import TURNS, FloatPictures
+from gradcam_tf1.gradients.float_images import TURNS, FloatPictures
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
+from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
 from gradcam_tf1.tf_runtime import tf

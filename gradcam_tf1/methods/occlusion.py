@@ -8,9 +8,8 @@ from typing import Any, Iterator, List, Optional, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.geometry import upsample
-from gradcam_tf1.methods.baselines import Baseline, baseline_input
-from gradcam_tf1.methods.masking import scored, scores_of
+from gradcam_tf1.images.geometry import upsample
+from gradcam_tf1.methods.masking import Baseline, baseline_input, scored, scores_of
 
 Place = Tuple[slice, ...]
 

@@ -12,8 +12,8 @@ from typing import Any, Iterator, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.baselines import Baseline, baseline_input
 from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.masking import Baseline, baseline_input
 from gradcam_tf1.methods.noise import BACKWARD, in_chunks
 from gradcam_tf1.methods.pixel import GRADIENT
 

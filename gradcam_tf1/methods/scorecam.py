@@ -20,9 +20,8 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.geometry import upsample
-from gradcam_tf1.methods.baselines import Baseline, baseline_input
-from gradcam_tf1.methods.masking import scores_of
+from gradcam_tf1.images.geometry import upsample
+from gradcam_tf1.methods.masking import Baseline, baseline_input, scores_of
 
 Masks = Callable[[np.ndarray], Iterator[np.ndarray]]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from queue import Queue
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
+from gradcam_tf1.atomic_files import make_folders
+from gradcam_tf1.drawing.figure_kinds import FigureMaker
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
-from gradcam_tf1.figures.making import FigureMaker
-from gradcam_tf1.output_folder import make_folders
-from gradcam_tf1.result import FAILED, Result
-from gradcam_tf1.run.asking import row_key
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.reading import Picture
+from gradcam_tf1.run.result import FAILED, Result
+from gradcam_tf1.run.target_rows import row_key
 from gradcam_tf1.run.writing import PictureWriter
 from gradcam_tf1.types import Explanation, Work
 

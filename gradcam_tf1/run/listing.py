@@ -9,8 +9,9 @@ import unicodedata
 from typing import Any, Iterable, TypeVar
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images import ImageFile
-from gradcam_tf1.sources import Picture, iter_pictures
+from gradcam_tf1.images.image_files import ImageFile
+from gradcam_tf1.images.image_source import Picture
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 COUNTED = 10_000  # more pictures than these are not counted before the run begins: they would have to be kept
 

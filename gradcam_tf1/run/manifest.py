@@ -8,12 +8,12 @@ import sys
 from functools import partial
 from typing import Any, Iterable, Iterator
 
+from gradcam_tf1.atomic_files import open_own, write_whole
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.output_folder import MANIFEST_NAME, RUN_NAME, foreign_file, open_own
-from gradcam_tf1.result import Result
-from gradcam_tf1.run.lines import line_of, parse_line, result_of, strict_json
-from gradcam_tf1.run.places import Places
-from gradcam_tf1.whole_files import write_whole
+from gradcam_tf1.images.own_outputs import MANIFEST_NAME, RUN_NAME, foreign_file
+from gradcam_tf1.run.line_places import Places
+from gradcam_tf1.run.manifest_lines import line_of, parse_line, result_of, strict_json
+from gradcam_tf1.run.result import Result
 
 # what a line that is JSON, but not a result's, can lead to
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

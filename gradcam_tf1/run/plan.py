@@ -6,18 +6,18 @@ import itertools
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
+from gradcam_tf1.drawing.figure_kinds import Kind, find_kinds
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.figures.kinds import Kind, find_kinds
+from gradcam_tf1.images.clip_folders import find_clips
+from gradcam_tf1.images.image_source import Picture as Source
+from gradcam_tf1.images.window import make_window
 from gradcam_tf1.methods import expand_methods
-from gradcam_tf1.run.asking import check_classes, differ, rows_of
-from gradcam_tf1.run.clips import check_clips, said_of_clips
-from gradcam_tf1.run.inputs import InputReader, as_inputs, input_rows
+from gradcam_tf1.run.clip_runs import check_clips, said_of_clips
+from gradcam_tf1.run.input_rows import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import draw_pictures, list_pictures
-from gradcam_tf1.run.options import RunOptions
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import contents_sha256, inputs_sha256, net_settings, net_warnings
-from gradcam_tf1.sources import Picture as Source
-from gradcam_tf1.sources.clips import find_clips
-from gradcam_tf1.sources.window import make_window
+from gradcam_tf1.run.target_rows import check_classes, differ, rows_of
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 

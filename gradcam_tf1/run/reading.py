@@ -8,15 +8,14 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.geometry import Fitted
-from gradcam_tf1.images import MAX_PIXELS
-from gradcam_tf1.result import Result
-from gradcam_tf1.run.in_time import in_time
-from gradcam_tf1.sources import Picture as Source
-from gradcam_tf1.sources.clips import ClipImage
-from gradcam_tf1.sources.drawn import drawn
-from gradcam_tf1.sources.turns import turn
-from gradcam_tf1.sources.wanted import AS_PHOTOGRAPH, Wanted
+from gradcam_tf1.images.bands import AS_PHOTOGRAPH, Wanted, drawn
+from gradcam_tf1.images.clip_folders import ClipImage
+from gradcam_tf1.images.geometry import Fitted
+from gradcam_tf1.images.image_files import MAX_PIXELS
+from gradcam_tf1.images.image_source import Picture as Source
+from gradcam_tf1.images.memory_turns import turn
+from gradcam_tf1.run.result import Result
+from gradcam_tf1.run.worker_threads import in_time
 
 # Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
 BATCH_PIXELS = 48_000_000

@@ -13,9 +13,9 @@ import numpy as np
 
 from gradcam_tf1 import __version__
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images import list_images
-from gradcam_tf1.output_folder import RUN_NAME
-from gradcam_tf1.run.lines import strict_json
+from gradcam_tf1.images.image_files import list_images
+from gradcam_tf1.images.own_outputs import RUN_NAME
+from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.tf_runtime import tf
 
 _WHOLE = 64 << 20  # files up to this size are read whole

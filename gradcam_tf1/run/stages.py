@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Callable, Generator, Iterable, Iterator, List
 
-from gradcam_tf1.result import Result
+from gradcam_tf1.images.memory_turns import turn
 from gradcam_tf1.run.explaining import Explained
-from gradcam_tf1.run.overlap import in_order
 from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, batches
-from gradcam_tf1.sources.turns import turn
+from gradcam_tf1.run.result import Result
+from gradcam_tf1.run.worker_threads import in_order
 
 
 @dataclass

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcam_tf1.drawing import AGAINST, Style, draw, families, full_heat, peak
+from gradcam_tf1.atomic_files import make_folders, write_whole
+from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
+from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.output_folder import make_folders
-from gradcam_tf1.overlay import PHOTOGRAPH, SMOOTH, write_png
-from gradcam_tf1.result import MapRecord, TargetRecord
 from gradcam_tf1.run.naming import Namer, layer_tokens
+from gradcam_tf1.run.result import MapRecord, TargetRecord
 from gradcam_tf1.types import Explanation, MapKey
-from gradcam_tf1.whole_files import write_whole
 
 # Kind of picture -> how it is packed.
 _PACKED = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}

@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError, WeightsError
-from gradcam_tf1.hdf5 import find_damage
+from gradcam_tf1.graphdef.private_files import copy_file, private_folder
+from gradcam_tf1.loaders.hdf5 import find_damage
 from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
 from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT, pair_up
-from gradcam_tf1.private_files import copy_file, private_folder
 
 _KEY = re.compile(r"(?:^|/)(?:block(?P<block>\d)_conv(?P<conv>\d)|(?P<dense>fc1|fc2|predictions))[_/]")
 _DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}

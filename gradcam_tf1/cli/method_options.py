@@ -1,0 +1,96 @@
+"""Options that say which methods make the maps, and how."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Sequence
+
+import click
+
+from gradcam_tf1.cli.shared_options import with_options
+from gradcam_tf1.engine.layer_fusion import FUSIONS
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods import METHOD_GROUPS, METHODS
+from gradcam_tf1.methods.noise import KINDS, Noise
+from gradcam_tf1.run.plan import DEFAULT_METHODS
+
+_NOISE = Noise()
+
+
+def set_values(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Callback: "rise.masks=500" -> {"rise": {"masks": 500}}; numbers, true, false, null and lists, else a word."""
+    found: dict[str, dict[str, Any]] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        method, dot, option = name.partition(".")
+        if not (equals and dot and method and option):
+            raise click.BadParameter(f"{value!r}: write METHOD.OPTION=VALUE, as in integrated_gradients.steps=100")
+        found.setdefault(method, {})[option] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+_OPTIONS = (
+    click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        metavar="NAME",
+        type=click.Choice([*METHODS, *METHOD_GROUPS]),
+        help=f"Repeatable; default: gradcam and guided_gradcam. One of {', '.join([*METHODS, *METHOD_GROUPS])}.",
+    ),
+    click.option("--no-pooling", is_flag=True, help="HiResCAM instead of Grad-CAM."),
+    click.option("--guided", is_flag=True, help="Guided backpropagation and Guided Grad-CAM too."),
+    click.option("--separate-negative-positive", is_flag=True, help="The methods positive and negative too."),
+    click.option(
+        "--set",
+        "options",
+        multiple=True,
+        metavar="METHOD.OPTION=VALUE",
+        callback=set_values,
+        help="Option of a method, as in integrated_gradients.steps=100. Repeatable.",
+    ),
+    click.option("--noise", type=click.Choice(KINDS), help="Every map of noisy copies of the picture, made one."),
+    click.option(
+        "--noise-samples", type=click.IntRange(min=1), default=_NOISE.samples, show_default=True, help="Noisy copies."
+    ),
+    click.option(
+        "--noise-level",
+        type=click.FloatRange(min=0),
+        default=_NOISE.level,
+        show_default=True,
+        help="Their deviation as a share of the picture's range.",
+    ),
+    click.option("--fuse", type=click.Choice(tuple(FUSIONS)), help="Also one map of all layers together."),
+    click.option(
+        "--aug-smooth", is_flag=True, help="Average over the mirrored, darker and brighter picture: 6 passes."
+    ),
+    click.option("--eigen-smooth", is_flag=True, help="Layer methods: the first principal component, less noise."),
+)
+
+
+def method_options(command: Callable) -> Callable:
+    """Which methods, and how; `make_methods` reads them."""
+    return with_options(_OPTIONS)(command)
+
+
+def make_methods(options: dict[str, Any]) -> dict[str, Any]:
+    """The same as options of `visualize_imgs`; they are taken out of `options`."""
+    methods = list(options.pop("methods")) or None
+    further = {"guided": ("guided_backprop", "guided_gradcam"), "separate_negative_positive": ("positive_negative",)}
+    added = [name for option, names in further.items() if options.pop(option) for name in names]
+    if added:
+        methods = list(dict.fromkeys([*(methods or DEFAULT_METHODS), *added]))
+    if options.pop("no_pooling"):
+        methods = ["hirescam" if name == "gradcam" else name for name in methods or DEFAULT_METHODS]
+    kind, samples, level = (options.pop(name) for name in ("noise", "noise_samples", "noise_level"))
+    made = {name: options.pop(name) for name in ("options", "fuse", "aug_smooth", "eigen_smooth")}
+    if kind is None and (samples, level) != (_NOISE.samples, _NOISE.level):
+        raise OptionError(f"--noise-samples and --noise-level need --noise, one of {', '.join(KINDS)}")
+    return {**made, "methods": methods, "noise": None if kind is None else Noise(kind, samples, level)}

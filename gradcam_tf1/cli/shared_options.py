@@ -1,0 +1,158 @@
+"""Options that several commands share, and the values that are more than a word."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Callable, Sequence
+
+import click
+
+from gradcam_tf1.cli.feed_options import FEED_OPTIONS, split_feeds
+from gradcam_tf1.cli.feed_options import feeds as feeds
+from gradcam_tf1.cli.terminal import load_tensorflow
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.bands import check_bands
+from gradcam_tf1.images.window import make_window
+from gradcam_tf1.run.input_tables import feed_value as feed_value
+
+
+def _names(values: Sequence[str]) -> list[Any]:
+    """Names, or whole numbers where they are written as such."""
+    return [int(value) if re.fullmatch(r"-?\d+", value) else value for value in values]
+
+
+def names_or_numbers(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[Any]:
+    """Callback of a repeatable option that takes names as well as whole numbers."""
+    return _names(values)
+
+
+def size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int | None, int | None]:
+    """Callback: "240x320" -> (240, 320), "240" -> (240, 240), height first."""
+    if value is None:
+        return (None, None)
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:[xX]([1-9]\d{0,4}))?", value)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not a size; write HEIGHTxWIDTH, as in 240x320")
+    return int(match.group(1)), int(match.group(2) or match.group(1))
+
+
+def numbers(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[float] | None:
+    """Callback: "123.68,116.78,103.94" -> three floats, "1/255" -> one."""
+    if value is None:
+        return None
+    try:
+        return [_number(part) for part in value.split(",")]
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(
+            f"{value!r}: write a number (1/255 is one too), or one per channel with commas"
+        ) from None
+
+
+def bands(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    """Callback: "3,2,1" -> (3, 2, 1), bands counted from 1."""
+    try:
+        return check_bands([int(part) for part in (value or "").split(",")] if value is not None else None)
+    except (ValueError, OptionError):
+        raise click.BadParameter(f"{value!r}: write one band, or three with commas, counted from 1: 3,2,1") from None
+
+
+def window(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
+    """Callback: "-1000,3000" -> the window of these ends, "none" -> values as they are stored."""
+    try:
+        return make_window(value.split(",") if value is not None and value != "none" else value)
+    except OptionError as error:
+        raise click.BadParameter(f"{value!r}: write LOW,HIGH or none; {error}") from None
+
+
+def _number(text: str) -> float:
+    above, _, below = text.partition("/")
+    return float(above) / float(below) if below else float(text)
+
+
+def with_options(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
+    """Decorator that gives a command these options, in this order."""
+
+    def add(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def model_options(command: Callable) -> Callable:
+    """The MODEL argument, and what helps to find the key tensors in it."""
+    return with_options(_MODEL_OPTIONS)(command)
+
+
+def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
+    """Callback of an option that takes one name or whole number."""
+    return None if value is None else _names([value])[0]
+
+
+_MODEL_OPTIONS = (
+    click.argument("model"),
+    click.option("--input", "input_name", metavar="NAME", help="Tensor that takes the pictures."),
+    click.option("--logits", metavar="NAME", help="Class scores before softmax or sigmoid."),
+    click.option("--probabilities", metavar="NAME", help="Output of the softmax or sigmoid."),
+    click.option(
+        "--output",
+        metavar="NAME|INDEX",
+        callback=name_or_number,
+        help="Which output of a net with several: by name, or counted from 0.",
+    ),
+    click.option(
+        "--layer",
+        "layers",
+        multiple=True,
+        metavar="NAME|-N|auto",
+        callback=names_or_numbers,
+        help="Feature map to explain; -1 is the last, -3 the third from last; 'A + B' adds up the maps of several; "
+        "auto is each class's own, in nets with branches. Repeatable.",
+    ),
+    *FEED_OPTIONS,
+    click.option("--tag", help="Tag of the SavedModel's graph (default: serve, or the only one)."),
+    click.option("--signature", help="Signature of the SavedModel."),
+    click.option(
+        "--trust-model",
+        is_flag=True,
+        help="Run the code inside the model file (Keras Lambda layers); for models of people you trust.",
+    ),
+    click.option(
+        "--moving-averages",
+        is_flag=True,
+        help="Checkpoint: take the moving averages of the weights, where the training kept some.",
+    ),
+    click.option("--weights", type=click.Path(), help="Weights of a reference net (vgg11, vgg13, vgg16, vgg19)."),
+    click.option("--fully-convolutional", is_flag=True, help="Reference nets: take pictures of any size."),
+)
+
+
+def open_net(
+    model: str,
+    weights: str | None,
+    fully_convolutional: bool,
+    layers: Sequence[Any],
+    session: Callable[[], dict[str, Any]] = dict,
+    **options: Any,
+) -> Any:
+    """The GradCamGraph for what these options say; session makes its `config` and `devices`.
+
+    Raises: ModelFileError, WeightsError, OptionError.
+    """
+    load_tensorflow()
+    from gradcam_tf1.graph import GradCamGraph
+    from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
+
+    computing = session()
+    options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
+    layer = layers[0] if layers else None
+    source: Any = model
+    if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):
+        if weights is None:
+            raise OptionError(f"{model!r}: a reference net needs its weights; give --weights FILE")
+        source = vgg_model(model, weights, fully_convolutional)
+        options["preset"] = options.get("preset") or source.preprocessing
+        layer = source.layer if layer is None else layer
+    return GradCamGraph(source, input=options.pop("input_name"), layer=layer, **computing, **options)

@@ -1,0 +1,193 @@
+"""From fitted pictures and what is asked of them to an Explanation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from gradcam_tf1.binding import resolve_layer
+from gradcam_tf1.binding.layer_specs import is_auto
+from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_options, as_arrays, check_methods, no_such_target
+from gradcam_tf1.engine.auto_layer import OWN, check_own, run_with_own_layers
+from gradcam_tf1.engine.further_inputs import Further
+from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
+from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
+from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.smoothing import run_with_noise, run_with_views
+from gradcam_tf1.errors import GradientError, OptionError, TargetError
+from gradcam_tf1.images.geometry import Fitted
+from gradcam_tf1.labels import Labels
+from gradcam_tf1.methods import METHODS, expand_methods
+from gradcam_tf1.methods.noise import Noise, as_noise
+from gradcam_tf1.methods.options import check_options
+from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
+from gradcam_tf1.scoring.score_requests import Context, make_asks
+from gradcam_tf1.tf_runtime import numpy_dtype
+from gradcam_tf1.types import Ask, Binding, Explanation, LayerInfo, Work
+
+Methods = Union[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class How:
+    """The manner of explaining, as `GradCamGraph.explain` takes it.
+
+    inputs: values of further input tensors by name, one row per picture; see `further.py`.
+    """
+
+    score: str = "logit"
+    options: Optional[Mapping[str, Mapping[str, Any]]] = None
+    noise: Union[Noise, str, None] = None
+    fuse: Optional[str] = None
+    aug_smooth: bool = False
+    eigen_smooth: bool = False
+    inputs: Optional[Mapping[str, Any]] = None
+    progress: Optional[Callable[[Work], None]] = None
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What goes into the net: pixels as they are given, what makes a batch of them, and the way back of the maps.
+
+    readers: of targets that point into the input, see `asks.Context`.
+    """
+
+    pixels: np.ndarray
+    to_batch: Callable[[np.ndarray], np.ndarray]
+    placements: Sequence[Any]
+    readers: Mapping[str, Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A bound net that answers. preprocess, fit_image: those of its GradCamGraph."""
+
+    binding: Binding
+    engine: Engine
+    labels: Optional[Labels]
+    preprocess: Callable[[np.ndarray], Any]
+    fit_image: Callable[[np.ndarray], Fitted]
+
+    def answer(self, fitted: List[Fitted], targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
+        """Explain pictures of one fitted size; the arguments and what is raised as in `GradCamGraph.explain`."""
+        if self.binding.frame_order:
+            return self._answer_clips(fitted, targets, methods, layers, how)
+        if self.binding.array_shape is not None:
+            raise OptionError(f"'{self.binding.input}' takes signals or volumes, not pictures; use explain_arrays")
+        pixels = stack_pixels(fitted)
+        readers: Dict[str, Callable[..., Any]] = {
+            "fit_mask": lambda n, mask: fit_mask(mask, fitted[n].placement),
+            "fit_point": lambda n, point: fit_point(point, fitted[n].placement),
+            "embed": self._embed,
+        }
+        inputs = _Inputs(pixels, self._to_batch, [item.placement for item in fitted], readers)
+        found = self._explain(inputs, targets, methods, layers, how)
+        return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[1:3]))
+
+    def _answer_clips(
+        self, fitted: Sequence[Any], targets: Any, methods: Methods, layers: Any, how: How
+    ) -> Explanation:
+        """Explain FittedClips."""
+        check_methods(expand_methods(methods))
+        if how.aug_smooth:
+            raise OptionError("aug_smooth turns and changes single pictures; leave it out for clips")
+        pixels = stack_pixels(fitted)
+        readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
+        inputs = _Inputs(pixels, self._clips_to_batch, [item.placement for item in fitted], readers)
+        found = self._explain(inputs, targets, methods, layers, how)
+        return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[2:4]))
+
+    def _clips_to_batch(self, pixels: np.ndarray) -> np.ndarray:
+        frames = self._to_batch(pixels.reshape((-1, *pixels.shape[2:])))
+        return frames.reshape((*pixels.shape[:2], *frames.shape[1:]))
+
+    def answer_arrays(self, arrays: Any, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
+        """Explain signals or volumes as `arrays.as_arrays` takes them."""
+        values = as_arrays(arrays, self.binding)
+        dtype = numpy_dtype(self.binding.dtype)
+        placements = [ArrayPlacement(each.shape[:-1]) for each in values]
+        readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
+        inputs = _Inputs(values, lambda pixels: pixels.astype(dtype), placements, readers)
+        how = replace(how, options=array_options(expand_methods(methods), how.options))
+        return self._explain(inputs, targets, methods, layers, how)
+
+    @property
+    def further(self) -> Further:
+        """The net's inputs beside the pictures."""
+        return Further(self.engine.graph, self.binding, self.preprocess)
+
+    def usable(self, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
+        """See `GradCamGraph.usable_methods`."""
+        usable, reasons = [], {}
+        for name in expand_methods(methods):
+            try:
+                self.engine.build([name], self._all_layers(layers))
+                usable.append(name)
+            except GradientError as error:
+                reasons[name] = str(error)
+        return usable, reasons
+
+    def _layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
+        """Each layer once, whatever its names."""
+        given = [self.binding.layer] if specs is None else specs if isinstance(specs, (list, tuple)) else [specs]
+        if any(is_auto(spec) for spec in given):
+            check_own(self.binding)
+        graph, binding = self.engine.graph, self.binding
+        return tuple(dict.fromkeys(OWN if is_auto(spec) else resolve_layer(graph, binding, spec) for spec in given))
+
+    def _all_layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
+        """The same, with all that "auto" may come to."""
+        binding = self.binding
+        own = [branch.layer or binding.shared_layer for branch in binding.branches] or [binding.shared_layer]
+        places = self._layers(specs)
+        return tuple(place for place in places if place != OWN) + (self._layers(own) if OWN in places else ())
+
+    def _explain(self, given: _Inputs, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
+        names, places = expand_methods(methods), self._layers(layers)
+        check_options(how.options or {}, [METHODS[name] for name in names])
+        if how.fuse is not None:
+            check_fusion(how.fuse, len(places))
+        batch = given.to_batch(given.pixels)
+        asks = self._asks(batch, given, targets, how)
+        ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
+        found = self._run(how, batch, asks, places)(batch, asks, names, places, **ways)
+        if how.fuse is not None:
+            fuse_layers(found, how.fuse, batch.shape[1:-1])
+        return Explanation(
+            placements=given.placements,
+            layers=tuple(info.name for info in places),
+            abouts=tuple(ask.about for ask in asks),
+            **found,
+        )
+
+    def _run(
+        self, how: How, batch: np.ndarray, asks: List[Ask], places: Sequence[LayerInfo]
+    ) -> Callable[..., Dict[str, Any]]:
+        noise = as_noise(how.noise)
+        run: Any = self.engine.run if noise is None else partial(run_with_noise, self.engine, noise)
+        run = partial(run_with_views, self.engine, run) if how.aug_smooth else run
+        run = partial(run, eigen_smooth=True) if how.eigen_smooth else run
+        if OWN not in places:
+            return run
+        settled = self.engine.with_classes(batch, asks)
+        return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
+
+    def _asks(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[Ask]:
+        rows = self.further.rows(how.inputs or {}, len(batch))
+        context = Context(self.engine.classes(batch, rows), self.labels, how.score, **given.readers)
+        asks = make_asks(targets, len(batch), context)
+        return [replace(ask, inputs=rows) for ask in asks] if rows else asks
+
+    def _embed(self, picture: Any) -> np.ndarray:
+        if self.binding.per_picture:
+            raise TargetError(
+                f"a likeness needs the net's output for another picture, for which {self.binding.per_picture[0]!r} has "
+                "no value; give one for all in `feed`"
+            )
+        return self.engine.embed(self._to_batch(stack_pixels([self.fit_image(picture)])))[0]
+
+    def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
+        return input_batch(pixels, self.preprocess, self.binding)

@@ -1,0 +1,104 @@
+"""A frozen GraphDef into private graphs and sessions, under the gradient override that guided ReLU needs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any, List, Sequence
+
+import numpy as np
+
+from gradcam_tf1.engine.large_weights import take_out_weights
+from gradcam_tf1.engine.live_session import LiveSession
+from gradcam_tf1.errors import ModelFileError, OptionError
+from gradcam_tf1.gradients.guided import override_in_functions, override_map
+from gradcam_tf1.graphdef.control_frames import find_contexts
+from gradcam_tf1.graphdef.function_library import with_own_functions
+from gradcam_tf1.graphdef.loop_repair import restore_array_shapes
+from gradcam_tf1.graphdef.tensor_sizes import check_made
+from gradcam_tf1.tf_runtime import claim_process, graph_on, inside, restore_context, tf
+
+MAX_ELEMENTS = 2**31  # of one tensor and picture
+
+
+def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequence[str] = ()) -> List[LiveSession]:
+    """Sessions of their own on the net; its large weights are in variables of each, see `weights.py`.
+
+    Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
+        config: tf.ConfigProto. devices: a session for each; none: one session, and TensorFlow places the ops.
+    Raises: ModelFileError as `import_graph`; OptionError for a device that is not there. Then none stays open.
+    """
+    claim_process()
+    light, weights = take_out_weights(graph_def)
+    override_in_functions(light.library)
+    sessions = []
+    with ExitStack() as failing:
+        for device in [_place(each) for each in devices] or [""]:
+            sess = tf.Session(graph=import_graph(light, source, device), config=config)
+            failing.callback(sess.close)
+            _check_device(sess, device)
+            sessions.append(LiveSession(sess, config, weights))
+        failing.pop_all()
+    return sessions
+
+
+def _check_device(sess: tf.Session, device: str) -> None:
+    """With soft placement TensorFlow would take another one without a word."""
+    there = [_place(each.name) for each in sess.list_devices()]
+    if device and device not in there:
+        raise OptionError(f"there is no device {device}; TensorFlow {tf.__version__} sees {', '.join(there)}")
+
+
+def _place(device: str) -> str:
+    """The kind and number of a device, /gpu:0, of any way to write it. Raises: OptionError where one is missing."""
+    wrong = OptionError(f"'{device}' is no name of a device; write one like /gpu:0 or /cpu:0")
+    try:
+        spec = tf.DeviceSpec.from_string(device)
+    except ValueError as error:
+        raise wrong from error
+    if spec.device_type is None or spec.device_index is None:
+        raise wrong
+    return f"/{spec.device_type.lower()}:{spec.device_index}"
+
+
+def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
+    """Import into a new tf.Graph; the names stay as they are.
+
+    Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
+        device: of all ops, of those that are built later too; "": TensorFlow places them.
+    Raises: ModelFileError with TensorFlow's reason where the graph cannot be built on this runtime.
+    """
+    try:
+        check_made(graph_def)
+    except ModelFileError as error:
+        raise ModelFileError(f"'{source}': {error}") from error
+    graph = graph_on(device)
+    graph_def = with_own_functions(graph_def)
+    with inside(graph), override_map(graph):
+        try:
+            tf.import_graph_def(graph_def, name="")
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            message = f"'{source}': TensorFlow {tf.__version__} cannot build this graph: {reason}"
+            raise ModelFileError(message) from error
+        _restore_contexts(graph, graph_def)
+    restore_array_shapes(graph)
+    _check_sizes(graph, source)
+    return graph
+
+
+def _restore_contexts(graph: tf.Graph, graph_def: Any) -> None:
+    """Gradients go through loops only where the ops know that they lie in one; importing does not tell them."""
+    for context in find_contexts(graph_def):
+        restore_context(context.message(lambda op: [out.name for out in graph.get_operation_by_name(op).outputs]))
+
+
+def _check_sizes(graph: tf.Graph, source: str) -> None:
+    """A few bytes of graph can ask for more memory than there is: Fill, Tile, a picture a million pixels wide."""
+    for op in graph.get_operations():
+        for tensor in op.outputs:
+            sizes = tensor.shape.as_list() if tensor.shape.ndims else ()
+            if np.prod([size or 1 for size in sizes], dtype=np.float64) > MAX_ELEMENTS:
+                raise ModelFileError(
+                    f"'{source}': '{tensor.name}' ({op.type}) would have the shape {sizes}, more than the "
+                    f"{MAX_ELEMENTS:,} numbers that are allowed for one tensor"
+                )

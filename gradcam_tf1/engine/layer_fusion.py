@@ -1,0 +1,93 @@
+"""The maps of several layers made one. No TensorFlow here."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.geometry import centres, resample, stretched, upsample
+from gradcam_tf1.methods import METHODS
+from gradcam_tf1.types import Cells, MapKey, MapStatus
+
+FUSED = "fused"  # stands where the layer's name does; tensor names have a colon
+
+
+def _mean(maps: np.ndarray) -> np.ndarray:
+    return maps.mean(axis=0)
+
+
+def _max(maps: np.ndarray) -> np.ndarray:
+    strongest = np.abs(maps).argmax(axis=0)
+    return np.take_along_axis(maps, strongest[np.newaxis], axis=0)[0]
+
+
+def _product(maps: np.ndarray) -> np.ndarray:
+    agreed = np.abs(np.sign(maps).sum(axis=0)) == len(maps)
+    return np.where(agreed, np.sign(maps[0]) * np.abs(maps).prod(axis=0), 0.0)
+
+
+# of maps of -1..1, stacked in front: where signs differ, the max is the stronger one and the product is 0
+FUSIONS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {"mean": _mean, "max": _max, "product": _product}
+
+
+def check_fusion(how: str, layers: int) -> None:
+    """Raises OptionError for an unknown fusion, and where there is but one layer."""
+    if how not in FUSIONS:
+        raise OptionError(f"no fusion {how!r}; possible: {', '.join(FUSIONS)}")
+    if layers < 2:
+        raise OptionError("fuse makes one map of those of several layers; give more than one layer")
+
+
+def fuse_layers(answer: Dict[str, Any], how: str, size: Sequence[int] = ()) -> None:
+    """Add to an answer, for each method that has maps of several layers, one more under (method, FUSED).
+
+    Each map is read, bilinear, where the cells of the finest grid lie, and divided by its largest magnitude, so that a
+    layer counts by where it looks and not by the size of its numbers; then mean, max or product, point by point. Zero
+    maps stay zero.
+    answer: "maps" {(method, layer): [N, T, ...]}, finished, and "statuses" with the same keys; "cells" where they
+    are not stretched over the input, which is of this size.
+    """
+    for method in dict.fromkeys(method for method, _ in answer["maps"]):
+        keys: List[MapKey] = [key for key in answer["maps"] if key[0] == method]
+        if len(keys) < 2:
+            continue
+        maps = [answer["maps"][key] for key in keys]
+        if METHODS[method].space == "layer":
+            maps, cells = _on_one_grid(maps, [answer.get("cells", {}).get(key) for key in keys], size)
+            if cells is not None:
+                answer["cells"][method, FUSED] = cells
+        fused = FUSIONS[how](_scaled(maps)).astype(np.float32)
+        answer["maps"][method, FUSED] = fused
+        said = f"{how} of {len(keys)} layers, each scaled to 1"
+        answer["statuses"][method, FUSED] = [[_status(map, said) for map in row] for row in fused]
+
+
+def _on_one_grid(
+    maps: List[np.ndarray], cells: Sequence[Optional[Cells]], size: Sequence[int]
+) -> Tuple[List[np.ndarray], Optional[Cells]]:
+    """The maps [N, T, h, w] on the finest grid along each axis, and where its cells lie; None: stretched."""
+    grids = [map.shape[2:] for map in maps]
+    finest = [max(range(len(maps)), key=lambda n: grids[n][axis]) for axis in range(len(grids[0]))]
+    grid = [grids[n][axis] for axis, n in enumerate(finest)]
+    if not any(cells):
+        return [upsample(map, grid) for map in maps], None
+    whole = [each or stretched(size, sides) for each, sides in zip(cells, grids)]
+    picked = [(whole[n].offset[axis], whole[n].stride[axis]) for axis, n in enumerate(finest)]
+    onto = Cells(*zip(*picked))
+    return [resample(map, size, each, centres(onto, grid)) for map, each in zip(maps, whole)], onto
+
+
+def _scaled(maps: List[np.ndarray]) -> np.ndarray:
+    """[layers, N, T, ...], each map with its largest magnitude at 1."""
+    stacked = np.stack(maps).astype(np.float64)
+    largest = np.abs(stacked).max(axis=tuple(range(3, stacked.ndim)), keepdims=True)
+    return np.divide(stacked, largest, out=np.zeros_like(stacked), where=largest > 0)
+
+
+def _status(map: np.ndarray, said: str) -> MapStatus:
+    low, high = float(map.min()), float(map.max())
+    if low or high:
+        return MapStatus("ok", "", low, high, (said,))
+    return MapStatus("empty", "the layers' maps are zero, or agree nowhere", low, high, (said,))

@@ -1,0 +1,262 @@
+"""The loops and conditionals of a GraphDef, read off its ops: Enter, Merge, Switch, LoopCond, NextIteration, Exit.
+
+A loop's variable comes in by Enter, goes round through Merge, Switch and NextIteration and leaves by Exit; LoopCond
+tells the Switches whether there is another round. What does not change comes in by Enter alone. In a conditional,
+Switch lets a tensor into the branch that the predicate takes, and Merge takes the result of whichever it was.
+Source: https://arxiv.org/abs/1603.04467, section 4.4.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+
+from gradcam_tf1.graphdef.control_contexts import Branch, Context, Loop, all_within
+from gradcam_tf1.graphdef.nodes import Edge, edges
+
+MAX_DEPTH = 24  # of loops and conditionals in each other; the cost of finding them grows with it
+PARALLEL = 10  # rounds at a time, where the file says nothing sensible
+ENTER, EXIT, SWITCH, MERGE, NEXT, COND = "Enter", "Exit", "Switch", "Merge", "NextIteration", "LoopCond"
+_FLOW = {ENTER, EXIT, SWITCH, MERGE, NEXT, COND}
+
+
+def find_contexts(graph_def: Any) -> List[Context]:
+    """The outermost loops, and the outermost conditionals with a loop inside; other conditionals need no context.
+
+    Those of which a part is missing are left out as a whole; none is found where they lie deeper than MAX_DEPTH.
+    """
+    if not any(node.op == ENTER for node in graph_def.node):
+        return []
+    finder = _Finder(graph_def)
+    if not finder.find():
+        return []
+    return [root for root in finder.roots() if all(context.is_whole() for context in all_within([root]))]
+
+
+def backward_merges(graph_def: Any) -> List[str]:
+    """The ends of conditionals that take branch 1 first, as TensorFlow 2 writes them."""
+    going_round = {node.name for node in graph_def.node if node.op == NEXT}
+    merges = [edges(node) for node in graph_def.node if node.op == MERGE]
+    if all(any(edge.node in going_round for edge in inputs) for inputs in merges):  # no conditional at all
+        return []
+    finder = _Finder(graph_def)
+    finder.find()
+    return finder.backward
+
+
+def loop_of_each(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> Dict[str, str]:
+    """Node name -> one name for all nodes of the same loop (of the same graph for those that lie in none).
+
+    A loop hangs together by every edge except those into an Enter and out of an Exit, and what its Enters take hangs
+    together too. Its frame's name may be that of another loop, where a graph was imported twice.
+    """
+    leader = {name: name for name in nodes}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    def sources(name: str) -> List[str]:
+        return [edge.node for edge in inputs[name] if nodes[edge.node].op != EXIT]
+
+    for name, node in nodes.items():
+        for source in () if node.op == ENTER else sources(name):
+            leader[find(source)] = find(name)
+    enters = [name for name, node in nodes.items() if node.op == ENTER]
+    for _ in range(MAX_DEPTH):  # what comes in through several loops joins one of them in each round
+        taken: Dict[str, str] = {}
+        apart = False
+        for name in enters:
+            for source in sources(name):
+                first, here = find(taken.setdefault(find(name), source)), find(source)
+                apart = apart or first != here
+                leader[here] = first
+        if not apart:
+            break
+    return {name: find(name) for name in nodes}
+
+
+class _Finder:
+    """One pass over the nodes, each after its inputs; the Enters of a loop before what they lead to."""
+
+    def __init__(self, graph_def: Any) -> None:
+        self.nodes = {node.name: node for node in graph_def.node}
+        self.inputs = {name: edges(node) for name, node in self.nodes.items()}
+        self.users: Dict[str, List[str]] = defaultdict(list)
+        for name in self.nodes:
+            for source in {edge.node for edge in self.inputs[name]}:
+                self.users[source].append(name)
+        self.loop_of = loop_of_each(self.nodes, self.inputs)
+        self.loops: Dict[str, Loop] = {}
+        self.branches: Dict[Tuple[Optional[Context], str, int], Branch] = {}
+        # node -> the context of its outputs, a pair of them for a Switch
+        self.made: Dict[str, Union[Context, Tuple[Context, Context], None]] = {}
+        self.same: Dict[str, str] = {}  # tensor -> the one that it repeats
+        self.backward: List[str] = []  # Merges that take branch 1 first
+
+    def find(self) -> bool:
+        """Whether the pass came to its end; it stops where something lies deeper than MAX_DEPTH."""
+        places = {ENTER: self._enter, MERGE: self._merge, COND: self._cond, EXIT: self._exit, SWITCH: self._switch}
+        for name in self._in_order():
+            context = self._deepest(self.inputs[name])
+            if context is not None and context.depth > MAX_DEPTH:
+                return False
+            places.get(self.nodes[name].op, self._op)(name, context)
+        return True
+
+    def roots(self) -> List[Context]:
+        """The outermost contexts, nested ones put into their parents."""
+        found: List[Context] = [*self.loops.values(), *self.branches.values()]
+        for context in found:
+            if context.parent is not None:
+                context.parent.nested.append(context)
+        looping = {each for loop in self.loops.values() for each in loop.ancestors()}
+        twins = {(branch.parent, branch.pred) for branch in self.branches.values() if branch in looping}
+        return [c for c in found if c.parent is None and (c in looping or (None, getattr(c, "pred", "")) in twins)]
+
+    # order
+
+    def _in_order(self) -> Iterable[str]:
+        waiting: Dict[str, int] = {}
+        for name in self.nodes:
+            sources = {edge.node for edge in self.inputs[name]}
+            waiting[name] = sum(s in self.nodes and self.nodes[s].op != NEXT for s in sources)
+        held: Dict[str, List[str]] = defaultdict(list)
+        enters = {name for name, node in self.nodes.items() if node.op == ENTER}
+        left: Dict[str, int] = defaultdict(int)
+        for name in enters:
+            left[self.loop_of[name]] += 1
+        ready = [name for name, count in waiting.items() if not count]
+        while ready:
+            name = ready.pop()
+            yield name
+            done = [name]
+            if name in enters:
+                loop = self.loop_of[name]
+                held[loop].append(name)
+                left[loop] -= 1
+                done = [] if left[loop] else held[loop]
+            for user in (user for each in done if self.nodes[each].op != NEXT for user in self.users[each]):
+                waiting[user] -= 1
+                if not waiting[user]:
+                    ready.append(user)
+
+    # contexts of inputs
+
+    def _context(self, edge: Edge) -> Optional[Context]:
+        made = self.made.get(edge.node)
+        if not isinstance(made, tuple):
+            return made
+        return made[0].parent if edge.control else made[min(edge.output, 1)]
+
+    def _deepest(self, inputs: Iterable[Edge]) -> Optional[Context]:
+        found: Optional[Context] = None
+        for edge in inputs:
+            context = self._context(edge)
+            if context is not None and (found is None or context.depth > found.depth):
+                found = context
+        return found
+
+    # one function for each kind of op
+
+    def _op(self, name: str, context: Optional[Context]) -> None:
+        self.made[name] = context
+        first = self.inputs[name][0] if self.inputs[name] else None
+        if self.nodes[name].op == "Identity" and first is not None:
+            self.same[_tensor(name)] = self._original(first)
+        if context is None:
+            return
+        self._add(name, context)
+        if self.nodes[name].op not in _FLOW:
+            self._offer_pivot(name, context, [edge for edge in self.inputs[name] if not edge.control])
+
+    def _offer_pivot(self, name: str, context: Context, inputs: List[Edge]) -> None:
+        """An Identity of what a Switch lets in, else any op that takes it, is there only if the round or branch is."""
+        switched = [edge for edge in inputs if self.nodes[edge.node].op == SWITCH]
+        is_identity = self.nodes[name].op == "Identity"
+        if isinstance(context, Branch) and switched and (is_identity or not context.pivot):
+            context.pivot = _tensor(name)
+        goes_on = any(edge.output == 1 and self._is_of_loop(edge.node) for edge in switched)
+        if isinstance(context, Loop) and goes_on and (is_identity or not context.body):
+            context.body = _tensor(name)
+
+    def _enter(self, name: str, context: Optional[Context]) -> None:
+        node, key = self.nodes[name], self.loop_of[name]
+        if key not in self.loops:
+            iterations = node.attr["parallel_iterations"].i
+            iterations = iterations if 0 < iterations < 2**31 else PARALLEL
+            self.loops[key] = Loop(context, node.attr["frame_name"].s.decode("utf-8", "replace"), iterations)
+        loop = self.loops[key]
+        if context is not None and (loop.parent is None or context.depth > loop.parent.depth):
+            loop.parent = context
+        self.made[name] = loop
+        self._add(name, loop)
+        if node.attr["is_constant"].b:
+            loop.outside[_name(self.inputs[name][0])] = _tensor(name)
+        else:
+            loop.enters.append(_tensor(name))
+
+    def _merge(self, name: str, context: Optional[Context]) -> None:
+        if isinstance(context, Loop) and any(self.nodes[edge.node].op == NEXT for edge in self.inputs[name]):
+            context.merges.append(_tensor(name))
+        elif isinstance(context, Branch):  # the end of a conditional: what its branches have in common
+            if context.branch == 1 and self._context(self.inputs[name][0]) is context:
+                context.backward = True
+                self.backward.append(name)
+            context = context.parent
+        self._op(name, context)
+
+    def _cond(self, name: str, context: Optional[Context]) -> None:
+        if isinstance(context, Loop):
+            context.conds.append(_tensor(name))
+        self._op(name, context)
+
+    def _exit(self, name: str, context: Optional[Context]) -> None:
+        if not isinstance(context, Loop):
+            self._op(name, context)
+            return
+        self._add(name, context)
+        context.exits.append(_tensor(name))
+        self.made[name] = context.parent
+        if context.parent is not None:
+            self._add(name, context.parent)
+
+    def _switch(self, name: str, context: Optional[Context]) -> None:
+        if self._is_of_loop(name):
+            self._op(name, context)
+            return
+        data, pred = self.inputs[name][:2]
+        pair = [self._branch(context, self._original(pred), side) for side in (0, 1)]
+        self.made[name] = (pair[0], pair[1])
+        used = {edge.output for user in self.users[name] for edge in self.inputs[user] if edge.node == name}
+        side = 1 if 1 in used else 0
+        self._add(name, pair[side])
+        for side in sorted(used & {0, 1}):
+            pair[side].outside[_name(data)] = _tensor(name, side)
+
+    def _is_of_loop(self, name: str) -> bool:
+        return self.nodes[self.inputs[name][1].node].op == COND
+
+    def _branch(self, parent: Optional[Context], pred: str, side: int) -> Branch:
+        key = (parent, pred, side)
+        if key not in self.branches:
+            self.branches[key] = Branch(parent, pred, side)
+        return self.branches[key]
+
+    def _original(self, edge: Edge) -> str:
+        return self.same.get(_name(edge), _name(edge))
+
+    def _add(self, name: str, context: Context) -> None:
+        """Tell a context of an op in it; one of a branch tells those around it too."""
+        for each in context.ancestors() if isinstance(context, Branch) else [context]:
+            each.ops[name] = None
+
+
+def _tensor(name: str, output: int = 0) -> str:
+    return f"{name}:{output}"
+
+
+def _name(edge: Edge) -> str:
+    return _tensor(edge.node, edge.output)

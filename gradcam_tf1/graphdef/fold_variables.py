@@ -1,0 +1,92 @@
+"""Folding variables into constants, on NodeDefs, for the whole graph at once: no output has to be named."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterator, List, Tuple
+
+import numpy as np
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.training_ops import VARIABLES, cut_training
+from gradcam_tf1.graphdef.variable_handles import follow_handles
+from gradcam_tf1.tf_runtime import tf
+
+LIMIT = 2**31 - 1  # bytes of one protobuf message
+_BATCH = 64 * 2**20  # bytes of values that are held besides the graph
+Values = Dict[str, np.ndarray]
+Read = Callable[[List[str]], Values]
+
+
+def fold(graph_def: Any, read: Read) -> Tuple[str, ...]:
+    """Turn every variable that inference can use into a Const, in place; training-only ops go.
+
+    read: variable node names -> the values of those that have one; called for a few variables at a time, so that no
+    second copy of the weights is kept. A variable without value becomes a Placeholder of its name: harmless where no
+    output needs it, and named as unfed where one does.
+
+    Returns: the names of the variables without value.
+
+    Raises:
+        ModelFileError: a value does not fit its variable, or the weights exceed 2 GB.
+    """
+    cut_training(graph_def)
+    variables = [node for node in graph_def.node if node.op in VARIABLES]
+    handles = {node.name: node.attr["dtype"].type for node in variables if node.op == "VarHandleOp"}
+    missing, total = [], graph_def.ByteSize() if variables else 0
+    for batch in _batches(variables):
+        values = read([node.name for node in batch])
+        for node in batch:
+            value = values.pop(node.name, None)
+            if value is None:
+                missing.append(node.name)
+                _become(node, "Placeholder", ("dtype", "shape"))
+                continue
+            total += value.nbytes
+            if total > LIMIT:
+                raise ModelFileError("the weights exceed 2 GB, the limit of a graph with its weights inside")
+            _become_const(node, value)
+    follow_handles(graph_def, handles)
+    return tuple(missing)
+
+
+def _batches(variables: List[Any]) -> Iterator[List[Any]]:
+    """The variables in their order, as many at a time as _BATCH allows."""
+    batch: List[Any] = []
+    size = 0
+    for node in variables:
+        dims = [dim.size for dim in node.attr["shape"].shape.dim]
+        size += 8 * int(np.prod(dims, dtype=np.int64)) if all(dim >= 0 for dim in dims) else _BATCH
+        if batch and size > _BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(node)
+    if batch:
+        yield batch
+
+
+def _become(node: Any, op: str, keep: Tuple[str, ...]) -> None:
+    node.op = op
+    del node.input[:]
+    for name in [name for name in node.attr if name not in keep]:
+        del node.attr[name]
+
+
+def _become_const(node: Any, value: np.ndarray) -> None:
+    dtype = tf.as_dtype(node.attr["dtype"].type).base_dtype
+    shape = node.attr["shape"].shape
+    unknown = node.op == "Variable" and not shape.dim  # the first version of the op has no other way to say so
+    expected = tf.TensorShape(None if unknown else shape)
+    if not expected.is_compatible_with(value.shape):
+        raise ModelFileError(f"the value of variable {node.name!r} has shape {value.shape}, the graph wants {expected}")
+    if dtype != tf.string and tf.as_dtype(value.dtype) != dtype:
+        raise ModelFileError(f"the value of variable {node.name!r} is {value.dtype}, the graph wants {dtype.name}")
+    _become(node, "Const", ("dtype",))
+    node.attr["dtype"].type = dtype.as_datatype_enum
+    tensor = node.attr["value"].tensor
+    if dtype == tf.string:
+        tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
+        return
+    tensor.dtype = dtype.as_datatype_enum
+    for size in value.shape:
+        tensor.tensor_shape.dim.add().size = size
+    tensor.tensor_content = value.tobytes()  # one copy; make_tensor_proto and CopyFrom would make two

@@ -1,0 +1,100 @@
+"""Stored numbers of a picture, [H, W, channels] of any type, as what is wanted of it: RGB or bands, 0..255."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+from gradcam_tf1.errors import ImageFileError
+from gradcam_tf1.images.bands import Wanted, picked
+from gradcam_tf1.images.window import Ends, Window, as_stored, between, check_inside, shades, three
+
+_KINDS = {"u": "unsigned", "i": "signed", "f": "float"}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """values: [H, W, channels], numbers as the file stores them. name: for messages.
+
+    full: the values that are black and white by the type alone, None where only the file or a person can say it. said:
+    the same by the file's own header. inverted: the least value is white.
+    """
+
+    values: np.ndarray
+    name: str
+    full: Optional[Ends] = None
+    said: Optional[Ends] = None
+    inverted: bool = False
+
+    def ends(self, window: Window) -> Ends:
+        """What becomes black and white. Raises: ImageFileError where nobody says it."""
+        if self.values.dtype == np.uint8 and self.full is not None:
+            return self.full
+        ends = window.ends or self.full or self.said
+        if ends is None:
+            bits, kind = 8 * self.values.dtype.itemsize, _KINDS[self.values.dtype.kind]
+            raise ImageFileError(
+                f"{self.name!r} has {bits}-bit {kind} pixels, and nobody says which values are black and white; give "
+                "them: --window LOW,HIGH, in Python visualize_imgs(..., window=(low, high)), or none for values as "
+                "they are stored"
+            )
+        if ends != self.full:
+            check_inside(self.values, ends, self.name)
+        return ends
+
+
+def as_wanted(samples: Samples, wanted: Wanted, rgb: Optional[str] = None) -> np.ndarray:
+    """uint8 [H, W, 3] RGB, or the bands [H, W, channels] as uint8 or float32; values 0..255, or as they are stored.
+
+    rgb: what the channels are where they make a photograph: "gray", "gray+alpha", "rgb", "rgb+alpha",
+    "rgb+premultiplied", "rgb+other". Raises: ImageFileError where they are not what is wanted.
+    """
+    count = samples.values.shape[2]
+    if wanted.fits(count, samples.name):
+        return _bands(samples, wanted.window)
+    if wanted.bands and rgb != "gray":
+        chosen = Samples(
+            picked(samples.values, wanted.bands, samples.name),
+            *(samples.name, samples.full, samples.said, samples.inverted),
+        )
+        return _shown(chosen, wanted.window)
+    if rgb is None:
+        raise ImageFileError(
+            f"{samples.name!r} has {count} bands, but the net takes photographs of three; say which three, counted "
+            "from 1: --bands 3,2,1, in Python bands=(3, 2, 1)"
+        )
+    shown = _shown(samples, wanted.window)
+    if rgb in ("gray+alpha", "rgb+alpha", "rgb+premultiplied") and not wanted.window.stored:
+        return _on_white(shown, rgb)
+    return three(shown[..., 0]) if rgb.startswith("gray") else np.ascontiguousarray(shown[..., :3])
+
+
+def _bands(samples: Samples, window: Window) -> np.ndarray:
+    """Nothing is rounded: a net may have been trained on differences that 8 bits do not show."""
+    values = samples.values
+    if values.dtype == np.uint8 and samples.full == (0, 255):
+        return np.ascontiguousarray(255 - values if samples.inverted else values)
+    if window.stored:
+        return as_stored(values, samples.name)
+    found = np.empty(values.shape, np.float32)
+    low, high = samples.ends(window)
+    for channel in range(values.shape[2]):
+        scaled = between(values[..., channel], low, high)
+        found[..., channel] = 255.0 - scaled if samples.inverted else scaled
+    return np.where(np.isnan(found), np.float32(0), found) if values.dtype.kind == "f" else found
+
+
+def _shown(samples: Samples, window: Window) -> np.ndarray:
+    if window.stored and samples.values.dtype != np.uint8:
+        return as_stored(samples.values, samples.name)
+    return shades(samples.values, *samples.ends(window), samples.inverted)
+
+
+def _on_white(shown: np.ndarray, rgb: str) -> np.ndarray:
+    """uint8 [H, W, 2 or 4] laid on white."""
+    colours, alpha = shown[..., :-1].astype(np.float32), shown[..., -1:].astype(np.float32) / 255
+    laid = colours + 255 * (1 - alpha) if rgb == "rgb+premultiplied" else colours * alpha + 255 * (1 - alpha)
+    laid = np.rint(laid.clip(0, 255)).astype(np.uint8)
+    return three(laid[..., 0]) if rgb == "gray+alpha" else laid

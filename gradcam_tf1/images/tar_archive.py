@@ -1,0 +1,166 @@
+"""Pictures in tar archives, packed or not, in the order of the archive.
+
+Python's tarfile keeps every member in memory, reads headers of any size, and on Python 3.7 can be made to run for ever
+(CVE-2025-8194); this reader knows no more of the format than it takes to find regular files.
+Source: https://www.gnu.org/software/tar/manual/html_node/Standard.html (ustar, GNU) and POSIX.1-2001 (pax).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Dict, Iterator, NamedTuple, Optional
+
+from gradcam_tf1.images.file_names import Relatives, is_hidden, is_picture_name
+from gradcam_tf1.images.image_source import Picture, lost_picture
+from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
+from gradcam_tf1.images.safe_open import MAX_BYTES
+
+_BLOCK = 512
+_MOST_HEADER = 1 << 20  # of a long name or a pax header
+_OTHERS = {
+    b"1": "is a hard link in the archive; pack the files themselves",
+    b"2": "is a link in the archive; pack the files themselves",
+    b"3": "is a device",
+    b"4": "is a device",
+    b"6": "is a named pipe",
+    b"S": "is stored as a sparse file; pack it as a plain one",
+}
+
+
+class _Header(NamedTuple):
+    name: str
+    kind: bytes
+    size: int
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether this is a header with the right checksum."""
+    return len(head) >= _BLOCK and _parse(head[:_BLOCK]) is not None
+
+
+def _parse(block: bytes) -> Optional[_Header]:
+    """The header, None where it is none."""
+    checksum = _number(block[148:156])
+    plain = block[:148] + b" " * 8 + block[156:]
+    signed = sum(plain) - 256 * sum(byte > 127 for byte in plain)  # some old programs summed signed bytes
+    size = _number(block[124:136])
+    if checksum not in (sum(plain), signed) or size is None:
+        return None
+    name = _text(block[:100])
+    if block[257:263] == b"ustar\0":
+        prefix = _text(block[345:500])
+        name = f"{prefix}/{name}" if prefix else name
+    kind = block[156:157].replace(b"\0", b"0").replace(b"7", b"0")
+    return _Header(name, kind, size)
+
+
+def _number(field: bytes) -> Optional[int]:
+    if field[:1] == b"\x80":
+        return int.from_bytes(field[1:], "big")
+    digits = field.strip(b" \0")
+    return int(digits, 8) if re.fullmatch(rb"[0-7]+", digits) else 0 if not digits else None
+
+
+def _text(field: bytes) -> str:
+    return os.fsdecode(field.split(b"\0", 1)[0])
+
+
+def tar_pictures(path: str) -> Iterator[Picture]:
+    """The pictures of an archive; what is no regular file is given with the reason why it is not read.
+
+    Where the archive is damaged, that is a lost picture too, and the search goes on for the next header.
+    Raises: ImageFileError where it cannot be opened.
+    """
+    relatives = Relatives()
+    with Stream(path) as stream:
+        try:
+            for header, taken in _members(stream):
+                if header is None:
+                    yield lost_picture(
+                        path, relatives(os.path.basename(path)), f"is damaged near byte {stream.place:,}"
+                    )
+                elif is_picture_name(header.name) and header.kind != b"5" and not is_hidden(header.name):
+                    yield _picture(path, header, taken, relatives)
+        except PACKED_ERRORS as error:
+            yield lost_picture(
+                path, relatives(os.path.basename(path)), f"cannot be unpacked beyond byte {stream.place:,}: {error}"
+            )
+
+
+def _picture(path: str, header: _Header, content: Any, relatives: Relatives) -> Picture:
+    source, relative = f"{path}!/{header.name}", relatives(header.name)
+    if header.kind != b"0":
+        return lost_picture(source, relative, _OTHERS.get(header.kind, "is not a file"))
+    if header.size > MAX_BYTES:
+        return lost_picture(source, relative, f"has {header.size:,} bytes, more than the {MAX_BYTES:,} that are read")
+    if content is None:
+        return lost_picture(source, relative, "is cut off: the archive ends in the middle of it")
+    return Picture(source, relative, content) if header.size else lost_picture(source, relative, "is empty (0 bytes)")
+
+
+def _members(stream: Stream) -> Iterator[Any]:
+    """(header, content) of each member, (None, None) once where something else than a header follows."""
+    further: Dict[str, str] = {}
+    lost = False
+    while True:
+        block = stream.read(_BLOCK)
+        if len(block) < _BLOCK or not any(block):
+            if block and any(block) and not lost:
+                yield None, None
+            return
+        header = _parse(block)
+        if header is None:
+            if not lost:
+                yield None, None
+            lost, further = True, {}
+            continue
+        lost = False
+        if header.kind in (b"L", b"K", b"x", b"g"):
+            further.update(_extension(stream, header))
+            continue
+        header, further = _extended(header, further), {}
+        wanted = header.kind == b"0" and is_picture_name(header.name) and header.size <= MAX_BYTES
+        size = header.size if header.kind in (b"0", b"S") else 0
+        content = stream.take(size) if wanted else None
+        whole = stream.skip(size) if not wanted else content is not None
+        yield header, content
+        if not whole and not wanted:
+            yield None, None
+        if not whole or not stream.skip(-size % _BLOCK):
+            return
+
+
+def _extension(stream: Stream, header: _Header) -> Dict[str, str]:
+    """What this header says of the next one. Raises: ValueError where it is longer than any in use."""
+    if header.size > _MOST_HEADER:
+        raise ValueError(f"a header of {header.size:,} bytes")
+    data = stream.read(header.size)
+    stream.skip(-header.size % _BLOCK)
+    if header.kind == b"L":
+        return {"path": _text(data)}
+    return _pax(data) if header.kind == b"x" else {}
+
+
+def _pax(data: bytes) -> Dict[str, str]:
+    """The lines "length keyword=value"."""
+    found: Dict[str, str] = {}
+    at = 0
+    while at < len(data):
+        match = re.match(rb"(\d{1,9}) ([^=]+)=", data[at : at + 300])
+        length = int(match.group(1)) if match else 0
+        if match is None or not match.end() < length <= len(data) - at:
+            break
+        found[os.fsdecode(match.group(2))] = os.fsdecode(data[at + match.end() : at + length - 1])
+        at += length
+    return found
+
+
+def _extended(header: _Header, further: Dict[str, str]) -> _Header:
+    size = further.get("size", "")
+    name, kind = further.get("path", header.name), header.kind
+    if any(key.startswith("GNU.sparse") for key in further):
+        name, kind = further.get("GNU.sparse.name", name), b"S"
+    if kind == b"0" and name.endswith("/"):  # as programs older than the standard marked folders
+        kind = b"5"
+    return _Header(name, kind, int(size) if size.isdecimal() else header.size)

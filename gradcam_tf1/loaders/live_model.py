@@ -1,0 +1,115 @@
+"""Live sessions: the graph is copied and the variables are read; nothing is added to either."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional
+
+import numpy as np
+
+from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.nodes import consumers
+from gradcam_tf1.graphdef.training_ops import VARIABLES
+from gradcam_tf1.loaders.finish_loading import NOTHING, Declared, finish
+from gradcam_tf1.loaders.moving_averages import Averages
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import LoadedModel
+
+Run = Callable[[List[str]], List[Any]]
+
+
+def is_session(source: Any) -> bool:
+    """Whether this is a session of any kind: it runs tensors of a graph."""
+    return hasattr(source, "run") and isinstance(getattr(source, "graph", None), tf.Graph)
+
+
+def is_graph(source: Any) -> bool:
+    """Whether this is a live graph alone."""
+    return isinstance(source, tf.Graph)
+
+
+def is_pair(source: Any) -> bool:
+    """Whether this is (graph, session)."""
+    return isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], tf.Graph) and is_session(source[1])
+
+
+def load_session(
+    graph: Any,
+    session: Any,
+    source: str = "live session",
+    kind: str = "live session",
+    graph_def: Any = None,
+    declared: Declared = NOTHING,
+    averages: Optional[Averages] = None,
+) -> LoadedModel:
+    """A frozen graph from a live one. graph_def: the part of `graph` to load, all of it by default."""
+    if session.graph is not graph:
+        raise ModelFileError(f"{source}: the session runs another graph than the one given with it")
+    graph_def = copy_graph(graph, source) if graph_def is None else graph_def
+    values = _Values(_averaged(_readers(graph_def), averages or Averages()), _runner(session))
+    return finish(graph_def, source, kind, values.read, declared)
+
+
+class _Values:
+    """The values of a session's variables."""
+
+    def __init__(self, readers: Dict[str, str], run: Run) -> None:
+        self._readers, self._run = readers, run
+
+    def read(self, names: List[str]) -> Dict[str, np.ndarray]:
+        """The values of those that are initialised."""
+        names = [name for name in names if name in self._readers]
+        try:
+            return dict(zip(names, self._run([self._readers[name] for name in names])))
+        except tf.errors.FailedPreconditionError:  # one of them is not initialised: which?
+            if len(names) == 1:
+                return {}
+            return {name: value for single in names for name, value in self.read([single]).items()}
+        except (RuntimeError, tf.errors.OpError) as error:
+            raise ModelFileError(f"variables cannot be read from the session: {str(error).splitlines()[0]}") from error
+
+
+def copy_graph(graph: Any, source: str) -> Any:
+    """The GraphDef of a live graph. Raises ModelFileError where it exceeds 2 GB."""
+    try:
+        return graph.as_graph_def()
+    except ValueError as error:
+        raise ModelFileError(f"{source}: the graph cannot be copied: {error}") from error
+
+
+def load_graph(graph: Any) -> LoadedModel:
+    """A frozen graph from a live tf.Graph without variables."""
+    return finish(copy_graph(graph, "live graph"), "live graph", "live session")
+
+
+def _runner(session: Any) -> Run:
+    if not hasattr(session, "run_step_fn"):
+        run: Run = session.run
+        return run
+    # A monitored session counts its runs and calls its hooks; a step function reaches the session beneath them.
+    return lambda names: session.run_step_fn(lambda step_context: step_context.session.run(names))
+
+
+def _readers(graph_def: Any) -> Dict[str, str]:
+    """Variable node name -> an existing tensor that yields its value."""
+    users = consumers(graph_def)
+    readers = {}
+    for node in graph_def.node:
+        if node.op not in VARIABLES:
+            continue
+        if node.op != "VarHandleOp":
+            readers[node.name] = node.name + ":0"
+            continue
+        reads = [user for user in users.get(node.name, ()) if user.op == "ReadVariableOp"]
+        reads.sort(key=_control_inputs)  # a plain read, not one that waits for other ops
+        if reads:
+            readers[node.name] = reads[0].name + ":0"
+    return readers
+
+
+def _averaged(readers: Dict[str, str], averages: Averages) -> Dict[str, str]:
+    """The same, where moving averages are asked for with those that take a variable's place."""
+    return {name: readers[averages.key([name], readers) or name] for name in readers}
+
+
+def _control_inputs(node: Any) -> int:
+    return len(node.input)

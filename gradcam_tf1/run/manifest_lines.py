@@ -1,0 +1,142 @@
+r"""One picture's result as a line of manifest.jsonl, and back.
+
+Strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width], predicted,
+figures {name: path}, and targets: [{class_id, label, about, score, probability, maps: [{method, layer, status ("ok",
+"empty"), reason, minimum, maximum, peak [row, column], box [top, left, bottom, right], notes [sentences], files
+{kind: path}}]}]. Paths are from the output folder. What is unknown is null, and so is what is not a finite number. A
+path that is not UTF-8 has its odd bytes written as \xNN and stands, whole, in hexadecimal under source_hex or
+relative_hex.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from dataclasses import asdict
+from typing import Any, Mapping
+
+from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
+
+
+def line_of(result: Result, out_folder: str) -> bytes:
+    """The line, with its newline."""
+    return (strict_json(record_of(result, out_folder)) + "\n").encode("ascii")
+
+
+def parse_line(text: bytes, path: str, index: int) -> dict[str, Any]:
+    """A line as a dict; `source` is the path as the file system has it.
+
+    path, index: where it stands, from 0, for the message. Raises: ValueError where it is not JSON.
+    """
+    try:
+        line = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}, line {index + 1}: not a line of a manifest ({error})") from error
+    for name in ("source", "relative"):
+        if f"{name}_hex" in line:
+            line[name] = os.fsdecode(bytes.fromhex(line[f"{name}_hex"]))
+    return line
+
+
+def record_of(result: Result, out_folder: str) -> dict[str, Any]:
+    """One picture's line as a dict; `files` and `figures` become paths from the output folder."""
+    targets = [asdict(target) for target in result.targets]
+    for record in (record for target in targets for record in target["maps"]):
+        record["files"] = _from_folder(record["files"], out_folder)
+    line = {
+        "source": readable(result.source),
+        "relative": readable(result.relative),
+        "status": result.status,
+        "error": result.error or None,
+        "size": result.size,
+        "predicted": result.predicted if result.ok else None,
+        "figures": _from_folder(result.figures, out_folder),
+        "targets": targets,
+    }
+    for name, path in (("source", result.source), ("relative", result.relative)):
+        if line[name] != path:
+            line[f"{name}_hex"] = os.fsencode(path).hex()
+    return line
+
+
+def result_of(line: Mapping[str, Any], index: int, out_folder: str) -> Result:
+    """The result that a line was written of; index: its place in the manifest, from 0."""
+    return Result(
+        FAILED if line["predicted"] is None else line["predicted"],
+        source=line["source"],
+        relative=line["relative"],
+        index=index,
+        error=line["error"] or "",
+        size=_tuple(line["size"]),
+        targets=[_target_of(target, out_folder) for target in line["targets"]],
+        figures=_in_folder(line["figures"], out_folder),
+    )
+
+
+def _target_of(line: Mapping[str, Any], out_folder: str) -> TargetRecord:
+    maps = tuple(
+        MapRecord(
+            **{
+                **record,
+                "minimum": _number(record["minimum"]),
+                "maximum": _number(record["maximum"]),
+                "peak": _tuple(record["peak"]),
+                "box": _tuple(record["box"]),
+                "notes": tuple(record["notes"]),
+                "files": _in_folder(record["files"], out_folder),
+            }
+        )
+        for record in line["maps"]
+    )
+    return TargetRecord(**{**line, "score": _number(line["score"]), "maps": maps})
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _tuple(values: Any) -> Any:
+    return None if values is None else tuple(values)
+
+
+def _in_folder(files: Mapping[str, str], out_folder: str) -> dict[str, str]:
+    return {kind: os.path.join(out_folder, *path.split("/")) for kind, path in files.items()}
+
+
+def _from_folder(files: Mapping[str, str], out_folder: str) -> dict[str, str]:
+    """The paths from the output folder, "/" between folders."""
+    return {kind: os.path.relpath(path, out_folder).replace(os.sep, "/") for kind, path in files.items()}
+
+
+def strict_json(value: Any, indent: int | None = None) -> str:
+    """JSON in ASCII that every reader takes: no NaN, no infinity (null instead), no lone surrogates."""
+    return json.dumps(_plain(value), allow_nan=False, indent=indent)
+
+
+def readable(path: str) -> str:
+    r"""The path with bytes that are not UTF-8 written as \xNN."""
+    return re.sub("[\ud800-\udfff]", _surrogate, path)
+
+
+def _surrogate(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def _plain(value: Any) -> Any:
+    """Numpy values, paths and dict keys to JSON's own types."""
+    if isinstance(value, dict):
+        return {readable(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return readable(value)
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return readable(re.sub(r" at 0x[0-9a-f]+", "", str(value)))  # an address is another one in the next process
