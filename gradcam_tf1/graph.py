@@ -11,7 +11,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterable, List, Mapping,
 import numpy as np
 
 from gradcam_tf1.binding.tensor_names import choose_output
-from gradcam_tf1.engine.explain import Answerer, How
+from gradcam_tf1.engine.explain import How, NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.graph_import import open_sessions
 from gradcam_tf1.engine.input_batches import check_batch_size
@@ -30,7 +30,7 @@ from gradcam_tf1.run.input_rows import as_inputs
 from gradcam_tf1.run.pipeline import visualize
 from gradcam_tf1.run.results import Results
 from gradcam_tf1.tf_runtime import check_process, is_forked
-from gradcam_tf1.types import Binding, Explanation, KeyTensors, Work
+from gradcam_tf1.types import Binding, Explanation, KeyTensors, MethodProgress
 
 Size = Tuple[Optional[int], Optional[int]]
 
@@ -108,7 +108,7 @@ class GradCamGraph:
             failing.pop_all()
         self._given = KeyTensors(input, logits, loaded.layer if layer is None else layer, feed or {}, probabilities)
         self.model = replace(loaded, graph_def=None)  # the weights live in the sessions from here on
-        self._bound: Sequence[Answerer] = ()  # one for each session
+        self._bound: Sequence[NetExplainer] = ()  # one for each session
         self._binding_lock = RLock()
 
     # hooks
@@ -161,7 +161,7 @@ class GradCamGraph:
         """The tf.Session on `graph`, of the first device. It may be another one after a request: do not keep it."""
         return self._sessions[0].sess
 
-    def _open(self, later: Iterable[Any] = ()) -> Answerer:
+    def _open(self, later: Iterable[Any] = ()) -> NetExplainer:
         """later: further inputs that have their values in what is asked."""
         check_process()
         with self._binding_lock:
@@ -223,7 +223,7 @@ class GradCamGraph:
         aug_smooth: bool = False,
         eigen_smooth: bool = False,
         inputs: Optional[Mapping[str, Any]] = None,
-        progress: Optional[Callable[[Work], None]] = None,
+        progress: Optional[Callable[[MethodProgress], None]] = None,
     ) -> Explanation:
         """Maps for every image, target, method and layer, from one forward pass.
 
@@ -265,7 +265,7 @@ class GradCamGraph:
         fuse: Optional[str] = None,
         eigen_smooth: bool = False,
         inputs: Optional[Mapping[str, Any]] = None,
-        progress: Optional[Callable[[Work], None]] = None,
+        progress: Optional[Callable[[MethodProgress], None]] = None,
     ) -> Explanation:
         """What `explain` says of pictures, of arrays as the net takes them: maps are placed on the axes of the array.
 

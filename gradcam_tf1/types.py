@@ -215,7 +215,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ScoreRequest:
     """One target of every image, in numbers: the score to differentiate and what it is fed.
 
     values: name from scores.VALUES -> array with the image axis first, [N, ...].
@@ -245,7 +245,7 @@ class MapStatus:
 
 
 @dataclass(frozen=True)
-class Work:
+class MethodProgress:
     """What a method that runs the net many times has to do for a batch, and how much of it is done.
 
     runs: for each of the pictures, of what `unit` names. done: of pictures * runs.

@@ -7,8 +7,8 @@ from typing import Any, Callable, List, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.cell_walk import places_on
-from gradcam_tf1.binding.cells import Places
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.cells import CellPlaces
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.tf_runtime import tf
 
 Net = Callable[[Any], Any]
@@ -39,9 +39,9 @@ def built(net: Net, shape: Sequence[Any]) -> Tuple[Any, Any, Any]:
     return graph, x, y
 
 
-def placed(graph: Any, shape: Sequence[Any], **facts: Any) -> Places:
+def placed(graph: Any, shape: Sequence[Any], **facts: Any) -> CellPlaces:
     """The places of the cells on the way from x to y. facts: of the input, for pictures [N, H, W, C] if not given."""
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     facts = facts or {"has_batch_axis": True, "input_channels_last": True, "image_size": tuple(shape[1:3])}
     return places_on(walk, walk.path("x:0", "y:0"), "x:0", facts)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 from small_nets import SmallNet, class_asks, run
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
@@ -62,7 +62,7 @@ def run_on(graph, images, class_ids, methods, options=None, **binding):
     with tf.Session(graph=graph) as sess:
         how = {"pixels": images, "to_batch": lambda x: x, "options": options}
         asks = class_asks(class_ids, len(images))
-        return Engine(graph, sess, bound, 4).run(images, asks, methods, (layer,), **how)["maps"]
+        return MapEngine(graph, sess, bound, 4).run(images, asks, methods, (layer,), **how)["maps"]
 
 
 def head(net, features):

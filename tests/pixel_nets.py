@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from small_nets import SmallNet, class_asks
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.engine.smoothing import run_with_noise
 from gradcam_tf1.gradients.guided import override_map
@@ -41,7 +41,7 @@ def white(count, size=(8, 12)):
 def explain(graph, binding, images, class_ids, methods, noise=None, batch_size=8, **how):
     """The engine's answer; the pictures behind the images are in 0..255, and to_batch maps 0..255 to -1..1."""
     with tf.Session(graph=graph, config=session_config()) as sess:
-        engine = Engine(graph, sess, binding, batch_size)
+        engine = MapEngine(graph, sess, binding, batch_size)
         how.setdefault("pixels", np.random.RandomState(9).uniform(0, 255, (*images.shape[:3], 3)).astype(np.float32))
         how.setdefault("to_batch", lambda rgb: (rgb[..., : images.shape[3]] / 127.5 - 1).astype(images.dtype))
         arguments = (images, class_asks(class_ids, len(images)), methods, binding.layers)

@@ -6,11 +6,11 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, Binding, LayerInfo
+from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest
 
 
 def conv_same(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -136,9 +136,9 @@ class SmallNet:
         return conv_same_backward(relu_backward(grad, state["a1"], guided), w["w1"])
 
 
-def class_asks(codes: Any, images: int = 1) -> List[Ask]:
+def class_asks(codes: Any, images: int = 1) -> List[ScoreRequest]:
     """Plain class targets, the same for all images."""
-    return [Ask(("logit",), {"code": np.full(images, code, np.int32)}) for code in codes]
+    return [ScoreRequest(("logit",), {"code": np.full(images, code, np.int32)}) for code in codes]
 
 
 def run(
@@ -155,7 +155,7 @@ def run(
     binding = net.binding(**{name: graph[name] for name in ("channels_first", "batch") if name in graph})
     asks = class_asks(class_ids, len(images))
     with tf.Session(graph=built, config=session_config()) as sess:
-        engine = Engine(built, sess, binding, batch_size)
+        engine = MapEngine(built, sess, binding, batch_size)
         return engine.run(
             images, asks, methods, binding.layers, pixels=images, to_batch=lambda pixels: pixels, options=options
         )

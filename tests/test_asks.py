@@ -7,7 +7,7 @@ import pytest
 
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.scoring.score_requests import Context, make_asks
+from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 
 LABELS = Labels(["cat", "dog", "star"], 0)
 
@@ -25,7 +25,7 @@ LABELS = Labels(["cat", "dog", "star"], 0)
     ],
 )
 def test_codes(targets, codes):
-    asks = make_asks(targets, 2, Context(3, LABELS))
+    asks = make_requests(targets, 2, TargetContext(3, LABELS))
     got = np.stack([ask.values["code"] for ask in asks], axis=1)
     assert got.dtype == np.int32
     np.testing.assert_array_equal(got, codes)
@@ -51,15 +51,15 @@ def test_codes(targets, codes):
 )
 def test_wrong_targets_are_named(targets, message):
     with pytest.raises(TargetError, match=message):
-        make_asks(targets, 2, Context(3, LABELS))
+        make_requests(targets, 2, TargetContext(3, LABELS))
 
 
 def test_a_name_needs_labels():
     with pytest.raises(TargetError, match="no labels were given"):
-        make_asks("cat", 1, Context(3))
+        make_requests("cat", 1, TargetContext(3))
 
 
 def test_an_ambiguous_name_lists_its_ids():
     labels = Labels(["crane", "dog", "crane"], 0)
     with pytest.raises(TargetError, match=r"0.*2"):
-        make_asks("crane", 1, Context(3, labels))
+        make_requests("crane", 1, TargetContext(3, labels))

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layer_paths import find_ways
 from gradcam_tf1.tf_runtime import tf
 
@@ -20,7 +20,7 @@ def random_net(graph, seed, size=9):
     for _ in range(size):
         chosen = random.permutation(len(tensors))[: random.randint(1, 4)]
         tensors.append(tf.add_n([tensors[i] for i in chosen]))
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     start, end = tensors[0].name, tensors[-1].name
     return find_ways(walk, walk.path(start, end), start, end), start
 
@@ -79,7 +79,7 @@ def test_no_way_leads_where_no_gradient_comes_back(graph):
         tf.cast(tf.greater(x, 0.5), tf.float32) + tf.stop_gradient(x) + tf.cast(tf.argmax(x, 3), tf.float32)[..., None]
     )
     end = tf.add(shown, side, name="end")
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", end.name)
     assert ways.on_every_way() == ["start:0", "shown:0", "end:0"]
 
@@ -90,7 +90,7 @@ def test_last_maps_where_a_way_passes_none(graph):
     first = tf.nn.relu(x, name="first")
     second = tf.nn.relu(first, name="second")
     tf.add_n([x, first, second, tf.nn.relu(x, name="third")], name="end")
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
     maps = {"first:0", "second:0", "third:0"}
     assert ways.together(maps) == []
@@ -104,7 +104,7 @@ def test_the_cost_grows_with_the_graph_and_not_faster(graph):
     for _ in range(4000):
         left, right = tf.add(left, right), tf.subtract(left, right)
     tf.add(left, right, name="end")
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     begun = time.process_time()
     ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
     assert ways.on_every_way() == ["start:0", "end:0"]
@@ -123,7 +123,7 @@ def test_ways_lead_through_loops(graph, written_as_ops):
         tf.reduce_sum(tf.map_fn(lambda row: tf.tanh(row) * 2.0, rows), [0, 2], name="end")
     finally:
         (tf.enable_control_flow_v2 if was else tf.disable_control_flow_v2)()
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
     assert [name for name in ways.on_every_way() if name in ("start:0", "map:0", "end:0")] == [
         "start:0",

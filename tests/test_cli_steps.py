@@ -10,7 +10,7 @@ from command_line import run
 from picture_folders import copy_scenes
 
 from gradcam_tf1.cli.terminal import Steps
-from gradcam_tf1.types import Work
+from gradcam_tf1.types import MethodProgress
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
 
 
 def cam(done, method="scorecam", layer="conv\x1b:0"):
-    return Work(method, layer, pictures=2, runs=5, unit="forward passes of the whole net", done=done)
+    return MethodProgress(method, layer, pictures=2, runs=5, unit="forward passes of the whole net", done=done)
 
 
 def test_the_cost_is_said_once_and_nothing_else_where_nobody_watches(capsys):

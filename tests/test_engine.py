@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, class_asks, run, twin_cams
 
-from gradcam_tf1.engine.map_engine import MAX_SLOTS, Engine
+from gradcam_tf1.engine.map_engine import MAX_SLOTS, MapEngine
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods import METHODS
@@ -78,7 +78,7 @@ def test_the_graph_does_not_grow_over_a_thousand_calls_and_stays_finalized():
     images = net.images(1)
     binding = net.binding()
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         methods = [name for name, method in METHODS.items() if not isinstance(method, IteratedMethod)]
         for step in range(1000):
             engine.run(images, class_asks([step % 4]), methods, binding.layers)
@@ -139,7 +139,7 @@ def test_what_tensorflow_cannot_run_is_one_error_that_names_the_op():
     layer = LayerInfo("features:0", "Relu", (None, None, None, 3))
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,))
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         with pytest.raises(RunError, match=r"the net failed at 'logits' \(Reshape\): Input to reshape"):
             engine.run(np.zeros((1, 5, 5, 3), np.float32), class_asks([0]), ["gradcam"], (layer,))
         with pytest.raises(RunError, match="does not take what it was fed: Cannot feed value of shape"):
@@ -162,7 +162,7 @@ def test_a_net_that_cuts_its_picture_is_explained_by_the_best_part_and_only_befo
     binding = crops(graph)
     image = np.random.RandomState(0).rand(1, 6, 4, 3).astype(np.float32)
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         answer = engine.run(image, class_asks([1]), ["hirescam"], binding.layers[:1])
         parts = image.reshape(3, 2, 4, 3)[..., 1]
         best = parts.mean((1, 2)).argmax()
@@ -186,7 +186,7 @@ def test_channels_first_on_the_cpu_is_explained_or_works():
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), classes=3, input_channels_last=False)
     images = np.random.RandomState(0).rand(1, 4, 4, 3).astype(np.float32)
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         if not IS_TF2 and not is_intel_build():
             with pytest.raises(RunError, match=r"NHWC.*NCHW.*on a GPU only"):
                 engine.run(images, class_asks([1]), ["gradcam"], (layer,))
@@ -206,4 +206,4 @@ def test_guided_backprop_without_a_relu_is_an_error():
     with tf.Session(graph=graph) as sess, pytest.raises(
         GradientError, match="no activation between .* the guided rule could change.* found there: 1 Tanh"
     ):
-        Engine(graph, sess, binding, 8).build(["guided_backprop"], ())
+        MapEngine(graph, sess, binding, 8).build(["guided_backprop"], ())

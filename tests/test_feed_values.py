@@ -8,7 +8,7 @@ from binding_graphs import classifier, pictures
 from further_nets import noise, with_meta
 
 from gradcam_tf1.binding.feed_values import broadcast, goes_to_each, requested_feeds, shown_value
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.errors import FeedError, RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load
@@ -18,7 +18,7 @@ from gradcam_tf1.tf_runtime import tf
 def fed(shape, dtype, value):
     with tf.Graph().as_default() as graph:
         tf.placeholder(dtype, shape, name="x")
-        return requested_feeds(Walk(graph), {"x": value})["x:0"]
+        return requested_feeds(GraphIndex(graph), {"x": value})["x:0"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_one_row_is_for_every_picture_unless_it_is_a_table_or_weights(graph):
     meta, table, centres = (graph.get_tensor_by_name(f"{name}:0") for name in ("meta", "table", "centres"))
     tf.gather(table, [0])
     tf.matmul(meta, tf.identity(centres), transpose_b=True)
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     row = np.ones((1, 2), np.float32)
     assert [goes_to_each(walk, f"{name}:0", row) for name in ("meta", "table", "centres", "free")] == [
         *(True, False, False, True)

@@ -25,7 +25,7 @@ from branch_nets import (
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, KeyTensors
+from gradcam_tf1.types import KeyTensors, ScoreRequest
 
 CUT = "a/Relu:0 + b/Relu:0 + c/Relu:0"
 STRIDES = (1, 2, 1)
@@ -88,7 +88,7 @@ def test_layers_of_one_size_are_what_their_concat_is(method):
     """Before the closing ReLU: layer methods sum over the channels, whichever of the layers has them."""
     answerer = joined()._open()
     batch, layers = joined().preprocess(rgb()), answerer._layers(["a/Relu + b/Relu", "both"])
-    asks = [Ask(("logit",), {"code": np.full(2, target, np.int32)}) for target in (0, 3)]
+    asks = [ScoreRequest(("logit",), {"code": np.full(2, target, np.int32)}) for target in (0, 3)]
     raw = answerer.engine._passes(batch, asks, [method], layers, None, False)[0]["maps"]
     parts = [raw[method, f"{part} of a/Relu:0 + b/Relu:0"] for part in ("a/Relu:0", "b/Relu:0")]
     np.testing.assert_allclose(sum(parts), raw[method, "both:0"], rtol=1e-3, atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 from perturbation_nets import CLASSES, IMAGE, LAYER, NET, ablation_weights, head, logits, maps_of, run_on, weighted
 from small_nets import SmallNet, class_asks, run
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
@@ -75,7 +75,7 @@ def test_ablation_runs_the_trunk_once():
     """By TensorFlow's own trace: the ops that make the features are not computed again."""
     graph, binding = NET.graph(), NET.binding()
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         traced = tracing(engine)
         engine.run(IMAGE, class_asks([0]), ["ablationcam"], binding.layers, pixels=IMAGE, to_batch=lambda x: x)
     ran = [names for names in traced if any("MatMul" in name for name in names)]

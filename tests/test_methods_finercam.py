@@ -7,10 +7,10 @@ import pytest
 from layer_twins import maps_of, twin
 from small_nets import SmallNet, run
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask
+from gradcam_tf1.types import ScoreRequest
 
 
 def test_finercam_of_a_one_logit_net_has_one_rival():
@@ -34,6 +34,6 @@ def test_finercam_takes_no_class_for_its_own_rival():
 def test_methods_with_a_score_of_their_own_explain_plain_classes_only(method):
     net = SmallNet("gap")
     graph, binding = net.graph(), net.binding()
-    asks = [Ask(("margin",), {"code": np.zeros(1, np.int32)})]
+    asks = [ScoreRequest(("margin",), {"code": np.zeros(1, np.int32)})]
     with tf.Session(graph=graph) as sess, pytest.raises(OptionError, match="explains class scores only, not 'margin'"):
-        Engine(graph, sess, binding, 8).run(net.images(1), asks, [method], binding.layers)
+        MapEngine(graph, sess, binding, 8).run(net.images(1), asks, [method], binding.layers)

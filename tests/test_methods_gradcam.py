@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_nets import SmallNet, class_asks, gradcam_twin, run, twin_cams
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
@@ -133,7 +133,7 @@ def test_a_five_by_five_net_worked_by_hand():
     layer = LayerInfo("features:0", "Relu", (None, 5, 5, 2))
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), channels=1, classes=2)
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         answer = engine.run(x, class_asks([0, 1]), ["gradcam", "hirescam", "guided_backprop"], (layer,))
     evidence = np.zeros((5, 5))
     evidence[1, 3] = 4

@@ -10,7 +10,7 @@ import pytest
 from perturbation_nets import ALL, CLASSES, IMAGE, LAYER, LAYER_METHODS, NET, SMALL, counted, maps_of, run_on
 from small_nets import class_asks, run
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.image_files import read_image
@@ -72,7 +72,7 @@ def test_the_cost_is_told_first_and_is_what_is_run_for_one_target_as_for_many(na
     told, calls = [], []
     graph = NET.graph()
     with tf.Session(graph=graph) as sess, counted(calls):
-        Engine(graph, sess, NET.binding(), 4).run(
+        MapEngine(graph, sess, NET.binding(), 4).run(
             images,
             class_asks(class_ids, 2),
             [name],
@@ -115,7 +115,7 @@ def test_the_graph_does_not_grow_with_the_calls():
     binding = NET.binding()
     sizes = []
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         for class_ids in ([0, 1], [2, 3], [1, 0]):
             engine.run(
                 IMAGE,

@@ -22,7 +22,7 @@ from perturbation_nets import (
 )
 from small_nets import SmallNet, class_asks, run
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
@@ -121,7 +121,7 @@ def test_features_without_any_life_give_an_empty_map_and_the_progress_still_ends
     net.weights["b2"][:] = -1
     graph, image, told = net.graph(), net.images(1), {}
     with tf.Session(graph=graph) as sess:
-        answer = Engine(graph, sess, net.binding(), 4).run(
+        answer = MapEngine(graph, sess, net.binding(), 4).run(
             image,
             class_asks([0]),
             LAYER_METHODS,
@@ -156,7 +156,7 @@ def test_black_is_prepared_like_a_picture_and_zero_is_not():
     """With a preprocessing of x - 1, black is -1 and zero is 0."""
     graph = NET.graph()
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, NET.binding(), 8)
+        engine = MapEngine(graph, sess, NET.binding(), 8)
 
         def scorecam(**options):
             return engine.run(

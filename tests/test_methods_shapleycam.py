@@ -7,11 +7,11 @@ import pytest
 from layer_twins import maps_of, twin
 from small_nets import SmallNet, gradcam_twin
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.derivatives import hessian_product
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask
+from gradcam_tf1.types import ScoreRequest
 
 
 def test_the_hessian_product_of_a_cubic_and_of_a_plane():
@@ -60,9 +60,9 @@ def test_several_layers_in_one_call_have_their_own_curvature():
     first = next(op.outputs[0].name for op in graph.get_operations() if op.type == "Relu")
     inner = net.layer().__class__(first, "Relu", (None, 8, 12, 6))
     binding = net.binding(layers=(inner, net.layer()))
-    asks = [Ask(("logit",), {"code": np.array([1], np.int32)})]
+    asks = [ScoreRequest(("logit",), {"code": np.array([1], np.int32)})]
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         both = engine.run(images, asks, ["shapleycam"], binding.layers)["maps"]
         alone = engine.run(images, asks, ["shapleycam"], (inner,))["maps"]
     np.testing.assert_allclose(both["shapleycam", first], alone["shapleycam", first], atol=1e-6)

@@ -13,8 +13,8 @@ from picture_folders import write_noise
 from PIL import Image
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.run.explaining import Explained
-from gradcam_tf1.run.reading import Picture
+from gradcam_tf1.run.explaining import ExplainedImage
+from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.run.worker_threads import check_threads, in_order
@@ -77,7 +77,7 @@ def test_an_exception_comes_out_at_its_place():
 def stages(read=None, write=None, explain=None, size=2, threads=2):
     return Stages(
         read or (lambda picture: picture),
-        explain or (lambda batch: [Explained(picture) for picture in batch]),
+        explain or (lambda batch: [ExplainedImage(picture) for picture in batch]),
         write or (lambda answer: Result(answer.picture.index)),
         size,
         threads,
@@ -85,7 +85,7 @@ def stages(read=None, write=None, explain=None, size=2, threads=2):
 
 
 def pictures(count):
-    return (Picture(i, None, None, "") for i in range(count))
+    return (RunImage(i, None, None, "") for i in range(count))
 
 
 def test_the_stages_are_at_work_at_the_same_time():
@@ -100,7 +100,7 @@ def test_the_stages_are_at_work_at_the_same_time():
     def explain(batch):
         if batch[0].index == 2:
             meet.wait()
-        return [Explained(picture) for picture in batch]
+        return [ExplainedImage(picture) for picture in batch]
 
     def write(answer):
         if answer.picture.index == 0:
@@ -119,7 +119,7 @@ def test_an_exception_in_any_stage_ends_the_run_after_what_was_finished(stage):
         return {
             "read": one,
             "write": Result(index),
-            "explain": [Explained(p) for p in one] if stage == "explain" else 0,
+            "explain": [ExplainedImage(p) for p in one] if stage == "explain" else 0,
         }[stage]
 
     results = []

@@ -17,7 +17,7 @@ from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.run.naming import layer_tokens
-from gradcam_tf1.run.reading import Picture, batches
+from gradcam_tf1.run.reading import RunImage, batches
 
 SCENES = demo_scenes()
 
@@ -241,6 +241,6 @@ def test_cat_jpg_and_cat_png_both_survive(net, tmp_path, out):
 
 def test_large_pictures_make_smallerbatches():
     small, large = np.zeros((10, 10, 3), np.uint8), np.zeros((7000, 7000, 3), np.bool_)
-    pictures = [Picture(i, None, None, "", image) for i, image in enumerate([small, large, small, None, small, small])]
+    pictures = [RunImage(i, None, None, "", image) for i, image in enumerate([small, large, small, None, small, small])]
     assert [[picture.index for picture in batch] for batch in batches(pictures, 3)] == [[0, 1], [2, 3, 4], [5]]
     assert list(batches([], 3)) == []

@@ -19,7 +19,7 @@ from gradcam_tf1.images import decode as decoding
 from gradcam_tf1.images import turns
 from gradcam_tf1.images.memory_turns import LARGE, is_waiting, turn
 from gradcam_tf1.nets.demo import demo_model
-from gradcam_tf1.run.reading import Picture, Reader
+from gradcam_tf1.run.reading import Reader, RunImage
 from gradcam_tf1.run.worker_threads import in_time
 
 REASON = r"'{}' took more than 0.2 s to read, the time limit of this run"
@@ -56,9 +56,9 @@ def _raise(error):
 
 def test_one_that_hangs_has_failed(never):
     reader = Reader(lambda values: values, timeout=0.2)
-    assert REASON.format("a.png") == reader(Picture(0, File("a.png", never), None, "0")).error
+    assert REASON.format("a.png") == reader(RunImage(0, File("a.png", never), None, "0")).error
     image = np.zeros((2, 2, 3), np.uint8)
-    assert reader(Picture(0, File("b.png", lambda: image), None, "0")).image is image
+    assert reader(RunImage(0, File("b.png", lambda: image), None, "0")).image is image
 
 
 def test_one_that_hangs_does_not_keep_its_turn(never):

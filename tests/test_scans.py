@@ -13,9 +13,9 @@ from PIL import Image
 from tiff_files import tagged
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.pillow_limits import MAX_SCANNED, check_file_scans, check_scans
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydicom's, of how a file is written
 REASON = "is a JPEG of more than {} scans, which would take very long to decode"

@@ -7,7 +7,7 @@ import pytest
 from small_nets import SmallNet, gradcam_twin
 from test_scores import MapNet
 
-from gradcam_tf1.engine.graph_ops import Symbols
+from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.geometry import upsample
@@ -165,7 +165,7 @@ def test_what_the_channels_add_sums_up_to_the_map_of_every_layer_method(channels
     images = net.images(2)
     binding = net.binding(channels_first)
     graph = net.graph(channels_first=channels_first)
-    symbols, slot = Symbols(graph, binding), Slot(0)
+    symbols, slot = GraphOps(graph, binding), Slot(0)
     methods = [METHODS[name] for name in LAYER_METHODS]
     pairs = [
         (symbols.cams(method, binding.layers, slot)[0], symbols.channel_cams(method, binding.layers, slot)[0])

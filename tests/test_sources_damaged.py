@@ -18,10 +18,10 @@ from image_files import chunk, png
 from PIL import Image, ImageFile
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.image_source import Picture
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.pillow_limits import strict_pillow
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own, on damaged tags
 
@@ -232,7 +232,7 @@ def test_a_disk_that_fails(tmp_path):
             raise OSError(5, "Input/output error")
 
     with pytest.raises(ImageFileError, match="'a.png' cannot be read: Input/output error"):
-        Picture("a.png", "a.png", Failing()).read()
+        ImageSource("a.png", "a.png", Failing()).read()
 
 
 def test_no_permission(tmp_path, monkeypatch):

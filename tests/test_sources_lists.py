@@ -11,8 +11,8 @@ import pytest
 from archive_files import colours_of, peak_of_listing, png_bytes
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.list_files import piped_pictures
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -113,9 +113,8 @@ def test_standard_input_in_pieces(photos, monkeypatch, step, end):
 
 def test_standard_input_of_a_process(photos):
     code = (
-        "from gradcam_tf1.images import iter_pictures\nfor p in iter_pictures('-'): print(p.relative
-from gradcam_tf1.images import p.read()[0
-from gradcam_tf1.images import 0])"
+        "from gradcam_tf1.images.source_kinds import iter_pictures\n"
+        "for p in iter_pictures('-'): print(p.relative, p.read()[0, 0])"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=str(photos / "photos"), stdin=subprocess.PIPE, stdout=subprocess.PIPE

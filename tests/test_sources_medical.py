@@ -11,10 +11,9 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.images.window import Window
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.image_files import read_image
-from gradcam_tf1.images.window import linear, linear_exact, sigmoid, span
+from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.window import Window, linear, linear_exact, sigmoid, span
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")

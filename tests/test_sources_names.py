@@ -13,8 +13,8 @@ from archive_files import example, png_bytes, record, write_tar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.file_names import Relatives, is_hidden
+from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.run.naming import Namer
 
 PART = st.one_of(

@@ -10,8 +10,8 @@ from test_sources_medical import write_nifti
 from test_sources_swelling import outcome
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.window import Window
 from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.window import Window
 
 nibabel = pytest.importorskip("nibabel")
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.window import Window
 from gradcam_tf1.images import pnm as pnm_module
 from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.window import Window
 
 
 def shown(tmp_path, data, **options):

@@ -21,8 +21,8 @@ from archive_files import (
     write_tar,
 )
 
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.safe_open import MAX_BYTES
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 
 @pytest.mark.parametrize("packing", ["", "gz", "bz2", "xz"])

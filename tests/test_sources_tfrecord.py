@@ -13,8 +13,8 @@ import pytest
 from archive_files import example, png_bytes, read_all, record
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.crc32c import crc32c
+from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.tfrecord import bytes_features
 
 EXAMPLES = [example(image__encoded=png_bytes((n, 0, 0)), image__format=b"png") for n in range(5)]

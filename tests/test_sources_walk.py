@@ -11,10 +11,10 @@ from archive_files import peak_of_listing
 from image_files import lock, touch
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images import walk
 from gradcam_tf1.images.file_names import archive_extension, is_picture_name
 from gradcam_tf1.images.seen_names import Seen
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 
 def relatives(source, out=""):

@@ -19,8 +19,8 @@ from archive_files import (
 )
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.source_kinds import iter_pictures
 from gradcam_tf1.images.safe_open import MAX_BYTES
+from gradcam_tf1.images.source_kinds import iter_pictures
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])

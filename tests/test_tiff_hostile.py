@@ -12,9 +12,9 @@ from test_sources_swelling import outcome
 from tiff_files import encoded, tagged
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.window import Window
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.tiff_tags import read_page
+from gradcam_tf1.images.window import Window
 
 VALUES = np.arange(8 * 8 * 3, dtype=np.uint16).reshape(8, 8, 3)
 

@@ -12,8 +12,8 @@ import tifffile
 from tiff_files import encoded, known, lzw, samples, tagged
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.window import Window
 from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.window import Window
 
 KINDS = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "f2", "f4", "f8")
 HEIGHT, WIDTH = 37, 45  # of no tile and no strip

@@ -7,7 +7,7 @@ import pytest
 from small_nets import class_asks
 
 from gradcam_tf1.engine.feature_maps import tokens_as_map
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
@@ -133,7 +133,7 @@ def test_signals_and_volumes_keep_their_own_axes(sides):
     binding = Binding("input:0", "logits:0", "features:0", layers=(info,), classes=3, array_shape=shape)
     names = ["gradcam", "hirescam", "gradcampp", "eigencam"]
     with tf.Session(graph=graph) as sess:
-        engine = Engine(graph, sess, binding, 8)
+        engine = MapEngine(graph, sess, binding, 8)
         maps = engine.run(batch, class_asks([1, 0], 2), names, (info,))["maps"]
         smooth = engine.run(batch, class_asks([1], 2), ["hirescam"], (info,), eigen_smooth=True)["maps"]
     features = np.maximum(batch.astype(np.float64) @ inner, 0)

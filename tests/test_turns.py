@@ -12,8 +12,8 @@ import pytest
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images import turns
 from gradcam_tf1.images.memory_turns import LARGE, turn
-from gradcam_tf1.run.explaining import Explained
-from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, Reader
+from gradcam_tf1.run.explaining import ExplainedImage
+from gradcam_tf1.run.reading import BATCH_PIXELS, Reader, RunImage
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.stages import Stages
 
@@ -50,11 +50,11 @@ def test_pictures_that_are_fitted_and_drawn(large, most, monkeypatch):
     fits, writes = Counter(), Counter()
     stages = Stages(
         Reader(fits.work, 1000),
-        lambda batch: [Explained(picture) for picture in batch],
+        lambda batch: [ExplainedImage(picture) for picture in batch],
         lambda answer: writes.work(Result(0, index=answer.picture.index)),
         *(4, 4),
     )
-    pictures = [Picture(index, File(), None, str(index)) for index in range(16)]
+    pictures = [RunImage(index, File(), None, str(index)) for index in range(16)]
     assert [result.index for result in stages.run(pictures)] == list(range(16))
     assert fits.most in most
     assert writes.most in most
@@ -102,11 +102,11 @@ def test_bytes_of_packed_archives_count_as_pixels_do(held, most):
     counts = {"now": 0, "most": 0}
     stages = Stages(
         Reader(None, 1000),
-        lambda batch: [Explained(picture) for picture in batch],
+        lambda batch: [ExplainedImage(picture) for picture in batch],
         lambda answer: Result(index=answer.picture.index, error=answer.picture.error),
         *(4, 4),
     )
-    pictures = (Picture(index, Packed(held, counts), None, str(index)) for index in range(30))
+    pictures = (RunImage(index, Packed(held, counts), None, str(index)) for index in range(30))
     assert [result.error for result in stages.run(pictures)] == ["no picture"] * 30
     assert counts["now"] == 0
     assert counts["most"] in most

@@ -13,9 +13,8 @@ from PIL import Image
 
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.images.window import Window
 from gradcam_tf1.images.image_files import read_image
-from gradcam_tf1.images.window import make_window
+from gradcam_tf1.images.window import Window, make_window
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 12

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcam_tf1.graphdef.wire import Record, WireError, read_varint, records
+from gradcam_tf1.graphdef.wire import WireError, WireField, read_varint, records
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -40,9 +40,9 @@ def test_fields_are_those_that_protobuf_wrote():
 def test_each_wire_type_has_its_length():
     data = b"\x08\x96\x01" + b"\x11" + bytes(8) + b"\x1a\x03abc" + b"\x25" + bytes(4)
     places = [(1, 0, 1, 3), (2, 1, 4, 12), (3, 2, 14, 17), (4, 5, 18, 22)]
-    assert list(records(data)) == [Record(*place) for place in places]
+    assert list(records(data)) == [WireField(*place) for place in places]
     assert list(records(b"zz" + data + b"zz", 2, 2 + len(data))) == [
-        Record(field, kind, start + 2, end + 2) for field, kind, start, end in places
+        WireField(field, kind, start + 2, end + 2) for field, kind, start, end in places
     ]
     assert list(records(b"")) == []
 
@@ -66,6 +66,6 @@ def test_damage_has_its_place(data, message):
 
 def test_fields_come_one_at_a_time():
     found = records(b"\x0a\x01a" + b"\x0b")
-    assert next(found) == Record(1, 2, 2, 3)
+    assert next(found) == WireField(1, 2, 2, 3)
     with pytest.raises(WireError, match="no protobuf field at byte 4"):
         next(found)

@@ -13,7 +13,7 @@ from gradcam_tf1.drawing.style import Style, peak
 from gradcam_tf1.images.geometry import Placement, fit
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.run.naming import Namer
-from gradcam_tf1.run.writing import PictureWriter
+from gradcam_tf1.run.writing import MapWriter
 from gradcam_tf1.types import Explanation, MapStatus
 
 GRAY = np.full((40, 60, 3), 128, np.uint8)
@@ -47,7 +47,7 @@ def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE):
 
 
 def written(tmp_path, explanation, style=None, labels=None, image=GRAY):
-    writer = PictureWriter(str(tmp_path), Namer(), style or Style())
+    writer = MapWriter(str(tmp_path), Namer(), style or Style())
     return writer.write(image, "sub/a.jpg", explanation, 0, labels)
 
 

@@ -11,8 +11,8 @@ from typing import Any, Dict, Optional, Set, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.clip_nets import ClipFeatures, clip_facts, frame_order
-from gradcam_tf1.binding.graph_index import Op, Walk
-from gradcam_tf1.binding.input_candidates import Source, tensors_before_convolutions
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.input_candidates import ImageTensor, tensors_before_convolutions
 from gradcam_tf1.binding.layers import Block, Features
 from gradcam_tf1.binding.layout import op_layout
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, DENSE, PLACEHOLDERS, WEIGHTED
@@ -22,7 +22,7 @@ from gradcam_tf1.types import Shape
 SIGNAL, VOLUME = 3, 5  # axes of a feature map
 
 
-def array_rank(walk: Walk, name: str) -> Optional[int]:
+def array_rank(walk: GraphIndex, name: str) -> Optional[int]:
     """SIGNAL or VOLUME where the tensor is floats that go into such a convolution, else None.
 
     A picture [H, W, C] gets its new axis in front, a gray one behind; a signal gets it between.
@@ -44,7 +44,7 @@ def array_rank(walk: Walk, name: str) -> Optional[int]:
     return rank
 
 
-def _first_convolution(walk: Walk, name: str) -> Optional[Op]:
+def _first_convolution(walk: GraphIndex, name: str) -> Optional[Op]:
     seen, level = {name}, [name]
     while level:
         users = [(op, index) for tensor in level for op, index in walk.users[tensor]]
@@ -57,7 +57,7 @@ def _first_convolution(walk: Walk, name: str) -> Optional[Op]:
     return None
 
 
-def _is_of_signals(walk: Walk, op: Op) -> bool:
+def _is_of_signals(walk: GraphIndex, op: Op) -> bool:
     before = walk.maker[walk.inputs[op.name][0]]
     if before.type != "ExpandDims" or walk.rank(walk.outputs[before.name][0]) != 4:
         return False
@@ -65,20 +65,20 @@ def _is_of_signals(walk: Walk, op: Op) -> bool:
     return axis is not None and int(axis) % 4 in (1, 2)
 
 
-def only_array(walk: Walk) -> Optional[Source]:
+def only_array(walk: GraphIndex) -> Optional[ImageTensor]:
     """The one float placeholder that reaches a convolution, where it takes signals or volumes."""
     reach = tensors_before_convolutions(walk)
     names = [walk.outputs[op.name][0] for op in walk.ops if op.type in PLACEHOLDERS]
     names = [name for name in names if name in reach and walk.is_float(name) and walk.rank(name) != 0]
-    return Source(names[0]) if len(names) == 1 and array_rank(walk, names[0]) is not None else None
+    return ImageTensor(names[0]) if len(names) == 1 and array_rank(walk, names[0]) is not None else None
 
 
-def is_array(walk: Walk, name: str) -> bool:
+def is_array(walk: GraphIndex, name: str) -> bool:
     """Whether the tensor takes signals, volumes or clips."""
     return array_rank(walk, name) is not None or frame_order(walk, name) is not None
 
 
-def array_facts(walk: Walk, name: str) -> Dict[str, Any]:
+def array_facts(walk: GraphIndex, name: str) -> Dict[str, Any]:
     """What a binding says of an input of arrays."""
     order = frame_order(walk, name)
     if order is not None:
@@ -91,7 +91,7 @@ def array_facts(walk: Walk, name: str) -> Dict[str, Any]:
 class ArrayFeatures(Features):
     """All feature maps of a net of signals or volumes."""
 
-    def __init__(self, walk: Walk, start: str, logits: str, rank: int) -> None:
+    def __init__(self, walk: GraphIndex, start: str, logits: str, rank: int) -> None:
         self.ranks: Tuple[Optional[int], ...] = (rank,)
         self.nameable = self.ranks
         self.kind = "a float map [N, l, K]" if rank == SIGNAL else "a float map [N, d, h, w, K]"
@@ -121,7 +121,7 @@ class ArrayFeatures(Features):
         return int(np.prod([side or 0 for side in (self.walk.dims(block.end) or ())[1:-1]]))
 
 
-def features_of(walk: Walk, start: str, logits: str) -> Features:
+def features_of(walk: GraphIndex, start: str, logits: str) -> Features:
     """The feature maps between an input of pictures, signals, volumes or clips and the logits."""
     if frame_order(walk, start) is not None:
         return ClipFeatures(walk, start, logits)

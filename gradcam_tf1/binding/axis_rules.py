@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layout import op_layout
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, CTC_OPS, DENSE, REDUCTIONS
 from gradcam_tf1.binding.reshapes import channels_after, merges_rows, splits_rows
@@ -33,11 +33,11 @@ class Axes:
 Found = Mapping[str, Axes]
 
 
-def _rank_of(walk: Walk, op: Op) -> Optional[int]:
+def _rank_of(walk: GraphIndex, op: Op) -> Optional[int]:
     return walk.rank(walk.outputs[op.name][0])
 
 
-def _layer(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _layer(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     rank = _rank_of(walk, op)
     if rank is None:
         return replace(found[name], channels=None, split=False)
@@ -56,7 +56,7 @@ def _moved(state: Axes, place: Callable[[int], Optional[int]]) -> Axes:
     return replace(state, pictures=None if state.pictures is None else place(state.pictures), channels=channels)
 
 
-def _transpose(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _transpose(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     order = walk.constant(walk.inputs[op.name][1])
     if order is None:
         return replace(found[name], channels=None)
@@ -68,7 +68,7 @@ def _numbers(value: Any) -> List[int]:
     return [] if value is None else [int(number) for number in value.reshape(-1)]
 
 
-def _expanded(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _expanded(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     rank, state = walk.rank(name), found[name]
     axes = _numbers(walk.constant(walk.inputs[op.name][1]))
     if rank is None or not axes:
@@ -82,7 +82,7 @@ def _without(state: Axes, gone: Sequence[int]) -> Axes:
     return _moved(state, lambda axis: None if axis in gone else axis - sum(each < axis for each in gone))
 
 
-def _squeezed(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _squeezed(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     dims = walk.dims(name)
     if dims is None:
         return replace(found[name], channels=None)
@@ -91,7 +91,7 @@ def _squeezed(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     return _without(found[name], gone)
 
 
-def _reduced(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _reduced(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     rank = walk.rank(name)
     axes = _numbers(walk.constant(walk.inputs[op.name][1])) if len(walk.inputs[op.name]) > 1 else []
     if rank is None or not axes:
@@ -101,7 +101,7 @@ def _reduced(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     return _without(found[name], [axis % rank for axis in axes])
 
 
-def _sliced(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _sliced(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     rank, state = walk.rank(name), found[name]
     shrunk, new, dots = (op.get_attr(key) for key in ("shrink_axis_mask", "new_axis_mask", "ellipsis_mask"))
     if not shrunk and not new:
@@ -127,7 +127,7 @@ def _sliced(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     return _moved(state, lambda axis: places.get(axis, after + axis - before if axis >= before else None))
 
 
-def _packed(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _packed(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     rank = walk.rank(name)
     if rank is None:
         return replace(found[name], channels=None)
@@ -138,12 +138,12 @@ def _packed(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     return replace(state, channels=frozenset({new})) if state.channels == frozenset() else state
 
 
-def _unpacked(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _unpacked(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     rank = walk.rank(name)
     return found[name] if rank is None else _without(found[name], [op.get_attr("axis") % rank])
 
 
-def _chosen(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _chosen(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     """Gathers: rows that are picked along the axis of pictures may be any number of each."""
     state = found[name]
     if walk.inputs[op.name][0] != name:
@@ -154,16 +154,16 @@ def _chosen(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     return state if _rank_of(walk, op) == walk.rank(name) else replace(state, channels=None)
 
 
-def _last(walk: Walk, op: Op) -> Optional[FrozenSet[int]]:
+def _last(walk: GraphIndex, op: Op) -> Optional[FrozenSet[int]]:
     rank = _rank_of(walk, op)
     return None if not rank else frozenset({rank - 1})
 
 
-def _cropped(_walk: Walk, _op: Op, name: str, found: Found) -> Axes:
+def _cropped(_walk: GraphIndex, _op: Op, name: str, found: Found) -> Axes:
     return replace(found[name], pictures=0, rows=True, uneven=True)
 
 
-def _reshaped(walk: Walk, op: Op, name: str, found: Found) -> Axes:
+def _reshaped(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
     state, before, after = found[name], walk.dims(name), walk.dims(walk.outputs[op.name][0])
     if before is None or after is None or not before or not after:
         return replace(state, channels=None)
@@ -180,7 +180,7 @@ def _reshaped(walk: Walk, op: Op, name: str, found: Found) -> Axes:
     return replace(state, rows=merges_rows(before, after) or _is_product_of_sides(walk, op))
 
 
-def _is_product_of_sides(walk: Walk, op: Op) -> bool:
+def _is_product_of_sides(walk: GraphIndex, op: Op) -> bool:
     """Whether the first side asked for is the product of several sides of a tensor, as tf.tensordot reads them off."""
     shape = walk.source(walk.inputs[op.name][1])
     first = walk.source(walk.inputs[shape.name][0]) if shape.type == "Pack" else shape
@@ -190,7 +190,7 @@ def _is_product_of_sides(walk: Walk, op: Op) -> bool:
     return sides is not None and len(sides) == 1 and (sides[0] or 1) > 1
 
 
-def _kept(walk: Walk, op: Op, found: Found) -> bool:
+def _kept(walk: GraphIndex, op: Op, found: Found) -> bool:
     """Whether the first side asked for is read off a tensor's own number of pictures."""
     shape = walk.source(walk.inputs[op.name][1])
     if shape.type not in ("Pack", "Concat", "ConcatV2"):
@@ -207,11 +207,11 @@ def _kept(walk: Walk, op: Op, found: Found) -> bool:
     return state is not None and state.pictures == 0 and not state.rows
 
 
-def _decoded(_walk: Walk, _op: Op, _name: str, _found: Found) -> Axes:
+def _decoded(_walk: GraphIndex, _op: Op, _name: str, _found: Found) -> Axes:
     return Axes(None, uneven=True)
 
 
-RULES: Dict[str, Callable[[Walk, Op, str, Found], Axes]] = {
+RULES: Dict[str, Callable[[GraphIndex, Op, str, Found], Axes]] = {
     **dict.fromkeys(CONVOLUTIONS | DENSE | {"Einsum"}, _layer),
     **dict.fromkeys(REDUCTIONS | {"ArgMax", "ArgMin"}, _reduced),
     **dict.fromkeys(("Gather", "GatherV2", "GatherNd", "ResourceGather"), _chosen),

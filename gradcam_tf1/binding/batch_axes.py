@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Callable, Dict, Optional, Sequence
 
 from gradcam_tf1.binding.axis_rules import RULES, Axes
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layout import input_layout
 from gradcam_tf1.binding.op_kinds import CLIPS, CTC_OPS, FORWARDING, SUMS
 
@@ -14,7 +14,7 @@ _LOOP_OPS = {"While", "StatelessWhile"}  # each output is the last value of the 
 _REPEATING = FORWARDING | CLIPS | SUMS | {"Log", "Softmax", "LogSoftmax", "Cast"}
 
 
-def follow_axes(walk: Walk, starts: Sequence[str], batched: Callable[[str], bool]) -> Dict[str, Axes]:
+def follow_axes(walk: GraphIndex, starts: Sequence[str], batched: Callable[[str], bool]) -> Dict[str, Axes]:
     """The axes of every tensor that carries values of one of the inputs; one pass over the graph.
 
     batched: whether an input has an axis of pictures, which is its first.
@@ -35,12 +35,12 @@ def follow_axes(walk: Walk, starts: Sequence[str], batched: Callable[[str], bool
     return found
 
 
-def _step(walk: Walk, op: Op, name: str, found: Dict[str, Axes]) -> Axes:
+def _step(walk: GraphIndex, op: Op, name: str, found: Dict[str, Axes]) -> Axes:
     rule = RULES.get(op.type)
     return found[name] if rule is None else rule(walk, op, name, found)
 
 
-def _set_time_major(walk: Walk, name: str, found: Dict[str, Axes]) -> None:
+def _set_time_major(walk: GraphIndex, name: str, found: Dict[str, Axes]) -> None:
     """What CTC reads is [T, N, C], whatever is known of the ways before: so is what it repeats, up to a Transpose."""
     state = Axes(1, channels=frozenset({2}))
     while name in found:
@@ -64,7 +64,7 @@ def _within(state: Axes, rank: Optional[int]) -> Axes:
     return replace(state, channels=None)
 
 
-def _at_input(walk: Walk, name: str, batched: bool) -> Axes:
+def _at_input(walk: GraphIndex, name: str, batched: bool) -> Axes:
     rank = walk.rank(name)
     if rank is None:
         return Axes()

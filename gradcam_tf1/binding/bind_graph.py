@@ -10,16 +10,16 @@ from gradcam_tf1.binding.binding_warnings import baked_batch, mixing_ops, warnin
 from gradcam_tf1.binding.branches import find_branches
 from gradcam_tf1.binding.candidates import candidates, in_short
 from gradcam_tf1.binding.cell_walk import places_on, spatial_sides
-from gradcam_tf1.binding.cells import Places
+from gradcam_tf1.binding.cells import CellPlaces
 from gradcam_tf1.binding.clip_nets import frame_order
-from gradcam_tf1.binding.decoded import Source, size_asked_later
+from gradcam_tf1.binding.decoded import ImageTensor, size_asked_later
 from gradcam_tf1.binding.feed_values import awaited, goes_to_each, requested_feeds
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.image_size import size_of_dense_head
 from gradcam_tf1.binding.input_candidates import choose_input, image_sources, nothing_takes_pictures, requested_input
 from gradcam_tf1.binding.layer_choice import Choice, choose_maps
-from gradcam_tf1.binding.layer_paths import Ways, find_ways
+from gradcam_tf1.binding.layer_paths import LayerPaths, find_ways
 from gradcam_tf1.binding.layer_reasons import layer_warnings, why_layer
 from gradcam_tf1.binding.layer_specs import AUTO, choose_layer, infos_of, is_auto
 from gradcam_tf1.binding.layers import Features
@@ -53,7 +53,7 @@ def bind(
 
     Raises: BindingError saying what was found and what to name, with the candidates in its `found`.
     """
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     try:
         return _bound(walk, declared_inputs, declared_outputs, requested)
     except BindingError as error:
@@ -64,7 +64,7 @@ def bind(
 
 
 def _bound(
-    walk: Walk, declared_inputs: Sequence[str], declared_outputs: Sequence[str], requested: KeyTensors
+    walk: GraphIndex, declared_inputs: Sequence[str], declared_outputs: Sequence[str], requested: KeyTensors
 ) -> Binding:
     given = requested_feeds(walk, requested.feed)
     later = awaited(walk, requested.feed, requested.later)
@@ -128,8 +128,8 @@ def _bound(
 
 
 def _ends(
-    walk: Walk, requested: KeyTensors, declared_inputs: Sequence[str], declared_outputs: Sequence[str]
-) -> Tuple[Source, Head, str]:
+    walk: GraphIndex, requested: KeyTensors, declared_inputs: Sequence[str], declared_outputs: Sequence[str]
+) -> Tuple[ImageTensor, Head, str]:
     """The picture input and the class scores, and why this input."""
     sources = _sources(walk, requested)
     if not sources:
@@ -163,19 +163,19 @@ def _ends(
     return replica.source, replica.head, f"{why}; {replica.why}"
 
 
-def _sources(walk: Walk, requested: KeyTensors) -> List[Source]:
+def _sources(walk: GraphIndex, requested: KeyTensors) -> List[ImageTensor]:
     if requested.input is None:
         array = only_array(walk)
         return image_sources(walk) if array is None else [array]
     name = find_tensor(walk.graph, requested.input).name
-    return [Source(name) if is_array(walk, name) else requested_input(walk, requested.input)]
+    return [ImageTensor(name) if is_array(walk, name) else requested_input(walk, requested.input)]
 
 
-def _has_batch_axis(walk: Walk, pictures: str) -> bool:
+def _has_batch_axis(walk: GraphIndex, pictures: str) -> bool:
     return walk.rank(pictures) != 3 or array_rank(walk, pictures) is not None
 
 
-def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
+def _values(walk: GraphIndex, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
     """What the dense head says of the size, the preset that the graph shows, and why."""
     if "frame_order" in facts:
         preset, why = preprocessing(walk, features.start, features.path, facts["channels"])
@@ -188,7 +188,7 @@ def _values(walk: Walk, features: Features, facts: Dict[str, Any]) -> Tuple[str,
     )
 
 
-def _picture_facts(walk: Walk, pictures: str) -> Dict[str, Any]:
+def _picture_facts(walk: GraphIndex, pictures: str) -> Dict[str, Any]:
     """Size, channels, layout and dtype of the input."""
     channels_last = input_layout(walk, pictures)
     channels = channel_count(walk, pictures, channels_last) or 3
@@ -215,7 +215,7 @@ def _size_from_head(features: Features, facts: Dict[str, Any]) -> str:
     return f"; its size {side}x{side} is what the dense layer '{dense.name}' fits"
 
 
-def _classes(walk: Walk, head: Head, has_batch_axis: bool) -> Optional[int]:
+def _classes(walk: GraphIndex, head: Head, has_batch_axis: bool) -> Optional[int]:
     if head.detectors:
         columns = class_count(walk, head.detectors[0].scores)
         return columns if columns is None else columns - head.detectors[0].first
@@ -225,7 +225,7 @@ def _classes(walk: Walk, head: Head, has_batch_axis: bool) -> Optional[int]:
     return class_count(walk, head.scores)
 
 
-def _score_axes(walk: Walk, head: Head, probabilities: Optional[str], facts: Dict[str, Any]) -> Dict[str, Any]:
+def _score_axes(walk: GraphIndex, head: Head, probabilities: Optional[str], facts: Dict[str, Any]) -> Dict[str, Any]:
     """How the axes of scores and probabilities are meant, and the scales of a detector."""
     batched, volume = facts.get("has_batch_axis", True), len(facts.get("array_shape") or ()) == 5
     parts = tuple(
@@ -239,7 +239,7 @@ def _score_axes(walk: Walk, head: Head, probabilities: Optional[str], facts: Dic
     }
 
 
-def _why_placement(places: Places, layer: LayerInfo, facts: Dict[str, Any]) -> str:
+def _why_placement(places: CellPlaces, layer: LayerInfo, facts: Dict[str, Any]) -> str:
     """How the map is placed on the picture; of layers taken together, how that of each is."""
     sides = spatial_sides(facts)
     if not layer.parts:
@@ -248,7 +248,7 @@ def _why_placement(places: Places, layer: LayerInfo, facts: Dict[str, Any]) -> s
 
 
 def _branches(
-    features: Features, ways: Ways, bound: Choice, axes: str, detector: bool
+    features: Features, ways: LayerPaths, bound: Choice, axes: str, detector: bool
 ) -> Tuple[Tuple[Branch, ...], Dict[str, str]]:
     """The branches, or the reason why nobody can tell them; the arguments as `find_branches`."""
     try:
@@ -257,7 +257,7 @@ def _branches(
         return (), {"branches": str(error)}
 
 
-def _probabilities(walk: Walk, head: Head, requested: KeyTensors) -> Optional[str]:
+def _probabilities(walk: GraphIndex, head: Head, requested: KeyTensors) -> Optional[str]:
     if requested.probabilities is None:
         return head.probabilities
     tensor = find_tensor(walk.graph, requested.probabilities)
@@ -275,9 +275,9 @@ def _why_probabilities(probabilities: Optional[str], requested: KeyTensors) -> s
 
 
 def _warnings(
-    walk: Walk,
+    walk: GraphIndex,
     features: Features,
-    source: Source,
+    source: ImageTensor,
     head: Head,
     layer: LayerInfo,
     batch: Optional[int],

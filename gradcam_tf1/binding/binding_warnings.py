@@ -7,7 +7,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Set
 import numpy as np
 
 from gradcam_tf1.binding.feeds import dropout_off
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import BATCH_NORMS, FORWARDING, RANDOM, RESHAPING
 from gradcam_tf1.tf_runtime import is_differentiable
 
@@ -20,7 +20,7 @@ _OF_STATISTICS = _NORMALISING | FORWARDING | RESHAPING | {
 
 
 def warnings_for(
-    walk: Walk, path: Set[str], pictures: str, layer: str, logits: str, feeds: Mapping[str, Any]
+    walk: GraphIndex, path: Set[str], pictures: str, layer: str, logits: str, feeds: Mapping[str, Any]
 ) -> List[str]:
     """Sentences on training-mode batch norm, active dropout and missing gradients."""
     ops = walk.makers(path)
@@ -33,11 +33,11 @@ def warnings_for(
     return [sentence for sentence in found if sentence]
 
 
-def _turns_dropout_off(walk: Walk, name: str, value: Any) -> bool:
+def _turns_dropout_off(walk: GraphIndex, name: str, value: Any) -> bool:
     return np.ndim(value) == 0 and dropout_off(walk, name) == value
 
 
-def mixing_ops(walk: Walk, path: Set[str]) -> List[str]:
+def mixing_ops(walk: GraphIndex, path: Set[str]) -> List[str]:
     """Names of the ops that mix the pictures of a batch, producers first."""
     return [op.name for op in walk.makers(path) if uses_batch_statistics(walk, op)]
 
@@ -51,7 +51,7 @@ def _batch_statistics(names: Sequence[str]) -> str:
     )
 
 
-def uses_batch_statistics(walk: Walk, op: Op) -> bool:
+def uses_batch_statistics(walk: GraphIndex, op: Op) -> bool:
     """Whether an op mixes the pictures of a batch: fused batch norm in training mode, or its written-out mean.
 
     That mean goes over the axis of pictures, and the pictures are normalised with it. Layer and instance norms, means
@@ -70,13 +70,13 @@ def uses_batch_statistics(walk: Walk, op: Op) -> bool:
     return axes is not None and batch in [int(axis) % rank for axis in axes.reshape(-1)] and _normalises(walk, op)
 
 
-def picture_axis(walk: Walk, name: str) -> Optional[int]:
+def picture_axis(walk: GraphIndex, name: str) -> Optional[int]:
     """The axis of a tensor that holds the pictures, or the rows of all of them; None where it has none."""
     state = walk.axes.get(name)
     return 0 if state is None or state.rows else state.pictures
 
 
-def _normalises(walk: Walk, mean: Op) -> bool:
+def _normalises(walk: GraphIndex, mean: Op) -> bool:
     """Whether what is made of a mean shifts or scales values that still have their axis of pictures."""
     stack = [walk.outputs[mean.name][0]]
     seen = set(stack)
@@ -92,7 +92,7 @@ def _normalises(walk: Walk, mean: Op) -> bool:
     return False
 
 
-def _random(walk: Walk, ops: List[Op], off: Set[str]) -> str:
+def _random(walk: GraphIndex, ops: List[Op], off: Set[str]) -> str:
     for op in ops:
         for name in walk.inputs[op.name]:
             source = "" if name in off else _random_source(walk, name)
@@ -104,7 +104,7 @@ def _random(walk: Walk, ops: List[Op], off: Set[str]) -> str:
 _MASK_PARTS = {"Floor", "Add", "AddV2", "Mul", "Cast", "GreaterEqual", "Less", "Identity", "Sub"}
 
 
-def _random_source(walk: Walk, name: str, depth: int = 6) -> str:
+def _random_source(walk: GraphIndex, name: str, depth: int = 6) -> str:
     """The random op that a mask or a noise tensor is made with, "" where there is none near."""
     op = walk.maker[name]
     if RANDOM.match(op.type):
@@ -114,7 +114,7 @@ def _random_source(walk: Walk, name: str, depth: int = 6) -> str:
     return next(filter(None, (_random_source(walk, i, depth - 1) for i in walk.inputs[op.name])), "")
 
 
-def _no_gradient(walk: Walk, pictures: str, layer: str, logits: str) -> str:
+def _no_gradient(walk: GraphIndex, pictures: str, layer: str, logits: str) -> str:
     blocked = _blocking_op(walk, layer, logits)
     if blocked is not None:
         return f"no gradient leads from the logits to the layer: '{blocked.name}' ({blocked.type}) has none"
@@ -124,7 +124,7 @@ def _no_gradient(walk: Walk, pictures: str, layer: str, logits: str) -> str:
     return ""
 
 
-def _blocking_op(walk: Walk, start: str, end: str) -> Optional[Op]:
+def _blocking_op(walk: GraphIndex, start: str, end: str) -> Optional[Op]:
     """The op nearest to `end` that cuts the differentiable ways back to `start`; None where one is open."""
     path = walk.path(start, end)
     closed: List[Op] = []
@@ -142,7 +142,7 @@ def _blocking_op(walk: Walk, start: str, end: str) -> Optional[Op]:
     return None if arrived or not closed else max(closed, key=lambda op: walk.position[op.name])
 
 
-def baked_batch(walk: Walk, path: Set[str], maps: Set[str], pictures: str, has_batch_axis: bool) -> Optional[int]:
+def baked_batch(walk: GraphIndex, path: Set[str], maps: Set[str], pictures: str, has_batch_axis: bool) -> Optional[int]:
     """The number of pictures the graph insists on: by its input's shape, or by a Reshape to a fixed side."""
     dims = walk.dims(pictures)
     if not has_batch_axis:
@@ -163,7 +163,7 @@ def baked_batch(walk: Walk, path: Set[str], maps: Set[str], pictures: str, has_b
     return None
 
 
-def _pictures_asked_for(walk: Walk, reshape: Op) -> Optional[int]:
+def _pictures_asked_for(walk: GraphIndex, reshape: Op) -> Optional[int]:
     """The number of pictures that a Reshape fixes; None where its fixed sides are of steps, or of the rows of all."""
     out = walk.outputs[reshape.name][0]
     state, after = walk.axes.get(out), walk.dims(out)

@@ -7,9 +7,9 @@ from typing import Collection, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layer_choice import Choice, choose_maps
-from gradcam_tf1.binding.layer_paths import Ways
+from gradcam_tf1.binding.layer_paths import LayerPaths
 from gradcam_tf1.binding.layer_specs import infos_of
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.op_kinds import CONCATS
@@ -20,7 +20,7 @@ from gradcam_tf1.types import Branch
 MOST_PARTS = 256
 
 
-def find_branches(features: Features, ways: Ways, bound: Choice, axes: str, detector: bool) -> Tuple[Branch, ...]:
+def find_branches(features: Features, ways: LayerPaths, bound: Choice, axes: str, detector: bool) -> Tuple[Branch, ...]:
     """The parts that the class scores are joined of, by classes or else by anchors, each with its own last map.
 
     ways: to the scores. bound: the maps that all of them depend on. axes: of the scores, see `Binding.score_axes`.
@@ -33,11 +33,11 @@ def find_branches(features: Features, ways: Ways, bound: Choice, axes: str, dete
     return tuple(Branch(*part, layer=_own_layer(features, ways, part.scores, trunk), anchors=anchors) for part in parts)
 
 
-def _parts_along(features: Features, scores: str, axes: str, letter: str) -> List[Part]:
+def _parts_along(features: Features, scores: str, axes: str, letter: str) -> List[ScoreSlice]:
     return find_parts(features.walk, features.path, scores, axes.index(letter)) if letter in axes else []
 
 
-def _own_layer(features: Features, ways: Ways, scores: str, trunk: Optional[str]) -> str:
+def _own_layer(features: Features, ways: LayerPaths, scores: str, trunk: Optional[str]) -> str:
     """The last map of one branch; only what is behind the trunk is looked through."""
     if scores not in ways.before:
         return ""
@@ -45,7 +45,7 @@ def _own_layer(features: Features, ways: Ways, scores: str, trunk: Optional[str]
     return infos_of(features, own.names).name if own.names else ""
 
 
-class Part(NamedTuple):
+class ScoreSlice(NamedTuple):
     """The tensor that holds the entries first .. stop - 1 of an axis of the scores."""
 
     scores: str
@@ -53,7 +53,7 @@ class Part(NamedTuple):
     stop: int
 
 
-def find_parts(walk: Walk, path: Collection[str], scores: str, axis: int) -> List[Part]:
+def find_parts(walk: GraphIndex, path: Collection[str], scores: str, axis: int) -> List[ScoreSlice]:
     """What an axis of the class scores is joined of, in its order; empty where it is not joined.
 
     path: the tensors from the input to the scores. axis: counted from 0.
@@ -72,10 +72,10 @@ def find_parts(walk: Walk, path: Collection[str], scores: str, axis: int) -> Lis
     if len(done) < 2:
         return []
     stops = list(accumulate(_length(walk, name, at, scores) for name, at in done))
-    return [Part(name, first, stop) for (name, _), first, stop in zip(done, [0, *stops], stops)]
+    return [ScoreSlice(name, first, stop) for (name, _), first, stop in zip(done, [0, *stops], stops)]
 
 
-def _joined(walk: Walk, whole: Axis) -> List[Tuple[str, Optional[int]]]:
+def _joined(walk: GraphIndex, whole: Axis) -> List[Tuple[str, Optional[int]]]:
     op = walk.maker[whole.tensor]
     if op.type == "Pack" and op.get_attr("axis") % (walk.rank(whole.tensor) or 1) == whole.axis:
         return [(name, None) for name in walk.inputs[op.name]]
@@ -84,20 +84,20 @@ def _joined(walk: Walk, whole: Axis) -> List[Tuple[str, Optional[int]]]:
     return []
 
 
-def concat_inputs(walk: Walk, op: Op) -> Sequence[str]:
+def concat_inputs(walk: GraphIndex, op: Op) -> Sequence[str]:
     """What a concat joins."""
     names = walk.inputs[op.name]
     return names[:-1] if op.type == "ConcatV2" else names[1:]
 
 
-def concat_axis(walk: Walk, op: Op) -> Optional[int]:
+def concat_axis(walk: GraphIndex, op: Op) -> Optional[int]:
     """The axis along which it does, from 0; None where the graph does not fix it."""
     names = walk.inputs[op.name]
     axis, rank = walk.constant(names[-1] if op.type == "ConcatV2" else names[0]), walk.rank(walk.outputs[op.name][0])
     return None if axis is None or rank is None else int(axis) % rank
 
 
-def _length(walk: Walk, name: str, axis: Optional[int], scores: str) -> int:
+def _length(walk: GraphIndex, name: str, axis: Optional[int], scores: str) -> int:
     known = 1 if axis is None else _static_length(walk, name, axis)
     if known is None:
         raise BindingError(
@@ -107,7 +107,7 @@ def _length(walk: Walk, name: str, axis: Optional[int], scores: str) -> int:
     return known
 
 
-def _static_length(walk: Walk, name: str, axis: int) -> Optional[int]:
+def _static_length(walk: GraphIndex, name: str, axis: int) -> Optional[int]:
     dims = walk.dims(name)
     if dims is None or dims[axis] is not None:
         return None if dims is None else dims[axis]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Iterable, List, Sequence
 
 from gradcam_tf1.binding.array_nets import array_rank, features_of
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.input_candidates import image_sources
 from gradcam_tf1.binding.logit_candidates import Heads
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, DECODERS, PARSERS, PIPELINE_ENDS, PLACEHOLDERS, is_training_op
@@ -20,17 +20,17 @@ _SHORT = 3  # of each in one sentence
 
 def find_candidates(graph: tf.Graph) -> Candidates:
     """The candidates of a graph, the likely ones first; the graph is only read."""
-    return candidates(Walk(graph))
+    return candidates(GraphIndex(graph))
 
 
-def candidates(walk: Walk) -> Candidates:
+def candidates(walk: GraphIndex) -> Candidates:
     """The same of a graph that was walked over."""
     inputs = _inputs(walk)
     logits = _scores(walk, [item.name for item in inputs])
     return Candidates(tuple(inputs), tuple(logits), tuple(_layers(walk, inputs, logits)))
 
 
-def _inputs(walk: Walk) -> List[Candidate]:
+def _inputs(walk: GraphIndex) -> List[Candidate]:
     """What takes pictures, then what takes signals and volumes, then all else that can be fed numbers."""
     taken = {source.tensor: source.origin for source in image_sources(walk)}
     found = [
@@ -47,19 +47,19 @@ def _inputs(walk: Walk) -> List[Candidate]:
     return found + [replace(item, fits=False) for item in others]
 
 
-def _could_be_fed(walk: Walk, name: str) -> bool:
+def _could_be_fed(walk: GraphIndex, name: str) -> bool:
     dtype = walk.tensors[name].dtype
     return (dtype.is_floating or dtype.is_integer) and walk.rank(name) not in (0, 1) and name not in walk.looped
 
 
-def _takes_arrays(walk: Walk, name: str) -> bool:
+def _takes_arrays(walk: GraphIndex, name: str) -> bool:
     try:
         return array_rank(walk, name) is not None
     except BindingError:
         return False
 
 
-def _scores(walk: Walk, inputs: Sequence[str]) -> List[Candidate]:
+def _scores(walk: GraphIndex, inputs: Sequence[str]) -> List[Candidate]:
     """What softmax, losses and decisions are taken of, then what the graph puts out."""
     heads = sorted(Heads(walk, walk.downstream(inputs)).found(), key=lambda head: -head.strength)
     reasons = {head.scores: head.why for head in reversed(heads)}
@@ -69,7 +69,7 @@ def _scores(walk: Walk, inputs: Sequence[str]) -> List[Candidate]:
     return [_candidate(walk, name, reasons.get(name, "an output of the graph")) for name in names]
 
 
-def _layers(walk: Walk, inputs: Iterable[Candidate], logits: Iterable[Candidate]) -> List[Candidate]:
+def _layers(walk: GraphIndex, inputs: Iterable[Candidate], logits: Iterable[Candidate]) -> List[Candidate]:
     """The feature maps between the first input and scores that are connected, else what convolutions put out."""
     first = next((item.name for item in inputs), None)
     reached = walk.downstream([first]) if first else set()
@@ -85,7 +85,7 @@ def _layers(walk: Walk, inputs: Iterable[Candidate], logits: Iterable[Candidate]
     return [_candidate(walk, walk.outputs[op.name][0], op.type) for op in ops]
 
 
-def _candidate(walk: Walk, name: str, why: str) -> Candidate:
+def _candidate(walk: GraphIndex, name: str, why: str) -> Candidate:
     return Candidate(name, walk.tensors[name].dtype.name, walk.dims(name), why)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from gradcam_tf1.binding.cell_walk import CellWalk
-from gradcam_tf1.binding.cells import Number, Ref, work_out
+from gradcam_tf1.binding.cells import Number, StepRef, work_out
 from gradcam_tf1.binding.graph_index import Op
 
 _MOST = 64  # entries of a tensor, and ops behind one another
@@ -61,7 +61,7 @@ def _shape(cells: CellWalk, name: str) -> Optional[np.ndarray]:
     at = cells.at.get(name)
     for axis, row in zip(at.axes, at.rows) if at is not None and at.placed else ():
         if found[axis] is None:
-            found[axis] = Ref(cells.step("size", (), (row,)))
+            found[axis] = StepRef(cells.step("size", (), (row,)))
     return found
 
 
@@ -77,8 +77,8 @@ def _applied(cells: CellWalk, kind: str, *operands: np.ndarray) -> np.ndarray:
 def _one(cells: CellWalk, kind: str, *values: Any) -> Optional[Number]:
     if None in values:
         return None
-    if any(isinstance(value, Ref) for value in values):
-        return Ref(cells.step(kind, values))
+    if any(isinstance(value, StepRef) for value in values):
+        return StepRef(cells.step(kind, values))
     result = work_out(kind, values)
     return None if isinstance(result, str) else result
 

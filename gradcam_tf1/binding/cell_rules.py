@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Set
 
 from gradcam_tf1.binding.cell_shapes import SHAPE_RULES
-from gradcam_tf1.binding.cell_walk import NOWHERE, At, CellWalk, Data, Rule, attribute, lost, named, on_axis
+from gradcam_tf1.binding.cell_walk import NOWHERE, CellOrigin, CellWalk, Data, Rule, attribute, lost, named, on_axis
 from gradcam_tf1.binding.cell_windows import WINDOW_RULES
 from gradcam_tf1.binding.graph_index import Op
 from gradcam_tf1.binding.op_kinds import (
@@ -54,7 +54,7 @@ def follow(cells: CellWalk, op: Op, path: Set[str]) -> None:
             cells.at[output] = _held(cells, op, kind, number, own)
 
 
-def _held(cells: CellWalk, op: Op, kind: str, number: int, data: Data) -> At:
+def _held(cells: CellWalk, op: Op, kind: str, number: int, data: Data) -> CellOrigin:
     if kind in _LOOPS or not data:
         return lost(op, "is part of a loop")
     gone = [at for _, at in data if at.lost]
@@ -67,7 +67,7 @@ def _held(cells: CellWalk, op: Op, kind: str, number: int, data: Data) -> At:
         return lost(op, "does not fit what goes into it")
 
 
-def _by_rule(cells: CellWalk, op: Op, kind: str, data: Data, placed: Data, number: int) -> At:
+def _by_rule(cells: CellWalk, op: Op, kind: str, data: Data, placed: Data, number: int) -> CellOrigin:
     output = cells.walk.outputs[op.name][number]
     if kind in _EACH_CELL:
         return _together(cells, op, placed, output)
@@ -81,11 +81,11 @@ def _by_rule(cells: CellWalk, op: Op, kind: str, data: Data, placed: Data, numbe
     return rule(cells, op, placed[0][1], number)
 
 
-def _together(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+def _together(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
     """Value by value: axes count from the last one; a side of 1 is spread over the others and has no say."""
     inputs = cells.walk.inputs[op.name]
     rank = len(cells.dims(output))
-    found: List[At] = []
+    found: List[CellOrigin] = []
     for number, at in placed:
         dims = cells.dims(inputs[number])
         shift = rank - len(dims) if rank and dims else 0
@@ -95,7 +95,7 @@ def _together(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
     return meet(cells, op, found) if found else NOWHERE
 
 
-def meet(cells: CellWalk, op: Op, found: List[At]) -> At:
+def meet(cells: CellWalk, op: Op, found: List[CellOrigin]) -> CellOrigin:
     """The ways that come together in one tensor."""
     if len({at.axes for at in found}) > 1:
         return lost(op, "brings different axes together")
@@ -105,10 +105,10 @@ def meet(cells: CellWalk, op: Op, found: List[At]) -> At:
     for each in zip(*(at.rows for at in found)):
         ways = tuple(dict.fromkeys(each))
         rows.append(ways[0] if len(ways) == 1 else cells.step("meet", (named(op),), ways))
-    return At(found[0].axes, tuple(rows))
+    return CellOrigin(found[0].axes, tuple(rows))
 
 
-def _dense(cells: CellWalk, op: Op, data: Data, output: str) -> At:
+def _dense(cells: CellWalk, op: Op, data: Data, output: str) -> CellOrigin:
     """Weights for each token or position keep its place; tokens with tokens (attention) are mixed."""
     number, at = data[0]
     if len(data) > 1 or not at.axes:
@@ -118,7 +118,7 @@ def _dense(cells: CellWalk, op: Op, data: Data, output: str) -> At:
     return at if same and op.type != "MatMul" else NOWHERE
 
 
-def _concat(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+def _concat(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
     names = cells.walk.inputs[op.name]
     first = 1 if op.type == "Concat" else 0
     axis = cells.constant(op, 0 if first else len(names) - 1)
@@ -142,12 +142,12 @@ def _concat(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
     return on_axis(cells, found[0], axis, "pad", (before, after))
 
 
-def _pack(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+def _pack(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
     axis = op.get_attr("axis") % max(len(cells.dims(output)), 1)
     return meet(cells, op, [at._replace(axes=tuple(a + (a >= axis) for a in at.axes)) for _, at in placed])
 
 
-def _branch(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
+def _branch(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
     """A condition or a function that keeps the shape is taken to keep the places."""
     (number, at), sides = placed[0], cells.dims(output)
     before = cells.dims(cells.walk.inputs[op.name][number])
@@ -155,7 +155,7 @@ def _branch(cells: CellWalk, op: Op, placed: Data, output: str) -> At:
     return at if same and at.axes and len(placed) == 1 else lost(op)
 
 
-_JOINS: Dict[str, Callable[[CellWalk, Op, Data, str], At]] = {
+_JOINS: Dict[str, Callable[[CellWalk, Op, Data, str], CellOrigin]] = {
     "Concat": _concat,
     "ConcatV2": _concat,
     "Pack": _pack,
@@ -163,7 +163,7 @@ _JOINS: Dict[str, Callable[[CellWalk, Op, Data, str], At]] = {
 }
 
 
-def _reduce(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _reduce(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     """Over the channels: the places stay. Over positions: mixed."""
     axes = cells.constant(op, 1)
     rank = len(cells.dims(cells.walk.inputs[op.name][0]))

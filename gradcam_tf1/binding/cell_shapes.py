@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.cell_numbers import add, numbers
-from gradcam_tf1.binding.cell_walk import NOWHERE, At, CellWalk, Rule, lost, named, on_axis
+from gradcam_tf1.binding.cell_walk import NOWHERE, CellOrigin, CellWalk, Rule, lost, named, on_axis
 from gradcam_tf1.binding.cells import Number
 from gradcam_tf1.binding.graph_index import Op
 
@@ -20,12 +20,14 @@ def _ends(cells: CellWalk, op: Op) -> Tuple[Tuple[Optional[int], ...], Tuple[Opt
     return cells.dims(cells.walk.inputs[op.name][0]), cells.dims(cells.walk.outputs[op.name][0])
 
 
-def _cut(cells: CellWalk, at: At, axis: int, begin: Optional[Number], end: Optional[Number], step: int = 1) -> At:
+def _cut(
+    cells: CellWalk, at: CellOrigin, axis: int, begin: Optional[Number], end: Optional[Number], step: int = 1
+) -> CellOrigin:
     whole = begin in (0, None) and end is None and step == 1
     return at if whole else on_axis(cells, at, axis, "cut", (begin, end, step))
 
 
-def _reshape(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _reshape(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     before, after = _ends(cells, op)
     if not before or not after:
         return lost(op)
@@ -39,7 +41,7 @@ def _reshape(cells: CellWalk, op: Op, at: At, _output: int) -> At:
         return at  # channels taken apart or together
     channels = before[1] if first > 1 and len(before) == first + len(at.axes) else before[-1]
     if channels is not None and (after[-1] == channels or (len(after) == 3 and first > 1 and after[1] == channels)):
-        return At((), at.rows) if len(after) in (2, 3) else lost(op)
+        return CellOrigin((), at.rows) if len(after) in (2, 3) else lost(op)
     return NOWHERE if len(after) == 2 else lost(op)
 
 
@@ -50,7 +52,7 @@ def _agree(before: Dims, after: Dims) -> bool:
     return same and (any(a == b is not None for a, b in pairs))
 
 
-def _of_tokens(cells: CellWalk, op: Op, at: At, before: Dims, after: Dims) -> At:
+def _of_tokens(cells: CellWalk, op: Op, at: CellOrigin, before: Dims, after: Dims) -> CellOrigin:
     """Tokens made a map again, [N, h, w, K]; anything else, such as heads of attention, stays tokens."""
     axes = len(at.rows)
     shape = numbers(cells, cells.walk.inputs[op.name][1])
@@ -61,11 +63,11 @@ def _of_tokens(cells: CellWalk, op: Op, at: At, before: Dims, after: Dims) -> At
         and all(side is not None and side not in (1, -1) for side in sides)
     ):
         rows = [cells.step("expect", (side, named(op)), (row,)) for side, row in zip(sides, at.rows)]
-        return At(tuple(range(1, axes + 1)), tuple(rows))
+        return CellOrigin(tuple(range(1, axes + 1)), tuple(rows))
     return NOWHERE if len(after) == 2 and after[-1] != before[-1] else at
 
 
-def _transpose(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _transpose(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     order = cells.constant(op, 1)
     if not at.axes:
         return at
@@ -74,7 +76,7 @@ def _transpose(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at._replace(axes=tuple([int(axis) for axis in order].index(axis) for axis in at.axes))
 
 
-def _squeeze(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _squeeze(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     before, after = _ends(cells, op)
     given: List[int] = op.get_attr("squeeze_dims")
     if not before or (not given and not after):
@@ -85,7 +87,7 @@ def _squeeze(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at._replace(axes=tuple(axis - sum(g < axis for g in gone) for axis in at.axes))
 
 
-def _expand(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _expand(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     place, after = cells.constant(op, 1), _ends(cells, op)[1]
     if place is None or not after:
         return lost(op)
@@ -93,7 +95,7 @@ def _expand(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at._replace(axes=tuple(axis + (axis >= new) for axis in at.axes))
 
 
-def _strided_slice(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _strided_slice(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     if not at.axes:
         return at
     entries = _entries(cells, op)
@@ -144,7 +146,7 @@ def _end(masked: bool, value: Any) -> Any:
     return None if masked else "?" if value is None else value
 
 
-def _slice(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _slice(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     begins, sizes = (numbers(cells, cells.walk.inputs[op.name][which]) for which in (1, 2))
     if not at.axes:
         return at
@@ -156,7 +158,7 @@ def _slice(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at
 
 
-def _split(cells: CellWalk, op: Op, at: At, output: int) -> At:
+def _split(cells: CellWalk, op: Op, at: CellOrigin, output: int) -> CellOrigin:
     """Split (axis, data), SplitV (data, sizes, axis)."""
     given = cells.constant(op, 0 if op.type == "Split" else 2)
     outputs = cells.walk.outputs[op.name]
@@ -173,7 +175,7 @@ def _split(cells: CellWalk, op: Op, at: At, output: int) -> At:
     return _cut(cells, at, axis, int(ends[output]), int(ends[output + 1]))
 
 
-def _unpack(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _unpack(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     rank = len(cells.dims(cells.walk.inputs[op.name][0]))
     gone = op.get_attr("axis") % rank if rank else -1
     if gone in at.axes or gone < 0:
@@ -181,7 +183,7 @@ def _unpack(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at._replace(axes=tuple(axis - (gone < axis) for axis in at.axes))
 
 
-def _gather(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _gather(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     indices = cells.constant(op, 1)
     given = cells.constant(op, 2) if op.type == "GatherV2" else np.array(0)
     rank = len(cells.dims(cells.walk.inputs[op.name][0]))
@@ -199,7 +201,7 @@ def _gather(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return _cut(cells, at, axis, int(indices[0]), None if end is not None and end < 0 else end, step)
 
 
-def _reverse(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _reverse(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     given = cells.constant(op, 1)
     rank = len(cells.dims(cells.walk.inputs[op.name][0]))
     if given is None or not rank:
@@ -213,7 +215,7 @@ def _reverse(cells: CellWalk, op: Op, at: At, _output: int) -> At:
 def _still(which: int, neutral: int) -> Rule:
     """Tile and Roll, which leave alone an axis whose number is `neutral`."""
 
-    def rule(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+    def rule(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
         given = cells.constant(op, which)
         if op.type == "Roll":
             axes, rank = cells.constant(op, 2), len(cells.dims(cells.walk.inputs[op.name][0]))

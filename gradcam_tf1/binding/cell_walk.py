@@ -12,11 +12,11 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Se
 import numpy as np
 
 from gradcam_tf1.binding.cell_rules import follow
-from gradcam_tf1.binding.cells import MIXED, Places, Step
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.cells import MIXED, CellPlaces, CellStep
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 
 
-class At(NamedTuple):
+class CellOrigin(NamedTuple):
     """Where a tensor's cells come from. axes: those of the tensor that are the input's, () for tokens.
 
     rows: a step for each axis of the input, () where all is mixed or lost; lost: why, "" where it is not.
@@ -32,28 +32,30 @@ class At(NamedTuple):
         return bool(self.rows)
 
 
-NOWHERE = At((), ())
-Data = Sequence[Tuple[int, At]]  # number of the input, and what it holds
+NOWHERE = CellOrigin((), ())
+Data = Sequence[Tuple[int, CellOrigin]]  # number of the input, and what it holds
 # of the cells, the op, what its data holds and the number of the output: what that holds
-Rule = Callable[["CellWalk", Op, At, int], At]
+Rule = Callable[["CellWalk", Op, CellOrigin, int], CellOrigin]
 
 
 class CellWalk:
     """Follows the cells along a path. at: tensor name -> what is known of it so far."""
 
-    def __init__(self, walk: Walk, start: str, axes: Tuple[int, ...]) -> None:
+    def __init__(self, walk: GraphIndex, start: str, axes: Tuple[int, ...]) -> None:
         self.walk = walk
-        self.steps: List[Step] = []
-        self._places: Dict[Step, int] = {}
+        self.steps: List[CellStep] = []
+        self._places: Dict[CellStep, int] = {}
         self._mirrored: Tuple[str, Any] = ("", None)
         self._dims: Dict[str, Tuple[Optional[int], ...]] = {}
         self.numbers: Dict[str, Optional[np.ndarray]] = {}  # see `cell_numbers`
-        self.at: Dict[str, At] = {start: At(axes, tuple(self.step("input", (n,)) for n in range(len(axes))))}
+        self.at: Dict[str, CellOrigin] = {
+            start: CellOrigin(axes, tuple(self.step("input", (n,)) for n in range(len(axes))))
+        }
 
     def step(self, kind: str, numbers: Tuple[Any, ...] = (), inputs: Tuple[int, ...] = (), leans: bool = False) -> int:
         """The place of this step, which is kept once."""
         leans = leans or any(self.steps[place].leans for place in inputs)
-        step = Step(kind, numbers, inputs, leans)
+        step = CellStep(kind, numbers, inputs, leans)
         if step not in self._places:
             self._places[step] = len(self.steps)
             self.steps.append(step)
@@ -83,9 +85,9 @@ class CellWalk:
         return not np.allclose(profile, profile[::-1], rtol=1e-3)
 
 
-def lost(op: Op, why: str = "does not tell where its cells lie") -> At:
+def lost(op: Op, why: str = "does not tell where its cells lie") -> CellOrigin:
     """What is known behind an op that is not understood: nothing, and that this op is why."""
-    return At((), (), f"{named(op)} {why}")
+    return CellOrigin((), (), f"{named(op)} {why}")
 
 
 def named(op: Op) -> str:
@@ -93,7 +95,9 @@ def named(op: Op) -> str:
     return f"'{op.name}' ({op.type})"
 
 
-def on_axis(cells: CellWalk, at: At, axis: int, kind: str, numbers: Tuple[Any, ...], leans: bool = False) -> At:
+def on_axis(
+    cells: CellWalk, at: CellOrigin, axis: int, kind: str, numbers: Tuple[Any, ...], leans: bool = False
+) -> CellOrigin:
     """The same with one more step along an axis of the tensor; other axes of it have no cells."""
     if axis not in at.axes:
         return at
@@ -113,7 +117,7 @@ def spatial_sides(facts: Dict[str, Any]) -> Tuple[Optional[int], ...]:
     return facts["image_size"] if of_pictures else facts["array_shape"][1:-1]
 
 
-def places_on(walk: Walk, path: Set[str], start: str, facts: Dict[str, Any]) -> Places:
+def places_on(walk: GraphIndex, path: Set[str], start: str, facts: Dict[str, Any]) -> CellPlaces:
     """The places of all cells on the way from an input. facts: what a binding says of that input."""
     sides = spatial_sides(facts)
     first = _first_axis(walk, start, facts, len(sides))
@@ -122,10 +126,10 @@ def places_on(walk: Walk, path: Set[str], start: str, facts: Dict[str, Any]) -> 
         follow(cells, op, path)
     rows = {name: at.rows for name, at in cells.at.items() if at.placed and at.axes == tuple(sorted(at.axes))}
     lost = {name: _why(at) for name, at in cells.at.items() if name not in rows}
-    return Places(tuple(cells.steps), rows, lost, tuple(side is None for side in sides))
+    return CellPlaces(tuple(cells.steps), rows, lost, tuple(side is None for side in sides))
 
 
-def _first_axis(walk: Walk, start: str, facts: Dict[str, Any], axes: int) -> int:
+def _first_axis(walk: GraphIndex, start: str, facts: Dict[str, Any], axes: int) -> int:
     """The first spatial axis of the input: of pictures counted from the end, since clips have one more in front."""
     if "frame_order" in facts:
         return 2
@@ -135,5 +139,5 @@ def _first_axis(walk: Walk, start: str, facts: Dict[str, Any], axes: int) -> int
     return (walk.rank(start) or 3 + facts["has_batch_axis"]) - axes - channels_last
 
 
-def _why(at: At) -> str:
+def _why(at: CellOrigin) -> str:
     return at.lost or ("rows and columns have changed places" if at.placed else MIXED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Optional, Tuple
 
 from gradcam_tf1.binding.cell_numbers import numbers
-from gradcam_tf1.binding.cell_walk import At, CellWalk, Rule, attribute, lost, on_axis
+from gradcam_tf1.binding.cell_walk import CellOrigin, CellWalk, Rule, attribute, lost, on_axis
 from gradcam_tf1.binding.graph_index import Op
 from gradcam_tf1.binding.op_kinds import POOLS, RESIZES
 
@@ -19,11 +19,11 @@ _CONVOLUTIONS = (
 )
 
 
-def _convolution(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _convolution(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     return _with_kernel(cells, op, at, cells.walk.inputs[op.name][1])
 
 
-def _with_kernel(cells: CellWalk, op: Op, at: At, kernel: str) -> At:
+def _with_kernel(cells: CellWalk, op: Op, at: CellOrigin, kernel: str) -> CellOrigin:
     sides = cells.dims(kernel)
     first = _first_axis(op)
     strides, dilations = op.get_attr("strides"), attribute(op, "dilations")
@@ -38,7 +38,7 @@ def _with_kernel(cells: CellWalk, op: Op, at: At, kernel: str) -> At:
     return at if at.axes else lost(op)
 
 
-def _transposed(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _transposed(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     _sizes, kernel, _data = cells.walk.inputs[op.name]
     sides, first, strides = cells.dims(kernel), _first_axis(op), op.get_attr("strides")
     given, static = numbers(cells, _sizes), cells.dims(cells.walk.outputs[op.name][0])
@@ -56,7 +56,7 @@ def _transposed(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at if at.axes else lost(op)
 
 
-def _pool(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _pool(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     sides: Any = cells.constant(op, 1) if op.type in ("MaxPoolV2", "AvgPoolV2") else op.get_attr("ksize")
     strides: Any = cells.constant(op, 2) if op.type in ("MaxPoolV2", "AvgPoolV2") else op.get_attr("strides")
     for axis in at.axes:
@@ -67,7 +67,7 @@ def _pool(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at if at.axes else lost(op)
 
 
-def _patches(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _patches(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     """Dilation2D and ExtractImagePatches, whose dilations are called rates."""
     rates = op.get_attr("rates")
     kernel = cells.dims(cells.walk.inputs[op.name][1]) if op.type == "Dilation2D" else ()
@@ -96,11 +96,11 @@ def _first_axis(op: Op) -> int:
     return 2 if layout.startswith(b"NC") else 1
 
 
-def _pad(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _pad(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     return _padded(cells, op, at, 1)
 
 
-def _padded(cells: CellWalk, op: Op, at: At, which: int) -> At:
+def _padded(cells: CellWalk, op: Op, at: CellOrigin, which: int) -> CellOrigin:
     paddings = numbers(cells, cells.walk.inputs[op.name][which])
     for axis in at.axes:
         edges = (None, None) if paddings is None else tuple(paddings[axis])
@@ -110,7 +110,7 @@ def _padded(cells: CellWalk, op: Op, at: At, which: int) -> At:
     return at if at.axes else lost(op)
 
 
-def _padded_convolution(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _padded_convolution(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     """FusedPadConv2D: data, paddings, kernel. FusedResizeAndPadConv2D: data, size, paddings, kernel."""
     resizes = op.type == "FusedResizeAndPadConv2D"
     if resizes:
@@ -119,14 +119,14 @@ def _padded_convolution(cells: CellWalk, op: Op, at: At, _output: int) -> At:
     return at if at.lost else _with_kernel(cells, op, at, cells.walk.inputs[op.name][3 if resizes else 2])
 
 
-def _resize(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _resize(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     kind = {"ResizeNearestNeighbor": "nearest", "ResizeArea": "area"}.get(op.type, "linear")
     return _resized(
         cells, op, at, kind, bool(attribute(op, "align_corners")), bool(attribute(op, "half_pixel_centers"))
     )
 
 
-def _resized(cells: CellWalk, op: Op, at: At, kind: str, align: bool, half: bool) -> At:
+def _resized(cells: CellWalk, op: Op, at: CellOrigin, kind: str, align: bool, half: bool) -> CellOrigin:
     lengths = numbers(cells, cells.walk.inputs[op.name][1])
     for number, axis in enumerate(at.axes):
         if lengths is None or lengths[number] is None:
@@ -135,14 +135,14 @@ def _resized(cells: CellWalk, op: Op, at: At, kind: str, align: bool, half: bool
     return at if at.axes else lost(op)
 
 
-def _depth_to_space(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _depth_to_space(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     kind = "unfold" if op.type == "DepthToSpace" else "fold"
     for axis in at.axes:
         at = on_axis(cells, at, axis, kind, (op.get_attr("block_size"),))
     return at if at.axes else lost(op)
 
 
-def _batch_to_space(cells: CellWalk, op: Op, at: At, _output: int) -> At:
+def _batch_to_space(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     """The way in and out of a dilated convolution: padding and folding, unfolding and cropping."""
     listed = op.type.endswith("ND")
     blocks = cells.constant(op, 1) if listed else [op.get_attr("block_size")] * 2

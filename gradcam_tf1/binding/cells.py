@@ -1,6 +1,6 @@
 """Where the cells of a layer lie on the net's input, computed from what the ops on the way do. No TensorFlow here.
 
-Each spatial axis is followed by itself. A `Step` makes the cells of one tensor from those of the tensors before it; the
+Each spatial axis is followed by itself. A `CellStep` makes the cells of one tensor from those of the tensors before it; the
 steps of a net are held in order, so that all layers are placed in one pass. SAME padding starts at a place that depends
 on the size of the input, so the steps are kept and worked out for each size.
 
@@ -30,7 +30,7 @@ _SAMPLE = 4096
 MIXED = "its cells mix the whole picture"
 
 
-class Row(NamedTuple):
+class CellRow(NamedTuple):
     """Cells along one axis: their number, the centre of the first in pixels of the input, and the way to the next.
 
     apart: how far, in pixels, the ways that came together here lie from each other at the most.
@@ -43,16 +43,16 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ref:
+class StepRef:
     """A number that an earlier step works out."""
 
     step: int
 
 
-Number = Union[int, float, Ref]
+Number = Union[int, float, StepRef]
 
 
-class Step(NamedTuple):
+class CellStep(NamedTuple):
     """What one op does to one axis: a name from STEPS and its numbers; inputs: the steps before, by their place.
 
     Steps named in ARITHMETIC work out a number from others; "size" is the number of cells of a row.
@@ -67,13 +67,13 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class CellPlaces:
     """The steps of a net. rows: tensor name -> its step for each axis of the input; lost: name -> why there is none.
 
     free: for each axis whether the net takes any size; a fixed one is that it was trained at.
     """
 
-    steps: Tuple[Step, ...] = ()
+    steps: Tuple[CellStep, ...] = ()
     rows: Dict[str, Tuple[int, ...]] = field(default_factory=dict)
     lost: Dict[str, str] = field(default_factory=dict)
     free: Tuple[bool, ...] = ()
@@ -99,7 +99,7 @@ class Places:
         if len(whole) < len(size):
             return "by strides and paddings, for each size of picture"
         rows = [_rows(self, whole)[step] for step in self.rows[name]]
-        grid = tuple(row.number if isinstance(row, Row) else 0 for row in rows)
+        grid = tuple(row.number if isinstance(row, CellRow) else 0 for row in rows)
         cells, said = self.cells(name, whole, grid)
         if said or cells is None:
             return said or "its cells share the input evenly"
@@ -115,7 +115,7 @@ class Places:
         lost = [row for row in rows if isinstance(row, str)]
         if lost:
             return None, lost[0]
-        known = [row for row in rows if isinstance(row, Row)]
+        known = [row for row in rows if isinstance(row, CellRow)]
         counts = tuple(row.number for row in known)
         if counts != grid:
             return None, f"the map has {_by(grid)} cells where strides and paddings make {_by(counts)}"
@@ -124,7 +124,7 @@ class Places:
         said = f"the ways that meet before it lie up to {apart:.3g} px apart: the middle is taken" if apart >= 1 else ""
         return Cells(tuple(r.offset + lean for r, lean in zip(known, leans)), tuple(r.stride for r in known)), said
 
-    def _lean(self, axis: int, name: str, row: Row, size: Tuple[int, ...]) -> float:
+    def _lean(self, axis: int, name: str, row: CellRow, size: Tuple[int, ...]) -> float:
         """How far trained kernels moved the cells: by what makes them even at a multiple of the stride."""
         if not self.steps[self.rows[name][axis]].leans or row.stride <= 0:
             return 0.0
@@ -142,9 +142,9 @@ class Places:
 
 
 def cells_of(
-    places: Optional[Places], name: str, size: Sequence[int], grid: Sequence[int]
+    places: Optional[CellPlaces], name: str, size: Sequence[int], grid: Sequence[int]
 ) -> Tuple[Optional[Cells], str]:
-    """See `Places.cells`; without places every map is stretched. A clip has its frames' axis in front."""
+    """See `CellPlaces.cells`; without places every map is stretched. A clip has its frames' axis in front."""
     if places is None:
         return None, ""
     if len(size) != len(places.free) + 1:
@@ -153,7 +153,7 @@ def cells_of(
     return None if cells is None else Cells((0.5, *cells.offset), (1.0, *cells.stride)), said
 
 
-def _uneven(row: Row, length: float) -> bool:
+def _uneven(row: CellRow, length: float) -> bool:
     return abs(row.number * row.stride - length) > _SAME * length
 
 
@@ -162,7 +162,7 @@ def _by(sides: Iterable[Any]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _rows(places: Places, size: Tuple[int, ...]) -> List[Union[Row, str]]:
+def _rows(places: CellPlaces, size: Tuple[int, ...]) -> List[Union[CellRow, str]]:
     """What each step makes of an input of this size; a sentence where its cells have no place that is known."""
     done: List[Any] = []
     for step in places.steps:
@@ -170,26 +170,26 @@ def _rows(places: Places, size: Tuple[int, ...]) -> List[Union[Row, str]]:
     return done
 
 
-def _done(step: Step, done: List[Any], size: Tuple[int, ...]) -> Any:
+def _done(step: CellStep, done: List[Any], size: Tuple[int, ...]) -> Any:
     """The row or the number that a step makes of those before it; a sentence where that is lost."""
     if step.kind == "input":
-        return Row(size[step.numbers[0]])
+        return CellRow(size[step.numbers[0]])
     rows = [done[place] for place in step.inputs]
     if step.kind == "meet":
         return _meet(rows, *step.numbers)
-    given = [done[each.step] if isinstance(each, Ref) else each for each in step.numbers]
+    given = [done[each.step] if isinstance(each, StepRef) else each for each in step.numbers]
     lost = [each for each in rows if isinstance(each, str)]
-    lost += [value for value, each in zip(given, step.numbers) if isinstance(each, Ref) and isinstance(value, str)]
+    lost += [value for value, each in zip(given, step.numbers) if isinstance(each, StepRef) and isinstance(value, str)]
     if lost:
         return lost[0]
     if step.kind in ARITHMETIC:
         return work_out(step.kind, given)
-    whole = [int(value) if isinstance(each, Ref) else value for value, each in zip(given, step.numbers)]
+    whole = [int(value) if isinstance(each, StepRef) else value for value, each in zip(given, step.numbers)]
     try:
         row = STEPS[step.kind](*rows, *whole)
     except (ZeroDivisionError, ValueError):  # a stride of 0: a file may say anything
         return f"a {step.kind} of {whole} cannot be"
-    return "the picture is too small for it" if isinstance(row, Row) and not 1 <= row.number <= _MOST else row
+    return "the picture is too small for it" if isinstance(row, CellRow) and not 1 <= row.number <= _MOST else row
 
 
 def work_out(kind: str, values: Sequence[float]) -> Union[float, str]:
@@ -217,7 +217,7 @@ ARITHMETIC: Dict[str, Callable[..., float]] = {
 }
 
 
-def _window(row: Row, extent: int, stride: int, before: Optional[int], after: int) -> Row:
+def _window(row: CellRow, extent: int, stride: int, before: Optional[int], after: int) -> CellRow:
     """A convolution or pooling over `extent` cells; before None: SAME padding, the smaller half of it in front."""
     if before is None:
         count = -(-row.number // stride)
@@ -227,27 +227,27 @@ def _window(row: Row, extent: int, stride: int, before: Optional[int], after: in
     return _moved(row, count, (extent - 1) / 2 - before, stride)
 
 
-def _pad(row: Row, before: int, after: int) -> Row:
+def _pad(row: CellRow, before: int, after: int) -> CellRow:
     return _moved(row, row.number + before + after, -before, 1)
 
 
-def _cut(row: Row, begin: Optional[int], end: Optional[int], step: int) -> Row:
+def _cut(row: CellRow, begin: Optional[int], end: Optional[int], step: int) -> CellRow:
     """Python's slice of the cells."""
     start, stop, step = slice(begin, end, step).indices(row.number)
     return _moved(row, len(range(start, stop, step)), start, step)
 
 
-def _fold(row: Row, block: int) -> Row:
+def _fold(row: CellRow, block: int) -> CellRow:
     """`block` neighbours become one cell, in other channels or pictures: SpaceToDepth, SpaceToBatch."""
     return _moved(row, row.number // block, (block - 1) / 2, block)
 
 
-def _unfold(row: Row, block: int) -> Row:
+def _unfold(row: CellRow, block: int) -> CellRow:
     """The other way round: DepthToSpace, BatchToSpace."""
     return _moved(row, row.number * block, 0.5 / block - 0.5, 1 / block)
 
 
-def _transposed(row: Row, extent: int, stride: int, before: Optional[int], length: Optional[int]) -> Row:
+def _transposed(row: CellRow, extent: int, stride: int, before: Optional[int], length: Optional[int]) -> CellRow:
     """A transposed convolution: its cells are those that a convolution would make this row of.
 
     before: cells of padding in front of that convolution, None: SAME. length: of the result, None: as Keras has it.
@@ -260,7 +260,7 @@ def _transposed(row: Row, extent: int, stride: int, before: Optional[int], lengt
     return _moved(row, length, (before - (extent - 1) / 2) / stride, 1 / stride)
 
 
-def _resize(row: Row, kind: str, align: bool, half: bool, length: int) -> Union[Row, str]:
+def _resize(row: CellRow, kind: str, align: bool, half: bool, length: int) -> Union[CellRow, str]:
     """kind: linear (bilinear, bicubic), nearest or area. length: of the result."""
     if row.number == 1 or length < 1:
         return MIXED
@@ -275,19 +275,19 @@ def _resize(row: Row, kind: str, align: bool, half: bool, length: int) -> Union[
     return _moved(row, length, start, scale)
 
 
-def _expect(row: Row, count: int, where: str) -> Union[Row, str]:
+def _expect(row: CellRow, count: int, where: str) -> Union[CellRow, str]:
     return row if row.number == count else f"{where} has another number of cells than strides and paddings make"
 
 
-def _moved(row: Row, count: int, start: float, step: float) -> Row:
+def _moved(row: CellRow, count: int, start: float, step: float) -> CellRow:
     """`count` cells of which the first lies at cell number `start` of the row, the next `step` cells on."""
-    return Row(count, row.offset + row.stride * start, row.stride * step, row.apart)
+    return CellRow(count, row.offset + row.stride * start, row.stride * step, row.apart)
 
 
-def _meet(rows: Sequence[Union[Row, str]], where: str) -> Union[Row, str]:
+def _meet(rows: Sequence[Union[CellRow, str]], where: str) -> Union[CellRow, str]:
     """Ways that come together: the middle of their centres; what has no place of its own has no say."""
     lost = [row for row in rows if isinstance(row, str) and row != MIXED]
-    found = [row for row in rows if isinstance(row, Row)]
+    found = [row for row in rows if isinstance(row, CellRow)]
     found = [row for row in found if row.number > 1] or found
     if lost or not found:
         return lost[0] if lost else MIXED
@@ -298,10 +298,10 @@ def _meet(rows: Sequence[Union[Row, str]], where: str) -> Union[Row, str]:
     if apart > abs(first.stride):
         return f"the ways that meet at {where} lie {apart:.3g} px apart"
     middle = first.offset if apart <= _SAME else (max(offsets) + min(offsets)) / 2
-    return Row(first.number, middle, first.stride, max(apart, *(row.apart for row in found)))
+    return CellRow(first.number, middle, first.stride, max(apart, *(row.apart for row in found)))
 
 
-STEPS: Dict[str, Callable[..., Union[Row, str]]] = {
+STEPS: Dict[str, Callable[..., Union[CellRow, str]]] = {
     "window": _window,
     "pad": _pad,
     "crop": lambda row, before, after: _pad(row, -before, -after),

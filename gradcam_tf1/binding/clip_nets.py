@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional, Set, Tuple
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, FORWARDING, WEIGHTED
@@ -16,7 +16,7 @@ CLIP = 5  # axes
 _TURN = [1, 0, 2, 3, 4]  # to [T, N, H, W, C]
 
 
-def frame_order(walk: Walk, name: str) -> Optional[str]:
+def frame_order(walk: GraphIndex, name: str) -> Optional[str]:
     """How a clip's frames lie in the batch of its first convolution, "clips" (N * T) or "frames" (T * N) first.
 
     None where the tensor is no clip whose frames are laid into one batch.
@@ -40,7 +40,7 @@ def frame_order(walk: Walk, name: str) -> Optional[str]:
     return None
 
 
-def _step(walk: Walk, op: Op, index: int, out: str, turned: bool, merged: bool) -> Optional[Tuple[bool, bool]]:
+def _step(walk: GraphIndex, op: Op, index: int, out: str, turned: bool, merged: bool) -> Optional[Tuple[bool, bool]]:
     """What an op between the input and the convolution does to the first axes; None where the frames are lost."""
     if op.type in WEIGHTED or out in walk.looped:
         return None
@@ -53,7 +53,7 @@ def _step(walk: Walk, op: Op, index: int, out: str, turned: bool, merged: bool) 
     return (turned, merged) if rank == (CLIP - 1 if merged else CLIP) else None
 
 
-def _keeps_frames(walk: Walk, op: Op) -> bool:
+def _keeps_frames(walk: GraphIndex, op: Op) -> bool:
     """Whether a Reshape touches the first axes only, between [N, T, h, w, K] and [N * T, h, w, K]."""
     before, after = walk.dims(walk.inputs[op.name][0]), walk.dims(walk.outputs[op.name][0])
     if before is None or after is None or {len(before), len(after)} != {CLIP, CLIP - 1}:
@@ -61,7 +61,7 @@ def _keeps_frames(walk: Walk, op: Op) -> bool:
     return all(a is None or b is None or a == b for a, b in zip(before[-3:], after[-3:])) and after[-1] is not None
 
 
-def clip_facts(walk: Walk, name: str, order: str) -> Dict[str, Any]:
+def clip_facts(walk: GraphIndex, name: str, order: str) -> Dict[str, Any]:
     """What a binding says of an input of clips."""
     dims = walk.dims(name) or ()
     return {
@@ -78,7 +78,7 @@ class ClipFeatures(Features):
 
     kind = "a float map of each frame, [N * T, h, w, K], before the frames are brought together again"
 
-    def __init__(self, walk: Walk, start: str, logits: str) -> None:
+    def __init__(self, walk: GraphIndex, start: str, logits: str) -> None:
         self.nameable: Tuple[Optional[int], ...] = (CLIP - 1,)
         super().__init__(walk, start, logits)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Collection, Dict, List, Set
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import POOLS, REDUCTIONS, SLICES, WEIGHTED, is_training_op
 from gradcam_tf1.binding.pre_softmax import activation_at
 from gradcam_tf1.binding.probabilities import same_classes
@@ -17,7 +17,7 @@ _COMBINING = {
 _NONE = "(made of no softmax or sigmoid)"
 
 
-def intermediate(walk: Walk, net: Collection[str], is_output: Callable[[str], bool]) -> Set[str]:
+def intermediate(walk: GraphIndex, net: Collection[str], is_output: Callable[[str], bool]) -> Set[str]:
     """The softmaxes and sigmoids that outputs are combined or pooled of, and that no output or decision repeats.
 
     net: the tensors of the net. is_output: whether a tensor of floats is put out. Two passes over the graph.
@@ -37,7 +37,7 @@ def intermediate(walk: Walk, net: Collection[str], is_output: Callable[[str], bo
 class _Ways:
     """How tensors are put out: repeated as they are, or combined and pooled; both for those with several ways."""
 
-    def __init__(self, walk: Walk, origins: Dict[str, str], activated: Set[str]) -> None:
+    def __init__(self, walk: GraphIndex, origins: Dict[str, str], activated: Set[str]) -> None:
         self.repeated: Set[str] = set()
         self.combined: Set[str] = set()
         self._walk, self._origins, self._activated = walk, origins, activated
@@ -84,7 +84,7 @@ class _Ways:
         return state is not None and state.rows
 
 
-def _origins(walk: Walk, net: Collection[str], activated: Set[str]) -> Dict[str, str]:
+def _origins(walk: GraphIndex, net: Collection[str], activated: Set[str]) -> Dict[str, str]:
     """For every tensor of floats the softmax or sigmoid that it is made of, or the tensor that joined several."""
     found: Dict[str, str] = {}
     for op in walk.makers(net):
@@ -100,14 +100,14 @@ def _origins(walk: Walk, net: Collection[str], activated: Set[str]) -> Dict[str,
     return found
 
 
-def _is_share(walk: Walk, op: Op, out: str) -> bool:
+def _is_share(walk: GraphIndex, op: Op, out: str) -> bool:
     """Whether some of the pictures, members or positions are cut off with all their classes."""
     if op.type not in SLICES | {"Unpack"} or walk.rank(out) == 1:
         return False
     return same_classes(walk, out, walk.inputs[op.name][1 if op.type == "Split" else 0])
 
 
-def first_of_most_classes(walk: Walk, names: Collection[str]) -> List[str]:
+def first_of_most_classes(walk: GraphIndex, names: Collection[str]) -> List[str]:
     """Of the tensors those with the most classes, without what is computed of another of them."""
     counts = {name: class_count(walk, name) or 0 for name in names}
     found: List[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Set, Tuple
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, FORWARDING, RESHAPING, RESIZES, WEIGHTED
 
@@ -25,7 +25,7 @@ _FLOATS = (1, 2, 14, 19)  # types.proto: float, double, bfloat16, half
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageTensor:
     """A tensor that can take pictures. origin: the op it comes from, where that takes something else (bytes, rows).
 
     changed: the op between origin and tensor that changes values, which feeding the tensor leaves out.
@@ -36,7 +36,7 @@ class Source:
     changed: str = ""
 
 
-def looks_like_images(walk: Walk, name: str) -> bool:
+def looks_like_images(walk: GraphIndex, name: str) -> bool:
     """Numbers [N,H,W,C], [N,C,H,W], [H,W,C] or [C,H,W] with 1, 3 or 4 channels, as far as the shape is known."""
     dtype, dims = walk.tensors[name].dtype, walk.dims(name)
     if not (dtype.is_floating or dtype.is_integer) or dtype.is_quantized or name in walk.looped:
@@ -51,16 +51,16 @@ def looks_like_images(walk: Walk, name: str) -> bool:
     return unknown and _kernel_fits(walk, name)
 
 
-def _kernel_fits(walk: Walk, name: str) -> bool:
+def _kernel_fits(walk: GraphIndex, name: str) -> bool:
     return next_kernel_channels(walk, name) in (*IMAGE_CHANNELS, None)
 
 
-def _becomes_images_later(walk: Walk, name: str) -> bool:
+def _becomes_images_later(walk: GraphIndex, name: str) -> bool:
     """Whether a tensor of unknown shape is reshaped to pictures first: it then holds rows of pixels."""
     return any(op.type in ("Reshape", "ExpandDims") and index == 0 for op, index in walk.users[name])
 
 
-def first_images_after(walk: Walk, name: str, reach: Set[str]) -> Optional[Source]:
+def first_images_after(walk: GraphIndex, name: str, reach: Set[str]) -> Optional[ImageTensor]:
     """The first picture-like tensor that a source of another kind (file bytes, flat rows) turns into.
 
     reach: tensors before convolutions. What a layer with weights puts out is never taken for a picture.
@@ -71,20 +71,20 @@ def first_images_after(walk: Walk, name: str, reach: Set[str]) -> Optional[Sourc
         for tensor, changed in level:
             for op, index in walk.users[tensor]:
                 if op.type in CONVOLUTIONS and index == 0 and _nothing_but_images(walk, tensor):
-                    return Source(tensor, name, changed)
+                    return ImageTensor(tensor, name, changed)
                 for out in walk.flows(op, index) if op.type not in WEIGHTED else ():
                     if out in seen or out not in reach:
                         continue
                     seen.add(out)
                     now = changed or _changes(walk, op, tensor)
                     if _are_images(walk, op, out):
-                        return Source(out, name, now)
+                        return ImageTensor(out, name, now)
                     following.append((out, now))
         level = following
     return None
 
 
-def _are_images(walk: Walk, op: Op, out: str) -> bool:
+def _are_images(walk: GraphIndex, op: Op, out: str) -> bool:
     """By its shape; or, of unknown shape, by the axis of pictures that it has just got."""
     if not looks_like_images(walk, out):
         return False
@@ -95,12 +95,12 @@ def _are_images(walk: Walk, op: Op, out: str) -> bool:
     return stacked and not _gets_axes(walk, out)
 
 
-def _nothing_but_images(walk: Walk, name: str) -> bool:
+def _nothing_but_images(walk: GraphIndex, name: str) -> bool:
     """Whether a tensor that a convolution takes holds pictures, although no shape says so."""
     return walk.rank(name) is None and name not in walk.looped and looks_like_images(walk, name)
 
 
-def _changes(walk: Walk, op: Op, tensor: str) -> str:
+def _changes(walk: GraphIndex, op: Op, tensor: str) -> str:
     """The name of an op that changes the values of pictures, "" for one that moves, cuts or resizes them."""
     if op.type in _LOOPS + _CALLS:
         return op.name if _calculates(walk, op) else ""
@@ -109,7 +109,7 @@ def _changes(walk: Walk, op: Op, tensor: str) -> str:
     return op.name if walk.is_float(tensor) else ""
 
 
-def _calculates(walk: Walk, op: Op) -> bool:
+def _calculates(walk: GraphIndex, op: Op) -> bool:
     """Whether a function that the op runs, or one that this one calls, calculates with floats."""
     library = {each.signature.name: each for each in walk.graph.as_graph_def().library.function}
     waiting, seen = _called(op.node_def), set()
@@ -130,7 +130,7 @@ def _called(node: Any) -> List[str]:
     return [value.func.name for value in node.attr.values() if value.HasField("func")]
 
 
-def behind_branches(walk: Walk, source: Source, reach: Set[str]) -> Source:
+def behind_branches(walk: GraphIndex, source: ImageTensor, reach: Set[str]) -> ImageTensor:
     """The source, or the tensor where the branches come together of which it is one (a decoder for each format)."""
     while True:
         merge = _meets(walk, source.tensor, reach)
@@ -138,13 +138,13 @@ def behind_branches(walk: Walk, source: Source, reach: Set[str]) -> Source:
             return source
         out = walk.outputs[merge.name][0]
         here = looks_like_images(walk, out) and (walk.rank(out) is not None or not _gets_axes(walk, out))
-        later = Source(out) if here else first_images_after(walk, out, reach)
+        later = ImageTensor(out) if here else first_images_after(walk, out, reach)
         if later is None:
             return source
         source = replace(later, origin=source.origin or source.tensor, changed=source.changed or later.changed)
 
 
-def _meets(walk: Walk, name: str, reach: Set[str]) -> Optional[Op]:
+def _meets(walk: GraphIndex, name: str, reach: Set[str]) -> Optional[Op]:
     """The first merge before any layer that has another live branch, which does not come from the tensor."""
     region: Dict[str, None] = {name: None}
     merges: Dict[str, Op] = {}
@@ -164,12 +164,12 @@ def _meets(walk: Walk, name: str, reach: Set[str]) -> Optional[Op]:
     return None
 
 
-def _gets_axes(walk: Walk, name: str) -> bool:
+def _gets_axes(walk: GraphIndex, name: str) -> bool:
     """Whether a tensor of unknown shape is given its axes later, so that it has none of pictures yet."""
     return _last_alike(walk, name)[1] in ("Reshape", "ExpandDims")
 
 
-def _last_alike(walk: Walk, name: str) -> Tuple[str, str]:
+def _last_alike(walk: GraphIndex, name: str) -> Tuple[str, str]:
     """Where values that are cast and calculated one by one get to, and the type of the one op that takes them there.
 
     "" where several do, or none.
@@ -183,7 +183,7 @@ def _last_alike(walk: Walk, name: str) -> Tuple[str, str]:
         name = walk.outputs[users[0].name][0]
 
 
-def size_asked_later(walk: Walk, name: str, channels: int) -> Tuple[Optional[int], Optional[int]]:
+def size_asked_later(walk: GraphIndex, name: str, channels: int) -> Tuple[Optional[int], Optional[int]]:
     """(height, width) that the pictures are reshaped to before anything looks at their size; Nones where nothing is."""
     while True:
         last, kind = _last_alike(walk, name)

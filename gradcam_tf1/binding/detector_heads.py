@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import CONCATS, FORWARDING, RESHAPING, SLICES, WEIGHTED, is_training_op
 from gradcam_tf1.binding.pre_softmax import Activated, activation_at, before_activation
 
@@ -47,7 +47,7 @@ class _Cut:
     activated: Optional[Activated]
 
 
-def find_detectors(walk: Walk, net: Set[str]) -> List[Scales]:
+def find_detectors(walk: GraphIndex, net: Set[str]) -> List[Scales]:
     """All detectors among the tensors of a net, those whose scales are joined together."""
     cuts: Dict[str, List[_Cut]] = {}
     for op in walk.makers(net):
@@ -62,7 +62,7 @@ def find_detectors(walk: Walk, net: Set[str]) -> List[Scales]:
     return _joined(walk, detectors) if len(detectors) <= _MOST else []
 
 
-def _cuts_at(walk: Walk, op: Op) -> Iterator[Tuple[str, _Cut]]:
+def _cuts_at(walk: GraphIndex, op: Op) -> Iterator[Tuple[str, _Cut]]:
     """What a slice or split along the last axis makes of its input."""
     index = 1 if op.type == "Split" else 0
     source = walk.inputs[op.name][index]
@@ -81,7 +81,7 @@ def _cuts_at(walk: Walk, op: Op) -> Iterator[Tuple[str, _Cut]]:
         begin += width
 
 
-def _begin(walk: Walk, op: Op) -> Optional[int]:
+def _begin(walk: GraphIndex, op: Op) -> Optional[int]:
     value = walk.constant(walk.inputs[op.name][1])
     if value is None or not value.size:
         return None
@@ -91,7 +91,7 @@ def _begin(walk: Walk, op: Op) -> Optional[int]:
     return int(value.reshape(-1)[last])
 
 
-def _along_last_axis(walk: Walk, op: Op, rank: int) -> bool:
+def _along_last_axis(walk: GraphIndex, op: Op, rank: int) -> bool:
     inputs = walk.inputs[op.name]
     if op.type in ("Split", "SplitV"):
         axis = walk.constant(inputs[0 if op.type == "Split" else 2])
@@ -104,7 +104,7 @@ def _along_last_axis(walk: Walk, op: Op, rank: int) -> bool:
     return shrunk and list(before[1:-1]) == list(after[1:])
 
 
-def _activated(walk: Walk, name: str) -> Optional[Activated]:
+def _activated(walk: GraphIndex, name: str) -> Optional[Activated]:
     """The sigmoid or softmax that is taken of a tensor, behind Reshape and Identity."""
     for _ in range(6):
         following = [op for op, index in walk.users[name] if index == 0 and not is_training_op(op.name, op.type)]
@@ -119,7 +119,7 @@ def _activated(walk: Walk, name: str) -> Optional[Activated]:
     return None
 
 
-def _detector(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Optional[Detector]:
+def _detector(walk: GraphIndex, source: str, cuts: Sequence[_Cut]) -> Optional[Detector]:
     """The class columns are a softmax, or else the last sigmoid; the objectness is one sigmoid column before them."""
     active = sorted((cut for cut in cuts if cut.activated), key=lambda cut: cut.begin)
     named = [cut for cut in active if cut.activated and cut.activated.kind == "softmax"] or active[-1:]
@@ -144,7 +144,7 @@ def _detector(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Optional[Detecto
     )
 
 
-def _activated_as_a_whole(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Optional[Detector]:
+def _activated_as_a_whole(walk: GraphIndex, source: str, cuts: Sequence[_Cut]) -> Optional[Detector]:
     """One sigmoid of several columns, which are cut afterwards: two for the place, two for the size, and the rest; or
     one column, and the rest that is multiplied by it.
     """
@@ -161,7 +161,7 @@ def _activated_as_a_whole(walk: Walk, source: str, cuts: Sequence[_Cut]) -> Opti
     return Detector(found.scores, "", found.output, False, frozenset(columns), first)
 
 
-def _first_class(walk: Walk, width: int, cuts: Sequence[_Cut]) -> int:
+def _first_class(walk: GraphIndex, width: int, cuts: Sequence[_Cut]) -> int:
     """The first column of the classes, which end at the last one; 0 where the cuts do not tell."""
     places = {(cut.begin, cut.end) for cut in cuts}
     rest = max((end for begin, end in places if begin in (_BOX, _BOX + 1)), default=0)
@@ -174,7 +174,7 @@ def _first_class(walk: Walk, width: int, cuts: Sequence[_Cut]) -> int:
     return 0
 
 
-def _factor_of(walk: Walk, name: str) -> Set[str]:
+def _factor_of(walk: GraphIndex, name: str) -> Set[str]:
     """The products that a tensor is a factor of, behind Reshape and Identity."""
     products: Set[str] = set()
     for _ in range(6):
@@ -190,7 +190,7 @@ def _of(found: Optional[Activated]) -> Tuple[str, ...]:
     return () if found is None else (found.scores, found.output)
 
 
-def _joined(walk: Walk, detectors: Sequence[Detector]) -> List[Scales]:
+def _joined(walk: GraphIndex, detectors: Sequence[Detector]) -> List[Scales]:
     """Detectors grouped by the first concat that each enters by an input of its own."""
     entered: Dict[str, Dict[int, Detector]] = {}
     for detector in detectors:
@@ -208,7 +208,7 @@ def _joined(walk: Walk, detectors: Sequence[Detector]) -> List[Scales]:
     return groups + [Scales(detector.scores, (detector,)) for detector in left]
 
 
-def _concats_after(walk: Walk, name: str) -> List[Tuple[Op, int]]:
+def _concats_after(walk: GraphIndex, name: str) -> List[Tuple[Op, int]]:
     """The concats that a tensor reaches without a layer in between, and by which input."""
     found: List[Tuple[Op, int]] = []
     seen, stack = {name}, [name]

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import FORWARDING, WEIGHTED
 from gradcam_tf1.binding.tensor_names import find_tensor
 from gradcam_tf1.errors import FeedError
@@ -18,7 +18,7 @@ _SHOWN_NUMBERS = 8
 _SHAPING = {"Reshape", "Tile", "Fill", "BroadcastTo", "Slice", "StridedSlice", "Transpose", "GatherV2", "Gather"}
 
 
-def requested_feeds(walk: Walk, feed: Mapping[Any, Any]) -> Dict[str, Any]:
+def requested_feeds(walk: GraphIndex, feed: Mapping[Any, Any]) -> Dict[str, Any]:
     """What a person wants fed: tensor name -> numpy array of the tensor's dtype, or a Python number where it is one.
 
     A value is broadcast to its tensor's shape; an axis of unknown length in front is given length 1.
@@ -33,7 +33,7 @@ def requested_feeds(walk: Walk, feed: Mapping[Any, Any]) -> Dict[str, Any]:
     return values
 
 
-def awaited(walk: Walk, feed: Mapping[Any, Any], later: Sequence[Any]) -> Tuple[str, ...]:
+def awaited(walk: GraphIndex, feed: Mapping[Any, Any], later: Sequence[Any]) -> Tuple[str, ...]:
     """Names of the tensors whose values come with each picture: fed None, or named in `later`."""
     specs = [key for key, value in feed.items() if value is None] + list(later)
     return tuple(dict.fromkeys(find_tensor(walk.graph, spec).name for spec in specs))
@@ -118,7 +118,7 @@ def _shape_wanted(sides: Sequence[Optional[int]]) -> str:
     ) else "one number"  # fmt: skip
 
 
-def goes_to_each(walk: Walk, name: str, value: Any) -> bool:
+def goes_to_each(walk: GraphIndex, name: str, value: Any) -> bool:
     """Whether a value is one row that each picture gets: its tensor's first axis is open, and counts pictures."""
     dims = walk.dims(name)
     if np.ndim(value) == 0 or np.shape(value)[0] != 1:
@@ -127,7 +127,7 @@ def goes_to_each(walk: Walk, name: str, value: Any) -> bool:
     return open_first and not _is_operand(walk, name)
 
 
-def _is_operand(walk: Walk, name: str) -> bool:
+def _is_operand(walk: GraphIndex, name: str) -> bool:
     """Whether the tensor is used as weights, as a table or as lengths: its first axis counts no pictures then."""
     seen, stack = {name}, [name]
     while stack:

@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.feed_values import shown_value
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
 from gradcam_tf1.binding.op_kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RANDOM
 from gradcam_tf1.binding.streams import is_part, part_of
@@ -18,7 +18,7 @@ _BATCH_SIZE = re.compile(r"batch_?(size|num)|^batch(_\d+)?$|num_?(images|example
 
 
 def choose_feeds(
-    walk: Walk,
+    walk: GraphIndex,
     ends: Iterable[str],
     pictures: str,
     switches: Mapping[str, bool],
@@ -64,7 +64,7 @@ def fed_batch_size(feeds: Mapping[str, Any]) -> Optional[int]:
     return sizes[0] if sizes else None
 
 
-def _sources(walk: Walk, ends: List[str], given: List[str]) -> List[Any]:
+def _sources(walk: GraphIndex, ends: List[str], given: List[str]) -> List[Any]:
     """The tensors that somebody has to give a value: of placeholders and of ends of pipelines."""
     needed = walk.needed(ends, given)
     ops = [walk.op[name] for name in sorted(needed, key=walk.position.__getitem__)]
@@ -72,7 +72,7 @@ def _sources(walk: Walk, ends: List[str], given: List[str]) -> List[Any]:
     return [walk.tensors[name] for op in ops for name in _used(walk, op, needed, ends) if name not in given]
 
 
-def _used(walk: Walk, op: Op, needed: Set[str], ends: List[str]) -> Sequence[str]:
+def _used(walk: GraphIndex, op: Op, needed: Set[str], ends: List[str]) -> Sequence[str]:
     """The outputs of an op that a run reads; the first one where it is run for its own sake."""
     outputs = walk.outputs[op.name]
     if len(outputs) == 1:
@@ -81,7 +81,7 @@ def _used(walk: Walk, op: Op, needed: Set[str], ends: List[str]) -> Sequence[str
     return used or outputs[:1]
 
 
-def _assumed(walk: Walk, tensor: Any, switches: Mapping[str, bool]) -> Optional[Tuple[Any, str]]:
+def _assumed(walk: GraphIndex, tensor: Any, switches: Mapping[str, bool]) -> Optional[Tuple[Any, str]]:
     op = tensor.op
     name, leaf = tensor.name, op.name.split("/")[-1]
     number = int if tensor.dtype.is_integer else float
@@ -102,7 +102,7 @@ def _assumed(walk: Walk, tensor: Any, switches: Mapping[str, bool]) -> Optional[
     return None
 
 
-def dropout_off(walk: Walk, name: str) -> Optional[float]:
+def dropout_off(walk: GraphIndex, name: str) -> Optional[float]:
     """The value that turns dropout off, where the tensor is its probability; None where it is not.
 
     Follows p through a p + b to where it meets random numbers: floor(keep + u) and u < keep keep everything at 1,
@@ -125,7 +125,7 @@ def dropout_off(walk: Walk, name: str) -> Optional[float]:
     return None
 
 
-def _dropout_target(walk: Walk, op: Op, index: int) -> Optional[float]:
+def _dropout_target(walk: GraphIndex, op: Op, index: int) -> Optional[float]:
     inputs = walk.inputs[op.name]
     if len(inputs) != 2 or not _is_random(walk, inputs[1 - index]):
         return None
@@ -137,7 +137,7 @@ def _dropout_target(walk: Walk, op: Op, index: int) -> Optional[float]:
     return keeps_above[op.type] if index == 1 else 1.0 - keeps_above[op.type]
 
 
-def _affine_step(walk: Walk, op: Op, index: int) -> Optional[Tuple[float, float]]:
+def _affine_step(walk: GraphIndex, op: Op, index: int) -> Optional[Tuple[float, float]]:
     """(slope, offset) of an op on one of its inputs, the other being a constant."""
     if op.type in ("Identity", "Switch", "Reshape", "Cast", "Enter", "Merge", "PlaceholderWithDefault"):
         return (1.0, 0.0) if op.outputs[0].dtype.is_floating else None
@@ -155,7 +155,7 @@ def _affine_step(walk: Walk, op: Op, index: int) -> Optional[Tuple[float, float]
     return 1.0, constant
 
 
-def _is_random(walk: Walk, name: str) -> bool:
+def _is_random(walk: GraphIndex, name: str) -> bool:
     """Random numbers, scaled and shifted at most."""
     for _ in range(5):
         op = walk.maker[name]
@@ -167,7 +167,7 @@ def _is_random(walk: Walk, name: str) -> bool:
     return False
 
 
-def _askable(walk: Walk, unknown: Sequence[Any], ends: List[str], given: List[str]) -> List[Any]:
+def _askable(walk: GraphIndex, unknown: Sequence[Any], ends: List[str], given: List[str]) -> List[Any]:
     """The tensors to ask for: of a serialized example, which nobody can type, the features that are read from it."""
     found = {tensor.name: tensor for tensor in unknown}
     texts = [name for name, tensor in found.items() if tensor.dtype.name == "string"]

@@ -14,7 +14,7 @@ _PARTIAL = {"Switch", "RefSwitch", "IdentityN", "Merge"} | BATCH_NORMS
 Dims = Optional[Tuple[Optional[int], ...]]
 
 
-class Walk:
+class GraphIndex:
     """Who makes and who uses each tensor, and which ones carry picture values.
 
     ops: all ops, producers before users. tensors: by tensor name. dead: tensors that no run computes because a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.op_kinds import ACTIVATION_PARTS, AFFINE, CONCATS, CONVOLUTIONS, FORWARDING, POOLS, SUMS
 from gradcam_tf1.binding.spatial import kernel_size
@@ -87,7 +87,7 @@ def _step(features: Features, op: Op, size: int) -> Optional[int]:
     return -(-size // stride) if op.get_attr("padding") == b"SAME" else max(-(-(size - reach + 1) // stride), 0)
 
 
-def _window(walk: Walk, op: Op, axis: int) -> Optional[Tuple[int, int]]:
+def _window(walk: GraphIndex, op: Op, axis: int) -> Optional[Tuple[int, int]]:
     """(height of the window, stride) of a convolution or pooling."""
     attr: Any = op.node_def.attr
     if op.type in POOLS and "ksize" in attr:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import AbstractSet, Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.clip_nets import frame_order
-from gradcam_tf1.binding.decoded import Source, behind_branches, first_images_after, looks_like_images
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.decoded import ImageTensor, behind_branches, first_images_after, looks_like_images
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS, next_kernel_channels
 from gradcam_tf1.binding.op_kinds import (
     CONVOLUTIONS,
@@ -21,13 +21,13 @@ from gradcam_tf1.errors import BindingError
 from gradcam_tf1.gradients.graph_walk import calls_with
 
 
-def image_sources(walk: Walk) -> List[Source]:
+def image_sources(walk: GraphIndex) -> List[ImageTensor]:
     """All tensors that can take pictures and reach a convolution, in graph order, nearest to the net only.
 
     Those of 1, 3 or 4 channels; of other channel counts only where there are no such.
     """
     reach = tensors_before_convolutions(walk)
-    found: List[Source] = []
+    found: List[ImageTensor] = []
     followed = 0
     for op in walk.ops:
         if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type) or DECODERS.match(op.type):
@@ -40,7 +40,7 @@ def image_sources(walk: Walk) -> List[Source]:
     return _nearest(walk, {source.tensor: source for source in reversed(photographs or found)})
 
 
-def _nearest(walk: Walk, sources: Dict[str, Source]) -> List[Source]:
+def _nearest(walk: GraphIndex, sources: Dict[str, ImageTensor]) -> List[ImageTensor]:
     """Of sources that follow each other, the placeholder wins; else the one nearest to the net."""
     plain = {name for name in sources if walk.maker[name].type in ("Placeholder", "PlaceholderV2")}
     hidden = walk.downstream(plain) & set(sources) - plain
@@ -49,11 +49,11 @@ def _nearest(walk: Walk, sources: Dict[str, Source]) -> List[Source]:
     return sorted((s for s in sources.values() if s.tensor not in hidden), key=lambda s: _place(walk, s))
 
 
-def _place(walk: Walk, source: Source) -> int:
+def _place(walk: GraphIndex, source: ImageTensor) -> int:
     return walk.position[walk.maker[source.tensor].name]
 
 
-def tensors_before_convolutions(walk: Walk) -> Set[str]:
+def tensors_before_convolutions(walk: GraphIndex) -> Set[str]:
     """All tensors whose values reach a convolution of the net."""
     data = [
         walk.inputs[op.name][2 if op.type == "Conv2DBackpropInput" else 0]
@@ -63,19 +63,19 @@ def tensors_before_convolutions(walk: Walk) -> Set[str]:
     return walk.upstream(data)
 
 
-def _takes_pictures(walk: Walk, name: str) -> bool:
+def _takes_pictures(walk: GraphIndex, name: str) -> bool:
     return looks_like_images(walk, name) or takes_bands(walk, name) or frame_order(walk, name) is not None
 
 
-def _source_at(walk: Walk, op: Op, name: str, direct: bool, reach: Set[str]) -> List[Source]:
+def _source_at(walk: GraphIndex, op: Op, name: str, direct: bool, reach: Set[str]) -> List[ImageTensor]:
     """The source that an output of `op` is, or leads to; empty where it leads to none."""
-    later = Source(name) if direct else first_images_after(walk, name, reach)
+    later = ImageTensor(name) if direct else first_images_after(walk, name, reach)
     if later is not None and walk.has_merges and (later.origin or DECODERS.match(op.type)):
         later = behind_branches(walk, later, reach)
     return [] if later is None else [later]
 
 
-def takes_bands(walk: Walk, name: str) -> bool:
+def takes_bands(walk: GraphIndex, name: str) -> bool:
     """Whether these are numbers [N,H,W,C] or [N,C,H,W] whose C channels, not 1, 3 or 4, a convolution takes."""
     dtype, dims = walk.tensors[name].dtype, walk.dims(name)
     if not (dtype.is_floating or dtype.is_integer) or dtype.is_quantized or name in walk.looped:
@@ -87,8 +87,12 @@ def takes_bands(walk: Walk, name: str) -> bool:
 
 
 def choose_input(
-    walk: Walk, sources: Sequence[Source], declared: Sequence[str], logits: str, fed: AbstractSet[str] = frozenset()
-) -> Tuple[Source, str]:
+    walk: GraphIndex,
+    sources: Sequence[ImageTensor],
+    declared: Sequence[str],
+    logits: str,
+    fed: AbstractSet[str] = frozenset(),
+) -> Tuple[ImageTensor, str]:
     """The source that reaches the logits through the most convolutions, declared ones first, and why.
 
     fed: tensors that a person feeds; of several sources another one is explained.
@@ -105,7 +109,7 @@ def choose_input(
     return best, _why(walk, best, bool(preferred), reaching, counts[best.tensor])
 
 
-def convolutions_between(walk: Walk, start: str, before: Set[str]) -> int:
+def convolutions_between(walk: GraphIndex, start: str, before: Set[str]) -> int:
     """Number of convolutions on the ways from `start` into the set `before`."""
     if start not in walk.convolutions_after:
         makers = walk.makers(walk.downstream([start]))
@@ -113,7 +117,7 @@ def convolutions_between(walk: Walk, start: str, before: Set[str]) -> int:
     return sum(name in before for name in walk.convolutions_after[start])
 
 
-def _why(walk: Walk, best: Source, declared: bool, reaching: Sequence[Source], count: int) -> str:
+def _why(walk: GraphIndex, best: ImageTensor, declared: bool, reaching: Sequence[ImageTensor], count: int) -> str:
     op = walk.maker[best.tensor]
     said = "the file declares it as input" if declared else f"{op.type} with the shape of pictures"
     text = f"{said}; it reaches the logits through {count} convolutions"
@@ -125,7 +129,7 @@ def _why(walk: Walk, best: Source, declared: bool, reaching: Sequence[Source], c
     return text
 
 
-def _nothing_reaches(walk: Walk, sources: Sequence[Source], logits: str) -> str:
+def _nothing_reaches(walk: GraphIndex, sources: Sequence[ImageTensor], logits: str) -> str:
     found = ", ".join(f"'{source.tensor}'" for source in sources[:5])
     return (
         f"no picture input leads to the logits '{logits}'; picture inputs found: {found}; "
@@ -133,7 +137,7 @@ def _nothing_reaches(walk: Walk, sources: Sequence[Source], logits: str) -> str:
     )
 
 
-def nothing_takes_pictures(walk: Walk) -> str:
+def nothing_takes_pictures(walk: GraphIndex) -> str:
     """The message where no source of pictures was found."""
     calling = calls_with(walk.graph, walk.ops, lambda node: node.op in CONVOLUTIONS)
     if calling:
@@ -148,12 +152,12 @@ def nothing_takes_pictures(walk: Walk) -> str:
     )
 
 
-def _placeholders(walk: Walk) -> str:
+def _placeholders(walk: GraphIndex) -> str:
     tensors = [op.outputs[0] for op in walk.ops if op.type in PLACEHOLDERS][:8]
     return ", ".join(f"'{t.name}' {t.dtype.name} {t.shape}" for t in tensors) or "none"
 
 
-def requested_input(walk: Walk, spec: Any) -> Source:
+def requested_input(walk: GraphIndex, spec: Any) -> ImageTensor:
     """The tensor a person named, checked: numbers of rank 3, 4 or unknown."""
     tensor = find_tensor(walk.graph, spec)
     if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
@@ -164,10 +168,10 @@ def requested_input(walk: Walk, spec: Any) -> Source:
         later = first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
         said = f"'{tensor.name}' has shape {tensor.shape}, pictures need [N, H, W, C] or [H, W, C]"
         raise BindingError(said + _where_it_is_pictures(walk, tensor.name, later))
-    return Source(tensor.name)
+    return ImageTensor(tensor.name)
 
 
-def _where_it_is_pictures(walk: Walk, name: str, later: Optional[Source]) -> str:
+def _where_it_is_pictures(walk: GraphIndex, name: str, later: Optional[ImageTensor]) -> str:
     """What to name instead, where there is something."""
     if later is None:
         return ""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Set
 
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.tf_runtime import is_differentiable, tf
 
 Steps = Dict[str, List[str]]
 
 
-class Ways:
+class LayerPaths:
     """before: tensor -> the tensors one step nearer to the input. end: where the ways lead.
 
     place: tensor -> its rank in the graph, producers first. order: the tensors by that rank.
@@ -25,7 +25,7 @@ class Ways:
         self.order = sorted(before, key=place.__getitem__)
         self.after = _turned(before)
 
-    def to(self, end: str, start: Optional[str]) -> Ways:
+    def to(self, end: str, start: Optional[str]) -> LayerPaths:
         """The part of them that leads to another of their tensors; where it passes `start`, only from there on."""
         seen, stack = {end}, [end]
         while stack:
@@ -33,7 +33,7 @@ class Ways:
             fresh = [] if name == start else [i for i in self.before[name] if i not in seen]
             seen.update(fresh)
             stack += fresh
-        return Ways({name: [] if name == start else self.before[name] for name in seen}, self._place, end)
+        return LayerPaths({name: [] if name == start else self.before[name] for name in seen}, self._place, end)
 
     def on_every_way(self) -> List[str]:
         """The tensors that every way passes (the dominators of the end), producers first.
@@ -112,7 +112,7 @@ class Ways:
         return _reached([name for name in starts if name in self.before], self.after)
 
 
-def find_ways(walk: Walk, path: Set[str], start: str, end: str) -> Ways:
+def find_ways(walk: GraphIndex, path: Set[str], start: str, end: str) -> LayerPaths:
     """The ways from `start` to `end`; path: all tensors between them.
 
     Where no gradient comes back to `start` (pixels of integers, a decoder), they begin where it ends.
@@ -122,10 +122,10 @@ def find_ways(walk: Walk, path: Set[str], start: str, end: str) -> Ways:
         live = _reached([start], _turned(before))
         before = {name: [i for i in steps if i in live] for name, steps in before.items() if name in live}
     places = sorted(before, key=lambda name: (walk.position[walk.maker[name].name], walk.tensors[name].value_index))
-    return Ways(before, {name: n for n, name in enumerate(places)}, end)
+    return LayerPaths(before, {name: n for n, name in enumerate(places)}, end)
 
 
-def _steps_back(walk: Walk, path: Set[str], end: str) -> Steps:
+def _steps_back(walk: GraphIndex, path: Set[str], end: str) -> Steps:
     passes: Dict[str, bool] = {}  # by kind of op: asking for each costs a second for 100,000
     before: Steps = {}
     stack = [end]
@@ -142,12 +142,12 @@ def _steps_back(walk: Walk, path: Set[str], end: str) -> Steps:
     return before
 
 
-def _is_of_loops(walk: Walk, name: str) -> bool:
+def _is_of_loops(walk: GraphIndex, name: str) -> bool:
     """A loop is a way too, whether or not TensorFlow can go back through it."""
     return walk.maker[name].type == "Exit" or _is_list(walk, name)
 
 
-def _is_list(walk: Walk, name: str) -> bool:
+def _is_list(walk: GraphIndex, name: str) -> bool:
     """The values of all rounds of a loop."""
     return walk.tensors[name].dtype == tf.variant
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Sequence
 
 from gradcam_tf1.binding.layer_choice import Choice, joins_past, last_maps
-from gradcam_tf1.binding.layer_paths import Ways
+from gradcam_tf1.binding.layer_paths import LayerPaths
 from gradcam_tf1.binding.layer_specs import infos_of, is_auto
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.types import Branch, LayerInfo
@@ -14,7 +14,7 @@ _SHOWN = 5
 
 
 def why_layer(
-    features: Features, ways: Ways, layer: LayerInfo, spec: Any, bound: Choice, branches: Sequence[Branch]
+    features: Features, ways: LayerPaths, layer: LayerInfo, spec: Any, bound: Choice, branches: Sequence[Branch]
 ) -> str:
     """One sentence on the choice."""
     if spec is not None and not is_auto(spec):
@@ -52,7 +52,7 @@ def _span(branch: Branch) -> str:
     return str(branch.first) if branch.stop == branch.first + 1 else f"{branch.first} to {branch.stop - 1}"
 
 
-def _of_ways(features: Features, ways: Ways, layer: LayerInfo, bound: Choice) -> str:
+def _of_ways(features: Features, ways: LayerPaths, layer: LayerInfo, bound: Choice) -> str:
     """The last maps behind one that is not the last."""
     if not bound.complete or layer.parts:
         return ""
@@ -65,7 +65,7 @@ def _listed(texts: List[str]) -> str:
     return ", ".join(texts[:_SHOWN]) + rest
 
 
-def layer_warnings(features: Features, ways: Ways, layer: LayerInfo, bound: Choice) -> List[str]:
+def layer_warnings(features: Features, ways: LayerPaths, layer: LayerInfo, bound: Choice) -> List[str]:
     """What the maps of the bound layer leave out."""
     names = [part.name for part in layer.parts or (layer,)]
     if not bound.names or not any(name in ways.before for name in names) or not ways.lead_past(names):

@@ -6,9 +6,9 @@ import re
 from typing import Any, Callable, List, Optional, Sequence
 
 from gradcam_tf1.binding.array_nets import features_of
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layer_choice import Choice
-from gradcam_tf1.binding.layer_paths import Ways, find_ways
+from gradcam_tf1.binding.layer_paths import LayerPaths, find_ways
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
@@ -44,13 +44,15 @@ def resolve_layer(graph: tf.Graph, binding: Binding, spec: Any) -> LayerInfo:
         tensor = _tensor_of(graph, spec, binding.layers)
         if tensor.name in listed:
             return listed[tensor.name]
-    walk = Walk(graph)
+    walk = GraphIndex(graph)
     walk.dead = dead_tensors(walk, switch_values(walk, binding.feeds))
     features = features_of(walk, binding.input, binding.logits)
     return _asked_for(features, binding.layers, spec, find_ways(walk, features.path, binding.input, binding.logits))
 
 
-def choose_layer(features: Features, ways: Ways, layers: Sequence[LayerInfo], spec: Any, bound: Choice) -> LayerInfo:
+def choose_layer(
+    features: Features, ways: LayerPaths, layers: Sequence[LayerInfo], spec: Any, bound: Choice
+) -> LayerInfo:
     """The layer that was asked for, else the maps that all scores depend on. Raises: BindingError where none is."""
     if not features.path:
         raise BindingError(f"no path leads from the input '{features.start}' to the logits '{ways.end}'")
@@ -61,7 +63,7 @@ def choose_layer(features: Features, ways: Ways, layers: Sequence[LayerInfo], sp
     return infos_of(features, bound.names) if bound.names else layers[-1]
 
 
-def _asked_for(features: Features, layers: Sequence[LayerInfo], spec: Any, ways: Ways) -> LayerInfo:
+def _asked_for(features: Features, layers: Sequence[LayerInfo], spec: Any, ways: LayerPaths) -> LayerInfo:
     if is_several(spec):
         return resolve_several(spec, lambda name: _asked_for(features, layers, name, ways), ways)
     count = _count(spec)
@@ -148,7 +150,7 @@ def taken_together(parts: Sequence[LayerInfo]) -> LayerInfo:
     return LayerInfo(f" {_PLUS} ".join(part.name for part in parts), "Sum", (), True, False, tuple(parts))
 
 
-def resolve_several(spec: str, resolve: Callable[[str], LayerInfo], ways: Ways) -> LayerInfo:
+def resolve_several(spec: str, resolve: Callable[[str], LayerInfo], ways: LayerPaths) -> LayerInfo:
     """The layer that "a + b" means; each part is looked up by itself.
 
     Raises: BindingError where one of them follows another: its map would be counted twice.

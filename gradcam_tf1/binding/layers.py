@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layout import layouts, sides
 from gradcam_tf1.binding.op_kinds import (
     ACTIVATION_PARTS,
@@ -58,7 +58,7 @@ class Features:
     nameable: Tuple[Optional[int], ...] = (3, 4, None)
     kind = "a float map [N, h, w, K] or [N, K, h, w], or tokens [N, tokens, K]"
 
-    def __init__(self, walk: Walk, start: str, logits: str) -> None:
+    def __init__(self, walk: GraphIndex, start: str, logits: str) -> None:
         self.walk, self.start = walk, start
         self.path = walk.path(start, logits)
         self.channels_last = self._layouts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Optional, Tuple
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS
 
 _TO_FIRST = (0, 3, 1, 2)
@@ -19,7 +19,7 @@ def op_layout(op: Op) -> Optional[bool]:
     return not op.get_attr("data_format").startswith(b"NC")
 
 
-def layouts(walk: Walk, path: Iterable[str], start: str) -> Dict[str, bool]:
+def layouts(walk: GraphIndex, path: Iterable[str], start: str) -> Dict[str, bool]:
     """Channels last (True) or first (False) for every tensor of a path."""
     path = set(path)
     found = {start: input_layout(walk, start)}
@@ -34,7 +34,7 @@ def layouts(walk: Walk, path: Iterable[str], start: str) -> Dict[str, bool]:
     return found
 
 
-def _turned(walk: Walk, op: Op, before: bool) -> bool:
+def _turned(walk: GraphIndex, op: Op, before: bool) -> bool:
     order = walk.constant(walk.inputs[op.name][1])
     if order is None:
         return before
@@ -42,7 +42,7 @@ def _turned(walk: Walk, op: Op, before: bool) -> bool:
     return False if axes == _TO_FIRST else True if axes == _TO_LAST else before
 
 
-def input_layout(walk: Walk, name: str) -> bool:
+def input_layout(walk: GraphIndex, name: str) -> bool:
     """Channels last, unless the shape or the first op with a data_format behind the tensor says otherwise."""
     dims = walk.dims(name)
     if dims is not None and len(dims) in (3, 4):
@@ -65,12 +65,12 @@ def input_layout(walk: Walk, name: str) -> bool:
     return True
 
 
-def _is_swap(walk: Walk, op: Op) -> bool:
+def _is_swap(walk: GraphIndex, op: Op) -> bool:
     order = walk.constant(walk.inputs[op.name][1])
     return order is not None and tuple(int(axis) for axis in order) in (_TO_FIRST, _TO_LAST)
 
 
-def sides(walk: Walk, name: str, channels_last: bool) -> Tuple[Optional[int], Optional[int]]:
+def sides(walk: GraphIndex, name: str, channels_last: bool) -> Tuple[Optional[int], Optional[int]]:
     """Static (height, width) of a map [N,H,W,C], [N,C,H,W] or the same without N; None where unknown."""
     dims = walk.dims(name)
     if dims is None or len(dims) not in (3, 4):
@@ -78,14 +78,14 @@ def sides(walk: Walk, name: str, channels_last: bool) -> Tuple[Optional[int], Op
     return (dims[-3], dims[-2]) if channels_last else (dims[-2], dims[-1])
 
 
-def channel_count(walk: Walk, name: str, channels_last: bool) -> Optional[int]:
+def channel_count(walk: GraphIndex, name: str, channels_last: bool) -> Optional[int]:
     """Static number of channels, or what the kernel of the next convolution takes."""
     dims = walk.dims(name)
     known = None if dims is None or len(dims) not in (3, 4) else dims[-1] if channels_last else dims[-3]
     return known if known is not None else next_kernel_channels(walk, name)
 
 
-def next_kernel_channels(walk: Walk, name: str) -> Optional[int]:
+def next_kernel_channels(walk: GraphIndex, name: str) -> Optional[int]:
     """Input channels of the first convolution that the tensor reaches, None where there is none."""
     seen, level = {name}, [name]
     while level:

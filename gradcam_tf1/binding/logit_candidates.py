@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.combined import first_of_most_classes, intermediate
 from gradcam_tf1.binding.detector_heads import Detector, Scales, find_detectors
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import (
     CONCATS,
     CROSS_ENTROPIES,
@@ -57,7 +57,7 @@ class Head:
 class Heads:
     """The candidates among the tensors that pictures reach."""
 
-    def __init__(self, walk: Walk, reached: Set[str]) -> None:
+    def __init__(self, walk: GraphIndex, reached: Set[str]) -> None:
         self.walk, self.reached = walk, reached
         self.inner = _before_layers(walk)
         labels = walk.downstream(_label_sources(walk, self.inner))
@@ -214,12 +214,12 @@ class Heads:
         return all(_decides(walk, op) or not any(out in self.net for out in walk.outputs[op.name]) for op in users)
 
 
-def _decides(walk: Walk, op: Op) -> bool:
+def _decides(walk: GraphIndex, op: Op) -> bool:
     """Whether the op decides between the classes."""
     return op.type in DECISIONS and not ranks_positions(walk, op)
 
 
-def _plain_output(walk: Walk, name: str) -> Head:
+def _plain_output(walk: GraphIndex, name: str) -> Head:
     op = walk.maker[name]
     if op.type == "Softmax":
         scores = before_activation(walk, walk.inputs[op.name][0])
@@ -227,7 +227,7 @@ def _plain_output(walk: Walk, name: str) -> Head:
     return Head(before_activation(walk, name), "it is an output of the graph", OUTPUT)
 
 
-def _can_be_scores(walk: Walk, name: str) -> bool:
+def _can_be_scores(walk: GraphIndex, name: str) -> bool:
     rank, dims, op = walk.rank(name), walk.dims(name), walk.maker[name]
     if not walk.is_float(name) or rank == 0 or op.type == "Switch":
         return False
@@ -237,7 +237,7 @@ def _can_be_scores(walk: Walk, name: str) -> bool:
     return not (rank == 1 and dims and dims[0] not in (None, 1))
 
 
-def _head_of_output(walk: Walk, name: str, said: str) -> Head:
+def _head_of_output(walk: GraphIndex, name: str, said: str) -> Head:
     found = activation_before(walk, name, decisions=True)
     if found is not None:
         scores = before_activation(walk, found.scores)
@@ -248,14 +248,14 @@ def _head_of_output(walk: Walk, name: str, said: str) -> Head:
     return Head(before_activation(walk, name) if name not in walk.dead else name, f"{said} '{name}'", OUTPUT)
 
 
-def _is_gate(walk: Walk, found: Activated, net: Set[str]) -> bool:
+def _is_gate(walk: GraphIndex, found: Activated, net: Set[str]) -> bool:
     """Whether a sigmoid or softmax weighs what it was made from (swish, squeeze-and-excitation, attention)."""
     others = {i for op, _ in walk.users[found.output] if op.type == "Mul" for i in walk.inputs[op.name]}
     others = {i for i in others if i in net and i != found.output}
     return bool(others and others & walk.upstream([found.scores]))
 
 
-def _joined(walk: Walk, heads: Sequence[Head], net: Set[str]) -> List[Head]:
+def _joined(walk: GraphIndex, heads: Sequence[Head], net: Set[str]) -> List[Head]:
     """Several sigmoids or softmaxes joined by one concat (scales of a detector): the joint tensor has all scores."""
     ends: Dict[str, List[Head]] = {}
     for head in heads:
@@ -274,13 +274,13 @@ def _joined(walk: Walk, heads: Sequence[Head], net: Set[str]) -> List[Head]:
     return joined
 
 
-def _before_layers(walk: Walk) -> Set[str]:
+def _before_layers(walk: GraphIndex) -> Set[str]:
     """All tensors that go on into a layer with weights."""
     layers = [op for op in walk.ops if op.type in WEIGHTED and not is_training_op(op.name, op.type)]
     return walk.upstream([i for op in layers for i in walk.inputs[op.name]])
 
 
-def _label_sources(walk: Walk, inner: Set[str]) -> List[str]:
+def _label_sources(walk: GraphIndex, inner: Set[str]) -> List[str]:
     """What is fed or piped in beside the pictures and meets no layer: labels, sample weights."""
     ends = [op for op in walk.ops if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type)]
     names = [name for op in ends for name in walk.outputs[op.name]]

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
 from gradcam_tf1.binding.binding_warnings import uses_batch_statistics
-from gradcam_tf1.binding.graph_index import Walk
-from gradcam_tf1.binding.input_candidates import Source
+from gradcam_tf1.binding.graph_index import GraphIndex
+from gradcam_tf1.binding.input_candidates import ImageTensor
 from gradcam_tf1.binding.logit_candidates import OUTPUT, SOFTMAX, Head, Heads
 from gradcam_tf1.binding.op_kinds import BIASES, CONVOLUTIONS, RANDOM, WEIGHTED
 from gradcam_tf1.binding.pre_softmax import activation_before, before_activation, decided_by
@@ -17,7 +17,7 @@ from gradcam_tf1.binding.tensor_names import find_tensor
 from gradcam_tf1.errors import BindingError
 
 
-def choose_logits(walk: Walk, sources: Sequence[Source], declared: Sequence[str]) -> Head:
+def choose_logits(walk: GraphIndex, sources: Sequence[ImageTensor], declared: Sequence[str]) -> Head:
     """The class scores of the net that the pictures go into.
 
     Candidates are what a softmax, sigmoid, loss or argmax is taken of, else the outputs of the graph, where pictures
@@ -56,7 +56,7 @@ class _Depth(NamedTuple):
 class _Depths:
     """The depth of each tensor that is asked for; one look at every op, and one walk upstream for each tensor."""
 
-    def __init__(self, walk: Walk, sources: Sequence[Source]) -> None:
+    def __init__(self, walk: GraphIndex, sources: Sequence[ImageTensor]) -> None:
         self._walk = walk
         ops = [op for op in walk.ops if walk.outputs[op.name]]
         self._layers = {walk.outputs[op.name][0] for op in ops if op.type in WEIGHTED}
@@ -77,14 +77,14 @@ class _Depths:
         return self._found[name]
 
 
-def _rank(walk: Walk, head: Head, depth: _Depth, shapes: Any) -> Tuple[Any, ...]:
+def _rank(walk: GraphIndex, head: Head, depth: _Depth, shapes: Any) -> Tuple[Any, ...]:
     # the same net again, without dropout, beside the one that is trained
     twin = walk.dims(head.scores) in shapes and walk.maker[head.scores].type in WEIGHTED | BIASES
     used = head.strength > OUTPUT or twin
     return head.declared, used, depth.calm, head.strength, depth.convolutions, depth.layers
 
 
-def _other_outputs(walk: Walk, best: Head, named: Dict[str, Head], found: Sequence[Head]) -> Tuple[str, ...]:
+def _other_outputs(walk: GraphIndex, best: Head, named: Dict[str, Head], found: Sequence[Head]) -> Tuple[str, ...]:
     """The outputs that could have been asked for instead, one for each set of scores.
 
     named: those that the file declares. found: candidates of the graph, for a file that declares none.
@@ -102,7 +102,7 @@ def _other_outputs(walk: Walk, best: Head, named: Dict[str, Head], found: Sequen
     return tuple(first.values())
 
 
-def _of_equals(walk: Walk, heads: Sequence[Head]) -> Head:
+def _of_equals(walk: GraphIndex, heads: Sequence[Head]) -> Head:
     """Of softmax heads the one built last, as retraining adds its own; of others the one with most classes.
 
     Of heads with as many classes (the towers of several GPUs) the first.
@@ -120,7 +120,7 @@ def _complete(best: Head, same: Sequence[Head], others: Sequence[Head]) -> Head:
     return replace(best, probabilities=found[0] if found else None, why=best.why + rivals)
 
 
-def requested_logits(walk: Walk, spec: Any, sources: Sequence[Source]) -> Head:
+def requested_logits(walk: GraphIndex, spec: Any, sources: Sequence[ImageTensor]) -> Head:
     """The tensor a person named as logits; where it is a softmax, its logarithm, a sigmoid or a decision, the scores it
     is taken of, said so.
     """
@@ -145,7 +145,7 @@ def requested_logits(walk: Walk, spec: Any, sources: Sequence[Source]) -> Head:
     return _with_objectness(walk, head, sources)
 
 
-def _with_objectness(walk: Walk, head: Head, sources: Sequence[Source]) -> Head:
+def _with_objectness(walk: GraphIndex, head: Head, sources: Sequence[ImageTensor]) -> Head:
     """The head as a detector where its scores are the class columns of one."""
     finder = Heads(walk, walk.downstream([source.tensor for source in sources]))
     scales = next((each for each in finder.detectors if each.scores == head.scores), None)

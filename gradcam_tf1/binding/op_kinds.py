@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Set
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 
 CONVOLUTIONS = {
     "Conv2D",
@@ -90,7 +90,7 @@ def is_training_op(name: str, kind: str) -> bool:
     return bool(_RECORDS.match(kind) or _TRAINING_SCOPES.search(name))
 
 
-def only_recorded(walk: Walk) -> Set[str]:
+def only_recorded(walk: GraphIndex) -> Set[str]:
     """Tensors that are used, but by nothing that is not a record; the vectors a layer puts out are left out.
 
     Somebody may watch the scores themselves in a histogram, and use them no further.
@@ -104,12 +104,12 @@ def only_recorded(walk: Walk) -> Set[str]:
     return found
 
 
-def _records(walk: Walk, op: Op, found: Set[str]) -> bool:
+def _records(walk: GraphIndex, op: Op, found: Set[str]) -> bool:
     outputs = walk.outputs[op.name]
     return is_training_op(op.name, op.type) or (bool(outputs) and all(out in found for out in outputs))
 
 
-def _is_vector_of_layer(walk: Walk, op: Op) -> bool:
+def _is_vector_of_layer(walk: GraphIndex, op: Op) -> bool:
     weighted = op.type in WEIGHTED or (
         op.type in BIASES and any(walk.maker[name].type in WEIGHTED for name in walk.inputs[op.name])
     )

@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import BATCH_NORMS, CONCATS, CONVOLUTIONS, PIPELINE_ENDS, PLACEHOLDERS
 from gradcam_tf1.tf_runtime import tf
 
@@ -24,7 +24,7 @@ class Affine(NamedTuple):
     shift: np.ndarray
 
 
-def preprocessing(walk: Walk, pictures: str, path: Set[str], channels: int) -> Tuple[Optional[str], str]:
+def preprocessing(walk: GraphIndex, pictures: str, path: Set[str], channels: int) -> Tuple[Optional[str], str]:
     """The preset that the graph itself shows, None where it shows none, and one sentence why.
 
     The constants between the input and the first convolution make y = scale x + shift. The range of the pixels shows
@@ -56,7 +56,7 @@ def _preset(name: str, channels: int) -> Optional[str]:
     return {1: f"gray-{name}", 3: name}.get(channels, "raw" if name == "raw" else None)
 
 
-def _first_steps(walk: Walk, name: str, path: Set[str]) -> Tuple[Affine, List[str]]:
+def _first_steps(walk: GraphIndex, name: str, path: Set[str]) -> Tuple[Affine, List[str]]:
     """What happens to the pixels before the first convolution, as long as there is one way, and the ops that do it."""
     done, flipped, ops = Affine(np.ones(1), np.zeros(1)), False, []
     for _ in range(_STEPS):
@@ -78,12 +78,12 @@ def _first_steps(walk: Walk, name: str, path: Set[str]) -> Tuple[Affine, List[st
     return done, ops
 
 
-def _only_user(walk: Walk, name: str, path: Set[str]) -> Optional[Op]:
+def _only_user(walk: GraphIndex, name: str, path: Set[str]) -> Optional[Op]:
     users = [op for op, index in walk.users[name] if any(out in path for out in walk.flows(op, index))]
     return users[0] if len({op.name for op in users}) == 1 else None
 
 
-def _channel_by_channel(walk: Walk, op: Op, path: Set[str]) -> Optional[Tuple[Affine, str, bool]]:
+def _channel_by_channel(walk: GraphIndex, op: Op, path: Set[str]) -> Optional[Tuple[Affine, str, bool]]:
     """Channels split, each changed by constants, and joined: the change, the joined tensor, whether reversed."""
     if op.type not in ("Split", "SplitV", "Unpack") or len(walk.outputs[op.name]) != 3:
         return None
@@ -96,7 +96,7 @@ def _channel_by_channel(walk: Walk, op: Op, path: Set[str]) -> Optional[Tuple[Af
     return change, walk.outputs[join.name][0], parts[0][2] > parts[2][2]
 
 
-def _one_channel(walk: Walk, name: str, path: Set[str]) -> Optional[Tuple[Affine, Op, int]]:
+def _one_channel(walk: GraphIndex, name: str, path: Set[str]) -> Optional[Tuple[Affine, Op, int]]:
     """What happens to one channel until it is joined with the others: the change, the joining op, its place there."""
     done, here = Affine(np.ones(1), np.zeros(1)), name
     for _ in range(_STEPS):
@@ -113,7 +113,7 @@ def _one_channel(walk: Walk, name: str, path: Set[str]) -> Optional[Tuple[Affine
     return None
 
 
-def _reverses(walk: Walk, op: Op) -> bool:
+def _reverses(walk: GraphIndex, op: Op) -> bool:
     """Whether an op turns RGB to BGR: reverse, [..., ::-1], gather of [2, 1, 0]."""
     if op.type in ("ReverseV2", "Reverse"):
         return True
@@ -126,7 +126,7 @@ def _reverses(walk: Walk, op: Op) -> bool:
     return False
 
 
-def _affine(walk: Walk, op: Op, name: str) -> Optional[Affine]:
+def _affine(walk: GraphIndex, op: Op, name: str) -> Optional[Affine]:
     """The change that an op with constants makes; None for other ops."""
     inputs = walk.inputs[op.name]
     if op.type in BATCH_NORMS and inputs[0] == name:
@@ -145,7 +145,7 @@ def _affine(walk: Walk, op: Op, name: str) -> Optional[Affine]:
     return Affine(np.ones(1), -value if op.type == "Sub" else value)
 
 
-def _small_constant(walk: Walk, name: str) -> Optional[np.ndarray]:
+def _small_constant(walk: GraphIndex, name: str) -> Optional[np.ndarray]:
     """A float constant of at most four elements, computed where the graph spells it as arithmetic of constants."""
     tensor = walk.tensors[name]
     if not tensor.dtype.is_floating or (tensor.shape.num_elements() or 99) > 4:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import (
     BIASES,
     CLIPS,
@@ -45,7 +45,7 @@ class Activated:
     log: bool = False
 
 
-def activation_at(walk: Walk, op: Op) -> Optional[Activated]:
+def activation_at(walk: GraphIndex, op: Op) -> Optional[Activated]:
     """Scores and probabilities where the op is a sigmoid, or a softmax over the classes, also when it is written out.
 
     A softmax over positions (attention, soft-argmax) is none.
@@ -69,7 +69,7 @@ def activation_at(walk: Walk, op: Op) -> Optional[Activated]:
     return None
 
 
-def activation_before(walk: Walk, name: str, decisions: bool = False) -> Optional[Activated]:
+def activation_before(walk: GraphIndex, name: str, decisions: bool = False) -> Optional[Activated]:
     """The softmax or sigmoid that an output repeats, crops, resizes, takes the logarithm of or (with `decisions`)
     decides by; None: none.
     """
@@ -87,7 +87,7 @@ def activation_before(walk: Walk, name: str, decisions: bool = False) -> Optiona
         name = data
 
 
-def decided_by(walk: Walk, name: str) -> str:
+def decided_by(walk: GraphIndex, name: str) -> str:
     """The floats that class ids or names of classes are decided by; any other tensor itself."""
     end, op = name, walk.maker[name]
     while not walk.is_float(end) and op.type in FORWARDING | DECISIONS | LOOKUPS | _GATHERS | {"Cast"}:
@@ -98,7 +98,7 @@ def decided_by(walk: Walk, name: str) -> str:
     return end if walk.is_float(end) else name
 
 
-def data_input(walk: Walk, op: Op, name: str) -> str:
+def data_input(walk: GraphIndex, op: Op, name: str) -> str:
     """The input whose values an output carries on: one that pictures reach, where that is known; "" for none.
 
     A Merge with a branch that pictures do not reach carries on that one too.
@@ -108,7 +108,7 @@ def data_input(walk: Walk, op: Op, name: str) -> str:
     return next(iter(reached or live), "")
 
 
-def of_logarithm(walk: Walk, name: str) -> str:
+def of_logarithm(walk: GraphIndex, name: str) -> str:
     """What a logarithm is taken of, behind clips and constants against log(0); any other tensor itself."""
     end, logs = name, False
     while True:
@@ -119,12 +119,12 @@ def of_logarithm(walk: Walk, name: str) -> str:
         end, logs = data, logs or op.type == "Log"
 
 
-def _is_best_class(walk: Walk, op: Op) -> bool:
+def _is_best_class(walk: GraphIndex, op: Op) -> bool:
     """Whether the op is a maximum over the classes. One over positions makes other scores."""
     return op.type in ("Max", "Min") and not pools(walk, op)
 
 
-def _adds_constant(walk: Walk, op: Op, data: str) -> bool:
+def _adds_constant(walk: GraphIndex, op: Op, data: str) -> bool:
     """Whether the op is p + 1e-7, against a logarithm of zero."""
     if op.type not in SUMS or len(walk.inputs[op.name]) != 2:
         return False
@@ -132,7 +132,7 @@ def _adds_constant(walk: Walk, op: Op, data: str) -> bool:
                for name in walk.inputs[op.name])  # fmt: skip
 
 
-def before_activation(walk: Walk, name: str, whole: bool = True) -> str:
+def before_activation(walk: GraphIndex, name: str, whole: bool = True) -> str:
     """The class scores that a softmax's input repeats: back through Reshape, ExpandDims, Transpose, casts and resizing.
 
     A Squeeze ends the way, and so does an Identity with a name of its own: what the author squeezed or named is the
@@ -149,7 +149,7 @@ def before_activation(walk: Walk, name: str, whole: bool = True) -> str:
         name = walk.inputs[op.name][0]
 
 
-def _repeats(walk: Walk, op: Op) -> bool:
+def _repeats(walk: GraphIndex, op: Op) -> bool:
     """Whether the op hands on the scores of each class as they are."""
     if op.type in RESIZES:
         return True
@@ -163,7 +163,7 @@ def _repeats(walk: Walk, op: Op) -> bool:
     return False
 
 
-def _keeps_classes(walk: Walk, op: Op) -> bool:
+def _keeps_classes(walk: GraphIndex, op: Op) -> bool:
     name, out = walk.inputs[op.name][0], walk.outputs[op.name][0]
     before, after = walk.dims(name), walk.dims(out)
     if _several_rows(walk, name) != _several_rows(walk, out):
@@ -180,12 +180,12 @@ def _keeps_classes(walk: Walk, op: Op) -> bool:
     return len(before) == 2 or all(side == 1 for side in spatial)
 
 
-def _several_rows(walk: Walk, name: str) -> bool:
+def _several_rows(walk: GraphIndex, name: str) -> bool:
     """Whether axis 0 has several rows of each picture."""
     return name in walk.axes and walk.axes[name].rows
 
 
-def _flattens_segmentation(walk: Walk, op: Op) -> bool:
+def _flattens_segmentation(walk: GraphIndex, op: Op) -> bool:
     """Whether a map of scores that was enlarged to the picture's size becomes rows, one for each pixel."""
     name = walk.inputs[op.name][0]
     before, after = walk.dims(name), walk.dims(walk.outputs[op.name][0])
@@ -198,7 +198,7 @@ def _flattens_segmentation(walk: Walk, op: Op) -> bool:
     return maker.type in RESIZES | {"Conv2DBackpropInput"}
 
 
-def _takes_part(walk: Walk, op: Op) -> bool:
+def _takes_part(walk: GraphIndex, op: Op) -> bool:
     """Whether one element of each vector of scores is taken, x[:, k], or some of the rows for a loss."""
     name, out = walk.inputs[op.name][0] if walk.inputs[op.name] else "", walk.outputs[op.name][0]
     if op.type == "StridedSlice":

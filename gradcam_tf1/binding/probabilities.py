@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import QUANTISED, RESHAPING
 from gradcam_tf1.binding.pre_softmax import Activated
 from gradcam_tf1.binding.score_axes import class_axis
@@ -12,7 +12,7 @@ from gradcam_tf1.binding.score_axes import class_axis
 _SHOWING = RESHAPING | QUANTISED | {"Identity", "StridedSlice", "ResizeBilinear", "Transpose"}
 
 
-def same_classes(walk: Walk, name: str, scores: str) -> bool:
+def same_classes(walk: GraphIndex, name: str, scores: str) -> bool:
     """Whether two tensors have the same number of classes, as far as their shapes tell."""
     own, other = class_axis(walk, name), class_axis(walk, scores)
     shape, shape_of_scores = walk.dims(name), walk.dims(scores)
@@ -22,14 +22,14 @@ def same_classes(walk: Walk, name: str, scores: str) -> bool:
     return None in sides or sides[0] == sides[1]
 
 
-def shown_with(walk: Walk, found: Activated, scores: str) -> Optional[str]:
+def shown_with(walk: GraphIndex, found: Activated, scores: str) -> Optional[str]:
     """The probabilities as the graph puts them out, where they have the classes of the scores."""
     if found.log or not same_classes(walk, found.output, scores):
         return None
     return shown_probabilities(walk, found.output) if walk.rank(found.output) != 1 or walk.rank(scores) == 1 else None
 
 
-def shown_probabilities(walk: Walk, name: str) -> str:
+def shown_probabilities(walk: GraphIndex, name: str) -> str:
     """The probabilities as the graph puts them out: those of rank 2 as they are, maps followed to their last form."""
     while walk.rank(name) not in (2, None):
         later = [

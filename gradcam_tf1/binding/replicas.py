@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from gradcam_tf1.binding.branches import concat_axis, concat_inputs
-from gradcam_tf1.binding.decoded import SHAPE_ONLY, Source
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.decoded import SHAPE_ONLY, ImageTensor
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.input_candidates import tensors_before_convolutions
 from gradcam_tf1.binding.logit_candidates import Head
 from gradcam_tf1.binding.op_kinds import CONCATS, WEIGHTED
@@ -25,12 +25,12 @@ _DIVISIONS = {"FloorDiv", "TruncateDiv", "RealDiv", "Div"}
 class Replica(NamedTuple):
     """The input and the scores of the first replica. count: of how many, why: one sentence."""
 
-    source: Source
+    source: ImageTensor
     head: Head
     why: str
 
 
-def first_replica(walk: Walk, source: Source, head: Head) -> Optional[Replica]:
+def first_replica(walk: GraphIndex, source: ImageTensor, head: Head) -> Optional[Replica]:
     """The first replica of the net from `source` to `head`; None where its batch is not split.
 
     What does not go through the first part of the batch must have no say in its scores.
@@ -40,7 +40,7 @@ def first_replica(walk: Walk, source: Source, head: Head) -> Optional[Replica]:
     if scores is None or leads_past(walk, source.tensor, parts[0], [scores]):
         return None
     changed = source.changed or _changed(walk, source.tensor, parts[0])
-    pictures = Source(parts[0], source.origin or source.tensor, changed)
+    pictures = ImageTensor(parts[0], source.origin or source.tensor, changed)
     return Replica(pictures, _head(walk, scores, head), _why(len(parts)))
 
 
@@ -50,7 +50,7 @@ def _why(count: int) -> str:
     return f"the graph splits its batch over {count} replicas, and all that is bound belongs to the first"
 
 
-def _parts_of_batch(walk: Walk, pictures: str, scores: str) -> List[str]:
+def _parts_of_batch(walk: GraphIndex, pictures: str, scores: str) -> List[str]:
     """The parts that the pictures, or what is made of them before any layer, are cut into along the first axis.
 
     Those of one tensor, each of which leads to a convolution; the scores depend on the first.
@@ -71,11 +71,11 @@ def _parts_of_batch(walk: Walk, pictures: str, scores: str) -> List[str]:
     return []
 
 
-def _data(walk: Walk, op: Op) -> str:
+def _data(walk: GraphIndex, op: Op) -> str:
     return walk.inputs[op.name][1 if op.type == "Split" else 0]
 
 
-def _cuts_the_batch(walk: Walk, op: Op) -> bool:
+def _cuts_the_batch(walk: GraphIndex, op: Op) -> bool:
     """Whether an op takes a part of the first axis and all of the others."""
     if op.type in ("Split", "SplitV"):
         axis = walk.constant(walk.inputs[op.name][0 if op.type == "Split" else 2])
@@ -88,7 +88,7 @@ def _cuts_the_batch(walk: Walk, op: Op) -> bool:
     return before is not None and after is not None and before[1:] == after[1:] and _is_share(walk, op)
 
 
-def _is_share(walk: Walk, op: Op) -> bool:
+def _is_share(walk: GraphIndex, op: Op) -> bool:
     """Whether the length that a Slice takes is a number of its own, or comes out of a division."""
     size = walk.inputs[op.name][2]
     known = walk.constant(size)
@@ -97,7 +97,7 @@ def _is_share(walk: Walk, op: Op) -> bool:
     return any(op.type in _DIVISIONS for op in walk.makers(walk.upstream([size])))
 
 
-def _is_range_of_rows(walk: Walk, op: Op) -> bool:
+def _is_range_of_rows(walk: GraphIndex, op: Op) -> bool:
     """x[a:b], also written x[a:b, :, :]."""
     axes = (walk.dims(walk.inputs[op.name][1]) or (None,))[0]
     begin, end = (op.get_attr(name) for name in ("begin_mask", "end_mask"))
@@ -107,7 +107,7 @@ def _is_range_of_rows(walk: Walk, op: Op) -> bool:
     return begin & end & others == others and not begin & end & 1
 
 
-def _scores_of_first(walk: Walk, parts: Sequence[str], scores: str) -> Optional[str]:
+def _scores_of_first(walk: GraphIndex, parts: Sequence[str], scores: str) -> Optional[str]:
     """The tensor of the first replica that a concat of the batch joins to the scores; the scores where none does."""
     before = walk.upstream([scores])
     others = walk.downstream(parts[1:])
@@ -122,13 +122,13 @@ def _scores_of_first(walk: Walk, parts: Sequence[str], scores: str) -> Optional[
     return None
 
 
-def _changed(walk: Walk, start: str, part: str) -> str:
+def _changed(walk: GraphIndex, start: str, part: str) -> str:
     """The first op between that changes values."""
     ops = [op for op in walk.makers(walk.path(start, part)) if walk.outputs[op.name][0] != start]
     return next((op.name for op in ops if op.type not in SHAPE_ONLY | _SLICES), "")
 
 
-def _head(walk: Walk, scores: str, head: Head) -> Head:
+def _head(walk: GraphIndex, scores: str, head: Head) -> Head:
     """The replica's class scores, before softmax or sigmoid."""
     if scores == head.scores:
         return head

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import FORWARDING
 
 
-def class_axis(walk: Walk, name: str) -> Optional[int]:
+def class_axis(walk: GraphIndex, name: str) -> Optional[int]:
     """The axis of classes: where the channels of the last layer are, else the last one, or 1 of [N, C, 1, 1].
 
     None for a vector of one score per picture and for unknown rank.
@@ -27,7 +27,7 @@ def class_axis(walk: Walk, name: str) -> Optional[int]:
     return last
 
 
-def pools(walk: Walk, op: Op) -> Optional[bool]:
+def pools(walk: GraphIndex, op: Op) -> Optional[bool]:
     """Whether a reduction is over positions, members or pictures and keeps the classes; None: over nothing at all.
 
     Where the graph does not fix its axes, it is taken for one over the classes.
@@ -40,7 +40,7 @@ def pools(walk: Walk, op: Op) -> Optional[bool]:
     return classes not in gone if gone else None
 
 
-def ranks_positions(walk: Walk, op: Op) -> bool:
+def ranks_positions(walk: GraphIndex, op: Op) -> bool:
     """Whether the op picks the strongest of the positions of each class, and does not decide by classes."""
     if not op.type.startswith("TopK"):
         return False
@@ -49,7 +49,7 @@ def ranks_positions(walk: Walk, op: Op) -> bool:
     return rank is not None and classes is not None and classes != rank - 1
 
 
-def score_axes(walk: Walk, name: str, batched: bool, volume: bool = False) -> str:
+def score_axes(walk: GraphIndex, name: str, batched: bool, volume: bool = False) -> str:
     """One letter for each axis of a tensor of scores; "" where its rank is not known.
 
     batched: whether the input has an axis of pictures. volume: whether maps have three axes of positions.
@@ -76,13 +76,13 @@ def score_axes(walk: Walk, name: str, batched: bool, volume: bool = False) -> st
     return "".join("c" if axis == classes else letter if axis == first else between for axis in range(len(dims)))
 
 
-def _one_picture(walk: Walk, name: str) -> bool:
+def _one_picture(walk: GraphIndex, name: str) -> bool:
     """Whether a vector holds the classes of the one picture that the net takes, its axis squeezed away."""
     state = walk.axes.get(name)
     return state is not None and state.pictures is None and state.channels == frozenset({0})
 
 
-def class_count(walk: Walk, name: str) -> Optional[int]:
+def class_count(walk: GraphIndex, name: str) -> Optional[int]:
     """The size of the class axis; 1 for a vector of one score per picture; None where neither it nor a layer tells."""
     dims = walk.dims(name)
     if dims is not None and len(dims) == 1:
@@ -93,7 +93,7 @@ def class_count(walk: Walk, name: str) -> Optional[int]:
     return _weight_columns(walk, name)
 
 
-def _weight_columns(walk: Walk, name: str) -> Optional[int]:
+def _weight_columns(walk: GraphIndex, name: str) -> Optional[int]:
     """The number of outputs of the bias or kernel that makes a tensor of unknown shape."""
     op: Any = walk.maker[name]
     while op.type in FORWARDING | {"Reshape", "Squeeze"} and walk.inputs[op.name]:

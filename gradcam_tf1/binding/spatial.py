@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Set, Tuple
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.layout import sides
 from gradcam_tf1.binding.op_kinds import (
     ACTIVATIONS,
@@ -21,7 +21,7 @@ from gradcam_tf1.binding.op_kinds import (
 _FC_KERNEL = 4
 
 
-def maps_on(walk: Walk, path: Set[str], start: str, channels_last: Dict[str, bool]) -> Set[str]:
+def maps_on(walk: GraphIndex, path: Set[str], start: str, channels_last: Dict[str, bool]) -> Set[str]:
     """The tensors of a path that still have positions: neither pooled over the whole map, nor flattened, nor 1x1.
 
     What mixes a map with something pooled (squeeze-and-excitation) is a map again.
@@ -34,7 +34,9 @@ def maps_on(walk: Walk, path: Set[str], start: str, channels_last: Dict[str, boo
     return maps
 
 
-def _is_map(walk: Walk, op: Op, output: str, path: Set[str], maps: Set[str], channels_last: Dict[str, bool]) -> bool:
+def _is_map(
+    walk: GraphIndex, op: Op, output: str, path: Set[str], maps: Set[str], channels_last: Dict[str, bool]
+) -> bool:
     dims = walk.dims(output)
     if dims is not None and len(dims) not in (4, 5) and not (len(dims) == 3 and _pictures(walk, op, maps)):
         return False
@@ -52,12 +54,12 @@ def _is_map(walk: Walk, op: Op, output: str, path: Set[str], maps: Set[str], cha
     return not (op.type in CONVOLUTIONS and is_dense_convolution(walk, op, path))
 
 
-def _pictures(walk: Walk, op: Op, maps: Set[str]) -> bool:
+def _pictures(walk: GraphIndex, op: Op, maps: Set[str]) -> bool:
     """[H, W, C] before the batch axis is added."""
     return op.type not in ("Reshape", "Mean", "Max", "Sum") and any(i in maps for i in walk.inputs[op.name])
 
 
-def reduces_positions(walk: Walk, op: Op, channels_last: bool) -> bool:
+def reduces_positions(walk: GraphIndex, op: Op, channels_last: bool) -> bool:
     """Whether a Mean, Max, ... goes over height and width."""
     axes = walk.constant(walk.inputs[op.name][1]) if len(walk.inputs[op.name]) > 1 else None
     rank = walk.rank(walk.inputs[op.name][0]) or 4
@@ -67,13 +69,13 @@ def reduces_positions(walk: Walk, op: Op, channels_last: bool) -> bool:
     return wanted <= {int(axis) % rank for axis in axes.reshape(-1)}
 
 
-def pools_everything(walk: Walk, op: Op, maps: Set[str]) -> bool:
+def pools_everything(walk: GraphIndex, op: Op, maps: Set[str]) -> bool:
     """Whether a map goes in and one position comes out without weights: global pooling."""
     gone = walk.outputs[op.name][0] not in maps
     return gone and op.type in POOLS | REDUCTIONS and walk.inputs[op.name][0] in maps
 
 
-def kernel_size(walk: Walk, op: Op) -> Tuple[Optional[int], Optional[int]]:
+def kernel_size(walk: GraphIndex, op: Op) -> Tuple[Optional[int], Optional[int]]:
     """(height, width) of a convolution's kernel."""
     shape = walk.source(walk.inputs[op.name][1]).outputs[0].shape
     if shape.rank != 4:
@@ -82,7 +84,7 @@ def kernel_size(walk: Walk, op: Op) -> Tuple[Optional[int], Optional[int]]:
     return height, width
 
 
-def made_by_classifiers(walk: Walk, path: Set[str]) -> Set[str]:
+def made_by_classifiers(walk: GraphIndex, path: Set[str]) -> Set[str]:
     """The maps that 1x1 convolutions without batch norm made, joined or not: they may hold class scores."""
     found: Set[str] = set()
     for op in walk.makers(path):
@@ -95,7 +97,7 @@ def made_by_classifiers(walk: Walk, path: Set[str]) -> Set[str]:
     return found
 
 
-def is_dense_convolution(walk: Walk, op: Op, path: Set[str]) -> bool:
+def is_dense_convolution(walk: GraphIndex, op: Op, path: Set[str]) -> bool:
     """A fully connected layer written as a convolution (fc6 of VGG): large, without padding, behind a pooling, and only
     1x1 convolutions follow. On pictures larger than usual its output has positions, but it is the head all the same.
     """

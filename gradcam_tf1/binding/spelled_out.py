@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import FORWARDING, RESHAPING, SUMS
 
 _QUOTIENTS = ("RealDiv", "Div")
@@ -12,7 +12,7 @@ _PLAIN = FORWARDING | RESHAPING
 _SEARCHED = 12  # ops that log(sum(exp(x))) is written with at the most
 
 
-def over_classes(walk: Walk, name: str, axes: Optional[Sequence[int]]) -> bool:
+def over_classes(walk: GraphIndex, name: str, axes: Optional[Sequence[int]]) -> bool:
     """Whether a softmax of a tensor over these axes goes over its classes and not over positions, if it is known."""
     dims, state = walk.dims(name), walk.axes.get(name)
     if dims is None or axes is None:
@@ -24,7 +24,7 @@ def over_classes(walk: Walk, name: str, axes: Optional[Sequence[int]]) -> bool:
     return not wanted or state is None or state.channels is None or bool(wanted & state.channels)
 
 
-def written_softmax(walk: Walk, op: Op) -> Optional[str]:
+def written_softmax(walk: GraphIndex, op: Op) -> Optional[str]:
     """x, where the op is exp(x - max) / sum(exp(x - max)) over the classes."""
     if op.type not in _QUOTIENTS or len(walk.inputs[op.name]) != 2:
         return None
@@ -36,7 +36,7 @@ def written_softmax(walk: Walk, op: Op) -> Optional[str]:
     return scores if over_classes(walk, above, _axes(walk, total)) else None
 
 
-def written_log_softmax(walk: Walk, op: Op) -> Optional[str]:
+def written_log_softmax(walk: GraphIndex, op: Op) -> Optional[str]:
     """x, where the op is x - log(sum(exp(x))), as `reduce_logsumexp` has it too."""
     if op.type != "Sub" or len(walk.inputs[op.name]) != 2:
         return None
@@ -53,7 +53,7 @@ def written_log_softmax(walk: Walk, op: Op) -> Optional[str]:
     return None
 
 
-def _sums_powers(walk: Walk, log: Op, scores: str) -> bool:
+def _sums_powers(walk: GraphIndex, log: Op, scores: str) -> bool:
     total = _plain(walk, walk.inputs[log.name][0])
     exp = walk.maker[walk.inputs[total.name][0]] if total.type == "Sum" else total
     if exp.type != "Exp":
@@ -62,7 +62,7 @@ def _sums_powers(walk: Walk, log: Op, scores: str) -> bool:
     return scores in (inside, _unshifted(walk, inside)) and over_classes(walk, scores, _axes(walk, total))
 
 
-def _unshifted(walk: Walk, name: str) -> str:
+def _unshifted(walk: GraphIndex, name: str) -> str:
     """Of x - max(x) the x."""
     op = walk.maker[name]
     if op.type != "Sub" or len(walk.inputs[op.name]) != 2:
@@ -74,19 +74,19 @@ def _unshifted(walk: Walk, name: str) -> str:
     return scores if peak.type == "Max" and walk.inputs[peak.name][0] == scores else name
 
 
-def _plain(walk: Walk, name: str) -> Op:
+def _plain(walk: GraphIndex, name: str) -> Op:
     op = walk.maker[name]
     while op.type in _PLAIN:
         op = walk.maker[walk.inputs[op.name][0]]
     return op
 
 
-def _axes(walk: Walk, reduction: Op) -> Optional[List[int]]:
+def _axes(walk: GraphIndex, reduction: Op) -> Optional[List[int]]:
     axes = walk.constant(walk.inputs[reduction.name][1])
     return None if axes is None else [int(axis) for axis in axes.reshape(-1)]
 
 
-def log_sigmoid(walk: Walk, op: Op) -> Optional[str]:
+def log_sigmoid(walk: GraphIndex, op: Op) -> Optional[str]:
     """Of -softplus(-x) the x."""
     if op.type != "Neg":
         return None
@@ -95,7 +95,7 @@ def log_sigmoid(walk: Walk, op: Op) -> Optional[str]:
     return walk.inputs[negative.name][0] if negative is not None and negative.type == "Neg" else None
 
 
-def sigmoid_cross_entropy(walk: Walk, op: Op) -> str:
+def sigmoid_cross_entropy(walk: GraphIndex, op: Op) -> str:
     """X of log(1 + exp(-|x|)), which is how TensorFlow spells the sigmoid cross-entropy; "" elsewhere."""
     if op.type != "Log1p" or walk.maker[walk.inputs[op.name][0]].type != "Exp":
         return ""
@@ -108,7 +108,7 @@ def sigmoid_cross_entropy(walk: Walk, op: Op) -> str:
     return positive if walk.inputs[walk.maker[negative].name] == (positive,) else ""
 
 
-def hinge(walk: Walk, op: Op) -> List[str]:
+def hinge(walk: GraphIndex, op: Op) -> List[str]:
     """The factors of relu(1 - y x): labels and scores in either order."""
     if op.type == "Relu":
         inside = walk.inputs[op.name][0]

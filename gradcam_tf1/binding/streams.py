@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Iterable
 
-from gradcam_tf1.binding.decoded import Source
-from gradcam_tf1.binding.graph_index import Walk
+from gradcam_tf1.binding.decoded import ImageTensor
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layout import input_layout
 from gradcam_tf1.errors import BindingError
 
 _PICTURES = 4  # axes
 
 
-def whole_picture(walk: Walk, source: Source, scores: str) -> Source:
+def whole_picture(walk: GraphIndex, source: ImageTensor, scores: str) -> ImageTensor:
     """The source; where it is but a part of its origin, whose other parts reach the scores too, the origin.
 
     Flat rows and strings that hold more than pictures stay as they are: what else they hold is fed beside them.
@@ -23,17 +23,17 @@ def whole_picture(walk: Walk, source: Source, scores: str) -> Source:
         return source
     if not _is_cut_by_channels(walk, origin, source.tensor):
         raise BindingError(part_of(walk, origin, source.tensor))
-    return Source(origin)
+    return ImageTensor(origin)
 
 
-def is_part(walk: Walk, origin: str, part: str) -> bool:
+def is_part(walk: GraphIndex, origin: str, part: str) -> bool:
     """Whether `part` is made of numbers that have as many axes as pictures, or more."""
     dtype, rank = walk.tensors[origin].dtype, walk.rank(origin)
     numbers = dtype.is_floating or dtype.is_integer
     return numbers and rank is not None and rank >= _PICTURES and bool(walk.path(origin, part)) and origin != part
 
 
-def leads_past(walk: Walk, start: str, part: str, ends: Iterable[str]) -> bool:
+def leads_past(walk: GraphIndex, start: str, part: str, ends: Iterable[str]) -> bool:
     """Whether values of `start` reach one of `ends` without being in `part`."""
     stack = list(ends)
     seen = {part, *stack}
@@ -47,7 +47,7 @@ def leads_past(walk: Walk, start: str, part: str, ends: Iterable[str]) -> bool:
     return start in seen and start != part
 
 
-def part_of(walk: Walk, origin: str, part: str) -> str:
+def part_of(walk: GraphIndex, origin: str, part: str) -> str:
     """The sentence that says why the part is no input, and what is."""
     said = f"'{part}' is only a part of '{origin}' {walk.tensors[origin].shape}, whose other parts reach the scores too"
     if _is_cut_by_channels(walk, origin, part):
@@ -58,7 +58,7 @@ def part_of(walk: Walk, origin: str, part: str) -> str:
     )
 
 
-def _is_cut_by_channels(walk: Walk, origin: str, part: str) -> bool:
+def _is_cut_by_channels(walk: GraphIndex, origin: str, part: str) -> bool:
     """Whether the first op that takes a part of the origin does so along its channels."""
     if walk.rank(origin) != _PICTURES:
         return False

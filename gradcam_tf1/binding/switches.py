@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Mapping, Optional, Sequence, Set
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import BATCH_NORMS, PLACEHOLDERS, RANDOM
 
 _TRAINING = re.compile(r"train|learning_?phase|phase|is_?fit|use_?dropout|drop_?out", re.IGNORECASE)
@@ -14,7 +14,7 @@ _COMPARISONS = ("Cast", "Equal", "NotEqual", "Greater", "GreaterEqual", "Less")
 _LOOK_AHEAD = 400
 
 
-def switch_values(walk: Walk, given: Mapping[str, Any]) -> Dict[str, bool]:
+def switch_values(walk: GraphIndex, given: Mapping[str, Any]) -> Dict[str, bool]:
     """Inference values of all scalar training switches among the placeholders: tensor name -> bool.
 
     A switch goes by its name (is_training, phase_train, keras_learning_phase, inference_mode ...) or, where it has no
@@ -33,7 +33,7 @@ def switch_values(walk: Walk, given: Mapping[str, Any]) -> Dict[str, bool]:
     return found
 
 
-def is_switch(walk: Walk, op: Op) -> bool:
+def is_switch(walk: GraphIndex, op: Op) -> bool:
     """Whether a placeholder switches between training and inference."""
     tensor = op.outputs[0]
     if tensor.shape.rank not in (0, None):
@@ -58,7 +58,7 @@ def _leaf(name: str) -> str:
     return parts[-1] if parts else ""
 
 
-def _decides(walk: Walk, name: str) -> bool:
+def _decides(walk: GraphIndex, name: str) -> bool:
     """Whether a number is turned into a predicate (cast to bool, compared) before anything else."""
     waiting = [name]
     while waiting:
@@ -69,7 +69,7 @@ def _decides(walk: Walk, name: str) -> bool:
     return False
 
 
-def _turns_on_training(walk: Walk, name: str) -> bool:
+def _turns_on_training(walk: GraphIndex, name: str) -> bool:
     """Whether the branch of True holds random ops or batch statistics, or the predicate guards such a branch."""
     predicates, stack = {name}, [name]
     while stack:
@@ -92,7 +92,7 @@ def _turns_on_training(walk: Walk, name: str) -> bool:
 
 
 def known_predicate(
-    walk: Walk, name: str, switches: Mapping[str, bool], known: Optional[Dict[str, Optional[bool]]] = None
+    walk: GraphIndex, name: str, switches: Mapping[str, bool], known: Optional[Dict[str, Optional[bool]]] = None
 ) -> Optional[bool]:
     """The value of a scalar bool or number that decides a branch, where the switches and constants settle it.
 
@@ -113,7 +113,7 @@ def known_predicate(
     return known[name]
 
 
-def _decided_by(walk: Walk, name: str) -> Sequence[str]:
+def _decided_by(walk: GraphIndex, name: str) -> Sequence[str]:
     op = walk.maker[name]
     inputs = walk.inputs[op.name]
     if op.type in ("Identity", "Cast", "Switch", "PlaceholderWithDefault", "Squeeze", "Reshape", "LogicalNot"):
@@ -121,7 +121,9 @@ def _decided_by(walk: Walk, name: str) -> Sequence[str]:
     return inputs if op.type in ("LogicalAnd", "LogicalOr") else ()
 
 
-def _settled(walk: Walk, name: str, switches: Mapping[str, bool], values: Sequence[Optional[bool]]) -> Optional[bool]:
+def _settled(
+    walk: GraphIndex, name: str, switches: Mapping[str, bool], values: Sequence[Optional[bool]]
+) -> Optional[bool]:
     """The value of a tensor, by those that decide it."""
     if name in switches:
         return switches[name]
@@ -140,7 +142,7 @@ def _settled(walk: Walk, name: str, switches: Mapping[str, bool], values: Sequen
     return None if number is None else bool(number)
 
 
-def _number(walk: Walk, name: str, switches: Mapping[str, bool]) -> Optional[float]:
+def _number(walk: GraphIndex, name: str, switches: Mapping[str, bool]) -> Optional[float]:
     source = walk.source(name)
     for tensor in (name, *walk.outputs[source.name][:1]):
         if tensor in switches:
@@ -149,7 +151,7 @@ def _number(walk: Walk, name: str, switches: Mapping[str, bool]) -> Optional[flo
     return None if value is None or value.dtype.kind not in "biuf" else float(value.reshape(-1)[0])
 
 
-def dead_tensors(walk: Walk, switches: Mapping[str, bool]) -> Set[str]:
+def dead_tensors(walk: GraphIndex, switches: Mapping[str, bool]) -> Set[str]:
     """All tensors that no run computes because their branch is not taken."""
     dead: Set[str] = set()
     known: Dict[str, Optional[bool]] = {}

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import mul
 from typing import Callable, Collection, Dict, Optional, Sequence
 
-from gradcam_tf1.binding.graph_index import Op, Walk
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import ACTIVATIONS, AFFINE, FORWARDING, POOLS, REDUCTIONS, RESIZES
 
 # each entry of the axis comes from the same entry of the one input that carries the data
@@ -22,7 +22,7 @@ class Axis:
     axis: int
 
 
-def where_whole(walk: Walk, path: Collection[str], found: Axis) -> Axis:
+def where_whole(walk: GraphIndex, path: Collection[str], found: Axis) -> Axis:
     """The axis as far back as it stays whole; path: the tensors that carry the data."""
     while True:
         op = walk.maker[found.tensor]
@@ -36,7 +36,7 @@ def where_whole(walk: Walk, path: Collection[str], found: Axis) -> Axis:
         found = Axis(name, before)
 
 
-def _axis_before(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+def _axis_before(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
     if op.type in _STEPS:
         return _STEPS[op.type](walk, op, name, found)
     if op.type in REDUCTIONS:
@@ -46,12 +46,12 @@ def _axis_before(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
     return found.axis if same and op.type in _ENTRY_BY_ENTRY else None
 
 
-def _before_transpose(walk: Walk, op: Op, _name: str, found: Axis) -> Optional[int]:
+def _before_transpose(walk: GraphIndex, op: Op, _name: str, found: Axis) -> Optional[int]:
     order = walk.constant(walk.inputs[op.name][1])
     return None if order is None else int(order[found.axis])
 
 
-def _before_squeeze(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+def _before_squeeze(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
     rank = walk.rank(name) or 0
     gone = {axis % rank for axis in op.get_attr("squeeze_dims")}
     if not gone:
@@ -60,14 +60,14 @@ def _before_squeeze(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]
     return kept[found.axis] if len(kept) == walk.rank(found.tensor) else None
 
 
-def _before_expansion(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+def _before_expansion(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
     new = walk.constant(walk.inputs[op.name][1])
     if new is None or int(new) % ((walk.rank(name) or 0) + 1) == found.axis:
         return None
     return found.axis - (int(new) % ((walk.rank(name) or 0) + 1) < found.axis)
 
 
-def _before_reshape(walk: Walk, _op: Op, name: str, found: Axis) -> Optional[int]:
+def _before_reshape(walk: GraphIndex, _op: Op, name: str, found: Axis) -> Optional[int]:
     """Rows are laid out one after the other: an axis stays whole where as much as before lies behind it."""
     before, after = walk.dims(name) or (), walk.dims(found.tensor) or ()
     length, behind = after[found.axis], _product(after[found.axis + 1 :])
@@ -83,7 +83,7 @@ def _product(sides: Sequence[Optional[int]]) -> Optional[int]:
     return None if None in sides else reduce(mul, [side or 0 for side in sides], 1)
 
 
-def _before_reduction(walk: Walk, op: Op, name: str, found: Axis) -> Optional[int]:
+def _before_reduction(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
     reduced, rank = walk.constant(walk.inputs[op.name][1]), walk.rank(name) or 0
     if reduced is None:
         return None
@@ -93,7 +93,7 @@ def _before_reduction(walk: Walk, op: Op, name: str, found: Axis) -> Optional[in
     return [axis for axis in range(rank) if axis not in gone][found.axis]
 
 
-_STEPS: Dict[str, Callable[[Walk, Op, str, Axis], Optional[int]]] = {
+_STEPS: Dict[str, Callable[[GraphIndex, Op, str, Axis], Optional[int]]] = {
     "Transpose": _before_transpose,
     "Squeeze": _before_squeeze,
     "ExpandDims": _before_expansion,

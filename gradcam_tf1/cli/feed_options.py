@@ -33,7 +33,7 @@ def feeds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...])
     return found
 
 
-class At(str):
+class ImagePath(str):
     """The path of a picture, or of a folder of pictures, that is a value of each picture."""
 
 
@@ -41,11 +41,11 @@ def _at(path: str) -> Any:
     """The array of a .npy file; other files and folders by their path. Raises: OptionError."""
     path = os.path.expanduser(path)
     if os.path.isdir(path):
-        return At(path)
+        return ImagePath(path)
     try:
         with open(path, "rb") as file:
             if file.read(len(_NPY)) != _NPY:
-                return At(path)
+                return ImagePath(path)
             file.seek(0)
             _check_header(file, path)
         # mapped, because a header may ask for more memory than the file has bytes
@@ -73,7 +73,7 @@ def split_feeds(feed: Mapping[str, Any], feed_file: str | None) -> tuple[dict[st
 
     Raises: OptionError for a table that does not fit, and for a name that has both.
     """
-    inputs = {name: str(value) for name, value in feed.items() if isinstance(value, At)}
+    inputs = {name: str(value) for name, value in feed.items() if isinstance(value, ImagePath)}
     for name, column in as_inputs(feed_file).items():
         if name in feed:
             raise OptionError(f"--feed and --feed-file both give {name!r}; give it in one of them")

@@ -15,7 +15,7 @@ import click
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.results import Results
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Work
+from gradcam_tf1.types import MethodProgress
 
 
 def shown(text: Any, multiline: bool = False) -> str:
@@ -102,7 +102,7 @@ class Steps:
         self._told: set[tuple[str, str]] = set()
         self._bars: dict[int, Any] = {}
 
-    def __call__(self, work: Work) -> None:
+    def __call__(self, work: MethodProgress) -> None:
         """Tell the cost, or count what was done since."""
         if self._quiet:
             return
@@ -113,7 +113,7 @@ class Steps:
         if work.done and sys.stderr.isatty():
             self._show(work)
 
-    def _show(self, work: Work) -> None:
+    def _show(self, work: MethodProgress) -> None:
         thread = threading.get_ident()
         if thread not in self._bars:
             from tqdm import tqdm
@@ -125,7 +125,7 @@ class Steps:
         if bar.n >= bar.total:
             self._bars.pop(thread).close()
 
-    def __enter__(self) -> Callable[[Work], None]:
+    def __enter__(self) -> Callable[[MethodProgress], None]:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:

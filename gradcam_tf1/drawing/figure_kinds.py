@@ -23,7 +23,7 @@ SHOWN_LAYERS = 4
 
 
 @dataclass(frozen=True)
-class Kind:
+class FigureKind:
     """One figure. ask: (net, what the run asks of `explain`) -> what the figure asks. draw: see `panels.py`.
 
     of_one_layer: where the run asks for several layers there is one such figure for each.
@@ -73,18 +73,18 @@ def _method(asked: Asked) -> List[str]:
     return [name for name in asked["methods"] if METHODS[name].uses_layer][:1] or ["gradcam"]
 
 
-FIGURES: Dict[str, Kind] = {
+FIGURES: Dict[str, FigureKind] = {
     kind.name: kind
     for kind in (
-        Kind("top3-worst", "the three best classes and the lowest one", _classes, classes_figure),
-        Kind("layers", "the layers asked for, or the last four", _layers, layers_figure, of_one_layer=False),
-        Kind("methods", "the methods asked for, or five usual ones", _methods, methods_figure),
-        Kind("positive-negative", "evidence for and against, on one scale", _signs, signs_figure),
+        FigureKind("top3-worst", "the three best classes and the lowest one", _classes, classes_figure),
+        FigureKind("layers", "the layers asked for, or the last four", _layers, layers_figure, of_one_layer=False),
+        FigureKind("methods", "the methods asked for, or five usual ones", _methods, methods_figure),
+        FigureKind("positive-negative", "evidence for and against, on one scale", _signs, signs_figure),
     )
 }
 
 
-def find_kinds(names: Any) -> List[Kind]:
+def find_kinds(names: Any) -> List[FigureKind]:
     """The figures of these names, each once. Raises: OptionError listing what is possible."""
     given = [names] if isinstance(names, str) else list(names)
     for name in given:
@@ -100,7 +100,7 @@ class FigureMaker:
     make figures, one draws at a time: matplotlib is not made for more.
     """
 
-    def __init__(self, net: Any, kinds: Sequence[Kind], asked: Dict[str, Any], style: Style) -> None:
+    def __init__(self, net: Any, kinds: Sequence[FigureKind], asked: Dict[str, Any], style: Style) -> None:
         self._drawing = threading.Lock()
         self._style = style
         self._plans = {name: (kind, _fitting(plan)) for kind in kinds for name, plan in kind.asked(net, asked).items()}

@@ -64,7 +64,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnMap:
     """The pictures of one map, kind -> uint8 [H, W, 3] RGB, and the box of its lit region where there is one."""
 
     pictures: Dict[str, np.ndarray]
@@ -79,7 +79,7 @@ def draw(
     style: Style,
     scale: Optional[float] = None,
     against: bool = False,
-) -> Drawn:
+) -> DrawnMap:
     """Draw one map.
 
     Args:
@@ -88,7 +88,7 @@ def draw(
         against: high values speak against the class; where signs are shown, they are blue.
     """
     if space == "pixels":
-        return Drawn({"pixels": guided_picture(_colours_of(map, image, style), scale)})
+        return DrawnMap({"pixels": guided_picture(_colours_of(map, image, style), scale)})
     shown = np.zeros(image.shape[:2]) if map is None else map
     heat = normalize(-shown if against and style.signed else shown, style.signed, scale)
     colours = colorize(heat, style.colormap)
@@ -100,7 +100,7 @@ def draw(
         pictures["overlay"] = outlined(over, box)
     if not style.heatmaps:
         del pictures["heatmap"]
-    return Drawn(pictures, box)
+    return DrawnMap(pictures, box)
 
 
 def _colours_of(map: Optional[np.ndarray], image: np.ndarray, style: Style) -> np.ndarray:

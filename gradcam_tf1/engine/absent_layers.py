@@ -11,11 +11,11 @@ from gradcam_tf1.gradients.gradient_path import gradient_leads
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, LayerMethod, ProductMethod
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, Binding, Branch, LayerInfo
+from gradcam_tf1.types import Binding, Branch, LayerInfo, ScoreRequest
 
 
 def name_branches(
-    answer: Dict[str, Any], asks: Sequence[Ask], layers: Sequence[LayerInfo], binding: Binding, graph: tf.Graph
+    answer: Dict[str, Any], asks: Sequence[ScoreRequest], layers: Sequence[LayerInfo], binding: Binding, graph: tf.Graph
 ) -> None:
     """Say of each map that is zero for want of any gradient where its score is made.
 

@@ -13,7 +13,7 @@ from gradcam_tf1.engine.layers_together import Where, placed
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, Binding, Branch, LayerInfo, MapStatus
+from gradcam_tf1.types import Binding, Branch, LayerInfo, MapStatus, ScoreRequest
 
 OWN = LayerInfo(AUTO, "Auto", (), counted=False)
 
@@ -25,7 +25,7 @@ _CLASSES: Mapping[str, Tuple[str, ...]] = {
 _ANCHORS = {"anchor": ("anchor",)}
 
 
-def branches_of(binding: Binding, ask: Ask, n: int) -> List[Branch]:
+def branches_of(binding: Binding, ask: ScoreRequest, n: int) -> List[Branch]:
     """The branches that the target of picture n is made of, its class ids fixed; empty where nobody can tell."""
     anchors = any(branch.anchors for branch in binding.branches)
     values = (_ANCHORS if anchors else _CLASSES).get(ask.score[0], ())
@@ -40,7 +40,7 @@ def check_own(binding: Binding) -> None:
         raise BindingError(f"layer '{AUTO}' is that of each class's own branch: {binding.reasons['branches']}")
 
 
-def own_layer(binding: Binding, ask: Ask, n: int) -> str:
+def own_layer(binding: Binding, ask: ScoreRequest, n: int) -> str:
     """The layer for the target of picture n: its branch's own, or the one on which all scores depend."""
     branches = branches_of(binding, ask, n)
     return (branches[0].layer if len(branches) == 1 else "") or binding.shared_layer
@@ -48,12 +48,12 @@ def own_layer(binding: Binding, ask: Ask, n: int) -> str:
 
 def run_with_own_layers(
     run: Callable[..., Dict[str, Any]],
-    settled: Sequence[Ask],
+    settled: Sequence[ScoreRequest],
     binding: Binding,
     graph: tf.Graph,
     where: Callable[[Sequence[int]], Where],
     batch: np.ndarray,
-    asks: Sequence[Ask],
+    asks: Sequence[ScoreRequest],
     methods: Sequence[str],
     layers: Sequence[LayerInfo],
     **how: Any,

@@ -6,7 +6,7 @@ from typing import Any, List, Mapping, Set
 
 import numpy as np
 
-from gradcam_tf1.engine.session_runner import Runner
+from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import RunError
 from gradcam_tf1.gradients.graph_walk import WEIGHTS
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
@@ -35,7 +35,7 @@ Further = Mapping["tf.Tensor", np.ndarray]
 _AT_A_TIME = 16  # tensors of one picture that are held together
 
 
-def why_broken(runner: Runner, logits: tf.Tensor, picture: np.ndarray, further: Further) -> str:
+def why_broken(runner: SessionRunner, logits: tf.Tensor, picture: np.ndarray, further: Further) -> str:
     """One sentence that names the op where NaN or infinity first comes up on the way to the scores.
 
     Args: logits: float, with NaN or +infinity for this picture. picture: [1, H, W, C] of the input's dtype.
@@ -82,7 +82,7 @@ def _ops_before(end: Any) -> List[Any]:
     return [op for op in end.graph.get_operations() if op in seen]
 
 
-def _values(runner: Runner, tensors: List[tf.Tensor], picture: np.ndarray, further: Further) -> List[Any]:
+def _values(runner: SessionRunner, tensors: List[tf.Tensor], picture: np.ndarray, further: Further) -> List[Any]:
     """What the tensors hold for the picture; None for those that cannot be fetched, such as parts of loops."""
     try:
         return runner.values(tensors, picture, further)

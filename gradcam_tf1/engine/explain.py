@@ -12,10 +12,10 @@ from gradcam_tf1.binding import resolve_layer
 from gradcam_tf1.binding.layer_specs import is_auto
 from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_options, as_arrays, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own, run_with_own_layers
-from gradcam_tf1.engine.further_inputs import Further
+from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.smoothing import run_with_noise, run_with_views
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
 from gradcam_tf1.images.geometry import Fitted
@@ -24,9 +24,9 @@ from gradcam_tf1.methods import METHODS, expand_methods
 from gradcam_tf1.methods.noise import Noise, as_noise
 from gradcam_tf1.methods.options import check_options
 from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
-from gradcam_tf1.scoring.score_requests import Context, make_asks
+from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.tf_runtime import numpy_dtype
-from gradcam_tf1.types import Ask, Binding, Explanation, LayerInfo, Work
+from gradcam_tf1.types import Binding, Explanation, LayerInfo, MethodProgress, ScoreRequest
 
 Methods = Union[str, Sequence[str]]
 
@@ -45,14 +45,14 @@ class How:
     aug_smooth: bool = False
     eigen_smooth: bool = False
     inputs: Optional[Mapping[str, Any]] = None
-    progress: Optional[Callable[[Work], None]] = None
+    progress: Optional[Callable[[MethodProgress], None]] = None
 
 
 @dataclass(frozen=True)
 class _Inputs:
     """What goes into the net: pixels as they are given, what makes a batch of them, and the way back of the maps.
 
-    readers: of targets that point into the input, see `asks.Context`.
+    readers: of targets that point into the input, see `asks.TargetContext`.
     """
 
     pixels: np.ndarray
@@ -62,11 +62,11 @@ class _Inputs:
 
 
 @dataclass(frozen=True)
-class Answerer:
+class NetExplainer:
     """A bound net that answers. preprocess, fit_image: those of its GradCamGraph."""
 
     binding: Binding
-    engine: Engine
+    engine: MapEngine
     labels: Optional[Labels]
     preprocess: Callable[[np.ndarray], Any]
     fit_image: Callable[[np.ndarray], Fitted]
@@ -115,9 +115,9 @@ class Answerer:
         return self._explain(inputs, targets, methods, layers, how)
 
     @property
-    def further(self) -> Further:
+    def further(self) -> FurtherInputs:
         """The net's inputs beside the pictures."""
-        return Further(self.engine.graph, self.binding, self.preprocess)
+        return FurtherInputs(self.engine.graph, self.binding, self.preprocess)
 
     def usable(self, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
         """See `GradCamGraph.usable_methods`."""
@@ -164,7 +164,7 @@ class Answerer:
         )
 
     def _run(
-        self, how: How, batch: np.ndarray, asks: List[Ask], places: Sequence[LayerInfo]
+        self, how: How, batch: np.ndarray, asks: List[ScoreRequest], places: Sequence[LayerInfo]
     ) -> Callable[..., Dict[str, Any]]:
         noise = as_noise(how.noise)
         run: Any = self.engine.run if noise is None else partial(run_with_noise, self.engine, noise)
@@ -175,10 +175,10 @@ class Answerer:
         settled = self.engine.with_classes(batch, asks)
         return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
 
-    def _asks(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[Ask]:
+    def _asks(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[ScoreRequest]:
         rows = self.further.rows(how.inputs or {}, len(batch))
-        context = Context(self.engine.classes(batch, rows), self.labels, how.score, **given.readers)
-        asks = make_asks(targets, len(batch), context)
+        context = TargetContext(self.engine.classes(batch, rows), self.labels, how.score, **given.readers)
+        asks = make_requests(targets, len(batch), context)
         return [replace(ask, inputs=rows) for ask in asks] if rows else asks
 
     def _embed(self, picture: Any) -> np.ndarray:

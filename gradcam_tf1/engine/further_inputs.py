@@ -19,7 +19,7 @@ from gradcam_tf1.types import Binding
 
 
 @dataclass(frozen=True)
-class Further:
+class FurtherInputs:
     """The inputs of a net beside its pictures. preprocess: as of its GradCamGraph."""
 
     graph: tf.Graph

@@ -22,12 +22,12 @@ from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.class_scores import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.score_functions import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, Binding, LayerInfo, Slot
+from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest, Slot
 
 Build = Callable[["tf.Tensor", FloatPictures], Dict[Any, "tf.Tensor"]]
 
 
-class Symbols:
+class GraphOps:
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
 
     graph: the private tf.Graph that holds the net. binding: its key tensors. reshape: [N, tokens, K] -> [N, h, w, K].
@@ -89,7 +89,7 @@ class Symbols:
             ("value", name, slot), lambda: tf.placeholder(dtype, [None] * rank, name=f"{name}_{slot.index}")
         )
 
-    def fed(self, ask: Ask, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
+    def fed(self, ask: ScoreRequest, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
         """What an ask feeds: its values to the slot's placeholders, its inputs to the net's own tensors."""
         own = {self.value(name, slot): values for name, values in ask.values.items()}
         return {**self.inputs(ask.inputs), **own}

@@ -13,9 +13,9 @@ from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.options import method_options
-from gradcam_tf1.types import LayerInfo, MapKey, Work
+from gradcam_tf1.types import LayerInfo, MapKey, MethodProgress
 
-Report = Callable[[Work], None]
+Report = Callable[[MethodProgress], None]
 Notes = Dict[MapKey, List[List[Tuple[str, ...]]]]
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -42,7 +42,7 @@ def iterate(
     """Maps [N, T, ...] of each method, and of each layer where it looks at one.
 
     probes: one for each of N >= 1 pictures, all of one size. options: method -> its keyword options.
-    report: called with every `Work` before the first begins, and again whenever a chunk is done.
+    report: called with every `MethodProgress` before the first begins, and again whenever a chunk is done.
     """
     jobs = [(method, layer) for method in methods for layer in (layers if method.uses_layer else (None,))]
     works = [_work(method, layer, probes, options.get(method.name, {})) for method, layer in jobs]
@@ -75,16 +75,18 @@ def _parts(layer: Optional[LayerInfo]) -> Sequence[Optional[LayerInfo]]:
     return (None,) if layer is None else parts_of(layer)
 
 
-def _work(method: IteratedMethod, layer: Optional[LayerInfo], probes: List[Probe], options: Mapping[str, Any]) -> Work:
+def _work(
+    method: IteratedMethod, layer: Optional[LayerInfo], probes: List[Probe], options: Mapping[str, Any]
+) -> MethodProgress:
     whole = {**method_options(method), **options}
     runs = sum(method.runs(probes[0], part, **whole) for part in _parts(layer))
-    return Work(method.name, layer.name if layer else "", len(probes), runs, method.unit)
+    return MethodProgress(method.name, layer.name if layer else "", len(probes), runs, method.unit)
 
 
 class _Meter:
     """Counts the inputs that one method has run."""
 
-    def __init__(self, work: Work, report: Optional[Report]) -> None:
+    def __init__(self, work: MethodProgress, report: Optional[Report]) -> None:
         self._work = work
         self._report = report
 

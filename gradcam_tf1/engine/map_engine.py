@@ -12,18 +12,18 @@ from gradcam_tf1.engine.absent_layers import name_branches
 from gradcam_tf1.engine.broken_nets import why_broken
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.finished_maps import finish, smooth_channels
-from gradcam_tf1.engine.graph_ops import Symbols
+from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.engine.iterate import Notes, Report, check_copies, iterate
 from gradcam_tf1.engine.layers_together import Where, check_together, spread
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.engine.probe import Probe
-from gradcam_tf1.engine.session_runner import Runner
+from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import RunError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import HostMethod, IteratedMethod, LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.methods.pixel import GRADIENT
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, Binding, LayerInfo, MapKey, Slot
+from gradcam_tf1.types import Binding, LayerInfo, MapKey, ScoreRequest, Slot
 
 # more targets than this are computed in several runs: each slot adds a backward pass to the graph
 MAX_SLOTS = 32
@@ -36,8 +36,8 @@ Layers = Tuple[LayerInfo, ...]
 Session = Union[LiveSession, "tf.Session"]
 
 
-class Engine:
-    """Runs one net. batch_size: pictures per run, unless the graph has its own baked in. reshape: see `Symbols`."""
+class MapEngine:
+    """Runs one net. batch_size: pictures per run, unless the graph has its own baked in. reshape: see `GraphOps`."""
 
     def __init__(
         self, graph: tf.Graph, sess: Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
@@ -45,19 +45,19 @@ class Engine:
         self._binding = binding
         self.graph = graph
         live = sess if isinstance(sess, LiveSession) else LiveSession(sess)
-        self._symbols = Symbols(graph, binding, reshape, live.building)
-        self._runner = Runner(live, binding, batch_size)
+        self._symbols = GraphOps(graph, binding, reshape, live.building)
+        self._runner = SessionRunner(live, binding, batch_size)
         classes = self._symbols.scores("logit").shape[1]
         self._classes = getattr(classes, "value", classes)
 
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
-        """See `Runner.time_limit`."""
+        """See `SessionRunner.time_limit`."""
         return self._runner.time_limit(seconds)
 
     def classes(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> int:
         """The number of classes, from the graph or, where its shapes do not tell, from running one picture.
 
-        inputs: of the batch, as in `Ask`.
+        inputs: of the batch, as in `ScoreRequest`.
         """
         if self._classes is None:
             further = self._symbols.inputs({name: values[:1] for name, values in inputs.items()})
@@ -79,7 +79,7 @@ class Engine:
     def run(
         self,
         batch: np.ndarray,
-        asks: Sequence[Ask],
+        asks: Sequence[ScoreRequest],
         methods: Sequence[str],
         layers: Layers,
         *,
@@ -128,33 +128,39 @@ class Engine:
         """Where the cells of a layer lie on inputs of this size, see `Places.cells`; tells by name and grid."""
         return lambda name, grid: cells_of(self._binding.places, name, size, grid)
 
-    def settle(self, batch: np.ndarray, asks: Sequence[Ask]) -> Tuple[List[Ask], np.ndarray]:
+    def settle(self, batch: np.ndarray, asks: Sequence[ScoreRequest]) -> Tuple[List[ScoreRequest], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
         further = self._symbols.inputs(asks[0].inputs)
         pictures = self._runner.run({0: self._symbols.pictures()}, batch, further)[0]
         return self.with_classes(batch, asks), pictures
 
-    def with_classes(self, batch: np.ndarray, asks: Sequence[Ask]) -> List[Ask]:
+    def with_classes(self, batch: np.ndarray, asks: Sequence[ScoreRequest]) -> List[ScoreRequest]:
         """The asks with their class ids fixed."""
         return self._passes(batch, asks, [], (), None, False)[1]
 
     def _passes(
-        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any, eigen: bool
-    ) -> Tuple[Answer, List[Ask]]:
+        self,
+        batch: np.ndarray,
+        asks: Sequence[ScoreRequest],
+        methods: Sequence[str],
+        layers: Layers,
+        floats: Any,
+        eigen: bool,
+    ) -> Tuple[Answer, List[ScoreRequest]]:
         starts = range(0, len(asks), MAX_SLOTS)
         parts = [self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers, floats, eigen) for t in starts]
         answer = _join_targets(parts)
         return answer, answer.pop("asks")
 
     def _failures(self, broken: np.ndarray, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> Tuple[str, ...]:
-        """For each picture why it has no answer, "" where it has one. broken: bool [N]. inputs: as in `Ask`."""
+        """For each picture why it has no answer, "" where it has one. broken: bool [N]. inputs: as in `ScoreRequest`."""
         return tuple(self._why_broken(batch, inputs, n) if wrong else "" for n, wrong in enumerate(broken))
 
     def _why_broken(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray], n: int) -> str:
         further = self._symbols.inputs({name: values[n : n + 1] for name, values in inputs.items()})
         return why_broken(self._runner, self._symbols.scores("logit"), batch[n : n + 1], further)
 
-    def _rule_notes(self, methods: Sequence[str], layers: Layers, asks: Sequence[Ask], images: int) -> Notes:
+    def _rule_notes(self, methods: Sequence[str], layers: Layers, asks: Sequence[ScoreRequest], images: int) -> Notes:
         """What the gradient rules of pixel methods, and of products made with them, have reached."""
         notes: Notes = {}
         for method in (METHODS[name] for name in methods):
@@ -166,7 +172,13 @@ class Engine:
         return notes
 
     def _one_pass(
-        self, batch: np.ndarray, asks: Sequence[Ask], methods: Sequence[str], layers: Layers, floats: Any, eigen: bool
+        self,
+        batch: np.ndarray,
+        asks: Sequence[ScoreRequest],
+        methods: Sequence[str],
+        layers: Layers,
+        floats: Any,
+        eigen: bool,
     ) -> Answer:
         slots = [Slot(place, ask.score) for place, ask in enumerate(asks)]
         fetches: Dict[Any, tf.Tensor] = {"predicted": self._symbols.predicted(), "broken": self._symbols.broken()}
@@ -227,13 +239,15 @@ class Engine:
                         fetches[key] = [symbols.grads(method.head, layers, slot)[layer] for slot in slots]
         return fetches
 
-    def _probes(self, batch: np.ndarray, asks: List[Ask], pixels: Any, to_batch: Any, floats: Any) -> List[Probe]:
+    def _probes(
+        self, batch: np.ndarray, asks: List[ScoreRequest], pixels: Any, to_batch: Any, floats: Any
+    ) -> List[Probe]:
         rows = [[_of_image(ask, n) for ask in asks] for n in range(len(batch))]
         images = zip(batch, rows, pixels, [None] * len(batch) if floats is None else floats)
         return [Probe(self._symbols, self._runner, fed, row, rgb, to_batch, own) for fed, row, rgb, own in images]
 
 
-def _class_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> np.ndarray:
+def _class_ids(ask: ScoreRequest, found: Mapping[Any, np.ndarray], slot: Slot) -> np.ndarray:
     """The classes asked about, int64 [N]; none where the target is no class, or a place among scores that are NaN."""
     if ("code", slot) not in found:
         return np.full(len(found["broken"]), NO_CLASS)
@@ -241,12 +255,12 @@ def _class_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> np.ndar
     return np.where(unknown, NO_CLASS, found["code", slot]).astype(np.int64)
 
 
-def _with_ids(ask: Ask, found: Mapping[Any, np.ndarray], slot: Slot) -> Ask:
+def _with_ids(ask: ScoreRequest, found: Mapping[Any, np.ndarray], slot: Slot) -> ScoreRequest:
     """The ask with its codes resolved, so that a changed picture is asked about the same classes."""
     return replace(ask, values={name: found.get((name, slot), value) for name, value in ask.values.items()})
 
 
-def _of_image(ask: Ask, n: int) -> Ask:
+def _of_image(ask: ScoreRequest, n: int) -> ScoreRequest:
     values, inputs = ({name: value[n : n + 1] for name, value in part.items()} for part in (ask.values, ask.inputs))
     return replace(ask, values=values, inputs=inputs)
 

@@ -6,9 +6,9 @@ from typing import Any, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding import bind
 from gradcam_tf1.binding.layer_specs import is_auto, names_of
-from gradcam_tf1.engine.explain import Answerer
+from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.live_session import LiveSession
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.tf_runtime import inside, tf
@@ -17,7 +17,7 @@ from gradcam_tf1.types import Binding, KeyTensors
 
 def open_answerers(
     net: Any, sessions: Sequence[LiveSession], given: KeyTensors, names: Optional[Sequence[str]]
-) -> Tuple[Answerer, ...]:
+) -> Tuple[NetExplainer, ...]:
     """One for each session of a GradCamGraph; its hooks bind the first and serve all.
 
     given: what its constructor was told. names: of the classes. Raises: BindingError, OptionError.
@@ -28,8 +28,8 @@ def open_answerers(
         _check_names(binding, sess.graph)
     answerers = []
     for sess in sessions:
-        engine = Engine(sess.graph, sess, binding, net.batch_size, net.reshape)
-        answerers.append(Answerer(binding, engine, labels, net.preprocess, net.fit_image))
+        engine = MapEngine(sess.graph, sess, binding, net.batch_size, net.reshape)
+        answerers.append(NetExplainer(binding, engine, labels, net.preprocess, net.fit_image))
     return tuple(answerers)
 
 

@@ -7,12 +7,12 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.cells import cells_of
-from gradcam_tf1.engine.graph_ops import Build, Symbols
-from gradcam_tf1.engine.session_runner import Runner
+from gradcam_tf1.engine.graph_ops import Build, GraphOps
+from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.families import PixelMethod
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Ask, Cells, LayerInfo, Slot
+from gradcam_tf1.types import Cells, LayerInfo, ScoreRequest, Slot
 
 
 class Probe:
@@ -26,10 +26,10 @@ class Probe:
 
     def __init__(
         self,
-        symbols: Symbols,
-        runner: Runner,
+        symbols: GraphOps,
+        runner: SessionRunner,
         fed: np.ndarray,
-        asks: Sequence[Ask],
+        asks: Sequence[ScoreRequest],
         pixels: np.ndarray,
         to_batch: Callable[[np.ndarray], np.ndarray],
         image: Optional[np.ndarray] = None,

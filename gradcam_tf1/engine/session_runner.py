@@ -21,7 +21,7 @@ Fetches = Mapping[Hashable, Any]
 
 
 def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
-    """The configuration of a session that a `Runner` can trust: `given`, or one that leaves a GPU to others too.
+    """The configuration of a session that a `SessionRunner` can trust: `given`, or one that leaves a GPU to others too.
 
     placed: the ops are put on a device, and other sessions are at work beside this one. Ops that the device cannot run
     may go elsewhere, whatever `given` says, and the session gets threads of its own: a net that is stuck would keep
@@ -47,7 +47,7 @@ def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
     return config
 
 
-class Runner:
+class SessionRunner:
     """Feeds and fetches. batch_size: pictures per `session.run`, unless the graph has its own baked in."""
 
     def __init__(self, live: LiveSession, binding: Binding, batch_size: int) -> None:

@@ -7,22 +7,22 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.images.geometry import centres, resample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.noise import Noise, Spread
-from gradcam_tf1.types import Ask, Cells, LayerInfo, MapKey, MapStatus
+from gradcam_tf1.types import Cells, LayerInfo, MapKey, MapStatus, ScoreRequest
 
 GAINS = (1.0, 0.9, 1.1)
 VIEWS = tuple((mirrored, gain) for mirrored in (False, True) for gain in GAINS)
 
 
 def run_with_views(
-    engine: Engine,
+    engine: MapEngine,
     run: Callable[..., Dict[str, Any]],
     batch: np.ndarray,
-    asks: Sequence[Ask],
+    asks: Sequence[ScoreRequest],
     methods: Sequence[str],
     layers: Tuple[LayerInfo, ...],
     *,
@@ -34,7 +34,7 @@ def run_with_views(
 
     The views: as it is and mirrored left to right, its pixel values times 1, 0.9 and 1.1. Every view is asked about
     the classes of the picture itself; masks and points are mirrored with it. Maps are averaged as they come out, after
-    a closing ReLU. run: `Engine.run` or what wraps it; the other arguments: as `Engine.run`.
+    a closing ReLU. run: `MapEngine.run` or what wraps it; the other arguments: as `MapEngine.run`.
     Raises: TargetError for a target that cannot be mirrored.
     """
     settled = engine.settle(batch, asks)[0]
@@ -61,7 +61,7 @@ def run_with_views(
     return answer
 
 
-def _mirrored(ask: Ask) -> Ask:
+def _mirrored(ask: ScoreRequest) -> ScoreRequest:
     """The same question of the mirrored picture."""
     if "anchor" in ask.values:
         raise TargetError("an anchor by its number has no mirror image: aug_smooth takes the best anchors, not one")
@@ -101,18 +101,18 @@ def _joined(map: np.ndarray, statuses: Sequence[MapStatus]) -> MapStatus:
 
 
 def run_with_noise(
-    engine: Engine,
+    engine: MapEngine,
     noise: Noise,
     batch: np.ndarray,
-    asks: Sequence[Ask],
+    asks: Sequence[ScoreRequest],
     methods: Sequence[str],
     layers: Tuple[LayerInfo, ...],
     **how: Any,
 ) -> Dict[str, Any]:
-    """What `Engine.run` answers, with maps over noisy copies; scores and classes are those of the pictures as they are.
+    """What `MapEngine.run` answers, with maps over noisy copies; scores and classes are those of the pictures as they are.
 
     The noise is added to the net's first float tensor, in its own range. The maps are averaged as they come out,
-    after a closing ReLU. noise: see `Noise`. The other arguments: as `Engine.run`.
+    after a closing ReLU. noise: see `Noise`. The other arguments: as `MapEngine.run`.
     """
     settled, pictures = engine.settle(batch, asks)
     answer = engine.run(batch, asks, (), layers)

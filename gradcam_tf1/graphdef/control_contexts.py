@@ -15,18 +15,18 @@ from gradcam_tf1.tf_runtime import context_message
 Outputs = Callable[[str], List[str]]  # op -> its tensors
 
 
-class Context(ABC):
+class ControlContext(ABC):
     """One loop or branch. ops: those inside. outside: tensor from outside -> the same inside."""
 
-    def __init__(self, parent: Optional[Context]) -> None:
+    def __init__(self, parent: Optional[ControlContext]) -> None:
         self.parent = parent
-        self.nested: List[Context] = []
+        self.nested: List[ControlContext] = []
         self.ops: Dict[str, None] = {}  # in the order of the graph
         self.outside: Dict[str, str] = {}
 
-    def ancestors(self) -> Iterator[Context]:
+    def ancestors(self) -> Iterator[ControlContext]:
         """Itself and what it lies in, innermost first."""
-        context: Optional[Context] = self
+        context: Optional[ControlContext] = self
         while context is not None:
             yield context
             context = context.parent
@@ -51,10 +51,10 @@ class Context(ABC):
         message.nested_contexts.extend(each.message(outputs) for each in self.nested)
 
 
-class Loop(Context):
+class WhileLoop(ControlContext):
     """A while loop. conds, merges, body: what TensorFlow calls pivots. enters, exits: of its variables."""
 
-    def __init__(self, parent: Optional[Context], frame: str, parallel_iterations: int) -> None:
+    def __init__(self, parent: Optional[ControlContext], frame: str, parallel_iterations: int) -> None:
         super().__init__(parent)
         self.frame, self.parallel_iterations = frame, parallel_iterations
         self.conds: List[str] = []
@@ -68,7 +68,7 @@ class Loop(Context):
         return len(self.conds) == 1 and bool(self.merges and self.body)
 
     def message(self, outputs: Outputs) -> Any:
-        """See `Context.message`."""
+        """See `ControlContext.message`."""
         whole = context_message()()
         message = whole.while_ctxt
         message.context_name = self.frame  # the gradient's own Enter ops must say the same frame
@@ -85,13 +85,13 @@ class Loop(Context):
         return whole
 
 
-class Branch(Context):
+class CondBranch(ControlContext):
     """One branch, 0 or 1, of a conditional. pivot: a tensor that is there only if the branch is taken.
 
     backward: a Merge at its end takes branch 1 first, where TensorFlow's gradient takes the first for branch 0.
     """
 
-    def __init__(self, parent: Optional[Context], pred: str, branch: int) -> None:
+    def __init__(self, parent: Optional[ControlContext], pred: str, branch: int) -> None:
         super().__init__(parent)
         self.pred, self.branch, self.pivot = pred, branch, ""
         self.outside[pred] = pred
@@ -102,7 +102,7 @@ class Branch(Context):
         return bool(self.pivot) and not self.backward
 
     def message(self, outputs: Outputs) -> Any:
-        """See `Context.message`."""
+        """See `ControlContext.message`."""
         whole = context_message()()
         message = whole.cond_ctxt
         message.context_name = f"{self.pred.split(':')[0]}/gradcam_tf1_branch_{self.branch}"
@@ -112,12 +112,12 @@ class Branch(Context):
         return whole
 
 
-def is_loop(context: Optional[Context]) -> bool:
+def is_loop(context: Optional[ControlContext]) -> bool:
     """Whether this is, or lies in, a loop."""
-    return context is not None and any(isinstance(each, Loop) for each in context.ancestors())
+    return context is not None and any(isinstance(each, WhileLoop) for each in context.ancestors())
 
 
-def all_within(contexts: List[Context]) -> Iterator[Context]:
+def all_within(contexts: List[ControlContext]) -> Iterator[ControlContext]:
     """These and all that lie in them, outer ones first."""
     waiting = list(contexts)
     while waiting:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
-from gradcam_tf1.graphdef.control_contexts import Branch, Context, Loop, all_within
+from gradcam_tf1.graphdef.control_contexts import CondBranch, ControlContext, WhileLoop, all_within
 from gradcam_tf1.graphdef.nodes import Edge, edges
 
 MAX_DEPTH = 24  # of loops and conditionals in each other; the cost of finding them grows with it
@@ -20,7 +20,7 @@ ENTER, EXIT, SWITCH, MERGE, NEXT, COND = "Enter", "Exit", "Switch", "Merge", "Ne
 _FLOW = {ENTER, EXIT, SWITCH, MERGE, NEXT, COND}
 
 
-def find_contexts(graph_def: Any) -> List[Context]:
+def find_contexts(graph_def: Any) -> List[ControlContext]:
     """The outermost loops, and the outermost conditionals with a loop inside; other conditionals need no context.
 
     Those of which a part is missing are left out as a whole; none is found where they lie deeper than MAX_DEPTH.
@@ -89,10 +89,10 @@ class _Finder:
             for source in {edge.node for edge in self.inputs[name]}:
                 self.users[source].append(name)
         self.loop_of = loop_of_each(self.nodes, self.inputs)
-        self.loops: Dict[str, Loop] = {}
-        self.branches: Dict[Tuple[Optional[Context], str, int], Branch] = {}
+        self.loops: Dict[str, WhileLoop] = {}
+        self.branches: Dict[Tuple[Optional[ControlContext], str, int], CondBranch] = {}
         # node -> the context of its outputs, a pair of them for a Switch
-        self.made: Dict[str, Union[Context, Tuple[Context, Context], None]] = {}
+        self.made: Dict[str, Union[ControlContext, Tuple[ControlContext, ControlContext], None]] = {}
         self.same: Dict[str, str] = {}  # tensor -> the one that it repeats
         self.backward: List[str] = []  # Merges that take branch 1 first
 
@@ -106,9 +106,9 @@ class _Finder:
             places.get(self.nodes[name].op, self._op)(name, context)
         return True
 
-    def roots(self) -> List[Context]:
+    def roots(self) -> List[ControlContext]:
         """The outermost contexts, nested ones put into their parents."""
-        found: List[Context] = [*self.loops.values(), *self.branches.values()]
+        found: List[ControlContext] = [*self.loops.values(), *self.branches.values()]
         for context in found:
             if context.parent is not None:
                 context.parent.nested.append(context)
@@ -145,14 +145,14 @@ class _Finder:
 
     # contexts of inputs
 
-    def _context(self, edge: Edge) -> Optional[Context]:
+    def _context(self, edge: Edge) -> Optional[ControlContext]:
         made = self.made.get(edge.node)
         if not isinstance(made, tuple):
             return made
         return made[0].parent if edge.control else made[min(edge.output, 1)]
 
-    def _deepest(self, inputs: Iterable[Edge]) -> Optional[Context]:
-        found: Optional[Context] = None
+    def _deepest(self, inputs: Iterable[Edge]) -> Optional[ControlContext]:
+        found: Optional[ControlContext] = None
         for edge in inputs:
             context = self._context(edge)
             if context is not None and (found is None or context.depth > found.depth):
@@ -161,7 +161,7 @@ class _Finder:
 
     # one function for each kind of op
 
-    def _op(self, name: str, context: Optional[Context]) -> None:
+    def _op(self, name: str, context: Optional[ControlContext]) -> None:
         self.made[name] = context
         first = self.inputs[name][0] if self.inputs[name] else None
         if self.nodes[name].op == "Identity" and first is not None:
@@ -172,22 +172,22 @@ class _Finder:
         if self.nodes[name].op not in _FLOW:
             self._offer_pivot(name, context, [edge for edge in self.inputs[name] if not edge.control])
 
-    def _offer_pivot(self, name: str, context: Context, inputs: List[Edge]) -> None:
+    def _offer_pivot(self, name: str, context: ControlContext, inputs: List[Edge]) -> None:
         """An Identity of what a Switch lets in, else any op that takes it, is there only if the round or branch is."""
         switched = [edge for edge in inputs if self.nodes[edge.node].op == SWITCH]
         is_identity = self.nodes[name].op == "Identity"
-        if isinstance(context, Branch) and switched and (is_identity or not context.pivot):
+        if isinstance(context, CondBranch) and switched and (is_identity or not context.pivot):
             context.pivot = _tensor(name)
         goes_on = any(edge.output == 1 and self._is_of_loop(edge.node) for edge in switched)
-        if isinstance(context, Loop) and goes_on and (is_identity or not context.body):
+        if isinstance(context, WhileLoop) and goes_on and (is_identity or not context.body):
             context.body = _tensor(name)
 
-    def _enter(self, name: str, context: Optional[Context]) -> None:
+    def _enter(self, name: str, context: Optional[ControlContext]) -> None:
         node, key = self.nodes[name], self.loop_of[name]
         if key not in self.loops:
             iterations = node.attr["parallel_iterations"].i
             iterations = iterations if 0 < iterations < 2**31 else PARALLEL
-            self.loops[key] = Loop(context, node.attr["frame_name"].s.decode("utf-8", "replace"), iterations)
+            self.loops[key] = WhileLoop(context, node.attr["frame_name"].s.decode("utf-8", "replace"), iterations)
         loop = self.loops[key]
         if context is not None and (loop.parent is None or context.depth > loop.parent.depth):
             loop.parent = context
@@ -198,23 +198,23 @@ class _Finder:
         else:
             loop.enters.append(_tensor(name))
 
-    def _merge(self, name: str, context: Optional[Context]) -> None:
-        if isinstance(context, Loop) and any(self.nodes[edge.node].op == NEXT for edge in self.inputs[name]):
+    def _merge(self, name: str, context: Optional[ControlContext]) -> None:
+        if isinstance(context, WhileLoop) and any(self.nodes[edge.node].op == NEXT for edge in self.inputs[name]):
             context.merges.append(_tensor(name))
-        elif isinstance(context, Branch):  # the end of a conditional: what its branches have in common
+        elif isinstance(context, CondBranch):  # the end of a conditional: what its branches have in common
             if context.branch == 1 and self._context(self.inputs[name][0]) is context:
                 context.backward = True
                 self.backward.append(name)
             context = context.parent
         self._op(name, context)
 
-    def _cond(self, name: str, context: Optional[Context]) -> None:
-        if isinstance(context, Loop):
+    def _cond(self, name: str, context: Optional[ControlContext]) -> None:
+        if isinstance(context, WhileLoop):
             context.conds.append(_tensor(name))
         self._op(name, context)
 
-    def _exit(self, name: str, context: Optional[Context]) -> None:
-        if not isinstance(context, Loop):
+    def _exit(self, name: str, context: Optional[ControlContext]) -> None:
+        if not isinstance(context, WhileLoop):
             self._op(name, context)
             return
         self._add(name, context)
@@ -223,7 +223,7 @@ class _Finder:
         if context.parent is not None:
             self._add(name, context.parent)
 
-    def _switch(self, name: str, context: Optional[Context]) -> None:
+    def _switch(self, name: str, context: Optional[ControlContext]) -> None:
         if self._is_of_loop(name):
             self._op(name, context)
             return
@@ -239,18 +239,18 @@ class _Finder:
     def _is_of_loop(self, name: str) -> bool:
         return self.nodes[self.inputs[name][1].node].op == COND
 
-    def _branch(self, parent: Optional[Context], pred: str, side: int) -> Branch:
+    def _branch(self, parent: Optional[ControlContext], pred: str, side: int) -> CondBranch:
         key = (parent, pred, side)
         if key not in self.branches:
-            self.branches[key] = Branch(parent, pred, side)
+            self.branches[key] = CondBranch(parent, pred, side)
         return self.branches[key]
 
     def _original(self, edge: Edge) -> str:
         return self.same.get(_name(edge), _name(edge))
 
-    def _add(self, name: str, context: Context) -> None:
+    def _add(self, name: str, context: ControlContext) -> None:
         """Tell a context of an op in it; one of a branch tells those around it too."""
-        for each in context.ancestors() if isinstance(context, Branch) else [context]:
+        for each in context.ancestors() if isinstance(context, CondBranch) else [context]:
             each.ops[name] = None
 
 

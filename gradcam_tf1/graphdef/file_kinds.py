@@ -11,7 +11,7 @@ import re
 from typing import Any, Container, List, NamedTuple
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.wire import LENGTH, Record, WireError, records
+from gradcam_tf1.graphdef.wire import LENGTH, WireError, WireField, records
 
 POSSIBLE = (
     "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or "
@@ -132,15 +132,15 @@ _NODE_NAME = re.compile(rb"[A-Za-z0-9.][A-Za-z0-9_.\\/>\-]*\Z")
 _OP_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_>]*\Z")
 
 
-def _inside(data: Any, record: Record) -> List[Record]:
+def _inside(data: Any, record: WireField) -> List[WireField]:
     return list(records(data, record.start, record.end))
 
 
-def _only(found: List[Record], fields: Container[int], varints: Container[int] = ()) -> bool:
+def _only(found: List[WireField], fields: Container[int], varints: Container[int] = ()) -> bool:
     return all((r.wire_type == LENGTH and r.field in fields) or r.field in varints for r in found)
 
 
-def _is_node(data: Any, record: Record) -> bool:
+def _is_node(data: Any, record: WireField) -> bool:
     try:
         found = _inside(data, record)
     except WireError:
@@ -150,22 +150,22 @@ def _is_node(data: Any, record: Record) -> bool:
     return bool(named) and _only(found, range(1, 8))
 
 
-def _is_graph(data: Any, found: List[Record]) -> bool:
+def _is_graph(data: Any, found: List[WireField]) -> bool:
     nodes = [r for r in found if r.field == 1]
     return _only(found, (1, 2, 4, 5), (3,)) and all(_is_node(data, node) for node in nodes[:1] + nodes[-1:])
 
 
-def _is_meta_graph(data: Any, found: List[Record]) -> bool:
+def _is_meta_graph(data: Any, found: List[WireField]) -> bool:
     graphs = [r for r in found if r.field == 2]
     return len(graphs) == 1 and _only(found, range(1, 9)) and _is_graph(data, _inside(data, graphs[0]))
 
 
-def _is_saved_model(data: Any, found: List[Record]) -> bool:
+def _is_saved_model(data: Any, found: List[WireField]) -> bool:
     metas = [r for r in found if r.field == 2]
     return bool(metas) and _only(found, (2,), (1,)) and _is_meta_graph(data, _inside(data, metas[0]))
 
 
-def _is_onnx(_: Any, found: List[Record]) -> bool:
+def _is_onnx(_: Any, found: List[WireField]) -> bool:
     fields = {r.field for r in found}
     return {1, 7} <= fields and any(r.field == 1 and r.wire_type == 0 for r in found)
 

@@ -19,17 +19,17 @@ _ASSIGNS = {"Assign", "AssignVariableOp"}
 _PASSED = {"Identity", "Reshape", "Cast"}
 
 
-class Entry(NamedTuple):
+class CheckpointEntry(NamedTuple):
     """A key of the checkpoint and, for one part of a partitioned variable, the slices to take of it."""
 
     key: str
     slices: Optional[Tuple[slice, ...]] = None
 
 
-def restored_entries(graph_def: Any, filename_tensor: str = "") -> Dict[str, Entry]:
+def restored_entries(graph_def: Any, filename_tensor: str = "") -> Dict[str, CheckpointEntry]:
     """Variable node name -> checkpoint entry. filename_tensor: SaverDef's, to pick one of several savers."""
     origins = _Origins(graph_def)
-    entries: Dict[str, List[Entry]] = {}
+    entries: Dict[str, List[CheckpointEntry]] = {}
     wanted = parse_edge(filename_tensor).node
     restores = [node for node in graph_def.node if node.op in _RESTORES]
     chosen = [node for node in restores if wanted and origins.of(edges(node)[0]).node == wanted]
@@ -74,12 +74,12 @@ class _Origins:
         return [bytes(text).decode("utf-8") for text in np.ravel(tf.make_ndarray(node.attr["value"].tensor))]
 
 
-def _entries_of(origins: _Origins, restore: Any) -> List[Entry]:
+def _entries_of(origins: _Origins, restore: Any) -> List[CheckpointEntry]:
     inputs = edges(restore)
     keys = origins.strings(inputs[1])
     slices = origins.strings(inputs[2]) if restore.op != "Restore" else []
     slices = slices or [""] * len(keys)
-    return [Entry(key, parse_slices(text)) for key, text in zip(keys, slices)]
+    return [CheckpointEntry(key, parse_slices(text)) for key, text in zip(keys, slices)]
 
 
 def parse_slices(text: str) -> Optional[Tuple[slice, ...]]:

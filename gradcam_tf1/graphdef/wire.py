@@ -15,7 +15,7 @@ class WireError(ValueError):
     """The bytes are not a protobuf message, or end too early."""
 
 
-class Record(NamedTuple):
+class WireField(NamedTuple):
     """One outermost field: its number, its wire type and where its payload lies."""
 
     field: int
@@ -39,7 +39,7 @@ def read_varint(data: Any, at: int, end: int) -> Tuple[int, int]:
     raise WireError(f"the data ends at byte {end} inside a number")
 
 
-def records(data: Any, start: int = 0, end: int = -1) -> Iterator[Record]:
+def records(data: Any, start: int = 0, end: int = -1) -> Iterator[WireField]:
     """The outermost fields of data[start:end] (bytes, memoryview or mmap), one at a time, nothing copied.
 
     Raises: WireError at the first field that is none.
@@ -63,4 +63,4 @@ def records(data: Any, start: int = 0, end: int = -1) -> Iterator[Record]:
             raise WireError(f"no protobuf field at byte {at}")
         if at > end:
             raise WireError(f"the record at byte {first} wants {at - first} bytes and {end - first} are left")
-        yield Record(field, wire_type, first, at)
+        yield WireField(field, wire_type, first, at)

@@ -12,7 +12,7 @@ from PIL import Image
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.decode import MAX_PIXELS
 from gradcam_tf1.images.frame_sizes import check_first, count_checked, frame_sizes
-from gradcam_tf1.images.image_source import Picture
+from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.pillow_files import head_size
 from gradcam_tf1.images.pillow_limits import READS, Bounded, strict_pillow
 from gradcam_tf1.images.safe_open import MAX_BYTES, check_size
@@ -25,7 +25,7 @@ _MOST = 4 * MAX_BYTES  # that are read of a file
 Answer = TypeVar("Answer")
 
 
-def is_animated(picture: Picture) -> bool:
+def is_animated(picture: ImageSource) -> bool:
     """Whether the file has a second frame; False for one that cannot be read, which reading it will say."""
     if _NAMES.search(picture.relative) is None:
         return False
@@ -39,7 +39,7 @@ def is_animated(picture: Picture) -> bool:
         return False
 
 
-def count_frames(picture: Picture, max_pixels: int) -> int:
+def count_frames(picture: ImageSource, max_pixels: int) -> int:
     """How many frames there are; none is decoded. Raises: ImageFileError for more than may be looked through."""
     return _with(picture, max_pixels, lambda image, file: _count(image, file, picture.source, max_pixels))
 
@@ -51,7 +51,7 @@ def _count(image: Any, file: Bounded, name: str, max_pixels: int) -> int:
     return count
 
 
-def read_frames(picture: Picture, numbers: Sequence[int], max_pixels: int) -> List[np.ndarray]:
+def read_frames(picture: ImageSource, numbers: Sequence[int], max_pixels: int) -> List[np.ndarray]:
     """These frames, in rising order, as uint8 [H, W, 3], RGB, transparency laid on white.
 
     Raises: ImageFileError with the reason.
@@ -95,7 +95,7 @@ def _most_of_tags(image: Any, file: Bounded) -> int:
     return size
 
 
-def _with(picture: Picture, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
+def _with(picture: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
     try:
         return _opened(picture, max_pixels, use)
     except ImageFileError:
@@ -104,7 +104,7 @@ def _with(picture: Picture, max_pixels: int, use: Callable[[Any, Bounded], Answe
         raise ImageFileError(f"{picture.source!r} cannot be decoded: {error or type(error).__name__}") from error
 
 
-def _opened(picture: Picture, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
+def _opened(picture: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
     with picture.content.open() as file, strict_pillow():
         bounded = Bounded(file, picture.source, READS, head_size(file, _MOST))
         check_first(bounded, picture.source, max_pixels)

@@ -14,7 +14,7 @@ PHOTOGRAPH = (1, 3)  # nets of so many channels take photographs: gray is mixed 
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReadOptions:
     """channels: of the net; 1 and 3 stand for photographs, uint8 RGB, others for so many bands as they are stored.
 
     bands: the ones to draw, from 1; a net that takes photographs sees these of TIFF, PNM and .npy files. window: how
@@ -43,7 +43,7 @@ class Wanted:
         )
 
 
-AS_PHOTOGRAPH = Wanted()
+AS_PHOTOGRAPH = ReadOptions()
 
 
 def check_bands(bands: Any) -> Tuple[int, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.animated_files import count_frames, is_animated, read_frames
 from gradcam_tf1.images.decode import MAX_PIXELS
-from gradcam_tf1.images.image_source import Picture
+from gradcam_tf1.images.image_source import ImageSource
 
 MOST_FRAMES = 16  # of a clip, where the net takes any number
 
@@ -40,7 +40,7 @@ class Clip:
     source: str
     relative: str
     wanted: Optional[int]
-    frames: List[Picture] = field(default_factory=list)
+    frames: List[ImageSource] = field(default_factory=list)
     animated: bool = False
     held = 0
 
@@ -50,7 +50,7 @@ class Clip:
         return self.source
 
     def read(self, max_pixels: int = MAX_PIXELS, *wanted: Any) -> ClipImage:
-        """So many frames as the net takes, evenly from the first to the last; see `Picture.read`.
+        """So many frames as the net takes, evenly from the first to the last; see `ImageSource.read`.
 
         Raises: ImageFileError where there are fewer, where they differ in size, or one cannot be read.
         """
@@ -78,7 +78,7 @@ def even_numbers(there: int, wanted: int) -> List[int]:
     return np.linspace(0, there - 1, wanted).round().astype(int).tolist() if there else []
 
 
-def find_clips(pictures: Iterable[Picture], wanted: Optional[int]) -> List[Clip]:
+def find_clips(pictures: Iterable[ImageSource], wanted: Optional[int]) -> List[Clip]:
     """The clips of a listing, in its order: a clip where its first frame stands.
 
     Raises: ImageFileError for frames in a packed archive, which cannot be read in another order than they lie there.

@@ -7,7 +7,7 @@ from typing import BinaryIO, Callable, NamedTuple
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import AS_PHOTOGRAPH, Wanted
+from gradcam_tf1.images.bands import AS_PHOTOGRAPH, ReadOptions
 from gradcam_tf1.images.dicom import is_dicom, read_dicom
 from gradcam_tf1.images.nifti import is_nifti, read_nifti
 from gradcam_tf1.images.numpy_files import is_npy, read_npy
@@ -24,17 +24,17 @@ class Format(NamedTuple):
     """A kind of picture file: how its first bytes or its name give it away, and what reads it."""
 
     recognise: Callable[[bytes, str], bool]
-    read: Callable[[BinaryIO, str, int, Wanted], np.ndarray]
+    read: Callable[[BinaryIO, str, int, ReadOptions], np.ndarray]
 
 
-def decode(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, wanted: Wanted = AS_PHOTOGRAPH) -> np.ndarray:
+def decode(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, wanted: ReadOptions = AS_PHOTOGRAPH) -> np.ndarray:
     """One picture as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
 
     EXIF orientation is applied, transparency is laid on white, 16-bit values are scaled to 8 bit, gray becomes three
     equal channels, of an animation the first frame is taken; colour profiles are not applied. Where bands are wanted,
     the channels as they are, uint8 or float32 [H, W, channels], 0..255. Values that have no window, where that is
     asked for, are float32.
-    Args: file: open for reading, at its start. name: for messages. wanted: see `Wanted`.
+    Args: file: open for reading, at its start. name: for messages. wanted: see `ReadOptions`.
     Raises: ImageFileError with the reason for anything that is not a whole picture.
     """
     head = file.read(HEAD_BYTES)

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Callable, Optional, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.embedded_sizes import check_sides, unwrapped
 from gradcam_tf1.images.pillow_limits import check_scans
 from gradcam_tf1.images.safe_open import MAX_BYTES, check_size
@@ -40,7 +40,7 @@ def is_dicom(head: bytes, name: str) -> bool:
     return head[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
 
 
-def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
+def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """One frame as uint8 [H, W, 3], RGB. Raises: ImageFileError, and what pydicom raises on damaged files."""
     pydicom = import_extra("pydicom", "DICOM", name)
     data = file.read(MAX_BYTES + 1)

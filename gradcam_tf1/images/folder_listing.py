@@ -7,11 +7,11 @@ from typing import Iterable, Iterator
 
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.file_names import EXTENSIONS, is_picture_name
-from gradcam_tf1.images.folder_walk import FILE, LEFT_OUT, UNLISTED, Found, expand, fixed_part, walk
-from gradcam_tf1.images.image_source import Picture, lost_picture, picture_file
+from gradcam_tf1.images.folder_walk import FILE, LEFT_OUT, UNLISTED, FoundPath, expand, fixed_part, walk
+from gradcam_tf1.images.image_source import ImageSource, lost_picture, picture_file
 
 
-def folder_pictures(folder: str, out: str = "") -> Iterator[Picture]:
+def folder_pictures(folder: str, out: str = "") -> Iterator[ImageSource]:
     """The pictures in a folder and below, in the order of their paths. out: real path of the output folder.
 
     Raises: ImageFileError where there is none; OptionError where all are in the output folder, or that is this one.
@@ -20,7 +20,7 @@ def folder_pictures(folder: str, out: str = "") -> Iterator[Picture]:
     yield from _pictures(walk(folder, out), folder, folder, out)
 
 
-def pattern_pictures(pattern: str, out: str = "") -> Iterator[Picture]:
+def pattern_pictures(pattern: str, out: str = "") -> Iterator[ImageSource]:
     """The pictures that fit a pattern, else as `folder_pictures`."""
     root = fixed_part(pattern)[0]
     check_out(root, pattern, out)
@@ -36,7 +36,7 @@ def check_out(folder: str, source: str, out: str) -> None:
         )
 
 
-def _pictures(found: Iterable[Found], source: str, root: str, out: str) -> Iterator[Picture]:
+def _pictures(found: Iterable[FoundPath], source: str, root: str, out: str) -> Iterator[ImageSource]:
     pictures = others = 0
     left_out = False
     for path, kind, reason, _ in found:

@@ -17,7 +17,7 @@ CHUNK = 1 << 16
 FILE, FOLDER, UNLISTED, LEFT_OUT = "file", "folder", "unlisted", "left out"
 
 
-class Found(NamedTuple):
+class FoundPath(NamedTuple):
     """A path and what it is: FILE, FOLDER (a new one), UNLISTED (a folder that cannot be read, with the reason).
 
     LEFT_OUT is a folder that was to be avoided, or that an earlier run has written. real: the real path of a FOLDER,
@@ -40,7 +40,7 @@ def has_magic(path: str) -> bool:
     return any(character in path for character in "*?[")
 
 
-def walk(root: str, avoid: str = "") -> Iterator[Found]:
+def walk(root: str, avoid: str = "") -> Iterator[FoundPath]:
     """Everything visible below a folder, in the order of the sorted paths.
 
     Linked folders are followed, but each folder is entered once: a link to one that the walk comes to by itself, or
@@ -59,23 +59,23 @@ def walk(root: str, avoid: str = "") -> Iterator[Found]:
         except StopIteration:
             stack.pop()
             if stack and pictures == before and is_picture_name(folder):
-                yield Found(folder, FILE)
+                yield FoundPath(folder, FILE)
             continue
         except OSError as error:
             stack.pop()
-            yield Found(folder, UNLISTED, error.strerror or str(error))
+            yield FoundPath(folder, UNLISTED, error.strerror or str(error))
             continue
         path = os.path.join(folder, name)
         if not name.endswith("/"):
             pictures += is_picture_name(name)
-            yield Found(path, FILE)
+            yield FoundPath(path, FILE)
             continue
         path = path[:-1]
         below = _enter(path, os.path.join(real, name[:-1]), roots)
         if below and _is_left_out(below, avoid):
-            yield Found(path, LEFT_OUT)
+            yield FoundPath(path, LEFT_OUT)
         elif below:
-            yield Found(path, FOLDER, "", below)
+            yield FoundPath(path, FOLDER, "", below)
             stack.append((path, below, entries(path), pictures))
 
 
@@ -148,12 +148,12 @@ def _parts(path: str) -> List[str]:
     return [drive + os.sep, *parts] if os.path.isabs(path) else parts
 
 
-def expand(pattern: str, avoid: str = "") -> Iterator[Found]:
+def expand(pattern: str, avoid: str = "") -> Iterator[FoundPath]:
     """The files of a pattern, `**` for any folders, each once and in the same order each time. avoid: as in `walk`."""
     root, parts = fixed_part(pattern)
     avoid = "" if avoid and inside(os.path.realpath(root), avoid) else avoid
     walked: Dict[int, Seen] = {number: Seen() for number in range(len(parts) + 1)}
-    found = _expand(Found(root, FOLDER, "", os.path.realpath(root)), parts, avoid, walked)
+    found = _expand(FoundPath(root, FOLDER, "", os.path.realpath(root)), parts, avoid, walked)
     if sum(part == "**" for part in parts) < 2:
         yield from found
         return
@@ -161,7 +161,7 @@ def expand(pattern: str, avoid: str = "") -> Iterator[Found]:
     yield from (each for each in found if seen.add(each.path))
 
 
-def _expand(folder: Found, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[Found]:
+def _expand(folder: FoundPath, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[FoundPath]:
     """What the rest of a pattern finds below a folder. walked: parts that were left -> folders that a `**` came to."""
     if parts[0] == "**":
         yield from _anywhere(folder, parts, avoid, walked)
@@ -171,12 +171,12 @@ def _expand(folder: Found, parts: Sequence[str], avoid: str, walked: Dict[int, S
         if found.kind == UNLISTED or (found.kind == FILE and not rest):
             yield found
         elif found.kind == FOLDER and _is_left_out(found.real, avoid):
-            yield Found(found.path, LEFT_OUT)
+            yield FoundPath(found.path, LEFT_OUT)
         elif found.kind == FOLDER and rest:
             yield from _expand(found, rest, avoid, walked)
 
 
-def _anywhere(folder: Found, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[Found]:
+def _anywhere(folder: FoundPath, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[FoundPath]:
     """The same where the next part is `**`; nothing where it came to this folder before, from one above it."""
     rest, before = parts[1:], walked[len(parts)]
     if folder.path in before:
@@ -192,23 +192,23 @@ def _anywhere(folder: Found, parts: Sequence[str], avoid: str, walked: Dict[int,
             yield from _expand(found, rest, avoid, walked)
 
 
-def _matches(folder: Found, part: str) -> Iterator[Found]:
+def _matches(folder: FoundPath, part: str) -> Iterator[FoundPath]:
     if not has_magic(part):
         path = os.path.join(folder.path, part)
         if os.path.isdir(path):
             yield _folder(folder, part)
         elif os.path.lexists(path):
-            yield Found(path, FILE)
+            yield FoundPath(path, FILE)
         return
     hidden = part.startswith(".")
     try:
         for name in entries(folder.path, lambda name: (hidden or name[0] != ".") and fnmatch.fnmatch(name, part)):
-            yield _folder(folder, name[:-1]) if name.endswith("/") else Found(os.path.join(folder.path, name), FILE)
+            yield _folder(folder, name[:-1]) if name.endswith("/") else FoundPath(os.path.join(folder.path, name), FILE)
     except OSError as error:
-        yield Found(folder.path, UNLISTED, error.strerror or str(error))
+        yield FoundPath(folder.path, UNLISTED, error.strerror or str(error))
 
 
-def _folder(above: Found, name: str) -> Found:
+def _folder(above: FoundPath, name: str) -> FoundPath:
     path = os.path.join(above.path, name)
     moved = os.path.islink(path) or name == os.pardir
-    return Found(path, FOLDER, "", os.path.realpath(path) if moved else os.path.join(above.real, name))
+    return FoundPath(path, FOLDER, "", os.path.realpath(path) if moved else os.path.join(above.real, name))

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.decode import decode
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.image_files import read_image
@@ -84,7 +84,7 @@ def _pixels(image: Image.Image, channels: int) -> np.ndarray:
     packed = io.BytesIO()
     plain.save(packed, "PNG", compress_level=0)
     packed.seek(0)
-    return decode(packed, "the PIL image", wanted=Wanted(channels))
+    return decode(packed, "the PIL image", wanted=ReadOptions(channels))
 
 
 def _check_values(pixels: np.ndarray, own_range: bool) -> None:

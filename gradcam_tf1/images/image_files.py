@@ -9,7 +9,7 @@ from typing import Dict, Iterator, List, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.decode import FORMATS as FORMATS
 from gradcam_tf1.images.decode import MAX_PIXELS as MAX_PIXELS
 from gradcam_tf1.images.decode import decode
@@ -98,4 +98,4 @@ def read_image(
     Raises ImageFileError with the reason for anything that is not a whole, regular picture file.
     """
     with open_regular(path) as file:
-        return decode(file, path, max_pixels, Wanted(channels, bands, window))
+        return decode(file, path, max_pixels, ReadOptions(channels, bands, window))

@@ -9,13 +9,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import AS_PHOTOGRAPH, Wanted
+from gradcam_tf1.images.bands import AS_PHOTOGRAPH, ReadOptions
 from gradcam_tf1.images.decode import MAX_PIXELS, decode
 from gradcam_tf1.images.safe_open import open_regular
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageSource:
     """One picture of a run.
 
     source: what is shown and written to the manifest: a path, or an archive's path, "!/" and what is inside.
@@ -32,7 +32,7 @@ class Picture:
         """The same as source; of a picture in a file of its own, where that is."""
         return self.source
 
-    def read(self, max_pixels: int = MAX_PIXELS, wanted: Wanted = AS_PHOTOGRAPH) -> np.ndarray:
+    def read(self, max_pixels: int = MAX_PIXELS, wanted: ReadOptions = AS_PHOTOGRAPH) -> np.ndarray:
         """The picture as uint8 [H, W, 3], RGB, upright, or what else is wanted of it, see `decode`.
 
         May be called in any thread, and again.
@@ -50,27 +50,27 @@ class Picture:
         """Bytes of memory that it keeps while it waits to be read."""
         return getattr(self.content, "held", 0)
 
-    def emptied(self) -> Picture:
+    def emptied(self) -> ImageSource:
         """The same without the bytes that it keeps: it was read, and waits for its turn."""
-        return replace(self, content=Missing(f"{self.source!r} was read already"))
+        return replace(self, content=MissingImage(f"{self.source!r} was read already"))
 
-    def below(self, folder: str) -> Picture:
+    def below(self, folder: str) -> ImageSource:
         """The same under a folder of its source's name."""
         return replace(self, relative=f"{folder}/{self.relative}")
 
 
-def picture_file(path: str, relative: str) -> Picture:
+def picture_file(path: str, relative: str) -> ImageSource:
     """A picture in a file of its own."""
-    return Picture(path, relative, Whole(path))
+    return ImageSource(path, relative, WholeFile(path))
 
 
-def lost_picture(source: str, relative: str, reason: str) -> Picture:
+def lost_picture(source: str, relative: str, reason: str) -> ImageSource:
     """One that cannot be read, and is listed all the same."""
-    return Picture(source, relative, Missing(f"{source!r} {reason}"))
+    return ImageSource(source, relative, MissingImage(f"{source!r} {reason}"))
 
 
 @dataclass(frozen=True)
-class Whole:
+class WholeFile:
     """A file of its own."""
 
     path: str
@@ -81,7 +81,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Part:
+class FileRange:
     """So many bytes of a file, from an offset on."""
 
     path: str
@@ -99,7 +99,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Held:
+class InMemory:
     """Bytes that can be had only once, of a packed archive."""
 
     data: bytes = field(repr=False)
@@ -115,7 +115,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingImage:
     """A picture that is not to be had, and why."""
 
     reason: str

@@ -8,14 +8,14 @@ from typing import BinaryIO, Iterator, Optional
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.file_names import Relatives
-from gradcam_tf1.images.image_source import Picture, lost_picture, picture_file
+from gradcam_tf1.images.image_source import ImageSource, lost_picture, picture_file
 from gradcam_tf1.images.safe_open import open_regular
 
 _BLOCK = 1 << 16
 _MOST_PATH = 1 << 15  # no system has longer paths
 
 
-def listed_pictures(path: str) -> Iterator[Picture]:
+def listed_pictures(path: str) -> Iterator[ImageSource]:
     """The pictures of a list: one path per line, or ended by NUL characters; relative ones start at the list's folder.
 
     A path where nothing is, is a lost picture.
@@ -25,12 +25,12 @@ def listed_pictures(path: str) -> Iterator[Picture]:
         yield from _pictures(file, path, os.path.dirname(path))
 
 
-def piped_pictures(stream: Optional[BinaryIO] = None) -> Iterator[Picture]:
+def piped_pictures(stream: Optional[BinaryIO] = None) -> Iterator[ImageSource]:
     """The same from standard input; relative paths start at the working folder."""
     yield from _pictures(stream or sys.stdin.buffer, "-", "")
 
 
-def _pictures(stream: BinaryIO, source: str, folder: str) -> Iterator[Picture]:
+def _pictures(stream: BinaryIO, source: str, folder: str) -> Iterator[ImageSource]:
     relatives = Relatives()
     for number, name in enumerate(_paths(stream, source), 1):
         if name is None:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Optional
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.safe_open import MAX_BYTES, check_size
 from gradcam_tf1.images.window import Ends, Window, as_stored, finite_ends, import_extra, pick_slice, shades, three
 
@@ -42,7 +42,7 @@ def _unpacked(head: bytes) -> bytes:
         return b""
 
 
-def read_nifti(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
+def read_nifti(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """One slice as uint8 [H, W, 3], RGB. Raises: ImageFileError, and what nibabel raises on damaged files."""
     nibabel = import_extra("nibabel", "NIfTI", name)
     head = file.read(540)
@@ -63,7 +63,7 @@ def read_nifti(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np
     return three(_gray(values, name, header, wanted.window))
 
 
-def _slice(stream: Any, name: str, header: Any, max_pixels: int, wanted: Wanted) -> np.ndarray:
+def _slice(stream: Any, name: str, header: Any, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """The slice that is wanted, as it is stored: [first axis, second axis]."""
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if len(shape) < 2 or min(shape) < 1:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.safe_open import check_bytes, check_size
 from gradcam_tf1.images.samples import Samples, as_wanted
 from gradcam_tf1.images.window import finite_ends
@@ -26,7 +26,7 @@ def is_npy(head: bytes, _name: str) -> bool:
     return head[:6] == _MAGIC
 
 
-def read_npy(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
+def read_npy(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """What is wanted of an array. Raises: ImageFileError, and ValueError on damaged headers."""
     shape, fortran, dtype = read_header(file, name)
     if dtype.kind not in "uif" or len(shape) not in (2, 3) or 0 in shape:
@@ -70,7 +70,7 @@ def read_header(file: BinaryIO, name: str) -> Tuple[Tuple[int, ...], bool, Any]:
     return shape, fortran, dtype
 
 
-def _samples(values: np.ndarray, name: str, wanted: Wanted) -> Samples:
+def _samples(values: np.ndarray, name: str, wanted: ReadOptions) -> Samples:
     """As in `explain`, numbers of 0..255 are pixels; others need a window. Raises: ImageFileError where it has none."""
     if values.dtype == np.uint8:
         return Samples(values, name, (0.0, 255.0))

@@ -11,7 +11,7 @@ import zlib
 from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.image_source import Held, Part
+from gradcam_tf1.images.image_source import FileRange, InMemory
 from gradcam_tf1.images.safe_open import open_regular
 
 _BLOCK = 1 << 16
@@ -134,6 +134,6 @@ class Stream:
         """
         if self.size is None:
             data = self.read(size)
-            return Held(data) if len(data) == size else None
+            return InMemory(data) if len(data) == size else None
         offset = self.place
-        return Part(self.path, offset, size) if self.skip(size) else None
+        return FileRange(self.path, offset, size) if self.skip(size) else None

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.frame_sizes import check_first
 from gradcam_tf1.images.memory_turns import turn
 from gradcam_tf1.images.pillow_limits import HEAD_READS, MOST_HEAD, READS, Bounded, check_file_scans, strict_pillow
@@ -38,7 +38,7 @@ _TURNS: Dict[int, Tuple[bool, bool, bool]] = {
 }
 
 
-def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
+def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """What is wanted of the first picture in the file. Raises: ImageFileError, and what Pillow raises."""
     most = max(MAX_BYTES, MOST_BYTES * max_pixels)
     bounded = Bounded(file, name, HEAD_READS, head_size(file, most))
@@ -67,7 +67,7 @@ def head_size(file: Any, most: int) -> int:
     return size
 
 
-def _by_strips(image: Image.Image, name: str, wanted: Wanted) -> np.ndarray:
+def _by_strips(image: Image.Image, name: str, wanted: ReadOptions) -> np.ndarray:
     """So that beside the picture and the result hardly any memory is taken."""
     if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
         raise ImageFileError(f"{name!r} has 32-bit pixels, whose white is not defined; save it with 8 or 16 bits")
@@ -84,7 +84,7 @@ def _by_strips(image: Image.Image, name: str, wanted: Wanted) -> np.ndarray:
     return pixels
 
 
-def _strip(strip: Image.Image, name: str, wanted: Wanted) -> np.ndarray:
+def _strip(strip: Image.Image, name: str, wanted: ReadOptions) -> np.ndarray:
     if strip.mode.startswith("I"):
         # Pillow's own conversion clips at 255
         gray = np.asarray(strip).clip(0, 65_535).astype(np.uint16)[..., np.newaxis]

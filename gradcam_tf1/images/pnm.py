@@ -11,7 +11,7 @@ from typing import BinaryIO, Dict, Iterator, List, NamedTuple, Optional
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.memory_turns import turn
 from gradcam_tf1.images.safe_open import check_bytes, check_size
 from gradcam_tf1.images.samples import Samples, as_wanted
@@ -39,7 +39,7 @@ def is_pnm(head: bytes, _name: str) -> bool:
     return re.match(rb"P[1-7fF][\s#]", head) is not None
 
 
-def read_pnm(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
+def read_pnm(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """What is wanted of the first picture in the file. Raises: ImageFileError, ValueError on damaged files."""
     header = _read_header(file, name)
     if header.width < 1 or header.height < 1 or header.depth < 1 or header.most == 0:

@@ -8,7 +8,7 @@ from typing import Optional
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted, picked
+from gradcam_tf1.images.bands import ReadOptions, picked
 from gradcam_tf1.images.window import Ends, Window, as_stored, between, check_inside, shades, three
 
 _KINDS = {"u": "unsigned", "i": "signed", "f": "float"}
@@ -45,7 +45,7 @@ class Samples:
         return ends
 
 
-def as_wanted(samples: Samples, wanted: Wanted, rgb: Optional[str] = None) -> np.ndarray:
+def as_wanted(samples: Samples, wanted: ReadOptions, rgb: Optional[str] = None) -> np.ndarray:
     """uint8 [H, W, 3] RGB, or the bands [H, W, channels] as uint8 or float32; values 0..255, or as they are stored.
 
     rgb: what the channels are where they make a photograph: "gray", "gray+alpha", "rgb", "rgb+alpha",

@@ -11,7 +11,7 @@ from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.file_names import Relatives, archive_extension, is_picture_name
 from gradcam_tf1.images.folder_listing import check_out, folder_pictures, pattern_pictures, relative_to
 from gradcam_tf1.images.folder_walk import FILE, expand, fixed_part, has_magic
-from gradcam_tf1.images.image_source import Missing, Picture, Whole, picture_file
+from gradcam_tf1.images.image_source import ImageSource, MissingImage, WholeFile, picture_file
 from gradcam_tf1.images.list_files import listed_pictures, piped_pictures
 from gradcam_tf1.images.packed_files import head_of
 from gradcam_tf1.images.tar_archive import is_tar, tar_pictures
@@ -21,12 +21,12 @@ from gradcam_tf1.images.zip_archive import is_zip, zip_pictures
 PathsGiven = Union[str, "os.PathLike[str]", Sequence[Any]]
 
 
-class Source(NamedTuple):
+class SourceKind(NamedTuple):
     """A kind of source. recognise: by the words given. open: (words, real path of the output folder) -> pictures."""
 
     name: str
     recognise: Callable[[str], bool]
-    open: Callable[[str, str], Iterator[Picture]]
+    open: Callable[[str, str], Iterator[ImageSource]]
 
 
 def _is_pattern(given: str) -> bool:
@@ -42,9 +42,9 @@ def _archive(suffixes: Sequence[str], has_head: Callable[[bytes], bool]) -> Call
 
 _TAR = ("tar", "tar.gz", "tgz", "tar.bz2", "tbz2", "tar.xz", "txz")
 _ARCHIVES = (
-    Source("zip archive", _archive(("zip",), is_zip), lambda given, _out: zip_pictures(given)),
-    Source("tar archive", _archive(_TAR, is_tar), lambda given, _out: tar_pictures(given)),
-    Source(
+    SourceKind("zip archive", _archive(("zip",), is_zip), lambda given, _out: zip_pictures(given)),
+    SourceKind("tar archive", _archive(_TAR, is_tar), lambda given, _out: tar_pictures(given)),
+    SourceKind(
         "TFRecord file",
         _archive(("tfrecord", "tfrecords"), is_tfrecord),
         lambda given, _out: tfrecord_pictures(given),
@@ -52,7 +52,7 @@ _ARCHIVES = (
 )
 
 
-def _archives_pictures(pattern: str, out: str) -> Iterator[Picture]:
+def _archives_pictures(pattern: str, out: str) -> Iterator[ImageSource]:
     """The pictures of all archives that fit the pattern, one archive after the other."""
     root = fixed_part(pattern)[0]
     for path, kind, _, _ in expand(pattern, out):
@@ -60,26 +60,26 @@ def _archives_pictures(pattern: str, out: str) -> Iterator[Picture]:
             yield from _below(path, relative_to(path, root), out)
 
 
-def _file_picture(given: str, _out: str) -> Iterator[Picture]:
+def _file_picture(given: str, _out: str) -> Iterator[ImageSource]:
     yield picture_file(given, os.path.basename(given))
 
 
 SOURCES = (
-    Source("standard input", lambda given: given == "-", lambda _given, _out: piped_pictures()),
-    Source("list of paths", lambda given: given.startswith("@"), lambda given, _out: listed_pictures(given[1:])),
-    Source("folder", os.path.isdir, folder_pictures),
-    Source(
+    SourceKind("standard input", lambda given: given == "-", lambda _given, _out: piped_pictures()),
+    SourceKind("list of paths", lambda given: given.startswith("@"), lambda given, _out: listed_pictures(given[1:])),
+    SourceKind("folder", os.path.isdir, folder_pictures),
+    SourceKind(
         "pattern of archives",
         lambda given: _is_pattern(given) and archive_extension(given) != "",
         _archives_pictures,
     ),
-    Source("pattern", _is_pattern, pattern_pictures),
+    SourceKind("pattern", _is_pattern, pattern_pictures),
     *_ARCHIVES,
-    Source("file", lambda _given: True, _file_picture),
+    SourceKind("file", lambda _given: True, _file_picture),
 )
 
 
-def iter_pictures(source: PathsGiven, out_folder: str = "") -> Iterator[Picture]:
+def iter_pictures(source: PathsGiven, out_folder: str = "") -> Iterator[ImageSource]:
     """The pictures of a folder, file, pattern, archive, TFRecord file, `@list`, standard input (`-`) or several.
 
     They come one at a time, in the same order and under the same names in every run. Memory does not depend on how many
@@ -121,7 +121,7 @@ def _check(given: str, out: str) -> None:
         check_out(fixed_part(given)[0], given, out)
 
 
-def _open(given: str, out: str) -> Iterator[Picture]:
+def _open(given: str, out: str) -> Iterator[ImageSource]:
     """The pictures of one source. Raises: ImageFileError where there is none."""
     row = next(row for row in SOURCES if row.recognise(given))
     found = False
@@ -132,20 +132,20 @@ def _open(given: str, out: str) -> Iterator[Picture]:
         raise ImageFileError(f"no pictures in the {row.name} {given!r}")
 
 
-def _several(source: PathsGiven, out: str) -> Iterator[Picture]:
+def _several(source: PathsGiven, out: str) -> Iterator[ImageSource]:
     tops = Relatives()
     for given in _given(source):
         yield from _below(given, tops(_top(given)), out)
 
 
-def _below(given: str, top: str, out: str) -> Iterator[Picture]:
+def _below(given: str, top: str, out: str) -> Iterator[ImageSource]:
     """The pictures of one of several sources; where it has none, that is a lost picture."""
     try:
         for picture in _open(given, out):
-            alone = picture.source == given and isinstance(picture.content, Whole)  # a file that is named itself
+            alone = picture.source == given and isinstance(picture.content, WholeFile)  # a file that is named itself
             yield replace(picture, relative=top) if alone else picture.below(top)
     except ImageFileError as error:
-        yield Picture(given, top, Missing(str(error)))
+        yield ImageSource(given, top, MissingImage(str(error)))
 
 
 def _top(given: str) -> str:

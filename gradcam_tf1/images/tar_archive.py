@@ -12,7 +12,7 @@ import re
 from typing import Any, Dict, Iterator, NamedTuple, Optional
 
 from gradcam_tf1.images.file_names import Relatives, is_hidden, is_picture_name
-from gradcam_tf1.images.image_source import Picture, lost_picture
+from gradcam_tf1.images.image_source import ImageSource, lost_picture
 from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -66,7 +66,7 @@ def _text(field: bytes) -> str:
     return os.fsdecode(field.split(b"\0", 1)[0])
 
 
-def tar_pictures(path: str) -> Iterator[Picture]:
+def tar_pictures(path: str) -> Iterator[ImageSource]:
     """The pictures of an archive; what is no regular file is given with the reason why it is not read.
 
     Where the archive is damaged, that is a lost picture too, and the search goes on for the next header.
@@ -88,7 +88,7 @@ def tar_pictures(path: str) -> Iterator[Picture]:
             )
 
 
-def _picture(path: str, header: _Header, content: Any, relatives: Relatives) -> Picture:
+def _picture(path: str, header: _Header, content: Any, relatives: Relatives) -> ImageSource:
     source, relative = f"{path}!/{header.name}", relatives(header.name)
     if header.kind != b"0":
         return lost_picture(source, relative, _OTHERS.get(header.kind, "is not a file"))
@@ -96,7 +96,9 @@ def _picture(path: str, header: _Header, content: Any, relatives: Relatives) -> 
         return lost_picture(source, relative, f"has {header.size:,} bytes, more than the {MAX_BYTES:,} that are read")
     if content is None:
         return lost_picture(source, relative, "is cut off: the archive ends in the middle of it")
-    return Picture(source, relative, content) if header.size else lost_picture(source, relative, "is empty (0 bytes)")
+    return (
+        ImageSource(source, relative, content) if header.size else lost_picture(source, relative, "is empty (0 bytes)")
+    )
 
 
 def _members(stream: Stream) -> Iterator[Any]:

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO, Dict, Iterator, Optional
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.graphdef.wire import LENGTH, Record, records
+from gradcam_tf1.graphdef.wire import LENGTH, WireField, records
 from gradcam_tf1.images.crc32c import masked, masked_columns
 from gradcam_tf1.images.file_names import Relatives
-from gradcam_tf1.images.image_source import Held, Picture, lost_picture
+from gradcam_tf1.images.image_source import ImageSource, InMemory, lost_picture
 from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -31,7 +31,7 @@ def bytes_features(data: bytes) -> Dict[str, memoryview]:
     Raises: ValueError where it is no Example.
     """
     view, found = memoryview(data), {}
-    for features in _messages(view, Record(0, LENGTH, 0, len(view)), 1):
+    for features in _messages(view, WireField(0, LENGTH, 0, len(view)), 1):
         for entry in _messages(view, features, 1):
             key = b"".join(view[name.start : name.end] for name in _messages(view, entry, 1))
             for feature in _messages(view, entry, 2):
@@ -42,7 +42,7 @@ def bytes_features(data: bytes) -> Dict[str, memoryview]:
     return found
 
 
-def _messages(data: memoryview, outer: Record, wanted: int) -> Iterator[Record]:
+def _messages(data: memoryview, outer: WireField, wanted: int) -> Iterator[WireField]:
     """The fields of this number within a record, those that have a length."""
     for record in records(data, outer.start, outer.end):
         if record.field == wanted and record.wire_type == LENGTH:
@@ -67,7 +67,7 @@ def _length(header: bytes) -> Optional[int]:
     return size if masked(header[:8]) == crc else None
 
 
-def tfrecord_pictures(path: str) -> Iterator[Picture]:
+def tfrecord_pictures(path: str) -> Iterator[ImageSource]:
     """One picture for each record, named by `image/filename` where it has one, else by its place, counted from 0.
 
     A record that is damaged is a lost picture; behind a damaged length the next record is searched.
@@ -85,15 +85,15 @@ def tfrecord_pictures(path: str) -> Iterator[Picture]:
             yield lost_picture(path, relatives(os.path.basename(path)), reason)
 
 
-def _picture(source: str, place: str, size: Optional[int], content: Any, relatives: Relatives) -> Picture:
+def _picture(source: str, place: str, size: Optional[int], content: Any, relatives: Relatives) -> ImageSource:
     if size is None:
         return lost_picture(source, relatives(place), "is damaged: the checksum of its length is wrong")
     if size > MAX_BYTES:
         return lost_picture(source, relatives(place), f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read")
     if content is None:
         return lost_picture(source, relatives(place), "is cut off: the file ends in the middle of it")
-    record = Record(source, content)
-    return Picture(source, relatives(record.name() or place), record)
+    record = TFRecordEntry(source, content)
+    return ImageSource(source, relatives(record.name() or place), record)
 
 
 def _records(stream: Stream) -> Iterator[Any]:
@@ -145,7 +145,7 @@ def _headers(block: bytes) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Record:
+class TFRecordEntry:
     """A record and the checksum behind it, in a file or in memory."""
 
     source: str
@@ -180,7 +180,7 @@ class Record:
         return io.BytesIO(encoded)
 
     def _bytes(self) -> bytes:
-        if isinstance(self.content, Held):
+        if isinstance(self.content, InMemory):
             return self.content.data
         with self.content.open() as file:
             return file.read()

@@ -10,7 +10,7 @@ from typing import BinaryIO, List, Optional, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import Wanted
+from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.memory_turns import turn
 from gradcam_tf1.images.pillow_files import read_common, turned
 from gradcam_tf1.images.pillow_limits import check_scans, strict_pillow
@@ -32,7 +32,7 @@ def is_tiff_file(head: bytes, _name: str) -> bool:
     return is_tiff(head)
 
 
-def read_tiff(file: BinaryIO, name: str, max_pixels: int, wanted: Wanted) -> np.ndarray:
+def read_tiff(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """What is wanted of a page. Raises: ImageFileError, and what Pillow and struct raise on damaged files."""
     page = read_page(file, name, wanted.window.slice)
     height, width = page.one("height", 0), page.one("width", 0)
@@ -69,7 +69,7 @@ def _values(file: BinaryIO, name: str, page: Page, dtype: np.dtype, bits: int) -
     return read_cells(file, name, page, make_grid(page, name, bits, page.one("samples", 1)), dtype)
 
 
-def _is_common(page: Page, samples: int, wanted: Wanted) -> bool:
+def _is_common(page: Page, samples: int, wanted: ReadOptions) -> bool:
     """Whether it is a photograph as Pillow reads them, of 8 bits and at most four channels."""
     kinds, photometric = set(page.all("format") or (_UNSIGNED,)), page.one("photometric", _BLACK_IS_ZERO)
     if max(page.all("bits") or (1,)) > 8 or not kinds <= {_UNSIGNED, _VOID} or wanted.window.slice is not None:
@@ -113,7 +113,7 @@ def _check_readable(page: Page, name: str, bits: int, dtype: np.dtype) -> None:
         raise ImageFileError(f"{name!r} is a TIFF file with predictor {predictor}, which does not go with its numbers")
 
 
-def _as_wanted(values: np.ndarray, name: str, page: Page, bits: int, wanted: Wanted) -> np.ndarray:
+def _as_wanted(values: np.ndarray, name: str, page: Page, bits: int, wanted: ReadOptions) -> np.ndarray:
     photometric, count = page.one("photometric", _BLACK_IS_ZERO), values.shape[2]
     full: Optional[Ends] = (0.0, 2.0**bits - 1) if values.dtype.kind == "u" and bits <= 16 else None
     if photometric == _PALETTE:

@@ -17,7 +17,7 @@ from typing import BinaryIO, Iterator, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.file_names import Relatives, is_hidden, is_picture_name
-from gradcam_tf1.images.image_source import Picture, lost_picture
+from gradcam_tf1.images.image_source import ImageSource, lost_picture
 from gradcam_tf1.images.safe_open import MAX_BYTES, open_regular
 
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
@@ -43,7 +43,7 @@ def is_zip(head: bytes) -> bool:
     return head[:4] in (b"PK\3\4", b"PK\5\6")
 
 
-def zip_pictures(path: str) -> Iterator[Picture]:
+def zip_pictures(path: str) -> Iterator[ImageSource]:
     """The pictures of an archive; members that cannot be read are given with the reason.
 
     Raises: ImageFileError where it cannot be opened or has no directory.
@@ -63,13 +63,13 @@ def zip_pictures(path: str) -> Iterator[Picture]:
                 yield _picture(path, member, shift, relatives)
 
 
-def _picture(path: str, member: _Member, shift: int, relatives: Relatives) -> Picture:
+def _picture(path: str, member: _Member, shift: int, relatives: Relatives) -> ImageSource:
     source, relative = f"{path}!/{member.name}", relatives(member.name, "/\\")
     reason = _reason_against(member)
     if reason:
         return lost_picture(source, relative, reason)
     place = member.offset + shift
-    return Picture(
+    return ImageSource(
         source, relative, ZipMember(path, source, place, member.method, member.packed, member.size, member.crc)
     )
 

@@ -13,7 +13,7 @@ from gradcam_tf1.tf_runtime import check_process
 from gradcam_tf1.types import LoadedModel
 
 
-class Options(NamedTuple):
+class LoadOptions(NamedTuple):
     """What the user may say besides the source."""
 
     tag: Optional[str] = None
@@ -23,46 +23,46 @@ class Options(NamedTuple):
     averages: Averages = Averages()  # one of its own for each model
 
 
-class Form(NamedTuple):
+class LoaderRow(NamedTuple):
     """One kind of source: how to recognise it and how to load it."""
 
-    recognise: Callable[[Any, Options], bool]
-    load: Callable[[Any, Options], LoadedModel]
+    recognise: Callable[[Any, LoadOptions], bool]
+    load: Callable[[Any, LoadOptions], LoadedModel]
 
 
-def _is_file(*kinds: str) -> Callable[[Any, Options], bool]:
+def _is_file(*kinds: str) -> Callable[[Any, LoadOptions], bool]:
     return lambda source, _: isinstance(source, Content) and source.kind in kinds
 
 
-def _is_message(name: str) -> Callable[[Any, Options], bool]:
+def _is_message(name: str) -> Callable[[Any, LoadOptions], bool]:
     return lambda source, _: type(source).__name__ == name and hasattr(source, "ParseFromString")
 
 
-FORMS: List[Form] = [
-    Form(_is_file("graph"), lambda source, _: frozen.load_graph_file(source.path)),
-    Form(_is_file("graph text"), lambda source, _: frozen.load_graph_file(source.path, text=True)),
-    Form(
+FORMS: List[LoaderRow] = [
+    LoaderRow(_is_file("graph"), lambda source, _: frozen.load_graph_file(source.path)),
+    LoaderRow(_is_file("graph text"), lambda source, _: frozen.load_graph_file(source.path, text=True)),
+    LoaderRow(
         lambda source, _: isinstance(source, Content) and saved_model.is_saved_model(source),
         lambda source, options: saved_model.load_saved_model(
             source, options.tag, options.signature, options.trust_model, options.averages
         ),
     ),
-    Form(
+    LoaderRow(
         lambda source, _: isinstance(source, Content) and checkpoint.is_checkpoint(source),
         lambda source, options: checkpoint.load_checkpoint(source, options.build, options.averages),
     ),
-    Form(_is_file("HDF5"), lambda source, options: keras_h5.load_keras_file(source.path, options.trust_model)),
-    Form(
+    LoaderRow(_is_file("HDF5"), lambda source, options: keras_h5.load_keras_file(source.path, options.trust_model)),
+    LoaderRow(
         lambda source, _: live_model.is_session(source),
         lambda source, options: live_model.load_session(source.graph, source, averages=options.averages),
     ),
-    Form(
+    LoaderRow(
         lambda source, _: live_model.is_pair(source),
         lambda source, options: live_model.load_session(source[0], source[1], averages=options.averages),
     ),
-    Form(lambda source, _: keras_h5.is_model(source), lambda source, _: keras_h5.load_model(source)),
-    Form(lambda source, _: live_model.is_graph(source), lambda source, _: live_model.load_graph(source)),
-    Form(_is_message("GraphDef"), lambda source, _: frozen.load_graph_def(source)),
+    LoaderRow(lambda source, _: keras_h5.is_model(source), lambda source, _: keras_h5.load_model(source)),
+    LoaderRow(lambda source, _: live_model.is_graph(source), lambda source, _: live_model.load_graph(source)),
+    LoaderRow(_is_message("GraphDef"), lambda source, _: frozen.load_graph_def(source)),
 ]
 
 
@@ -88,7 +88,7 @@ def load(
         RunError: in a process that was forked from one that had opened a net.
     """
     check_process()
-    options = Options(tag, signature, build, trust_model, Averages(moving_averages))
+    options = LoadOptions(tag, signature, build, trust_model, Averages(moving_averages))
     if isinstance(source, (str, os.PathLike)):
         source = identify(source)
     for form in FORMS:

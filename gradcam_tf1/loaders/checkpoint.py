@@ -14,7 +14,7 @@ from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import file_defaults
 from gradcam_tf1.graphdef.checkpoint_files import private_checkpoint
 from gradcam_tf1.graphdef.file_kinds import Content, identify
-from gradcam_tf1.graphdef.restore_ops import Entry, restored_entries
+from gradcam_tf1.graphdef.restore_ops import CheckpointEntry, restored_entries
 from gradcam_tf1.graphdef.training_ops import VARIABLES
 from gradcam_tf1.loaders.checkpoint_state import find_prefix, holds_checkpoints, is_prefix
 from gradcam_tf1.loaders.finish_loading import NOTHING, Declared, finish
@@ -73,24 +73,24 @@ class Values:
         self._by_variable = self._object_keys()
         self.averaged: List[str] = []
 
-    def find(self, names: List[str], entry: Optional[Entry] = None) -> Optional[np.ndarray]:
+    def find(self, names: List[str], entry: Optional[CheckpointEntry] = None) -> Optional[np.ndarray]:
         """The value a graph's own saver would restore, else the one under a name of the variable, else None."""
         average = self._averages.key(names, self.keys, entry.key if entry else "")
         if average is not None:
-            return self._read(Entry(average, entry.slices if entry else None))
+            return self._read(CheckpointEntry(average, entry.slices if entry else None))
         if entry is not None and entry.key in self.keys:
             return self._read(entry)
         for name in names:
             for key in (name, self._by_variable.get(name, name)):
                 if key in self.keys:
-                    return self._read(Entry(key))
+                    return self._read(CheckpointEntry(key))
         for name in names:
             if name + _AVERAGE in self.keys:
                 self.averaged.append(name)
-                return self._read(Entry(name + _AVERAGE))
+                return self._read(CheckpointEntry(name + _AVERAGE))
         return None
 
-    def _read(self, entry: Entry) -> np.ndarray:
+    def _read(self, entry: CheckpointEntry) -> np.ndarray:
         with self._errors(f"the value of {entry.key!r}"):
             value = np.asarray(self._reader.get_tensor(entry.key))
             return value if entry.slices is None else np.ascontiguousarray(value[entry.slices])
@@ -140,7 +140,7 @@ def _fold(
     return replace(model, notes=(*model.notes, note))
 
 
-def _entries(graph_def: Any, filename_tensor: str, source: str) -> Dict[str, Entry]:
+def _entries(graph_def: Any, filename_tensor: str, source: str) -> Dict[str, CheckpointEntry]:
     try:
         return restored_entries(graph_def, filename_tensor)
     except ModelFileError as error:

@@ -10,7 +10,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.clip_folders import MOST_FRAMES, ClipImage
 from gradcam_tf1.images.fitted_clips import FittedClip, frame_cells, joined
 from gradcam_tf1.run.run_options import RunOptions
-from gradcam_tf1.run.writing import PictureWriter
+from gradcam_tf1.run.writing import MapWriter
 from gradcam_tf1.types import Binding, Explanation, MapKey
 
 
@@ -37,7 +37,7 @@ def clip_fitter(fit_image: Callable[[Any], Any]) -> Callable[[ClipImage], Fitted
     return lambda image: joined([fit_image(frame) for frame in image.frames])
 
 
-class ClipWriter(PictureWriter):
+class ClipWriter(MapWriter):
     """Writes the maps of each frame; the frames of one map, and of its family, share one scale, so that they compare.
 
     The files of a record are under "overlay.f0003" and the like, with the frame's number in its clip; the peak is

@@ -12,27 +12,27 @@ from gradcam_tf1.atomic_files import make_folders
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.run.naming import Namer
-from gradcam_tf1.run.reading import Picture
+from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.result import FAILED, Result
 from gradcam_tf1.run.target_rows import row_key
-from gradcam_tf1.run.writing import PictureWriter
-from gradcam_tf1.types import Explanation, Work
+from gradcam_tf1.run.writing import MapWriter
+from gradcam_tf1.types import Explanation, MethodProgress
 
 
 @dataclass
-class Explained:
+class ExplainedImage:
     """A picture and what the net said of it: row n of the explanation; None where it failed."""
 
-    picture: Picture
+    picture: RunImage
     explanation: Optional[Explanation] = None
     n: int = 0
 
 
-def one_at_a_time(steps: Callable[[Work], None]) -> Callable[[Work], None]:
+def one_at_a_time(steps: Callable[[MethodProgress], None]) -> Callable[[MethodProgress], None]:
     """The same for callers in several threads."""
     lock = threading.Lock()
 
-    def told(work: Work) -> None:
+    def told(work: MethodProgress) -> None:
         with lock:
             steps(work)
 
@@ -51,7 +51,7 @@ class Explainers:
     def __len__(self) -> int:
         return len(self._all)
 
-    def explain(self, batch: Sequence[Picture]) -> List[Explained]:
+    def explain(self, batch: Sequence[RunImage]) -> List[ExplainedImage]:
         """See `Explainer.explain`."""
         one = self._free.get()
         try:
@@ -91,18 +91,18 @@ class Explainer:
         self._namer = namer
         self._folder = folder
 
-    def explain(self, batch: Sequence[Picture]) -> List[Explained]:
+    def explain(self, batch: Sequence[RunImage]) -> List[ExplainedImage]:
         """Answers in the order of the batch; pictures of one fitted shape go through the net together."""
-        groups: Dict[Any, List[Picture]] = {}
+        groups: Dict[Any, List[RunImage]] = {}
         for picture in batch:
             if picture.fitted is not None:
                 groups.setdefault(_key(picture), []).append(picture)
-        found: Dict[int, Explained] = {}
+        found: Dict[int, ExplainedImage] = {}
         for group in groups.values():
             found.update(self._group(group))
-        return [found.get(picture.index) or Explained(picture) for picture in batch]
+        return [found.get(picture.index) or ExplainedImage(picture) for picture in batch]
 
-    def _group(self, group: List[Picture]) -> Dict[int, Explained]:
+    def _group(self, group: List[RunImage]) -> Dict[int, ExplainedImage]:
         """The answers of each picture that worked, by its index."""
         if self._most is not None and len(group) > self._most:
             return self._parts(group, self._most)
@@ -126,16 +126,16 @@ class Explainer:
             return self._failed(group, f"{error}; its pixels came to {_size(group[0])}, another may do")
         return self._parts(group, self._most)
 
-    def _parts(self, group: List[Picture], size: int) -> Dict[int, Explained]:
+    def _parts(self, group: List[RunImage], size: int) -> Dict[int, ExplainedImage]:
         parts = [self._group(group[start : start + size]) for start in range(0, len(group), size)]
         return {index: each for part in parts for index, each in part.items()}
 
-    def _failed(self, group: List[Picture], reason: str) -> Dict[int, Explained]:
+    def _failed(self, group: List[RunImage], reason: str) -> Dict[int, ExplainedImage]:
         for picture in group:
             picture.error = f"{picture.file.path!r}: {reason}"
         return {}
 
-    def _answers(self, group: List[Picture]) -> Dict[int, Explained]:
+    def _answers(self, group: List[RunImage]) -> Dict[int, ExplainedImage]:
         same = all(picture.targets is group[0].targets for picture in group)
         targets = group[0].targets if same else [picture.targets for picture in group]
         fitted = [picture.fitted for picture in group]
@@ -152,14 +152,14 @@ class Explainer:
             self._figures.make(self._net, [picture.image for picture in group], fitted, paths, targets, inputs)
         for picture, figures in zip(group, paths):
             picture.figures = figures
-        return {p.index: Explained(p, explanation, n) for n, p in enumerate(group) if not p.error}
+        return {p.index: ExplainedImage(p, explanation, n) for n, p in enumerate(group) if not p.error}
 
-    def _paths(self, picture: Picture) -> Dict[str, str]:
+    def _paths(self, picture: RunImage) -> Dict[str, str]:
         names = {kind: self._namer.figure(picture.stem, kind) for kind in self._figures.names}
         return {kind: os.path.join(self._folder, *name.split("/")) for kind, name in names.items()}
 
 
-def _key(picture: Picture) -> Any:
+def _key(picture: RunImage) -> Any:
     """Equal for pictures that can go through the net together."""
     shapes = [(name, _pixels(value).shape) for name, value in picture.inputs.items()]
     return _pixels(picture.fitted).shape, row_key(picture.targets), tuple(shapes)
@@ -169,12 +169,12 @@ def _pixels(value: Any) -> Any:
     return getattr(value, "pixels", value)
 
 
-def _size(picture: Picture) -> str:
+def _size(picture: RunImage) -> str:
     height, width = picture.fitted.pixels.shape[-3:-1] if picture.fitted else (0, 0)
     return f"{height}x{width}"
 
 
-def write_explained(item: Explained, writer: PictureWriter, labels: Any) -> Result:
+def write_explained(item: ExplainedImage, writer: MapWriter, labels: Any) -> Result:
     """Write the pictures of one answer; its pixels are let go. Raises: OSError where a file cannot be written."""
     picture, explanation, n = item.picture, item.explanation, item.n
     size = None if picture.image is None else (picture.image.shape[0], picture.image.shape[1])

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import GradCamError, ImageFileError, OptionError
-from gradcam_tf1.images.bands import AS_PHOTOGRAPH, Wanted
+from gradcam_tf1.images.bands import AS_PHOTOGRAPH, ReadOptions
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.image_files import list_images
 from gradcam_tf1.images.image_source import picture_file
@@ -19,21 +19,21 @@ from gradcam_tf1.run.tables import by_name, listed, normal, of_same_names, only_
 
 
 @dataclass(frozen=True)
-class Lost:
+class MissingValue:
     """There is no value for a picture, which fails for that reason."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Shown:
+class ImageInput:
     """The value is a picture. read: as of a `sources.Picture`."""
 
-    read: Callable[[int, Wanted], np.ndarray]
+    read: Callable[[int, ReadOptions], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Called:
+class ComputedValue:
     """The value is what a function says of the picture."""
 
     function: Callable[[Any], Any]
@@ -51,17 +51,17 @@ class InputReader:
     row: Callable[[str, Any], np.ndarray]
     max_pixels: int
 
-    def __call__(self, name: str, given: Any, wanted: Wanted = AS_PHOTOGRAPH) -> Any:
+    def __call__(self, name: str, given: Any, wanted: ReadOptions = AS_PHOTOGRAPH) -> Any:
         """A Fitted, or an array. wanted: of picture files.
 
         Raises: ImageFileError where this picture has no value, or one that does not fit.
         """
-        if isinstance(given, Lost):
+        if isinstance(given, MissingValue):
             raise ImageFileError(given.reason)
         try:
-            if isinstance(given, Shown):
+            if isinstance(given, ImageInput):
                 return self.fit(given.read(self.max_pixels, wanted), name)
-            return self.row(name, given.function(given.file) if isinstance(given, Called) else given)
+            return self.row(name, given.function(given.file) if isinstance(given, ComputedValue) else given)
         except ImageFileError:
             raise
         except GradCamError as error:
@@ -99,7 +99,7 @@ def _column(name: str, values: Any, listing: Sequence[Any]) -> List[Any]:
     if isinstance(values, Mapping):
         return _of_table(f"inputs[{name!r}]", {key: (0, value) for key, value in values.items()}, listing)
     if callable(values):
-        return [Called(values, file) for file in listing]
+        return [ComputedValue(values, file) for file in listing]
     if np.ndim(values) == 0 or len(values) != len(listing):
         raise OptionError(
             f"inputs[{name!r}] is no row for each of the {len(listing)} pictures; give these, a mapping of files to "
@@ -115,7 +115,7 @@ def _pictures(path: str, listing: Sequence[Any]) -> List[Any]:
         if len(files) > 1:
             raise OptionError(f"{path!r} is {len(files)} pictures; give their folder, or one file")
         one = lru_cache(maxsize=1)(picture_file(files[0].path, files[0].relative).read)
-        return [Shown(one)] * len(listing)
+        return [ImageInput(one)] * len(listing)
     exact = {normal(file.relative): file.path for file in files}
     same = of_same_names(files, listing)
     return [_second(path, file, exact.get(normal(file.relative)), found) for file, found in zip(listing, same)]
@@ -126,8 +126,8 @@ def _second(folder: str, file: Any, exact: Optional[str], found: Sequence[str]) 
     if len(paths) != 1:
         what = f"has {len(paths)} pictures for {file.relative!r}: {listed(paths)}" if paths else (
             f"has no picture for {file.relative!r}")  # fmt: skip
-        return Lost(f"{folder!r} {what}")
-    return Shown(picture_file(paths[0], file.relative).read)
+        return MissingValue(f"{folder!r} {what}")
+    return ImageInput(picture_file(paths[0], file.relative).read)
 
 
 def _of_table(path: str, values: Mapping[str, Tuple[int, Any]], listing: Sequence[Any]) -> List[Any]:
@@ -137,10 +137,10 @@ def _of_table(path: str, values: Mapping[str, Tuple[int, Any]], listing: Sequenc
         files = places.get(normal(image), [])
         only_one(path, number, image, files)
         for file in files:
-            found[file.relative] = Lost(f"{path!r} has an empty cell for {image!r}") if value is None else value
+            found[file.relative] = MissingValue(f"{path!r} has an empty cell for {image!r}") if value is None else value
     if not found:
         raise OptionError(
             f"{path!r} has a value for none of the {len(listing)} pictures, which are "
             f"{listed(file.relative for file in listing)}"
         )
-    return [found.get(file.relative, Lost(f"{path!r} has no value for {file.relative!r}")) for file in listing]
+    return [found.get(file.relative, MissingValue(f"{path!r} has no value for {file.relative!r}")) for file in listing]

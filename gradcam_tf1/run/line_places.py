@@ -10,7 +10,7 @@ from typing import Iterable, Iterator, Tuple
 from gradcam_tf1.errors import ManifestError
 
 
-class Places:
+class LinePlaces:
     """The end and the CRC-32 of each line of a file: 12 bytes a line. Lines follow one another, numbered from 0."""
 
     def __init__(self, path: str) -> None:

@@ -10,16 +10,16 @@ from typing import Any, Iterable, TypeVar
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import ImageFile
-from gradcam_tf1.images.image_source import Picture
+from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.source_kinds import iter_pictures
 
 COUNTED = 10_000  # more pictures than these are not counted before the run begins: they would have to be kept
 
 
-Listed = TypeVar("Listed", Picture, ImageFile)
+Listed = TypeVar("Listed", ImageSource, ImageFile)
 
 
-def list_pictures(imgs_path: Any, out_folder: str) -> tuple[Iterable[Picture], int | None]:
+def list_pictures(imgs_path: Any, out_folder: str) -> tuple[Iterable[ImageSource], int | None]:
     """The pictures to explain, and how many they are.
 
     They come one at a time, without what an earlier run wrote into an output folder below a listed one. How many is
@@ -28,7 +28,7 @@ def list_pictures(imgs_path: Any, out_folder: str) -> tuple[Iterable[Picture], i
     Raises: ImageFileError where there is none; OptionError where the output folder is the listed one.
     """
     pictures = iter_pictures(imgs_path, out_folder)
-    first: list[Picture] = []
+    first: list[ImageSource] = []
     if not _is_piped(imgs_path):
         for picture in pictures:
             first.append(picture)

@@ -11,7 +11,7 @@ from typing import Any, Iterable, Iterator
 from gradcam_tf1.atomic_files import open_own, write_whole
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.own_outputs import MANIFEST_NAME, RUN_NAME, foreign_file
-from gradcam_tf1.run.line_places import Places
+from gradcam_tf1.run.line_places import LinePlaces
 from gradcam_tf1.run.manifest_lines import line_of, parse_line, result_of, strict_json
 from gradcam_tf1.run.result import Result
 
@@ -39,7 +39,7 @@ class ManifestWriter:
         self._stream = open_own(self.path)
         try:
             _lock(self._stream, out_folder)
-            self._places = Places(self.path)
+            self._places = LinePlaces(self.path)
             if resume:
                 self._places.scan()
             self._stream.truncate(self._places.end)
@@ -121,7 +121,7 @@ def _check_ours(out_folder: str) -> None:
         )
 
 
-def _results_at(places: Places, path: str, out_folder: str, numbers: Iterable[int]) -> Iterator[Result]:
+def _results_at(places: LinePlaces, path: str, out_folder: str, numbers: Iterable[int]) -> Iterator[Result]:
     for number, line in places.read(numbers):
         yield result_of(parse_line(line, path, number), number, out_folder)
 

@@ -13,22 +13,22 @@ from typing import Any, Dict, Iterable, Iterator
 from gradcam_tf1.atomic_files import remove_leftovers
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
 from gradcam_tf1.errors import OptionError, StoppedError
-from gradcam_tf1.images.bands import Wanted
-from gradcam_tf1.images.image_source import Picture as Source
+from gradcam_tf1.images.bands import ReadOptions
+from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.run.clip_runs import ClipWriter, clip_fitter
 from gradcam_tf1.run.explaining import Explainer, Explainers, one_at_a_time, write_explained
 from gradcam_tf1.run.manifest import ManifestWriter, write_run
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.plan import Plan, make_plan
-from gradcam_tf1.run.reading import Picture, Reader
+from gradcam_tf1.run.reading import Reader, RunImage
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.results import Records, Results
 from gradcam_tf1.run.run_options import RunOptions, run_options
 from gradcam_tf1.run.settings import check_same
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.run.worker_threads import check_threads
-from gradcam_tf1.run.writing import PictureWriter
+from gradcam_tf1.run.writing import MapWriter
 
 
 def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Results:
@@ -54,10 +54,10 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
     out_folder = _as_folder(out_folder)
     plan = make_plan(net, imgs_path, out_folder, given)
     namer = Namer(given.naming)
-    wanted = Wanted(net.channels_in, given.look.bands, make_window(given.window))
+    wanted = ReadOptions(net.channels_in, given.look.bands, make_window(given.window))
     explainers = _explainers(net, plan, given, namer, out_folder)
     of_clips = bool(net.binding.frame_order)
-    writer = (ClipWriter if of_clips else PictureWriter)(out_folder, namer, given.look)
+    writer = (ClipWriter if of_clips else MapWriter)(out_folder, namer, given.look)
     fit = clip_fitter(net.fit_pixels) if of_clips else net.fit_pixels
     stages = Stages(
         Reader(fit, given.max_pixels, wanted, given.timeout, plan.further),
@@ -130,8 +130,8 @@ def _journaled(
 
 
 def _waiting(
-    asked: Iterable[tuple[Source, Any, Any]], namer: Namer, done: Iterator[Result], again: Dict[int, Result]
-) -> Iterator[Picture]:
+    asked: Iterable[tuple[ImageSource, Any, Any]], namer: Namer, done: Iterator[Result], again: Dict[int, Result]
+) -> Iterator[RunImage]:
     """The pictures of the run with their targets, those that are done with their results.
 
     again: gets the results whose files are gone or empty; their pictures wait like new ones.
@@ -147,7 +147,7 @@ def _waiting(
             )
         if finished is not None and not all(map(_is_there, finished.files)):
             again[i], finished = finished, None
-        yield Picture(i, file, row, namer.stem(file.relative, i), done=finished, given=further)
+        yield RunImage(i, file, row, namer.stem(file.relative, i), done=finished, given=further)
     left = next(done, None)
     if left is not None:
         raise OptionError(

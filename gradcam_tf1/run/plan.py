@@ -6,10 +6,10 @@ import itertools
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
-from gradcam_tf1.drawing.figure_kinds import Kind, find_kinds
+from gradcam_tf1.drawing.figure_kinds import FigureKind, find_kinds
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.images.clip_folders import find_clips
-from gradcam_tf1.images.image_source import Picture as Source
+from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.run.clip_runs import check_clips, said_of_clips
@@ -33,11 +33,11 @@ class Plan:
     each with the reason.
     """
 
-    asked: Iterable[Tuple[Source, Any, Any]]
+    asked: Iterable[Tuple[ImageSource, Any, Any]]
     further: InputReader
     count: Optional[int]
     explain: Dict[str, Any]
-    kinds: Sequence[Kind]
+    kinds: Sequence[FigureKind]
     batch_size: int
     settings: Dict[str, Any]
     warnings: List[str]
@@ -83,7 +83,7 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
 
 def _ask(
     net: Any, imgs_path: Any, out_folder: str, given: RunOptions, inputs: Mapping[str, Any]
-) -> Tuple[Iterable[Tuple[Source, Any, Any]], Optional[int]]:
+) -> Tuple[Iterable[Tuple[ImageSource, Any, Any]], Optional[int]]:
     """The pictures with their targets and further inputs, and how many they are."""
     listing: Any
     listing, count = list_pictures(imgs_path, out_folder)

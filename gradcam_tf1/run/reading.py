@@ -8,11 +8,11 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.bands import AS_PHOTOGRAPH, Wanted, drawn
+from gradcam_tf1.images.bands import AS_PHOTOGRAPH, ReadOptions, drawn
 from gradcam_tf1.images.clip_folders import ClipImage
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.image_files import MAX_PIXELS
-from gradcam_tf1.images.image_source import Picture as Source
+from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.memory_turns import turn
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.worker_threads import in_time
@@ -25,7 +25,7 @@ ON_ERROR = ("skip", "stop")  # what a picture that failed does to the run
 
 
 @dataclass
-class Picture:
+class RunImage:
     """One picture: what is asked of it, then what was read and fitted and drawn, or why it could not be.
 
     given: for each further input what was given for this picture, inputs: what goes into the net for it.
@@ -33,7 +33,7 @@ class Picture:
     """
 
     index: int
-    file: Source
+    file: ImageSource
     targets: Any
     stem: str
     image: Optional[np.ndarray] = None
@@ -64,18 +64,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads and fits pictures. wanted: what of a file, see `Wanted`. timeout: seconds that one may take, None: any.
+    """Reads and fits pictures. wanted: what of a file, see `ReadOptions`. timeout: seconds that one may take, None: any.
 
     further: makes of what was given for an input what goes into it, see `inputs.InputReader`.
     """
 
     fit: Callable[[np.ndarray], Fitted]
     max_pixels: int = MAX_PIXELS
-    wanted: Wanted = AS_PHOTOGRAPH
+    wanted: ReadOptions = AS_PHOTOGRAPH
     timeout: Optional[float] = None
     further: Optional[Callable[..., Any]] = None
 
-    def __call__(self, picture: Picture) -> Picture:
+    def __call__(self, picture: RunImage) -> RunImage:
         """Fill in the image as it is drawn, the fitted image and the further inputs, or the error."""
         file = picture.file
         try:
@@ -87,7 +87,7 @@ class Reader:
             picture.file = picture.file.emptied()
         return picture
 
-    def _read(self, file: Source) -> Tuple[np.ndarray, Fitted]:
+    def _read(self, file: ImageSource) -> Tuple[np.ndarray, Fitted]:
         values = file.read(self.max_pixels, self.wanted)
         with turn(values.shape[0] * values.shape[1]):
             fitted = self.fit(values)
@@ -105,9 +105,9 @@ class Reader:
             raise ImageFileError(told if repr(source) in told else f"{source!r}: {told}") from error
 
 
-def batches(pictures: Iterable[Picture], size: int) -> Iterator[List[Picture]]:
+def batches(pictures: Iterable[RunImage], size: int) -> Iterator[List[RunImage]]:
     """Consecutive pictures, at most `size`, and fewer where they are large."""
-    batch: List[Picture] = []
+    batch: List[RunImage] = []
     pixels = 0
     for picture in pictures:
         batch.append(picture)

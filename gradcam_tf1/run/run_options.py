@@ -15,7 +15,7 @@ from gradcam_tf1.run.naming import check_naming
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.worker_threads import check_threads
-from gradcam_tf1.types import Work
+from gradcam_tf1.types import MethodProgress
 
 EXPLAIN_OPTIONS = ("score", "options", "noise", "fuse", "aug_smooth", "eigen_smooth")
 
@@ -64,7 +64,7 @@ class RunOptions:
     window: Any = None
     stop: Callable[[], bool] = lambda: False
     progress: Optional[Callable[[Result, Optional[int]], None]] = None
-    steps: Optional[Callable[[Work], None]] = None
+    steps: Optional[Callable[[MethodProgress], None]] = None
     look: Style = field(default_factory=Style)
     explain: Mapping[str, Any] = field(default_factory=dict)
 

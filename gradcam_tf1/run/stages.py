@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Callable, Generator, Iterable, Iterator, List
 
 from gradcam_tf1.images.memory_turns import turn
-from gradcam_tf1.run.explaining import Explained
-from gradcam_tf1.run.reading import BATCH_PIXELS, Picture, batches
+from gradcam_tf1.run.explaining import ExplainedImage
+from gradcam_tf1.run.reading import BATCH_PIXELS, RunImage, batches
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.worker_threads import in_order
 
@@ -24,16 +24,16 @@ class Stages:
     devices: above one, that many threads call explain, and for each a batch is waiting.
     """
 
-    read: Callable[[Picture], Picture]
-    explain: Callable[[List[Picture]], List[Explained]]
-    write: Callable[[Explained], Result]
+    read: Callable[[RunImage], RunImage]
+    explain: Callable[[List[RunImage]], List[ExplainedImage]]
+    write: Callable[[ExplainedImage], Result]
     size: int
     threads: int
     stop: Callable[[], bool] = lambda: False
     devices: int = 1
     stopped: bool = False
 
-    def run(self, waiting: Iterable[Picture]) -> Generator[Result, None, None]:
+    def run(self, waiting: Iterable[RunImage]) -> Generator[Result, None, None]:
         """The results, in the order of the pictures. Raises: whatever a stage raises, at that picture's place."""
         ahead = 2 * self.size + self.threads
         with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(self.devices) as nets:
@@ -44,28 +44,30 @@ class Stages:
             with closing(read), closing(explained), closing(written):
                 yield from written
 
-    def _batches(self, read: Iterable[Picture]) -> Iterator[List[Picture]]:
+    def _batches(self, read: Iterable[RunImage]) -> Iterator[List[RunImage]]:
         for batch in batches(read, self.size):
             if self.stop():
                 self.stopped = True
                 return
             yield batch
 
-    def _explained(self, batches: Iterable[List[Picture]], nets: Executor) -> Generator[List[Explained], None, None]:
+    def _explained(
+        self, batches: Iterable[List[RunImage]], nets: Executor
+    ) -> Generator[List[ExplainedImage], None, None]:
         if self.devices == 1:  # the caller's thread has nothing else to do
             return (self._explain(batch) for batch in batches)
         return in_order(self._explain, batches, nets, 2 * self.devices, _pixels, self.devices * BATCH_PIXELS)
 
-    def _read(self, picture: Picture) -> Picture:
+    def _read(self, picture: RunImage) -> RunImage:
         return picture if picture.done is not None else self.read(picture)
 
-    def _explain(self, batch: List[Picture]) -> List[Explained]:
+    def _explain(self, batch: List[RunImage]) -> List[ExplainedImage]:
         """A batch that was half done goes through the net whole: in other company the last digits would differ."""
         if all(picture.done is not None for picture in batch):
-            return [Explained(picture) for picture in batch]
+            return [ExplainedImage(picture) for picture in batch]
         return self.explain([picture if picture.done is None else self.read(picture) for picture in batch])
 
-    def _write(self, answer: Explained) -> Result:
+    def _write(self, answer: ExplainedImage) -> Result:
         picture = answer.picture
         if picture.done is None:
             with turn(picture.pixels):
@@ -74,5 +76,5 @@ class Stages:
         return picture.done
 
 
-def _pixels(batch: List[Picture]) -> int:
+def _pixels(batch: List[RunImage]) -> int:
     return sum(picture.weight for picture in batch)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.scoring.score_requests import Context, make_asks
+from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.targets import Top
 
 _MANY = 2**31 - 1  # classes of a net that does not tell how many it has
@@ -39,9 +39,9 @@ def differ(targets: Any) -> bool:
 
 def check_classes(rows: Sequence[Any], classes: Optional[int], labels: Optional[Labels]) -> None:
     """Look up every class id and name once. Raises: TargetError for one that the net does not have."""
-    context = Context(2 if classes == 1 else classes or _MANY, labels)
+    context = TargetContext(2 if classes == 1 else classes or _MANY, labels)
     for spec in dict.fromkeys(spec for row in rows for spec in _class_specs(row)):
-        make_asks(spec, 1, context)
+        make_requests(spec, 1, context)
 
 
 def _class_specs(row: Any) -> Iterator[Any]:

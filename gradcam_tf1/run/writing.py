@@ -22,7 +22,7 @@ from gradcam_tf1.types import Explanation, MapKey
 _PACKED = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
 
 
-class PictureWriter:
+class MapWriter:
     """Writes into one output folder."""
 
     def __init__(self, out_folder: str, namer: Namer, style: Style) -> None:

@@ -1,4 +1,4 @@
-"""Targets, as people write them, to `Ask` records: which score to differentiate, and the numbers it is fed.
+"""Targets, as people write them, to `ScoreRequest` records: which score to differentiate, and the numbers it is fed.
 
 A code is an int32: >= 0 is that class id; -1 the highest score, -2 the second highest, and so on. The graph resolves
 codes in the same forward pass.
@@ -15,7 +15,7 @@ from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 from gradcam_tf1.targets import All, Anchor, Contrast, Down, Region, Scalar, Similar, Top, Worst
-from gradcam_tf1.types import Ask
+from gradcam_tf1.types import ScoreRequest
 
 TOP1 = -1
 
@@ -26,7 +26,7 @@ _POSSIBLE = (
 
 
 @dataclass(frozen=True)
-class Context:
+class TargetContext:
     """What targets are read against.
 
     classes: number of classes; ids run from 0 to classes - 1. labels: needed for names.
@@ -43,7 +43,7 @@ class Context:
     embed: Optional[Callable[[Any], np.ndarray]] = None
 
 
-def make_asks(targets: Any, images: int, context: Context) -> List[Ask]:
+def make_requests(targets: Any, images: int, context: TargetContext) -> List[ScoreRequest]:
     """T asks for N images.
 
     Args:
@@ -56,7 +56,7 @@ def make_asks(targets: Any, images: int, context: Context) -> List[Ask]:
     if context.score not in CLASS_SCORES:
         raise TargetError(f"no score {context.score!r}; possible: {', '.join(CLASS_SCORES)}")
     rows = [[one for target in row for one in _spread(target, context.classes)] for row in _rows(targets, images)]
-    parsed: List[List[Ask]] = [[_read(target, n, context) for target in row] for n, row in enumerate(rows)]
+    parsed: List[List[ScoreRequest]] = [[_read(target, n, context) for target in row] for n, row in enumerate(rows)]
     return [_column([row[t] for row in parsed]) for t in range(len(parsed[0]))]
 
 
@@ -95,54 +95,58 @@ class _Rank:
     code: int
 
 
-def _read(target: Any, n: int, context: Context) -> Ask:
+def _read(target: Any, n: int, context: TargetContext) -> ScoreRequest:
     """One target of image n; its values have no image axis yet."""
     reader = _READERS.get(type(target))
     if reader is not None:
         return reader(target, n, context)
-    return Ask((context.score,), {"code": _code(target, context)}, "" if context.score == "logit" else context.score)
+    return ScoreRequest(
+        (context.score,), {"code": _code(target, context)}, "" if context.score == "logit" else context.score
+    )
 
 
-def _down(target: Down, _n: int, context: Context) -> Ask:
-    return Ask(("down",), {"code": _code(target.output, context)}, "down")
+def _down(target: Down, _n: int, context: TargetContext) -> ScoreRequest:
+    return ScoreRequest(("down",), {"code": _code(target.output, context)}, "down")
 
 
-def _contrast(target: Contrast, _n: int, context: Context) -> Ask:
+def _contrast(target: Contrast, _n: int, context: TargetContext) -> ScoreRequest:
     values = {"code": _code(target.a, context), "rival": _code(target.b, context)}
-    return Ask(("contrast",), values, f"not {'predicted' if target.b is None else target.b}")
+    return ScoreRequest(("contrast",), values, f"not {'predicted' if target.b is None else target.b}")
 
 
-def _region(target: Region, n: int, context: Context) -> Ask:
+def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
     values: Dict[str, Any] = {"code": _code(target.class_spec, context)}
     if target.mask is not None and target.point is not None:
         raise TargetError("a Region has a mask or a point, not both")
     if target.mask is not None:
-        return Ask(("region",), {**values, "mask": _need(context.fit_mask)(n, target.mask)}, "mask")
+        return ScoreRequest(("region",), {**values, "mask": _need(context.fit_mask)(n, target.mask)}, "mask")
     if target.point is not None:
         row, column = target.point
-        return Ask(("point",), {**values, "point": _need(context.fit_point)(n, target.point)}, f"at {row}-{column}")
-    return Ask(("own_region",), values, "region")
+        return ScoreRequest(
+            ("point",), {**values, "point": _need(context.fit_point)(n, target.point)}, f"at {row}-{column}"
+        )
+    return ScoreRequest(("own_region",), values, "region")
 
 
-def _anchor(target: Anchor, _n: int, context: Context) -> Ask:
+def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
     values: Dict[str, Any] = {"code": _code(target.class_spec, context)}
     if target.index is not None:
-        return Ask(("anchor",), {**values, "anchor": np.int32(target.index)}, f"anchor {target.index}")
+        return ScoreRequest(("anchor",), {**values, "anchor": np.int32(target.index)}, f"anchor {target.index}")
     if target.best < 1:
         raise TargetError(f"Anchor(best={target.best}): give the number of anchors to sum, at least 1")
-    return Ask(("anchors", target.best), values, f"best {target.best} anchors")
+    return ScoreRequest(("anchors", target.best), values, f"best {target.best} anchors")
 
 
-def _similar(target: Similar, _n: int, context: Context) -> Ask:
-    return Ask(("similarity",), {"reference": _need(context.embed)(target.picture)}, "similar")
+def _similar(target: Similar, _n: int, context: TargetContext) -> ScoreRequest:
+    return ScoreRequest(("similarity",), {"reference": _need(context.embed)(target.picture)}, "similar")
 
 
-def _scalar(target: Scalar, _n: int, _context: Context) -> Ask:
+def _scalar(target: Scalar, _n: int, _context: TargetContext) -> ScoreRequest:
     name = target.source if isinstance(target.source, str) else getattr(target.source, "__name__", "scalar")
-    return Ask(("scalar", target.source), {}, f"scalar {name}")
+    return ScoreRequest(("scalar", target.source), {}, f"scalar {name}")
 
 
-_READERS: Dict[type, Callable[..., Ask]] = {
+_READERS: Dict[type, Callable[..., ScoreRequest]] = {
     Down: _down,
     Contrast: _contrast,
     Region: _region,
@@ -158,7 +162,7 @@ def _need(reader: Optional[Callable]) -> Callable:
     return reader
 
 
-def _code(spec: Any, context: Context) -> np.int32:
+def _code(spec: Any, context: TargetContext) -> np.int32:
     if spec is None:
         return np.int32(TOP1)
     if isinstance(spec, _Rank):
@@ -172,7 +176,7 @@ def _code(spec: Any, context: Context) -> np.int32:
     return np.int32(spec)
 
 
-def _named(name: str, context: Context) -> int:
+def _named(name: str, context: TargetContext) -> int:
     if context.labels is None:
         raise TargetError(f"class name {name!r} was asked for, but no labels were given; give labels or a class id")
     ids = [class_id for class_id in context.labels.ids(name) if 0 <= class_id < context.classes]
@@ -181,10 +185,10 @@ def _named(name: str, context: Context) -> int:
     return ids[0]
 
 
-def _column(asks: List[Ask]) -> Ask:
+def _column(asks: List[ScoreRequest]) -> ScoreRequest:
     """The same target of all images as one record with the image axis first."""
     kinds = {ask.score for ask in asks}
     if len(kinds) > 1:
         raise TargetError(f"one column of the targets mixes {sorted(kind[0] for kind in kinds)}; give each its own")
     values = {name: np.stack([ask.values[name] for ask in asks]) for name in asks[0].values}
-    return Ask(asks[0].score, values, asks[0].about)
+    return ScoreRequest(asks[0].score, values, asks[0].about)
