@@ -1,5 +1,5 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
-# PYTHON=/path/to/python chooses the interpreter; TESTS="tests/test_images_formats.py -k png" chooses the tests.
+# PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_images_formats.py -k png" chooses the tests.
 
 .PHONY: help demo test test-tf2 lint format soak fuzz bench bench-tf2 bench-builds clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
@@ -12,14 +12,14 @@ SEED ?= 7
 PYTEST = -m pytest -n 2 $(TESTS)
 
 help:
-	@echo "make demo       run the demo net on its scenes, pictures to demo_out/"
+	@echo "make demo       run the demo net on its scenes, images to demo_out/"
 	@echo "make test       the tests on TensorFlow 1.15 (TensorFlow 2 where there is no Python 3.7)"
 	@echo "make test-tf2   the tests on TensorFlow 2 in compat.v1 mode"
 	@echo "make lint       ruff check, ruff format --check, mypy"
 	@echo "make format     let ruff format the files and fix what it can"
 	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
 	@echo "make bench-builds  the same nets on TensorFlow 1.15, Intel's build of it and TensorFlow 2, in turn"
-	@echo "make soak       thousands of pictures, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
+	@echo "make soak       thousands of images, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
 	@echo "make fuzz       damaged models, weights and labels must load or be refused (CASES=20000 SEED=7)"
 	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"
 
@@ -55,10 +55,10 @@ IMAGES ?= 20000
 KILLS ?= 10
 
 soak:
-	@venv=$$(scripts/venv reference) && "$$venv/bin/python" tests/soak.py $(IMAGES) $(KILLS)
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" tests/support/soak.py $(IMAGES) $(KILLS)
 
 fuzz:
-	@venv=$$(scripts/venv reference) && "$$venv/bin/python" tests/fuzz_models.py --cases $(CASES) --seed $(SEED)
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" tests/support/fuzz_models.py --cases $(CASES) --seed $(SEED)
 
 clean:
 	rm -rf build dist *.egg-info out demo_out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ def memory(field: str) -> float:
 
 
 def long_run(*marks: str) -> Dict[str, Dict[str, float]]:
-    """Resident bytes, and ops of the graph, when so many pictures are done."""
+    """Resident bytes, and ops of the graph, when so many images are done."""
     from material import demo_net
 
     from gradcam_tf1.nets.demo import demo_scenes
@@ -50,7 +50,7 @@ def write_vgg19(path: str) -> float:
 
 
 def vgg19_peak(path: str) -> float:
-    """The most bytes that were ever resident: load, Grad-CAM, Grad-CAM and Guided Grad-CAM of eight pictures."""
+    """The most bytes that were ever resident: load, Grad-CAM, Grad-CAM and Guided Grad-CAM of eight images."""
     from material import scenes, two_threads
 
     from gradcam_tf1 import GradCamGraph
@@ -61,16 +61,16 @@ def vgg19_peak(path: str) -> float:
     return memory("VmHWM")
 
 
-def first_map(model: str, picture: str) -> Any:
+def first_map(model: str, image: str) -> Any:
     """The first heat map."""
     from gradcam_tf1 import GradCamGraph
     from gradcam_tf1.images.image_files import read_image
 
     with GradCamGraph(model, preset="inception") as net:
-        return net.explain(read_image(picture))["gradcam"].tolist()
+        return net.explain(read_image(image))["gradcam"].tolist()
 
 
-def bare_run(model: str, picture: str) -> Any:
+def bare_run(model: str, image: str) -> Any:
     """The net's answer, without this toolkit."""
     import cv2
     import tensorflow.compat.v1 as tf
@@ -82,7 +82,7 @@ def bare_run(model: str, picture: str) -> Any:
         tf.import_graph_def(graph_def, name="")
         height, width = sess.graph.get_tensor_by_name("input:0").shape.as_list()[1:3]
         pixels = cv2.resize(
-            cv2.cvtColor(cv2.imread(picture), cv2.COLOR_BGR2RGB), (width, height), interpolation=cv2.INTER_AREA
+            cv2.cvtColor(cv2.imread(image), cv2.COLOR_BGR2RGB), (width, height), interpolation=cv2.INTER_AREA
         )
         return sess.run("logits/BiasAdd:0", {"input:0": pixels[None] / 127.5 - 1}).tolist()
 

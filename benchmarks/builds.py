@@ -78,7 +78,7 @@ def main(*folders: str) -> None:
                 f"{name}: {versions[name]}": lambda build=build, net=net, what=what: build.ask(net, what)["seconds"]
                 for name, build in builds.items()
             }
-            print(f"\n{net}, 8 pictures, {what}\n")
+            print(f"\n{net}, 8 images, {what}\n")
             print_medians(measure(Case(alternatives), ROUNDS))
             print()
             first, *others = files

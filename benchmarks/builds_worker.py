@@ -26,7 +26,7 @@ NETS: Dict[str, Callable[[], GradCamGraph]] = {
 
 
 class Worker:
-    """The net that was asked for last, and its eight pictures."""
+    """The net that was asked for last, and its eight images."""
 
     def __init__(self) -> None:
         self._name: Optional[str] = None
@@ -44,7 +44,7 @@ class Worker:
         if self._name is not None:
             self._net.close()
         self._name, self._net = name, NETS[name]()
-        self._fitted = [self._net.fit_image(picture) for picture in scenes(8)]
+        self._fitted = [self._net.fit_image(image) for image in scenes(8)]
         batch = self._net.preprocess(np.stack([item.pixels for item in self._fitted]).astype(np.float32))
         self._feed = {self._net.binding.input: batch, **self._net.binding.feeds}
 

@@ -37,7 +37,7 @@ def against_cpu(net: GradCamGraph, paths: Sequence[str], out: str) -> Case:
 
 @contextmanager
 def demo_folder() -> Iterator[Case]:
-    """The demo net, a folder of 96 pictures: wall time against the CPU seconds of this process / cores.
+    """The demo net, a folder of 96 images: wall time against the CPU seconds of this process / cores.
 
     Nothing else must be running: what others take of the cores counts as waiting.
     """
@@ -68,7 +68,7 @@ def vgg19_folder() -> Iterator[Case]:
 
 
 def replay(net: GradCamGraph, paths: Sequence[str], methods: List[str]) -> Callable[[], List[Any]]:
-    """The runs of the session that `explain` makes of these pictures, without anything around them; their answers."""
+    """The runs of the session that `explain` makes of these images, without anything around them; their answers."""
     runs: List[Tuple[Any, Any]] = []
     run = net.sess.run
 

@@ -1,4 +1,4 @@
-"""The nets and pictures of the benchmarks."""
+"""The nets and images of the benchmarks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def vgg19() -> LoadedModel:
 
 
 def scenes(count: int) -> List[np.ndarray]:
-    """The first pictures of the demo net."""
+    """The first images of the demo net."""
     return [read_image(scene.path) for scene in demo_scenes()[:count]]
 
 

@@ -17,7 +17,7 @@ from timing import MEGABYTES, OPS, Absent, Case, Difference, Ratio, Unit
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
-SOON, LATE = "200", "2000"  # pictures
+SOON, LATE = "200", "2000"  # images
 
 
 def alone(*task: str) -> Any:
@@ -43,7 +43,7 @@ def _needs_proc() -> None:
 
 def _of_long_run(what: str, most: float, unit: Unit) -> Case:
     found = _long_run()[what]
-    soon, late = f"after {SOON} pictures", f"after {LATE} pictures"
+    soon, late = f"after {SOON} images", f"after {LATE} images"
     alternatives = {soon: lambda: found[SOON], late: lambda: found[LATE]}
     return Case(alternatives, [Difference(late, soon, most)], unit, rounds=1)
 
@@ -62,7 +62,7 @@ def demo_ops() -> Iterator[Case]:
 
 @contextmanager
 def vgg19_memory() -> Iterator[Case]:
-    """VGG-19 from a frozen file: the most memory that loading, Grad-CAM and Guided Grad-CAM of 8 pictures ever take."""
+    """VGG-19 from a frozen file: the most memory that loading, Grad-CAM and Guided Grad-CAM of 8 images ever take."""
     _needs_proc()
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "vgg19.pb")

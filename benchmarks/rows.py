@@ -22,15 +22,15 @@ SOME_CHANNELS = 64
 
 
 def forward(net: GradCamGraph, fitted: Sequence[Any]) -> Callable[[], object]:
-    """The plain forward pass for the same pictures, already prepared."""
+    """The plain forward pass for the same images, already prepared."""
     batch = net.preprocess(np.stack([item.pixels for item in fitted]).astype(np.float32))
     feed = {net.binding.input: batch, **net.binding.feeds}
     return lambda: net.sess.run(net.binding.logits, feed)
 
 
-def explanations(net: GradCamGraph, pictures: list) -> Alternatives:
-    """The plain forward pass, then maps of more and more kinds, for the same pictures at the input's size."""
-    fitted = [net.fit_image(picture) for picture in pictures]
+def explanations(net: GradCamGraph, images: list) -> Alternatives:
+    """The plain forward pass, then maps of more and more kinds, for the same images at the input's size."""
+    fitted = [net.fit_image(image) for image in images]
     return {
         "forward only": forward(net, fitted),
         "gradcam, top class": lambda: net.explain(fitted),
@@ -42,23 +42,23 @@ def explanations(net: GradCamGraph, pictures: list) -> Alternatives:
 
 @contextmanager
 def demo_batch() -> Iterator[Case]:
-    """The demo net, 8 pictures."""
+    """The demo net, 8 images."""
     with demo_net() as net:
         yield Case(explanations(net, scenes(8)))
 
 
 @contextmanager
 def vgg19_single() -> Iterator[Case]:
-    """VGG-19, 1 picture of 224 x 224."""
+    """VGG-19, 1 image of 224 x 224."""
     with GradCamGraph(vgg19(), config=two_threads()) as net:
         yield Case(explanations(net, scenes(1)))
 
 
 @contextmanager
 def vgg19_maps() -> Iterator[Case]:
-    """VGG-19, 8 pictures: Grad-CAM of more classes and more layers."""
+    """VGG-19, 8 images: Grad-CAM of more classes and more layers."""
     with GradCamGraph(vgg19(), config=two_threads()) as net:
-        fitted = [net.fit_image(picture) for picture in scenes(8)]
+        fitted = [net.fit_image(image) for image in scenes(8)]
         alternatives = {
             "forward": forward(net, fitted),
             "one class": lambda: net.explain(fitted),
@@ -77,7 +77,7 @@ def vgg19_maps() -> Iterator[Case]:
 
 @contextmanager
 def vgg19_pixels() -> Iterator[Case]:
-    """VGG-19, 8 pictures: Grad-CAM and guided backprop in one call, against TensorFlow's own gradient alone."""
+    """VGG-19, 8 images: Grad-CAM and guided backprop in one call, against TensorFlow's own gradient alone."""
     model = vgg19()
     with tf.Graph().as_default() as stock, tf.Session(config=two_threads()) as sess:
         tf.import_graph_def(model.graph_def, name="")
@@ -86,7 +86,7 @@ def vgg19_pixels() -> Iterator[Case]:
         gradient = tf.gradients(score, x)[0]
         with GradCamGraph(model, config=two_threads()) as net:
             del model
-            fitted = [net.fit_image(picture) for picture in scenes(8)]
+            fitted = [net.fit_image(image) for image in scenes(8)]
             feed = {x: net.preprocess(np.stack([item.pixels for item in fitted]).astype(np.float32))}
             alternatives = {
                 "tf.gradients(score, input)": lambda: sess.run(gradient, feed),
@@ -98,9 +98,9 @@ def vgg19_pixels() -> Iterator[Case]:
 
 @contextmanager
 def vgg19_perturbation() -> Iterator[Case]:
-    """VGG-19, 1 picture: Score-CAM of 64 of the 512 channels, Ablation-CAM of all, against as many forward passes."""
+    """VGG-19, 1 image: Score-CAM of 64 of the 512 channels, Ablation-CAM of all, against as many forward passes."""
     with GradCamGraph(vgg19(), config=two_threads()) as net:
-        fitted = [net.fit_image(picture) for picture in scenes(8)]
+        fitted = [net.fit_image(image) for image in scenes(8)]
         options = {"fasterscorecam": {"channels": SOME_CHANNELS}}
         alternatives = {
             "8 forward passes": forward(net, fitted),
@@ -133,8 +133,8 @@ def training_inspect() -> Iterator[Case]:
 
 
 def against_saliency(net: GradCamGraph) -> Case:
-    """Grad-CAM by both libraries on one graph and session; `saliency` takes one picture and one class at a time."""
-    fitted = [net.fit_image(picture) for picture in scenes(8)]
+    """Grad-CAM by both libraries on one graph and session; `saliency` takes one image and one class at a time."""
+    fitted = [net.fit_image(image) for image in scenes(8)]
     theirs = SaliencyGradCam(net)
     batch = net.preprocess(np.stack([item.pixels for item in fitted]).astype(np.float32))
     alternatives = {
@@ -142,14 +142,14 @@ def against_saliency(net: GradCamGraph) -> Case:
         "saliency, four classes": lambda: [theirs.mask(batch[0], class_id) for class_id in FOUR_CLASSES],
         "gradcam": lambda: net.explain(fitted[:1], targets=0),
         "gradcam, four classes": lambda: net.explain(fitted[:1], targets=list(FOUR_CLASSES)),
-        "gradcam, 8 pictures": lambda: net.explain(fitted, targets=0),
-        "gradcam, 8 pictures, four classes": lambda: net.explain(fitted, targets=list(FOUR_CLASSES)),
+        "gradcam, 8 images": lambda: net.explain(fitted, targets=0),
+        "gradcam, 8 images, four classes": lambda: net.explain(fitted, targets=list(FOUR_CLASSES)),
     }
     ratios = [
         Ratio("gradcam", "saliency", 1.0),
-        Ratio("gradcam, 8 pictures", "saliency", 1.0, times=8),
+        Ratio("gradcam, 8 images", "saliency", 1.0, times=8),
         Ratio("gradcam, four classes", "saliency, four classes", 1 / 3),
-        Ratio("gradcam, 8 pictures, four classes", "saliency, four classes", 1 / 3, times=8),
+        Ratio("gradcam, 8 images, four classes", "saliency, four classes", 1 / 3, times=8),
     ]
     return Case(alternatives, ratios)
 

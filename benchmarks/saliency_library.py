@@ -10,7 +10,7 @@ from gradcam_tf1.tf_runtime import tf, unfinalized
 
 
 class SaliencyGradCam:
-    """Its Grad-CAM of the bound layer, one picture and one class at a time."""
+    """Its Grad-CAM of the bound layer, one image and one class at a time."""
 
     def __init__(self, net: GradCamGraph) -> None:
         layer = net.binding.layer
@@ -20,7 +20,7 @@ class SaliencyGradCam:
             self._theirs = tf1.GradCam(graph, net.sess, logits[:, self._class_id], x, features)
         self._feeds = net.binding.feeds
 
-    def mask(self, picture: np.ndarray, class_id: int) -> np.ndarray:
-        """The map of one prepared picture [H, W, C], at the layer's size: float32 [h, w]."""
+    def mask(self, image: np.ndarray, class_id: int) -> np.ndarray:
+        """The map of one prepared image [H, W, C], at the layer's size: float32 [h, w]."""
         feed = {**self._feeds, self._class_id: class_id}
-        return self._theirs.GetMask(picture, feed, should_resize=False, three_dims=False)
+        return self._theirs.GetMask(image, feed, should_resize=False, three_dims=False)

@@ -1,4 +1,4 @@
-"""Which class to ask for: the top one, an id, names for all pictures, or a list for each picture.
+"""Which class to ask for: the top one, an id, names for all images, or a list for each image.
 
 python examples/custom_targets.py
 """
@@ -15,12 +15,12 @@ from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 def main() -> float:
     """Ask every scene for two of the objects in it; returns the share of maps that peak inside the right box."""
     scenes = demo_scenes()
-    pictures = [read_image(scene.path) for scene in scenes]
+    images = [read_image(scene.path) for scene in scenes]
     wanted = [sorted(scene.boxes)[:2] for scene in scenes]
     with GradCamGraph(demo_model(), preset="inception", labels=DEMO_CLASSES) as net:
-        print("top class of each picture:", [DEMO_CLASSES[k] for k in net.explain(pictures).predicted])
-        print("score of class 2 everywhere:", np.round(net.explain(pictures, targets=2).scores[:, 0], 1))
-        explanation = net.explain(pictures, targets=wanted)  # one row per picture
+        print("top class of each image:", [DEMO_CLASSES[k] for k in net.explain(images).predicted])
+        print("score of class 2 everywhere:", np.round(net.explain(images, targets=2).scores[:, 0], 1))
+        explanation = net.explain(images, targets=wanted)  # one row per image
 
     hits = []
     for n, (scene, names) in enumerate(zip(scenes, wanted)):

@@ -23,18 +23,18 @@ def small_net() -> tf.Tensor:
 
 
 def main() -> Explanation:
-    pictures = [read_image(scene.path) for scene in demo_scenes()[:2]]
+    images = [read_image(scene.path) for scene in demo_scenes()[:2]]
     with tf.Graph().as_default() as graph, tf.Session() as session:
         small_net()
         session.run(tf.global_variables_initializer())  # ... and training, in real life
         operations = len(graph.get_operations())
         with GradCamGraph(session, preset="zero-one") as net:
-            explanation = net.explain(pictures, targets=[0, 3])
+            explanation = net.explain(images, targets=[0, 3])
         print(f"{len(graph.get_operations()) - operations} ops were added to your graph")
-    for n, picture in enumerate(pictures):
-        cam = explanation.placed("gradcam", n, t=1)  # class 3, on the original picture
+    for n, image in enumerate(images):
+        cam = explanation.placed("gradcam", n, t=1)  # class 3, on the original image
         row, column = np.unravel_index(np.argmax(cam), cam.shape)
-        print(f"picture {picture.shape[:2]}: class 3 scores {explanation.scores[n, 1]:.3f}, peak at ({row}, {column})")
+        print(f"image {image.shape[:2]}: class 3 scores {explanation.scores[n, 1]:.3f}, peak at ({row}, {column})")
     return explanation
 
 

@@ -34,7 +34,7 @@ class DemoNet(GradCamGraph):
 def main(photos: str = SCENES, out: str = "out/old_style") -> np.ndarray:
     predicted = DemoNet(demo_model(), len(DEMO_CLASSES)).visualize_imgs(photos, out)
     for class_id, name in enumerate(DEMO_CLASSES):
-        print(f"{name}: {np.sum(predicted == class_id)} of {len(predicted)} pictures")
+        print(f"{name}: {np.sum(predicted == class_id)} of {len(predicted)} images")
     return predicted
 
 

@@ -12,7 +12,7 @@ from gradcam_tf1.nets.vgg import vgg_model
 
 
 def main(weights: str, photos: str, out: str = "out/vgg19") -> Results:
-    model = vgg_model("vgg19", weights, fully_convolutional=True)  # pictures of any size, scores averaged over space
+    model = vgg_model("vgg19", weights, fully_convolutional=True)  # images of any size, scores averaged over space
     with GradCamGraph(model, fit="short-side") as net:  # the model knows its layer and how its weights want pixels
         results = net.visualize_imgs(photos, out, methods=["gradcam", "guided_gradcam"])
     for result in results:

@@ -23,7 +23,7 @@ class BindingError(GradCamError):
 
 
 class FeedError(BindingError):
-    """A value for an input beside the pictures is missing, or does not fit."""
+    """A value for an input beside the images is missing, or does not fit."""
 
 
 class GradientError(GradCamError):
@@ -31,7 +31,7 @@ class GradientError(GradCamError):
 
 
 class RunError(GradCamError):
-    """TensorFlow could not run the net on these pictures; the message names the op and its reason."""
+    """TensorFlow could not run the net on these images; the message names the op and its reason."""
 
 
 class TimeLimitError(RunError):
@@ -39,7 +39,7 @@ class TimeLimitError(RunError):
 
 
 class OutOfMemoryError(RunError):
-    """The memory is not enough for so many pictures at a time."""
+    """The memory is not enough for so many images at a time."""
 
 
 class ClosedError(GradCamError):
@@ -50,7 +50,7 @@ class ClosedError(GradCamError):
 
 
 class StoppedError(GradCamError):
-    """A picture failed, and the run was asked to stop there."""
+    """An image failed, and the run was asked to stop there."""
 
 
 class TargetError(GradCamError):
@@ -58,11 +58,11 @@ class TargetError(GradCamError):
 
 
 class RegionError(TargetError):
-    """A mask or a point does not fit its picture; other pictures may be right."""
+    """A mask or a point does not fit its image; other images may be right."""
 
 
 class ImageFileError(GradCamError):
-    """A picture cannot be read."""
+    """An image cannot be read."""
 
 
 class WeightsError(GradCamError):

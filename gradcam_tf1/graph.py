@@ -21,7 +21,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import PHOTOGRAPH
 from gradcam_tf1.images.fitted_clips import fit_given
 from gradcam_tf1.images.geometry import Fitted, check_fit, fit_to_input, free_size
-from gradcam_tf1.images.given_images import as_picture
+from gradcam_tf1.images.given_images import as_image
 from gradcam_tf1.images.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.labels import Labels, check_class_count, label_names
 from gradcam_tf1.loaders import loaded_model
@@ -41,7 +41,7 @@ class GradCamGraph:
     model: path of a frozen graph, checkpoint, SavedModel or Keras file; a live session or Keras model; a LoadedModel.
     nb_classes: checked against the logits where given.
     input, logits, layer, probabilities, feed: as in KeyTensors; what is not given is found automatically. A value in
-        `feed` is broadcast to its tensor's shape and repeated for each picture; None: it comes with each, as `inputs`.
+        `feed` is broadcast to its tensor's shape and repeated for each image; None: it comes with each, as `inputs`.
     output: which output of a net with several: its name, or its number among those that the model declares, from 0.
     preset: how pixel values are mapped, a name from PRESETS or a Preprocessing; a subclass may override `preprocess`.
     fit: stretch, short-side, center-crop or letterbox. size: (height, width), or one number for both, for nets that
@@ -51,7 +51,7 @@ class GradCamGraph:
     trust_model: run the code inside the model file, such as Lambda layers. moving_averages: of the weights; see `load`.
     batch_size: images per run. config: tf.ConfigProto of the session.
     devices: TensorFlow's names of them, ("/gpu:0", "/gpu:1"): each gets a session, `visualize_imgs` uses all of them,
-        everything else the first; the hooks that prepare pictures are then called by several threads.
+        everything else the first; the hooks that prepare images are then called by several threads.
 
     Several threads may ask one net. Their runs go side by side; a request that needs new ops waits until the others'
     runs are done. Binding happens once; `preprocess` and `reshape` are called in the thread that asks.
@@ -60,8 +60,8 @@ class GradCamGraph:
     at first use, when it cannot be bound.
     """
 
-    # Of a subclass that overrides `preprocess`: how many bands of the pictures it takes; None: RGB.
-    picture_channels: Optional[int] = None
+    # Of a subclass that overrides `preprocess`: how many bands of the images it takes; None: RGB.
+    image_channels: Optional[int] = None
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class GradCamGraph:
         """Map pixel values to what the net expects. Values only: sizes are the geometry's business.
 
         Args: images: float32 [N, H, W, 3], RGB, 0..255, already at the input's size; for a net of other than 1 and 3
-            channels [N, H, W, C], where this is overridden [N, H, W, picture_channels].
+            channels [N, H, W, C], where this is overridden [N, H, W, image_channels].
         Returns: [N, H, W, C] in the net's own range and channel order.
         Raises: OptionError when no preset was given and the graph does not show the preprocessing.
         """
@@ -181,14 +181,14 @@ class GradCamGraph:
     # what can be asked
 
     def fit_image(self, image: np.ndarray, input: Any = None) -> Fitted:
-        """Bring one picture to the input's size; the placement remembers the way back.
+        """Bring one image to the input's size; the placement remembers the way back.
 
         image: RGB [H, W, 3], 0..255, a PIL image or a path; for nets of other than 1 and 3 channels bands [H, W, C].
-        input: a further input that takes pictures; the answer goes into `inputs` of `explain`.
+        input: a further input that takes images; the answer goes into `inputs` of `explain`.
         Raises: OptionError, ImageFileError, BindingError.
         """
         self._open([] if input is None else [input])
-        return self.fit_pixels(as_picture(image, self._takes_own_range(), self.channels_in), input)
+        return self.fit_pixels(as_image(image, self._takes_own_range(), self.channels_in), input)
 
     def fit_pixels(self, image: np.ndarray, input: Any = None) -> Fitted:
         """The same of what was read or checked already: its values may be any."""
@@ -204,9 +204,9 @@ class GradCamGraph:
 
     @property
     def channels_in(self) -> int:
-        """Channels of the pictures that go in: 3 for RGB, else as many bands, see `picture_channels`."""
+        """Channels of the images that go in: 3 for RGB, else as many bands, see `image_channels`."""
         if type(self).preprocess is not GradCamGraph.preprocess:
-            return self.picture_channels or 3
+            return self.image_channels or 3
         channels = self.binding.channels
         return 3 if channels in PHOTOGRAPH or self.binding.array_shape is not None else channels
 
@@ -230,7 +230,7 @@ class GradCamGraph:
         Args:
             images: RGB 0..255, one [H, W, 3], [N, H, W, 3], a PIL image, a path, or a list of these of any sizes; for a
                 net of other than 1 and 3 channels with as many bands, [H, W, C]. A net of clips takes [N, T, H, W, 3],
-                one [T, H, W, 3], or a list of clips, each a list of such pictures.
+                one [T, H, W, 3], or a list of clips, each a list of such images.
             targets: None for the top class; a class id or name; a record from `targets.py` (Top, Contrast, Region...);
                 a list of these for all images; or one row of these per image.
             methods: names from METHODS or METHOD_GROUPS.
@@ -240,10 +240,10 @@ class GradCamGraph:
             noise: every method's maps are those of noisy copies, averaged as it says (SmoothGrad around any method);
                 a Noise, or "smoothgrad", "squaregrad", "vargrad".
             fuse: mean, max or product: one more map, of the layers together, under (method, "fused"); see `fusion.py`.
-            aug_smooth: maps averaged over the mirrored, darker and brighter picture; see `views.py`.
+            aug_smooth: maps averaged over the mirrored, darker and brighter image; see `views.py`.
             eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
-            inputs: values of further input tensors by name, one row per picture; they go before constants in `feed`.
-                Rows of `fit_image(picture, input)` are preprocessed as the pictures are, others go in as they are.
+            inputs: values of further input tensors by name, one row per image; they go before constants in `feed`.
+                Rows of `fit_image(image, input)` are preprocessed as the images are, others go in as they are.
             progress: told of each method that runs the net many times: first its cost, then every chunk that is done.
 
         Raises: OptionError, TargetError, GradientError, BindingError; ClosedError when the net is closed meanwhile.
@@ -267,13 +267,13 @@ class GradCamGraph:
         inputs: Optional[Mapping[str, Any]] = None,
         progress: Optional[Callable[[MethodProgress], None]] = None,
     ) -> Explanation:
-        """What `explain` says of pictures, of arrays as the net takes them: maps are placed on the axes of the array.
+        """What `explain` says of images, of arrays as the net takes them: maps are placed on the axes of the array.
 
         Args:
             arrays: floats [N, L, C] of signals, [N, D, H, W, C] of volumes, [N, T, H, W, C] of clips, or [N, H, W, C]
-                of pictures that are prepared already: `preprocess` is not called. The axis of a single channel may be
+                of images that are prepared already: `preprocess` is not called. The axis of a single channel may be
                 left out.
-            The others: as `explain`. Methods and targets that need a picture are refused.
+            The others: as `explain`. Methods and targets that need an image are refused.
 
         Raises: as `explain`; OptionError for arrays of another shape.
         """
@@ -285,7 +285,7 @@ class GradCamGraph:
         return self._open().usable(methods, layers)
 
     def fit_input(self, name: Any, value: Any) -> np.ndarray:
-        """One picture's value of a further input, as its tensor takes it. Raises: BindingError."""
+        """One image's value of a further input, as its tensor takes it. Raises: BindingError."""
         return self._open([name]).further.row(name, value)
 
     def check_inputs(self, names: Sequence[Any]) -> None:
@@ -297,7 +297,7 @@ class GradCamGraph:
         return self._open().engine.time_limit(seconds)
 
     def visualize_imgs(self, imgs_path: Any, out_folder: str, **options: Any) -> Results:
-        """Explain a folder, file, glob or list of pictures and write the pictures; see `pipeline.visualize`."""
+        """Explain a folder, file, glob or list of images and write the images; see `pipeline.visualize`."""
         self._open(as_inputs(options.get("inputs")))
         return visualize(self, imgs_path, out_folder, **options)
 

@@ -1,4 +1,4 @@
-"""What can be asked of a picture besides a class id or name. Records only; `asks.py` turns them into numbers."""
+"""What can be asked of an image besides a class id or name. Records only; `asks.py` turns them into numbers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Contrast:
 class Region:
     """A class of a segmentation net, its scores summed over a region (Seg-Grad-CAM, https://arxiv.org/abs/2002.11434).
 
-    mask: [H, W], bool or 0..1, of the original picture; point: (row, column) on the original picture; neither: where
+    mask: [H, W], bool or 0..1, of the original image; point: (row, column) on the original image; neither: where
     the net itself predicts the class.
     """
 
@@ -64,9 +64,9 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Similar:
-    """How near the net's output is to that of a reference picture: cosine. picture: RGB [H, W, 3], 0..255."""
+    """How near the net's output is to that of a reference image: cosine. image: RGB [H, W, 3], 0..255."""
 
-    picture: Any
+    image: Any
 
 
 @dataclass(frozen=True)

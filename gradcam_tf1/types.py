@@ -47,8 +47,8 @@ class KeyTensors:
     input, logits, layer, probabilities: a tf.Tensor, "op:0", "op", a scope or a unique substring; `layer` also an int
     counted from the end (-1 = last feature map, -3 = third from last), several of these with a + between, or "auto",
     of each class the last map of its own branch.
-    feed: values for other placeholders, by tensor or name ({"is_training:0": False}); None: it comes with each picture.
-    later: further tensors whose values come with each picture, as `inputs`.
+    feed: values for other placeholders, by tensor or name ({"is_training:0": False}); None: it comes with each image.
+    later: further tensors whose values come with each image, as `inputs`.
     """
 
     input: Any = None
@@ -147,25 +147,25 @@ class ScorePart:
 class Binding:
     """The key tensors of one net, by name, and what was learnt about them.
 
-    input: tensor that takes the pictures. dtype: its numpy dtype name ("float32", "uint8").
+    input: tensor that takes the images. dtype: its numpy dtype name ("float32", "uint8").
     input_channels_last, has_batch_axis: its layout; [N,H,W,C] unless these say otherwise.
-    array_shape: of an input of signals [N, L, C] (C = 1 where it is [N, L]) or volumes [N, D, H, W, C]; None: pictures.
+    array_shape: of an input of signals [N, L, C] (C = 1 where it is [N, L]) or volumes [N, D, H, W, C]; None: images.
     frame_order: of clips [N, T, H, W, C], which are arrays too, how their frames lie on the first axis of a layer:
     "clips" (N * T) or "frames" (T * N); "" for other inputs.
     image_size: (height, width), None for each free side. channels: 1 or 3 of photographs, else the bands.
-    batch_size: number of pictures a run must have because the graph has it baked in; None: any.
+    batch_size: number of images a run must have because the graph has it baked in; None: any.
     logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
-    score_axes: a letter for each axis of the logits: n pictures, c classes, p positions, a anchors or steps of a
-    picture; in front r, rows of all pictures, one picture after the other, or s, one step after the other. "": by rank.
+    score_axes: a letter for each axis of the logits: n images, c classes, p positions, a anchors or steps of a
+    image; in front r, rows of all images, one image after the other, or s, one step after the other. "": by rank.
     score_parts: the scales of a detector with objectness, whose scores are made of these and not of `logits` alone.
     probabilities: the softmax/sigmoid output where there is one. probability_axes: as score_axes.
     layer: the feature map that is looked at. layers: all candidates, input side first.
     shared_layer: the default, the last map on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps
     are added up. branches: the parts that the scores are joined of, () where they are not.
     feeds: tensor name -> value for every other placeholder.
-    repeated: those of `feeds` that are one row, which every picture gets.
-    per_picture: further tensors that have no value here: it comes with each picture, as `inputs`.
-    mixing: name of the first op that mixes the pictures of a batch (batch norm in training mode), "" for none.
+    repeated: those of `feeds` that are one row, which every image gets.
+    per_image: further tensors that have no value here: it comes with each image, as `inputs`.
+    mixing: name of the first op that mixes the images of a batch (batch norm in training mode), "" for none.
     background: True where class 0 is a background class (1001 ImageNet classes, for example).
     preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
     places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
@@ -196,7 +196,7 @@ class Binding:
     shared_layer: str = ""
     branches: Tuple[Branch, ...] = ()
     repeated: Tuple[str, ...] = ()
-    per_picture: Tuple[str, ...] = ()
+    per_image: Tuple[str, ...] = ()
     mixing: str = ""
     frame_order: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
@@ -248,12 +248,12 @@ class MapStatus:
 class MethodProgress:
     """What a method that runs the net many times has to do for a batch, and how much of it is done.
 
-    runs: for each of the pictures, of what `unit` names. done: of pictures * runs.
+    runs: for each of the images, of what `unit` names. done: of images * runs.
     """
 
     method: str
     layer: str
-    pictures: int
+    images: int
     runs: int
     unit: str
     done: int = 0
@@ -276,7 +276,7 @@ class Explanation:
     several layers together and "auto", or [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order
     where C is 3).
     statuses: the same keys, [N][T] records.
-    placements: N geometry.Placement, how each original picture was fitted to the input, or arrays.ArrayPlacement.
+    placements: N geometry.Placement, how each original image was fitted to the input, or arrays.ArrayPlacement.
     Of signals and volumes [L] or [D, H, W] stand where [H, W] does.
     layers: the layer tensors asked for, in order.
     cells: where the cells of a map of a layer lie on the input; keys that are not there are stretched over it.
@@ -306,7 +306,7 @@ class Explanation:
         raise SelectionError(f"no maps of {method!r} for layer {layer!r}; computed: {sorted(self.maps)}")
 
     def placed(self, method: str, n: int, t: int = 0, layer: Optional[str] = None) -> np.ndarray:
-        """The map of image n and target t on the original picture: float32 [H, W] or [H, W, C].
+        """The map of image n and target t on the original image: float32 [H, W] or [H, W, C].
 
         Raises: SelectionError saying how many images and targets, and which maps, there are.
         """

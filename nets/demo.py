@@ -1,6 +1,6 @@
 """The embedded demo net and its scenes. No TensorFlow here.
 
-The net tells which of seven kinds of object are in a picture: five convolutions with batch norm and ReLU, global
+The net tells which of seven kinds of object are in an image: five convolutions with batch norm and ReLU, global
 average pooling, one dense layer, one sigmoid per kind. `train_demo` trained it, on the presence of kinds alone.
 
 Tensors: `input:0` [N, 96, 128, 3], `conv5/Relu:0` [N, 12, 16, 64], `logits/BiasAdd:0` and `probabilities:0` [N, 7].
@@ -23,7 +23,7 @@ _FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo")
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture with known objects.
+    """One image with known objects.
 
     path: a PNG file. size: (height, width) in pixels. boxes: class name -> (top, left, bottom, right), bottom and right
     exclusive, one object of a class at most.

@@ -22,7 +22,7 @@ def draw_scene(
 ) -> Tuple[np.ndarray, Dict[str, Box]]:
     """One scene with one object of each of `kinds`, none overlapping another.
 
-    Returns the picture, uint8 [height, width, 3] RGB, and for each kind its box (top, left, bottom, right) in pixels,
+    Returns the image, uint8 [height, width, 3] RGB, and for each kind its box (top, left, bottom, right) in pixels,
     bottom and right exclusive. A kind for which no free place was found is left out of both.
     """
     image = _background(rng, height, width)
@@ -101,7 +101,7 @@ def draw_object(rng: np.random.RandomState, image: np.ndarray, kind: str, y: flo
 def _free_place(
     rng: np.random.RandomState, height: int, width: int, taken: Sequence[Box]
 ) -> Optional[Tuple[float, float, float]]:
-    """Centre and radius (y, x, radius) of a disc inside the picture that keeps clear of the boxes in `taken`."""
+    """Centre and radius (y, x, radius) of a disc inside the image that keeps clear of the boxes in `taken`."""
     scale = np.sqrt(height * width)
     for attempt in range(60):
         radius = scale * rng.uniform(0.12, 0.2 if attempt < 30 else 0.14)

@@ -137,7 +137,7 @@ def frozen_graph(parameters: Parameters) -> tf.GraphDef:
 
 
 def shipped_scenes(count: int = 12) -> List[Tuple[np.ndarray, Dict[str, Box]]]:
-    """The scenes beside the net: two to four kinds each, every kind about equally often, several picture shapes."""
+    """The scenes beside the net: two to four kinds each, every kind about equally often, several image shapes."""
     rng = np.random.RandomState(SHIPPED_SEED)
     scenes: List[Tuple[np.ndarray, Dict[str, Box]]] = []
     used = dict.fromkeys(KINDS, 0)

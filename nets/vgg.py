@@ -37,8 +37,8 @@ def build_vgg(
 
     images: float tensor [N, 224, 224, 3], preprocessed as `weights.preset` says ("caffe": BGR minus mean);
     fully convolutional: [N, H, W, 3] of any size. There fc6 is a 7 x 7 VALID convolution (pool5 smaller than that, from
-    pictures under 193 pixels, is padded with zeros), and the class scores are averaged over positions, so that a
-    224 x 224 picture scores the same either way.
+    images under 193 pixels, is padded with zeros), and the class scores are averaged over positions, so that a
+    224 x 224 image scores the same either way.
     weights: None takes random ones (seed 0).
 
     Returns tensors by the names of the field: "conv1_1" .. "conv5_4" (after ReLU, as the TF ports name them),

@@ -14,7 +14,7 @@ BLOCKS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2,
 WIDTHS = (64, 128, 256, 512, 512)
 DENSE = ("fc6", "fc7", "fc8")
 DENSE_WIDTH = 4096
-POOLED_SIZE = 7  # pool5 of a 224 x 224 picture
+POOLED_SIZE = 7  # pool5 of a 224 x 224 image
 
 KNOWN_LAYERS = frozenset(
     [f"conv{block}_{i}" for block, count in enumerate(BLOCKS[19], 1) for i in range(1, count + 1)] + list(DENSE)

@@ -70,7 +70,7 @@ def test_rows_of_the_demo_net_run(module, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert "| forward only |" in printed
     assert "| 1.00 |" in printed
-    assert "| gradcam, 8 pictures / 8 x saliency |" in printed
+    assert "| gradcam, 8 images / 8 x saliency |" in printed
 
 
 def test_unknown_rows_are_refused(module):
@@ -81,11 +81,11 @@ def test_unknown_rows_are_refused(module):
 def test_the_other_library_computes_the_same_maps(module):
     material = module("material")
     with material.demo_net() as net:
-        fitted = [net.fit_image(picture) for picture in material.scenes(2)]
+        fitted = [net.fit_image(image) for image in material.scenes(2)]
         ours = net.explain(fitted, targets=[0, 3])["gradcam"]
         theirs = module("saliency_library").SaliencyGradCam(net)
         batch = net.preprocess(np.stack([item.pixels for item in fitted]).astype(np.float32))
-        expected = np.stack([[theirs.mask(picture, class_id) for class_id in (0, 3)] for picture in batch])
+        expected = np.stack([[theirs.mask(image, class_id) for class_id in (0, 3)] for image in batch])
     np.testing.assert_allclose(ours, expected, atol=1e-5 * ours.max())
 
 
@@ -111,7 +111,7 @@ def test_scenes_stand_in_for_photographs(module, monkeypatch, tmp_path):
 
 
 def test_a_replay_gives_the_numbers_of_explain(module):
-    """Ten pictures in batches of eight are two runs of the session, and nothing of the recording stays."""
+    """Ten images in batches of eight are two runs of the session, and nothing of the recording stays."""
     paths = [scene.path for scene in demo_scenes()[:10]]
     with module("material").demo_net() as net:
         own_run = net.sess.run
@@ -146,7 +146,7 @@ def test_memory_is_what_the_kernel_says(module):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read on Linux only")
-def test_a_long_run_is_looked_at_when_so_many_pictures_are_done(module):
+def test_a_long_run_is_looked_at_when_so_many_images_are_done(module):
     found = module("alone").long_run("3", "14")
     assert {what: list(row) for what, row in found.items()} == {"bytes": ["3", "14"], "ops": ["3", "14"]}
     assert found["ops"]["3"] == found["ops"]["14"] > 100

@@ -138,10 +138,10 @@ def test_the_table_of_fits_is_the_programs():
     assert tuple(rows("docs/preprocessing.md", "fit")) == FIT_MODES
 
 
-def test_the_tables_of_pictures_are_the_programs():
-    assert tuple(rows("docs/pictures.md", "`--style`")) == tuple(STYLES)
-    assert tuple(rows("docs/pictures.md", "figure")) == tuple(FIGURES)
-    named = set(re.findall(r"`([\w-]+)`", TEXTS["docs/pictures.md"]))
+def test_the_tables_of_images_are_the_programs():
+    assert tuple(rows("docs/images.md", "`--style`")) == tuple(STYLES)
+    assert tuple(rows("docs/images.md", "figure")) == tuple(FIGURES)
+    named = set(re.findall(r"`([\w-]+)`", TEXTS["docs/images.md"]))
     assert set(COLORMAPS) | set(FUSIONS) <= named
     assert set(CLASS_SCORES) <= set(re.findall(r"`(\w+)`", TEXTS["docs/targets.md"]))
 

@@ -25,7 +25,7 @@ SIGNAL, VOLUME = 3, 5  # axes of a feature map
 def array_rank(walk: GraphIndex, name: str) -> Optional[int]:
     """SIGNAL or VOLUME where the tensor is floats that go into such a convolution, else None.
 
-    A picture [H, W, C] gets its new axis in front, a gray one behind; a signal gets it between.
+    An image [H, W, C] gets its new axis in front, a gray one behind; a signal gets it between.
     Raises: BindingError for channels in front of the positions.
     """
     if walk.rank(name) not in (2, 3, 5) or not walk.is_float(name):
@@ -122,7 +122,7 @@ class ArrayFeatures(Features):
 
 
 def features_of(walk: GraphIndex, start: str, logits: str) -> Features:
-    """The feature maps between an input of pictures, signals, volumes or clips and the logits."""
+    """The feature maps between an input of images, signals, volumes or clips and the logits."""
     if frame_order(walk, start) is not None:
         return ClipFeatures(walk, start, logits)
     rank = array_rank(walk, start)

@@ -1,4 +1,4 @@
-"""What one op does to the axes of pictures and of channels."""
+"""What one op does to the axes of images and of channels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gradcam_tf1.binding.reshapes import channels_after, merges_rows, splits_row
 
 @dataclass(frozen=True)
 class Axes:
-    """Where the pictures and the channels of a tensor lie.
+    """Where the images and the channels of a tensor lie.
 
-    pictures: their axis, None where there is none. rows: several rows of axis 0 belong to a picture, picture by picture
-    (pictures = 0) or, of a sequence with the time in front, step by step (pictures = 1). uneven: perhaps not the same
-    number for each picture. channels: the axes that hold channels, empty where they are mixed with positions, None
+    images: their axis, None where there is none. rows: several rows of axis 0 belong to an image, image by image
+    (images = 0) or, of a sequence with the time in front, step by step (images = 1). uneven: perhaps not the same
+    number for each image. channels: the axes that hold channels, empty where they are mixed with positions, None
     where that is not known. split: the channels of a layer were split into anchors and classes.
     """
 
-    pictures: Optional[int] = 0
+    images: Optional[int] = 0
     rows: bool = False
     uneven: bool = False
     channels: Optional[FrozenSet[int]] = None
@@ -53,7 +53,7 @@ def _moved(state: Axes, place: Callable[[int], Optional[int]]) -> Axes:
         channels = frozenset(axis for axis in places if axis is not None)
     if state.rows:
         return replace(state, channels=channels)
-    return replace(state, pictures=None if state.pictures is None else place(state.pictures), channels=channels)
+    return replace(state, images=None if state.images is None else place(state.images), channels=channels)
 
 
 def _transpose(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
@@ -75,7 +75,7 @@ def _expanded(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
         return replace(state, channels=None)
     new = axes[0] % (rank + 1)
     moved = _moved(state, lambda axis: axis + (axis >= new))
-    return replace(moved, pictures=0) if state.pictures is None and new == 0 else moved
+    return replace(moved, images=0) if state.images is None and new == 0 else moved
 
 
 def _without(state: Axes, gone: Sequence[int]) -> Axes:
@@ -118,8 +118,8 @@ def _sliced(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
                 places[before] = after
                 before, after = before + 1, after + 1
         elif new >> n & 1:
-            if after == 0 and state.pictures is None:
-                state, places[-1] = replace(state, pictures=-1), 0
+            if after == 0 and state.images is None:
+                state, places[-1] = replace(state, images=-1), 0
             after += 1
         else:
             places[before] = None if shrunk >> n & 1 else after
@@ -133,8 +133,8 @@ def _packed(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
         return replace(found[name], channels=None)
     new = op.get_attr("axis") % (rank + 1)
     state = _moved(found[name], lambda axis: axis + (axis >= new))
-    if state.pictures is None and new == 0:
-        state = replace(state, pictures=0)
+    if state.images is None and new == 0:
+        state = replace(state, images=0)
     return replace(state, channels=frozenset({new})) if state.channels == frozenset() else state
 
 
@@ -144,13 +144,13 @@ def _unpacked(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
 
 
 def _chosen(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
-    """Gathers: rows that are picked along the axis of pictures may be any number of each."""
+    """Gathers: rows that are picked along the axis of images may be any number of each."""
     state = found[name]
     if walk.inputs[op.name][0] != name:
         return state
     axes = _numbers(walk.constant(walk.inputs[op.name][2])) if len(walk.inputs[op.name]) > 2 else [0]
-    if op.type == "GatherNd" or axes == [state.pictures]:
-        return replace(state, pictures=0, rows=True, uneven=True, channels=_last(walk, op))
+    if op.type == "GatherNd" or axes == [state.images]:
+        return replace(state, images=0, rows=True, uneven=True, channels=_last(walk, op))
     return state if _rank_of(walk, op) == walk.rank(name) else replace(state, channels=None)
 
 
@@ -160,7 +160,7 @@ def _last(walk: GraphIndex, op: Op) -> Optional[FrozenSet[int]]:
 
 
 def _cropped(_walk: GraphIndex, _op: Op, name: str, found: Found) -> Axes:
-    return replace(found[name], pictures=0, rows=True, uneven=True)
+    return replace(found[name], images=0, rows=True, uneven=True)
 
 
 def _reshaped(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
@@ -169,13 +169,13 @@ def _reshaped(walk: GraphIndex, op: Op, name: str, found: Found) -> Axes:
         return replace(state, channels=None)
     channels, split = channels_after(state.channels, before, after)
     state = replace(state, channels=channels, split=state.split or split)
-    if state.pictures is None:
-        return replace(state, pictures=0) if after[0] == 1 and len(after) > 1 else state
+    if state.images is None:
+        return replace(state, images=0) if after[0] == 1 and len(after) > 1 else state
     if state.rows:
         return state if not splits_rows(before, after) else replace(state, rows=False, uneven=False)
-    if state.pictures == 1:
+    if state.images == 1:
         return replace(state, rows=len(after) < len(before))
-    if state.pictures != 0 or _kept(walk, op, found):
+    if state.images != 0 or _kept(walk, op, found):
         return state
     return replace(state, rows=merges_rows(before, after) or _is_product_of_sides(walk, op))
 
@@ -191,7 +191,7 @@ def _is_product_of_sides(walk: GraphIndex, op: Op) -> bool:
 
 
 def _kept(walk: GraphIndex, op: Op, found: Found) -> bool:
-    """Whether the first side asked for is read off a tensor's own number of pictures."""
+    """Whether the first side asked for is read off a tensor's own number of images."""
     shape = walk.source(walk.inputs[op.name][1])
     if shape.type not in ("Pack", "Concat", "ConcatV2"):
         return False
@@ -204,7 +204,7 @@ def _kept(walk: GraphIndex, op: Op, found: Found) -> bool:
     if first.type != "Shape":
         return False
     state = found.get(walk.inputs[first.name][0])
-    return state is not None and state.pictures == 0 and not state.rows
+    return state is not None and state.images == 0 and not state.rows
 
 
 def _decoded(_walk: GraphIndex, _op: Op, _name: str, _found: Found) -> Axes:

@@ -1,4 +1,4 @@
-"""Which axis of a tensor holds the pictures and which the classes, followed from the input through the net."""
+"""Which axis of a tensor holds the images and which the classes, followed from the input through the net."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REPEATING = FORWARDING | CLIPS | SUMS | {"Log", "Softmax", "LogSoftmax", "Cast"
 def follow_axes(walk: GraphIndex, starts: Sequence[str], batched: Callable[[str], bool]) -> Dict[str, Axes]:
     """The axes of every tensor that carries values of one of the inputs; one pass over the graph.
 
-    batched: whether an input has an axis of pictures, which is its first.
+    batched: whether an input has an axis of images, which is its first.
     """
     found = {start: _at_input(walk, start, batched(start)) for start in starts}
     loop = _Loops()
@@ -27,7 +27,7 @@ def follow_axes(walk: GraphIndex, starts: Sequence[str], batched: Callable[[str]
         for place, out in enumerate(walk.outputs[op.name]):
             if op.type in _LOOP_OPS:
                 name = walk.inputs[op.name][place]
-            # what a loop hands on to its next round is not known yet: it is taken for one row per picture
+            # what a loop hands on to its next round is not known yet: it is taken for one row per image
             state = loop.of(op, found[name]) or _step(walk, op, name, found) if name in found else Axes()
             found.setdefault(out, _within(state, walk.rank(out)))
     for name in dict.fromkeys(walk.inputs[op.name][0] for op in walk.ops if op.type in CTC_OPS):
@@ -51,7 +51,7 @@ def _set_time_major(walk: GraphIndex, name: str, found: Dict[str, Axes]) -> None
             axes = [int(axis) for axis in order.reshape(-1)] if order is not None else []
             if sorted(axes) != [0, 1, 2]:
                 return
-            state = replace(state, pictures=axes[1], channels=frozenset({axes[2]}))
+            state = replace(state, images=axes[1], channels=frozenset({axes[2]}))
         elif op.type not in _REPEATING:
             return
         name = next((each for each in walk.inputs[op.name] if each in found), "")
@@ -68,13 +68,13 @@ def _at_input(walk: GraphIndex, name: str, batched: bool) -> Axes:
     rank = walk.rank(name)
     if rank is None:
         return Axes()
-    picture = rank == 4 or (rank == 3 and not batched)
-    first = picture and not input_layout(walk, name)
+    image = rank == 4 or (rank == 3 and not batched)
+    first = image and not input_layout(walk, name)
     return Axes(0 if batched else None, channels=frozenset({rank - 3 if first else rank - 1}))
 
 
 class _Loops:
-    """The axes behind a loop over time or over the pictures: a tensor is unstacked, and its results are stacked again.
+    """The axes behind a loop over time or over the images: a tensor is unstacked, and its results are stacked again.
 
     What is stacked has the loop's axis in front, as what was unstacked last had.
     """

@@ -9,7 +9,7 @@ from gradcam_tf1.binding.batch_axes import follow_axes
 from gradcam_tf1.binding.binding_warnings import baked_batch, mixing_ops, warnings_for
 from gradcam_tf1.binding.branches import find_branches
 from gradcam_tf1.binding.candidates import candidates, in_short
-from gradcam_tf1.binding.cell_walk import places_on, spatial_sides
+from gradcam_tf1.binding.cell_rules import places_on, spatial_sides
 from gradcam_tf1.binding.cells import CellPlaces
 from gradcam_tf1.binding.clip_nets import frame_order
 from gradcam_tf1.binding.decoded import ImageTensor, size_asked_later
@@ -17,7 +17,7 @@ from gradcam_tf1.binding.feed_values import awaited, goes_to_each, requested_fee
 from gradcam_tf1.binding.feeds import choose_feeds, fed_batch_size
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.image_size import size_of_dense_head
-from gradcam_tf1.binding.input_candidates import choose_input, image_sources, nothing_takes_pictures, requested_input
+from gradcam_tf1.binding.input_candidates import choose_input, image_sources, nothing_takes_images, requested_input
 from gradcam_tf1.binding.layer_choice import Choice, choose_maps
 from gradcam_tf1.binding.layer_paths import LayerPaths, find_ways
 from gradcam_tf1.binding.layer_reasons import layer_warnings, why_layer
@@ -28,7 +28,7 @@ from gradcam_tf1.binding.logits import Head, choose_logits, requested_logits
 from gradcam_tf1.binding.pixel_values import preprocessing
 from gradcam_tf1.binding.replicas import first_replica
 from gradcam_tf1.binding.score_axes import class_count, score_axes
-from gradcam_tf1.binding.streams import whole_picture
+from gradcam_tf1.binding.streams import whole_image
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.tensor_names import find_tensor, several_outputs
 from gradcam_tf1.errors import BindingError, FeedError
@@ -71,35 +71,35 @@ def _bound(
     switches = switch_values(walk, given)
     walk.dead = dead_tensors(walk, switches)
     source, head, why_input = _ends(walk, requested, declared_inputs, declared_outputs)
-    pictures, logits = source.tensor, head.scores
-    features = features_of(walk, pictures, logits)
-    ways = find_ways(walk, features.path, pictures, logits)
+    images, logits = source.tensor, head.scores
+    features = features_of(walk, images, logits)
+    ways = find_ways(walk, features.path, images, logits)
     bound = choose_maps(features, ways)
     layers = tuple(features.infos())
     layer = choose_layer(features, ways, layers, requested.layer, bound)
     maps = [part.name for part in layer.parts or (layer,)]
     probabilities = _probabilities(walk, head, requested)
     ends = [logits, *maps] + ([probabilities] if probabilities else [])
-    feeds, why_feeds = choose_feeds(walk, ends, pictures, switches, given, later)
-    facts = array_facts(walk, pictures) if is_array(walk, pictures) else _picture_facts(walk, pictures)
-    one_picture = not facts.get("has_batch_axis", True)
+    feeds, why_feeds = choose_feeds(walk, ends, images, switches, given, later)
+    facts = array_facts(walk, images) if is_array(walk, images) else _image_facts(walk, images)
+    one_image = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(walk, features, facts)
-    batch = baked_batch(walk, features.path, features.maps, pictures, not one_picture) or fed_batch_size(feeds)
-    places = places_on(walk, features.path, pictures, facts)
+    batch = baked_batch(walk, features.path, features.maps, images, not one_image) or fed_batch_size(feeds)
+    places = places_on(walk, features.path, images, facts)
     axes = _score_axes(walk, head, probabilities, facts)
     if batch is None and logits in walk.axes and walk.axes[logits].uneven:
         batch = 1
-    classes = _classes(walk, head, not one_picture)
+    classes = _classes(walk, head, not one_image)
     branches, why_branches = _branches(features, ways, bound, axes["score_axes"], bool(head.detectors))
     return Binding(
-        input=pictures,
+        input=images,
         logits=logits,
         layer=AUTO if is_auto(requested.layer) else layer.name,
         probabilities=probabilities,
         layers=(*layers, layer) if layer.parts else layers,
         feeds=feeds,
         repeated=tuple(name for name, value in feeds.items() if goes_to_each(walk, name, value)),
-        per_picture=tuple(name for name in later if name not in feeds),
+        per_image=tuple(name for name in later if name not in feeds),
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
@@ -130,10 +130,10 @@ def _bound(
 def _ends(
     walk: GraphIndex, requested: KeyTensors, declared_inputs: Sequence[str], declared_outputs: Sequence[str]
 ) -> Tuple[ImageTensor, Head, str]:
-    """The picture input and the class scores, and why this input."""
+    """The image input and the class scores, and why this input."""
     sources = _sources(walk, requested)
     if not sources:
-        raise BindingError(nothing_takes_pictures(walk))
+        raise BindingError(nothing_takes_images(walk))
     walk.axes = follow_axes(walk, [each.tensor for each in sources], lambda name: _has_batch_axis(walk, name))
     if requested.logits is not None:
         head = requested_logits(walk, requested.logits, sources)
@@ -141,7 +141,7 @@ def _ends(
         head = choose_logits(walk, sources, declared_outputs)
     fed = {find_tensor(walk.graph, key).name for key in requested.feed}
     source, why = choose_input(walk, sources, declared_inputs, head.scores, fed)
-    whole = whole_picture(walk, source, head.scores)
+    whole = whole_image(walk, source, head.scores)
     if whole != source:
         walk.axes = follow_axes(walk, [whole.tensor], lambda name: _has_batch_axis(walk, name))
         source, why = whole, f"the net cuts it into parts, as '{source.tensor}', of which more than one counts"
@@ -171,8 +171,8 @@ def _sources(walk: GraphIndex, requested: KeyTensors) -> List[ImageTensor]:
     return [ImageTensor(name) if is_array(walk, name) else requested_input(walk, requested.input)]
 
 
-def _has_batch_axis(walk: GraphIndex, pictures: str) -> bool:
-    return walk.rank(pictures) != 3 or array_rank(walk, pictures) is not None
+def _has_batch_axis(walk: GraphIndex, images: str) -> bool:
+    return walk.rank(images) != 3 or array_rank(walk, images) is not None
 
 
 def _values(walk: GraphIndex, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
@@ -188,24 +188,24 @@ def _values(walk: GraphIndex, features: Features, facts: Dict[str, Any]) -> Tupl
     )
 
 
-def _picture_facts(walk: GraphIndex, pictures: str) -> Dict[str, Any]:
+def _image_facts(walk: GraphIndex, images: str) -> Dict[str, Any]:
     """Size, channels, layout and dtype of the input."""
-    channels_last = input_layout(walk, pictures)
-    channels = channel_count(walk, pictures, channels_last) or 3
-    size = sides(walk, pictures, channels_last)
+    channels_last = input_layout(walk, images)
+    channels = channel_count(walk, images, channels_last) or 3
+    size = sides(walk, images, channels_last)
     if size == (None, None) and channels_last:
-        size = size_asked_later(walk, pictures, channels)
+        size = size_asked_later(walk, images, channels)
     return {
         "image_size": size,
         "channels": channels,
-        "dtype": walk.tensors[pictures].dtype.name,
+        "dtype": walk.tensors[images].dtype.name,
         "input_channels_last": channels_last,
-        "has_batch_axis": _has_batch_axis(walk, pictures),
+        "has_batch_axis": _has_batch_axis(walk, images),
     }
 
 
 def _size_from_head(features: Features, facts: Dict[str, Any]) -> str:
-    """Fill in a picture size that only the dense head shows, and say so; "" where nothing was filled in."""
+    """Fill in an image size that only the dense head shows, and say so; "" where nothing was filled in."""
     if facts["image_size"] != (None, None):
         return ""
     side, dense = size_of_dense_head(features)
@@ -240,7 +240,7 @@ def _score_axes(walk: GraphIndex, head: Head, probabilities: Optional[str], fact
 
 
 def _why_placement(places: CellPlaces, layer: LayerInfo, facts: Dict[str, Any]) -> str:
-    """How the map is placed on the picture; of layers taken together, how that of each is."""
+    """How the map is placed on the image; of layers taken together, how that of each is."""
     sides = spatial_sides(facts)
     if not layer.parts:
         return places.told(layer.name, sides)
@@ -288,13 +288,13 @@ def _warnings(
     found = [sentence for sentence in (several, head.warning) if sentence]
     if source.changed:
         found.append(
-            f"pictures go in at '{source.tensor}', behind '{source.changed}', which changes values on the way from "
+            f"images go in at '{source.tensor}', behind '{source.changed}', which changes values on the way from "
             f"'{source.origin}': the preprocessing has to do the same"
         )
     parts = layer.parts or (layer,)
     found += warnings_for(walk, features.path, features.start, parts[0].name, head.scores, feeds)
     if batch is not None:
-        found.append(f"the batch size {batch} is baked into the graph: pictures run {batch} at a time")
+        found.append(f"the batch size {batch} is baked into the graph: images run {batch} at a time")
     if classes == _IMAGENET_WITH_BACKGROUND:
         found.append("1001 classes: class 0 is taken for the background class of ImageNet, labels shift by one")
     flat = [part.name for part in parts if sides(walk, part.name, part.channels_last) == (1, 1)]

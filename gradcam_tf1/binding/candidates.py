@@ -31,10 +31,10 @@ def candidates(walk: GraphIndex) -> Candidates:
 
 
 def _inputs(walk: GraphIndex) -> List[Candidate]:
-    """What takes pictures, then what takes signals and volumes, then all else that can be fed numbers."""
+    """What takes images, then what takes signals and volumes, then all else that can be fed numbers."""
     taken = {source.tensor: source.origin for source in image_sources(walk)}
     found = [
-        _candidate(walk, name, f"pictures; it is made from '{origin}'" if origin else "pictures")
+        _candidate(walk, name, f"images; it is made from '{origin}'" if origin else "images")
         for name, origin in taken.items()
     ]
     others = []
@@ -43,7 +43,7 @@ def _inputs(walk: GraphIndex) -> List[Candidate]:
             names = [name for name in walk.outputs[op.name] if name not in taken and _could_be_fed(walk, name)]
             arrays = [name for name in names if _takes_arrays(walk, name)]
             found += [_candidate(walk, name, "signals or volumes") for name in arrays]
-            others += [_candidate(walk, name, f"{op.type}, not of pictures") for name in names if name not in arrays]
+            others += [_candidate(walk, name, f"{op.type}, not of images") for name in names if name not in arrays]
     return found + [replace(item, fits=False) for item in others]
 
 

@@ -1,6 +1,6 @@
 """Small tensors of whole numbers (sizes, paddings, crops), entry by entry: known, or worked out from the input's size.
 
-What a graph computes from the shape of a picture while it runs becomes steps of arithmetic in a `Places`.
+What a graph computes from the shape of an image while it runs becomes steps of arithmetic in a `Places`.
 """
 
 from __future__ import annotations

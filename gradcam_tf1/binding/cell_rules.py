@@ -1,13 +1,14 @@
-"""What each kind of op does to the cells that go through it: ops that keep them, and ways that come together."""
+"""What each kind of op does to the cells that go through it, and one pass that places the cells of every tensor."""
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from gradcam_tf1.binding.cell_shapes import SHAPE_RULES
 from gradcam_tf1.binding.cell_walk import NOWHERE, CellOrigin, CellWalk, Data, Rule, attribute, lost, named, on_axis
 from gradcam_tf1.binding.cell_windows import WINDOW_RULES
-from gradcam_tf1.binding.graph_index import Op
+from gradcam_tf1.binding.cells import MIXED, CellPlaces
+from gradcam_tf1.binding.graph_index import GraphIndex, Op
 from gradcam_tf1.binding.op_kinds import (
     ACTIVATION_PARTS,
     AFFINE,
@@ -181,3 +182,35 @@ RULES: Dict[str, Rule] = {
     **WINDOW_RULES,
     **SHAPE_RULES,
 }
+
+
+def spatial_sides(facts: Dict[str, Any]) -> Tuple[Optional[int], ...]:
+    """The sides of the input, None for each that is free. facts: what a binding says of it."""
+    of_images = "array_shape" not in facts or "frame_order" in facts
+    return facts["image_size"] if of_images else facts["array_shape"][1:-1]
+
+
+def places_on(walk: GraphIndex, path: Set[str], start: str, facts: Dict[str, Any]) -> CellPlaces:
+    """The places of all cells on the way from an input. facts: what a binding says of that input."""
+    sides = spatial_sides(facts)
+    first = _first_axis(walk, start, facts, len(sides))
+    cells = CellWalk(walk, start, tuple(range(first, first + len(sides))))
+    for op in walk.makers(path):
+        follow(cells, op, path)
+    rows = {name: at.rows for name, at in cells.at.items() if at.placed and at.axes == tuple(sorted(at.axes))}
+    lost = {name: _why(at) for name, at in cells.at.items() if name not in rows}
+    return CellPlaces(tuple(cells.steps), rows, lost, tuple(side is None for side in sides))
+
+
+def _first_axis(walk: GraphIndex, start: str, facts: Dict[str, Any], axes: int) -> int:
+    """The first spatial axis of the input: of images counted from the end, since clips have one more in front."""
+    if "frame_order" in facts:
+        return 2
+    if "array_shape" in facts:
+        return 1
+    channels_last = facts["input_channels_last"]
+    return (walk.rank(start) or 3 + facts["has_batch_axis"]) - axes - channels_last
+
+
+def _why(at: CellOrigin) -> str:
+    return at.lost or ("rows and columns have changed places" if at.placed else MIXED)

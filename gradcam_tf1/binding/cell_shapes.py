@@ -111,7 +111,7 @@ def _strided_slice(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> Cel
             if entry == "one":
                 return NOWHERE
             if "?" in entry:
-                return lost(op, "cuts at a place that depends on the picture")
+                return lost(op, "cuts at a place that depends on the image")
             at = _cut(cells, at, source, *entry)
             axes[at.axes.index(source)] = made
         source, made = source + 1, made + (entry != "one")
@@ -153,7 +153,7 @@ def _slice(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
     for axis in at.axes:
         begin, size = (None, None) if begins is None or sizes is None else (begins[axis], sizes[axis])
         if begin is None or size is None:
-            return lost(op, "cuts at a place that depends on the picture")
+            return lost(op, "cuts at a place that depends on the image")
         at = _cut(cells, at, axis, begin, None if size == -1 else add(cells, begin, size))
     return at
 

@@ -105,7 +105,7 @@ def _padded(cells: CellWalk, op: Op, at: CellOrigin, which: int) -> CellOrigin:
     for axis in at.axes:
         edges = (None, None) if paddings is None else tuple(paddings[axis])
         if None in edges:
-            return lost(op, "pads by a number that depends on the picture")
+            return lost(op, "pads by a number that depends on the image")
         at = on_axis(cells, at, axis, "pad", edges) if edges != (0, 0) else at
     return at if at.axes else lost(op)
 
@@ -130,7 +130,7 @@ def _resized(cells: CellWalk, op: Op, at: CellOrigin, kind: str, align: bool, ha
     lengths = numbers(cells, cells.walk.inputs[op.name][1])
     for number, axis in enumerate(at.axes):
         if lengths is None or lengths[number] is None:
-            return lost(op, "makes a size that depends on the picture")
+            return lost(op, "makes a size that depends on the image")
         at = on_axis(cells, at, axis, "resize", (kind, align, half, lengths[number]))
     return at if at.axes else lost(op)
 
@@ -148,7 +148,7 @@ def _batch_to_space(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> Ce
     blocks = cells.constant(op, 1) if listed else [op.get_attr("block_size")] * 2
     edges = numbers(cells, cells.walk.inputs[op.name][2 if listed else 1])
     if blocks is None or edges is None or None in edges or not at.axes:
-        return lost(op, "pads by a number that depends on the picture")
+        return lost(op, "pads by a number that depends on the image")
     for axis in [axis for axis in at.axes if axis <= len(blocks)]:
         block, ends = int(blocks[axis - 1]), tuple(edges[axis - 1])
         if op.type.startswith("SpaceToBatch"):

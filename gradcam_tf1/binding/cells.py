@@ -1,7 +1,7 @@
 """Where the cells of a layer lie on the net's input, computed from what the ops on the way do. No TensorFlow here.
 
-Each spatial axis is followed by itself. A `CellStep` makes the cells of one tensor from those of the tensors before it; the
-steps of a net are held in order, so that all layers are placed in one pass. SAME padding starts at a place that depends
+Each spatial axis is followed by itself. A `CellStep` makes the cells of one tensor from those of the tensors before it.
+The steps of a net are held in order, so all layers are placed in one pass. SAME padding starts at a place that depends
 on the size of the input, so the steps are kept and worked out for each size.
 
 A trained kernel leans. SAME puts the odd pixel of padding behind, so that a convolution of 3 with stride 2 looks half
@@ -27,7 +27,7 @@ from gradcam_tf1.types import Cells
 _SAME = 1e-6  # in cells: closer centres are equal
 _MOST = 2**40
 _SAMPLE = 4096
-MIXED = "its cells mix the whole picture"
+MIXED = "its cells mix the whole image"
 
 
 class CellRow(NamedTuple):
@@ -97,7 +97,7 @@ class CellPlaces:
             return f"stretched over the input: {self.lost.get(name, 'it is not on the way from it')}"
         whole = tuple(side for side in size if side is not None)
         if len(whole) < len(size):
-            return "by strides and paddings, for each size of picture"
+            return "by strides and paddings, for each size of image"
         rows = [_rows(self, whole)[step] for step in self.rows[name]]
         grid = tuple(row.number if isinstance(row, CellRow) else 0 for row in rows)
         cells, said = self.cells(name, whole, grid)
@@ -189,7 +189,7 @@ def _done(step: CellStep, done: List[Any], size: Tuple[int, ...]) -> Any:
         row = STEPS[step.kind](*rows, *whole)
     except (ZeroDivisionError, ValueError):  # a stride of 0: a file may say anything
         return f"a {step.kind} of {whole} cannot be"
-    return "the picture is too small for it" if isinstance(row, CellRow) and not 1 <= row.number <= _MOST else row
+    return "the image is too small for it" if isinstance(row, CellRow) and not 1 <= row.number <= _MOST else row
 
 
 def work_out(kind: str, values: Sequence[float]) -> Union[float, str]:
@@ -238,7 +238,7 @@ def _cut(row: CellRow, begin: Optional[int], end: Optional[int], step: int) -> C
 
 
 def _fold(row: CellRow, block: int) -> CellRow:
-    """`block` neighbours become one cell, in other channels or pictures: SpaceToDepth, SpaceToBatch."""
+    """`block` neighbours become one cell, in other channels or images: SpaceToDepth, SpaceToBatch."""
     return _moved(row, row.number // block, (block - 1) / 2, block)
 
 

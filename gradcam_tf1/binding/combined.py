@@ -72,14 +72,14 @@ class _Ways:
 
     def _find_mixing(self, op: Op) -> bool:
         if op.type in REDUCTIONS:
-            return pools(self._walk, op) is True and not self._joins_pictures(op)
+            return pools(self._walk, op) is True and not self._joins_images(op)
         if op.type in POOLS or ranks_positions(self._walk, op):
             return True
         made_of = {self._origins[name] for name in self._walk.inputs[op.name] if name in self._origins}
         return op.type in _COMBINING and len(made_of) > 1
 
-    def _joins_pictures(self, op: Op) -> bool:
-        """Whether pictures that go in one by one (frames) come out as one, so that only what is before is theirs."""
+    def _joins_images(self, op: Op) -> bool:
+        """Whether images that go in one by one (frames) come out as one, so that only what is before is theirs."""
         state = self._walk.axes.get(self._walk.outputs[op.name][0])
         return state is not None and state.rows
 
@@ -101,7 +101,7 @@ def _origins(walk: GraphIndex, net: Collection[str], activated: Set[str]) -> Dic
 
 
 def _is_share(walk: GraphIndex, op: Op, out: str) -> bool:
-    """Whether some of the pictures, members or positions are cut off with all their classes."""
+    """Whether some of the images, members or positions are cut off with all their classes."""
     if op.type not in SLICES | {"Unpack"} or walk.rank(out) == 1:
         return False
     return same_classes(walk, out, walk.inputs[op.name][1 if op.type == "Split" else 0])

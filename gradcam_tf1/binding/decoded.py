@@ -1,4 +1,4 @@
-"""Where file bytes, serialized examples and flat rows have become pictures, so that pictures can be fed there."""
+"""Where file bytes, serialized examples and flat rows have become images, so that images can be fed there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FLOATS = (1, 2, 14, 19)  # types.proto: float, double, bfloat16, half
 
 @dataclass(frozen=True)
 class ImageTensor:
-    """A tensor that can take pictures. origin: the op it comes from, where that takes something else (bytes, rows).
+    """A tensor that can take images. origin: the op it comes from, where that takes something else (bytes, rows).
 
     changed: the op between origin and tensor that changes values, which feeding the tensor leaves out.
     """
@@ -56,14 +56,14 @@ def _kernel_fits(walk: GraphIndex, name: str) -> bool:
 
 
 def _becomes_images_later(walk: GraphIndex, name: str) -> bool:
-    """Whether a tensor of unknown shape is reshaped to pictures first: it then holds rows of pixels."""
+    """Whether a tensor of unknown shape is reshaped to images first: it then holds rows of pixels."""
     return any(op.type in ("Reshape", "ExpandDims") and index == 0 for op, index in walk.users[name])
 
 
 def first_images_after(walk: GraphIndex, name: str, reach: Set[str]) -> Optional[ImageTensor]:
-    """The first picture-like tensor that a source of another kind (file bytes, flat rows) turns into.
+    """The first image-like tensor that a source of another kind (file bytes, flat rows) turns into.
 
-    reach: tensors before convolutions. What a layer with weights puts out is never taken for a picture.
+    reach: tensors before convolutions. What a layer with weights puts out is never taken for an image.
     """
     seen, level = {name}, [(name, "")]
     while level:
@@ -85,7 +85,7 @@ def first_images_after(walk: GraphIndex, name: str, reach: Set[str]) -> Optional
 
 
 def _are_images(walk: GraphIndex, op: Op, out: str) -> bool:
-    """By its shape; or, of unknown shape, by the axis of pictures that it has just got."""
+    """By its shape; or, of unknown shape, by the axis of images that it has just got."""
     if not looks_like_images(walk, out):
         return False
     if walk.rank(out) is not None:
@@ -96,12 +96,12 @@ def _are_images(walk: GraphIndex, op: Op, out: str) -> bool:
 
 
 def _nothing_but_images(walk: GraphIndex, name: str) -> bool:
-    """Whether a tensor that a convolution takes holds pictures, although no shape says so."""
+    """Whether a tensor that a convolution takes holds images, although no shape says so."""
     return walk.rank(name) is None and name not in walk.looped and looks_like_images(walk, name)
 
 
 def _changes(walk: GraphIndex, op: Op, tensor: str) -> str:
-    """The name of an op that changes the values of pictures, "" for one that moves, cuts or resizes them."""
+    """The name of an op that changes the values of images, "" for one that moves, cuts or resizes them."""
     if op.type in _LOOPS + _CALLS:
         return op.name if _calculates(walk, op) else ""
     if op.type in _KEEPS_VALUES or op.type.startswith(_STORES) or walk.rank(tensor) == 0:
@@ -165,7 +165,7 @@ def _meets(walk: GraphIndex, name: str, reach: Set[str]) -> Optional[Op]:
 
 
 def _gets_axes(walk: GraphIndex, name: str) -> bool:
-    """Whether a tensor of unknown shape is given its axes later, so that it has none of pictures yet."""
+    """Whether a tensor of unknown shape is given its axes later, so that it has none of images yet."""
     return _last_alike(walk, name)[1] in ("Reshape", "ExpandDims")
 
 
@@ -184,7 +184,7 @@ def _last_alike(walk: GraphIndex, name: str) -> Tuple[str, str]:
 
 
 def size_asked_later(walk: GraphIndex, name: str, channels: int) -> Tuple[Optional[int], Optional[int]]:
-    """(height, width) that the pictures are reshaped to before anything looks at their size; Nones where nothing is."""
+    """(height, width) that the images are reshaped to before anything looks at their size; Nones where nothing is."""
     while True:
         last, kind = _last_alike(walk, name)
         name = next((out for op, _ in walk.users[last] for out in walk.flows(op, 0)), last) if kind else last

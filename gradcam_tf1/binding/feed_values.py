@@ -1,4 +1,4 @@
-"""What is fed beside the pictures, as arrays of their tensor's dtype and shape."""
+"""What is fed beside the images, as arrays of their tensor's dtype and shape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradcam_tf1.errors import FeedError
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 _SHOWN = 60  # characters of a value in a message
 _SHOWN_NUMBERS = 8
-# their later inputs are lengths and places, not values of pictures
+# their later inputs are lengths and places, not values of images
 _SHAPING = {"Reshape", "Tile", "Fill", "BroadcastTo", "Slice", "StridedSlice", "Transpose", "GatherV2", "Gather"}
 
 
@@ -34,7 +34,7 @@ def requested_feeds(walk: GraphIndex, feed: Mapping[Any, Any]) -> Dict[str, Any]
 
 
 def awaited(walk: GraphIndex, feed: Mapping[Any, Any], later: Sequence[Any]) -> Tuple[str, ...]:
-    """Names of the tensors whose values come with each picture: fed None, or named in `later`."""
+    """Names of the tensors whose values come with each image: fed None, or named in `later`."""
     specs = [key for key, value in feed.items() if value is None] + list(later)
     return tuple(dict.fromkeys(find_tensor(walk.graph, spec).name for spec in specs))
 
@@ -119,7 +119,7 @@ def _shape_wanted(sides: Sequence[Optional[int]]) -> str:
 
 
 def goes_to_each(walk: GraphIndex, name: str, value: Any) -> bool:
-    """Whether a value is one row that each picture gets: its tensor's first axis is open, and counts pictures."""
+    """Whether a value is one row that each image gets: its tensor's first axis is open, and counts images."""
     dims = walk.dims(name)
     if np.ndim(value) == 0 or np.shape(value)[0] != 1:
         return False
@@ -128,7 +128,7 @@ def goes_to_each(walk: GraphIndex, name: str, value: Any) -> bool:
 
 
 def _is_operand(walk: GraphIndex, name: str) -> bool:
-    """Whether the tensor is used as weights, as a table or as lengths: its first axis counts no pictures then."""
+    """Whether the tensor is used as weights, as a table or as lengths: its first axis counts no images then."""
     seen, stack = {name}, [name]
     while stack:
         for op, index in walk.users[stack.pop()]:

@@ -1,4 +1,4 @@
-"""Values for the placeholders beside the pictures: training switches off, dropout off, the rest asked for."""
+"""Values for the placeholders beside the images: training switches off, dropout off, the rest asked for."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ _BATCH_SIZE = re.compile(r"batch_?(size|num)|^batch(_\d+)?$|num_?(images|example
 def choose_feeds(
     walk: GraphIndex,
     ends: Iterable[str],
-    pictures: str,
+    images: str,
     switches: Mapping[str, bool],
     given: Mapping[str, Any],
     later: Sequence[str] = (),
 ) -> Tuple[Dict[str, Any], str]:
-    """Values for everything beside the pictures that a run to `ends` needs, and what was assumed.
+    """Values for everything beside the images that a run to `ends` needs, and what was assumed.
 
-    later: tensors whose values come with each picture.
+    later: tensors whose values come with each image.
 
     Policy: training switches off; keep_prob 1 and drop rates 0, known by their use in a dropout or by name; other
     placeholders with a default keep it; a batch size of its own is 1.
     Raises: BindingError naming each placeholder whose value nobody knows, with dtype, shape and the --feed syntax.
     """
-    if pictures in given or pictures in later:
-        raise FeedError(f"'{pictures}' takes the pictures; it is not fed by hand. Leave it out, or name another input")
+    if images in given or images in later:
+        raise FeedError(f"'{images}' takes the images; it is not fed by hand. Leave it out, or name another input")
     ends = list(ends)
     feeds, said = dict(given), [f"{name} = {shown_value(value)} as given" for name, value in given.items()]
-    said += [f"{name} comes with each picture" for name in later]
-    for tensor in _sources(walk, ends, [pictures, *later, *feeds]):
+    said += [f"{name} comes with each image" for name in later]
+    for tensor in _sources(walk, ends, [images, *later, *feeds]):
         assumed = _assumed(walk, tensor, switches) if tensor.op.type in PLACEHOLDERS else None
         if assumed is not None:
             feeds[tensor.name], why = assumed
             said.append(f"{tensor.name} = {feeds[tensor.name]} ({why})")
     unknown = []
-    for tensor in _sources(walk, ends, [pictures, *later, *feeds]):
+    for tensor in _sources(walk, ends, [images, *later, *feeds]):
         if tensor.op.type == "PlaceholderWithDefault":
             said.append(f"{tensor.name} keeps its default")
         else:
             unknown.append(tensor)
     for tensor in unknown:
-        if is_part(walk, tensor.name, pictures):
-            raise BindingError(part_of(walk, tensor.name, pictures))
+        if is_part(walk, tensor.name, images):
+            raise BindingError(part_of(walk, tensor.name, images))
     if unknown:
-        raise FeedError(ask_for(_askable(walk, unknown, ends, [pictures, *later, *feeds]), pictures))
+        raise FeedError(ask_for(_askable(walk, unknown, ends, [images, *later, *feeds]), images))
     return feeds, "; ".join(said) or "nothing else has to be fed"
 
 
 def fed_batch_size(feeds: Mapping[str, Any]) -> Optional[int]:
-    """The number of pictures that a fed batch size asks for."""
+    """The number of images that a fed batch size asks for."""
     sizes = [value for name, value in feeds.items() if isinstance(value, int) and not isinstance(value, bool)
              and _BATCH_SIZE.search(name.split("/")[-1].split(":")[0])]  # fmt: skip
     return sizes[0] if sizes else None
@@ -98,7 +98,7 @@ def _assumed(walk: GraphIndex, tensor: Any, switches: Mapping[str, bool]) -> Opt
     if tensor.dtype.is_floating and _DROP_RATE.search(leaf) and "learn" not in leaf.lower():
         return 0.0, "no dropout, by its name"
     if tensor.dtype.is_integer and _BATCH_SIZE.search(leaf) and op.type != "PlaceholderWithDefault":
-        return 1, "one picture at a time"
+        return 1, "one image at a time"
     return None
 
 
@@ -183,7 +183,7 @@ def _askable(walk: GraphIndex, unknown: Sequence[Any], ends: List[str], given: L
     return list(found.values())
 
 
-def ask_for(tensors: Sequence[Any], pictures: str) -> str:
+def ask_for(tensors: Sequence[Any], images: str) -> str:
     """The message that asks for values of these tensors; what it says to type works."""
     listed = [
         f"'{t.name}' ({t.dtype.name}, shape {t.shape if t.shape.rank is not None else 'unknown'})" for t in tensors
@@ -192,8 +192,8 @@ def ask_for(tensors: Sequence[Any], pictures: str) -> str:
     text, value = _example(first)
     python = f"feed={{{first.name!r}: {value}}}" if value else f"inputs={{{first.name!r}: {text[1:]!r}}}"
     return (
-        f"besides the pictures in '{pictures}' the scores need values for {', '.join(listed)}; give each with "
-        f"--feed name=value, for example --feed {first.name}={text} (in Python: {python}), or one for each picture "
+        f"besides the images in '{images}' the scores need values for {', '.join(listed)}; give each with "
+        f"--feed name=value, for example --feed {first.name}={text} (in Python: {python}), or one for each image "
         "with --feed-file values.csv"
     )
 
@@ -204,7 +204,7 @@ def _example(tensor: Any) -> Tuple[str, str]:
     if sides is not None and len(sides) in (3, 4) and tensor.dtype.name != "string" and (
         sides[-1] in IMAGE_CHANNELS or sides[-3] in IMAGE_CHANNELS
     ):  # fmt: skip
-        return "@picture.png", ""
+        return "@image.png", ""
     typed, python = {"bool": ("true", "True"), "string": ("text", "'text'")}.get(tensor.dtype.name, ("1", "1"))
     inner = 0 if sides is None or None not in sides[1:] else len(sides)
     quoted = typed if typed != "text" or not inner else '"text"'

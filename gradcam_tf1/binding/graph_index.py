@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.op_kinds import BATCH_NORMS, PIPELINE_ENDS, VALUE_FREE, is_training_op
+from gradcam_tf1.binding.op_kinds import BATCH_NORMS, BIASES, PIPELINE_ENDS, VALUE_FREE, WEIGHTED, is_training_op
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
 Op = Any  # tf.Operation
@@ -15,11 +15,11 @@ Dims = Optional[Tuple[Optional[int], ...]]
 
 
 class GraphIndex:
-    """Who makes and who uses each tensor, and which ones carry picture values.
+    """Who makes and who uses each tensor, and which ones carry image values.
 
     ops: all ops, producers before users. tensors: by tensor name. dead: tensors that no run computes because a
     switch whose predicate is known (is_training = False) goes the other way; set by `binding.switches`. axes: where
-    pictures and classes lie in the tensors that carry pictures; set by `binding.axes`.
+    images and classes lie in the tensors that carry images; set by `binding.axes`.
     """
 
     def __init__(self, graph: tf.Graph) -> None:
@@ -48,7 +48,7 @@ class GraphIndex:
     def _add(self, place: int, op: Op) -> None:
         self.op[op.name] = op
         self.position[op.name] = place
-        if op.type in VALUE_FREE or PIPELINE_ENDS.search(op.type):  # a queue's batch size is no picture
+        if op.type in VALUE_FREE or PIPELINE_ENDS.search(op.type):  # a queue's batch size is no image
             self._opaque.add(op.name)
         names = []
         for tensor in op.outputs:
@@ -136,7 +136,7 @@ class GraphIndex:
         op = self.source(name)
         return tf.get_static_value(op.outputs[0]) if op.outputs else None
 
-    # edges that carry picture values
+    # edges that carry image values
 
     def flows(self, op: Op, index: int) -> Sequence[str]:
         """The outputs of `op` that carry on the values of its input number `index`."""
@@ -218,3 +218,29 @@ class GraphIndex:
             stack.extend(before - ops)
             ops |= before
         return ops
+
+
+def only_recorded(walk: GraphIndex) -> Set[str]:
+    """Tensors that are used, but by nothing that is not a record; the vectors a layer puts out are left out.
+
+    Somebody may watch the scores themselves in a histogram, and use them no further.
+    """
+    found: Set[str] = set()
+    for op in reversed(walk.ops):
+        for out in walk.outputs[op.name]:
+            users = walk.users[out]
+            if users and all(_records(walk, user, found) for user, _ in users) and not _is_vector_of_layer(walk, op):
+                found.add(out)
+    return found
+
+
+def _records(walk: GraphIndex, op: Op, found: Set[str]) -> bool:
+    outputs = walk.outputs[op.name]
+    return is_training_op(op.name, op.type) or (bool(outputs) and all(out in found for out in outputs))
+
+
+def _is_vector_of_layer(walk: GraphIndex, op: Op) -> bool:
+    weighted = op.type in WEIGHTED or (
+        op.type in BIASES and any(walk.maker[name].type in WEIGHTED for name in walk.inputs[op.name])
+    )
+    return weighted and walk.rank(walk.outputs[op.name][0]) == 2

@@ -1,4 +1,4 @@
-"""The picture size that a dense head insists on, where the input's shape leaves it open."""
+"""The image size that a dense head insists on, where the input's shape leaves it open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAME_SIZE = FORWARDING | ACTIVATION_PARTS | AFFINE | CONCATS | SUMS | {"LRN"}
 
 
 def size_of_dense_head(features: Features) -> Tuple[Optional[int], Optional[Op]]:
-    """The side of a square picture that makes as many features as the first dense layer takes, and that layer.
+    """The side of a square image that makes as many features as the first dense layer takes, and that layer.
 
     (None, None) where no flattened map leads into a dense layer, or an op in between is not understood.
     """
@@ -60,7 +60,7 @@ def _solve(features: Features, flat: str, wanted: int) -> Optional[int]:
 
 
 def _side_after(features: Features, chain: List[Op], flat: str, side: int) -> Optional[int]:
-    """The height of the map `flat` for pictures of that height; None where an op is not understood."""
+    """The height of the map `flat` for images of that height; None where an op is not understood."""
     sizes: Dict[str, int] = {features.start: side}
     for op in chain:
         known = [sizes[i] for i in features.walk.inputs[op.name] if i in sizes]

@@ -1,4 +1,4 @@
-"""Where the pictures go in: candidates among placeholders, ends of input pipelines and decoded files."""
+"""Where the images go in: candidates among placeholders, ends of input pipelines and decoded files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gradcam_tf1.gradients.graph_walk import calls_with
 
 
 def image_sources(walk: GraphIndex) -> List[ImageTensor]:
-    """All tensors that can take pictures and reach a convolution, in graph order, nearest to the net only.
+    """All tensors that can take images and reach a convolution, in graph order, nearest to the net only.
 
     Those of 1, 3 or 4 channels; of other channel counts only where there are no such.
     """
@@ -32,7 +32,7 @@ def image_sources(walk: GraphIndex) -> List[ImageTensor]:
     for op in walk.ops:
         if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type) or DECODERS.match(op.type):
             for name in filter(reach.__contains__, walk.outputs[op.name]):
-                direct = _takes_pictures(walk, name)
+                direct = _takes_images(walk, name)
                 if (direct and not DECODERS.match(op.type)) or followed < walk.affordable:
                     followed += not direct
                     found += _source_at(walk, op, name, direct, reach)
@@ -63,7 +63,7 @@ def tensors_before_convolutions(walk: GraphIndex) -> Set[str]:
     return walk.upstream(data)
 
 
-def _takes_pictures(walk: GraphIndex, name: str) -> bool:
+def _takes_images(walk: GraphIndex, name: str) -> bool:
     return looks_like_images(walk, name) or takes_bands(walk, name) or frame_order(walk, name) is not None
 
 
@@ -119,10 +119,10 @@ def convolutions_between(walk: GraphIndex, start: str, before: Set[str]) -> int:
 
 def _why(walk: GraphIndex, best: ImageTensor, declared: bool, reaching: Sequence[ImageTensor], count: int) -> str:
     op = walk.maker[best.tensor]
-    said = "the file declares it as input" if declared else f"{op.type} with the shape of pictures"
+    said = "the file declares it as input" if declared else f"{op.type} with the shape of images"
     text = f"{said}; it reaches the logits through {count} convolutions"
     if best.origin:
-        text += f"; pictures can be fed here although '{best.origin}' takes something else"
+        text += f"; images can be fed here although '{best.origin}' takes something else"
     others = [source.tensor for source in reaching if source.tensor != best.tensor]
     if others:
         text += f"; others that would do: {', '.join(others[:5])}"
@@ -132,22 +132,22 @@ def _why(walk: GraphIndex, best: ImageTensor, declared: bool, reaching: Sequence
 def _nothing_reaches(walk: GraphIndex, sources: Sequence[ImageTensor], logits: str) -> str:
     found = ", ".join(f"'{source.tensor}'" for source in sources[:5])
     return (
-        f"no picture input leads to the logits '{logits}'; picture inputs found: {found}; "
+        f"no image input leads to the logits '{logits}'; image inputs found: {found}; "
         f"placeholders: {_placeholders(walk)}. Name input and logits that belong together"
     )
 
 
-def nothing_takes_pictures(walk: GraphIndex) -> str:
-    """The message where no source of pictures was found."""
+def nothing_takes_images(walk: GraphIndex) -> str:
+    """The message where no source of images was found."""
     calling = calls_with(walk.graph, walk.ops, lambda node: node.op in CONVOLUTIONS)
     if calling:
         return (
-            f"no picture input found: the convolutions lie inside the function of '{calling[0].name}' "
-            f"({calling[0].type}), where nothing can be read; in a loop, export the net so that it takes all pictures "
+            f"no image input found: the convolutions lie inside the function of '{calling[0].name}' "
+            f"({calling[0].type}), where nothing can be read; in a loop, export the net so that it takes all images "
             "or frames at once, by reshaping them to one batch; elsewhere freeze it with its functions inlined"
         )
     return (
-        "no picture input found: nothing that can be fed is [N, H, W, channels] and reaches a convolution; "
+        "no image input found: nothing that can be fed is [N, H, W, channels] and reaches a convolution; "
         f"placeholders: {_placeholders(walk)}. Name the input"
     )
 
@@ -162,19 +162,19 @@ def requested_input(walk: GraphIndex, spec: Any) -> ImageTensor:
     tensor = find_tensor(walk.graph, spec)
     if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
         later = first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
-        hint = f"; its decoded pictures are '{later.tensor}'" if later else ""
-        raise BindingError(f"'{tensor.name}' takes {tensor.dtype.name}, not pictures{hint}")
+        hint = f"; its decoded images are '{later.tensor}'" if later else ""
+        raise BindingError(f"'{tensor.name}' takes {tensor.dtype.name}, not images{hint}")
     if tensor.shape.rank not in (3, 4, None):
         later = first_images_after(walk, tensor.name, tensors_before_convolutions(walk))
-        said = f"'{tensor.name}' has shape {tensor.shape}, pictures need [N, H, W, C] or [H, W, C]"
-        raise BindingError(said + _where_it_is_pictures(walk, tensor.name, later))
+        said = f"'{tensor.name}' has shape {tensor.shape}, images need [N, H, W, C] or [H, W, C]"
+        raise BindingError(said + _where_it_is_images(walk, tensor.name, later))
     return ImageTensor(tensor.name)
 
 
-def _where_it_is_pictures(walk: GraphIndex, name: str, later: Optional[ImageTensor]) -> str:
+def _where_it_is_images(walk: GraphIndex, name: str, later: Optional[ImageTensor]) -> str:
     """What to name instead, where there is something."""
     if later is None:
         return ""
     if is_part(walk, name, later.tensor) and leads_past(walk, name, later.tensor, walk.downstream([later.tensor])):
         return f"; {part_of(walk, name, later.tensor)}"
-    return f"; name '{later.tensor}', where it has become pictures"
+    return f"; name '{later.tensor}', where it has become images"

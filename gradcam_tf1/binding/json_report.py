@@ -13,7 +13,7 @@ from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
 def binding_report(binding: Binding) -> Dict[str, Any]:
     """The binding under the keys that `inspect --json` prints; lists, strings, numbers and None only.
 
-    A feed of None comes with each picture.
+    A feed of None comes with each image.
     """
     return {
         "input": binding.input,
@@ -61,7 +61,7 @@ def _row(layer: LayerInfo, count: Any) -> Dict[str, Any]:
 
 
 def _open(binding: Binding) -> Dict[str, None]:
-    return dict.fromkeys(binding.per_picture)
+    return dict.fromkeys(binding.per_image)
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ def choose_maps(features: Features, ways: LayerPaths) -> Choice:
     """The last map on every way; where there is none, the last maps that together lie on every way.
 
     First the feature maps are tried; then maps that several of them were made one with (a product, a maximum), or that
-    a way around all of them has of its own (the pooled picture); then what is left where a way has no map at all.
+    a way around all of them has of its own (the pooled image); then what is left where a way has no map at all.
     Empty where no gradient comes back to any map.
     """
     maps = _feature_maps(features, ways)

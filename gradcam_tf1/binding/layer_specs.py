@@ -83,15 +83,15 @@ def _tensor_of(graph: tf.Graph, spec: Any, layers: Sequence[LayerInfo]) -> tf.Te
         raise BindingError(f"{error}; layers, the last first: {last or 'none'}{more}") from error
 
 
-def _no_layer(features: Features, pictures: str, logits: str) -> str:
-    none = f"no feature map with more than one position lies between '{pictures}' and '{logits}'"
+def _no_layer(features: Features, images: str, logits: str) -> str:
+    none = f"no feature map with more than one position lies between '{images}' and '{logits}'"
     walk = features.walk
     inside = [op for op in walk.makers(features.path & walk.looped) if op.type in CONVOLUTIONS]
     if not inside:
         return f"{none}; Grad-CAM needs a convolution there. Name a layer"
     return (
         f"{none} outside a loop; the convolutions, '{inside[-1].name}' the last of them, work inside one, where a "
-        "tensor has a value for each round and cannot be read. Export the net so that it takes all pictures or frames "
+        "tensor has a value for each round and cannot be read. Export the net so that it takes all images or frames "
         "at once, by reshaping them to one batch instead of tf.map_fn or tf.while_loop"
     )
 

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.combined import first_of_most_classes, intermediate
 from gradcam_tf1.binding.detector_heads import Detector, Scales, find_detectors
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.graph_index import GraphIndex, Op, only_recorded
 from gradcam_tf1.binding.op_kinds import (
     CONCATS,
     CROSS_ENTROPIES,
@@ -17,7 +17,6 @@ from gradcam_tf1.binding.op_kinds import (
     PLACEHOLDERS,
     WEIGHTED,
     is_training_op,
-    only_recorded,
 )
 from gradcam_tf1.binding.pre_softmax import (
     Activated,
@@ -55,7 +54,7 @@ class Head:
 
 
 class Heads:
-    """The candidates among the tensors that pictures reach."""
+    """The candidates among the tensors that images reach."""
 
     def __init__(self, walk: GraphIndex, reached: Set[str]) -> None:
         self.walk, self.reached = walk, reached
@@ -100,7 +99,7 @@ class Heads:
         return [head for head in heads if head.strength == strongest]
 
     def named(self, names: Sequence[str]) -> Dict[str, Head]:
-        """Output by output, the class scores behind it; those that no picture reaches are left out."""
+        """Output by output, the class scores behind it; those that no image reaches are left out."""
         return {name: self._behind(name) for name in names if name in self.reached}
 
     def _behind(self, name: str) -> Head:
@@ -197,7 +196,7 @@ class Heads:
         return used and self._is_last(name)
 
     def _outputs(self) -> List[Head]:
-        """What the graph puts out without any further use: vectors or maps of floats that depend on the pictures."""
+        """What the graph puts out without any further use: vectors or maps of floats that depend on the images."""
         walk = self.walk
         heads: List[Head] = []
         names = [name for name in self.net if self._is_output(name)]
@@ -233,7 +232,7 @@ def _can_be_scores(walk: GraphIndex, name: str) -> bool:
         return False
     if op.type == "IdentityN" and any(walk.users[out] for out in walk.outputs[op.name]):  # a custom gradient's input
         return False
-    # statistics over the pictures, not scores of pictures
+    # statistics over the images, not scores of images
     return not (rank == 1 and dims and dims[0] not in (None, 1))
 
 
@@ -281,7 +280,7 @@ def _before_layers(walk: GraphIndex) -> Set[str]:
 
 
 def _label_sources(walk: GraphIndex, inner: Set[str]) -> List[str]:
-    """What is fed or piped in beside the pictures and meets no layer: labels, sample weights."""
+    """What is fed or piped in beside the images and meets no layer: labels, sample weights."""
     ends = [op for op in walk.ops if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type)]
     names = [name for op in ends for name in walk.outputs[op.name]]
     return [n for n in names if n not in inner and not walk.tensors[n].dtype.is_bool and walk.rank(n) != 0]

@@ -18,9 +18,9 @@ from gradcam_tf1.errors import BindingError
 
 
 def choose_logits(walk: GraphIndex, sources: Sequence[ImageTensor], declared: Sequence[str]) -> Head:
-    """The class scores of the net that the pictures go into.
+    """The class scores of the net that the images go into.
 
-    Candidates are what a softmax, sigmoid, loss or argmax is taken of, else the outputs of the graph, where pictures
+    Candidates are what a softmax, sigmoid, loss or argmax is taken of, else the outputs of the graph, where images
     reach them through convolutions and no further layer follows. Of several, first the ones that the file declares,
     then those that are more than an output, those without training-mode batch norm or dropout, by how they are used, by
     convolutions before them.
@@ -31,8 +31,8 @@ def choose_logits(walk: GraphIndex, sources: Sequence[ImageTensor], declared: Se
     heads = [head for head in heads if seen.of(head.scores).convolutions and head.scores not in walk.looped]
     if not heads:
         raise BindingError(
-            "no class scores found: no output of the graph depends on a picture input through a convolution. "
-            f"Picture inputs found: {', '.join(s.tensor for s in sources) or 'none'}. Name input and logits"
+            "no class scores found: no output of the graph depends on an image input through a convolution. "
+            f"Image inputs found: {', '.join(s.tensor for s in sources) or 'none'}. Name input and logits"
         )
     most = max(seen.of(head.scores).convolutions for head in heads)
     serious = [head for head in heads if head.declared or 2 * seen.of(head.scores).convolutions >= most]

@@ -1,11 +1,8 @@
-"""Kinds of ops: those that binding tells apart, and those that only record (summaries, savers, asserts, prints)."""
+"""Kinds of ops, as far as binding tells them apart."""
 
 from __future__ import annotations
 
 import re
-from typing import Set
-
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
 
 CONVOLUTIONS = {
     "Conv2D",
@@ -88,29 +85,3 @@ _TRAINING_SCOPES = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape|[^/]+_grad)
 def is_training_op(name: str, kind: str) -> bool:
     """Whether an op belongs to gradients, optimisers, savers or summaries rather than to the net."""
     return bool(_RECORDS.match(kind) or _TRAINING_SCOPES.search(name))
-
-
-def only_recorded(walk: GraphIndex) -> Set[str]:
-    """Tensors that are used, but by nothing that is not a record; the vectors a layer puts out are left out.
-
-    Somebody may watch the scores themselves in a histogram, and use them no further.
-    """
-    found: Set[str] = set()
-    for op in reversed(walk.ops):
-        for out in walk.outputs[op.name]:
-            users = walk.users[out]
-            if users and all(_records(walk, user, found) for user, _ in users) and not _is_vector_of_layer(walk, op):
-                found.add(out)
-    return found
-
-
-def _records(walk: GraphIndex, op: Op, found: Set[str]) -> bool:
-    outputs = walk.outputs[op.name]
-    return is_training_op(op.name, op.type) or (bool(outputs) and all(out in found for out in outputs))
-
-
-def _is_vector_of_layer(walk: GraphIndex, op: Op) -> bool:
-    weighted = op.type in WEIGHTED or (
-        op.type in BIASES and any(walk.maker[name].type in WEIGHTED for name in walk.inputs[op.name])
-    )
-    return weighted and walk.rank(walk.outputs[op.name][0]) == 2

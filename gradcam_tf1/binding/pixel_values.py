@@ -1,4 +1,4 @@
-"""What the graph itself shows about the values it wants in its pictures."""
+"""What the graph itself shows about the values it wants in its images."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Affine(NamedTuple):
     shift: np.ndarray
 
 
-def preprocessing(walk: GraphIndex, pictures: str, path: Set[str], channels: int) -> Tuple[Optional[str], str]:
+def preprocessing(walk: GraphIndex, images: str, path: Set[str], channels: int) -> Tuple[Optional[str], str]:
     """The preset that the graph itself shows, None where it shows none, and one sentence why.
 
     The constants between the input and the first convolution make y = scale x + shift. The range of the pixels shows
     in the mean -shift / scale and in a small scale; the order of three means shows the order of the colours, because
     red is the brightest and blue the darkest channel of photographs on average.
     """
-    dtype = walk.tensors[pictures].dtype
+    dtype = walk.tensors[images].dtype
     if dtype.is_integer:
-        return _preset("raw", channels), f"'{pictures}' takes {dtype.name}, so the graph scales the pixels itself"
-    done, ops = _first_steps(walk, pictures, path) if channels in (1, 3) else (None, [])
+        return _preset("raw", channels), f"'{images}' takes {dtype.name}, so the graph scales the pixels itself"
+    done, ops = _first_steps(walk, images, path) if channels in (1, 3) else (None, [])
     if done is None or not ops:
         return None, "the graph does not show which pixel values it wants; name a preset"
     mean = -done.shift / np.where(done.scale == 0, 1.0, done.scale) + 0.0

@@ -99,9 +99,9 @@ def decided_by(walk: GraphIndex, name: str) -> str:
 
 
 def data_input(walk: GraphIndex, op: Op, name: str) -> str:
-    """The input whose values an output carries on: one that pictures reach, where that is known; "" for none.
+    """The input whose values an output carries on: one that images reach, where that is known; "" for none.
 
-    A Merge with a branch that pictures do not reach carries on that one too.
+    A Merge with a branch that images do not reach carries on that one too.
     """
     live = [i for i in walk.carried(op, name) if i not in walk.dead]
     reached = [] if op.type == "Merge" else [i for i in live if i in walk.axes]
@@ -136,7 +136,7 @@ def before_activation(walk: GraphIndex, name: str, whole: bool = True) -> str:
     """The class scores that a softmax's input repeats: back through Reshape, ExpandDims, Transpose, casts and resizing.
 
     A Squeeze ends the way, and so does an Identity with a name of its own: what the author squeezed or named is the
-    tensor of scores. A Reshape is undone only where it keeps the class axis and the rows of a picture. whole: also back
+    tensor of scores. A Reshape is undone only where it keeps the class axis and the rows of an image. whole: also back
     from single elements to the vector they are cut from, and from picked rows to all of them.
     """
     while True:
@@ -159,7 +159,7 @@ def _repeats(walk: GraphIndex, op: Op) -> bool:
         return walk.is_float(walk.inputs[op.name][0]) and walk.is_float(walk.outputs[op.name][0])
     if op.type == "Transpose":
         state = walk.axes.get(walk.inputs[op.name][0])
-        return state is not None and bool(state.channels) and state.pictures is not None
+        return state is not None and bool(state.channels) and state.images is not None
     return False
 
 
@@ -181,12 +181,12 @@ def _keeps_classes(walk: GraphIndex, op: Op) -> bool:
 
 
 def _several_rows(walk: GraphIndex, name: str) -> bool:
-    """Whether axis 0 has several rows of each picture."""
+    """Whether axis 0 has several rows of each image."""
     return name in walk.axes and walk.axes[name].rows
 
 
 def _flattens_segmentation(walk: GraphIndex, op: Op) -> bool:
-    """Whether a map of scores that was enlarged to the picture's size becomes rows, one for each pixel."""
+    """Whether a map of scores that was enlarged to the image's size becomes rows, one for each pixel."""
     name = walk.inputs[op.name][0]
     before, after = walk.dims(name), walk.dims(walk.outputs[op.name][0])
     if not before or not after or len(before) != 4 or before[-1] is None or before[-1] != after[-1]:

@@ -1,6 +1,6 @@
 """Graphs that split a batch over devices: each part goes through a replica of the net, and the parts are joined again.
 
-Keras' multi_gpu_model and hand-made towers. One replica is the whole net: pictures go in where its part does, and its
+Keras' multi_gpu_model and hand-made towers. One replica is the whole net: images go in where its part does, and its
 scores are the net's.
 """
 
@@ -40,23 +40,23 @@ def first_replica(walk: GraphIndex, source: ImageTensor, head: Head) -> Optional
     if scores is None or leads_past(walk, source.tensor, parts[0], [scores]):
         return None
     changed = source.changed or _changed(walk, source.tensor, parts[0])
-    pictures = ImageTensor(parts[0], source.origin or source.tensor, changed)
-    return Replica(pictures, _head(walk, scores, head), _why(len(parts)))
+    images = ImageTensor(parts[0], source.origin or source.tensor, changed)
+    return Replica(images, _head(walk, scores, head), _why(len(parts)))
 
 
 def _why(count: int) -> str:
     if count == 1:
-        return "the scores are those of a part of the batch, so that pictures go in where it has been cut out"
+        return "the scores are those of a part of the batch, so that images go in where it has been cut out"
     return f"the graph splits its batch over {count} replicas, and all that is bound belongs to the first"
 
 
-def _parts_of_batch(walk: GraphIndex, pictures: str, scores: str) -> List[str]:
-    """The parts that the pictures, or what is made of them before any layer, are cut into along the first axis.
+def _parts_of_batch(walk: GraphIndex, images: str, scores: str) -> List[str]:
+    """The parts that the images, or what is made of them before any layer, are cut into along the first axis.
 
     Those of one tensor, each of which leads to a convolution; the scores depend on the first.
     """
-    cut = _cuts_the_batch(walk, walk.maker[pictures])
-    start = _data(walk, walk.maker[pictures]) if cut else pictures
+    cut = _cuts_the_batch(walk, walk.maker[images])
+    start = _data(walk, walk.maker[images]) if cut else images
     on_way = walk.downstream([start]) & tensors_before_convolutions(walk)
     layers = [out for op in walk.makers(on_way) if op.type in WEIGHTED for out in walk.outputs[op.name]]
     found: Dict[str, List[str]] = {}

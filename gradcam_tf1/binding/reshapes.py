@@ -1,4 +1,4 @@
-"""Where the axes of pictures and of channels lie behind a Reshape, as far as the static sides tell."""
+"""Where the axes of images and of channels lie behind a Reshape, as far as the static sides tell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def size(sides: Sides) -> Optional[int]:
 
 
 def merges_rows(before: Sides, after: Sides) -> bool:
-    """Whether axis 0, the pictures before, has several rows of each picture afterwards.
+    """Whether axis 0, the images before, has several rows of each image afterwards.
 
     Where unknown sides leave it open, fewer numbers in a row than the known sides make mean several rows, and more mean
     a flattened map.
@@ -35,7 +35,7 @@ def merges_rows(before: Sides, after: Sides) -> bool:
 
 
 def splits_rows(before: Sides, after: Sides) -> bool:
-    """Whether rows of all pictures become one row of each picture again: [N T, C] to [N, T, C], or to [1, -1]."""
+    """Whether rows of all images become one row of each image again: [N T, C] to [N, T, C], or to [1, -1]."""
     if after[0] == 1:
         return True
     return len(after) > len(before) and list(after[len(after) - len(before) + 1 :]) == list(before[1:])

@@ -1,6 +1,6 @@
-"""The axes of the class scores in letters, for `scoring.heads`: n pictures, c classes, p positions, a anchors or steps.
+"""The axes of the class scores in letters, for `scoring.heads`: n images, c classes, p positions, a anchors or steps.
 
-One more letter stands for rows of several pictures in the first axis: r picture by picture, s step by step.
+One more letter stands for rows of several images in the first axis: r image by image, s step by step.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gradcam_tf1.binding.op_kinds import FORWARDING
 def class_axis(walk: GraphIndex, name: str) -> Optional[int]:
     """The axis of classes: where the channels of the last layer are, else the last one, or 1 of [N, C, 1, 1].
 
-    None for a vector of one score per picture and for unknown rank.
+    None for a vector of one score per image and for unknown rank.
     """
     dims, state = walk.dims(name), walk.axes.get(name)
     if dims is None or len(dims) < 2:
@@ -28,7 +28,7 @@ def class_axis(walk: GraphIndex, name: str) -> Optional[int]:
 
 
 def pools(walk: GraphIndex, op: Op) -> Optional[bool]:
-    """Whether a reduction is over positions, members or pictures and keeps the classes; None: over nothing at all.
+    """Whether a reduction is over positions, members or images and keeps the classes; None: over nothing at all.
 
     Where the graph does not fix its axes, it is taken for one over the classes.
     """
@@ -52,23 +52,23 @@ def ranks_positions(walk: GraphIndex, op: Op) -> bool:
 def score_axes(walk: GraphIndex, name: str, batched: bool, volume: bool = False) -> str:
     """One letter for each axis of a tensor of scores; "" where its rank is not known.
 
-    batched: whether the input has an axis of pictures. volume: whether maps have three axes of positions.
+    batched: whether the input has an axis of images. volume: whether maps have three axes of positions.
     """
     dims, state = walk.dims(name), walk.axes.get(name)
     if not dims:
         return ""
     if len(dims) == 1:
-        return "c" if not batched or _one_picture(walk, name) else "r" if state is not None and state.rows else "n"
+        return "c" if not batched or _one_image(walk, name) else "r" if state is not None and state.rows else "n"
     classes = class_axis(walk, name)
-    pictures = 0 if state is None else state.pictures
+    images = 0 if state is None else state.images
     rows = state is not None and state.rows
-    if not batched and (pictures is None or dims[pictures] != 1):
-        pictures, rows = 0, True
+    if not batched and (images is None or dims[images] != 1):
+        images, rows = 0, True
     if rows:
         first: Any = 0
-        letter = "s" if pictures == 1 else "r"
+        letter = "s" if images == 1 else "r"
     else:
-        first, letter = pictures or 0, "n"
+        first, letter = images or 0, "n"
     if first == classes:
         first = next(axis for axis in range(len(dims)) if axis != classes)
     maps = len(dims) == (5 if volume else 4) and not (state is not None and state.split) and letter == "n"
@@ -76,17 +76,17 @@ def score_axes(walk: GraphIndex, name: str, batched: bool, volume: bool = False)
     return "".join("c" if axis == classes else letter if axis == first else between for axis in range(len(dims)))
 
 
-def _one_picture(walk: GraphIndex, name: str) -> bool:
-    """Whether a vector holds the classes of the one picture that the net takes, its axis squeezed away."""
+def _one_image(walk: GraphIndex, name: str) -> bool:
+    """Whether a vector holds the classes of the one image that the net takes, its axis squeezed away."""
     state = walk.axes.get(name)
-    return state is not None and state.pictures is None and state.channels == frozenset({0})
+    return state is not None and state.images is None and state.channels == frozenset({0})
 
 
 def class_count(walk: GraphIndex, name: str) -> Optional[int]:
-    """The size of the class axis; 1 for a vector of one score per picture; None where neither it nor a layer tells."""
+    """The size of the class axis; 1 for a vector of one score per image; None where neither it nor a layer tells."""
     dims = walk.dims(name)
     if dims is not None and len(dims) == 1:
-        return dims[0] if _one_picture(walk, name) else 1
+        return dims[0] if _one_image(walk, name) else 1
     axis = class_axis(walk, name)
     if dims is not None and axis is not None and dims[axis] is not None:
         return dims[axis]

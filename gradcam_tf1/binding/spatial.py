@@ -38,7 +38,7 @@ def _is_map(
     walk: GraphIndex, op: Op, output: str, path: Set[str], maps: Set[str], channels_last: Dict[str, bool]
 ) -> bool:
     dims = walk.dims(output)
-    if dims is not None and len(dims) not in (4, 5) and not (len(dims) == 3 and _pictures(walk, op, maps)):
+    if dims is not None and len(dims) not in (4, 5) and not (len(dims) == 3 and _images(walk, op, maps)):
         return False
     height, width = sides(walk, output, channels_last.get(output, True))
     if height == width == 1:
@@ -54,7 +54,7 @@ def _is_map(
     return not (op.type in CONVOLUTIONS and is_dense_convolution(walk, op, path))
 
 
-def _pictures(walk: GraphIndex, op: Op, maps: Set[str]) -> bool:
+def _images(walk: GraphIndex, op: Op, maps: Set[str]) -> bool:
     """[H, W, C] before the batch axis is added."""
     return op.type not in ("Reshape", "Mean", "Max", "Sum") and any(i in maps for i in walk.inputs[op.name])
 
@@ -99,7 +99,7 @@ def made_by_classifiers(walk: GraphIndex, path: Set[str]) -> Set[str]:
 
 def is_dense_convolution(walk: GraphIndex, op: Op, path: Set[str]) -> bool:
     """A fully connected layer written as a convolution (fc6 of VGG): large, without padding, behind a pooling, and only
-    1x1 convolutions follow. On pictures larger than usual its output has positions, but it is the head all the same.
+    1x1 convolutions follow. On images larger than usual its output has positions, but it is the head all the same.
     """
     sizes = kernel_size(walk, op)
     if None in sizes or min(s or 0 for s in sizes) < _FC_KERNEL or op.get_attr("padding") != b"VALID":

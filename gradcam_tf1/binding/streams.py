@@ -1,4 +1,4 @@
-"""Nets that cut their pictures into parts (two streams of bands, the frames of a clip), more than one of them used."""
+"""Nets that cut their images into parts (two streams of bands, the frames of a clip), more than one of them used."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layout import input_layout
 from gradcam_tf1.errors import BindingError
 
-_PICTURES = 4  # axes
+_IMAGES = 4  # axes
 
 
-def whole_picture(walk: GraphIndex, source: ImageTensor, scores: str) -> ImageTensor:
+def whole_image(walk: GraphIndex, source: ImageTensor, scores: str) -> ImageTensor:
     """The source; where it is but a part of its origin, whose other parts reach the scores too, the origin.
 
-    Flat rows and strings that hold more than pictures stay as they are: what else they hold is fed beside them.
-    Raises: BindingError where the origin is no picture itself.
+    Flat rows and strings that hold more than images stay as they are: what else they hold is fed beside them.
+    Raises: BindingError where the origin is no image itself.
     """
     origin = source.origin
     if not origin or not is_part(walk, origin, source.tensor) or not leads_past(walk, origin, source.tensor, [scores]):
@@ -27,10 +27,10 @@ def whole_picture(walk: GraphIndex, source: ImageTensor, scores: str) -> ImageTe
 
 
 def is_part(walk: GraphIndex, origin: str, part: str) -> bool:
-    """Whether `part` is made of numbers that have as many axes as pictures, or more."""
+    """Whether `part` is made of numbers that have as many axes as images, or more."""
     dtype, rank = walk.tensors[origin].dtype, walk.rank(origin)
     numbers = dtype.is_floating or dtype.is_integer
-    return numbers and rank is not None and rank >= _PICTURES and bool(walk.path(origin, part)) and origin != part
+    return numbers and rank is not None and rank >= _IMAGES and bool(walk.path(origin, part)) and origin != part
 
 
 def leads_past(walk: GraphIndex, start: str, part: str, ends: Iterable[str]) -> bool:
@@ -53,22 +53,22 @@ def part_of(walk: GraphIndex, origin: str, part: str) -> str:
     if _is_cut_by_channels(walk, origin, part):
         return f"{said}; name the whole, '{origin}', as the input"
     return (
-        f"{said}, and the whole is no picture [N, H, W, C]; to explain clips, build the net so that it reshapes its "
+        f"{said}, and the whole is no image [N, H, W, C]; to explain clips, build the net so that it reshapes its "
         "frames into one batch [N * T, H, W, C] before the first convolution"
     )
 
 
 def _is_cut_by_channels(walk: GraphIndex, origin: str, part: str) -> bool:
     """Whether the first op that takes a part of the origin does so along its channels."""
-    if walk.rank(origin) != _PICTURES:
+    if walk.rank(origin) != _IMAGES:
         return False
     axis = 3 if input_layout(walk, origin) else 1
     for op in walk.makers(walk.path(origin, part) - {origin}):
-        before = next((walk.dims(i) for i in walk.inputs[op.name] if walk.rank(i) == _PICTURES), None)
+        before = next((walk.dims(i) for i in walk.inputs[op.name] if walk.rank(i) == _IMAGES), None)
         after = walk.dims(walk.outputs[op.name][0])
         if before is None or after is None:
             return False
-        if after[axis : axis + 1] == before[axis : axis + 1] and len(after) == _PICTURES:
+        if after[axis : axis + 1] == before[axis : axis + 1] and len(after) == _IMAGES:
             continue
         return before[:axis] == after[:axis] and before[axis + 1 :] in (after[axis + 1 :], after[axis:])
     return False

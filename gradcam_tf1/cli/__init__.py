@@ -51,7 +51,7 @@ def main() -> None:
       gradcam-tf1 inspect model.pb                           what is in a model
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
 
-    Exit codes: 0 all went well; 1 some pictures failed, or a method that was asked for was left out; 2 the model or
+    Exit codes: 0 all went well; 1 some images failed, or a method that was asked for was left out; 2 the model or
     an option is wrong, or nothing can be written; 130 stopped by Ctrl-C.
     """  # noqa: D301 - click wants the backspace character itself
 

@@ -25,7 +25,7 @@ SHEET = "contact_sheet.png"
 def demo(out_folder: str, quiet: bool) -> None:
     """Ask the embedded net about every object in its dozen scenes: asked for the star, the star lights up.
 
-    Writes the pictures and contact_sheet.png, and prints the share of maps whose peak falls in the right box.
+    Writes the images and contact_sheet.png, and prints the share of maps whose peak falls in the right box.
     """
     load_tensorflow()
     from gradcam_tf1.graph import GradCamGraph
@@ -46,11 +46,11 @@ def demo(out_folder: str, quiet: bool) -> None:
     write_png(sheet, contact_sheet(rows, f"Grad-CAM: {summary}"))
     if not quiet:
         say(f"{len(scenes)} scenes, {asked} questions: {summary}")
-        say(f"look at {sheet}; all pictures are in {out_folder}")
+        say(f"look at {sheet}; all images are in {out_folder}")
 
 
 def _tiles(results: Results, scenes: Sequence) -> tuple[list[list[Tile]], int]:
-    """For each scene the picture and one overlay per question; and how many peaks are in their boxes."""
+    """For each scene the image and one overlay per question; and how many peaks are in their boxes."""
     rows, right = [], 0
     for result, scene in zip(results, scenes):
         row = [Tile(read_image(scene.path), os.path.basename(scene.path))]

@@ -81,7 +81,7 @@ def _feeds(binding: Binding) -> list[str]:
     from gradcam_tf1.binding.feed_values import shown_value
 
     fed = [f"{name} = {shown_value(value)}" for name, value in binding.feeds.items()]
-    return fed + [f"{name} with each picture" for name in binding.per_picture]
+    return fed + [f"{name} with each image" for name in binding.per_image]
 
 
 def _size(binding: Binding) -> str:

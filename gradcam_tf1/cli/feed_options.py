@@ -1,4 +1,4 @@
-"""Options that give values to inputs beside the pictures: the same for all pictures, or one for each."""
+"""Options that give values to inputs beside the images: the same for all images, or one for each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def feeds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...])
 
 
 class ImagePath(str):
-    """The path of a picture, or of a folder of pictures, that is a value of each picture."""
+    """The path of an image, or of a folder of images, that is a value of each image."""
 
 
 def _at(path: str) -> Any:
@@ -69,7 +69,7 @@ def _check_header(file: BinaryIO, path: str) -> None:
 
 
 def split_feeds(feed: Mapping[str, Any], feed_file: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the net is told: constants, and None for what comes with each picture; and the latter, for a run.
+    """What the net is told: constants, and None for what comes with each image; and the latter, for a run.
 
     Raises: OptionError for a table that does not fit, and for a name that has both.
     """
@@ -88,13 +88,13 @@ FEED_OPTIONS = (
         multiple=True,
         metavar="NAME=VALUE|@FILE",
         callback=feeds,
-        help="Value of another input: a bool, a number, a list, @values.npy, @picture.png, or @folder with pictures of "
+        help="Value of another input: a bool, a number, a list, @values.npy, @image.png, or @folder with images of "
         "the same names. Repeatable.",
     ),
     click.option(
         "--feed-file",
         type=click.Path(),
         metavar="FILE",
-        help="CSV of values for each picture: file, then a column for each input, its name above.",
+        help="CSV of values for each image: file, then a column for each input, its name above.",
     ),
 )

@@ -56,7 +56,7 @@ _OPTIONS = (
         callback=set_values,
         help="Option of a method, as in integrated_gradients.steps=100. Repeatable.",
     ),
-    click.option("--noise", type=click.Choice(KINDS), help="Every map of noisy copies of the picture, made one."),
+    click.option("--noise", type=click.Choice(KINDS), help="Every map of noisy copies of the image, made one."),
     click.option(
         "--noise-samples", type=click.IntRange(min=1), default=_NOISE.samples, show_default=True, help="Noisy copies."
     ),
@@ -65,12 +65,10 @@ _OPTIONS = (
         type=click.FloatRange(min=0),
         default=_NOISE.level,
         show_default=True,
-        help="Their deviation as a share of the picture's range.",
+        help="Their deviation as a share of the image's range.",
     ),
     click.option("--fuse", type=click.Choice(tuple(FUSIONS)), help="Also one map of all layers together."),
-    click.option(
-        "--aug-smooth", is_flag=True, help="Average over the mirrored, darker and brighter picture: 6 passes."
-    ),
+    click.option("--aug-smooth", is_flag=True, help="Average over the mirrored, darker and brighter image: 6 passes."),
     click.option("--eigen-smooth", is_flag=True, help="Layer methods: the first principal component, less noise."),
 )
 

@@ -1,4 +1,4 @@
-"""`gradcam-tf1 run`: a model and pictures in, a folder of explained pictures out."""
+"""`gradcam-tf1 run`: a model and images in, a folder of explained images out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gradcam_tf1.run.settings import net_warnings
 _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout", "window")
 
 
-@click.command(cls=OlderNames, short_help="Explain pictures: overlays, heat maps, guided pictures.")
+@click.command(cls=OlderNames, short_help="Explain images: overlays, heat maps, guided images.")
 @model_options
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", "out_folder", required=True, type=click.Path(), help="Folder to write into; made if absent.")
@@ -37,7 +37,7 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
 @click.option("--scale", metavar="A", callback=numbers, help="Own preprocessing; 1/255 brings 0..255 to 0..1.")
 @click.option("--bgr", is_flag=True, help="Own preprocessing: the net takes blue first.")
 @click.option(
-    "--fit", type=click.Choice(FIT_MODES), default="stretch", show_default=True, help="How pictures are fitted."
+    "--fit", type=click.Choice(FIT_MODES), default="stretch", show_default=True, help="How images are fitted."
 )
 @click.option(
     "--size", metavar="HxW", callback=size, help="Input size, for nets that take any; short-side: its length."
@@ -60,19 +60,19 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
 )
 @look_options
 @click.option(
-    "--n-images", type=click.IntRange(min=1), metavar="N", help="Explain N of the pictures only, drawn at random."
+    "--n-images", type=click.IntRange(min=1), metavar="N", help="Explain N of the images only, drawn at random."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Which N: the same seed, the same pictures.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures held at a time.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which N: the same seed, the same images.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images held at a time.")
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger ones."
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="That read and write; default: one per core.")
 @session_options
 @click.option("--resume", is_flag=True, help="Go on where an earlier run into this folder ended.")
-@click.option("--on-error", type=click.Choice(ON_ERROR), default="skip", show_default=True, help="Of one picture.")
+@click.option("--on-error", type=click.Choice(ON_ERROR), default="skip", show_default=True, help="Of one image.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each picture and batch."
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each image and batch."
 )
 @click.option("--show", is_flag=True, help="Open the figures when done; without a display only say where they are.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
@@ -103,7 +103,7 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
     if show:
         show_figures(results)
     if not results.complete:
-        say(f"stopped: {len(results)} pictures are finished; the same command with --resume goes on", err=True)
+        say(f"stopped: {len(results)} images are finished; the same command with --resume goes on", err=True)
         ctx.exit(STOPPED)
     ctx.exit(1 if tally.failed or results.left_out else 0)
 

@@ -93,7 +93,7 @@ def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | No
 
 _MODEL_OPTIONS = (
     click.argument("model"),
-    click.option("--input", "input_name", metavar="NAME", help="Tensor that takes the pictures."),
+    click.option("--input", "input_name", metavar="NAME", help="Tensor that takes the images."),
     click.option("--logits", metavar="NAME", help="Class scores before softmax or sigmoid."),
     click.option("--probabilities", metavar="NAME", help="Output of the softmax or sigmoid."),
     click.option(
@@ -125,7 +125,7 @@ _MODEL_OPTIONS = (
         help="Checkpoint: take the moving averages of the weights, where the training kept some.",
     ),
     click.option("--weights", type=click.Path(), help="Weights of a reference net (vgg11, vgg13, vgg16, vgg19)."),
-    click.option("--fully-convolutional", is_flag=True, help="Reference nets: take pictures of any size."),
+    click.option("--fully-convolutional", is_flag=True, help="Reference nets: take images of any size."),
 )
 
 

@@ -50,7 +50,7 @@ _OPTIONS = (
         "--bands",
         metavar="R,G,B",
         callback=bands,
-        help="Pictures of many bands: the three that are drawn, counted from 1 (default: 1,2,3).",
+        help="Images of many bands: the three that are drawn, counted from 1 (default: 1,2,3).",
     ),
     click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes)."),
     click.option(
@@ -64,7 +64,7 @@ _OPTIONS = (
         "figures",
         multiple=True,
         type=click.Choice(tuple(FIGURES)),
-        help="Also a figure of each picture, panels side by side with titles and colour bars. Repeatable.",
+        help="Also a figure of each image, panels side by side with titles and colour bars. Repeatable.",
     ),
 )
 _TAKEN = ("naming", "style", "colormap", "alpha", "box", "bands", "heatmaps", "raw", "figures")

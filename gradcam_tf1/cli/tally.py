@@ -12,7 +12,7 @@ MAX_TOLD = 100
 
 
 class Tally:
-    """Counts pictures and empty maps, keeps the first reasons of failed ones; each result goes on to `progress`."""
+    """Counts images and empty maps, keeps the first reasons of failed ones; each result goes on to `progress`."""
 
     def __init__(self, progress: Callable[[Result, int | None], None]) -> None:
         self.explained = self.failed = self.empty = 0
@@ -20,7 +20,7 @@ class Tally:
         self._progress = progress
 
     def __call__(self, result: Result, total: int | None) -> None:
-        """Count one picture."""
+        """Count one image."""
         if result.ok:
             self.explained += 1
         else:
@@ -43,6 +43,6 @@ class Tally:
             say(f"failed: and {self.failed - len(self._reasons)} more, see {results.manifest}", err=True)
         if quiet:
             return
-        notes = [f"{self.explained} pictures explained", f"{self.failed} failed"]
+        notes = [f"{self.explained} images explained", f"{self.failed} failed"]
         notes += [f"{self.empty} empty maps (manifest.jsonl says why)"] if self.empty else []
         say(f"{', '.join(notes)}; results in {results.out_folder}")

@@ -1,4 +1,4 @@
-"""Options that say what is asked of each picture, and the targets they come to."""
+"""Options that say what is asked of each image, and the targets they come to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from gradcam_tf1.cli.shared_options import names_or_numbers, with_options
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import read_image
-from gradcam_tf1.run.per_image import PerPicture, put
+from gradcam_tf1.run.per_image import PerImage, put
 from gradcam_tf1.targets import All, Anchor, Contrast, Region, Scalar, Similar, Top, Worst
 
 # scores.CLASS_SCORES, without TensorFlow; a test holds the two equal
@@ -33,7 +33,7 @@ def place(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
     try:
         row, column = (float(part) for part in value.split(","))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a place; write ROW,COLUMN in pixels of the picture") from None
+        raise click.BadParameter(f"{value!r} is not a place; write ROW,COLUMN in pixels of the image") from None
     return row, column
 
 
@@ -44,12 +44,12 @@ _OPTIONS = (
         multiple=True,
         metavar="ID|NAME",
         callback=names_or_numbers,
-        help="Class to explain; default: each picture's top class. Repeatable.",
+        help="Class to explain; default: each image's top class. Repeatable.",
     ),
     click.option("--top-k", type=click.IntRange(min=1), metavar="N", help="The N classes with the highest scores."),
     click.option("--worst", is_flag=True, help="The class with the lowest score."),
     click.option("--all-classes", is_flag=True, help="Every class of the net."),
-    click.option("--class-file", type=click.Path(), metavar="FILE", help="CSV of image and class: each picture's own."),
+    click.option("--class-file", type=click.Path(), metavar="FILE", help="CSV of image and class: each image's own."),
     click.option(
         "--contrast",
         "contrasted",
@@ -63,7 +63,7 @@ _OPTIONS = (
     ),
     click.option("--region", is_flag=True, help="Segmentation: the region that the net itself gives to the class."),
     click.option(
-        "--point", metavar="ROW,COL", callback=place, help="Segmentation: the class at this pixel of the picture."
+        "--point", metavar="ROW,COL", callback=place, help="Segmentation: the class at this pixel of the image."
     ),
     click.option(
         "--mask", type=click.Path(), metavar="FOLDER|FILE", help="Segmentation: the class in masks of the same names."
@@ -73,7 +73,7 @@ _OPTIONS = (
     click.option(
         "--reference", type=click.Path(), metavar="IMAGE", help="How like the net's output is to that for IMAGE."
     ),
-    click.option("--scalar", metavar="TENSOR", help="Any tensor with one number per picture."),
+    click.option("--scalar", metavar="TENSOR", help="Any tensor with one number per image."),
 )
 # what is put around each class; one at most
 _WRAPS = ("region", "point", "mask", "anchor", "best_anchors")
@@ -81,7 +81,7 @@ _TAKEN = (*_WRAPS, "classes", "top_k", "worst", "all_classes", "class_file", "co
 
 
 def target_options(command: Callable) -> Callable:
-    """What to ask of each picture; `make_targets` reads them."""
+    """What to ask of each image; `make_targets` reads them."""
     return with_options(_OPTIONS)(command)
 
 
@@ -98,17 +98,17 @@ def make_targets(options: dict[str, Any]) -> Any:
     if wraps and ranked:
         raise OptionError(f"{_flag(wraps[0])} takes classes by --class or --class-file, not by their rank")
     if given["class_file"] is not None and given["classes"]:
-        raise OptionError("--class and --class-file both say each picture's class; give one of them")
-    others = [*ranked, *given["contrasted"], *_of_pictures(given)]
+        raise OptionError("--class and --class-file both say each image's class; give one of them")
+    others = [*ranked, *given["contrasted"], *_of_images(given)]
     # a region or anchor without a class is that of the top class
     classes = given["classes"] or ([None] if wraps else [])
     wrap = _wrap(wraps[0], given[wraps[0]]) if wraps else None
     if given["class_file"] is not None or given["mask"] is not None:
-        return PerPicture(given["class_file"], given["mask"], tuple(classes), tuple(others), wrap)
+        return PerImage(given["class_file"], given["mask"], tuple(classes), tuple(others), wrap)
     return [*(put(wrap, spec) for spec in classes), *others] or None
 
 
-def _of_pictures(given: dict[str, Any]) -> list[Any]:
+def _of_images(given: dict[str, Any]) -> list[Any]:
     found: list[Any] = []
     if given["reference"] is not None:
         found.append(Similar(read_image(os.path.expanduser(given["reference"]))))
@@ -121,7 +121,7 @@ def _wrap(name: str, value: Any) -> Any:
     wraps: dict[str, Callable[[], Any]] = {
         "region": Region,
         "point": lambda: Region(point=value),
-        "mask": lambda: None,  # its masks are found when the pictures are known
+        "mask": lambda: None,  # its masks are found when the images are known
         "anchor": lambda: Anchor(index=value),
         "best_anchors": lambda: Anchor(best=value),
     }

@@ -66,14 +66,14 @@ def load_tensorflow() -> None:
 
 
 class Progress:
-    """A bar on stderr, where stderr is a terminal; called with each result and the number of all pictures."""
+    """A bar on stderr, where stderr is a terminal; called with each result and the number of all images."""
 
     def __init__(self, quiet: bool) -> None:
         self._wanted = not quiet and sys.stderr.isatty()
         self._bar: Any = None
 
     def __call__(self, result: Result, total: int | None) -> None:
-        """Count one picture."""
+        """Count one image."""
         if not self._wanted:
             return
         if self._bar is None:
@@ -109,7 +109,7 @@ class Steps:
         if (work.method, work.layer) not in self._told:
             self._told.add((work.method, work.layer))
             place = f" at {work.layer}" if work.layer else ""
-            say(f"{work.method}{place}: {work.runs} {work.unit} for each picture")
+            say(f"{work.method}{place}: {work.runs} {work.unit} for each image")
         if work.done and sys.stderr.isatty():
             self._show(work)
 
@@ -118,7 +118,7 @@ class Steps:
         if thread not in self._bars:
             from tqdm import tqdm
 
-            total = work.pictures * work.runs
+            total = work.images * work.runs
             self._bars[thread] = tqdm(total=total, desc=work.method, unit="run", file=sys.stderr, leave=False)
         bar = self._bars[thread]
         bar.update(work.done - bar.n)

@@ -139,6 +139,6 @@ def volume_figure(
 
 
 def _gray(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """A slice as a gray picture: uint8 [H, W, 3], black at `low` and white at `high`."""
+    """A slice as a gray image: uint8 [H, W, 3], black at `low` and white at `high`."""
     share = (values.astype(np.float64) - low) / (high - low or 1.0)
     return np.repeat(np.rint(255 * share).astype(np.uint8)[..., np.newaxis], 3, axis=-1)

@@ -18,7 +18,7 @@ def largest_box(map: np.ndarray, share: float = BOX_SHARE) -> Optional[Box]:
 
     Grad-CAM's localisation, https://arxiv.org/abs/1610.02391, section 4.1. Pixels touch along their sides; of two
     regions with as many pixels the one with the higher value counts. None where nothing is above zero.
-    Args: map: [H, W], placed on the picture. Raises: OptionError for a share outside 0..1.
+    Args: map: [H, W], placed on the image. Raises: OptionError for a share outside 0..1.
     """
     check_share(share)
     highest = float(map.max())

@@ -1,4 +1,4 @@
-"""Sheets of pictures side by side. No TensorFlow here."""
+"""Sheets of images side by side. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a sheet.
+    """One image of a sheet.
 
     image: uint8 [H, W, 3] RGB. title: written above it, in `ink`. box: (top, left, bottom, right) outlined on it.
     peak: (row, column) marked on it.
@@ -43,31 +43,31 @@ def contact_sheet(rows: Sequence[Sequence[Tile]], title: str, columns: int = 2, 
     for column, stack in enumerate(stacks):
         top = _MARGIN * 3
         for row in stack:
-            for place, (tile, picture) in enumerate(row):
+            for place, (tile, image) in enumerate(row):
                 left = _MARGIN + column * group + place * (side + _GAP)
                 _write(sheet, tile.title, (top + _TITLE - 8, left), tile.ink, 0.5)
-                sheet[top + _TITLE : top + _TITLE + picture.shape[0], left : left + picture.shape[1]] = picture
+                sheet[top + _TITLE : top + _TITLE + image.shape[0], left : left + image.shape[1]] = image
             top += _height(row)
     return sheet
 
 
 def _height(row: Sequence[tuple[Tile, np.ndarray]]) -> int:
-    return _TITLE + max(picture.shape[0] for _, picture in row) + _GAP
+    return _TITLE + max(image.shape[0] for _, image in row) + _GAP
 
 
 def _drawn(tile: Tile, side: int) -> np.ndarray:
-    """The tile's picture at its size on the sheet, with its marks."""
+    """The tile's image at its size on the sheet, with its marks."""
     factor = side / max(tile.image.shape[:2])
     size = (max(1, round(tile.image.shape[1] * factor)), max(1, round(tile.image.shape[0] * factor)))
-    picture = cv2.resize(tile.image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    image = cv2.resize(tile.image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):  # white on black shows on any colour
         if tile.box is not None:
             top, left, bottom, right = (round(edge * factor) for edge in tile.box)
-            cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, thickness, cv2.LINE_AA)
+            cv2.rectangle(image, (left, top), (right - 1, bottom - 1), colour, thickness, cv2.LINE_AA)
         if tile.peak is not None:
             row, column = (round((place + 0.5) * factor) for place in tile.peak)
-            cv2.circle(picture, (column, row), 4, colour, thickness, cv2.LINE_AA)
-    return picture
+            cv2.circle(image, (column, row), 4, colour, thickness, cv2.LINE_AA)
+    return image
 
 
 def _write(sheet: np.ndarray, text: str, place: tuple[int, int], ink: tuple[int, int, int], scale: float) -> None:

@@ -14,9 +14,9 @@ from gradcam_tf1.drawing.overlay import colorize, write_png
 NO_EVIDENCE = "no positive evidence"
 
 _DPI = 140
-# pixels: longer side of a panel's picture, a line of its title, its colour bar with gap and numbers, border
+# pixels: longer side of a panel's image, a line of its title, its colour bar with gap and numbers, border
 SIDE, LINE, GAP, BAR, NUMBERS, MARGIN = 420, 29, 12, 18, 104, 16
-WIDE = 300  # the least room for a title, above a picture that is narrow
+WIDE = 300  # the least room for a title, above an image that is narrow
 LETTERS = 40  # of a title's line
 COLUMNS = 4  # more panels go on in the next line: a wider figure is shrunk where it is shown, and its text with it
 _TITLE, _NUMBER = 12, 10  # points
@@ -91,7 +91,7 @@ def _draw(
 
 
 def _axes(figure: Any, box: Tuple[int, int, int, int], size: Tuple[int, int]) -> Any:
-    """Axes over whole pixels (top, left, height, width), so that pictures are not resampled."""
+    """Axes over whole pixels (top, left, height, width), so that images are not resampled."""
     top, left, tall, wide = box
     height, width = size
     return figure.add_axes([left / width, 1 - (top + tall) / height, wide / width, tall / height])
@@ -111,7 +111,7 @@ def _line(text: str) -> str:
 
 
 def render(figure: Any) -> np.ndarray:
-    """The figure as a picture: uint8 [H, W, 3] RGB."""
+    """The figure as an image: uint8 [H, W, 3] RGB."""
     with warnings.catch_warnings():
         # a label in a script that matplotlib's own font lacks shows as boxes; the manifest has it in full
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)

@@ -94,7 +94,7 @@ def find_kinds(names: Any) -> List[FigureKind]:
 
 
 class FigureMaker:
-    """Explains and draws figures of pictures that go through the net together.
+    """Explains and draws figures of images that go through the net together.
 
     asked: keyword arguments of `explain` as the run has them. Each kind asks in a pass of its own. Several threads may
     make figures, one draws at a time: matplotlib is not made for more.
@@ -119,9 +119,9 @@ class FigureMaker:
         targets: Any,
         inputs: Mapping[str, Any],
     ) -> None:
-        """Write the figures of these pictures.
+        """Write the figures of these images.
 
-        paths: for each picture, name -> path in a folder that is there. targets, inputs: as the run asks.
+        paths: for each image, name -> path in a folder that is there. targets, inputs: as the run asks.
         """
         for name, (kind, plan) in self._plans.items():
             explanation = net.explain(fitted, **{"targets": targets, **plan, "inputs": inputs})

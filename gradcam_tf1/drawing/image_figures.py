@@ -1,4 +1,4 @@
-"""The four figures of one explained picture. Each takes an Explanation and gives a matplotlib Figure."""
+"""The four figures of one explained image. Each takes an Explanation and gives a matplotlib Figure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def classes_figure(
     """One row, one panel per target: of targets [Top(3), Worst()] the three best classes and the lowest one.
 
     Args:
-        explanation: its first method and layer are shown. image: the original picture n, uint8 [H, W, 3] RGB.
+        explanation: its first method and layer are shown. image: the original image n, uint8 [H, W, 3] RGB.
         labels: names for the titles. style: how maps are drawn.
     """
     key = next(iter(explanation.maps))
@@ -71,7 +71,7 @@ def signs_figure(
 
 
 class _Painter:
-    """Makes the panels of one picture.
+    """Makes the panels of one image.
 
     slots: its targets, each once, at most MAX_ROWS. together: maps that share a scale, and so do the targets of a map.
     With a style of own scales the targets do not.
@@ -100,7 +100,7 @@ class _Painter:
         drawn = draw(self._image, map, placement, space, self._style, scale, key[0] in AGAINST)
         title = [head, *self._title(t)] if head else self._title(t)
         ends = None if space == "pixels" or scale is None else (-scale if self._style.signed else 0.0, scale)
-        return Panel(next(iter(drawn.pictures.values())), title, ends, self._why_empty(t, key) if empty else "")
+        return Panel(next(iter(drawn.images.values())), title, ends, self._why_empty(t, key) if empty else "")
 
     def _why_empty(self, t: int, key: MapKey) -> str:
         reason = self._explanation.statuses[key][self._n][t].reason

@@ -1,4 +1,4 @@
-"""Drawing: maps in colours, on photographs, saliency as a picture; PNG files written whole. No TensorFlow here."""
+"""Drawing: maps in colours, on photographs, saliency as an image; PNG files written whole. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def normalize(map: np.ndarray, signed: bool = False, scale: Optional[float] = No
 
     scale: what becomes 1, default the map's own maximum; pass the larger maximum of two maps to show them on one scale.
     signed: 0.5 + 0.5 * map / scale instead, scale being the largest magnitude: 0.5 is zero.
-    Normalise after placing the map on the picture, not before. Raises GradCamError where the map is not finite.
+    Normalise after placing the map on the image, not before. Raises GradCamError where the map is not finite.
     """
     map = np.asarray(map, np.float32)
     low, high = _ends(map)
@@ -104,7 +104,7 @@ def overlay(
     _check_rgb(image)
     if np.shape(map) != image.shape[:2]:
         raise OptionError(
-            f"map {list(np.shape(map))} and picture {list(image.shape)} differ in size; place the map first"
+            f"map {list(np.shape(map))} and image {list(image.shape)} differ in size; place the map first"
         )
     check_alpha(alpha)
     height, width = image.shape[:2]
@@ -144,7 +144,7 @@ def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np
     return result
 
 
-def guided_picture(saliency: np.ndarray, scale: Optional[float] = None) -> np.ndarray:
+def guided_image(saliency: np.ndarray, scale: Optional[float] = None) -> np.ndarray:
     """Signed saliency [H, W, 3] or [H, W, 1] as uint8 [H, W, 3] RGB on mid-gray (128 = zero).
 
     scale: the magnitude that becomes full contrast, `contrast(saliency)` where it is not given. Raises OptionError for
@@ -161,7 +161,7 @@ def guided_picture(saliency: np.ndarray, scale: Optional[float] = None) -> np.nd
 def contrast(saliency: np.ndarray, percentile: float = 99.5) -> Optional[float]:
     """The given percentile of the non-zero magnitudes, None where all are zero.
 
-    A few extreme pixels, which every such picture has, would otherwise leave the rest gray. Raises: GradCamError where
+    A few extreme pixels, which every such image has, would otherwise leave the rest gray. Raises: GradCamError where
     not all are finite.
     """
     magnitudes = np.abs(np.asarray(saliency, np.float32)).ravel()
@@ -187,29 +187,29 @@ def _high_percentile(values: np.ndarray, share: float) -> float:
 
 
 def write_png(path: str, rgb: np.ndarray, strategy: int = DRAWN) -> None:
-    """Write uint8 [H, W, 3] RGB as a PNG file, whole or not at all: other readers never see half a picture.
+    """Write uint8 [H, W, 3] RGB as a PNG file, whole or not at all: other readers never see half an image.
 
-    strategy: PHOTOGRAPH, SMOOTH or DRAWN; the same pixels, packed in the way that is best for such pictures.
-    Raises OSError naming the path where it cannot be written, OptionError where the array is no picture.
+    strategy: PHOTOGRAPH, SMOOTH or DRAWN; the same pixels, packed in the way that is best for such images.
+    Raises OSError naming the path where it cannot be written, OptionError where the array is no image.
     """
     _check_rgb(rgb)
     done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_STRATEGY, strategy])
     if not done:
-        raise OptionError(f"the picture {list(rgb.shape)} for {path!r} cannot be written as PNG")
-    write_whole(path, data.data, "picture")
+        raise OptionError(f"the image {list(rgb.shape)} for {path!r} cannot be written as PNG")
+    write_whole(path, data.data, "image")
 
 
 def _ends(map: np.ndarray) -> Tuple[float, float]:
     """The lowest value or 0, the highest value or 0. Raises GradCamError where not all values are finite."""
     ends = float(np.min(map, initial=0.0)), float(np.max(map, initial=0.0))
     if not np.isfinite(ends).all():  # NaN is the end of whatever it is among
-        raise GradCamError("the map holds NaN or infinity: the net's activations or gradients overflow on this picture")
+        raise GradCamError("the map holds NaN or infinity: the net's activations or gradients overflow on this image")
     return ends
 
 
 def _check_rgb(image: np.ndarray) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         kind = getattr(image, "dtype", type(image).__name__)
-        raise OptionError(f"a picture is uint8 [H, W, 3] RGB, got {kind} {list(np.shape(image))}")
+        raise OptionError(f"an image is uint8 [H, W, 3] RGB, got {kind} {list(np.shape(image))}")
     if image.size == 0:
-        raise OptionError(f"the picture {list(image.shape)} has no pixels")
+        raise OptionError(f"the image {list(image.shape)} has no pixels")

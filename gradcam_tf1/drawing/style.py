@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.drawing.boxes import BOX_SHARE, Box, check_share, largest_box
-from gradcam_tf1.drawing.overlay import ALPHA, blend, colorize, guided_picture, normalize, overlay
+from gradcam_tf1.drawing.overlay import ALPHA, blend, colorize, guided_image, normalize, overlay
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import PHOTOGRAPH, check_bands, picked
 from gradcam_tf1.images.geometry import Placement
@@ -29,7 +29,7 @@ class Style:
     style: what the overlay is, a name from STYLES. heatmaps: also write each heat map alone. raw: also write the
     numbers (npz). share_scale: maps of one group (positive, negative) share one scale, so that their strengths compare.
     box: share of the maximum above which the largest connected region gets a box; None: no box.
-    bands: one or three bands that are drawn of pictures of more, counted from 1; (): the first three.
+    bands: one or three bands that are drawn of images of more, counted from 1; (): the first three.
 
     Raises: OptionError for an unknown colour map or style, an alpha outside 0..1, a box outside 0..1, bands that cannot
     be.
@@ -65,9 +65,9 @@ class Style:
 
 @dataclass(frozen=True)
 class DrawnMap:
-    """The pictures of one map, kind -> uint8 [H, W, 3] RGB, and the box of its lit region where there is one."""
+    """The images of one map, kind -> uint8 [H, W, 3] RGB, and the box of its lit region where there is one."""
 
-    pictures: Dict[str, np.ndarray]
+    images: Dict[str, np.ndarray]
     box: Optional[Box] = None
 
 
@@ -83,24 +83,24 @@ def draw(
     """Draw one map.
 
     Args:
-        image: the original picture. map: on the original picture, [H, W] or [H, W, C]; None where it is empty.
+        image: the original image. map: on the original image, [H, W] or [H, W, C]; None where it is empty.
         space: "layer" gives "overlay" and "heatmap", "pixels" gives "pixels". scale: what counts as full heat.
         against: high values speak against the class; where signs are shown, they are blue.
     """
     if space == "pixels":
-        return DrawnMap({"pixels": guided_picture(_colours_of(map, image, style), scale)})
+        return DrawnMap({"pixels": guided_image(_colours_of(map, image, style), scale)})
     shown = np.zeros(image.shape[:2]) if map is None else map
     heat = normalize(-shown if against and style.signed else shown, style.signed, scale)
     colours = colorize(heat, style.colormap)
     # an empty map in colours would look like an answer: the photograph stays as it is
     over = image if map is None else STYLES[style.style](image, heat, colours, style, placement.seen)
     box = None if map is None or style.box is None else largest_box(map, style.box)
-    pictures = {"overlay": over, "heatmap": colours}
+    images = {"overlay": over, "heatmap": colours}
     if box is not None:
-        pictures["overlay"] = outlined(over, box)
+        images["overlay"] = outlined(over, box)
     if not style.heatmaps:
-        del pictures["heatmap"]
-    return DrawnMap(pictures, box)
+        del images["heatmap"]
+    return DrawnMap(images, box)
 
 
 def _colours_of(map: Optional[np.ndarray], image: np.ndarray, style: Style) -> np.ndarray:
@@ -155,7 +155,7 @@ def _only(seen: Box, inside: np.ndarray) -> np.ndarray:
     return cut
 
 
-# picture, normalised map, its colours, style, what the net saw -> the picture drawn
+# image, normalised map, its colours, style, what the net saw -> the image drawn
 STYLES: Dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Style, Box], np.ndarray]] = {
     "overlay": _overlay,
     "blend": _blend,
@@ -165,23 +165,23 @@ STYLES: Dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Style, Box], np.
 }
 
 
-def outlined(picture: np.ndarray, box: Box) -> np.ndarray:
-    """The picture with a box (top, left, bottom, right) on it, white on black: seen on any colour."""
+def outlined(image: np.ndarray, box: Box) -> np.ndarray:
+    """The image with a box (top, left, bottom, right) on it, white on black: seen on any colour."""
     top, left, bottom, right = box
-    drawn = picture.copy()
-    width = line_width(picture)
+    drawn = image.copy()
+    width = line_width(image)
     for colour, thickness in (((0, 0, 0), 3 * width), ((255, 255, 255), width)):
         cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), colour, thickness)
     return drawn
 
 
-def line_width(picture: np.ndarray) -> int:
-    """Pixels: thin on small pictures, and still seen when a large one is shrunk to the screen."""
-    return max(1, round(min(picture.shape[:2]) / 250))
+def line_width(image: np.ndarray) -> int:
+    """Pixels: thin on small images, and still seen when a large one is shrunk to the screen."""
+    return max(1, round(min(image.shape[:2]) / 250))
 
 
 def peak(map: np.ndarray, placement: Placement) -> Tuple[int, int]:
-    """(row, column) of the highest value on the original picture, in the part that the net saw.
+    """(row, column) of the highest value on the original image, in the part that the net saw.
 
     Of equally high pixels (an upsampled map is flat from the centre of a border cell outwards) it is the one nearest
     to the middle.
@@ -200,7 +200,7 @@ def peak(map: np.ndarray, placement: Placement) -> Tuple[int, int]:
 def full_heat(statuses: Iterable[MapStatus], signed: bool = False) -> Optional[float]:
     """What counts as full heat in maps on one scale: the highest of their own values, signed: the largest magnitude.
 
-    They are the values of the manifest, before the map is brought to the size of a picture. None where nothing is hot.
+    They are the values of the manifest, before the map is brought to the size of an image. None where nothing is hot.
     """
     ends = [max(-status.minimum, status.maximum) if signed else status.maximum for status in statuses]
     return max(ends, default=0.0) if max(ends, default=0.0) > 0 else None

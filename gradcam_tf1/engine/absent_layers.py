@@ -15,11 +15,15 @@ from gradcam_tf1.types import Binding, Branch, LayerInfo, ScoreRequest
 
 
 def name_branches(
-    answer: Dict[str, Any], asks: Sequence[ScoreRequest], layers: Sequence[LayerInfo], binding: Binding, graph: tf.Graph
+    answer: Dict[str, Any],
+    requests: Sequence[ScoreRequest],
+    layers: Sequence[LayerInfo],
+    binding: Binding,
+    graph: tf.Graph,
 ) -> None:
     """Say of each map that is zero for want of any gradient where its score is made.
 
-    answer: "statuses" {(method, layer): [N][T]}. asks: with their class ids fixed.
+    answer: "statuses" {(method, layer): [N][T]}. requests: with their class ids fixed.
     """
     by_name = {layer.name: layer for layer in layers}
     led: Dict[Tuple[str, str], bool] = {}
@@ -38,7 +42,7 @@ def name_branches(
             for t, status in enumerate(row):
                 if status.state != "empty" or status.minimum or status.maximum or answer["failures"][n]:
                     continue
-                branches = branches_of(binding, asks[t], n)
+                branches = branches_of(binding, requests[t], n)
                 if branches and not any(leads(branch, by_name[name]) for branch in branches):
                     row[t] = replace(status, reason=_reason(name, branches, binding))
 

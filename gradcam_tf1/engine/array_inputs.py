@@ -16,8 +16,8 @@ from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.types import Binding, Cells
 
-# these cut pictures into regions, or add up parts of them
-_OF_PICTURES = ("xrai", "fullgrad")
+# these cut images into regions, or add up parts of them
+_OF_IMAGES = ("xrai", "fullgrad")
 # these are colours, 0..255
 _COLOURS = ("black", "white", "random")
 
@@ -70,7 +70,7 @@ def array_options(
 ) -> Dict[str, Mapping[str, Any]]:
     """The options with zero as baseline where it is black by default.
 
-    Raises: OptionError for methods and baselines that are for pictures alone.
+    Raises: OptionError for methods and baselines that are for images alone.
     """
     found = dict(options or {})
     check_methods(methods)
@@ -78,7 +78,7 @@ def array_options(
         baseline = found.get(name, {}).get("baseline")
         if isinstance(baseline, str) and baseline in _COLOURS:
             raise OptionError(
-                f"the baseline {baseline!r} of {name} is a picture; for signals and volumes give zero, mean, blur, a "
+                f"the baseline {baseline!r} of {name} is an image; for signals and volumes give zero, mean, blur, a "
                 "number or an array"
             )
         if baseline is None and method_options(METHODS[name]).get("baseline") in _COLOURS:
@@ -87,14 +87,14 @@ def array_options(
 
 
 def check_methods(methods: Sequence[str]) -> None:
-    """Raises: OptionError for methods that are for pictures alone."""
+    """Raises: OptionError for methods that are for images alone."""
     for name in methods:
-        if name in _OF_PICTURES:
-            raise OptionError(f"{name} works on pictures only; for signals, volumes and clips use another method")
+        if name in _OF_IMAGES:
+            raise OptionError(f"{name} works on images only; for signals, volumes and clips use another method")
 
 
 def no_such_target(*_given: Any) -> Any:
-    """Reads targets that point into a picture. Raises: TargetError."""
+    """Reads targets that point into an image. Raises: TargetError."""
     raise TargetError(
-        "regions, points and likenesses are targets of pictures; signals, volumes and clips have the others"
+        "regions, points and likenesses are targets of images; signals, volumes and clips have the others"
     )

@@ -25,11 +25,11 @@ _CLASSES: Mapping[str, Tuple[str, ...]] = {
 _ANCHORS = {"anchor": ("anchor",)}
 
 
-def branches_of(binding: Binding, ask: ScoreRequest, n: int) -> List[Branch]:
-    """The branches that the target of picture n is made of, its class ids fixed; empty where nobody can tell."""
+def branches_of(binding: Binding, request: ScoreRequest, n: int) -> List[Branch]:
+    """The branches that the target of image n is made of, its class ids fixed; empty where nobody can tell."""
     anchors = any(branch.anchors for branch in binding.branches)
-    values = (_ANCHORS if anchors else _CLASSES).get(ask.score[0], ())
-    places = [int(ask.values[name][n]) for name in values]
+    values = (_ANCHORS if anchors else _CLASSES).get(request.score[0], ())
+    places = [int(request.values[name][n]) for name in values]
     found = [branch for place in places for branch in binding.branches if branch.first <= place < branch.stop]
     return list(dict.fromkeys(found)) if len(found) == len(places) else []
 
@@ -40,9 +40,9 @@ def check_own(binding: Binding) -> None:
         raise BindingError(f"layer '{AUTO}' is that of each class's own branch: {binding.reasons['branches']}")
 
 
-def own_layer(binding: Binding, ask: ScoreRequest, n: int) -> str:
-    """The layer for the target of picture n: its branch's own, or the one on which all scores depend."""
-    branches = branches_of(binding, ask, n)
+def own_layer(binding: Binding, request: ScoreRequest, n: int) -> str:
+    """The layer for the target of image n: its branch's own, or the one on which all scores depend."""
+    branches = branches_of(binding, request, n)
     return (branches[0].layer if len(branches) == 1 else "") or binding.shared_layer
 
 
@@ -53,7 +53,7 @@ def run_with_own_layers(
     graph: tf.Graph,
     where: Callable[[Sequence[int]], Where],
     batch: np.ndarray,
-    asks: Sequence[ScoreRequest],
+    requests: Sequence[ScoreRequest],
     methods: Sequence[str],
     layers: Sequence[LayerInfo],
     **how: Any,
@@ -63,10 +63,10 @@ def run_with_own_layers(
     settled: the asks with their class ids fixed. where: see `Engine.where`. layers: OWN among others. The other
     arguments: as `Engine.run`.
     """
-    names = [[own_layer(binding, ask, n) for ask in settled] for n in range(len(batch))]
+    names = [[own_layer(binding, request, n) for request in settled] for n in range(len(batch))]
     own = {name: resolve_layer(graph, binding, name) for row in names for name in row}
     others = [layer for layer in layers if layer != OWN]
-    answer = run(batch, asks, methods, tuple(dict.fromkeys([*others, *own.values()])), **how)
+    answer = run(batch, requests, methods, tuple(dict.fromkeys([*others, *own.values()])), **how)
     maps, statuses, there = answer["maps"], answer["statuses"], where(batch.shape[1:-1])
     for method in (name for name in methods if METHODS[name].uses_layer):
         sides = batch.shape[1:-1]

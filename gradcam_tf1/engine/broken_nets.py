@@ -32,25 +32,25 @@ def _before(level: List[tf.Tensor], seen: Set[str]) -> List[tf.Tensor]:
 
 Further = Mapping["tf.Tensor", np.ndarray]
 
-_AT_A_TIME = 16  # tensors of one picture that are held together
+_AT_A_TIME = 16  # tensors of one image that are held together
 
 
-def why_broken(runner: SessionRunner, logits: tf.Tensor, picture: np.ndarray, further: Further) -> str:
+def why_broken(runner: SessionRunner, logits: tf.Tensor, image: np.ndarray, further: Further) -> str:
     """One sentence that names the op where NaN or infinity first comes up on the way to the scores.
 
-    Args: logits: float, with NaN or +infinity for this picture. picture: [1, H, W, C] of the input's dtype.
+    Args: logits: float, with NaN or +infinity for this image. image: [1, H, W, C] of the input's dtype.
         further: what further inputs are fed, [1, ...] each.
     """
-    found = _values(runner, [logits], picture, further)[0]
+    found = _values(runner, [logits], image, further)[0]
     what = "infinite" if found is None or not np.isnan(found).any() else "NaN"
     waiting = [tensor for op in _ops_before(logits.op) for tensor in op.outputs if tensor.dtype.is_floating]
     for start in range(0, len(waiting), _AT_A_TIME):
         some = waiting[start : start + _AT_A_TIME]
-        for tensor, value in zip(some, _values(runner, some, picture, further)):
+        for tensor, value in zip(some, _values(runner, some, image, further)):
             broken = 0 if value is None else _count_broken(tensor.op, value, what)
             if broken:
                 return _sentence(tensor.op, what, broken)
-    return "the scores are NaN or infinite for this picture"
+    return "the scores are NaN or infinite for this image"
 
 
 def _count_broken(op: Any, value: np.ndarray, what: str) -> int:
@@ -82,11 +82,11 @@ def _ops_before(end: Any) -> List[Any]:
     return [op for op in end.graph.get_operations() if op in seen]
 
 
-def _values(runner: SessionRunner, tensors: List[tf.Tensor], picture: np.ndarray, further: Further) -> List[Any]:
-    """What the tensors hold for the picture; None for those that cannot be fetched, such as parts of loops."""
+def _values(runner: SessionRunner, tensors: List[tf.Tensor], image: np.ndarray, further: Further) -> List[Any]:
+    """What the tensors hold for the image; None for those that cannot be fetched, such as parts of loops."""
     try:
-        return runner.values(tensors, picture, further)
+        return runner.values(tensors, image, further)
     except RunError:
         if len(tensors) == 1:
             return [None]
-    return [_values(runner, [tensor], picture, further)[0] for tensor in tensors]
+    return [_values(runner, [tensor], image, further)[0] for tensor in tensors]

@@ -1,4 +1,4 @@
-"""From fitted pictures and what is asked of them to an Explanation."""
+"""From fitted images and what is asked of them to an Explanation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Methods = Union[str, Sequence[str]]
 class How:
     """The manner of explaining, as `GradCamGraph.explain` takes it.
 
-    inputs: values of further input tensors by name, one row per picture; see `further.py`.
+    inputs: values of further input tensors by name, one row per image; see `further.py`.
     """
 
     score: str = "logit"
@@ -72,11 +72,11 @@ class NetExplainer:
     fit_image: Callable[[np.ndarray], Fitted]
 
     def answer(self, fitted: List[Fitted], targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
-        """Explain pictures of one fitted size; the arguments and what is raised as in `GradCamGraph.explain`."""
+        """Explain images of one fitted size; the arguments and what is raised as in `GradCamGraph.explain`."""
         if self.binding.frame_order:
             return self._answer_clips(fitted, targets, methods, layers, how)
         if self.binding.array_shape is not None:
-            raise OptionError(f"'{self.binding.input}' takes signals or volumes, not pictures; use explain_arrays")
+            raise OptionError(f"'{self.binding.input}' takes signals or volumes, not images; use explain_arrays")
         pixels = stack_pixels(fitted)
         readers: Dict[str, Callable[..., Any]] = {
             "fit_mask": lambda n, mask: fit_mask(mask, fitted[n].placement),
@@ -93,7 +93,7 @@ class NetExplainer:
         """Explain FittedClips."""
         check_methods(expand_methods(methods))
         if how.aug_smooth:
-            raise OptionError("aug_smooth turns and changes single pictures; leave it out for clips")
+            raise OptionError("aug_smooth turns and changes single images; leave it out for clips")
         pixels = stack_pixels(fitted)
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
         inputs = _Inputs(pixels, self._clips_to_batch, [item.placement for item in fitted], readers)
@@ -116,7 +116,7 @@ class NetExplainer:
 
     @property
     def further(self) -> FurtherInputs:
-        """The net's inputs beside the pictures."""
+        """The net's inputs beside the images."""
         return FurtherInputs(self.engine.graph, self.binding, self.preprocess)
 
     def usable(self, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
@@ -151,20 +151,20 @@ class NetExplainer:
         if how.fuse is not None:
             check_fusion(how.fuse, len(places))
         batch = given.to_batch(given.pixels)
-        asks = self._asks(batch, given, targets, how)
+        requests = self._requests(batch, given, targets, how)
         ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
-        found = self._run(how, batch, asks, places)(batch, asks, names, places, **ways)
+        found = self._run(how, batch, requests, places)(batch, requests, names, places, **ways)
         if how.fuse is not None:
             fuse_layers(found, how.fuse, batch.shape[1:-1])
         return Explanation(
             placements=given.placements,
             layers=tuple(info.name for info in places),
-            abouts=tuple(ask.about for ask in asks),
+            abouts=tuple(request.about for request in requests),
             **found,
         )
 
     def _run(
-        self, how: How, batch: np.ndarray, asks: List[ScoreRequest], places: Sequence[LayerInfo]
+        self, how: How, batch: np.ndarray, requests: List[ScoreRequest], places: Sequence[LayerInfo]
     ) -> Callable[..., Dict[str, Any]]:
         noise = as_noise(how.noise)
         run: Any = self.engine.run if noise is None else partial(run_with_noise, self.engine, noise)
@@ -172,22 +172,22 @@ class NetExplainer:
         run = partial(run, eigen_smooth=True) if how.eigen_smooth else run
         if OWN not in places:
             return run
-        settled = self.engine.with_classes(batch, asks)
+        settled = self.engine.with_classes(batch, requests)
         return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
 
-    def _asks(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[ScoreRequest]:
+    def _requests(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[ScoreRequest]:
         rows = self.further.rows(how.inputs or {}, len(batch))
         context = TargetContext(self.engine.classes(batch, rows), self.labels, how.score, **given.readers)
-        asks = make_requests(targets, len(batch), context)
-        return [replace(ask, inputs=rows) for ask in asks] if rows else asks
+        requests = make_requests(targets, len(batch), context)
+        return [replace(request, inputs=rows) for request in requests] if rows else requests
 
-    def _embed(self, picture: Any) -> np.ndarray:
-        if self.binding.per_picture:
+    def _embed(self, image: Any) -> np.ndarray:
+        if self.binding.per_image:
             raise TargetError(
-                f"a likeness needs the net's output for another picture, for which {self.binding.per_picture[0]!r} has "
+                f"a likeness needs the net's output for another image, for which {self.binding.per_image[0]!r} has "
                 "no value; give one for all in `feed`"
             )
-        return self.engine.embed(self._to_batch(stack_pixels([self.fit_image(picture)])))[0]
+        return self.engine.embed(self._to_batch(stack_pixels([self.fit_image(image)])))[0]
 
     def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
         return input_batch(pixels, self.preprocess, self.binding)

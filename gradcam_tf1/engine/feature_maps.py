@@ -35,16 +35,16 @@ def together(features: np.ndarray, binding: Binding) -> np.ndarray:
 
 
 def by_frame(compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A layer method of pictures made one of clips: (features, grads), [N, T, h, w, K] each -> map [N, T, h, w]."""
+    """A layer method of images made one of clips: (features, grads), [N, T, h, w, K] each -> map [N, T, h, w]."""
 
     def of_clips(features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
         sides = tf.shape(features)
-        pictures = []
+        images = []
         for each in (features, grads):
-            picture = tf.reshape(each, tf.concat([[-1], sides[2:]], axis=0))
-            picture.set_shape([None, *features.shape[2:]])
-            pictures.append(picture)
-        return tf.reshape(compute(*pictures), sides[:-1])
+            image = tf.reshape(each, tf.concat([[-1], sides[2:]], axis=0))
+            image.set_shape([None, *features.shape[2:]])
+            images.append(image)
+        return tf.reshape(compute(*images), sides[:-1])
 
     return of_clips
 
@@ -60,9 +60,9 @@ def each_frame(compute: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 def tokens_as_map(features: tf.Tensor, size: Tuple[Optional[int], Optional[int]] = (None, None)) -> tf.Tensor:
-    """Tokens of a picture, row by row, as [N, h, w, K]; one token more is taken for a class token in front.
+    """Tokens of an image, row by row, as [N, h, w, K]; one token more is taken for a class token in front.
 
-    The grid has the shape of the picture: h / w is that of `size`, (height, width), or 1 where a side is not known.
+    The grid has the shape of the image: h / w is that of `size`, (height, width), or 1 where a side is not known.
     Args: features: [N, h * w, K] or [N, 1 + h * w, K]. Raises: GradientError for any other number of tokens.
     """
     tokens, channels = features.shape.as_list()[1:]
@@ -72,7 +72,7 @@ def tokens_as_map(features: tf.Tensor, size: Tuple[Optional[int], Optional[int]]
         columns = (tokens - extra) // max(rows, 1)
         if rows * columns + extra == tokens and rows * wide == columns * high and rows:
             return tf.reshape(features[:, extra:], [-1, rows, columns, channels])
-    shape = "a square picture" if None in size else f"a picture of {high}x{wide}"
+    shape = "a square image" if None in size else f"an image of {high}x{wide}"
     raise GradientError(
         f"a layer of tokens {features.shape} is no grid over {shape}, with or without a class token; override "
         "`reshape` of GradCamGraph to bring it to [N, h, w, K], or name another layer"

@@ -53,7 +53,7 @@ def finish(
 
 
 def _empty(finished: Dict[str, Any], n: int, reason: str) -> None:
-    """Take all maps from picture n, which has no answer."""
+    """Take all maps from image n, which has no answer."""
     for key, maps in finished["maps"].items():
         maps[n] = 0
         finished["statuses"][key][n] = [MapStatus("empty", reason, 0.0, 0.0)] * len(maps[n])

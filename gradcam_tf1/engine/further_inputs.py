@@ -1,4 +1,4 @@
-"""Values of further inputs, one row for each picture: numbers as they are, pictures fitted as the first ones."""
+"""Values of further inputs, one row for each image: numbers as they are, images fitted as the first ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gradcam_tf1.types import Binding
 
 @dataclass(frozen=True)
 class FurtherInputs:
-    """The inputs of a net beside its pictures. preprocess: as of its GradCamGraph."""
+    """The inputs of a net beside its images. preprocess: as of its GradCamGraph."""
 
     graph: tf.Graph
     binding: Binding
@@ -29,20 +29,20 @@ class FurtherInputs:
     def rows(self, inputs: Mapping[Any, Any], images: int) -> Dict[str, np.ndarray]:
         """Tensor name -> values of its dtype, [N, ...].
 
-        inputs: by tensor or name: an array or a list with one row for each of the N pictures; rows that are Fitted are
-        preprocessed as the pictures are.
+        inputs: by tensor or name: an array or a list with one row for each of the N images; rows that are Fitted are
+        preprocessed as the images are.
         Raises: OptionError where there are not N rows; BindingError where a value does not fit its tensor, where the
-        tensor has no place for one per picture, and naming the tensors that are not there and have no value.
+        tensor has no place for one per image, and naming the tensors that are not there and have no value.
         """
         if not isinstance(inputs, Mapping):
-            raise OptionError(f"inputs are {inputs!r}; give tensor -> one row for each of the {images} pictures")
+            raise OptionError(f"inputs are {inputs!r}; give tensor -> one row for each of the {images} images")
         found = {}
         for key, values in inputs.items():
             tensor = self._tensor(key)
             if not (isinstance(values, (list, tuple)) or np.ndim(values)) or len(values) != images:
                 raise OptionError(
-                    f"inputs[{key!r}] is {_shape_of(values)}; give one row for each of the {images} pictures, of a "
-                    f"second picture net.fit_image(picture, {key!r}), or a constant in `feed`"
+                    f"inputs[{key!r}] is {_shape_of(values)}; give one row for each of the {images} images, of a "
+                    f"second image net.fit_image(image, {key!r}), or a constant in `feed`"
                 )
             found[tensor.name] = self._stacked(tensor, values)
         self.check_given(found)
@@ -51,16 +51,16 @@ class FurtherInputs:
     def check_given(self, names: Iterable[Any]) -> None:
         """Raises: BindingError naming the tensors that still need values."""
         there = {self._tensor(name).name for name in names}
-        missing = [self._tensor(name) for name in self.binding.per_picture if name not in there]
+        missing = [self._tensor(name) for name in self.binding.per_image if name not in there]
         if missing:
             raise FeedError(ask_for(missing, self.binding.input))
 
     def row(self, key: Any, value: Any) -> np.ndarray:
-        """One picture's value, of the tensor's dtype and shape without its axis of pictures. Raises: BindingError."""
+        """One image's value, of the tensor's dtype and shape without its axis of images. Raises: BindingError."""
         return self._row(self._tensor(key), value)
 
     def size(self, key: Any) -> FreeSize:
-        """(height, width) of pictures for a further input; where its own shape leaves them open, those of the first."""
+        """(height, width) of images for a further input; where its own shape leaves them open, those of the first."""
         tensor = self._tensor(key)
         last, _ = self._layout(tensor)
         sides = (None, None) if tensor.shape.rank is None else tensor.shape.as_list()[-3 if last else -2 :][:2]
@@ -69,12 +69,12 @@ class FurtherInputs:
     def _tensor(self, key: Any) -> tf.Tensor:
         tensor = find_tensor(self.graph, key)
         if tensor.name == self.binding.input:
-            raise FeedError(f"'{tensor.name}' takes the pictures; leave it out of the further inputs")
+            raise FeedError(f"'{tensor.name}' takes the images; leave it out of the further inputs")
         return tensor
 
     def _stacked(self, tensor: tf.Tensor, values: Sequence[Any]) -> np.ndarray:
         if all(isinstance(value, Fitted) for value in values):
-            return self._pictures(tensor, list(values))
+            return self._images(tensor, list(values))
         rows = [self._row(tensor, value) for value in values]
         shapes = sorted({row.shape for row in rows})
         if len(shapes) > 1:
@@ -86,51 +86,51 @@ class FurtherInputs:
         sides = self._row_sides(tensor)
         if sides is None:
             return array
-        if self._counts_pictures(tensor) and array.ndim == len(sides) + 1 and array.shape[0] == 1:
+        if self._counts_images(tensor) and array.ndim == len(sides) + 1 and array.shape[0] == 1:
             array = array[0]
         return broadcast(_Row(tensor.name, tf.TensorShape(sides)), array)
 
-    def _counts_pictures(self, tensor: tf.Tensor) -> bool:
-        """Whether the tensor's first axis is that of the pictures."""
+    def _counts_images(self, tensor: tf.Tensor) -> bool:
+        """Whether the tensor's first axis is that of the images."""
         sides = tensor.shape.as_list()
         return bool(sides) and (self.binding.has_batch_axis or sides[0] in (None, 1))
 
     def _row_sides(self, tensor: tf.Tensor) -> Optional[List[Optional[int]]]:
-        """Its shape without the axis of pictures, None where it is unknown. Raises: BindingError where it has none."""
+        """Its shape without the axis of images, None where it is unknown. Raises: BindingError where it has none."""
         if tensor.shape.rank is None:
             return None
         sides = tensor.shape.as_list()
-        if not self._counts_pictures(tensor):
+        if not self._counts_images(tensor):
             if not self.binding.has_batch_axis:
                 return sides
         elif sides[0] in (None, self.binding.batch_size or 1):
             return sides[1:]
         raise FeedError(
-            f"'{tensor.name}' has shape {tensor.shape} and takes one value for all pictures of a batch, none for each; "
+            f"'{tensor.name}' has shape {tensor.shape} and takes one value for all images of a batch, none for each; "
             "give a constant in `feed` (--feed name=value)"
         )
 
     def _layout(self, tensor: tf.Tensor) -> Tuple[bool, int]:
-        """Channels last or not, and how many. Raises: BindingError for what takes no pictures."""
+        """Channels last or not, and how many. Raises: BindingError for what takes no images."""
         sides = None if tensor.shape.rank is None else tensor.shape.as_list()
         possible = {*IMAGE_CHANNELS, self.binding.channels, None}
         if sides is None:
             return self.binding.input_channels_last, self.binding.channels
         if len(sides) not in (3, 4) or tensor.dtype.name == "string" or not {sides[-1], sides[-3]} & possible:
-            raise FeedError(f"'{tensor.name}' has shape {tensor.shape} and dtype {tensor.dtype.name}: no pictures fit")
+            raise FeedError(f"'{tensor.name}' has shape {tensor.shape} and dtype {tensor.dtype.name}: no images fit")
         last, first = sides[-1] in possible, sides[-3] in possible
         channels_last = last if last != first else self.binding.input_channels_last
         return channels_last, sides[-1 if channels_last else -3] or self.binding.channels
 
-    def _pictures(self, tensor: tf.Tensor, fitted: List[Fitted]) -> np.ndarray:
-        """Preprocessed pictures in the tensor's layout and dtype: [N, ...]."""
+    def _images(self, tensor: tf.Tensor, fitted: List[Fitted]) -> np.ndarray:
+        """Preprocessed images in the tensor's layout and dtype: [N, ...]."""
         channels_last, channels = self._layout(tensor)
         like = replace(self.binding, input=tensor.name, channels=channels, dtype=tensor.dtype.name)
         batch = input_batch(stack_pixels(fitted), self.preprocess, like)
         batch = batch if channels_last else np.transpose(batch, (0, 3, 1, 2))
         wanted = self._row_sides(tensor)
         if wanted is not None and not tf.TensorShape(wanted).is_compatible_with(batch.shape[1:]):
-            raise FeedError(f"pictures for '{tensor.name}' came to {list(batch.shape[1:])}, it takes {wanted}")
+            raise FeedError(f"images for '{tensor.name}' came to {list(batch.shape[1:])}, it takes {wanted}")
         return batch
 
 

@@ -17,7 +17,7 @@ from gradcam_tf1.graphdef.loop_repair import restore_array_shapes
 from gradcam_tf1.graphdef.tensor_sizes import check_made
 from gradcam_tf1.tf_runtime import claim_process, graph_on, inside, restore_context, tf
 
-MAX_ELEMENTS = 2**31  # of one tensor and picture
+MAX_ELEMENTS = 2**31  # of one tensor and image
 
 
 def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequence[str] = ()) -> List[LiveSession]:
@@ -93,7 +93,7 @@ def _restore_contexts(graph: tf.Graph, graph_def: Any) -> None:
 
 
 def _check_sizes(graph: tf.Graph, source: str) -> None:
-    """A few bytes of graph can ask for more memory than there is: Fill, Tile, a picture a million pixels wide."""
+    """A few bytes of graph can ask for more memory than there is: Fill, Tile, an image a million pixels wide."""
     for op in graph.get_operations():
         for tensor in op.outputs:
             sizes = tensor.shape.as_list() if tensor.shape.ndims else ()

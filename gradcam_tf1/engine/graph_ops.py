@@ -1,7 +1,7 @@
 """The symbolic ops this toolkit adds to a net: each is built once, when first asked for, then only fed and fetched.
 
-A *slot* is one target per image: it has placeholders of its own for what the target needs (see `asks.py`), its own
-score y (see `scores.py`) and its own backward pass. All slots, layers and methods share the forward pass.
+A *slot* is one target per image. It has its own placeholders for what the target needs (see `score_requests`), its own
+score y (see `score_functions`) and its own backward pass. All slots, layers and methods share the forward pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gradcam_tf1.engine.layers_together import parts_of, spread
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
-from gradcam_tf1.gradients.float_images import FloatPictures, float_pictures
+from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.scoring.class_scores import HEADS, class_probabilities, score_maps
@@ -24,7 +24,7 @@ from gradcam_tf1.scoring.score_functions import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest, Slot
 
-Build = Callable[["tf.Tensor", FloatPictures], Dict[Any, "tf.Tensor"]]
+Build = Callable[["tf.Tensor", FloatImages], Dict[Any, "tf.Tensor"]]
 
 
 class GraphOps:
@@ -89,10 +89,10 @@ class GraphOps:
             ("value", name, slot), lambda: tf.placeholder(dtype, [None] * rank, name=f"{name}_{slot.index}")
         )
 
-    def fed(self, ask: ScoreRequest, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
+    def fed(self, request: ScoreRequest, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
         """What an ask feeds: its values to the slot's placeholders, its inputs to the net's own tensors."""
-        own = {self.value(name, slot): values for name, values in ask.values.items()}
-        return {**self.inputs(ask.inputs), **own}
+        own = {self.value(name, slot): values for name, values in request.values.items()}
+        return {**self.inputs(request.inputs), **own}
 
     def inputs(self, given: Mapping[str, np.ndarray]) -> Dict[tf.Tensor, np.ndarray]:
         """The net's own tensors of these names -> what they are fed."""
@@ -221,17 +221,17 @@ class GraphOps:
             ],
         )
 
-    def float_pictures(self) -> FloatPictures:
+    def float_images(self) -> FloatImages:
         """The bound input, or the floats that are made of it, in the net's layout."""
-        return self._once("float pictures", lambda: float_pictures(self._graph, self._binding))
+        return self._once("float images", lambda: float_images(self._graph, self._binding))
 
-    def pictures(self) -> tf.Tensor:
+    def images(self) -> tf.Tensor:
         """What it holds: float32 [N, H, W, C]."""
-        return self._once("pictures", lambda: self._as_pictures(self.float_pictures().tensor))
+        return self._once("images", lambda: self._as_images(self.float_images().tensor))
 
-    def _as_pictures(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The float pictures' tensor, or its gradient, as float32 [N, H, W, C]."""
-        source = self.float_pictures()
+    def _as_images(self, tensor: tf.Tensor) -> tf.Tensor:
+        """The float images' tensor, or its gradient, as float32 [N, H, W, C]."""
+        source = self.float_images()
         values = tf.cast(tensor, tf.float32)
         if self._binding.array_shape is not None:
             return values[..., tf.newaxis] if source.tensor.shape.rank == 2 else values
@@ -244,13 +244,13 @@ class GraphOps:
         return self._once(("pixels", method.name, slot), lambda: self._pixels(method, slot))
 
     def _pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
-        grads = self._as_pictures(self._pixel_grads(method.rule, method.head, slot)[0])
-        return grads if method.compute is None else method.compute(self.pictures(), grads)
+        grads = self._as_images(self._pixel_grads(method.rule, method.head, slot)[0])
+        return grads if method.compute is None else method.compute(self.images(), grads)
 
     def extension(self, build: Build, slot: Slot) -> Dict[Any, tf.Tensor]:
-        """What `build` makes of a slot's score [N] and the float pictures: tensors with the image axis first."""
+        """What `build` makes of a slot's score [N] and the float images: tensors with the image axis first."""
         self._pixel_grads("plain", "logit", slot)  # no gradient is an error that names the op
-        return self._once((build, slot), lambda: build(self.score("logit", slot), self.float_pictures()))
+        return self._once((build, slot), lambda: build(self.score("logit", slot), self.float_images()))
 
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """What the method's rule reached, as one sentence; nothing for the plain gradient."""
@@ -261,16 +261,16 @@ class GraphOps:
         return self._once(("pixel grads", rule, head, slot), lambda: self._ruled(rule, self.score(head, slot)))
 
     def _ruled(self, rule: str, score: tf.Tensor) -> Tuple[tf.Tensor, str]:
-        pixels = self.float_pictures().tensor
+        pixels = self.float_images().tensor
         if rule == "plain":
             return gradients(score, [pixels])[0], ""
         return ruled_gradient(rule, score, pixels, self._activations(score))
 
     def _activations(self, score: tf.Tensor) -> Activations:
-        """Those between the pictures and what the score is made of: the same for most targets."""
+        """Those between the images and what the score is made of: the same for most targets."""
         outputs = net_outputs(score)
         names = tuple(tensor.name for tensor in outputs)
-        return self._once(("activations", names), lambda: Activations.between(outputs, self.float_pictures().tensor))
+        return self._once(("activations", names), lambda: Activations.between(outputs, self.float_images().tensor))
 
 
 def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Fitted pictures to the array that is fed."""
+"""Fitted images to the array that is fed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from gradcam_tf1.types import Binding, MapKey
 
 
 def check_batch_size(batch_size: Any) -> None:
-    """Raises: OptionError where it is no number of pictures."""
+    """Raises: OptionError where it is no number of images."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise OptionError(f"batch_size is the number of pictures per run, at least 1, not {batch_size!r}")
+        raise OptionError(f"batch_size is the number of images per run, at least 1, not {batch_size!r}")
 
 
 def stack_pixels(fitted: Sequence[Fitted]) -> np.ndarray:
-    """Pictures of one size: float32 [N, H, W, 3], RGB 0..255, or bands. Raises: OptionError where sizes differ."""
+    """Images of one size: float32 [N, H, W, 3], RGB 0..255, or bands. Raises: OptionError where sizes differ."""
     sizes = {item.pixels.shape for item in fitted}
     if len(sizes) > 1:
         raise OptionError(
-            f"the pictures came to different sizes {sorted(shape[:2] for shape in sizes)} because this net takes any; "
+            f"the images came to different sizes {sorted(shape[:2] for shape in sizes)} because this net takes any; "
             "give `size`, or explain them one size at a time"
         )
     return np.stack([item.pixels for item in fitted]).astype(np.float32)

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.engine.layers_together import on_picture, parts_of
+from gradcam_tf1.engine.layers_together import on_image, parts_of
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods import METHODS
@@ -21,13 +21,13 @@ Options = Mapping[str, Mapping[str, Any]]
 
 
 def check_copies(methods: Sequence[str], mixing: str, chunk: int) -> None:
-    """Raises GradientError for methods whose inputs would share a batch where the op `mixing` mixes its pictures."""
+    """Raises GradientError for methods whose inputs would share a batch where the op `mixing` mixes its images."""
     for method in (METHODS[name] for name in methods if mixing and chunk > 1):
         if isinstance(method, IteratedMethod) and method.copies:
             raise GradientError(
-                f"{method.name} puts changed copies of a picture into one batch, and '{mixing}' mixes the pictures of "
+                f"{method.name} puts changed copies of an image into one batch, and '{mixing}' mixes the images of "
                 "a batch (batch norm in training mode), so that none gets its own score: export the net for inference "
-                "(is_training=False), open it with batch_size=1, or use a method that runs the picture as it is, such "
+                "(is_training=False), open it with batch_size=1, or use a method that runs the image as it is, such "
                 "as 'gradcam' or 'gradient'"
             )
 
@@ -41,7 +41,7 @@ def iterate(
 ) -> Tuple[Dict[MapKey, np.ndarray], Notes]:
     """Maps [N, T, ...] of each method, and of each layer where it looks at one.
 
-    probes: one for each of N >= 1 pictures, all of one size. options: method -> its keyword options.
+    probes: one for each of N >= 1 images, all of one size. options: method -> its keyword options.
     report: called with every `MethodProgress` before the first begins, and again whenever a chunk is done.
     """
     jobs = [(method, layer) for method in methods for layer in (layers if method.uses_layer else (None,))]
@@ -66,7 +66,7 @@ def _map_of(method: IteratedMethod, probe: Probe, layer: Optional[LayerInfo], op
     maps = [method.compute(probe, part, **options) for part in _parts(layer)]
     if layer is None or not layer.parts:
         return maps[0]
-    return on_picture(
+    return on_image(
         maps, layer, probe.pixels.shape[:-1], lambda name, grid: (probe.cells_of(name, grid), ""), method.signed
     )
 

@@ -1,4 +1,4 @@
-"""Several layers as one: the map of each, finished, is placed on the picture, and they are added up.
+"""Several layers as one: the map of each, finished, is placed on the image, and they are added up.
 
 No TensorFlow here.
 """
@@ -45,11 +45,11 @@ def add_up(maps: Maps, layers: Sequence[LayerInfo], sides: Sequence[int], where:
         names = [name for name, _ in spread([layer])]
         for method in dict.fromkeys(method for method, name in maps if name in names and method in METHODS):
             parts = [added.pop((method, name)) for name in names]
-            added[method, layer.name] = on_picture(parts, layer, sides, where, METHODS[method].signed)
+            added[method, layer.name] = on_image(parts, layer, sides, where, METHODS[method].signed)
     return added
 
 
-def on_picture(
+def on_image(
     maps: Sequence[np.ndarray], layer: LayerInfo, sides: Sequence[int], where: Where, signed: bool
 ) -> np.ndarray:
     """The sum of maps [..., h, w], one for each part of the layer, on the pixels of the net's input: [..., H, W].

@@ -37,7 +37,7 @@ Session = Union[LiveSession, "tf.Session"]
 
 
 class MapEngine:
-    """Runs one net. batch_size: pictures per run, unless the graph has its own baked in. reshape: see `GraphOps`."""
+    """Runs one net. batch_size: images per run, unless the graph has its own baked in. reshape: see `GraphOps`."""
 
     def __init__(
         self, graph: tf.Graph, sess: Session, binding: Binding, batch_size: int, reshape: Callable = tokens_as_map
@@ -55,7 +55,7 @@ class MapEngine:
         return self._runner.time_limit(seconds)
 
     def classes(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> int:
-        """The number of classes, from the graph or, where its shapes do not tell, from running one picture.
+        """The number of classes, from the graph or, where its shapes do not tell, from running one image.
 
         inputs: of the batch, as in `ScoreRequest`.
         """
@@ -79,7 +79,7 @@ class MapEngine:
     def run(
         self,
         batch: np.ndarray,
-        asks: Sequence[ScoreRequest],
+        requests: Sequence[ScoreRequest],
         methods: Sequence[str],
         layers: Layers,
         *,
@@ -93,10 +93,10 @@ class MapEngine:
         """Explain a batch.
 
         Args:
-            batch: [N, H, W, C] of the input's dtype. asks: T targets of all images, see `asks.py`.
+            batch: [N, H, W, C] of the input's dtype. requests: T targets of all images, see `score_requests.py`.
             methods: names from METHODS. layers: what the layer methods look at.
-            pixels: float32 [N, H, W, 3], RGB 0..255, the pictures behind the batch, and to_batch: what makes such
-                a batch of such pictures; iterated methods need both.
+            pixels: float32 [N, H, W, 3], RGB 0..255, the images behind the batch, and to_batch: what makes such
+                a batch of such images; iterated methods need both.
             options: method -> its keyword options. report: told what iterated methods cost and how far they are.
             floats: float32 [N, H, W, C], for the net's first float tensor in place of what the batch leads to.
             eigen_smooth: layer methods give the first principal component of their weighted features, not the sum.
@@ -108,65 +108,70 @@ class MapEngine:
         """
         check_together(methods, layers, options or {}, eigen_smooth)
         check_copies(methods, self._binding.mixing, self._runner.chunk)
-        answer, asks = self._passes(batch, asks, methods, layers, floats, eigen_smooth)
+        answer, requests = self._passes(batch, requests, methods, layers, floats, eigen_smooth)
         if eigen_smooth:
             answer["maps"] = smooth_channels(answer["maps"])
-        answer["failures"] = self._failures(answer.pop("broken"), batch, asks[0].inputs)
-        answer["notes"] = self._rule_notes(methods, layers, asks, len(batch))
+        answer["failures"] = self._failures(answer.pop("broken"), batch, requests[0].inputs)
+        answer["notes"] = self._rule_notes(methods, layers, requests, len(batch))
         iterated = [method for method in map(METHODS.get, methods) if isinstance(method, IteratedMethod)]
         if iterated:
-            probes = self._probes(batch, asks, pixels, to_batch, floats)
+            probes = self._probes(batch, requests, pixels, to_batch, floats)
             maps, notes = iterate(iterated, layers, probes, options or {}, report)
             answer["maps"].update(maps)
             answer["notes"].update(notes)
         sides = batch.shape[1:-1]
         finished = finish(answer, methods, layers, options or {}, sides, self.where(sides))
-        name_branches(finished, asks, layers, self._binding, self.graph)
+        name_branches(finished, requests, layers, self._binding, self.graph)
         return finished
 
     def where(self, size: Sequence[int]) -> Where:
         """Where the cells of a layer lie on inputs of this size, see `Places.cells`; tells by name and grid."""
         return lambda name, grid: cells_of(self._binding.places, name, size, grid)
 
-    def settle(self, batch: np.ndarray, asks: Sequence[ScoreRequest]) -> Tuple[List[ScoreRequest], np.ndarray]:
+    def settle(self, batch: np.ndarray, requests: Sequence[ScoreRequest]) -> Tuple[List[ScoreRequest], np.ndarray]:
         """The asks with their class ids fixed, and what the net's first float tensor holds: float32 [N, H, W, C]."""
-        further = self._symbols.inputs(asks[0].inputs)
-        pictures = self._runner.run({0: self._symbols.pictures()}, batch, further)[0]
-        return self.with_classes(batch, asks), pictures
+        further = self._symbols.inputs(requests[0].inputs)
+        images = self._runner.run({0: self._symbols.images()}, batch, further)[0]
+        return self.with_classes(batch, requests), images
 
-    def with_classes(self, batch: np.ndarray, asks: Sequence[ScoreRequest]) -> List[ScoreRequest]:
+    def with_classes(self, batch: np.ndarray, requests: Sequence[ScoreRequest]) -> List[ScoreRequest]:
         """The asks with their class ids fixed."""
-        return self._passes(batch, asks, [], (), None, False)[1]
+        return self._passes(batch, requests, [], (), None, False)[1]
 
     def _passes(
         self,
         batch: np.ndarray,
-        asks: Sequence[ScoreRequest],
+        requests: Sequence[ScoreRequest],
         methods: Sequence[str],
         layers: Layers,
         floats: Any,
         eigen: bool,
     ) -> Tuple[Answer, List[ScoreRequest]]:
-        starts = range(0, len(asks), MAX_SLOTS)
-        parts = [self._one_pass(batch, asks[t : t + MAX_SLOTS], methods, layers, floats, eigen) for t in starts]
+        starts = range(0, len(requests), MAX_SLOTS)
+        parts = [self._one_pass(batch, requests[t : t + MAX_SLOTS], methods, layers, floats, eigen) for t in starts]
         answer = _join_targets(parts)
         return answer, answer.pop("asks")
 
     def _failures(self, broken: np.ndarray, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> Tuple[str, ...]:
-        """For each picture why it has no answer, "" where it has one. broken: bool [N]. inputs: as in `ScoreRequest`."""
+        """For each image why it has no answer, "" where it has one. broken: bool [N]. inputs: as in `ScoreRequest`."""
         return tuple(self._why_broken(batch, inputs, n) if wrong else "" for n, wrong in enumerate(broken))
 
     def _why_broken(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray], n: int) -> str:
         further = self._symbols.inputs({name: values[n : n + 1] for name, values in inputs.items()})
         return why_broken(self._runner, self._symbols.scores("logit"), batch[n : n + 1], further)
 
-    def _rule_notes(self, methods: Sequence[str], layers: Layers, asks: Sequence[ScoreRequest], images: int) -> Notes:
+    def _rule_notes(
+        self, methods: Sequence[str], layers: Layers, requests: Sequence[ScoreRequest], images: int
+    ) -> Notes:
         """What the gradient rules of pixel methods, and of products made with them, have reached."""
         notes: Notes = {}
         for method in (METHODS[name] for name in methods):
             pixels = METHODS[method.pixels] if isinstance(method, ProductMethod) else method
             if isinstance(pixels, PixelMethod):
-                row = [self._symbols.rule_note(pixels, Slot(t % MAX_SLOTS, ask.score)) for t, ask in enumerate(asks)]
+                row = [
+                    self._symbols.rule_note(pixels, Slot(t % MAX_SLOTS, request.score))
+                    for t, request in enumerate(requests)
+                ]
                 places = [at.name for at in layers] if method.uses_layer else [""]
                 notes.update({(method.name, place): [row] * images for place in places})
         return notes
@@ -174,36 +179,36 @@ class MapEngine:
     def _one_pass(
         self,
         batch: np.ndarray,
-        asks: Sequence[ScoreRequest],
+        requests: Sequence[ScoreRequest],
         methods: Sequence[str],
         layers: Layers,
         floats: Any,
         eigen: bool,
     ) -> Answer:
-        slots = [Slot(place, ask.score) for place, ask in enumerate(asks)]
+        slots = [Slot(place, request.score) for place, request in enumerate(requests)]
         fetches: Dict[Any, tf.Tensor] = {"predicted": self._symbols.predicted(), "broken": self._symbols.broken()}
         if self._binding.probabilities:
             fetches["probabilities"] = self._symbols.probabilities()
         fed: Dict[tf.Tensor, np.ndarray] = {}
-        for slot, ask in zip(slots, asks):
+        for slot, request in zip(slots, requests):
             fetches["scores", slot] = self._symbols.score("logit", slot)
-            fetches.update({(name, slot): self._resolved(name, slot) for name in ask.values if name in _CODES})
-            fed.update(self._symbols.fed(ask, slot))
+            fetches.update({(name, slot): self._resolved(name, slot) for name in request.values if name in _CODES})
+            fed.update(self._symbols.fed(request, slot))
         map_fetches = self._map_fetches(methods, layers, slots, eigen)
         fetches.update({(key, slot): tensor for key, row in map_fetches.items() for slot, tensor in zip(slots, row)})
-        own = None if floats is None else (self._symbols.float_pictures(), floats)
+        own = None if floats is None else (self._symbols.float_images(), floats)
         found = self._runner.run(fetches, batch, fed, own)
         for key in map_fetches:
             if 0 in found[key, slots[0]].shape:
                 shape = list(found[key, slots[0]].shape[1:])
-                raise RunError(f"'{key[1]}' comes out as {shape} on this picture, which is too small for the net")
+                raise RunError(f"'{key[1]}' comes out as {shape} on this image, which is too small for the net")
         answer = {
             "predicted": np.where(found["broken"], NO_CLASS, found["predicted"]),
             "broken": found["broken"],
             "scores": np.stack([found["scores", slot] for slot in slots], axis=1),
-            "class_ids": np.stack([_class_ids(ask, found, slot) for slot, ask in zip(slots, asks)], axis=1),
+            "class_ids": np.stack([_class_ids(request, found, slot) for slot, request in zip(slots, requests)], axis=1),
             "maps": {key: np.stack([found[key, slot] for slot in slots], axis=1) for key in map_fetches},
-            "asks": [_with_ids(ask, found, slot) for slot, ask in zip(slots, asks)],
+            "asks": [_with_ids(request, found, slot) for slot, request in zip(slots, requests)],
         }
         if "probabilities" in found:
             chosen = np.take_along_axis(found["probabilities"], np.maximum(answer["class_ids"], 0), axis=1)
@@ -214,7 +219,7 @@ class MapEngine:
         return self._symbols.class_ids(slot) if name == "code" else self._symbols.rival_ids(slot)
 
     def embed(self, batch: np.ndarray) -> np.ndarray:
-        """The logits tensor of each picture as one vector: float32 [N, D]."""
+        """The logits tensor of each image as one vector: float32 [N, D]."""
         return self._runner.run({0: self._symbols.embedding()}, batch)[0]
 
     def _map_fetches(
@@ -240,29 +245,31 @@ class MapEngine:
         return fetches
 
     def _probes(
-        self, batch: np.ndarray, asks: List[ScoreRequest], pixels: Any, to_batch: Any, floats: Any
+        self, batch: np.ndarray, requests: List[ScoreRequest], pixels: Any, to_batch: Any, floats: Any
     ) -> List[Probe]:
-        rows = [[_of_image(ask, n) for ask in asks] for n in range(len(batch))]
+        rows = [[_of_image(request, n) for request in requests] for n in range(len(batch))]
         images = zip(batch, rows, pixels, [None] * len(batch) if floats is None else floats)
         return [Probe(self._symbols, self._runner, fed, row, rgb, to_batch, own) for fed, row, rgb, own in images]
 
 
-def _class_ids(ask: ScoreRequest, found: Mapping[Any, np.ndarray], slot: Slot) -> np.ndarray:
+def _class_ids(request: ScoreRequest, found: Mapping[Any, np.ndarray], slot: Slot) -> np.ndarray:
     """The classes asked about, int64 [N]; none where the target is no class, or a place among scores that are NaN."""
     if ("code", slot) not in found:
         return np.full(len(found["broken"]), NO_CLASS)
-    unknown = found["broken"] & (ask.values["code"] < 0)
+    unknown = found["broken"] & (request.values["code"] < 0)
     return np.where(unknown, NO_CLASS, found["code", slot]).astype(np.int64)
 
 
-def _with_ids(ask: ScoreRequest, found: Mapping[Any, np.ndarray], slot: Slot) -> ScoreRequest:
-    """The ask with its codes resolved, so that a changed picture is asked about the same classes."""
-    return replace(ask, values={name: found.get((name, slot), value) for name, value in ask.values.items()})
+def _with_ids(request: ScoreRequest, found: Mapping[Any, np.ndarray], slot: Slot) -> ScoreRequest:
+    """The ask with its codes resolved, so that a changed image is asked about the same classes."""
+    return replace(request, values={name: found.get((name, slot), value) for name, value in request.values.items()})
 
 
-def _of_image(ask: ScoreRequest, n: int) -> ScoreRequest:
-    values, inputs = ({name: value[n : n + 1] for name, value in part.items()} for part in (ask.values, ask.inputs))
-    return replace(ask, values=values, inputs=inputs)
+def _of_image(request: ScoreRequest, n: int) -> ScoreRequest:
+    values, inputs = (
+        {name: value[n : n + 1] for name, value in part.items()} for part in (request.values, request.inputs)
+    )
+    return replace(request, values=values, inputs=inputs)
 
 
 def _with_factors(methods: Sequence[str]) -> List[str]:
@@ -281,7 +288,7 @@ def _join_targets(parts: List[Answer]) -> Answer:
         return parts[0]
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0] if name in _PER_TARGET}
     joined.update({name: parts[0][name] for name in ("predicted", "broken")})
-    joined["asks"] = [ask for part in parts for ask in part["asks"]]
+    joined["asks"] = [request for part in parts for request in part["asks"]]
     joined["maps"] = {key: np.concatenate([part["maps"][key] for part in parts], axis=1) for key in parts[0]["maps"]}
     return joined
 

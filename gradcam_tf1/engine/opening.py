@@ -76,7 +76,7 @@ def _assigned(net: Any) -> KeyTensors:
             "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
             "assign self.X, self.logit, self.layer and self.feed_dict"
         )
-    # some scripts put the pictures' placeholder into it too
+    # some scripts put the images' placeholder into it too
     others = {tensor: value for tensor, value in (feed or {}).items() if tensor is not x}
     return KeyTensors(x, logit, layer, others)
 

@@ -1,4 +1,4 @@
-"""A probe: what a method that makes its own inputs may ask of the net about one picture and its targets."""
+"""A probe: what a method that makes its own inputs may ask of the net about one image and its targets."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gradcam_tf1.types import Cells, LayerInfo, ScoreRequest, Slot
 
 
 class Probe:
-    """One picture, T targets. M is the number of inputs of the caller's making; chunks are the probe's business.
+    """One image, T targets. M is the number of inputs of the caller's making; chunks are the probe's business.
 
-    image: float32 [H, W, C], the picture as the net's first float tensor has it: preprocessed, at the input's size.
+    image: float32 [H, W, C], the image as the net's first float tensor has it: preprocessed, at the input's size.
     pixels: float32 [H, W, 3], RGB 0..255, the same before preprocessing.
-    asks: the T targets; their class ids are fixed, so that a changed input is asked about the same classes.
+    requests: the T targets; their class ids are fixed, so that a changed input is asked about the same classes.
     step: called with the number of inputs that were run, after each chunk.
     """
 
@@ -29,7 +29,7 @@ class Probe:
         symbols: GraphOps,
         runner: SessionRunner,
         fed: np.ndarray,
-        asks: Sequence[ScoreRequest],
+        requests: Sequence[ScoreRequest],
         pixels: np.ndarray,
         to_batch: Callable[[np.ndarray], np.ndarray],
         image: Optional[np.ndarray] = None,
@@ -39,23 +39,23 @@ class Probe:
         self._fed = fed
         self._to_batch = to_batch
         self.pixels = pixels
-        self.asks = asks
-        self.image = self._float_pictures(fed[np.newaxis])[0] if image is None else image
-        self._notes: List[List[str]] = [[] for _ in asks]
+        self.requests = requests
+        self.image = self._float_images(fed[np.newaxis])[0] if image is None else image
+        self._notes: List[List[str]] = [[] for _ in requests]
         self.step: Callable[[int], None] = _no_step
         self._own_features: Dict[LayerInfo, np.ndarray] = {}
 
     def to_input(self, pixels: np.ndarray) -> np.ndarray:
-        """RGB 0..255 [M, H, W, 3] -> inputs like `image` [M, H, W, C], for baselines that are pictures."""
-        return self._float_pictures(self._to_batch(pixels))
+        """RGB 0..255 [M, H, W, 3] -> inputs like `image` [M, H, W, C], for baselines that are images."""
+        return self._float_images(self._to_batch(pixels))
 
-    def _float_pictures(self, batch: np.ndarray) -> np.ndarray:
-        return self._runner.run({0: self._symbols.pictures()}, batch)[0]
+    def _float_images(self, batch: np.ndarray) -> np.ndarray:
+        return self._runner.run({0: self._symbols.images()}, batch)[0]
 
     @property
     def targets(self) -> int:
         """T."""
-        return len(self.asks)
+        return len(self.requests)
 
     @property
     def chunk(self) -> int:
@@ -68,7 +68,7 @@ class Probe:
 
     def take_notes(self) -> List[Tuple[str, ...]]:
         """The notes of each target; they are gone then."""
-        taken, self._notes = self._notes, [[] for _ in self.asks]
+        taken, self._notes = self._notes, [[] for _ in self.requests]
         return [tuple(notes) for notes in taken]
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ class Probe:
         if tensor.shape.rank == 3 and not self._symbols.takes_signals():
             raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
         values = features if layer.channels_last else np.moveaxis(features, -1, 1 - len(layer.shape))
-        # the picture is fed too, in case a way round the layer leads to the logits
+        # the image is fed too, in case a way round the layer leads to the logits
         return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})
 
     def features(self, layer: LayerInfo, inputs: np.ndarray) -> np.ndarray:
@@ -92,9 +92,9 @@ class Probe:
         return self._run({0: self._symbols.features(layer)}, inputs, self._values(inputs, 0))[0]
 
     def own_features(self, layer: LayerInfo) -> np.ndarray:
-        """Features of the picture itself: float32 [h, w, K]; computed once."""
+        """Features of the image itself: float32 [h, w, K]; computed once."""
         if layer not in self._own_features:
-            own = (self._symbols.float_pictures(), self.image[np.newaxis])
+            own = (self._symbols.float_images(), self.image[np.newaxis])
             features: Dict[Any, tf.Tensor] = {0: self._symbols.features(layer)}
             found = self._runner.run(features, self._fed[np.newaxis], self._repeated(0, 1), floats=own)
             self._own_features[layer] = found[0][0]
@@ -121,7 +121,7 @@ class Probe:
         return self._run({0: grads}, inputs, self._values(inputs, target))[0]
 
     def evaluate(self, build: Build, inputs: np.ndarray, target: int) -> Dict[Any, np.ndarray]:
-        """What `build` makes of one target's score and the pictures' tensor, for each input: arrays [M, ...]."""
+        """What `build` makes of one target's score and the images' tensor, for each input: arrays [M, ...]."""
         found = self._symbols.extension(build, self._slot(target))
         return self._run(found, inputs, self._values(inputs, target))
 
@@ -134,20 +134,20 @@ class Probe:
         return np.stack([scores[target] for target in targets], axis=1)
 
     def _slot(self, target: int) -> Slot:
-        return Slot(target, self.asks[target].score)
+        return Slot(target, self.requests[target].score)
 
     def _values(self, inputs: np.ndarray, target: int) -> Dict[tf.Tensor, np.ndarray]:
         """The target's values, the same for every input."""
         return self._repeated(target, len(inputs))
 
     def _repeated(self, target: int, count: int) -> Dict[tf.Tensor, np.ndarray]:
-        fed = self._symbols.fed(self.asks[target], self._slot(target))
+        fed = self._symbols.fed(self.requests[target], self._slot(target))
         return {tensor: np.repeat(value, count, axis=0) for tensor, value in fed.items()}
 
     def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
-        # the picture itself is fed below them, since the graph may read its size there
+        # the image itself is fed below them, since the graph may read its size there
         fed = np.broadcast_to(self._fed, (len(inputs), *self._fed.shape))
-        return self._runner.run(fetches, fed, feed, (self._symbols.float_pictures(), inputs), self.step)
+        return self._runner.run(fetches, fed, feed, (self._symbols.float_images(), inputs), self.step)
 
 
 def _no_step(_count: int) -> None:

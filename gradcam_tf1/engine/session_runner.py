@@ -1,4 +1,4 @@
-"""Runs one net over any number of pictures: chunks, the batch size a graph insists on, layouts, errors."""
+"""Runs one net over any number of images: chunks, the batch size a graph insists on, layouts, errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcam_tf1.engine.broken_nets import made_of
 from gradcam_tf1.engine.feature_maps import FRAME_AXES, together
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
-from gradcam_tf1.gradients.float_images import FloatPictures
+from gradcam_tf1.gradients.float_images import FloatImages
 from gradcam_tf1.tf_runtime import OUR_SCOPE, check_process, tf
 from gradcam_tf1.types import Binding
 
@@ -48,7 +48,7 @@ def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
 
 
 class SessionRunner:
-    """Feeds and fetches. batch_size: pictures per `session.run`, unless the graph has its own baked in."""
+    """Feeds and fetches. batch_size: images per `session.run`, unless the graph has its own baked in."""
 
     def __init__(self, live: LiveSession, binding: Binding, batch_size: int) -> None:
         self._live = live
@@ -57,7 +57,7 @@ class SessionRunner:
         self._input = live.graph.get_tensor_by_name(binding.input)
         self._feeds = {live.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
         self._repeated = [live.graph.get_tensor_by_name(name) for name in binding.repeated]
-        self._own = FloatPictures(self._input, binding.has_batch_axis, binding.input_channels_last)
+        self._own = FloatImages(self._input, binding.has_batch_axis, binding.input_channels_last)
         self._limit = _Limit()
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
 
@@ -66,16 +66,16 @@ class SessionRunner:
         fetches: Fetches,
         batch: np.ndarray,
         per_image: Optional[Mapping[tf.Tensor, np.ndarray]] = None,
-        floats: Optional[Tuple[FloatPictures, np.ndarray]] = None,
+        floats: Optional[Tuple[FloatImages, np.ndarray]] = None,
         step: Optional[Callable[[int], None]] = None,
     ) -> Dict[Hashable, np.ndarray]:
-        """Run the net on every picture of the batch.
+        """Run the net on every image of the batch.
 
         Args:
             fetches: tensors with the image axis first. batch: [N, H, W, C] of the input's dtype, N >= 1.
             per_image: values for further tensors, image axis first, length N.
-            floats: pictures [N, H, W, C] for the floats that the input would have led to.
-            step: called with the number of pictures of each chunk when it is done.
+            floats: images [N, H, W, C] for the floats that the input would have led to.
+            step: called with the number of images of each chunk when it is done.
 
         Returns: the fetched arrays, [N, ...] each. Raises: RunError with TensorFlow's reason.
         """
@@ -85,9 +85,9 @@ class SessionRunner:
             count = len(batch[rows])
             expected = max(count, self._binding.batch_size or 0)
             feed = self._constants(expected)
-            feed[self._input] = self._pictures(batch[rows], self._own)
+            feed[self._input] = self._images(batch[rows], self._own)
             if floats is not None:
-                feed[floats[0].tensor] = self._pictures(floats[1][rows], floats[0])
+                feed[floats[0].tensor] = self._images(floats[1][rows], floats[0])
             feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
             found = self._sess_run(dict(fetches), feed)
             parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in found.items()})
@@ -98,30 +98,30 @@ class SessionRunner:
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
     def values(
-        self, tensors: Sequence[tf.Tensor], picture: np.ndarray, further: Mapping[tf.Tensor, np.ndarray]
+        self, tensors: Sequence[tf.Tensor], image: np.ndarray, further: Mapping[tf.Tensor, np.ndarray]
     ) -> List[np.ndarray]:
-        """What any tensors hold, whatever their axes, for one picture [1, H, W, C] and its further inputs.
+        """What any tensors hold, whatever their axes, for one image [1, H, W, C] and its further inputs.
 
         Raises: RunError.
         """
         feed = {**self._constants(self._binding.batch_size or 1), **self._rows_of(further)}
-        feed[self._input] = self._pictures(picture, self._own)
+        feed[self._input] = self._images(image, self._own)
         return self._sess_run(list(tensors), feed)
 
-    def _constants(self, pictures: int) -> Dict[Any, Any]:
-        """What is fed beside the pictures, the same for all of them."""
-        return {**self._feeds, **{each: np.repeat(self._feeds[each], pictures, axis=0) for each in self._repeated}}
+    def _constants(self, images: int) -> Dict[Any, Any]:
+        """What is fed beside the images, the same for all of them."""
+        return {**self._feeds, **{each: np.repeat(self._feeds[each], images, axis=0) for each in self._repeated}}
 
     def _rows_of(self, values: Mapping[tf.Tensor, np.ndarray]) -> Dict[Any, Any]:
         return {tensor: self._row(tensor, rows) for tensor, rows in values.items()}
 
     def _fill(self, values: np.ndarray) -> np.ndarray:
-        """Where the graph insists on its batch size: filled up with the last picture."""
+        """Where the graph insists on its batch size: filled up with the last image."""
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
 
     def _row(self, tensor: tf.Tensor, values: np.ndarray) -> np.ndarray:
-        """Further values as the tensor takes them: without the axis of pictures where the net takes one at a time.
+        """Further values as the tensor takes them: without the axis of images where the net takes one at a time.
 
         A layer of clips has the frames of all of them on one axis.
         """
@@ -131,7 +131,7 @@ class SessionRunner:
         alone = not self._binding.has_batch_axis and tensor.shape.rank == filled.ndim - 1
         return filled[0] if alone else filled
 
-    def _pictures(self, batch: np.ndarray, to: FloatPictures) -> np.ndarray:
+    def _images(self, batch: np.ndarray, to: FloatImages) -> np.ndarray:
         """In the layout of the tensor that they are for."""
         batch = self._fill(batch)
         if self._binding.array_shape is not None:
@@ -157,15 +157,15 @@ class SessionRunner:
             raise RunError(f"the net does not take what it was fed: {error}") from error
 
     def _other_rows(self, feed: Dict[Any, Any]) -> str:
-        """The constants that have other rows than there are pictures, the likely reason where a net fails."""
-        pictures = len(feed[self._input])
+        """The constants that have other rows than there are images, the likely reason where a net fails."""
+        images = len(feed[self._input])
         for tensor, value in self._feeds.items():
-            rows = np.shape(value)[0] if np.ndim(value) and tensor not in self._repeated else pictures
+            rows = np.shape(value)[0] if np.ndim(value) and tensor not in self._repeated else images
             open_first = tensor.shape.rank is None or tensor.shape.as_list()[0] is None
-            if rows != pictures and open_first and self._binding.has_batch_axis:
+            if rows != images and open_first and self._binding.has_batch_axis:
                 return (
-                    f"; '{tensor.name}' is fed {rows} rows, and there are {pictures} pictures: give one row, or "
-                    "each picture its own in `inputs` (--feed-file)"
+                    f"; '{tensor.name}' is fed {rows} rows, and there are {images} images: give one row, or "
+                    "each image its own in `inputs` (--feed-file)"
                 )
         return ""
 
@@ -199,7 +199,7 @@ class _Limit(threading.local):
 
 
 _CURE = (
-    "name a layer (and logits) with one row per picture, or the input, logits and layer of one of the parts "
+    "name a layer (and logits) with one row per image, or the input, logits and layer of one of the parts "
     "(--input, --logits, --layer)"
 )
 
@@ -207,7 +207,7 @@ _CURE = (
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:
     if np.shape(value)[:1] != (expected,):
         raise RunError(
-            f"{made_of(tensor)} came out as {list(np.shape(value))} for {expected} pictures: the net cuts pictures "
+            f"{made_of(tensor)} came out as {list(np.shape(value))} for {expected} images: the net cuts images "
             f"into parts or mixes them before it; {_CURE}"
         )
     return value

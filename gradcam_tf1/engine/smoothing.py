@@ -22,7 +22,7 @@ def run_with_views(
     engine: MapEngine,
     run: Callable[..., Dict[str, Any]],
     batch: np.ndarray,
-    asks: Sequence[ScoreRequest],
+    requests: Sequence[ScoreRequest],
     methods: Sequence[str],
     layers: Tuple[LayerInfo, ...],
     *,
@@ -30,20 +30,20 @@ def run_with_views(
     to_batch: Callable[[np.ndarray], np.ndarray],
     **how: Any,
 ) -> Dict[str, Any]:
-    """What `run` answers, with maps averaged over six views of each picture; scores and classes are the picture's own.
+    """What `run` answers, with maps averaged over six views of each image; scores and classes are the image's own.
 
     The views: as it is and mirrored left to right, its pixel values times 1, 0.9 and 1.1. Every view is asked about
-    the classes of the picture itself; masks and points are mirrored with it. Maps are averaged as they come out, after
+    the classes of the image itself; masks and points are mirrored with it. Maps are averaged as they come out, after
     a closing ReLU. run: `MapEngine.run` or what wraps it; the other arguments: as `MapEngine.run`.
     Raises: TargetError for a target that cannot be mirrored.
     """
-    settled = engine.settle(batch, asks)[0]
-    answer = engine.run(batch, asks, (), layers)
+    settled = engine.settle(batch, requests)[0]
+    answer = engine.run(batch, requests, (), layers)
     sums: Dict[MapKey, np.ndarray] = {}
     said: Dict[MapKey, List[List[List[MapStatus]]]] = {}
     for mirrored, gain in VIEWS:
         view = (pixels[:, :, ::-1] if mirrored else pixels) * np.float32(gain)
-        turned = [_mirrored(ask) for ask in settled] if mirrored else settled
+        turned = [_mirrored(request) for request in settled] if mirrored else settled
         found = run(to_batch(view), turned, methods, layers, pixels=view, to_batch=to_batch, **how)
         for key, maps in found["maps"].items():
             back = _turned_back(key, maps, found["cells"].get(key), batch.shape[1:-1]) if mirrored else maps
@@ -61,16 +61,16 @@ def run_with_views(
     return answer
 
 
-def _mirrored(ask: ScoreRequest) -> ScoreRequest:
-    """The same question of the mirrored picture."""
-    if "anchor" in ask.values:
+def _mirrored(request: ScoreRequest) -> ScoreRequest:
+    """The same question of the mirrored image."""
+    if "anchor" in request.values:
         raise TargetError("an anchor by its number has no mirror image: aug_smooth takes the best anchors, not one")
-    values = dict(ask.values)
+    values = dict(request.values)
     if "mask" in values:
         values["mask"] = values["mask"][:, :, ::-1]
     if "point" in values:
         values["point"] = np.stack([values["point"][:, 0], 1 - values["point"][:, 1]], axis=1)
-    return replace(ask, values=values)
+    return replace(request, values=values)
 
 
 def _turned_back(key: MapKey, maps: np.ndarray, cells: Optional[Cells], size: Sequence[int]) -> np.ndarray:
@@ -104,21 +104,21 @@ def run_with_noise(
     engine: MapEngine,
     noise: Noise,
     batch: np.ndarray,
-    asks: Sequence[ScoreRequest],
+    requests: Sequence[ScoreRequest],
     methods: Sequence[str],
     layers: Tuple[LayerInfo, ...],
     **how: Any,
 ) -> Dict[str, Any]:
-    """What `MapEngine.run` answers, with maps over noisy copies; scores and classes are those of the pictures as they are.
+    """What `MapEngine.run` returns, with maps averaged over noisy copies; scores are those of the clean images.
 
     The noise is added to the net's first float tensor, in its own range. The maps are averaged as they come out,
     after a closing ReLU. noise: see `Noise`. The other arguments: as `MapEngine.run`.
     """
-    settled, pictures = engine.settle(batch, asks)
-    answer = engine.run(batch, asks, (), layers)
+    settled, images = engine.settle(batch, requests)
+    answer = engine.run(batch, requests, (), layers)
     spreads: Dict[MapKey, Spread] = {}
     found: Dict[str, Any] = {}
-    for copy in noise.copies(pictures, pictures.ndim - 1):
+    for copy in noise.copies(images, images.ndim - 1):
         found = engine.run(batch, settled, methods, layers, floats=copy, **how)
         for key, maps in found["maps"].items():
             spreads.setdefault(key, Spread()).add(maps)

@@ -22,7 +22,7 @@ JOINS = ("Maximum", "Minimum", "Add", "AddV2", "Sub")
 CLIPS = ("ClipByValue",)
 # what can be seen of activations that no rule is for: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
-# value by value, with one input that depends on the pictures
+# value by value, with one input that depends on the images
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
 _WITH_CONSTANT = ("Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
 _BENT = ("Abs", "Relu", "Relu6", "Maximum", "Minimum", "ClipByValue")
@@ -42,7 +42,7 @@ class Composite(NamedTuple):
 class Activations:
     """The activations among some ops, found once, in time linear in these.
 
-    way: the ops of one graph that depend on the pictures, in its order. counts: how often each op type of ALONE and
+    way: the ops of one graph that depend on the images, in its order. counts: how often each op type of ALONE and
     OTHERS is there.
     """
 
@@ -61,7 +61,7 @@ class Activations:
 
     @classmethod
     def between(cls, outputs: Sequence[tf.Tensor], start: tf.Tensor) -> Activations:
-        """Those on the ways from the pictures to some outputs."""
+        """Those on the ways from the images to some outputs."""
         return cls(ops_between(outputs, start))
 
     def of(self, op: tf.Operation) -> Activations:
@@ -91,7 +91,7 @@ class Activations:
         return self._composites.get(op.name)
 
     def data(self, op: tf.Operation) -> List[tf.Tensor]:
-        """The inputs of `op` that depend on the pictures."""
+        """The inputs of `op` that depend on the images."""
         return [tensor for tensor in op.inputs if tensor.op.name in self._way]
 
     def is_cap(self, op: tf.Operation) -> bool:

@@ -60,7 +60,7 @@ def turned_convolution(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
 
     For stride 1, SAME padding, no dilation and odd kernels it is itself a convolution: of dL/dy with the kernel turned
     round by 180 degrees and its channels swapped. The turned kernel is made in every run: that takes 1 to 3 % of the
-    convolution of 8 pictures, and keeping it would take as much memory again as the kernels do.
+    convolution of 8 images, and keeping it would take as much memory again as the kernels do.
     """
     height, width, inputs, outputs = op.inputs[1].shape.as_list()
     # one matrix per position: twice as fast as tf.reverse and a transpose of four axes

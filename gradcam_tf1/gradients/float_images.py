@@ -15,7 +15,7 @@ from gradcam_tf1.types import Binding
 
 _KEPT = ("Cast", "Identity", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "StopGradient", "PreventGradient")
 _WITH_CONSTANT = ("Add", "AddV2", "Sub", "Mul")
-# the whole picture in another size: its floats are the resized one's
+# the whole image in another size: its floats are the resized one's
 _RESIZED = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
 _LOOPS = ("Enter", "RefEnter", "While", "StatelessWhile", "TensorArrayScatterV3", "TensorListFromTensor")
 
@@ -24,7 +24,7 @@ _TRIED = 8  # floats that are looked at before none is named
 TURNS = [0, 3, 1, 2], [0, 2, 3, 1]  # channels to the front, and back
 
 
-class FloatPictures(NamedTuple):
+class FloatImages(NamedTuple):
     """tensor: [N, H, W, C] of floats. has_batch_axis, channels_last: its layout, where it is another one."""
 
     tensor: tf.Tensor
@@ -32,12 +32,12 @@ class FloatPictures(NamedTuple):
     channels_last: bool = True
 
 
-def float_pictures(graph: tf.Graph, binding: Binding) -> FloatPictures:
+def float_images(graph: tf.Graph, binding: Binding) -> FloatImages:
     """What dy/dx is taken by.
 
     Raises: GradientError where no single tensor of floats is made of an integer input, pixel by pixel.
     """
-    found = FloatPictures(graph.get_tensor_by_name(binding.input), binding.has_batch_axis, binding.input_channels_last)
+    found = FloatImages(graph.get_tensor_by_name(binding.input), binding.has_batch_axis, binding.input_channels_last)
     if found.tensor.dtype.is_floating:
         return found
     logits = graph.get_tensor_by_name(binding.logits)
@@ -52,8 +52,8 @@ def float_pictures(graph: tf.Graph, binding: Binding) -> FloatPictures:
     return found
 
 
-def _step(op: tf.Operation, found: FloatPictures) -> Optional[FloatPictures]:
-    """The pictures behind one op that keeps every pixel where it is; None behind another."""
+def _step(op: tf.Operation, found: FloatImages) -> Optional[FloatImages]:
+    """The images behind one op that keeps every pixel where it is; None behind another."""
     later = found._replace(tensor=op.outputs[0])
     if op.type in _KEPT + _RESIZED or (op.type in _WITH_CONSTANT and _has_one_input(op, found)):
         return later
@@ -65,11 +65,11 @@ def _step(op: tf.Operation, found: FloatPictures) -> Optional[FloatPictures]:
         return later._replace(has_batch_axis=True)
     if op.type == "Squeeze" and found.has_batch_axis and list(op.get_attr("squeeze_dims")) in ([0], [-4]):
         return later._replace(has_batch_axis=False)
-    same = op.type == "Reshape" and _same_picture(found.tensor, later.tensor)
+    same = op.type == "Reshape" and _same_image(found.tensor, later.tensor)
     return later._replace(has_batch_axis=later.tensor.shape.rank == 4) if same else None
 
 
-def _has_one_input(op: tf.Operation, found: FloatPictures) -> bool:
+def _has_one_input(op: tf.Operation, found: FloatImages) -> bool:
     return sum(tensor.name != found.tensor.name and _constant(tensor) is not None for tensor in op.inputs) == 1
 
 
@@ -78,7 +78,7 @@ def _constant(tensor: tf.Tensor) -> Any:
     return None if value is None else value.tolist()
 
 
-def _same_picture(one: tf.Tensor, other: tf.Tensor) -> bool:
+def _same_image(one: tf.Tensor, other: tf.Tensor) -> bool:
     """Whether a Reshape only adds or takes away the axis of the batch."""
     if one.shape.rank not in (3, 4) or other.shape.rank not in (3, 4):
         return False
@@ -99,11 +99,11 @@ def _refusal(binding: Binding, following: Sequence[tf.Operation], logits: tf.Ten
 
 
 def _floats_behind(following: Sequence[tf.Operation], logits: tf.Tensor) -> Optional[tf.Tensor]:
-    """Floats that look like pictures and that all ways to the logits lead through: a person may bind them."""
+    """Floats that look like images and that all ways to the logits lead through: a person may bind them."""
     between = ops_after(following) & ops_before(logits)
     tried = 0
     for op in logits.graph.get_operations() if between else ():
-        if op not in between or not _looks_like_pictures(op):
+        if op not in between or not _looks_like_images(op):
             continue
         if logits.op not in ops_after(following, without=[op]):
             return op.outputs[0]
@@ -113,7 +113,7 @@ def _floats_behind(following: Sequence[tf.Operation], logits: tf.Tensor) -> Opti
     return None
 
 
-def _looks_like_pictures(op: tf.Operation) -> bool:
+def _looks_like_images(op: tf.Operation) -> bool:
     if len(op.outputs) != 1 or not op.outputs[0].dtype.is_floating or op.outputs[0].shape.rank not in (3, 4):
         return False
     return bool({1, 3, 4} & set(op.outputs[0].shape.as_list()[-3:]))

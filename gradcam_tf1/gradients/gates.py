@@ -1,4 +1,4 @@
-"""Gates: what is multiplied with something else that depends on the pictures.
+"""Gates: what is multiplied with something else that depends on the images.
 
 Guided rules drop gradients that speak against a unit. The gradient of a gate g in g u is R u: its sign is that of the
 data u, so that dropping the negative ones says nothing of the unit. Gates are the inside of hard-swish,
@@ -22,7 +22,7 @@ _PRODUCTS = (
     "Mul", "RealDiv", "Div", "DivNoNan", "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D",
     "DepthwiseConv2dNative",
 )  # fmt: skip
-# value by value, or values moved about; the inputs that do not depend on the pictures do not matter
+# value by value, or values moved about; the inputs that do not depend on the images do not matter
 _PASSED = {
     "Identity", "Cast", "Neg", "Abs", "Tanh", "Sigmoid", "Erf", "Softsign", "Exp", "Log", "Log1p", "Sqrt", "Rsqrt",
     "Square", "Reciprocal", "Inv", "Pow", "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softmax", "Reshape",
@@ -33,7 +33,7 @@ _PASSED = {
     "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3",
 }  # fmt: skip
 _ELEMENTWISE = ("Mul", "RealDiv", "Div", "DivNoNan")
-# the same with one input that depends on the pictures
+# the same with one input that depends on the images
 _WITH_CONSTANT = ("Add", "AddV2", "Sub", "BiasAdd", "Maximum", "Minimum")
 _ACTIVE = {"Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Maximum", "Minimum", "ClipByValue"}
 
@@ -47,14 +47,14 @@ _ANY = (-math.inf, math.inf)
 def find_gates(way: Sequence[tf.Operation], composites: Mapping[str, Any]) -> Set[str]:
     """Names of the ops whose values are factors of something else.
 
-    Args: way: the ops between pictures and outputs, producers first. composites: last op of an activation that is
+    Args: way: the ops between images and outputs, producers first. composites: last op of an activation that is
     spelt out -> what it is made of, see `activations.py`.
     """
     return _Gates(way, composites).found
 
 
 class _Gates:
-    """All by the ops' names; inputs that do not depend on the pictures are left out."""
+    """All by the ops' names; inputs that do not depend on the images are left out."""
 
     def __init__(self, way: Sequence[tf.Operation], composites: Mapping[str, Any]) -> None:
         self._place = {op.name: place for place, op in enumerate(way)}

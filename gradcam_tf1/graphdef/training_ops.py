@@ -103,14 +103,14 @@ def _scope(name: str) -> str:
 
 
 def _loose_ends(graph_def: Any, gone: Set[str]) -> Set[str]:
-    """Gradients that the optimiser left unused, those of the pictures: they would hold on to all the others."""
+    """Gradients that the optimiser left unused, those of the images: they would hold on to all the others."""
     scopes = {_scope(name) for name in gone} - {""}
     used = {name for node in graph_def.node for name in sources(node)}
     return {node.name for node in graph_def.node if node.name not in used and _scope(node.name) in scopes}
 
 
 class _Litter:
-    """What goes with others: all of its users go, and no picture reaches it, or it is a gradient."""
+    """What goes with others: all of its users go, and no image reaches it, or it is a gradient."""
 
     def __init__(self, graph_def: Any, users: Users) -> None:
         self._sources = {node.name: list(dict.fromkeys(sources(node))) for node in graph_def.node}

@@ -25,23 +25,23 @@ _MOST = 4 * MAX_BYTES  # that are read of a file
 Answer = TypeVar("Answer")
 
 
-def is_animated(picture: ImageSource) -> bool:
+def is_animated(source: ImageSource) -> bool:
     """Whether the file has a second frame; False for one that cannot be read, which reading it will say."""
-    if _NAMES.search(picture.relative) is None:
+    if _NAMES.search(source.relative) is None:
         return False
 
     def has_second(image: Any, file: Bounded) -> bool:
-        return len(list(itertools.islice(frame_sizes(image, file, picture.source), 2))) == 2
+        return len(list(itertools.islice(frame_sizes(image, file, source.source), 2))) == 2
 
     try:
-        return _with(picture, MAX_PIXELS, has_second)
+        return _with(source, MAX_PIXELS, has_second)
     except ImageFileError:
         return False
 
 
-def count_frames(picture: ImageSource, max_pixels: int) -> int:
+def count_frames(source: ImageSource, max_pixels: int) -> int:
     """How many frames there are; none is decoded. Raises: ImageFileError for more than may be looked through."""
-    return _with(picture, max_pixels, lambda image, file: _count(image, file, picture.source, max_pixels))
+    return _with(source, max_pixels, lambda image, file: _count(image, file, source.source, max_pixels))
 
 
 def _count(image: Any, file: Bounded, name: str, max_pixels: int) -> int:
@@ -51,17 +51,17 @@ def _count(image: Any, file: Bounded, name: str, max_pixels: int) -> int:
     return count
 
 
-def read_frames(picture: ImageSource, numbers: Sequence[int], max_pixels: int) -> List[np.ndarray]:
+def read_frames(source: ImageSource, numbers: Sequence[int], max_pixels: int) -> List[np.ndarray]:
     """These frames, in rising order, as uint8 [H, W, 3], RGB, transparency laid on white.
 
     Raises: ImageFileError with the reason.
     """
 
     def read(image: Any, file: Bounded) -> List[np.ndarray]:
-        _count(image, file, picture.source, max_pixels)
-        return list(_frames(image, file, picture.source, numbers, max_pixels))
+        _count(image, file, source.source, max_pixels)
+        return list(_frames(image, file, source.source, numbers, max_pixels))
 
-    return _with(picture, max_pixels, read)
+    return _with(source, max_pixels, read)
 
 
 def _frames(image: Any, file: Bounded, name: str, numbers: Sequence[int], max_pixels: int) -> Iterator[np.ndarray]:
@@ -95,21 +95,21 @@ def _most_of_tags(image: Any, file: Bounded) -> int:
     return size
 
 
-def _with(picture: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
+def _with(source: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
     try:
-        return _opened(picture, max_pixels, use)
+        return _opened(source, max_pixels, use)
     except ImageFileError:
         raise
     except Exception as error:  # the readers raise nearly anything on damaged data
-        raise ImageFileError(f"{picture.source!r} cannot be decoded: {error or type(error).__name__}") from error
+        raise ImageFileError(f"{source.source!r} cannot be decoded: {error or type(error).__name__}") from error
 
 
-def _opened(picture: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
-    with picture.content.open() as file, strict_pillow():
-        bounded = Bounded(file, picture.source, READS, head_size(file, _MOST))
-        check_first(bounded, picture.source, max_pixels)
+def _opened(source: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
+    with source.content.open() as file, strict_pillow():
+        bounded = Bounded(file, source.source, READS, head_size(file, _MOST))
+        check_first(bounded, source.source, max_pixels)
         bounded.limit(READS, head_size(file, _MOST))
         with Image.open(bounded, formats=_FORMATS) as image:
-            check_size(picture.source, image.width, image.height, max_pixels)
+            check_size(source.source, image.width, image.height, max_pixels)
             bounded.limit(READS, _MOST)
             return use(image, bounded)

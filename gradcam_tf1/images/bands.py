@@ -31,7 +31,7 @@ class ReadOptions:
         return self.channels not in PHOTOGRAPH
 
     def fits(self, channels: int, name: str) -> bool:
-        """Whether a picture of so many channels is taken as it is; False where RGB is wanted.
+        """Whether an image of so many channels is taken as it is; False where RGB is wanted.
 
         Raises: ImageFileError where other bands are wanted than it has.
         """
@@ -39,7 +39,7 @@ class ReadOptions:
             return self.many
         raise ImageFileError(
             f"{name!r} has {channels} channel{'s' if channels > 1 else ''}, but the net takes {self.channels}; give "
-            "pictures of as many: multi-band TIFF, .npy arrays [H, W, channels] or, for 4, RGBA PNG"
+            "images of as many: multi-band TIFF, .npy arrays [H, W, channels] or, for 4, RGBA PNG"
         )
 
 
@@ -71,7 +71,7 @@ SHARE = 2.0  # percent of the values of a band at each end that are drawn black 
 _SAMPLE = 1_000_000
 
 
-def drawn(values: np.ndarray, bands: Sequence[int] = (), name: str = "the picture") -> np.ndarray:
+def drawn(values: np.ndarray, bands: Sequence[int] = (), name: str = "the image") -> np.ndarray:
     """uint8 [H, W, 3] of [H, W, channels], the three bands that are named, from 1.
 
     Values within 0..255 are drawn as they are. Of others, each band is stretched from its 2nd to its 98th percentile.

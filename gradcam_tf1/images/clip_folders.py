@@ -32,9 +32,9 @@ class ClipImage:
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip of a run. source, relative: as of a Picture, of the folder or the file. wanted: frames that a net takes.
+    """One clip of a run. source, relative: as of a Image, of the folder or the file. wanted: frames that a net takes.
 
-    frames: its pictures in their natural order, or the one file that has them all.
+    frames: its images in their natural order, or the one file that has them all.
     """
 
     source: str
@@ -78,25 +78,25 @@ def even_numbers(there: int, wanted: int) -> List[int]:
     return np.linspace(0, there - 1, wanted).round().astype(int).tolist() if there else []
 
 
-def find_clips(pictures: Iterable[ImageSource], wanted: Optional[int]) -> List[Clip]:
+def find_clips(images: Iterable[ImageSource], wanted: Optional[int]) -> List[Clip]:
     """The clips of a listing, in its order: a clip where its first frame stands.
 
     Raises: ImageFileError for frames in a packed archive, which cannot be read in another order than they lie there.
     """
     folders: Dict[Tuple[str, str], Clip] = {}
     clips: List[Clip] = []
-    for picture in pictures:
-        if picture.held:
-            raise ImageFileError(f"{picture.source!r} is in a packed archive; unpack it, and give the folder of clips")
-        if is_animated(picture):
-            clips.append(Clip(picture.source, picture.relative, wanted, [picture], animated=True))
+    for image in images:
+        if image.held:
+            raise ImageFileError(f"{image.source!r} is in a packed archive; unpack it, and give the folder of clips")
+        if is_animated(image):
+            clips.append(Clip(image.source, image.relative, wanted, [image], animated=True))
             continue
-        place = (_folder(picture.source), _folder(picture.relative))
+        place = (_folder(image.source), _folder(image.relative))
         if place not in folders:
             relative = place[1] or os.path.basename(place[0].rstrip("/!")) or "clip"
-            folders[place] = Clip(place[0] or picture.source, relative, wanted)
+            folders[place] = Clip(place[0] or image.source, relative, wanted)
             clips.append(folders[place])
-        folders[place].frames.append(picture)
+        folders[place].frames.append(image)
     for clip in clips:
         clip.frames.sort(key=lambda frame: natural(frame.relative))
     return clips

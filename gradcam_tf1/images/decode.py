@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to pixels: RGB or bands, upright, whatever the file holds. No TensorFlow here."""
+"""From the bytes of an image file to pixels: RGB or bands, upright, whatever the file holds. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ HEAD_BYTES = 512
 
 
 class Format(NamedTuple):
-    """A kind of picture file: how its first bytes or its name give it away, and what reads it."""
+    """A kind of image file: how its first bytes or its name give it away, and what reads it."""
 
     recognise: Callable[[bytes, str], bool]
     read: Callable[[BinaryIO, str, int, ReadOptions], np.ndarray]
 
 
 def decode(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, wanted: ReadOptions = AS_PHOTOGRAPH) -> np.ndarray:
-    """One picture as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
+    """One image as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
 
     EXIF orientation is applied, transparency is laid on white, 16-bit values are scaled to 8 bit, gray becomes three
     equal channels, of an animation the first frame is taken; colour profiles are not applied. Where bands are wanted,
     the channels as they are, uint8 or float32 [H, W, channels], 0..255. Values that have no window, where that is
     asked for, are float32.
     Args: file: open for reading, at its start. name: for messages. wanted: see `ReadOptions`.
-    Raises: ImageFileError with the reason for anything that is not a whole picture.
+    Raises: ImageFileError with the reason for anything that is not a whole image.
     """
     head = file.read(HEAD_BYTES)
     file.seek(0)
-    form = next(form for form in PICTURE_FORMATS if form.recognise(head, name))
+    form = next(form for form in IMAGE_FORMATS if form.recognise(head, name))
     try:
         return form.read(file, name, max_pixels, wanted)
     except ImageFileError:
@@ -48,7 +48,7 @@ def decode(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, wanted: Read
         raise ImageFileError(f"{name!r} cannot be decoded: {error or type(error).__name__}") from error
 
 
-PICTURE_FORMATS = (
+IMAGE_FORMATS = (
     Format(is_dicom, read_dicom),
     Format(is_nifti, read_nifti),
     Format(is_tiff_file, read_tiff),

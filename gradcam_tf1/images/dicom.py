@@ -1,4 +1,4 @@
-"""DICOM files as pictures, through pydicom (the extra "medical").
+"""DICOM files as images, through pydicom (the extra "medical").
 
 Stored values become what they measure by the header's slope and intercept (or table), then gray by a window, see
 `window.py`; MONOCHROME1, whose low values are bright, is inverted. Of several frames one is taken.
@@ -50,7 +50,7 @@ def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) 
         raise ImageFileError(f"{name!r} is a deflated DICOM file; save it in another transfer syntax")
     dataset = pydicom.dcmread(io.BytesIO(data))
     if "PixelData" not in dataset:
-        raise ImageFileError(f"{name!r} is a DICOM file without a picture")
+        raise ImageFileError(f"{name!r} is a DICOM file without an image")
     check_size(name, int(dataset.Columns), int(dataset.Rows), max_pixels)
     _keep_one_frame(dataset, pick_slice(wanted.window, int(dataset.get("NumberOfFrames") or 1), name))
     if hasattr(dataset, "pixel_array_options"):

@@ -1,4 +1,4 @@
-"""The sides that a packed picture inside of another file gives itself: decoders go by these, and not by the file's.
+"""The sides that a packed image inside of another file gives itself: decoders go by these, and not by the file's.
 
 Sources: ITU-T T.81, B.2.2 (JPEG, also JPEG-LS); ITU-T T.800, A.5.1 (JPEG 2000); DICOM PS3.5, A.4 (items).
 """
@@ -28,14 +28,14 @@ def unwrapped(data: bytes) -> bytes:
 
 
 def check_sides(data: bytes, name: str, width: int, height: int) -> None:
-    """Raises: ImageFileError where a JPEG, JPEG-LS or JPEG 2000 picture has other sides than its file says."""
+    """Raises: ImageFileError where a JPEG, JPEG-LS or JPEG 2000 image has other sides than its file says."""
     is_jpeg = data[:2] == b"\xff\xd8"
     found = set(_jpeg_sides(data) if is_jpeg else _codestream_sides(data))
     if is_jpeg and not found:
-        raise ImageFileError(f"{name!r} is damaged: the JPEG picture in it does not say its size")
+        raise ImageFileError(f"{name!r} is damaged: the JPEG image in it does not say its size")
     for sides in found - {(width, height)}:
         raise ImageFileError(
-            f"{name!r} is damaged: it says {width}x{height} pixels, the packed picture in it has {sides[0]}x{sides[1]}"
+            f"{name!r} is damaged: it says {width}x{height} pixels, the packed image in it has {sides[0]}x{sides[1]}"
         )
 
 

@@ -36,7 +36,7 @@ class Relatives:
         self._place = 0
 
     def __call__(self, name: str, separators: str = "/") -> str:
-        """The next picture's relative path; separators: what stands between folders in the name."""
+        """The next image's relative path; separators: what stands between folders in the name."""
         self._place += 1
         relative = safe_relative(name, separators)
         stem, extension = os.path.splitext(relative)
@@ -54,14 +54,14 @@ EXTENSIONS = (
 )
 ARCHIVE_EXTENSIONS = ("tar", "tar.gz", "tgz", "tar.bz2", "tbz2", "tar.xz", "txz", "zip", "tfrecord", "tfrecords")
 
-_PICTURE = re.compile(rf"\.({'|'.join(map(re.escape, EXTENSIONS))})\Z", re.IGNORECASE)
+_IMAGE = re.compile(rf"\.({'|'.join(map(re.escape, EXTENSIONS))})\Z", re.IGNORECASE)
 # TensorFlow writes data.tfrecord-00000-of-00010, too
 _ARCHIVE = re.compile(rf"\.({'|'.join(map(re.escape, ARCHIVE_EXTENSIONS))})((?<=tfrecord)s?-[^/.]*)?\Z", re.IGNORECASE)
 
 
-def is_picture_name(name: str) -> bool:
-    """Whether a file of this name, or with this path, is taken for a picture."""
-    return _PICTURE.search(name) is not None
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name, or with this path, is taken for an image."""
+    return _IMAGE.search(name) is not None
 
 
 def archive_extension(name: str) -> str:

@@ -49,11 +49,11 @@ class FittedClip:
 def fit_given(
     images: Any, binding: Binding, fit_image: Callable[[Any], Fitted], own_range: bool, channels: int
 ) -> List[Any]:
-    """What is given to `explain`, pictures or the clips of a net that takes those, each at the input's size."""
+    """What is given to `explain`, images or the clips of a net that takes those, each at the input's size."""
     if binding.frame_order:
         return fit_clips(images, binding, fit_image)
-    pictures = as_images(images, own_range, channels)
-    return [item if isinstance(item, Fitted) else fit_image(item) for item in pictures]
+    images = as_images(images, own_range, channels)
+    return [item if isinstance(item, Fitted) else fit_image(item) for item in images]
 
 
 def fit_clips(clips: Any, binding: Binding, fit_image: Callable[[Any], Fitted]) -> List[FittedClip]:

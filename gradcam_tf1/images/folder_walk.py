@@ -6,7 +6,7 @@ import fnmatch
 import os
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-from gradcam_tf1.images.file_names import is_picture_name
+from gradcam_tf1.images.file_names import is_image_name
 from gradcam_tf1.images.own_outputs import is_output_folder
 from gradcam_tf1.images.seen_names import Seen
 
@@ -46,19 +46,19 @@ def walk(root: str, avoid: str = "") -> Iterator[FoundPath]:
     Linked folders are followed, but each folder is entered once: a link to one that the walk comes to by itself, or
     came to already, is passed over, so loops end. avoid: real path of a folder that is left out, as are the output
     folders of earlier runs below the root.
-    A folder with a picture's name and no picture below is given as a file: reading it says what is wrong.
+    A folder with an image's name and no image below is given as a file: reading it says what is wrong.
     """
     roots = {os.path.realpath(root)}
     avoid = "" if avoid and inside(os.path.realpath(root), avoid) else avoid
     stack = [(root, os.path.realpath(root), entries(root), 0)]
-    pictures = 0
+    images = 0
     while stack:
         folder, real, names, before = stack[-1]
         try:
             name = next(names)
         except StopIteration:
             stack.pop()
-            if stack and pictures == before and is_picture_name(folder):
+            if stack and images == before and is_image_name(folder):
                 yield FoundPath(folder, FILE)
             continue
         except OSError as error:
@@ -67,7 +67,7 @@ def walk(root: str, avoid: str = "") -> Iterator[FoundPath]:
             continue
         path = os.path.join(folder, name)
         if not name.endswith("/"):
-            pictures += is_picture_name(name)
+            images += is_image_name(name)
             yield FoundPath(path, FILE)
             continue
         path = path[:-1]
@@ -76,7 +76,7 @@ def walk(root: str, avoid: str = "") -> Iterator[FoundPath]:
             yield FoundPath(path, LEFT_OUT)
         elif below:
             yield FoundPath(path, FOLDER, "", below)
-            stack.append((path, below, entries(path), pictures))
+            stack.append((path, below, entries(path), images))
 
 
 def _is_left_out(real: str, avoid: str) -> bool:

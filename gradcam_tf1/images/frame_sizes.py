@@ -33,7 +33,7 @@ def check_first(file: Any, name: str, max_pixels: int) -> None:
 
 
 def frame_sizes(image: Any, file: Any, name: str) -> Iterator[Tuple[int, int]]:
-    """Width and height of the picture at each frame. image: the same file opened by Pillow, at its first frame."""
+    """Width and height of the image at each frame. image: the same file opened by Pillow, at its first frame."""
     if image.format == "GIF":
         yield from gif_sizes(file, name)
     elif image.format == "TIFF":
@@ -67,9 +67,9 @@ def is_gif(head: bytes) -> bool:
 
 
 def gif_sizes(file: BinaryIO, name: str) -> Iterator[Tuple[int, int]]:
-    """Width and height of the picture after each frame: the screen, grown to hold all frames until then.
+    """Width and height of the image after each frame: the screen, grown to hold all frames until then.
 
-    What a frame covers counts whole, also where it begins right of the screen: readers grow the picture to its end.
+    What a frame covers counts whole, also where it begins right of the screen: readers grow the image to its end.
     Raises: ImageFileError where the blocks are not what they should be, struct.error where they are cut off.
     """
     file.seek(0)
@@ -125,7 +125,7 @@ def is_png(head: bytes) -> bool:
 def png_size(file: BinaryIO, name: str, whole: bool) -> Tuple[int, int]:
     """Width and height. whole: look at all chunks, else at those in front of the pixels.
 
-    Raises: ImageFileError where the file says several sizes, or has a frame that is larger than the picture;
+    Raises: ImageFileError where the file says several sizes, or has a frame that is larger than the image;
     struct.error where it is cut off.
     """
     file.seek(8)
@@ -149,5 +149,5 @@ def _check_frame(file: BinaryIO, name: str, width: int, height: int) -> None:
     place = file.tell()
     _, wide, high, left, top = struct.unpack(">IIIII", file.read(20))
     if left + wide > width or top + high > height:
-        raise ImageFileError(f"{name!r} is a damaged PNG file: it has a frame that is larger than the picture")
+        raise ImageFileError(f"{name!r} is a damaged PNG file: it has a frame that is larger than the image")
     file.seek(place + 8)

@@ -1,4 +1,4 @@
-"""Fitting a picture to a net's input and placing maps back on the picture. No TensorFlow here.
+"""Fitting an image to a net's input and placing maps back on the image. No TensorFlow here.
 
 All coordinates are half-pixel: pixel i covers [i, i + 1) and its centre is i + 0.5, as in cv2.INTER_LINEAR and
 tf.compat.v2.image.resize. Sizes are (height, width), boxes (top, left, bottom, right), the last two exclusive.
@@ -30,10 +30,10 @@ _AT_ONCE = (2, 3, 4)  # channels that cv2 resizes together and in every way
 
 @dataclass(frozen=True)
 class Placement:
-    """How one picture was fitted to the net's input.
+    """How one image was fitted to the net's input.
 
-    original: size of the picture. fitted: size of the net's input.
-    seen: box of the picture that the net saw. inside: box of the input that those pixels fill.
+    original: size of the image. fitted: size of the net's input.
+    seen: box of the image that the net saw. inside: box of the input that those pixels fill.
     """
 
     original: Size
@@ -42,9 +42,9 @@ class Placement:
     inside: Box
 
     def place(self, map: np.ndarray, cells: Optional[Cells] = None) -> np.ndarray:
-        """A map over the net's input, [h, w] or [h, w, C] of any size, on the picture: float32 [H, W] or [H, W, C].
+        """A map over the net's input, [h, w] or [h, w, C] of any size, on the image: float32 [H, W] or [H, W, C].
 
-        Bilinear, in one step from the map's cells to the picture's pixels; clamped at the centres of the outer cells,
+        Bilinear, in one step from the map's cells to the image's pixels; clamped at the centres of the outer cells,
         0 outside `seen`. cells: where the map's cells lie on the input; None: stretched, they share it evenly.
         Raises OptionError for another number of axes.
         """
@@ -69,7 +69,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A picture at the size of the net's input. placement: the way back.
+    """An image at the size of the net's input. placement: the way back.
 
     pixels: float32 [h, w, 3] RGB, 0..255, or [h, w, bands] for a net of other than 1 and 3 channels.
     """
@@ -79,18 +79,18 @@ class Fitted:
 
 
 def fit(image: np.ndarray, size: FreeSize, mode: str = "stretch", short_side: int = SHORT_SIDE) -> Fitted:
-    """Bring a picture, [H, W, 3] RGB 0..255 or [H, W, bands], to the net's input size; a free side of `size` is None.
+    """Bring an image, [H, W, 3] RGB 0..255 or [H, W, bands], to the net's input size; a free side of `size` is None.
 
     stretch: both sides to `size`, a free side keeps its length. short-side: the shorter side to `short_side`, the other
     by ratio, for inputs free in both. center-crop: the largest central box of the input's shape, 0.875 of it, then
-    resized. letterbox: the whole picture, gray (127) bars around it. In these two a free side is as long as the
+    resized. letterbox: the whole image, gray (127) bars around it. In these two a free side is as long as the
     other, or `short_side`. Shrinking averages areas, enlarging is bilinear.
     Raises OptionError for an unknown mode, a wrong image shape, or short-side on an input of fixed size.
     """
     check_fit(mode)
     image = np.asarray(image)
     if image.ndim != 3 or 0 in image.shape:
-        raise OptionError(f"a picture is [H, W, channels] and not empty, got shape {list(image.shape)}")
+        raise OptionError(f"an image is [H, W, channels] and not empty, got shape {list(image.shape)}")
     placement = _MODES[mode]((image.shape[0], image.shape[1]), size, short_side)
     top, left, bottom, right = placement.seen
     start, first, stop, last = placement.inside
@@ -229,7 +229,7 @@ def _short_side(original: Size, size: FreeSize, short_side: int) -> Placement:
     fitted = (_scaled(original[0], short_side / shorter), _scaled(original[1], short_side / shorter))
     if fitted[0] * fitted[1] > MAX_FITTED_PIXELS:
         raise ImageFileError(
-            f"a picture of {original[0]}x{original[1]} (height x width) becomes {fitted[0]}x{fitted[1]} with its short "
+            f"an image of {original[0]}x{original[1]} (height x width) becomes {fitted[0]}x{fitted[1]} with its short "
             f"side at {short_side}, more than {MAX_FITTED_PIXELS:,} pixels; use a smaller side or another fit"
         )
     return Placement(original, fitted, _whole(original), _whole(fitted))

@@ -1,4 +1,4 @@
-"""What people hand to `explain` as pictures: arrays, PIL images, paths. No TensorFlow here."""
+"""What people hand to `explain` as images: arrays, PIL images, paths. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradcam_tf1.images.decode import decode
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.image_files import read_image
 
-WANTED = "RGB [H, W, 3] with values 0..255, a PIL image, or the path of a picture"
+WANTED = "RGB [H, W, 3] with values 0..255, a PIL image, or the path of an image"
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _SEEN_THROUGH = ("PA", "La", "RGBa")
 _SLACK = 16  # bicubic and Lanczos resizing overshoot 0..255
@@ -24,13 +24,13 @@ _SMALL = 16  # of a photograph in 0..255 some value is higher, unless all are wh
 
 
 def as_images(images: Any, own_range: bool = False, channels: int = 3) -> List[Any]:
-    """A list of pictures: RGB arrays [H, W, 3], 0..255, arrays [H, W, channels], or Fitted.
+    """A list of images: RGB arrays [H, W, 3], 0..255, arrays [H, W, channels], or Fitted.
 
     Args:
-        images: one picture (an array, a PIL image, a path), an array [N, H, W, 3], or a list of pictures; gray pictures
+        images: one image (an array, a PIL image, a path), an array [N, H, W, 3], or a list of images; gray images
             [H, W] get three channels.
         own_range: the net's preprocessing may want other values than 0..255, so that small ones are only warned of.
-        channels: of the pictures, 3 stands for RGB.
+        channels: of the images, 3 stands for RGB.
     Raises: OptionError naming what does not fit; ImageFileError for a file that cannot be read.
     """
     one = isinstance(images, (Fitted, Image.Image, str, os.PathLike))
@@ -42,11 +42,11 @@ def as_images(images: Any, own_range: bool = False, channels: int = 3) -> List[A
         raise OptionError(f"an image is {_kind(images)}; expected {WANTED}, or a list of these") from None
     if not given:
         raise OptionError(f"no images were given; give {WANTED}, or a list of these")
-    return [item if isinstance(item, Fitted) else as_picture(item, own_range, channels) for item in given]
+    return [item if isinstance(item, Fitted) else as_image(item, own_range, channels) for item in given]
 
 
-def as_picture(image: Any, own_range: bool = False, channels: int = 3) -> np.ndarray:
-    """One picture as an array [H, W, channels] of values 0..255. Arguments and what is raised as in `as_images`."""
+def as_image(image: Any, own_range: bool = False, channels: int = 3) -> np.ndarray:
+    """One image as an array [H, W, channels] of values 0..255. Arguments and what is raised as in `as_images`."""
     if isinstance(image, (str, os.PathLike)):
         return read_image(os.path.expanduser(os.fspath(image)), channels=channels)
     if isinstance(image, Image.Image):
@@ -88,7 +88,7 @@ def _pixels(image: Image.Image, channels: int) -> np.ndarray:
 
 
 def _check_values(pixels: np.ndarray, own_range: bool) -> None:
-    """Raises: OptionError where the values are no colours 0..255, since the map of such a picture would be wrong."""
+    """Raises: OptionError where the values are no colours 0..255, since the map of such an image would be wrong."""
     if pixels.dtype == np.uint8:
         return
     low, high = float(pixels.min()), float(pixels.max())

@@ -1,4 +1,4 @@
-"""Finding pictures on disk and reading them: RGB, upright, 8 bit, whatever the file holds. No TensorFlow here."""
+"""Finding images on disk and reading them: RGB, upright, 8 bit, whatever the file holds. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradcam_tf1.images.decode import FORMATS as FORMATS
 from gradcam_tf1.images.decode import MAX_PIXELS as MAX_PIXELS
 from gradcam_tf1.images.decode import decode
 from gradcam_tf1.images.file_names import EXTENSIONS as EXTENSIONS
-from gradcam_tf1.images.folder_listing import folder_pictures, pattern_pictures
+from gradcam_tf1.images.folder_listing import folder_images, pattern_images
 from gradcam_tf1.images.folder_walk import has_magic
 from gradcam_tf1.images.safe_open import open_regular
 from gradcam_tf1.images.source_kinds import PathsGiven as Source
@@ -23,21 +23,21 @@ from gradcam_tf1.images.window import AUTOMATIC, Window
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One picture to read. path: where it is. relative: POSIX path under the given root, unique within a listing."""
+    """One image to read. path: where it is. relative: POSIX path under the given root, unique within a listing."""
 
     path: str
     relative: str
 
 
 def list_images(source: Source) -> List[ImageFile]:
-    """The pictures of a folder (recursive), a file, a glob pattern (`**` too), or a list of any of these.
+    """The images of a folder (recursive), a file, a glob pattern (`**` too), or a list of any of these.
 
     Folders and patterns give files with a known extension, sorted, hidden ones left out; a file that is named itself is
     taken whatever its extension, and a list keeps its order. Raises ImageFileError where nothing is found.
     """
     found = [item for group in _collect(source) for item in group]
     if not found:
-        raise ImageFileError("no pictures: the list of paths is empty")
+        raise ImageFileError("no images: the list of paths is empty")
     return _unique(found)
 
 
@@ -47,13 +47,13 @@ def _collect(source: Source) -> Iterator[List[ImageFile]]:
             yield from _collect(one)
         return
     if not isinstance(source, (str, os.PathLike)):
-        raise ImageFileError(f"pictures are given as a folder, file, pattern or list of these, not {source!r}")
+        raise ImageFileError(f"images are given as a folder, file, pattern or list of these, not {source!r}")
     path = os.path.expanduser(os.fspath(source))
     if os.path.lexists(path) and not os.path.isdir(path):
         yield [ImageFile(path, os.path.basename(path))]
     elif os.path.isdir(path) or has_magic(path):
-        pictures = folder_pictures(path) if os.path.isdir(path) else pattern_pictures(path)
-        yield sorted((ImageFile(item.source, item.relative) for item in pictures), key=lambda item: item.path)
+        images = folder_images(path) if os.path.isdir(path) else pattern_images(path)
+        yield sorted((ImageFile(item.source, item.relative) for item in images), key=lambda item: item.path)
     else:
         raise ImageFileError(f"no such file or folder: {path!r}")
 
@@ -89,13 +89,13 @@ def _free_name(item: ImageFile, taken: set) -> str:
 def read_image(
     path: str, max_pixels: int = MAX_PIXELS, window: Window = AUTOMATIC, channels: int = 3, bands: Tuple[int, ...] = ()
 ) -> np.ndarray:
-    """One picture as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
+    """One image as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
 
     EXIF orientation is applied, transparency is laid on white, 16-bit values are scaled to 8 bit, gray becomes three
     equal channels, of an animation the first frame is taken; colour profiles are not applied. window: of DICOM, NIfTI,
     .npy and of TIFF whose values have no white of their own. channels: for a net of 2, 4 or more channels these as they
     are, uint8 or float32 [H, W, channels], 0..255. bands: the three of a file with more, counted from 1, that are read.
-    Raises ImageFileError with the reason for anything that is not a whole, regular picture file.
+    Raises ImageFileError with the reason for anything that is not a whole, regular image file.
     """
     with open_regular(path) as file:
         return decode(file, path, max_pixels, ReadOptions(channels, bands, window))

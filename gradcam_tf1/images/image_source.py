@@ -16,7 +16,7 @@ from gradcam_tf1.images.safe_open import open_regular
 
 @dataclass(frozen=True)
 class ImageSource:
-    """One picture of a run.
+    """One image of a run.
 
     source: what is shown and written to the manifest: a path, or an archive's path, "!/" and what is inside.
     relative: POSIX path, unique within a run and the same in each run, the base of the names of what is written.
@@ -29,11 +29,11 @@ class ImageSource:
 
     @property
     def path(self) -> str:
-        """The same as source; of a picture in a file of its own, where that is."""
+        """The same as source; of an image in a file of its own, where that is."""
         return self.source
 
     def read(self, max_pixels: int = MAX_PIXELS, wanted: ReadOptions = AS_PHOTOGRAPH) -> np.ndarray:
-        """The picture as uint8 [H, W, 3], RGB, upright, or what else is wanted of it, see `decode`.
+        """The image as uint8 [H, W, 3], RGB, upright, or what else is wanted of it, see `decode`.
 
         May be called in any thread, and again.
 
@@ -59,12 +59,12 @@ class ImageSource:
         return replace(self, relative=f"{folder}/{self.relative}")
 
 
-def picture_file(path: str, relative: str) -> ImageSource:
-    """A picture in a file of its own."""
+def image_file(path: str, relative: str) -> ImageSource:
+    """An image in a file of its own."""
     return ImageSource(path, relative, WholeFile(path))
 
 
-def lost_picture(source: str, relative: str, reason: str) -> ImageSource:
+def lost_image(source: str, relative: str, reason: str) -> ImageSource:
     """One that cannot be read, and is listed all the same."""
     return ImageSource(source, relative, MissingImage(f"{source!r} {reason}"))
 
@@ -116,7 +116,7 @@ class InMemory:
 
 @dataclass(frozen=True)
 class MissingImage:
-    """A picture that is not to be had, and why."""
+    """An image that is not to be had, and why."""
 
     reason: str
 

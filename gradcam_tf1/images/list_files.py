@@ -1,4 +1,4 @@
-"""Pictures named line by line: in a text file, or on standard input."""
+"""Images named line by line: in a text file, or on standard input."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import BinaryIO, Iterator, Optional
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.file_names import Relatives
-from gradcam_tf1.images.image_source import ImageSource, lost_picture, picture_file
+from gradcam_tf1.images.image_source import ImageSource, image_file, lost_image
 from gradcam_tf1.images.safe_open import open_regular
 
 _BLOCK = 1 << 16
 _MOST_PATH = 1 << 15  # no system has longer paths
 
 
-def listed_pictures(path: str) -> Iterator[ImageSource]:
-    """The pictures of a list: one path per line, or ended by NUL characters; relative ones start at the list's folder.
+def listed_images(path: str) -> Iterator[ImageSource]:
+    """The images of a list: one path per line, or ended by NUL characters; relative ones start at the list's folder.
 
-    A path where nothing is, is a lost picture.
+    A path where nothing is, is a lost image.
     Raises: ImageFileError where the list cannot be read.
     """
     with open_regular(path, "a list of paths") as file:
-        yield from _pictures(file, path, os.path.dirname(path))
+        yield from _images(file, path, os.path.dirname(path))
 
 
-def piped_pictures(stream: Optional[BinaryIO] = None) -> Iterator[ImageSource]:
+def piped_images(stream: Optional[BinaryIO] = None) -> Iterator[ImageSource]:
     """The same from standard input; relative paths start at the working folder."""
-    yield from _pictures(stream or sys.stdin.buffer, "-", "")
+    yield from _images(stream or sys.stdin.buffer, "-", "")
 
 
-def _pictures(stream: BinaryIO, source: str, folder: str) -> Iterator[ImageSource]:
+def _images(stream: BinaryIO, source: str, folder: str) -> Iterator[ImageSource]:
     relatives = Relatives()
     for number, name in enumerate(_paths(stream, source), 1):
         if name is None:
-            yield lost_picture(f"{source}!/{number}", relatives(str(number)), "is longer than any path")
+            yield lost_image(f"{source}!/{number}", relatives(str(number)), "is longer than any path")
         elif os.path.isabs(name):
-            yield picture_file(name, relatives(os.path.splitdrive(name)[1].replace(os.sep, "/")))
+            yield image_file(name, relatives(os.path.splitdrive(name)[1].replace(os.sep, "/")))
         else:
-            yield picture_file(os.path.join(folder, name), relatives(name.replace(os.sep, "/")))
+            yield image_file(os.path.join(folder, name), relatives(name.replace(os.sep, "/")))
 
 
 def _paths(stream: BinaryIO, source: str) -> Iterator[Optional[str]]:

@@ -1,4 +1,4 @@
-"""Large pictures take turns: each takes a gigabyte while it is decoded or fitted, and readers are many."""
+"""Large images take turns: each takes a gigabyte while it is decoded or fitted, and readers are many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _waiting: Set[int] = set()
 
 
 def turn(pixels: int) -> ContextManager:
-    """Inside, no other thread works on a large picture; at once for those that are not."""
+    """Inside, no other thread works on a large image; at once for those that are not."""
     if pixels > LARGE:
         return _turn()
     return contextlib.nullcontext()

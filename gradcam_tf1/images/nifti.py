@@ -1,4 +1,4 @@
-"""A slice of a NIfTI volume as a picture, through nibabel (the extra "medical").
+"""A slice of a NIfTI volume as an image, through nibabel (the extra "medical").
 
 The slice lies across the third axis, of the first volume where there are several; the first axis goes to the right and
 the second upwards, as they are stored. Gray by a window, else by the header's cal_min and cal_max, else by the slice.
@@ -67,10 +67,10 @@ def _slice(stream: Any, name: str, header: Any, max_pixels: int, wanted: ReadOpt
     """The slice that is wanted, as it is stored: [first axis, second axis]."""
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if len(shape) < 2 or min(shape) < 1:
-        raise ImageFileError(f"{name!r} has the shape {shape}, which is no picture")
+        raise ImageFileError(f"{name!r} has the shape {shape}, which is no image")
     check_size(name, shape[0], shape[1], max_pixels)
     if dtype.kind not in "uif" and dtype.names is None:
-        raise ImageFileError(f"{name!r} holds {dtype} numbers, which are no picture; save their magnitude as floats")
+        raise ImageFileError(f"{name!r} holds {dtype} numbers, which are no image; save their magnitude as floats")
     size = int(shape[0]) * int(shape[1]) * dtype.itemsize
     if size > MAX_BYTES:
         raise ImageFileError(f"{name!r} has slices of {size:,} bytes, more than the {MAX_BYTES:,} that are read")

@@ -1,4 +1,4 @@
-"""Arrays of numpy as pictures: [H, W] or [H, W, channels]. Objects, which would be code, are never read.
+"""Arrays of numpy as images: [H, W] or [H, W, channels]. Objects, which would be code, are never read.
 
 Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -31,7 +31,7 @@ def read_npy(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) ->
     shape, fortran, dtype = read_header(file, name)
     if dtype.kind not in "uif" or len(shape) not in (2, 3) or 0 in shape:
         raise ImageFileError(
-            f"{name!r} is an array {dtype} {list(shape)}; a picture is [H, W] or [H, W, channels] of integers or floats"
+            f"{name!r} is an array {dtype} {list(shape)}; an image is [H, W] or [H, W, channels] of integers or floats"
         )
     check_size(name, shape[1], shape[0], max_pixels)
     size = size_of(shape, dtype)

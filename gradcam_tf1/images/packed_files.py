@@ -128,7 +128,7 @@ class Stream:
         return sum(map(len, self._blocks(size))) == size
 
     def take(self, size: int) -> Any:
-        """The next so many bytes as the content of a picture, None where there are not as many.
+        """The next so many bytes as the content of an image, None where there are not as many.
 
         A file that is not packed is not read here.
         """

@@ -1,4 +1,4 @@
-"""Picture files that Pillow reads: JPEG, PNG, GIF and others of 8 bits, and 16-bit gray."""
+"""Image files that Pillow reads: JPEG, PNG, GIF and others of 8 bits, and 16-bit gray."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 STRIP = 1 << 20  # pixels
 # WebP is read as a whole, TIFF may have the layers of Photoshop among its tags.
 _READ_WHOLE = (b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_JPEG = ("JPEG", "MPO")  # the second holds several pictures, of which the first is read
+_JPEG = ("JPEG", "MPO")  # the second holds several images, of which the first is read
 # Pillow's modes whose channels are bands; all others are colours or gray
 _BANDS = {"L": 1, "1": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBX": 4, "RGBa": 4}
 
@@ -39,7 +39,7 @@ _TURNS: Dict[int, Tuple[bool, bool, bool]] = {
 
 
 def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
-    """What is wanted of the first picture in the file. Raises: ImageFileError, and what Pillow raises."""
+    """What is wanted of the first image in the file. Raises: ImageFileError, and what Pillow raises."""
     most = max(MAX_BYTES, MOST_BYTES * max_pixels)
     bounded = Bounded(file, name, HEAD_READS, head_size(file, most))
     with strict_pillow():
@@ -48,7 +48,7 @@ def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions)
             bounded.limit(HEAD_READS, head_size(file, most))
             image = Image.open(bounded, formats=FORMATS)
         except Image.UnidentifiedImageError as error:
-            raise ImageFileError(f"{name!r} is not a picture in a known format ({', '.join(FORMATS)})") from error
+            raise ImageFileError(f"{name!r} is not an image in a known format ({', '.join(FORMATS)})") from error
         with image:
             check_size(name, image.width, image.height, max_pixels)
             if image.format in _JPEG:
@@ -60,7 +60,7 @@ def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions)
 
 
 def head_size(file: Any, most: int) -> int:
-    """How many bytes may be read before the size of the picture is known."""
+    """How many bytes may be read before the size of the image is known."""
     whole = file.read(4) in _READ_WHOLE
     size = min(file.seek(0, io.SEEK_END) + MOST_HEAD, most) if whole else MOST_HEAD
     file.seek(0)
@@ -68,7 +68,7 @@ def head_size(file: Any, most: int) -> int:
 
 
 def _by_strips(image: Image.Image, name: str, wanted: ReadOptions) -> np.ndarray:
-    """So that beside the picture and the result hardly any memory is taken."""
+    """So that beside the image and the result hardly any memory is taken."""
     if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
         raise ImageFileError(f"{name!r} has 32-bit pixels, whose white is not defined; save it with 8 or 16 bits")
     rows = max(1, STRIP // image.width)

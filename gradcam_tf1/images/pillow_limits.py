@@ -17,9 +17,9 @@ from gradcam_tf1.errors import ImageFileError
 
 _lock = threading.Lock()
 _readers = 0
-# module, its switch, and what it is while pictures are read
+# module, its switch, and what it is while images are read
 _SWITCHES: Tuple[Tuple[Any, str, Any], ...] = (
-    (ImageFile, "LOAD_TRUNCATED_IMAGES", False),  # it makes pictures of files whose second half is missing
+    (ImageFile, "LOAD_TRUNCATED_IMAGES", False),  # it makes images of files whose second half is missing
     (Image, "MAX_IMAGE_PIXELS", None),  # sizes are checked here, and its warning would reach the user
 )
 _set_by_program: Tuple[Any, ...] = ()
@@ -54,7 +54,7 @@ MAX_SCANS = 100  # a progressive JPEG has about ten, any other one to four
 MAX_SCANNED = 2_000_000_000  # scans times pixels: 20 scans of 100 megapixels
 
 # Start of scan, its length and the number of components that belongs to it (ITU-T T.81, B.2.3). Two letters alone
-# would be found by chance in the film that a telephone puts behind its picture.
+# would be found by chance in the film that a telephone puts behind its image.
 _SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 _SCAN_BYTES = 5
 _BLOCK = 1 << 20
@@ -114,7 +114,7 @@ class Bounded:
         self._reads -= 1
         self._left -= len(data)
         if self._reads < 0 or self._left < 0:
-            raise ImageFileError(f"{self._name!r} is much longer than its picture, and not read to its end")
+            raise ImageFileError(f"{self._name!r} is much longer than its image, and not read to its end")
         return data
 
     def __getattr__(self, name: str) -> Any:

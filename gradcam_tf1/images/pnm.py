@@ -40,7 +40,7 @@ def is_pnm(head: bytes, _name: str) -> bool:
 
 
 def read_pnm(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
-    """What is wanted of the first picture in the file. Raises: ImageFileError, ValueError on damaged files."""
+    """What is wanted of the first image in the file. Raises: ImageFileError, ValueError on damaged files."""
     header = _read_header(file, name)
     if header.width < 1 or header.height < 1 or header.depth < 1 or header.most == 0:
         raise ImageFileError(f"{name!r} is a damaged PNM file: its header says {header.width}x{header.height} pixels")

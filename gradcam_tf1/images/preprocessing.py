@@ -46,7 +46,7 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """How many channels come out of a picture in RGB: 1 or 3; or as many as there are values of mean or std."""
+        """How many channels come out of an image in RGB: 1 or 3; or as many as there are values of mean or std."""
         longest = max(len(self.mean), len(self.std))
         return 1 if self.gray is not None else longest if longest > 1 else 3
 
@@ -57,7 +57,7 @@ class Preprocessing:
 
     @property
     def is_of_bands(self) -> bool:
-        """Whether it has values for each of other than 1 and 3 channels: then they are those of the pictures."""
+        """Whether it has values for each of other than 1 and 3 channels: then they are those of the images."""
         return self.channels not in (1, 3)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from gradcam_tf1.errors import ImageFileError
 
-# Of a picture that has to be held whole: 4 bytes for each of the 100 million pixels that are allowed by default.
+# Of an image that has to be held whole: 4 bytes for each of the 100 million pixels that are allowed by default.
 MAX_BYTES = 400_000_000
 MOST_BYTES = 8  # of a pixel: four channels of 16 bits
 
@@ -22,19 +22,19 @@ _KINDS = (
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Raises: ImageFileError where a picture has more pixels than are allowed."""
+    """Raises: ImageFileError where an image has more pixels than are allowed."""
     if width * height > max_pixels:
         raise ImageFileError(f"{name!r} has {width}x{height} pixels, more than the {max_pixels:,} that are allowed")
 
 
 def check_bytes(name: str, size: int, max_pixels: int) -> None:
-    """Raises: ImageFileError where the numbers of a picture take more memory than those of the largest photograph."""
+    """Raises: ImageFileError where the numbers of an image take more memory than those of the largest photograph."""
     most = max(MAX_BYTES, 4 * max_pixels)
     if size > most:
         raise ImageFileError(f"{name!r} holds {size:,} bytes of numbers, more than the {most:,} that are read")
 
 
-def open_regular(path: str, what: str = "a picture file") -> BinaryIO:
+def open_regular(path: str, what: str = "an image file") -> BinaryIO:
     """Open a regular file of at least one byte for reading; O_NONBLOCK keeps a named pipe from blocking at open.
 
     Raises: ImageFileError with the reason for everything else.

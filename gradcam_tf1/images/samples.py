@@ -1,4 +1,4 @@
-"""Stored numbers of a picture, [H, W, channels] of any type, as what is wanted of it: RGB or bands, 0..255."""
+"""Stored numbers of an image, [H, W, channels] of any type, as what is wanted of it: RGB or bands, 0..255."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names were there already, in little memory: for runs over millions of pictures."""
+"""Which names were there already, in little memory: for runs over millions of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FIRST_SLOTS = 1024
 class Seen:
     """A set of texts that keeps 8 bytes of a hash of each (16 with the room to grow).
 
-    Two texts of one hash (1 in 10 million runs of a million pictures) count as one: the second is taken for seen.
+    Two texts of one hash (1 in 10 million runs of a million images) count as one: the second is taken for seen.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Pictures in tar archives, packed or not, in the order of the archive.
+"""Images in tar archives, packed or not, in the order of the archive.
 
 Python's tarfile keeps every member in memory, reads headers of any size, and on Python 3.7 can be made to run for ever
 (CVE-2025-8194); this reader knows no more of the format than it takes to find regular files.
@@ -11,8 +11,8 @@ import os
 import re
 from typing import Any, Dict, Iterator, NamedTuple, Optional
 
-from gradcam_tf1.images.file_names import Relatives, is_hidden, is_picture_name
-from gradcam_tf1.images.image_source import ImageSource, lost_picture
+from gradcam_tf1.images.file_names import Relatives, is_hidden, is_image_name
+from gradcam_tf1.images.image_source import ImageSource, lost_image
 from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -66,10 +66,10 @@ def _text(field: bytes) -> str:
     return os.fsdecode(field.split(b"\0", 1)[0])
 
 
-def tar_pictures(path: str) -> Iterator[ImageSource]:
-    """The pictures of an archive; what is no regular file is given with the reason why it is not read.
+def tar_images(path: str) -> Iterator[ImageSource]:
+    """The images of an archive; what is no regular file is given with the reason why it is not read.
 
-    Where the archive is damaged, that is a lost picture too, and the search goes on for the next header.
+    Where the archive is damaged, that is a lost image too, and the search goes on for the next header.
     Raises: ImageFileError where it cannot be opened.
     """
     relatives = Relatives()
@@ -77,28 +77,24 @@ def tar_pictures(path: str) -> Iterator[ImageSource]:
         try:
             for header, taken in _members(stream):
                 if header is None:
-                    yield lost_picture(
-                        path, relatives(os.path.basename(path)), f"is damaged near byte {stream.place:,}"
-                    )
-                elif is_picture_name(header.name) and header.kind != b"5" and not is_hidden(header.name):
-                    yield _picture(path, header, taken, relatives)
+                    yield lost_image(path, relatives(os.path.basename(path)), f"is damaged near byte {stream.place:,}")
+                elif is_image_name(header.name) and header.kind != b"5" and not is_hidden(header.name):
+                    yield _image(path, header, taken, relatives)
         except PACKED_ERRORS as error:
-            yield lost_picture(
+            yield lost_image(
                 path, relatives(os.path.basename(path)), f"cannot be unpacked beyond byte {stream.place:,}: {error}"
             )
 
 
-def _picture(path: str, header: _Header, content: Any, relatives: Relatives) -> ImageSource:
+def _image(path: str, header: _Header, content: Any, relatives: Relatives) -> ImageSource:
     source, relative = f"{path}!/{header.name}", relatives(header.name)
     if header.kind != b"0":
-        return lost_picture(source, relative, _OTHERS.get(header.kind, "is not a file"))
+        return lost_image(source, relative, _OTHERS.get(header.kind, "is not a file"))
     if header.size > MAX_BYTES:
-        return lost_picture(source, relative, f"has {header.size:,} bytes, more than the {MAX_BYTES:,} that are read")
+        return lost_image(source, relative, f"has {header.size:,} bytes, more than the {MAX_BYTES:,} that are read")
     if content is None:
-        return lost_picture(source, relative, "is cut off: the archive ends in the middle of it")
-    return (
-        ImageSource(source, relative, content) if header.size else lost_picture(source, relative, "is empty (0 bytes)")
-    )
+        return lost_image(source, relative, "is cut off: the archive ends in the middle of it")
+    return ImageSource(source, relative, content) if header.size else lost_image(source, relative, "is empty (0 bytes)")
 
 
 def _members(stream: Stream) -> Iterator[Any]:
@@ -122,7 +118,7 @@ def _members(stream: Stream) -> Iterator[Any]:
             further.update(_extension(stream, header))
             continue
         header, further = _extended(header, further), {}
-        wanted = header.kind == b"0" and is_picture_name(header.name) and header.size <= MAX_BYTES
+        wanted = header.kind == b"0" and is_image_name(header.name) and header.size <= MAX_BYTES
         size = header.size if header.kind in (b"0", b"S") else 0
         content = stream.take(size) if wanted else None
         whole = stream.skip(size) if not wanted else content is not None

@@ -2,8 +2,8 @@
 
 Each record: length (8 bytes, little-endian), its masked CRC-32C, the data, their masked CRC-32C.
 Example{1: Features{1: map entry{1: key, 2: Feature{1: BytesList{1: value}}}}}
-Sources: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details, tensorflow/core/example/*.proto
-and https://protobuf.dev/programming-guides/encoding/
+Sources: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details,
+tensorflow/core/example/*.proto and https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.graphdef.wire import LENGTH, WireField, records
 from gradcam_tf1.images.crc32c import masked, masked_columns
 from gradcam_tf1.images.file_names import Relatives
-from gradcam_tf1.images.image_source import ImageSource, InMemory, lost_picture
+from gradcam_tf1.images.image_source import ImageSource, InMemory, lost_image
 from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -67,10 +67,10 @@ def _length(header: bytes) -> Optional[int]:
     return size if masked(header[:8]) == crc else None
 
 
-def tfrecord_pictures(path: str) -> Iterator[ImageSource]:
-    """One picture for each record, named by `image/filename` where it has one, else by its place, counted from 0.
+def tfrecord_images(path: str) -> Iterator[ImageSource]:
+    """One image for each record, named by `image/filename` where it has one, else by its place, counted from 0.
 
-    A record that is damaged is a lost picture; behind a damaged length the next record is searched.
+    A record that is damaged is a lost image; behind a damaged length the next record is searched.
     Raises: ImageFileError where the file cannot be opened.
     """
     relatives = Relatives()
@@ -78,20 +78,20 @@ def tfrecord_pictures(path: str) -> Iterator[ImageSource]:
     with Stream(path) as stream:
         try:
             for size, content in _records(stream):
-                yield _picture(f"{path}!/{number}", f"{number:08d}", size, content, relatives)
+                yield _image(f"{path}!/{number}", f"{number:08d}", size, content, relatives)
                 number += 1
         except PACKED_ERRORS as error:
             reason = f"cannot be unpacked beyond byte {stream.place:,}: {error}"
-            yield lost_picture(path, relatives(os.path.basename(path)), reason)
+            yield lost_image(path, relatives(os.path.basename(path)), reason)
 
 
-def _picture(source: str, place: str, size: Optional[int], content: Any, relatives: Relatives) -> ImageSource:
+def _image(source: str, place: str, size: Optional[int], content: Any, relatives: Relatives) -> ImageSource:
     if size is None:
-        return lost_picture(source, relatives(place), "is damaged: the checksum of its length is wrong")
+        return lost_image(source, relatives(place), "is damaged: the checksum of its length is wrong")
     if size > MAX_BYTES:
-        return lost_picture(source, relatives(place), f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read")
+        return lost_image(source, relatives(place), f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read")
     if content is None:
-        return lost_picture(source, relatives(place), "is cut off: the file ends in the middle of it")
+        return lost_image(source, relatives(place), "is cut off: the file ends in the middle of it")
     record = TFRecordEntry(source, content)
     return ImageSource(source, relatives(record.name() or place), record)
 
@@ -165,7 +165,7 @@ class TFRecordEntry:
         return next((os.fsdecode(bytes(features[name])) for name in _NAMES if features.get(name)), "")
 
     def open(self) -> BinaryIO:
-        """The encoded picture. Raises: ImageFileError where the checksum is wrong or there is no picture."""
+        """The encoded image. Raises: ImageFileError where the checksum is wrong or there is no image."""
         data = self._bytes()
         if masked(data[: -_CRC.size]) != _CRC.unpack(data[-_CRC.size :])[0]:
             raise ImageFileError(f"{self.source!r} is damaged: its checksum is wrong")
@@ -176,7 +176,7 @@ class TFRecordEntry:
         encoded = next((features[name] for name in _ENCODED if features.get(name)), None)
         if encoded is None:
             there = ", ".join(map(repr, sorted(features)[:8])) or "none"
-            raise ImageFileError(f"{self.source!r} has no picture in 'image/encoded'; features of bytes: {there}")
+            raise ImageFileError(f"{self.source!r} has no image in 'image/encoded'; features of bytes: {there}")
         return io.BytesIO(encoded)
 
     def _bytes(self) -> bytes:

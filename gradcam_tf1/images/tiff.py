@@ -59,7 +59,7 @@ def _pages(file: BinaryIO, name: str, count: int) -> List[Page]:
     pages = [read_page(file, name, index) for index in range(count)]
     alike = ("width", "height", "samples", "bits", "format", "photometric", "orientation")
     if any(page.all(tag) != pages[0].all(tag) for page in pages for tag in alike):
-        raise ImageFileError(f"{name!r} has {count} pages of different kinds, which are no bands of one picture")
+        raise ImageFileError(f"{name!r} has {count} pages of different kinds, which are no bands of one image")
     return pages
 
 

@@ -20,7 +20,7 @@ from gradcam_tf1.images.tiff_tags import MOST_VALUES, Page
 
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
 COMPRESSIONS = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)
-_PADDING = 1 << 26  # bytes that tiles may have beyond their picture
+_PADDING = 1 << 26  # bytes that tiles may have beyond their image
 _BLOCK = 1 << 24  # bytes
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 

@@ -1,4 +1,4 @@
-"""From measured values to 0..255: the window of medical and other pictures whose white is not that of their type."""
+"""From measured values to 0..255: the window of medical and other images whose white is not that of their type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from gradcam_tf1.errors import ImageFileError, OptionError
 
 STRIP = 1 << 20  # values that are in work at a time: what they need meanwhile is several times as much
-LEAST_INSIDE = 0.01  # share of the values of a picture that a window must show
+LEAST_INSIDE = 0.01  # share of the values of an image that a window must show
 Ends = Tuple[float, float]
 
 
@@ -22,7 +22,7 @@ class Window:
     centre, width: the values that are shown between black and white, both or none (then those of the header, else the
     slice's own least and greatest). low, high: the same by its ends. stored: no window, the values go on as they are.
     slice: of a volume, from 0, or from the end where negative; None: the middle one, of a TIFF of several pages the
-    first. Pictures of 8 bits do not look at it.
+    first. Images of 8 bits do not look at it.
     """
 
     centre: Optional[float] = None
@@ -122,7 +122,7 @@ def extremes(parts: Iterable[np.ndarray]) -> Ends:
 
 
 def check_inside(values: np.ndarray, ends: Ends, name: str) -> None:
-    """Raises: ImageFileError where the window shows hardly a value, so that the picture would be black and white."""
+    """Raises: ImageFileError where the window shows hardly a value, so that the image would be black and white."""
     within = between_ends = 0
     with np.errstate(invalid="ignore"):  # what is no number lies nowhere
         for part in strips(values):

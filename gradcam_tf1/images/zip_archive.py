@@ -1,4 +1,4 @@
-"""Pictures in zip archives, in the order of the archive's directory, which is read entry by entry.
+"""Images in zip archives, in the order of the archive's directory, which is read entry by entry.
 
 Python's zipfile keeps half a kilobyte for each member in memory, and unpacks to any size.
 Source: PKWARE's APPNOTE.TXT 6.3.10, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import BinaryIO, Iterator, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.file_names import Relatives, is_hidden, is_picture_name
-from gradcam_tf1.images.image_source import ImageSource, lost_picture
+from gradcam_tf1.images.file_names import Relatives, is_hidden, is_image_name
+from gradcam_tf1.images.image_source import ImageSource, lost_image
 from gradcam_tf1.images.safe_open import MAX_BYTES, open_regular
 
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
@@ -43,8 +43,8 @@ def is_zip(head: bytes) -> bool:
     return head[:4] in (b"PK\3\4", b"PK\5\6")
 
 
-def zip_pictures(path: str) -> Iterator[ImageSource]:
-    """The pictures of an archive; members that cannot be read are given with the reason.
+def zip_images(path: str) -> Iterator[ImageSource]:
+    """The images of an archive; members that cannot be read are given with the reason.
 
     Raises: ImageFileError where it cannot be opened or has no directory.
     """
@@ -55,19 +55,19 @@ def zip_pictures(path: str) -> Iterator[ImageSource]:
         for number in range(count):
             member = _next_member(file)
             if member is None:
-                yield lost_picture(
+                yield lost_image(
                     path, relatives(os.path.basename(path)), f"has a directory that is damaged at entry {number:,}"
                 )
                 return
-            if is_picture_name(member.name) and not is_hidden(member.name):
-                yield _picture(path, member, shift, relatives)
+            if is_image_name(member.name) and not is_hidden(member.name):
+                yield _image(path, member, shift, relatives)
 
 
-def _picture(path: str, member: _Member, shift: int, relatives: Relatives) -> ImageSource:
+def _image(path: str, member: _Member, shift: int, relatives: Relatives) -> ImageSource:
     source, relative = f"{path}!/{member.name}", relatives(member.name, "/\\")
     reason = _reason_against(member)
     if reason:
-        return lost_picture(source, relative, reason)
+        return lost_image(source, relative, reason)
     place = member.offset + shift
     return ImageSource(
         source, relative, ZipMember(path, source, place, member.method, member.packed, member.size, member.crc)

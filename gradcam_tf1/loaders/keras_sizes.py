@@ -1,4 +1,4 @@
-"""Refuses Keras files that describe too large a net: too many layers or layer calls, too wide tensors, too many weights.
+"""Refuses Keras files that describe too large a net: too many layers or calls, too wide tensors, too many weights.
 
 Keras allocates the weights that the architecture asks for before it compares them with those of the file. Nets inside
 nets multiply the number of calls.
@@ -16,7 +16,7 @@ from gradcam_tf1.loaders.keras_config import layers
 
 MAX_LAYERS, MAX_INPUTS = 5000, 50_000  # Keras takes some milliseconds for each
 MAX_CALLS = 10_000  # with those of nets inside nets
-MAX_NUMBERS = 2**31  # of one tensor and picture
+MAX_NUMBERS = 2**31  # of one tensor and image
 _SPARE, _TIMES = 1 << 16, 1.25  # what conversions between kinds of recurrent layers may add
 
 # Keys whose numbers, multiplied, are the size of a tensor or how many times larger one gets.

@@ -74,7 +74,7 @@ class PixelMethod:
     """A signed map of the input's size and channels, made of dy/dx.
 
     rule: how activations hand the gradient down, one of `guided.MODES`.
-    compute: (pictures, grads) -> map, all float32 [N, H, W, C]; None: the gradient is the map.
+    compute: (images, grads) -> map, all float32 [N, H, W, C]; None: the gradient is the map.
     """
 
     name: str

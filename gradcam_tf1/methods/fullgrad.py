@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 
-from gradcam_tf1.gradients.float_images import TURNS, FloatPictures
+from gradcam_tf1.gradients.float_images import TURNS, FloatImages
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods.families import IteratedMethod
@@ -21,7 +21,7 @@ _BIASED = {
 }  # fmt: skip
 _LOOP_STARTS = ("Enter", "RefEnter")
 
-Way = Dict["tf.Operation", None]  # the ops between pictures and score, in the order of the graph
+Way = Dict["tf.Operation", None]  # the ops between images and score, in the order of the graph
 
 
 def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
@@ -29,7 +29,7 @@ def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
 
     https://arxiv.org/abs/1905.00780. psi: the magnitude, brought to 0..1, upsampled. The biases are those of
     convolutions and batch norms (beta - mean gamma / deviation), any constant that is added, and, for an activation f
-    that is no straight line on each side of zero, f(x) - f'(x) x. Dense biases have no place on the picture.
+    that is no straight line on each side of zero, f(x) - f'(x) x. Dense biases have no place on the image.
     Without psi, all parts add up to the score exactly: y = <x, dy/dx> + sum_b <b, dy/db>; the notes say how nearly.
     Left out are products of features (Swish, attention), biases inside loops, and batch norms that could take their
     batch's statistics.
@@ -49,14 +49,14 @@ def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
     return np.stack(maps)
 
 
-def full_gradient(score: tf.Tensor, pictures: FloatPictures) -> Dict[Any, tf.Tensor]:
+def full_gradient(score: tf.Tensor, inputs: FloatImages) -> Dict[Any, tf.Tensor]:
     """The decomposition as ops.
 
-    Args: score: [N]. pictures: what the score is differentiated by.
+    Args: score: [N]. images: what the score is differentiated by.
     Returns: "total": the sum of all parts, [N]; "parts": the number of biases, [N]; and for the input and each bias
     that has positions, by number and name of the tensor, its magnitudes in 0..1, summed over the channels: [N, h, w].
     """
-    pixels = pictures.tensor
+    pixels = inputs.tensor
     way = dict.fromkeys(ops_between([score], pixels))
     looped = ops_after([op for op in way if op.type in _LOOP_STARTS], without=[op for op in way if op.type == "Exit"])
     biases = [(op, _bias(op, way)) for op in way if op.type in _BIASED and op not in looped]
@@ -71,14 +71,14 @@ def full_gradient(score: tf.Tensor, pictures: FloatPictures) -> Dict[Any, tf.Ten
         sums.append(_alive(each, tensor.op, tf.zeros([images]), way))
         counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images]), way))
         if number == 0 or part.shape.rank == 4:
-            whole = part if number or pictures.has_batch_axis else part[tf.newaxis]
-            sizes = _magnitudes(whole, 3 if _channels_last(tensor, way, pictures) else 1)
+            whole = part if number or inputs.has_batch_axis else part[tf.newaxis]
+            sizes = _magnitudes(whole, 3 if _channels_last(tensor, way, inputs) else 1)
             answer[number, tensor.name] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]), way)
     return {**answer, "total": tf.add_n(sums), "parts": tf.add_n(counts[1:] or [tf.zeros([images])])}
 
 
 def _bias(op: tf.Operation, way: Way) -> Optional[tf.Tensor]:
-    """f(x) - f'(x) x of an op with one input that depends on the picture; None for a sum of two such."""
+    """f(x) - f'(x) x of an op with one input that depends on the image; None for a sum of two such."""
     data = [tensor for tensor in op.inputs if tensor.op in way]
     result = op.outputs[0]
     if len(data) != 1 or not result.dtype.is_floating:  # sizes are computed with, too
@@ -121,8 +121,8 @@ def _magnitudes(part: tf.Tensor, channels: int) -> tf.Tensor:
     return tf.reduce_sum(tf.math.divide_no_nan(sizes - low, high - low), axis=channels)
 
 
-def _channels_last(tensor: tf.Tensor, way: Way, pictures: FloatPictures) -> bool:
-    """The layout of a tensor on the way from the pictures: that of the last op before it which has one.
+def _channels_last(tensor: tf.Tensor, way: Way, inputs: FloatImages) -> bool:
+    """The layout of a tensor on the way from the images: that of the last op before it which has one.
 
     Values are followed, not constants; a Transpose between the two layouts turns them.
     """
@@ -130,15 +130,15 @@ def _channels_last(tensor: tf.Tensor, way: Way, pictures: FloatPictures) -> bool
     here: Optional[tf.Tensor] = tensor
     while here is not None and here.name not in seen:
         seen.add(here.name)
-        if here.name == pictures.tensor.name:
-            return pictures.channels_last != turned
+        if here.name == inputs.tensor.name:
+            return inputs.channels_last != turned
         if "data_format" in here.op.node_def.attr:
             return (b"NC" not in here.op.get_attr("data_format")) != turned
         if here.op.type == "Transpose":
             order = tf.get_static_value(here.op.inputs[1])
             turned ^= order is not None and order.tolist() in TURNS
         here = next((each for each in here.op.inputs if each.op in way), None)
-    return not turned  # round a loop, or out of another output of what makes the pictures
+    return not turned  # round a loop, or out of another output of what makes the images
 
 
 def _runs(probe: Any, _layer: Any) -> int:

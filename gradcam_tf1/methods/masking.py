@@ -1,7 +1,7 @@
 """Masked images and baselines, in chunks: what is hidden, what replaces it, and the scores that result.
 
-Only one chunk of masks and one of inputs exist at a time (512 masked images of 224 x 224 x 3 would take 300 MB). A chunk
-is as many images as the net takes per run.
+Only one chunk of masks and one of inputs exist at a time (512 masked images of 224 x 224 x 3 would take 300 MB). A
+chunk is as many images as the net takes per run.
 """
 
 from __future__ import annotations
@@ -57,39 +57,39 @@ def _out_of_focus(pixels: np.ndarray) -> np.ndarray:
 
 
 # name -> (pixels float32 [H, W, 3], RGB 0..255, seed) -> the same
-_PICTURES: Dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+_IMAGES: Dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "black": lambda pixels, _seed: np.zeros_like(pixels),
     "white": lambda pixels, _seed: np.full_like(pixels, 255),
     "mean": lambda pixels, _seed: np.broadcast_to(pixels.mean(axis=tuple(range(pixels.ndim - 1))), pixels.shape),
     "blur": lambda pixels, _seed: _out_of_focus(pixels),
     "random": lambda pixels, seed: np.random.RandomState(seed).uniform(0, 255, pixels.shape),
 }
-BASELINES = ("zero", *_PICTURES)
+BASELINES = ("zero", *_IMAGES)
 
 
 def baseline_input(probe: Any, baseline: Baseline, seed: int = 0) -> np.ndarray:
-    """A baseline as the net takes it, preprocessed like a picture: float32 [H, W, C].
+    """A baseline as the net takes it, preprocessed like an image: float32 [H, W, C].
 
-    baseline: black, white, mean (one colour, the picture's own), blur (the picture out of focus), random (uniform noise
-    by `seed`), a gray level 0..255, or a picture [H, W, 3], RGB 0..255, of the input's size; or zero, 0 after
-    preprocessing, which is no picture.
+    baseline: black, white, mean (one colour, the image's own), blur (the image out of focus), random (uniform noise
+    by `seed`), a gray level 0..255, or an image [H, W, 3], RGB 0..255, of the input's size; or zero, 0 after
+    preprocessing, which is no image.
     Raises: OptionError.
     """
     if isinstance(baseline, str):
         if baseline not in BASELINES:
             names = ", ".join(BASELINES)
             raise OptionError(
-                f"no baseline {baseline!r}; possible: {names}, a gray level 0..255, or a picture [H, W, 3]"
+                f"no baseline {baseline!r}; possible: {names}, a gray level 0..255, or an image [H, W, 3]"
             )
         if baseline == "zero":
             return np.zeros_like(probe.image)
-        picture = _PICTURES[baseline](probe.pixels, seed)
+        image = _IMAGES[baseline](probe.pixels, seed)
     else:
-        picture = np.asarray(baseline)
-        if picture.shape not in ((), probe.pixels.shape) or picture.dtype.kind not in "uif":
+        image = np.asarray(baseline)
+        if image.shape not in ((), probe.pixels.shape) or image.dtype.kind not in "uif":
             raise OptionError(
-                f"the baseline is {picture.dtype} {list(picture.shape)}; it must be a gray level or a picture like the "
+                f"the baseline is {image.dtype} {list(image.shape)}; it must be a gray level or an image like the "
                 f"net's, {list(probe.pixels.shape)}, RGB 0..255"
             )
-        picture = np.broadcast_to(picture, probe.pixels.shape)
-    return probe.to_input(np.asarray(picture, np.float32)[np.newaxis])[0]
+        image = np.broadcast_to(image, probe.pixels.shape)
+    return probe.to_input(np.asarray(image, np.float32)[np.newaxis])[0]

@@ -16,11 +16,11 @@ KINDS = ("smoothgrad", "squaregrad", "vargrad")
 
 @dataclass(frozen=True)
 class Noise:
-    """Maps of noisy copies of the picture made one; M_i is the map of x + e_i, e_i ~ N(0, (level (max x - min x))^2).
+    """Maps of noisy copies of the image made one; M_i is the map of x + e_i, e_i ~ N(0, (level (max x - min x))^2).
 
     kind: smoothgrad: mean_i M_i; squaregrad: mean_i M_i^2; vargrad: mean_i M_i^2 - (mean_i M_i)^2.
     https://arxiv.org/abs/1706.03825, https://arxiv.org/abs/1806.10758, https://arxiv.org/abs/1810.03307
-    samples: number of copies. level: 0.1 to 0.2 is usual. seed: the same for every picture, whatever its batch.
+    samples: number of copies. level: 0.1 to 0.2 is usual. seed: the same for every image, whatever its batch.
 
     Raises: OptionError.
     """
@@ -36,13 +36,13 @@ class Noise:
         if self.samples < 1 or self.level < 0:
             raise OptionError(f"samples={self.samples}, level={self.level}: at least one sample, no level below 0")
 
-    def copies(self, pictures: np.ndarray, sides: int = 3) -> Iterator[np.ndarray]:
-        """One noisy copy of all pictures after the other: float32 [..., H, W, C] each. sides: axes of one of them."""
+    def copies(self, images: np.ndarray, sides: int = 3) -> Iterator[np.ndarray]:
+        """One noisy copy of all images after the other: float32 [..., H, W, C] each. sides: axes of one of them."""
         random = np.random.RandomState(self.seed)
         axes = tuple(range(-sides, 0))
-        spread = pictures.max(axis=axes, keepdims=True) - pictures.min(axis=axes, keepdims=True)
+        spread = images.max(axis=axes, keepdims=True) - images.min(axis=axes, keepdims=True)
         for _ in range(self.samples):
-            yield (pictures + self.level * spread * random.standard_normal(pictures.shape[-sides:])).astype(np.float32)
+            yield (images + self.level * spread * random.standard_normal(images.shape[-sides:])).astype(np.float32)
 
 
 def as_noise(noise: Union[Noise, str, None]) -> Optional[Noise]:
@@ -143,8 +143,8 @@ NOISE_ROWS = (
 def smoothgradcampp(probe: Any, layer: Any, *, samples: int = 16, level: float = 0.15, seed: int = 0) -> np.ndarray:
     """Smooth Grad-CAM++: ReLU(sum_k w_k A_k), w_k = sum_ij a ReLU(D1_k). https://arxiv.org/abs/1908.01224
 
-    a = D2 / (2 D2 + D3 sum_ab A_k), 0 where that is 0 / 0; Dn = the mean of g^n over noisy copies of the picture; A are
-    the features of the picture itself. One copy without noise gives Grad-CAM++.
+    a = D2 / (2 D2 + D3 sum_ab A_k), 0 where that is 0 / 0; Dn = the mean of g^n over noisy copies of the image; A are
+    the features of the image itself. One copy without noise gives Grad-CAM++.
     Options: as `Noise`. Returns: float32 [T, h, w], before the ReLU.
     """
     noise = Noise("smoothgrad", samples, level, seed)

@@ -1,4 +1,4 @@
-"""Occlusion and RISE: parts of the picture are hidden, in order or at random; the maps are of the input's size."""
+"""Occlusion and RISE: parts of the image are hidden, in order or at random; the maps are of the input's size."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _windows(size: Tuple[int, ...], window: Optional[int], stride: Optional[int]
 
 
 def occlusion_runs(probe: Any, _layer: Any, *, window: Optional[int], stride: Optional[int], **_others: Any) -> int:
-    """The picture as it is, and once for each window."""
+    """The image as it is, and once for each window."""
     return len(_windows(probe.image.shape[:-1], window, stride)) + 1
 
 
@@ -76,7 +76,7 @@ def rise(
     seed: int = 0,
     baseline: Baseline = "zero",
 ) -> np.ndarray:
-    """RISE: sum_i (y_i - mean y) M_i / (p N), y_i the score of the picture under mask i of N. arXiv 1806.07421
+    """RISE: sum_i (y_i - mean y) M_i / (p N), y_i the score of the image under mask i of N. arXiv 1806.07421
 
     https://arxiv.org/abs/1806.07421 has y_i in place of y_i - mean y: that adds the mean score to every pixel, up to
     chance, which says nothing of where. Without it the map is 0 where a pixel makes no difference, does not change
@@ -100,7 +100,7 @@ def rise(
 
 
 def random_masks(size: Tuple[int, ...], masks: int, cells: int, p: float, seed: int) -> Iterator[np.ndarray]:
-    """RISE's masks: cells shown with chance p, enlarged by one cell more than the picture, cut out at random.
+    """RISE's masks: cells shown with chance p, enlarged by one cell more than the image, cut out at random.
 
     Yields: float32 [H, W], 0..1.
     """

@@ -1,4 +1,4 @@
-"""Methods that add up gradients on a way from a picture that shows nothing to the picture itself.
+"""Methods that add up gradients on a way from an image that shows nothing to the image itself.
 
 y(x) is the score of an input x [H, W, C] in the net's own range, x0 the start. By the fundamental theorem of calculus
 the map adds up to y(x) - y(x0), on whatever way (completeness); how far the sum is off is said in the map's notes.
@@ -65,9 +65,9 @@ def blur_ig(
 ) -> np.ndarray:
     """Blur integrated gradients: sum_i dy/dx at (x_i + x_i+1) / 2 * (x_i - x_i+1). arXiv 2004.03383
 
-    https://arxiv.org/abs/2004.03383. The way leads out of focus: x_i is the picture under a Gaussian of
+    https://arxiv.org/abs/2004.03383. The way leads out of focus: x_i is the image under a Gaussian of
     max_sigma (i / steps)^2 pixels, so that no baseline colour is favoured; x0 is the most blurred one. The square makes
-    the steps even: a picture changes most where the blur is small (sum off by 1 % for 8 % at 50 even steps).
+    the steps even: an image changes most where the blur is small (sum off by 1 % for 8 % at 50 even steps).
     border: what lies beyond the edge: nearest (the edge goes on), reflect, or constant (0 in the net's own range).
     Returns: float32 [T, H, W, C], signed. Raises: OptionError.
     """
@@ -181,7 +181,7 @@ def noted(probe: Any, maps: np.ndarray, start: np.ndarray, name: str) -> np.ndar
 
 
 def _named(baseline: Baseline) -> str:
-    return baseline if isinstance(baseline, str) else "the given picture"
+    return baseline if isinstance(baseline, str) else "the given image"
 
 
 def _check_steps(steps: int) -> None:
@@ -202,7 +202,7 @@ def _row(name: str, summary: str, paper: str, compute: Any, last: int = 0) -> It
 PATH_ROWS = (
     _row(
         "integrated_gradients",
-        "gradients from a baseline to the picture",
+        "gradients from a baseline to the image",
         "https://arxiv.org/abs/1703.01365",
         integrated_gradients,
     ),

@@ -1,6 +1,6 @@
 """Maps of the input's size: gradients by the pixels under one rule or another, and their products.
 
-y is the score, x the pictures as the net's first float tensor has them (preprocessed). The rules are in `guided.py`.
+y is the score, x the images as the net's first float tensor has them (preprocessed). The rules are in `guided.py`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from gradcam_tf1.methods.families import PixelMethod, ProductMethod
 from gradcam_tf1.tf_runtime import tf
 
 
-def times_input(pictures: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
+def times_input(images: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
     """Gradient x input: x * dy/dx. https://arxiv.org/abs/1605.01713
 
     For a net without biases and with ReLUs and max pooling only it adds up to the score.
-    Args: pictures, grads: float32 [N, H, W, C], the net's own range. Returns: float32 [N, H, W, C], signed.
+    Args: images, grads: float32 [N, H, W, C], the net's own range. Returns: float32 [N, H, W, C], signed.
     """
-    return pictures * grads
+    return images * grads
 
 
 _GUIDED = "https://arxiv.org/abs/1412.6806"

@@ -1,6 +1,6 @@
-"""Score-CAM and its kin: each channel masks the picture, and its weight is what the net says of what is left.
+"""Score-CAM and its kin: each channel masks the image, and its weight is what the net says of what is left.
 
-Common to all, for a picture x, a baseline b (0 where nothing else is said) and the score y:
+Common to all, for an image x, a baseline b (0 where nothing else is said) and the score y:
 
     ReLU(sum_k w_k A_k),  w_k = mean over the channel's masks H of y(x * H + b * (1 - H)) - y(b)
 
@@ -82,7 +82,7 @@ def sscam(
 def iscam(probe: Any, layer: Any, *, steps: int = 10, baseline: Baseline = "zero", softmax: bool = False) -> np.ndarray:
     """IS-CAM: the mask comes up from nothing, H = i / n minmax(up(A_k)), i = 1..n. https://arxiv.org/abs/2010.03023
 
-    The mean score over the way, as the integral it stands for. (Some programs add the steps up instead, to a picture
+    The mean score over the way, as the integral it stands for. (Some programs add the steps up instead, to an image
     several times too bright.) steps: n.
     Returns: float32 [T, h, w], before the ReLU. Raises: OptionError where steps < 1.
     """

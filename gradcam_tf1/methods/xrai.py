@@ -1,4 +1,4 @@
-"""XRAI: which regions of the picture carry the score."""
+"""XRAI: which regions of the image carry the score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
 from gradcam_tf1.methods.path import integrated_gradients
 
-# the paper's segmentations, for a picture of 224 x 224 in -1..1
+# the paper's segmentations, for an image of 224 x 224 in -1..1
 SCALES = (50, 100, 150, 250, 500, 1200)
 _SIDE = 224
 _SIGMA = 0.8
@@ -23,12 +23,12 @@ _FEWEST_NEW = 50
 
 
 def xrai(probe: Any, _layer: Any, *, steps: int = 50, segments: Optional[np.ndarray] = None) -> np.ndarray:
-    """XRAI: the picture's regions by the attribution they hold, per pixel. https://arxiv.org/abs/1906.02825
+    """XRAI: the image's regions by the attribution they hold, per pixel. https://arxiv.org/abs/1906.02825
 
     Attribution a: integrated gradients from black and from white, averaged; of the channels the largest. Starting from
     nothing, the region s with the highest mean of a over the pixels it adds to the covered ones is added, with
     that mean as the value of these pixels, until nothing is left.
-    segments: label pictures int [S, H, W], each an own segmentation; None: Felzenszwalb's at six scales, each
+    segments: label images int [S, H, W], each an own segmentation; None: Felzenszwalb's at six scales, each
     segment widened by 5 pixels, which needs scikit-image (the extra "xrai").
     Returns: float32 [T, H, W], signed. Raises: OptionError.
     """
@@ -59,7 +59,7 @@ def rank_regions(attribution: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 
 def felzenszwalb_segments(pixels: np.ndarray) -> np.ndarray:
-    """Segmentations of a picture from fine to coarse. https://doi.org/10.1023/B:VISI.0000022288.19776.77
+    """Segmentations of an image from fine to coarse. https://doi.org/10.1023/B:VISI.0000022288.19776.77
 
     Args: pixels: float32 [H, W, 3], RGB 0..255. Returns: int [6, H, W]. Raises: OptionError without scikit-image.
     """
@@ -96,7 +96,7 @@ def _checked(segments: Any, image: np.ndarray) -> np.ndarray:
 
 
 def regions_of(segmentations: np.ndarray) -> np.ndarray:
-    """The segments of label pictures int [S, H, W], one after the other: bool [R, H, W]."""
+    """The segments of label images int [S, H, W], one after the other: bool [R, H, W]."""
     return np.stack([labels == label for labels in segmentations for label in np.unique(labels)])
 
 
@@ -107,7 +107,7 @@ def _runs(probe: Any, _layer: Any, steps: int = 50, **_others: Any) -> int:
 XRAI_ROWS = (
     IteratedMethod(
         "xrai",
-        "regions of the picture by the attribution they hold",
+        "regions of the image by the attribution they hold",
         "https://arxiv.org/abs/1906.02825",
         xrai,
         runs=_runs,

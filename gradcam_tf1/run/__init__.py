@@ -1,1 +1,1 @@
-"""The parts of a run over many pictures: listing, reading, explaining, writing, the journal."""
+"""The parts of a run over many images: listing, reading, explaining, writing, the journal."""

@@ -15,11 +15,11 @@ from gradcam_tf1.types import Binding, Explanation, MapKey
 
 
 def check_clips(given: RunOptions) -> None:
-    """Raises: OptionError for what is there for pictures alone."""
+    """Raises: OptionError for what is there for images alone."""
     if given.figures:
-        raise OptionError("figures are made of pictures; leave --figure (figures) out for clips")
+        raise OptionError("figures are made of images; leave --figure (figures) out for clips")
     if given.look.box is not None:
-        raise OptionError("a box is drawn on pictures; leave --box (box) out for clips")
+        raise OptionError("a box is drawn on images; leave --box (box) out for clips")
 
 
 def said_of_clips(binding: Binding) -> str:
@@ -78,7 +78,7 @@ class ClipWriter(MapWriter):
         return (image.numbers[best], *peak(map[best], placement.frame))
 
     def _raw(self, explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
-        """As of a picture, with the maps of all frames; the placement is that of each."""
+        """As of an image, with the maps of all frames; the placement is that of each."""
         cells = frame_cells(explanation.cells.get(key))
         found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n].frame)}
         return found if cells is None else {**found, **asdict(cells)}

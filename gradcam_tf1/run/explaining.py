@@ -1,4 +1,4 @@
-"""One batch of pictures through the net; and what came out onto the disk."""
+"""One batch of images through the net; and what came out onto the disk."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from gradcam_tf1.types import Explanation, MethodProgress
 
 @dataclass
 class ExplainedImage:
-    """A picture and what the net said of it: row n of the explanation; None where it failed."""
+    """An image and what the net said of it: row n of the explanation; None where it failed."""
 
-    picture: RunImage
+    item: RunImage
     explanation: Optional[Explanation] = None
     n: int = 0
 
@@ -66,10 +66,10 @@ class Explainers:
 
 
 class Explainer:
-    """Explains batches of fitted pictures with one net; one thread at a time calls it.
+    """Explains batches of fitted images with one net; one thread at a time calls it.
 
     asked: keyword arguments of `explain`. figures: makes what is drawn besides the maps themselves. timeout: seconds
-    that a batch may take. Where the memory is not enough, fewer pictures go through the net together from then on, and
+    that a batch may take. Where the memory is not enough, fewer images go through the net together from then on, and
     a sentence in `notes` says so.
     """
 
@@ -92,37 +92,35 @@ class Explainer:
         self._folder = folder
 
     def explain(self, batch: Sequence[RunImage]) -> List[ExplainedImage]:
-        """Answers in the order of the batch; pictures of one fitted shape go through the net together."""
+        """Answers in the order of the batch; images of one fitted shape go through the net together."""
         groups: Dict[Any, List[RunImage]] = {}
-        for picture in batch:
-            if picture.fitted is not None:
-                groups.setdefault(_key(picture), []).append(picture)
+        for item in batch:
+            if item.fitted is not None:
+                groups.setdefault(_key(item), []).append(item)
         found: Dict[int, ExplainedImage] = {}
         for group in groups.values():
             found.update(self._group(group))
-        return [found.get(picture.index) or ExplainedImage(picture) for picture in batch]
+        return [found.get(item.index) or ExplainedImage(item) for item in batch]
 
     def _group(self, group: List[RunImage]) -> Dict[int, ExplainedImage]:
-        """The answers of each picture that worked, by its index."""
+        """The answers of each image that worked, by its index."""
         if self._most is not None and len(group) > self._most:
             return self._parts(group, self._most)
         try:
             return self._answers(group)
-        except (RegionError, ImageFileError) as error:  # a mask or point that does not fit one of the pictures
+        except (RegionError, ImageFileError) as error:  # a mask or point that does not fit one of the images
             return self._failed(group, str(error)) if len(group) == 1 else self._parts(group, 1)
         except TimeLimitError as error:
             return self._failed(group, str(error))
         except (OutOfMemoryError, MemoryError) as error:
             if len(group) == 1:
-                return self._failed(group, f"the memory is not enough for this picture: {str(error) or 'MemoryError'}")
+                return self._failed(group, f"the memory is not enough for this image: {str(error) or 'MemoryError'}")
             self._most = len(group) // 2
-            self.notes.append(
-                f"the memory is not enough for {len(group)} pictures at a time: {self._most} from then on"
-            )
+            self.notes.append(f"the memory is not enough for {len(group)} images at a time: {self._most} from then on")
         except RunError as error:
             if None not in self._net.binding.image_size:
                 raise
-            # a net of free size has its limits too: too small a picture shrinks to nothing
+            # a net of free size has its limits too: too small an image shrinks to nothing
             return self._failed(group, f"{error}; its pixels came to {_size(group[0])}, another may do")
         return self._parts(group, self._most)
 
@@ -131,67 +129,67 @@ class Explainer:
         return {index: each for part in parts for index, each in part.items()}
 
     def _failed(self, group: List[RunImage], reason: str) -> Dict[int, ExplainedImage]:
-        for picture in group:
-            picture.error = f"{picture.file.path!r}: {reason}"
+        for item in group:
+            item.error = f"{item.file.path!r}: {reason}"
         return {}
 
     def _answers(self, group: List[RunImage]) -> Dict[int, ExplainedImage]:
-        same = all(picture.targets is group[0].targets for picture in group)
-        targets = group[0].targets if same else [picture.targets for picture in group]
-        fitted = [picture.fitted for picture in group]
-        inputs = {name: [picture.inputs[name] for picture in group] for name in group[0].inputs}
+        same = all(item.targets is group[0].targets for item in group)
+        targets = group[0].targets if same else [item.targets for item in group]
+        fitted = [item.fitted for item in group]
+        inputs = {name: [item.inputs[name] for item in group] for name in group[0].inputs}
         asked = {**self._asked, "inputs": inputs or None}
         with self._net.time_limit(self._timeout):
             explanation = self._net.explain(fitted, targets, **asked)
-            for picture, reason in zip(group, explanation.failures):
+            for item, reason in zip(group, explanation.failures):
                 if reason:
-                    self._failed([picture], reason)
-            paths = [{} if picture.done is not None or picture.error else self._paths(picture) for picture in group]
+                    self._failed([item], reason)
+            paths = [{} if item.done is not None or item.error else self._paths(item) for item in group]
             for path in (path for each in paths for path in each.values()):
                 make_folders(self._folder, path)
-            self._figures.make(self._net, [picture.image for picture in group], fitted, paths, targets, inputs)
-        for picture, figures in zip(group, paths):
-            picture.figures = figures
+            self._figures.make(self._net, [item.image for item in group], fitted, paths, targets, inputs)
+        for item, figures in zip(group, paths):
+            item.figures = figures
         return {p.index: ExplainedImage(p, explanation, n) for n, p in enumerate(group) if not p.error}
 
-    def _paths(self, picture: RunImage) -> Dict[str, str]:
-        names = {kind: self._namer.figure(picture.stem, kind) for kind in self._figures.names}
+    def _paths(self, item: RunImage) -> Dict[str, str]:
+        names = {kind: self._namer.figure(item.stem, kind) for kind in self._figures.names}
         return {kind: os.path.join(self._folder, *name.split("/")) for kind, name in names.items()}
 
 
-def _key(picture: RunImage) -> Any:
-    """Equal for pictures that can go through the net together."""
-    shapes = [(name, _pixels(value).shape) for name, value in picture.inputs.items()]
-    return _pixels(picture.fitted).shape, row_key(picture.targets), tuple(shapes)
+def _key(item: RunImage) -> Any:
+    """Equal for images that can go through the net together."""
+    shapes = [(name, _pixels(value).shape) for name, value in item.inputs.items()]
+    return _pixels(item.fitted).shape, row_key(item.targets), tuple(shapes)
 
 
 def _pixels(value: Any) -> Any:
     return getattr(value, "pixels", value)
 
 
-def _size(picture: RunImage) -> str:
-    height, width = picture.fitted.pixels.shape[-3:-1] if picture.fitted else (0, 0)
+def _size(item: RunImage) -> str:
+    height, width = item.fitted.pixels.shape[-3:-1] if item.fitted else (0, 0)
     return f"{height}x{width}"
 
 
-def write_explained(item: ExplainedImage, writer: MapWriter, labels: Any) -> Result:
-    """Write the pictures of one answer; its pixels are let go. Raises: OSError where a file cannot be written."""
-    picture, explanation, n = item.picture, item.explanation, item.n
-    size = None if picture.image is None else (picture.image.shape[0], picture.image.shape[1])
+def write_explained(answer: ExplainedImage, writer: MapWriter, labels: Any) -> Result:
+    """Write the images of one answer; its pixels are let go. Raises: OSError where a file cannot be written."""
+    item, explanation, n = answer.item, answer.explanation, answer.n
+    size = None if item.image is None else (item.image.shape[0], item.image.shape[1])
     predicted, targets = FAILED, []
-    if explanation is not None and picture.image is not None:
+    if explanation is not None and item.image is not None:
         predicted = int(explanation.predicted[n])
-        targets = writer.write(picture.image, picture.stem, explanation, n, labels)
-        picture.figures = {**picture.figures, **writer.write_original(picture.image, picture.stem)}
-    picture.image = picture.fitted = item.explanation = None
-    picture.inputs = {}
+        targets = writer.write(item.image, item.stem, explanation, n, labels)
+        item.figures = {**item.figures, **writer.write_original(item.image, item.stem)}
+    item.image = item.fitted = answer.explanation = None
+    item.inputs = {}
     return Result(
         predicted,
-        source=picture.file.path,
-        relative=picture.file.relative,
-        index=picture.index,
-        error=picture.error,
+        source=item.file.path,
+        relative=item.file.relative,
+        index=item.index,
+        error=item.error,
         size=size,
         targets=targets,
-        figures=picture.figures,
+        figures=item.figures,
     )

@@ -1,4 +1,4 @@
-"""Values of further inputs that differ from picture to picture: tables, second pictures. No TensorFlow here."""
+"""Values of further inputs that differ from image to image: tables, second images. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from gradcam_tf1.errors import GradCamError, ImageFileError, OptionError
 from gradcam_tf1.images.bands import AS_PHOTOGRAPH, ReadOptions
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.image_files import list_images
-from gradcam_tf1.images.image_source import picture_file
+from gradcam_tf1.images.image_source import image_file
 from gradcam_tf1.run.input_tables import Column, read_input_table
 from gradcam_tf1.run.tables import by_name, listed, normal, of_same_names, only_one
 
 
 @dataclass(frozen=True)
 class MissingValue:
-    """There is no value for a picture, which fails for that reason."""
+    """There is no value for an image, which fails for that reason."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The value is a picture. read: as of a `sources.Picture`."""
+    """The value is an image. read: as of a `sources.Image`."""
 
     read: Callable[[int, ReadOptions], np.ndarray]
 
 
 @dataclass(frozen=True)
 class ComputedValue:
-    """The value is what a function says of the picture."""
+    """The value is what a function says of the image."""
 
     function: Callable[[Any], Any]
     file: Any
@@ -42,9 +42,9 @@ class ComputedValue:
 
 @dataclass(frozen=True)
 class InputReader:
-    """Makes of what was given for one picture what goes into the net.
+    """Makes of what was given for one image what goes into the net.
 
-    fit: (picture, name) -> Fitted, as `GradCamGraph.fit_image`. row: (name, value) -> the value as its tensor takes it.
+    fit: (image, name) -> Fitted, as `GradCamGraph.fit_image`. row: (name, value) -> the value as its tensor takes it.
     """
 
     fit: Callable[[np.ndarray, str], Fitted]
@@ -52,9 +52,9 @@ class InputReader:
     max_pixels: int
 
     def __call__(self, name: str, given: Any, wanted: ReadOptions = AS_PHOTOGRAPH) -> Any:
-        """A Fitted, or an array. wanted: of picture files.
+        """A Fitted, or an array. wanted: of image files.
 
-        Raises: ImageFileError where this picture has no value, or one that does not fit.
+        Raises: ImageFileError where this image has no value, or one that does not fit.
         """
         if isinstance(given, MissingValue):
             raise ImageFileError(given.reason)
@@ -80,12 +80,12 @@ def as_inputs(given: Any) -> Dict[str, Any]:
 
 
 def input_rows(inputs: Mapping[str, Any], listing: Sequence[Any]) -> List[Dict[str, Any]]:
-    """For each picture of the listing, tensor name -> what was given for it.
+    """For each image of the listing, tensor name -> what was given for it.
 
-    inputs: tensor name -> the path of a picture for all, or of a folder with pictures of the same names; a mapping of
-    files (path below the listed folder, or name) to values, such as a `Column`; a function that is given each picture
-    of the listing; or a list or array of as many rows as there are pictures, in their order.
-    Raises: OptionError where no picture is named, or there are not as many rows; ImageFileError.
+    inputs: tensor name -> the path of an image for all, or of a folder with images of the same names; a mapping of
+    files (path below the listed folder, or name) to values, such as a `Column`; a function that is given each image
+    of the listing; or a list or array of as many rows as there are images, in their order.
+    Raises: OptionError where no image is named, or there are not as many rows; ImageFileError.
     """
     columns = {name: _column(name, values, listing) for name, values in inputs.items()}
     return [{name: column[n] for name, column in columns.items()} for n in range(len(listing))]
@@ -93,7 +93,7 @@ def input_rows(inputs: Mapping[str, Any], listing: Sequence[Any]) -> List[Dict[s
 
 def _column(name: str, values: Any, listing: Sequence[Any]) -> List[Any]:
     if isinstance(values, (str, os.PathLike)):
-        return _pictures(os.path.expanduser(os.fspath(values)), listing)
+        return _images(os.path.expanduser(os.fspath(values)), listing)
     if isinstance(values, Column):
         return _of_table(values.path, values.values, listing)
     if isinstance(values, Mapping):
@@ -102,19 +102,19 @@ def _column(name: str, values: Any, listing: Sequence[Any]) -> List[Any]:
         return [ComputedValue(values, file) for file in listing]
     if np.ndim(values) == 0 or len(values) != len(listing):
         raise OptionError(
-            f"inputs[{name!r}] is no row for each of the {len(listing)} pictures; give these, a mapping of files to "
-            "values, a function of the picture, or the path of a picture or of a folder of the same names"
+            f"inputs[{name!r}] is no row for each of the {len(listing)} images; give these, a mapping of files to "
+            "values, a function of the image, or the path of an image or of a folder of the same names"
         )
     return list(values)
 
 
-def _pictures(path: str, listing: Sequence[Any]) -> List[Any]:
-    """One picture for all, or those of a folder that have the same names."""
+def _images(path: str, listing: Sequence[Any]) -> List[Any]:
+    """One image for all, or those of a folder that have the same names."""
     files = list_images(path)
     if not os.path.isdir(path):
         if len(files) > 1:
-            raise OptionError(f"{path!r} is {len(files)} pictures; give their folder, or one file")
-        one = lru_cache(maxsize=1)(picture_file(files[0].path, files[0].relative).read)
+            raise OptionError(f"{path!r} is {len(files)} images; give their folder, or one file")
+        one = lru_cache(maxsize=1)(image_file(files[0].path, files[0].relative).read)
         return [ImageInput(one)] * len(listing)
     exact = {normal(file.relative): file.path for file in files}
     same = of_same_names(files, listing)
@@ -124,10 +124,10 @@ def _pictures(path: str, listing: Sequence[Any]) -> List[Any]:
 def _second(folder: str, file: Any, exact: Optional[str], found: Sequence[str]) -> Any:
     paths = [exact] if exact is not None else list(found)
     if len(paths) != 1:
-        what = f"has {len(paths)} pictures for {file.relative!r}: {listed(paths)}" if paths else (
-            f"has no picture for {file.relative!r}")  # fmt: skip
+        what = f"has {len(paths)} images for {file.relative!r}: {listed(paths)}" if paths else (
+            f"has no image for {file.relative!r}")  # fmt: skip
         return MissingValue(f"{folder!r} {what}")
-    return ImageInput(picture_file(paths[0], file.relative).read)
+    return ImageInput(image_file(paths[0], file.relative).read)
 
 
 def _of_table(path: str, values: Mapping[str, Tuple[int, Any]], listing: Sequence[Any]) -> List[Any]:
@@ -140,7 +140,7 @@ def _of_table(path: str, values: Mapping[str, Tuple[int, Any]], listing: Sequenc
             found[file.relative] = MissingValue(f"{path!r} has an empty cell for {image!r}") if value is None else value
     if not found:
         raise OptionError(
-            f"{path!r} has a value for none of the {len(listing)} pictures, which are "
+            f"{path!r} has a value for none of the {len(listing)} images, which are "
             f"{listed(file.relative for file in listing)}"
         )
     return [found.get(file.relative, MissingValue(f"{path!r} has no value for {file.relative!r}")) for file in listing]

@@ -26,7 +26,7 @@ class Column:
 def read_input_table(path: str) -> Dict[str, Column]:
     """Tensor name -> its column, of a CSV file with a header.
 
-    The first column names the pictures, as in a class file; the others have the names of tensors above them. A list is
+    The first column names the images, as in a class file; the others have the names of tensors above them. A list is
     one cell, [0.5,0.5], or several columns NAME[0], NAME[1]. An empty cell is no value.
     Raises: OptionError naming the line that does not fit; OSError.
     """

@@ -1,4 +1,4 @@
-"""Which pictures a run explains: those that were asked for, but never its own output. No TensorFlow here."""
+"""Which images a run explains: those that were asked for, but never its own output. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ from typing import Any, Iterable, TypeVar
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import ImageFile
 from gradcam_tf1.images.image_source import ImageSource
-from gradcam_tf1.images.source_kinds import iter_pictures
+from gradcam_tf1.images.source_kinds import iter_images
 
-COUNTED = 10_000  # more pictures than these are not counted before the run begins: they would have to be kept
+COUNTED = 10_000  # more images than these are not counted before the run begins: they would have to be kept
 
 
 Listed = TypeVar("Listed", ImageSource, ImageFile)
 
 
-def list_pictures(imgs_path: Any, out_folder: str) -> tuple[Iterable[ImageSource], int | None]:
-    """The pictures to explain, and how many they are.
+def list_images(imgs_path: Any, out_folder: str) -> tuple[Iterable[ImageSource], int | None]:
+    """The images to explain, and how many they are.
 
     They come one at a time, without what an earlier run wrote into an output folder below a listed one. How many is
     known where there are no more than COUNTED, and not of archives that are packed and of standard input, which cannot
     be read twice (None).
     Raises: ImageFileError where there is none; OptionError where the output folder is the listed one.
     """
-    pictures = iter_pictures(imgs_path, out_folder)
+    images = iter_images(imgs_path, out_folder)
     first: list[ImageSource] = []
     if not _is_piped(imgs_path):
-        for picture in pictures:
-            first.append(picture)
-            if picture.held or len(first) > COUNTED:
+        for image in images:
+            first.append(image)
+            if image.held or len(first) > COUNTED:
                 break
         else:
             return first, len(first)
-    return itertools.chain(first, pictures), None
+    return itertools.chain(first, images), None
 
 
 def _is_piped(imgs_path: Any) -> bool:
     return any(map(_is_piped, imgs_path)) if isinstance(imgs_path, (list, tuple)) else imgs_path == "-"
 
 
-def draw_pictures(files: Iterable[Listed], count: int, seed: int = 0) -> list[Listed]:
-    """`count` of the pictures, or all where there are no more, in the order of the listing.
+def draw_images(files: Iterable[Listed], count: int, seed: int = 0) -> list[Listed]:
+    """`count` of the images, or all where there are no more, in the order of the listing.
 
     Which ones depends on their paths below the listed folder and the seed alone: the same on every platform and
-    version, and another picture in the folder replaces one of the drawn at most.
+    version, and another image in the folder replaces one of the drawn at most.
     Raises: OptionError where count < 1.
     """
     if count < 1:
-        raise OptionError(f"n_images is the number of pictures to draw, at least 1, not {count}")
+        raise OptionError(f"n_images is the number of images to draw, at least 1, not {count}")
     drawn = heapq.nsmallest(count, enumerate(files), key=lambda item: _lot(item[1].relative, seed))
     return [file for _, file in sorted(drawn, key=lambda item: item[0])]
 

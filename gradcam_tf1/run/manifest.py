@@ -1,4 +1,4 @@
-"""manifest.jsonl, one line per picture, see lines.py, and run.json, the settings of the run: what was made, of what."""
+"""manifest.jsonl, one line per image, see lines.py, and run.json, the settings of the run: what was made, of what."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 class ManifestWriter:
     """The journal of a run: lines are only ever added, whole. After a kill, what was finished is there.
 
-    resume: keep the lines that are there; a torn last one is cut off, since it is of a picture that was not finished.
+    resume: keep the lines that are there; a torn last one is cut off, since it is of an image that was not finished.
     lines_per_sync: after so many lines they are on the disk itself. While it is open no other run may have it, and a
     killed run leaves no lock behind (flock; systems without it go unlocked). lines: how many were there. read_back:
     called with numbers of lines, from 0, gives their results, also when the journal is closed; it can be pickled.
@@ -60,7 +60,7 @@ class ManifestWriter:
             ) from error
 
     def write(self, result: Result) -> None:
-        """Add the line of one picture, whole or not at all."""
+        """Add the line of one image, whole or not at all."""
         if not _is_same(self._stream, self.path):
             message = "the manifest was removed or replaced during the run"
             raise FileNotFoundError(errno.ENOENT, message, self.path)

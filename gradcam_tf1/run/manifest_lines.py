@@ -1,4 +1,4 @@
-r"""One picture's result as a line of manifest.jsonl, and back.
+r"""One image's result as a line of manifest.jsonl, and back.
 
 Strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width], predicted,
 figures {name: path}, and targets: [{class_id, label, about, score, probability, maps: [{method, layer, status ("ok",
@@ -41,7 +41,7 @@ def parse_line(text: bytes, path: str, index: int) -> dict[str, Any]:
 
 
 def record_of(result: Result, out_folder: str) -> dict[str, Any]:
-    """One picture's line as a dict; `files` and `figures` become paths from the output folder."""
+    """One image's line as a dict; `files` and `figures` become paths from the output folder."""
     targets = [asdict(target) for target in result.targets]
     for record in (record for target in targets for record in target["maps"]):
         record["files"] = _from_folder(record["files"], out_folder)

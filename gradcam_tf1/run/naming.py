@@ -1,13 +1,13 @@
 """Names of the files that are written: deterministic, never two alike, never outside the output folder.
 
-    source:   birds/owl.jpg.c24-great-grey-owl.gradcam.png              (mirrors the folders of the pictures)
+    source:   birds/owl.jpg.c24-great-grey-owl.gradcam.png              (mirrors the folders of the images)
               birds/owl.jpg.c24-great-grey-owl.gradcam.heatmap.png
               birds/owl.jpg.c24-great-grey-owl.gradcam.l1-conv5_4-Relu.png   (only where several layers were asked for)
     indexed:  gradcam_0_class_great-grey-owl.png
-              oim_0.png                                                 (the picture itself, as it was read)
+              oim_0.png                                                 (the image itself, as it was read)
 
-A name is a stem, which belongs to one picture alone, and an ending. No dot is inside a token of the ending and no token
-can be taken for its neighbour, so two names are alike only where picture, class, method, layer and kind all are.
+A name is a stem, which belongs to one image alone, and an ending. No dot is inside a token of the ending and no token
+can be taken for its neighbour, so two names are alike only where image, class, method, layer and kind all are.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def check_naming(naming: str) -> None:
 class Namer:
     """Gives every file of one run its name.
 
-    naming: "source" or "indexed". Pictures must be given in the order of the listing: where two stems
+    naming: "source" or "indexed". Images must be given in the order of the listing: where two stems
     would be alike, the later one gets "~2".
     Raises: OptionError for an unknown naming.
     """
@@ -56,7 +56,7 @@ class Namer:
         self._untaken = _Untaken()
 
     def stem(self, relative: str, index: int) -> str:
-        """The part of the names that belongs to one picture: relative path, "/" between folders."""
+        """The part of the names that belongs to one image: relative path, "/" between folders."""
         if self.naming == "indexed":
             return str(index)
         *folders, name = [part for part in re.split(r"[/\\]" if os.sep == "\\" else "/", relative) if part] or [""]
@@ -68,7 +68,7 @@ class Namer:
     def targets(
         self, class_ids: Sequence[int], labels: Sequence[Optional[str]], abouts: Optional[Sequence[str]] = None
     ) -> List[str]:
-        """One token for each target of one picture, no two alike. abouts: what each is beyond a class, "" for none."""
+        """One token for each target of one image, no two alike. abouts: what each is beyond a class, "" for none."""
         slugs = [slug(label or "") for label in labels]
         extras = [slug(about) for about in abouts or [""] * len(slugs)]
         untaken = _Untaken()
@@ -80,11 +80,11 @@ class Namer:
         return [untaken(token.lstrip("-")) for token in tokens]
 
     def figure(self, stem: str, kind: str) -> str:
-        """The name of a figure of one picture. No target's token is "figure", and no method's name has a hyphen."""
+        """The name of a figure of one image. No target's token is "figure", and no method's name has a hyphen."""
         return f"{stem}.figure.{kind}.png" if self.naming == "source" else f"figure_{stem}_{kind}.png"
 
     def original(self, stem: str) -> str:
-        """The name of a copy of the picture itself; "" where none is written."""
+        """The name of a copy of the image itself; "" where none is written."""
         return f"oim_{stem}.png" if self.naming == "indexed" else ""
 
     def names(self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Targets that differ from picture to picture: a table of classes, a folder of masks. No TensorFlow here."""
+"""Targets that differ from image to image: a table of classes, a folder of masks. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CLASS_HEADERS = ("class", "label", "class_id", "classid", "target", "id")
 
 
 @dataclass(frozen=True)
-class PerPicture:
-    """A row of targets for each picture of a listing: its classes, `further` ones behind them.
+class PerImage:
+    """A row of targets for each image of a listing: its classes, `further` ones behind them.
 
-    class_file: CSV of image and class, see `read_class_file`; without it every picture is asked about `classes`.
-    masks: folder with a mask picture of the same stem for each picture, or one mask for all; each class becomes a
+    class_file: CSV of image and class, see `read_class_file`; without it every image is asked about `classes`.
+    masks: folder with a mask image of the same stem for each image, or one mask for all; each class becomes a
     Region. wrap: a Region or Anchor into which each class is put.
     """
 
@@ -39,7 +39,7 @@ class PerPicture:
         return [*([] if self.class_file is None else [self.class_file]), *masks]
 
     def __call__(self, listing: Sequence[ImageFile]) -> List[List[Any]]:
-        """The rows. Raises: OptionError naming the pictures that a file leaves out."""
+        """The rows. Raises: OptionError naming the images that a file leaves out."""
         specs = [list(self.classes)] * len(listing)
         if self.class_file is not None:
             specs = read_class_file(self.class_file, listing)
@@ -55,11 +55,11 @@ def put(wrap: Any, spec: ClassSpec) -> Any:
 
 
 def read_class_file(path: str, listing: Sequence[ImageFile]) -> List[List[ClassSpec]]:
-    """The classes of each picture, in the order of the listing; an image may have several lines.
+    """The classes of each image, in the order of the listing; an image may have several lines.
 
     The file: CSV (comma, semicolon or tab) of image and class, id or name; with a header the columns may be others.
-    An image is its path from the listed folder, or its file name where only one picture has it.
-    Raises: OptionError naming the line that is no such pair, and the pictures that are not in the file.
+    An image is its path from the listed folder, or its file name where only one image has it.
+    Raises: OptionError naming the line that is no such pair, and the images that are not in the file.
     """
     pairs = _pairs(path)
     found: Dict[str, List[ClassSpec]] = {}
@@ -71,7 +71,7 @@ def read_class_file(path: str, listing: Sequence[ImageFile]) -> List[List[ClassS
             found.setdefault(file.relative, []).append(spec)
     missing = [file.relative for file in listing if file.relative not in found]
     if missing:
-        raise OptionError(f"{path!r} has no class for {len(missing)} of {len(listing)} pictures: {listed(missing)}")
+        raise OptionError(f"{path!r} has no class for {len(missing)} of {len(listing)} images: {listed(missing)}")
     return [found[file.relative] for file in listing]
 
 
@@ -97,7 +97,7 @@ def _pairs(path: str) -> List[Tuple[int, str, ClassSpec]]:
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A mask picture that is read when it is asked for: what is at least half as bright as its brightest is inside."""
+    """A mask image that is read when it is asked for: what is at least half as bright as its brightest is inside."""
 
     path: str
 
@@ -114,9 +114,9 @@ class MaskFile:
 
 
 def find_masks(path: str, listing: Sequence[ImageFile]) -> List[MaskFile]:
-    """The mask of each picture: of the same path below the folder, or of the same name, whatever the extension.
+    """The mask of each image: of the same path below the folder, or of the same name, whatever the extension.
 
-    Raises: ImageFileError where there is none at all; OptionError naming the pictures without one.
+    Raises: ImageFileError where there is none at all; OptionError naming the images without one.
     """
     masks = list_images(path)
     if not os.path.isdir(os.path.expanduser(path)):
@@ -126,7 +126,7 @@ def find_masks(path: str, listing: Sequence[ImageFile]) -> List[MaskFile]:
     found = of_same_names(masks, listing)
     missing = [file.relative for file, paths in zip(listing, found) if not paths]
     if missing:
-        raise OptionError(f"{path!r} has no mask for {len(missing)} of {len(listing)} pictures: {listed(missing)}")
+        raise OptionError(f"{path!r} has no mask for {len(missing)} of {len(listing)} images: {listed(missing)}")
     for paths in found:
         if len(paths) > 1:
             raise OptionError(f"{path!r} has {len(paths)} masks of one name: {listed(paths)}")

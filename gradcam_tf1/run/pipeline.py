@@ -1,6 +1,6 @@
 """Folder in, folder out: list, read, fit, explain, draw, write.
 
-Pictures are read and written by threads while the net is busy with a batch; of all three there is only so much at a
+Images are read and written by threads while the net is busy with a batch; of all three there is only so much at a
 time, and no map is kept.
 """
 
@@ -32,7 +32,7 @@ from gradcam_tf1.run.writing import MapWriter
 
 
 def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Results:
-    """Explain every picture of a folder and write overlays, heat maps, guided pictures, manifest.jsonl and run.json.
+    """Explain every image of a folder and write overlays, heat maps, guided images, manifest.jsonl and run.json.
 
     Args:
         net: GradCamGraph. imgs_path: folder (recursive), file, glob, archive, TFRecord file, `@list` of paths,
@@ -42,12 +42,12 @@ def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Resu
             `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and what `explain` takes besides (score,
             options, noise, fuse, aug_smooth, eigen_smooth).
 
-    Returns: one Result per picture, in the order of the listing; it is also the array of predicted classes.
+    Returns: one Result per image, in the order of the listing; it is also the array of predicted classes.
 
     Raises:
-        OptionError, TargetError, GradientError; ImageFileError where there is no picture at all; OSError where a file
+        OptionError, TargetError, GradientError; ImageFileError where there is no image at all; OSError where a file
         cannot be written, which leaves a folder that can be resumed; StoppedError where on_error is "stop". Otherwise
-        a picture that cannot be read, and a mask that does not fit, do not end the run: its line in the manifest says
+        an image that cannot be read, and a mask that does not fit, do not end the run: its line in the manifest says
         why.
     """
     given = run_options(options)
@@ -122,7 +122,7 @@ def _journaled(
         if result.index >= manifest.lines:
             if not result.ok and on_error == "stop":
                 raise StoppedError(
-                    f"{result.error}; the run stops there, {result.index} pictures before it are finished, and resume "
+                    f"{result.error}; the run stops there, {result.index} images before it are finished, and resume "
                     "goes on from there"
                 )
             manifest.write(result)
@@ -132,17 +132,17 @@ def _journaled(
 def _waiting(
     asked: Iterable[tuple[ImageSource, Any, Any]], namer: Namer, done: Iterator[Result], again: Dict[int, Result]
 ) -> Iterator[RunImage]:
-    """The pictures of the run with their targets, those that are done with their results.
+    """The images of the run with their targets, those that are done with their results.
 
-    again: gets the results whose files are gone or empty; their pictures wait like new ones.
+    again: gets the results whose files are gone or empty; their images wait like new ones.
 
-    Raises: OptionError where other pictures are done than are listed.
+    Raises: OptionError where other images are done than are listed.
     """
     for i, (file, row, further) in enumerate(asked):
         finished = next(done, None)
         if finished is not None and finished.relative != file.relative:
             raise OptionError(
-                f"the run cannot be resumed: picture {i + 1} was {finished.relative!r}, now it is {file.relative!r}; "
+                f"the run cannot be resumed: image {i + 1} was {finished.relative!r}, now it is {file.relative!r}; "
                 "choose another output folder, or run without resume, which starts again"
             )
         if finished is not None and not all(map(_is_there, finished.files)):

@@ -1,4 +1,4 @@
-"""What a run will do: its pictures, what is asked of each, and the settings that run.json keeps. No TensorFlow here."""
+"""What a run will do: its images, what is asked of each, and the settings that run.json keeps. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradcam_tf1.images.window import make_window
 from gradcam_tf1.methods import expand_methods
 from gradcam_tf1.run.clip_runs import check_clips, said_of_clips
 from gradcam_tf1.run.input_rows import InputReader, as_inputs, input_rows
-from gradcam_tf1.run.listing import draw_pictures, list_pictures
+from gradcam_tf1.run.listing import draw_images, list_images
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import contents_sha256, inputs_sha256, net_settings, net_warnings
 from gradcam_tf1.run.target_rows import check_classes, differ, rows_of
@@ -24,11 +24,11 @@ DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is known before the first picture is read.
+    """What is known before the first image is read.
 
-    asked: the pictures, each with its targets and with what was given for its further inputs. further: makes values of
+    asked: the images, each with its targets and with what was given for its further inputs. further: makes values of
     the latter. count: how many, None where that is not known. explain: keyword
-    arguments of `explain`, the same for all. kinds: the figures. batch_size: pictures of one batch. settings: for
+    arguments of `explain`, the same for all. kinds: the figures. batch_size: images of one batch. settings: for
     run.json. warnings: sentences for the user. left_out: methods that were asked for and that this net does not allow,
     each with the reason.
     """
@@ -47,8 +47,8 @@ class Plan:
 def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> Plan:
     """Look up everything that can be wrong before the work begins.
 
-    net: GradCamGraph. imgs_path: see `sources`. out_folder: pictures in it are none of the run's.
-    Raises: OptionError, TargetError, GradientError; ImageFileError where there is no picture at all.
+    net: GradCamGraph. imgs_path: see `sources`. out_folder: images in it are none of the run's.
+    Raises: OptionError, TargetError, GradientError; ImageFileError where there is no image at all.
     """
     kinds = find_kinds(given.figures)
     inputs = as_inputs(given.inputs)
@@ -84,14 +84,14 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
 def _ask(
     net: Any, imgs_path: Any, out_folder: str, given: RunOptions, inputs: Mapping[str, Any]
 ) -> Tuple[Iterable[Tuple[ImageSource, Any, Any]], Optional[int]]:
-    """The pictures with their targets and further inputs, and how many they are."""
+    """The images with their targets and further inputs, and how many they are."""
     listing: Any
-    listing, count = list_pictures(imgs_path, out_folder)
+    listing, count = list_images(imgs_path, out_folder)
     if net.binding.frame_order:
         listing = find_clips(listing, net.binding.array_shape[1])
         count = len(listing)
     if given.n_images is not None:
-        listing = draw_pictures(listing, given.n_images, given.seed)
+        listing = draw_images(listing, given.n_images, given.seed)
         count = len(listing)
     further: Iterable[Any] = itertools.repeat({})
     if inputs:

@@ -1,4 +1,4 @@
-"""The pictures of a run on their way: read, fitted, in batches that memory can hold. No TensorFlow here."""
+"""The images of a run on their way: read, fitted, in batches that memory can hold. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from gradcam_tf1.images.memory_turns import turn
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.worker_threads import in_time
 
-# Original pictures of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
+# Original images of one batch are held until they are drawn on; large ones make smaller batches (3 bytes a pixel).
 BATCH_PIXELS = 48_000_000
 
 
-ON_ERROR = ("skip", "stop")  # what a picture that failed does to the run
+ON_ERROR = ("skip", "stop")  # what an image that failed does to the run
 
 
 @dataclass
 class RunImage:
-    """One picture: what is asked of it, then what was read and fitted and drawn, or why it could not be.
+    """One image: what is asked of it, then what was read and fitted and drawn, or why it could not be.
 
-    given: for each further input what was given for this picture, inputs: what goes into the net for it.
+    given: for each further input what was given for this image, inputs: what goes into the net for it.
     done: its result, where an earlier run has finished it.
     """
 
@@ -46,25 +46,25 @@ class RunImage:
 
     @property
     def pixels(self) -> int:
-        """How many of the original picture are held."""
+        """How many of the original image are held."""
         image = self.image
         return 0 if image is None else image.shape[0] * image.shape[1]
 
     @property
     def weight(self) -> int:
-        """The memory that it takes, in pixels: of the picture, and of the file where that was in a packed archive."""
+        """The memory that it takes, in pixels: of the image, and of the file where that was in a packed archive."""
         return self.pixels + getattr(self.file, "held", 0) // 3
 
     @property
     def area(self) -> int:
-        """The same, and of a finished picture how many it had: batches begin where they began before."""
+        """The same, and of a finished image how many it had: batches begin where they began before."""
         size = None if self.done is None else self.done.size
         return self.pixels if size is None else size[0] * size[1]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads and fits pictures. wanted: what of a file, see `ReadOptions`. timeout: seconds that one may take, None: any.
+    """Reads and fits images. wanted: what of a file, see `ReadOptions`. timeout: seconds that one may take, None: any.
 
     further: makes of what was given for an input what goes into it, see `inputs.InputReader`.
     """
@@ -75,17 +75,17 @@ class Reader:
     timeout: Optional[float] = None
     further: Optional[Callable[..., Any]] = None
 
-    def __call__(self, picture: RunImage) -> RunImage:
+    def __call__(self, item: RunImage) -> RunImage:
         """Fill in the image as it is drawn, the fitted image and the further inputs, or the error."""
-        file = picture.file
+        file = item.file
         try:
-            picture.image, picture.fitted = in_time(lambda: self._read(file), self.timeout, file.source)
-            picture.inputs = in_time(lambda: self._inputs(picture.given, file.source), self.timeout, file.source)
+            item.image, item.fitted = in_time(lambda: self._read(file), self.timeout, file.source)
+            item.inputs = in_time(lambda: self._inputs(item.given, file.source), self.timeout, file.source)
         except ImageFileError as error:
-            picture.error, picture.fitted = str(error), None
-        if picture.weight > picture.pixels:
-            picture.file = picture.file.emptied()
-        return picture
+            item.error, item.fitted = str(error), None
+        if item.weight > item.pixels:
+            item.file = item.file.emptied()
+        return item
 
     def _read(self, file: ImageSource) -> Tuple[np.ndarray, Fitted]:
         values = file.read(self.max_pixels, self.wanted)
@@ -105,13 +105,13 @@ class Reader:
             raise ImageFileError(told if repr(source) in told else f"{source!r}: {told}") from error
 
 
-def batches(pictures: Iterable[RunImage], size: int) -> Iterator[List[RunImage]]:
-    """Consecutive pictures, at most `size`, and fewer where they are large."""
+def batches(images: Iterable[RunImage], size: int) -> Iterator[List[RunImage]]:
+    """Consecutive images, at most `size`, and fewer where they are large."""
     batch: List[RunImage] = []
     pixels = 0
-    for picture in pictures:
-        batch.append(picture)
-        pixels += picture.area
+    for item in images:
+        batch.append(item)
+        pixels += item.area
         if len(batch) >= size or pixels >= BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0

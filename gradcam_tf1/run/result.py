@@ -1,4 +1,4 @@
-"""What a run hands back of one picture: numbers and paths, no maps."""
+"""What a run hands back of one image: numbers and paths, no maps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ FAILED = -1
 
 @dataclass(frozen=True)
 class MapRecord:
-    """One map of one class: where its pictures are and whether it says anything.
+    """One map of one class: where its images are and whether it says anything.
 
     files: kind -> path; kinds are "overlay" and "heatmap" for layer maps, "pixels" for pixel maps, "raw" for npz.
     status: "ok" or "empty" (all zero), with the reason. minimum, maximum: of the raw map before any rectification.
-    peak: (row, column) of its highest value on the original picture, None where the map is empty.
+    peak: (row, column) of its highest value on the original image, None where the map is empty.
     box: (top, left, bottom, right) of its largest lit region there, the last two exclusive; None where it was not asked
     for. notes: sentences on how the map came about.
     """
@@ -47,11 +47,11 @@ class TargetRecord:
 
 
 class Result(int):
-    """One picture's answer; as a number, its predicted top-1 class, or -1 where the picture failed.
+    """One image's answer; as a number, its predicted top-1 class, or -1 where the image failed.
 
-    source: path of the picture. relative: the same, from the folder that was listed. index: position in the listing.
-    status: "ok" or "error", with the reason in `error`. size: (height, width) of the original picture.
-    figures: name -> path of the figures that were asked for; "original": of the picture's copy, with indexed names.
+    source: path of the image. relative: the same, from the folder that was listed. index: position in the listing.
+    status: "ok" or "error", with the reason in `error`. size: (height, width) of the original image.
+    figures: name -> path of the figures that were asked for; "original": of the image's copy, with indexed names.
     """
 
     source: str
@@ -82,12 +82,12 @@ class Result(int):
 
     @property
     def predicted(self) -> int:
-        """The top-1 class as a plain int, -1 where the picture failed."""
+        """The top-1 class as a plain int, -1 where the image failed."""
         return int(self)
 
     @property
     def ok(self) -> bool:
-        """Whether the picture was explained. (`bool(result)` would be False for class 0.)"""
+        """Whether the image was explained. (`bool(result)` would be False for class 0.)"""
         return not self.error
 
     @property
@@ -122,7 +122,7 @@ class Result(int):
 
     @property
     def files(self) -> List[str]:
-        """Paths of everything written for this picture."""
+        """Paths of everything written for this image."""
         return [*(path for record in self.maps for path in record.files.values()), *self.figures.values()]
 
     def __str__(self) -> str:  # as a number, so that "%s" and f-strings of older scripts print the class

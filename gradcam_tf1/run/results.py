@@ -17,13 +17,13 @@ from gradcam_tf1.run.result import Result
 
 
 class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
-    """The answers for all pictures, in the order of the listing; also the int64 array [N] of predicted classes.
+    """The answers for all images, in the order of the listing; also the int64 array [N] of predicted classes.
 
     Operators work element by element as numpy's do: `results == 3` is a bool array, `results[results == 3]` holds the
-    pictures predicted as class 3. A failed picture counts as class -1. Of a run over many pictures only the first
+    images predicted as class 3. A failed image counts as class -1. Of a run over many images only the first
     records are in memory: others are read back from its manifest when they are asked for, fastest in their order.
     Numbers need no reading.
-    out_folder: where the pictures are. manifest: path of its manifest.jsonl. warnings: sentences for the user.
+    out_folder: where the images are. manifest: path of its manifest.jsonl. warnings: sentences for the user.
     complete: False where the run was asked to stop before its end. left_out: methods that were asked for and that the
     net does not allow, each with the reason.
     Raises: ManifestError where a record cannot be read back, since the manifest is gone or another run's.
@@ -52,7 +52,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def failed(self) -> List[Result]:
-        """The pictures that could not be explained, each with its `error`."""
+        """The images that could not be explained, each with its `error`."""
         return list(self._at(self._places[self._has_failed()]))
 
     def _has_failed(self) -> np.ndarray:
@@ -93,7 +93,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
         return self.tolist().index(value, start, len(self) if stop is None else stop)
 
     def count(self, value: Any) -> int:
-        """How many pictures are of this class."""
+        """How many images are of this class."""
         return self.tolist().count(value)
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
@@ -110,7 +110,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> Tuple[int]:
-        """(number of pictures,)"""
+        """(number of images,)"""
         return (len(self._places),)
 
     @property
@@ -120,7 +120,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def size(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return len(self._places)
 
     @property
@@ -140,13 +140,13 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
         return f"Results({self.tolist()}, failed={self._has_failed().sum()}, out_folder={self.out_folder!r})"
 
 
-KEPT = 4_000  # maps (and pictures) whose records stay in memory: a few MB
+KEPT = 4_000  # maps (and images) whose records stay in memory: a few MB
 
 
 class Records:
     """The first results of a run as they are; of the others the numbers, and the rest is read back when asked for.
 
-    read: gives the results at these places; None: all are kept. predicted: their classes, -1 where a picture failed.
+    read: gives the results at these places; None: all are kept. predicted: their classes, -1 where an image failed.
     failed: places of those.
     """
 

@@ -22,25 +22,25 @@ EXPLAIN_OPTIONS = ("score", "options", "noise", "fuse", "aug_smooth", "eigen_smo
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run is told besides its pictures and its output folder.
+    """What a run is told besides its images and its output folder.
 
-    targets: None for each picture's top class; a class id or name; a record from `targets.py`; a list of these for all
-        pictures; one row of these per picture of the listing; or a function that makes such rows of the listing, such
-        as a `PerPicture`.
+    targets: None for each image's top class; a class id or name; a record from `targets.py`; a list of these for all
+        images; one row of these per image of the listing; or a function that makes such rows of the listing, such
+        as a `PerImage`.
     methods: names from METHODS or METHOD_GROUPS; None: Grad-CAM and Guided Grad-CAM, as far as the net allows.
-    layers: layer names or counts from the end; None: the bound layer. batch_size: pictures held at a time; None: as
+    layers: layer names or counts from the end; None: the bound layer. batch_size: images held at a time; None: as
         many as the net's.
-    inputs: values of further inputs that differ from picture to picture, by tensor; see `inputs.input_rows`. Or the
+    inputs: values of further inputs that differ from image to image, by tensor; see `inputs.input_rows`. Or the
         path of a table of them, see `input_tables.read_input_table`.
-    naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many pictures, drawn by the seed.
-    figures: names from `figures.kinds.FIGURES`, drawn of each picture; each takes another pass through the net.
-    max_pixels: larger pictures are refused. threads: that read and write pictures; None: one for each core.
-    resume: go on where an earlier run of the same settings, model and pictures into this folder ended.
-    on_error: what a picture that fails does: "skip" (the manifest says why), or "stop" the run there.
-    timeout: seconds that a picture may take to be read, and a batch in the net; they have failed then.
+    naming: "source" or "indexed", see `naming.py`. n_images, seed: only so many images, drawn by the seed.
+    figures: names from `figures.kinds.FIGURES`, drawn of each image; each takes another pass through the net.
+    max_pixels: larger images are refused. threads: that read and write images; None: one for each core.
+    resume: go on where an earlier run of the same settings, model and images into this folder ended.
+    on_error: what an image that fails does: "skip" (the manifest says why), or "stop" the run there.
+    timeout: seconds that an image may take to be read, and a batch in the net; they have failed then.
     window: how measured values become 0..255: (low, high), "none" for values as they are stored, or a Window.
     stop: asked before each batch; True ends the run, which can be resumed.
-    progress: called with each result and the number of all pictures, None where it is not known.
+    progress: called with each result and the number of all images, None where it is not known.
     steps: told what methods that run the net many times cost, and how far they are, as `progress` of `explain`.
     look: how maps are drawn. explain: what `GradCamGraph.explain` is told besides, by EXPLAIN_OPTIONS.
 
@@ -77,12 +77,12 @@ class RunOptions:
                 raise OptionError(f"{name} is a whole number, not {value!r}")
         check_threads(self.threads)
         if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch_size is the number of pictures held at a time, at least 1, not {self.batch_size}")
+            raise OptionError(f"batch_size is the number of images held at a time, at least 1, not {self.batch_size}")
         if self.on_error not in ON_ERROR:
-            raise OptionError(f"on_error is what a failed picture does: {' or '.join(ON_ERROR)}, not {self.on_error!r}")
+            raise OptionError(f"on_error is what a failed image does: {' or '.join(ON_ERROR)}, not {self.on_error!r}")
         if self.timeout is not None and not self.timeout > 0:
             raise OptionError(
-                f"timeout is the number of seconds that a picture or a batch may take, more than 0, not {self.timeout}"
+                f"timeout is the number of seconds that an image or a batch may take, more than 0, not {self.timeout}"
             )
 
 

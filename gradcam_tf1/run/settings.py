@@ -136,7 +136,7 @@ def check_same(out_folder: str, settings: Mapping[str, Any]) -> None:
     if names:
         changes = "; ".join(f"{name} was {_short(old.get(name))}, now it is {_short(new.get(name))}" for name in names)
         raise OptionError(
-            f"the run in {out_folder!r} cannot be resumed, because its pictures would not fit together: {changes}. "
+            f"the run in {out_folder!r} cannot be resumed, because its images would not fit together: {changes}. "
             "Give what was given then, choose another output folder, or run without resume, which starts again"
         )
 

@@ -16,10 +16,10 @@ from gradcam_tf1.run.worker_threads import in_order
 
 @dataclass
 class Stages:
-    """What happens to each picture. read and write are called by `threads` threads, explain by the caller's.
+    """What happens to each image. read and write are called by `threads` threads, explain by the caller's.
 
-    size: pictures of one batch. Read before their turn are as many as the next batch has, and as many are held until
-    they are written; large ones count for more, see BATCH_PIXELS. Pictures that are done pass through.
+    size: images of one batch. Read before their turn are as many as the next batch has, and as many are held until
+    they are written; large ones count for more, see BATCH_PIXELS. Images that are done pass through.
     stop: asked before each batch whether that one and all behind it are to be left out; stopped: whether they were.
     devices: above one, that many threads call explain, and for each a batch is waiting.
     """
@@ -34,13 +34,13 @@ class Stages:
     stopped: bool = False
 
     def run(self, waiting: Iterable[RunImage]) -> Generator[Result, None, None]:
-        """The results, in the order of the pictures. Raises: whatever a stage raises, at that picture's place."""
+        """The results, in the order of the images. Raises: whatever a stage raises, at that image's place."""
         ahead = 2 * self.size + self.threads
         with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(self.devices) as nets:
             read = in_order(self._read, waiting, pool, ahead, lambda one: one.weight, BATCH_PIXELS)
             explained = self._explained(self._batches(read), nets)
             answers = (answer for batch in explained for answer in batch)
-            written = in_order(self._write, answers, pool, ahead, lambda one: one.picture.weight, BATCH_PIXELS)
+            written = in_order(self._write, answers, pool, ahead, lambda one: one.item.weight, BATCH_PIXELS)
             with closing(read), closing(explained), closing(written):
                 yield from written
 
@@ -58,23 +58,23 @@ class Stages:
             return (self._explain(batch) for batch in batches)
         return in_order(self._explain, batches, nets, 2 * self.devices, _pixels, self.devices * BATCH_PIXELS)
 
-    def _read(self, picture: RunImage) -> RunImage:
-        return picture if picture.done is not None else self.read(picture)
+    def _read(self, item: RunImage) -> RunImage:
+        return item if item.done is not None else self.read(item)
 
     def _explain(self, batch: List[RunImage]) -> List[ExplainedImage]:
         """A batch that was half done goes through the net whole: in other company the last digits would differ."""
-        if all(picture.done is not None for picture in batch):
-            return [ExplainedImage(picture) for picture in batch]
-        return self.explain([picture if picture.done is None else self.read(picture) for picture in batch])
+        if all(item.done is not None for item in batch):
+            return [ExplainedImage(item) for item in batch]
+        return self.explain([item if item.done is None else self.read(item) for item in batch])
 
     def _write(self, answer: ExplainedImage) -> Result:
-        picture = answer.picture
-        if picture.done is None:
-            with turn(picture.pixels):
+        item = answer.item
+        if item.done is None:
+            with turn(item.pixels):
                 return self.write(answer)
-        picture.image = None
-        return picture.done
+        item.image = None
+        return item.done
 
 
 def _pixels(batch: List[RunImage]) -> int:
-    return sum(picture.weight for picture in batch)
+    return sum(item.weight for item in batch)

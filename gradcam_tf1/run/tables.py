@@ -1,4 +1,4 @@
-"""Files that say something of each picture: lines of CSV, and names that stand for pictures. No TensorFlow here."""
+"""Files that say something of each image: lines of CSV, and names that stand for images. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_table(path: str) -> List[Tuple[int, List[str]]]:
 
 
 def by_name(listing: Sequence[Any]) -> Dict[str, List[Any]]:
-    """Every picture under its relative path and, where no picture has that for its path, under its file name."""
+    """Every image under its relative path and, where no image has that for its path, under its file name."""
     places = {normal(file.relative): [file] for file in listing}
     named: Dict[str, List[Any]] = {}
     for file in listing:
@@ -41,16 +41,16 @@ def by_name(listing: Sequence[Any]) -> Dict[str, List[Any]]:
 
 
 def only_one(path: str, number: int, image: str, files: Sequence[Any]) -> None:
-    """Raises: OptionError where a line's name is that of several pictures."""
+    """Raises: OptionError where a line's name is that of several images."""
     if len(files) > 1:
         raise OptionError(
-            f"{path!r}, line {number}: {image!r} is the name of {len(files)} pictures, "
+            f"{path!r}, line {number}: {image!r} is the name of {len(files)} images, "
             f"{listed(file.relative for file in files)}; write the path from the listed folder"
         )
 
 
 def of_same_names(files: Sequence[Any], listing: Sequence[Any]) -> List[List[str]]:
-    """For each picture of the listing the files of its path or else of its name, whatever their extensions."""
+    """For each image of the listing the files of its path or else of its name, whatever their extensions."""
     by_stem: Dict[str, List[str]] = {}
     for file in files:
         by_stem.setdefault(stem(file.relative), []).append(file.path)

@@ -1,4 +1,4 @@
-"""What a run asks of each of its pictures: rows of targets, checked before the run begins. No TensorFlow here."""
+"""What a run asks of each of its images: rows of targets, checked before the run begins. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _CLASS_FIELDS = ("class_spec", "a", "output")  # a class is fed: targets that di
 
 
 def rows_of(targets: Any, listing: Sequence[Any]) -> List[Any]:
-    """What to ask of each picture of the listing: its own row where targets are rows, else the same of all.
+    """What to ask of each image of the listing: its own row where targets are rows, else the same of all.
 
-    targets: as in `explain`; or a function of the listing that returns one row per picture, such as PerPicture.
-    Raises: TargetError where there are not as many rows as pictures.
+    targets: as in `explain`; or a function of the listing that returns one row per image, such as PerImage.
+    Raises: TargetError where there are not as many rows as images.
     """
     rows = targets(listing) if callable(targets) else targets
     if not differ(rows):
         return [rows] * len(listing)
     if len(rows) != len(listing):
-        raise TargetError(f"targets has {len(rows)} rows, but there are {len(listing)} pictures; give one row for each")
+        raise TargetError(f"targets has {len(rows)} rows, but there are {len(listing)} images; give one row for each")
     return [list(row) for row in rows]
 
 
 def differ(targets: Any) -> bool:
-    """Whether targets are rows, one for each picture, or a function that makes rows of the listing."""
+    """Whether targets are rows, one for each image, or a function that makes rows of the listing."""
     return callable(targets) or (isinstance(targets, _LISTS) and any(isinstance(row, _LISTS) for row in targets))
 
 

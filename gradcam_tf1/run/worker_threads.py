@@ -26,7 +26,7 @@ def check_threads(threads: int | None) -> int:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(cores, MOST_THREADS)
     if threads < 1:
-        raise OptionError(f"threads is the number of threads that read and write pictures, at least 1, not {threads}")
+        raise OptionError(f"threads is the number of threads that read and write images, at least 1, not {threads}")
     return threads
 
 
@@ -60,10 +60,10 @@ Answered = TypeVar("Answered")
 
 
 def in_time(work: Callable[[], Answered], seconds: Optional[float], name: str) -> Answered:
-    """work() of a picture of this name. None: without a limit.
+    """work() of an image of this name. None: without a limit.
 
     A decoder cannot be stopped from outside: one that takes longer goes on in a thread of its own, which ends with the
-    program at the latest and gives up its turn. While a picture waits for its turn its time does not run out.
+    program at the latest and gives up its turn. While an image waits for its turn its time does not run out.
     Raises: ImageFileError where it takes longer; else what work raises.
     """
     if seconds is None:
@@ -78,7 +78,7 @@ def in_time(work: Callable[[], Answered], seconds: Optional[float], name: str) -
             outcome["error"] = error
         done.set()
 
-    thread = threading.Thread(target=run, name="picture", daemon=True)
+    thread = threading.Thread(target=run, name="image", daemon=True)
     thread.start()
     while not done.wait(seconds):
         if not is_waiting(thread.ident or 0):

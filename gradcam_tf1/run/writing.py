@@ -1,4 +1,4 @@
-"""Draws and writes the maps of one explained picture, and says what it wrote. No TensorFlow here."""
+"""Draws and writes the maps of one explained image, and says what it wrote. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gradcam_tf1.run.naming import Namer, layer_tokens
 from gradcam_tf1.run.result import MapRecord, TargetRecord
 from gradcam_tf1.types import Explanation, MapKey
 
-# Kind of picture -> how it is packed.
+# Kind of image -> how it is packed.
 _PACKED = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
 
 
@@ -33,9 +33,9 @@ class MapWriter:
     def write(
         self, image: np.ndarray, stem: str, explanation: Explanation, n: int, labels: Labels | None
     ) -> list[TargetRecord]:
-        """Draw and write all maps of picture n of the explanation.
+        """Draw and write all maps of image n of the explanation.
 
-        Args: image: the original picture, uint8 [H, W, 3] RGB. stem: its part of the names.
+        Args: image: the original image, uint8 [H, W, 3] RGB. stem: its part of the names.
         Returns: one record per class; a class that was asked for twice is written once.
         Raises: OSError where a file cannot be written.
         """
@@ -55,7 +55,7 @@ class MapWriter:
         return records
 
     def write_original(self, image: np.ndarray, stem: str) -> dict[str, str]:
-        """Write the picture itself where the naming has a name for it: {"original": path}. Raises: OSError."""
+        """Write the image itself where the naming has a name for it: {"original": path}. Raises: OSError."""
         name = self._namer.original(stem)
         if not name:
             return {}
@@ -104,26 +104,26 @@ class MapWriter:
         space = METHODS[names[2]].space
         full = None if space == "pixels" else scale
         drawn = draw(image, map, placement, space, self._style, full, names[2] in AGAINST)
-        return self._save(names, drawn.pictures, raw), drawn.box
+        return self._save(names, drawn.images, raw), drawn.box
 
     def _peak(self, _image: Any, map: np.ndarray, placement: Any) -> Any:
         return peak(map, placement)
 
     def _raw(self, explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
-        """A map, how its picture was fitted and, unless it is stretched, where its cells lie: all placing it takes."""
+        """A map, how its image was fitted and, unless it is stretched, where its cells lie: all placing it takes."""
         cells = explanation.cells.get(key)
         found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
         return found if cells is None else {**found, **asdict(cells)}
 
     def _save(
-        self, tokens: tuple[str, str, str, str], pictures: dict[str, np.ndarray], raw: dict[str, np.ndarray]
+        self, tokens: tuple[str, str, str, str], images: dict[str, np.ndarray], raw: dict[str, np.ndarray]
     ) -> dict[str, str]:
-        kinds = [*pictures, "raw"] if raw else list(pictures)
+        kinds = [*images, "raw"] if raw else list(images)
         names = self._namer.names(*tokens, kinds)
         paths = {kind: os.path.join(self._out_folder, *name.split("/")) for kind, name in names.items()}
         make_folders(self._out_folder, paths[kinds[0]])
-        for kind, picture in pictures.items():
-            write_png(paths[kind], picture, _PACKED[kind])
+        for kind, image in images.items():
+            write_png(paths[kind], image, _PACKED[kind])
         if raw:
             packed = io.BytesIO()
             np.savez_compressed(packed, **raw)

@@ -1,4 +1,4 @@
-"""A tensor of class scores with the pictures first and the classes last, by the letters of `Binding.score_axes`."""
+"""A tensor of class scores with the images first and the classes last, by the letters of `Binding.score_axes`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def classes_last(scores: tf.Tensor, axes: str, binding: Binding) -> tf.Tensor:
         raise BindingError(f"'{scores.name}' is {scores.dtype.name}; class scores are floats. Name another as logits")
     scores = tf.cast(scores, tf.float32)
     axes = axes if len(axes) == rank else usual_axes(scores, binding)
-    if "c" not in axes:  # one score per picture or row
+    if "c" not in axes:  # one score per image or row
         scores, axes = scores[..., tf.newaxis], axes + "c"
     first = next((letter for letter in axes if letter in "nrs"), "")
     if not first:
@@ -42,9 +42,9 @@ def _one_axis_of_anchors(scores: tf.Tensor, first: str, binding: Binding) -> tf.
     if first == "n":
         flat = tf.reshape(scores, [tf.shape(scores)[0], -1, classes])
     elif first == "r":
-        flat = tf.reshape(scores, [pictures(binding), -1, classes])
+        flat = tf.reshape(scores, [images(binding), -1, classes])
     else:
-        flat = tf.transpose(tf.reshape(scores, [-1, pictures(binding), classes]), [1, 0, 2])
+        flat = tf.transpose(tf.reshape(scores, [-1, images(binding), classes]), [1, 0, 2])
     flat.set_shape([None, None, scores.shape[-1]])
     return flat
 
@@ -53,8 +53,8 @@ def _unknown(side: object) -> bool:
     return getattr(side, "value", side) is None
 
 
-def pictures(binding: Binding) -> tf.Tensor:
-    """How many pictures go in together: int32."""
+def images(binding: Binding) -> tf.Tensor:
+    """How many images go in together: int32."""
     if not binding.has_batch_axis:
         return tf.constant(1)
     return tf.shape(tf.get_default_graph().get_tensor_by_name(binding.input))[0]

@@ -81,7 +81,7 @@ def _is_sigmoid(binding: Binding) -> bool:
 
 
 def score_maps(binding: Binding) -> tf.Tensor:
-    """The scores with their positions or anchors, pictures first and classes last: float32 [N, ..., C].
+    """The scores with their positions or anchors, images first and classes last: float32 [N, ..., C].
 
     [N, h, w, C] of maps, [N, anchors, C] of anchors and steps, [N, C] where there are neither.
     """

@@ -1,4 +1,4 @@
-"""Regions and points of the original picture, as the net's input has them."""
+"""Regions and points of the original image, as the net's input has them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from gradcam_tf1.images.geometry import Placement
 
 
 def fit_mask(mask: Any, placement: Placement) -> np.ndarray:
-    """A mask of the original picture over the net's input, areas averaged.
+    """A mask of the original image over the net's input, areas averaged.
 
-    Args: mask: [H, W] of the original picture, bool or 0..1. placement: how that picture was fitted.
-    Returns: float32 [h, w], 0..1, 0 where the input has no picture. Raises: RegionError for another size or range.
+    Args: mask: [H, W] of the original image, bool or 0..1. placement: how that image was fitted.
+    Returns: float32 [h, w], 0..1, 0 where the input has no image. Raises: RegionError for another size or range.
     """
     mask = np.asarray(mask, np.float32)
     if mask.shape != tuple(placement.original):
-        raise RegionError(f"the mask is {list(mask.shape)}, the picture {list(placement.original)} (height, width)")
+        raise RegionError(f"the mask is {list(mask.shape)}, the image {list(placement.original)} (height, width)")
     if not (mask.min() >= 0 and mask.max() <= 1):
         raise RegionError(f"a mask lies in 0..1, this one in {mask.min():.3g}..{mask.max():.3g}")
     top, left, bottom, right = placement.seen
@@ -32,7 +32,7 @@ def fit_mask(mask: Any, placement: Placement) -> np.ndarray:
 
 
 def fit_point(point: Tuple[float, float], placement: Placement) -> np.ndarray:
-    """A point (row, column) of the original picture as shares of the net's input: float32 [2], 0..1.
+    """A point (row, column) of the original image as shares of the net's input: float32 [2], 0..1.
 
     Raises: RegionError where the net did not see the point.
     """

@@ -31,8 +31,8 @@ class TargetContext:
 
     classes: number of classes; ids run from 0 to classes - 1. labels: needed for names.
     score: the score of plain class targets, one of CLASS_SCORES.
-    fit_mask: (n, mask [H, W] of original picture n) -> float32 mask over the net's input.
-    fit_point: (n, (row, column)) -> shares of the net's input. embed: picture -> the net's output as a vector [D].
+    fit_mask: (n, mask [H, W] of original image n) -> float32 mask over the net's input.
+    fit_point: (n, (row, column)) -> shares of the net's input. embed: image -> the net's output as a vector [D].
     """
 
     classes: int
@@ -138,7 +138,7 @@ def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
 
 
 def _similar(target: Similar, _n: int, context: TargetContext) -> ScoreRequest:
-    return ScoreRequest(("similarity",), {"reference": _need(context.embed)(target.picture)}, "similar")
+    return ScoreRequest(("similarity",), {"reference": _need(context.embed)(target.image)}, "similar")
 
 
 def _scalar(target: Scalar, _n: int, _context: TargetContext) -> ScoreRequest:
@@ -158,7 +158,7 @@ _READERS: Dict[type, Callable[..., ScoreRequest]] = {
 
 def _need(reader: Optional[Callable]) -> Callable:
     if reader is None:
-        raise TargetError("this target needs the pictures themselves; ask GradCamGraph.explain")
+        raise TargetError("this target needs the images themselves; ask GradCamGraph.explain")
     return reader
 
 
@@ -185,10 +185,10 @@ def _named(name: str, context: TargetContext) -> int:
     return ids[0]
 
 
-def _column(asks: List[ScoreRequest]) -> ScoreRequest:
+def _column(requests: List[ScoreRequest]) -> ScoreRequest:
     """The same target of all images as one record with the image axis first."""
-    kinds = {ask.score for ask in asks}
+    kinds = {request.score for request in requests}
     if len(kinds) > 1:
         raise TargetError(f"one column of the targets mixes {sorted(kind[0] for kind in kinds)}; give each its own")
-    values = {name: np.stack([ask.values[name] for ask in asks]) for name in asks[0].values}
-    return ScoreRequest(asks[0].score, values, asks[0].about)
+    values = {name: np.stack([request.values[name] for request in requests]) for name in requests[0].values}
+    return ScoreRequest(requests[0].score, values, requests[0].about)

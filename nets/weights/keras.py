@@ -20,7 +20,7 @@ _DENSE = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}
 
 
 def read_keras(path: str) -> Layers:
-    """Layers of a Keras h5 file (TensorFlow kernels); HWIO for BGR pictures. Raises WeightsError."""
+    """Layers of a Keras h5 file (TensorFlow kernels); HWIO for BGR images. Raises WeightsError."""
     with private_folder() as folder:
         copy = os.path.join(folder, "weights.h5")
         try:

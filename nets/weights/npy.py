@@ -17,7 +17,7 @@ _BIAS_NAMES = ("biases", "bias", "b")
 def read_npy(path: str) -> Layers:
     """Layers of a .npy file that holds one dict, layer name -> [kernel, bias] or {"weights": .., "biases": ..}.
 
-    Kernels HWIO for BGR pictures; fc6 [7 * 7 * C, D], for pool5 flattened in height, width, channel order.
+    Kernels HWIO for BGR images; fc6 [7 * 7 * C, D], for pool5 flattened in height, width, channel order.
 
     Raises WeightsError.
     """

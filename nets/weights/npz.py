@@ -15,7 +15,7 @@ _KEY = re.compile(r"(?:^|/)(?P<layer>conv\d_\d|fc\d)(?:_|/)(?P<part>W|b|kernel|b
 
 
 def read_npz(path: str) -> Layers:
-    """Layers of a .npz file; kernels HWIO for BGR pictures. Pickled members are refused. Raises WeightsError."""
+    """Layers of a .npz file; kernels HWIO for BGR images. Pickled members are refused. Raises WeightsError."""
     arrays = []
     with open(path, "rb") as stream:
         with zipfile.ZipFile(stream) as archive:

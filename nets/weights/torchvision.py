@@ -19,7 +19,7 @@ def read_torchvision(path: str) -> Layers:
     """Layers of a torchvision VGG state dict, brought to TensorFlow's order.
 
     Convolutions [out, in, height, width] become HWIO; classifier.0 [D, C * 7 * 7], which takes pool5 flattened in
-    channel, height, width order, becomes [7, 7, C, D]. Pictures: RGB, by ImageNet's mean and deviation ("torch").
+    channel, height, width order, becomes [7, 7, C, D]. Images: RGB, by ImageNet's mean and deviation ("torch").
 
     Raises WeightsError.
     """

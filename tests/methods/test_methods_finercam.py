@@ -1,0 +1,39 @@
+"""FinerCAM's rivals: one where there are two classes, never the class itself, and plain classes only."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from layer_twins import maps_of, twin
+from small_nets import SmallNet, run
+
+from gradcam_tf1.engine.map_engine import MapEngine
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import ScoreRequest
+
+
+def test_finercam_of_a_one_logit_net_has_one_rival():
+    net = SmallNet("gap", classes=1)
+    images = net.images(2)
+    maps = run(net, images, [0, 1], ["finercam", "gradcam"])["maps"]
+    np.testing.assert_allclose(maps["finercam", "features:0"], 1.6 * maps["gradcam", "features:0"], atol=1e-6)
+
+
+def test_finercam_takes_no_class_for_its_own_rival():
+    net = SmallNet("gap", classes=5)
+    net.weights["w4"][:, 3] = net.weights["w4"][:, 1]
+    net.weights["b4"][3] = net.weights["b4"][1]  # equal scores: 1 is 3's nearest rival, not 3 itself
+    images = net.images(1)
+    np.testing.assert_allclose(
+        maps_of(net, images, [1, 3], "finercam"), np.maximum(twin("finercam", net, images, [1, 3]), 0), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("method", ["finercam", "shapleycam"])
+def test_methods_with_a_score_of_their_own_explain_plain_classes_only(method):
+    net = SmallNet("gap")
+    graph, binding = net.graph(), net.binding()
+    requests = [ScoreRequest(("margin",), {"code": np.zeros(1, np.int32)})]
+    with tf.Session(graph=graph) as sess, pytest.raises(OptionError, match="explains class scores only, not 'margin'"):
+        MapEngine(graph, sess, binding, 8).run(net.images(1), requests, [method], binding.layers)
