@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import partial
-from typing import Any, Callable, ContextManager, Dict, Hashable, NamedTuple, Optional
+from typing import Any, Callable, ContextManager, Dict, Hashable, List, NamedTuple, Optional, Set
 
 from gradcam_tf1.errors import GradCamError, GradientError
 from gradcam_tf1.gradients.loop_gradients import LoopError
@@ -45,3 +45,21 @@ class BuiltOnce:
         if isinstance(found, _Refused):
             raise copy(found.error)
         return found
+
+
+def made_of(tensor: tf.Tensor) -> str:
+    """The tensor in quotes where it is the net's, else "what is made of" the nearest ones of the net before it."""
+    level, seen = [tensor], {tensor.name}
+    while level:
+        own = sorted(each.name for each in level if not each.op.name.startswith(OUR_SCOPE))
+        if own:
+            names = " and ".join(f"'{name}'" for name in own)
+            return names if own == [tensor.name] else f"what is made of {names}"
+        level = _before(level, seen)
+    return "what is made of the scores"
+
+
+def _before(level: List[tf.Tensor], seen: Set[str]) -> List[tf.Tensor]:
+    fresh = {each.name: each for tensor in level for each in tensor.op.inputs if each.name not in seen}
+    seen.update(fresh)
+    return list(fresh.values())

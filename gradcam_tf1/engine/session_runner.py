@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optio
 
 import numpy as np
 
-from gradcam_tf1.engine.broken_nets import made_of
+from gradcam_tf1.engine.built_once import made_of
 from gradcam_tf1.engine.feature_maps import FRAME_AXES, together
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
