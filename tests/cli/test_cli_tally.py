@@ -7,11 +7,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from gradcam_tf1 import records
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.tally import MAX_TOLD, Tally
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.run import places
+from gradcam_tf1.run import line_places, results
 from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 from gradcam_tf1.run.results import Results
 
@@ -59,9 +58,11 @@ def test_the_manifest_is_not_read_again(tmp_path, monkeypatch, bad):
         Image.fromarray(np.full((8, 8, 3), 60 * i, np.uint8)).save(str(folder / f"{i}.png"))
     if bad:
         (folder / "1.png").write_bytes(b"")
-    monkeypatch.setattr(records, "KEPT", 0)
-    reads, read = [], places.Places.read
-    monkeypatch.setattr(places.Places, "read", lambda self, numbers: reads.append(numbers) or read(self, numbers))
+    monkeypatch.setattr(results, "KEPT", 0)
+    reads, read = [], line_places.LinePlaces.read
+    monkeypatch.setattr(
+        line_places.LinePlaces, "read", lambda self, numbers: reads.append(numbers) or read(self, numbers)
+    )
     args = ["run", demo_model(), str(folder), "--out", str(out), "--preset", DEMO_PRESET, "--method", "gradcam"]
     done = CliRunner().invoke(main, args)
     assert done.exit_code == bad, done.output

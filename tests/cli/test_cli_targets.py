@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from command_line import command, manifest
 from image_folders import copy_scenes
+from map_net import MapNet
 from PIL import Image
-from test_scores import MapNet
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.target_options import SCORES, make_targets

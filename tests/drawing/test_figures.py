@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from made_explanations import EMPTY, GRAY, hot_cell, one_explanation, status_of
 from PIL import Image
-from test_writing import EMPTY, GRAY, hot_cell, one_explanation, status_of
 
 from gradcam_tf1.drawing.figure_grid import BAR as BAR_WIDTH
 from gradcam_tf1.drawing.figure_grid import GAP, LINE, MARGIN, NO_EVIDENCE, NUMBERS, SIDE, grid, render, save

@@ -15,7 +15,7 @@ from small_nets import SmallNet
 from test_figures import SOLID, centre_of_red, titles
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli import show as show_module
+from gradcam_tf1.cli import terminal as show_module
 from gradcam_tf1.drawing.figure_grid import GAP, LINE, MARGIN, SIDE
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph

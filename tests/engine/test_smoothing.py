@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from map_net import MapNet
 from small_nets import SmallNet, gradcam_twin
-from test_scores import MapNet
 
 from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.errors import TargetError

@@ -7,7 +7,7 @@ import pytest
 from loader_nets import IMAGES, INPUT, LOGITS, build_net, control_flow, logits_of, net_session, op_types
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef import fold as folding
+from gradcam_tf1.graphdef import fold_variables as folding
 from gradcam_tf1.graphdef.restore_ops import parse_slices
 from gradcam_tf1.graphdef.training_ops import cut_training
 from gradcam_tf1.loaders import load

@@ -8,11 +8,10 @@ import os
 import re
 import shutil
 import sys
-import unicodedata
 
 import numpy as np
 import pytest
-from command_line import command
+from command_line import command, harmless_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,11 +36,6 @@ NASTY = [
     "-rf *",
     "\x9b31mC1",
 ]
-INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def harmless_line(text):
-    return not any(unicodedata.category(char) in INVISIBLE for char in text)
 
 
 @pytest.fixture(scope="module")

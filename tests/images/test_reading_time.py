@@ -16,7 +16,7 @@ from PIL import Image
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images import decode as decoding
-from gradcam_tf1.images import turns
+from gradcam_tf1.images import memory_turns
 from gradcam_tf1.images.memory_turns import LARGE, is_waiting, turn
 from gradcam_tf1.nets.demo import demo_model
 from gradcam_tf1.run.reading import Reader, RunImage
@@ -82,7 +82,7 @@ def test_waiting_for_a_turn_is_no_reading():
             answer = pool.submit(in_time, work, 0.05, "a")
             time.sleep(0.3)
             assert not answer.done()
-            assert len(turns._waiting) == 1
+            assert len(memory_turns._waiting) == 1
         assert not is_waiting(answer.result())
 
 

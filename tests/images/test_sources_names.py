@@ -6,10 +6,9 @@ import io
 import os
 import shutil
 import tempfile
-import zipfile
 
 import pytest
-from archive_files import example, png_bytes, record, write_tar
+from archive_files import png_bytes, write_names
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -58,7 +57,7 @@ def test_one_source(names, kind):
     folder = tempfile.mkdtemp()
     try:
         path = os.path.join(folder, f"a.{kind}")
-        write(path, names, kind)
+        write_names(path, names, kind)
         wanted = [name for name in names if kind in ("tfrecord", "txt") or not is_hidden(name)]
         try:
             images = list(iter_images(f"@{path}" if kind == "txt" else path))
@@ -76,24 +75,6 @@ def test_one_source(names, kind):
         shutil.rmtree(folder)
 
 
-def write(path, names, kind):
-    if kind == "zip":
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in names:
-                info = zipfile.ZipInfo("x")
-                info.filename = name  # as it is: the constructor would make it harmless
-                archive.writestr(info, PNG)
-    elif kind == "tfrecord":
-        records = [record(example(image__encoded=PNG, image__filename=name.encode())) for name in names]
-        with open(path, "wb") as stream:
-            stream.write(b"".join(records))
-    elif kind == "txt":
-        with open(path, "wb") as stream:
-            stream.write(b"\0".join(name.encode() for name in names) + b"\0")
-    else:
-        write_tar(path, [(name, PNG) for name in names], "w:gz" if kind == "tar.gz" else "w", encoding="utf-8")
-
-
 @PATIENT
 @given(
     st.lists(
@@ -109,7 +90,7 @@ def test_several_sources(sources):
                 with open(os.path.join(base, name), "wb") as stream:
                     stream.write(PNG)
             stream = io.BytesIO()
-            write(stream, ["x.png", "x-2.png", "sub/x.png", "x.png"], "zip")
+            write_names(stream, ["x.png", "x-2.png", "sub/x.png", "x.png"], "zip")
             with open(os.path.join(base, "one.zip"), "wb") as target:
                 target.write(stream.getvalue())
         paths = [os.path.join(folder, source) for source in sources]

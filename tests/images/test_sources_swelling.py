@@ -16,7 +16,7 @@ from PIL import Image
 from test_sources_damaged import chunk, png, zeros
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import common as decoding
+from gradcam_tf1.images import pillow_files as decoding
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.pillow_limits import HEAD_READS, Bounded
 

@@ -11,7 +11,7 @@ from archive_files import peak_of_listing
 from image_files import lock, touch
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.images import walk
+from gradcam_tf1.images import folder_walk
 from gradcam_tf1.images.file_names import archive_extension, is_image_name
 from gradcam_tf1.images.seen_names import Seen
 from gradcam_tf1.images.source_kinds import iter_images
@@ -40,18 +40,20 @@ def test_the_order_is_that_of_the_sorted_paths(tmp_path):
 
 
 def test_a_folder_larger_than_the_window_is_read_in_several_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(walk, "CHUNK", 4)
+    monkeypatch.setattr(folder_walk, "CHUNK", 4)
     names = [f"{number:03d}.png" for number in range(41)] + ["005/a.png", "011.png.d/b.png", "040/c.png"]
     touch(tmp_path, *names)
     assert relatives(tmp_path) == sorted(names)
     for count in range(14):  # about the edges of one and two windows
         folder = tmp_path / f"f{count}"
         touch(folder, *(f"{number:02d}.png" for number in range(count)))
-        assert list(walk.entries(str(folder)) if count else []) == [f"{number:02d}.png" for number in range(count)]
+        assert list(folder_walk.entries(str(folder)) if count else []) == [
+            f"{number:02d}.png" for number in range(count)
+        ]
 
 
 def test_memory_does_not_depend_on_the_number_of_images(tmp_path, monkeypatch):
-    monkeypatch.setattr(walk, "CHUNK", 128)
+    monkeypatch.setattr(folder_walk, "CHUNK", 128)
 
     def peak(count):
         folder = tmp_path / str(count)

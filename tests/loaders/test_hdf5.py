@@ -9,9 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from gradcam_tf1 import hdf5
 from gradcam_tf1.errors import ModelFileError, WeightsError
-from gradcam_tf1.loaders import load
+from gradcam_tf1.loaders import hdf5, load
 from gradcam_tf1.loaders.hdf5 import find_damage
 from gradcam_tf1.nets.vgg_weights import read_weights
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archive_files import example, png_bytes, record, write_tar
+from archive_files import example, png_bytes, record, write_names, write_tar
 from click.testing import CliRunner
+from command_line import harmless_line
 from PIL import Image
-from test_hostile_names import harmless_line
-from test_sources_names import write
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.graph import GradCamGraph
@@ -178,7 +177,7 @@ def test_hostile_names_in_every_source(tmp_path, monkeypatch):
             stream.write(png_bytes())
     (photos / "bad\x1b]0;owned\x07.png").write_bytes(b"no image")
     write_tar(sources / "a.tar", [(name, png_bytes()) for name in NAMES])
-    write(str(sources / "b.zip"), NAMES, "zip")
+    write_names(str(sources / "b.zip"), NAMES, "zip")
     records = [record(example(image__encoded=png_bytes(), image__filename=name.encode())) for name in NAMES]
     (sources / "c.tfrecord").write_bytes(b"".join(records) + record(example(image__filename=b"\x1b[31mempty.png")))
     out = tmp_path / "deep" / "out"

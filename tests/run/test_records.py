@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradcam_tf1 import records
 from gradcam_tf1.errors import ManifestError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.run import places
+from gradcam_tf1.run import line_places, results
 from gradcam_tf1.run.manifest import ManifestWriter
 from gradcam_tf1.run.manifest_lines import line_of
 from gradcam_tf1.run.naming import Namer
@@ -54,7 +53,7 @@ def run_of(out, made, resume=False):
 @pytest.fixture
 def few(monkeypatch):
     """Room for five images of one map each."""
-    monkeypatch.setattr(records, "KEPT", 10)
+    monkeypatch.setattr(results, "KEPT", 10)
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def opened(monkeypatch):
         paths.append(path)
         return open(path, mode)
 
-    monkeypatch.setattr(places, "open", note, raising=False)
+    monkeypatch.setattr(line_places, "open", note, raising=False)
     return paths
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images import turns
+from gradcam_tf1.images import memory_turns
 from gradcam_tf1.images.memory_turns import LARGE, turn
 from gradcam_tf1.run.explaining import ExplainedImage
 from gradcam_tf1.run.reading import BATCH_PIXELS, Reader, RunImage
@@ -46,7 +46,7 @@ class File:
 
 @pytest.mark.parametrize(("large", "most"), [(24, [1]), (25, [2, 3, 4])])
 def test_images_that_are_fitted_and_drawn(large, most, monkeypatch):
-    monkeypatch.setattr(turns, "LARGE", large)
+    monkeypatch.setattr(memory_turns, "LARGE", large)
     fits, writes = Counter(), Counter()
     stages = Stages(
         Reader(fits.work, 1000),

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+from made_explanations import EMPTY, GRAY, WHOLE, hot_cell, one_explanation
 from PIL import Image
 
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
@@ -14,36 +15,7 @@ from gradcam_tf1.images.geometry import Placement, fit
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.writing import MapWriter
-from gradcam_tf1.types import Explanation, MapStatus
-
-GRAY = np.full((40, 60, 3), 128, np.uint8)
-EMPTY = MapStatus("empty", "all evidence here is against this class", -1.0, 0.0)
-WHOLE = Placement((40, 60), (8, 8), (0, 0, 40, 60), (0, 0, 8, 8))
-
-
-def hot_cell(row, column, size=4, value=4.0):
-    map = np.zeros((size, size), np.float32)
-    map[row, column] = value
-    return map
-
-
-def status_of(map):
-    return MapStatus("ok", "", float(np.min(map)), float(np.max(map)))
-
-
-def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE):
-    """An explanation of one image; maps: (method, layer) -> [T, ...]."""
-    slots = len(class_ids)
-    return Explanation(
-        class_ids=np.array([class_ids]),
-        scores=np.arange(slots, dtype=np.float32)[np.newaxis],
-        probabilities=None,
-        predicted=np.array([class_ids[0]]),
-        maps={key: np.asarray(value, np.float32)[np.newaxis] for key, value in maps.items()},
-        statuses={key: [(statuses or {}).get(key) or [status_of(map) for map in maps[key]]] for key in maps},
-        placements=[placement],
-        layers=tuple(dict.fromkeys(layer for _, layer in maps if layer)),
-    )
+from gradcam_tf1.types import MapStatus
 
 
 def written(tmp_path, explanation, style=None, labels=None, image=GRAY):

@@ -96,3 +96,21 @@ MEMBERS = [
     (LONG, png_bytes(BLUE)),
 ]
 COLOURS = {"b/red.png": RED, "a/green.png": GREEN, LONG: BLUE}
+
+
+def write_names(path, names, kind):
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                info = zipfile.ZipInfo("x")
+                info.filename = name  # as it is: the constructor would make it harmless
+                archive.writestr(info, png_bytes())
+    elif kind == "tfrecord":
+        records = [record(example(image__encoded=png_bytes(), image__filename=name.encode())) for name in names]
+        with open(path, "wb") as stream:
+            stream.write(b"".join(records))
+    elif kind == "txt":
+        with open(path, "wb") as stream:
+            stream.write(b"\0".join(name.encode() for name in names) + b"\0")
+    else:
+        write_tar(path, [(name, png_bytes()) for name in names], "w:gz" if kind == "tar.gz" else "w", encoding="utf-8")

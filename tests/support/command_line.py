@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from gradcam_tf1.nets.demo import demo_model, demo_scenes
 SCENES = demo_scenes()
 # as a user's process: without the log level that conftest sets
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 PROGRAM = [sys.executable, "-m", "gradcam_tf1"]
 
 
@@ -37,3 +39,7 @@ def manifest(out):
 
 def maps(out):
     return [map for line in manifest(out) for target in line["targets"] for map in target["maps"]]
+
+
+def harmless_line(text):
+    return not any(unicodedata.category(char) in INVISIBLE for char in text)
