@@ -8,36 +8,72 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
+from gradcam_tf1._version import __version__ as __version__
+
 if TYPE_CHECKING:
+    from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
+    from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
+    from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
+    from gradcam_tf1.drawing.figure_kinds import FIGURES as FIGURES
+    from gradcam_tf1.drawing.image_figures import classes_figure as classes_figure
+    from gradcam_tf1.drawing.image_figures import layers_figure as layers_figure
+    from gradcam_tf1.drawing.image_figures import methods_figure as methods_figure
+    from gradcam_tf1.drawing.image_figures import signs_figure as signs_figure
+    from gradcam_tf1.drawing.style import Style as Style
+    from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
+    from gradcam_tf1.engine.explanation import Explanation as Explanation
+    from gradcam_tf1.engine.explanation import Map as Map
     from gradcam_tf1.errors import BindingError as BindingError
     from gradcam_tf1.errors import ClosedError as ClosedError
     from gradcam_tf1.errors import GradCamError as GradCamError
     from gradcam_tf1.errors import GradientError as GradientError
     from gradcam_tf1.errors import ImageFileError as ImageFileError
+    from gradcam_tf1.errors import ManifestError as ManifestError
     from gradcam_tf1.errors import ModelFileError as ModelFileError
     from gradcam_tf1.errors import OptionError as OptionError
+    from gradcam_tf1.errors import OutOfMemoryError as OutOfMemoryError
+    from gradcam_tf1.errors import RunError as RunError
     from gradcam_tf1.errors import SelectionError as SelectionError
+    from gradcam_tf1.errors import StoppedError as StoppedError
     from gradcam_tf1.errors import TargetError as TargetError
+    from gradcam_tf1.errors import TimeLimitError as TimeLimitError
     from gradcam_tf1.errors import WeightsError as WeightsError
     from gradcam_tf1.graph import GradCam as GradCam
     from gradcam_tf1.graph import GradCamGraph as GradCamGraph
+    from gradcam_tf1.images.image_files import list_images as list_images
+    from gradcam_tf1.images.image_files import read_image as read_image
     from gradcam_tf1.images.preprocessing import PRESETS as PRESETS
     from gradcam_tf1.images.preprocessing import Preprocessing as Preprocessing
+    from gradcam_tf1.images.window import Window as Window
     from gradcam_tf1.labels import Labels as Labels
     from gradcam_tf1.loaders import load as load
     from gradcam_tf1.methods import METHOD_GROUPS as METHOD_GROUPS
     from gradcam_tf1.methods import METHODS as METHODS
+    from gradcam_tf1.methods import MethodChoice as MethodChoice
+    from gradcam_tf1.methods import method as method
     from gradcam_tf1.methods.noise import Noise as Noise
+    from gradcam_tf1.run.manifest import read_manifest as read_manifest
+    from gradcam_tf1.run.per_image import PerImage as PerImage
+    from gradcam_tf1.run.result import MapRecord as MapRecord
     from gradcam_tf1.run.result import Result as Result
+    from gradcam_tf1.run.result import TargetRecord as TargetRecord
     from gradcam_tf1.run.results import Results as Results
+    from gradcam_tf1.run.run_options import RunOptions as RunOptions
+    from gradcam_tf1.targets import All as All
+    from gradcam_tf1.targets import Anchor as Anchor
+    from gradcam_tf1.targets import Contrast as Contrast
+    from gradcam_tf1.targets import Down as Down
+    from gradcam_tf1.targets import Region as Region
+    from gradcam_tf1.targets import Scalar as Scalar
+    from gradcam_tf1.targets import Similar as Similar
+    from gradcam_tf1.targets import Top as Top
+    from gradcam_tf1.targets import Worst as Worst
     from gradcam_tf1.types import Binding as Binding
-    from gradcam_tf1.types import Explanation as Explanation
     from gradcam_tf1.types import KeyTensors as KeyTensors
     from gradcam_tf1.types import LayerInfo as LayerInfo
     from gradcam_tf1.types import LoadedModel as LoadedModel
     from gradcam_tf1.types import MapStatus as MapStatus
-
-__version__ = "0.1.0"
+    from gradcam_tf1.types import MethodProgress as MethodProgress
 
 _NAMES = {
     "errors": (
@@ -46,31 +82,101 @@ _NAMES = {
         "GradCamError",
         "GradientError",
         "ImageFileError",
+        "ManifestError",
         "ModelFileError",
         "OptionError",
+        "OutOfMemoryError",
+        "RunError",
         "SelectionError",
+        "StoppedError",
         "TargetError",
+        "TimeLimitError",
         "WeightsError",
     ),
-    "graph": ("GradCam", "GradCamGraph"),
+    "graph": (
+        "GradCam",
+        "GradCamGraph",
+    ),
+    "engine.explain_options": ("ExplainOptions",),
+    "engine.explanation": (
+        "Explanation",
+        "Map",
+    ),
     "labels": ("Labels",),
     "loaders": ("load",),
-    "methods": ("METHODS", "METHOD_GROUPS"),
+    "methods": (
+        "METHODS",
+        "METHOD_GROUPS",
+        "method",
+        "MethodChoice",
+    ),
     "methods.noise": ("Noise",),
-    "images.preprocessing": ("PRESETS", "Preprocessing"),
-    "run.result": ("Result",),
+    "images.preprocessing": (
+        "PRESETS",
+        "Preprocessing",
+    ),
+    "images.image_files": (
+        "list_images",
+        "read_image",
+    ),
+    "images.window": ("Window",),
+    "drawing.style": ("Style",),
+    "drawing.figure_grid": ("save_figure",),
+    "drawing.figure_kinds": ("FIGURES",),
+    "drawing.image_figures": (
+        "classes_figure",
+        "layers_figure",
+        "methods_figure",
+        "signs_figure",
+    ),
+    "drawing.array_figures": (
+        "signal_figure",
+        "volume_figure",
+    ),
+    "run.manifest": ("read_manifest",),
+    "run.per_image": ("PerImage",),
+    "run.result": (
+        "MapRecord",
+        "Result",
+        "TargetRecord",
+    ),
     "run.results": ("Results",),
-    "types": ("Binding", "Explanation", "KeyTensors", "LayerInfo", "LoadedModel", "MapStatus"),
+    "run.run_options": ("RunOptions",),
+    "targets": (
+        "All",
+        "Anchor",
+        "Contrast",
+        "Down",
+        "Region",
+        "Scalar",
+        "Similar",
+        "Top",
+        "Worst",
+    ),
+    "types": (
+        "Binding",
+        "KeyTensors",
+        "LayerInfo",
+        "LoadedModel",
+        "MapStatus",
+        "MethodProgress",
+    ),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "FIGURES",
     "METHODS",
     "METHOD_GROUPS",
     "PRESETS",
+    "All",
+    "Anchor",
     "Binding",
     "BindingError",
     "ClosedError",
+    "Contrast",
+    "Down",
+    "ExplainOptions",
     "Explanation",
     "GradCam",
     "GradCamError",
@@ -81,17 +187,47 @@ __all__ = [
     "Labels",
     "LayerInfo",
     "LoadedModel",
+    "ManifestError",
+    "Map",
+    "MapRecord",
     "MapStatus",
+    "MethodChoice",
+    "MethodProgress",
     "ModelFileError",
     "Noise",
     "OptionError",
+    "OutOfMemoryError",
+    "PerImage",
     "Preprocessing",
+    "Region",
     "Result",
     "Results",
+    "RunError",
+    "RunOptions",
+    "Scalar",
     "SelectionError",
+    "Similar",
+    "StoppedError",
+    "Style",
     "TargetError",
+    "TargetRecord",
+    "TimeLimitError",
+    "Top",
     "WeightsError",
+    "Window",
+    "Worst",
+    "classes_figure",
+    "layers_figure",
+    "list_images",
     "load",
+    "method",
+    "methods_figure",
+    "read_image",
+    "read_manifest",
+    "save_figure",
+    "signal_figure",
+    "signs_figure",
+    "volume_figure",
 ]
 
 

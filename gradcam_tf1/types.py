@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-
-from gradcam_tf1.errors import SelectionError
 
 Shape = Tuple[Optional[int], ...]
 
@@ -260,59 +258,3 @@ class MethodProgress:
 
 
 MapKey = Tuple[str, str]  # (method, layer tensor name); layer "" for methods of the input space alone
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """The answer of `GradCamGraph.explain` for N images and T targets each. Raw numbers, nothing normalised.
-
-    class_ids: int64 [N, T], -1 for a target that is no class; predicted: int64 [N], the top-1 class.
-    scores: float32 [N, T], what was explained: the score before softmax (for a one-logit net class 0 scores -logit),
-    or what the target says. probabilities: float32 [N, T] of those classes, None where the graph has none.
-    failures: for each image why it has no answer, because its scores are NaN or infinite; "" where it has one. Then no
-    class is predicted (-1), and its maps are empty.
-    abouts: for each target what it is beyond a class, "" for a plain class score.
-    maps: per (method, layer): float32 [N, T, h, w] at the layer's size for class activation maps, at the input's for
-    several layers together and "auto", or [N, T, H, W, C] at the input's size for pixel methods (sign kept, RGB order
-    where C is 3).
-    statuses: the same keys, [N][T] records.
-    placements: N geometry.Placement, how each original image was fitted to the input, or arrays.ArrayPlacement.
-    Of signals and volumes [L] or [D, H, W] stand where [H, W] does.
-    layers: the layer tensors asked for, in order.
-    cells: where the cells of a map of a layer lie on the input; keys that are not there are stretched over it.
-    """
-
-    class_ids: np.ndarray
-    scores: np.ndarray
-    probabilities: Optional[np.ndarray]
-    predicted: np.ndarray
-    maps: Dict[MapKey, np.ndarray]
-    statuses: Dict[MapKey, List[List[MapStatus]]]
-    placements: Sequence[Any]
-    layers: Tuple[str, ...]
-    abouts: Tuple[str, ...] = ()
-    failures: Tuple[str, ...] = ()
-    cells: Mapping[MapKey, Cells] = field(default_factory=dict)
-
-    def __getitem__(self, method: str) -> np.ndarray:
-        """Maps of `method` for its first layer: [N, T, h, w] or [N, T, H, W, C]."""
-        return self.maps[self.key(method)]
-
-    def key(self, method: str, layer: Optional[str] = None) -> MapKey:
-        """The key under which `maps` and `statuses` hold `method`. Raises: SelectionError naming what was computed."""
-        for candidate in self.maps:
-            if candidate[0] == method and layer in (None, candidate[1]):
-                return candidate
-        raise SelectionError(f"no maps of {method!r} for layer {layer!r}; computed: {sorted(self.maps)}")
-
-    def placed(self, method: str, n: int, t: int = 0, layer: Optional[str] = None) -> np.ndarray:
-        """The map of image n and target t on the original image: float32 [H, W] or [H, W, C].
-
-        Raises: SelectionError saying how many images and targets, and which maps, there are.
-        """
-        key = self.key(method, layer)
-        maps = self.maps[key]
-        for what, place, count in (("image", n, maps.shape[0]), ("target", t, maps.shape[1])):
-            if not -count <= place < count:
-                raise SelectionError(f"there is no {what} {place}: {what}s are numbered 0 to {count - 1} here")
-        return self.placements[n].place(maps[n, t], self.cells.get(key))

@@ -17,14 +17,15 @@ MAX_LINES = 320
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
-    {"errors", "atomic_files"},
+    {"_version", "errors", "atomic_files"},
     {"types", "tf_runtime", "labels", "targets"},
     {"graphdef"},
     {"images", "gradients"},
     {"scoring"},
     {"binding", "loaders"},
     {"methods", "nets"},
-    {"drawing", "engine"},
+    {"drawing"},
+    {"engine"},
     {"run"},
     {"graph"},
     {"cli"},
@@ -77,8 +78,6 @@ def import_problems(item: Module) -> List[str]:
         top, *rest = name.split(".")
         if top == "":
             problems.append(f"{item.name}: relative import {name}")
-        elif name == f"{FACADE}.__version__":
-            continue  # set in the package itself, without importing anything
         elif top == FACADE and item.component != FACADE:
             target = rest[0]
             if target not in ROW:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gradcam_tf1 import __version__
+from gradcam_tf1._version import __version__
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.run_command import run

@@ -13,6 +13,7 @@ from gradcam_tf1.drawing.overlay import write_png
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.run.result import TargetRecord
 from gradcam_tf1.run.results import Results
+from gradcam_tf1.run.run_options import RunOptions
 
 SHEET = "contact_sheet.png"
 
@@ -37,7 +38,7 @@ def demo(out_folder: str, quiet: bool) -> None:
             [scene.path for scene in scenes],
             out_folder,
             targets=[list(scene.boxes) for scene in scenes],
-            progress=progress,
+            run=RunOptions(progress=progress),
         )
     rows, right = _tiles(results, scenes)
     asked = sum(len(result.targets) for result in results)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Sequence
+from dataclasses import fields
+from typing import Any, Callable, Iterator, Sequence
 
 import click
 
 from gradcam_tf1.cli.shared_options import with_options
-from gradcam_tf1.engine.layer_fusion import FUSIONS
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import METHOD_GROUPS, METHODS
+from gradcam_tf1.methods import METHOD_GROUPS, METHODS, expand_methods, method
 from gradcam_tf1.methods.noise import KINDS, Noise
 from gradcam_tf1.run.plan import DEFAULT_METHODS
 
@@ -56,7 +57,6 @@ _OPTIONS = (
         callback=set_values,
         help="Option of a method, as in integrated_gradients.steps=100. Repeatable.",
     ),
-    click.option("--noise", type=click.Choice(KINDS), help="Every map of noisy copies of the image, made one."),
     click.option(
         "--noise-samples", type=click.IntRange(min=1), default=_NOISE.samples, show_default=True, help="Noisy copies."
     ),
@@ -67,28 +67,45 @@ _OPTIONS = (
         show_default=True,
         help="Their deviation as a share of the image's range.",
     ),
-    click.option("--fuse", type=click.Choice(tuple(FUSIONS)), help="Also one map of all layers together."),
-    click.option("--aug-smooth", is_flag=True, help="Average over the mirrored, darker and brighter image: 6 passes."),
-    click.option("--eigen-smooth", is_flag=True, help="Layer methods: the first principal component, less noise."),
 )
+
+
+def _explain_options() -> Iterator[Callable]:
+    """The fields of ExplainOptions that have a help text, as options."""
+    for item in fields(ExplainOptions):
+        if "help" in item.metadata:
+            flag, summary = "--" + item.name.replace("_", "-"), item.metadata["help"]
+            kind: dict[str, Any] = {"type": click.Choice(item.metadata["choices"])}
+            yield click.option(flag, help=summary, **(kind if item.metadata["choices"] else {"is_flag": True}))
 
 
 def method_options(command: Callable) -> Callable:
     """Which methods, and how; `make_methods` reads them."""
-    return with_options(_OPTIONS)(command)
+    return with_options((*_OPTIONS, *_explain_options()))(command)
 
 
-def make_methods(options: dict[str, Any]) -> dict[str, Any]:
-    """The same as options of `visualize_imgs`; they are taken out of `options`."""
-    methods = list(options.pop("methods")) or None
+def make_methods(options: dict[str, Any]) -> list[Any] | None:
+    """Return the methods with their options; None if none was named. Their options are taken out of `options`."""
+    names = list(options.pop("methods")) or None
     further = {"guided": ("guided_backprop", "guided_gradcam"), "separate_negative_positive": ("positive_negative",)}
-    added = [name for option, names in further.items() if options.pop(option) for name in names]
+    added = [name for option, members in further.items() if options.pop(option) for name in members]
     if added:
-        methods = list(dict.fromkeys([*(methods or DEFAULT_METHODS), *added]))
+        names = list(dict.fromkeys([*(names or DEFAULT_METHODS), *added]))
     if options.pop("no_pooling"):
-        methods = ["hirescam" if name == "gradcam" else name for name in methods or DEFAULT_METHODS]
+        names = ["hirescam" if name == "gradcam" else name for name in names or DEFAULT_METHODS]
+    given = options.pop("options")
+    for name in given:
+        if name not in expand_methods(names or DEFAULT_METHODS):
+            raise OptionError(f"--set {name}: {name!r} is not among the methods; add --method {name}")
+    if names is None and not given:
+        return None
+    return [method(name, **given[name]) if name in given else name for name in names or DEFAULT_METHODS]
+
+
+def make_explain_options(options: dict[str, Any], **more: Any) -> ExplainOptions:
+    """Return the ExplainOptions of these command-line options, which are taken out of `options`."""
     kind, samples, level = (options.pop(name) for name in ("noise", "noise_samples", "noise_level"))
-    made = {name: options.pop(name) for name in ("options", "fuse", "aug_smooth", "eigen_smooth")}
     if kind is None and (samples, level) != (_NOISE.samples, _NOISE.level):
         raise OptionError(f"--noise-samples and --noise-level need --noise, one of {', '.join(KINDS)}")
-    return {**made, "methods": methods, "noise": None if kind is None else Noise(kind, samples, level)}
+    flags = {name: options.pop(name) for name in ("fuse", "aug_smooth", "eigen_smooth")}
+    return ExplainOptions(noise=None if kind is None else Noise(kind, samples, level), **flags, **more)

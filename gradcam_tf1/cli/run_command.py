@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any, Sequence
 
 import click
 
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.feed_options import split_feeds
-from gradcam_tf1.cli.method_options import make_methods, method_options
+from gradcam_tf1.cli.method_options import make_explain_options, make_methods, method_options
 from gradcam_tf1.cli.older_names import OlderNames
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, numbers, open_net, size, window
 from gradcam_tf1.cli.stopping import STOPPED, Stopper
-from gradcam_tf1.cli.style_options import look_options, make_look
+from gradcam_tf1.cli.style_options import make_style, style_options
 from gradcam_tf1.cli.tally import Tally
 from gradcam_tf1.cli.target_options import make_targets, target_options
 from gradcam_tf1.cli.terminal import Progress, Steps, say, show_figures
@@ -22,9 +23,10 @@ from gradcam_tf1.images.geometry import FIT_MODES
 from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, as_preprocessing, find_preset, list_presets
 from gradcam_tf1.run.reading import ON_ERROR
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import net_warnings
 
-_RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", "on_error", "timeout", "window")
+_RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not in ("batch_size", "stop", "progress"))
 
 
 @click.command(cls=OlderNames, short_help="Explain images: overlays, heat maps, guided images.")
@@ -58,7 +60,7 @@ _RUN_OPTIONS = ("score", "n_images", "seed", "max_pixels", "threads", "resume", 
     metavar="N [N ...]",
     help="Layers counted from behind: 1 (or -1) is the last feature map.",
 )
-@look_options
+@style_options
 @click.option(
     "--n-images", type=click.IntRange(min=1), metavar="N", help="Explain N of the images only, drawn at random."
 )
@@ -88,16 +90,26 @@ def run(ctx: click.Context, images: Sequence[str], out_folder: str, show: bool, 
         raise OptionError("--show opens figures; say which with --figure")
     preset = _preset(**{name: options.pop(name) for name in ("preset", "mean", "std", "scale", "bgr")})
     options["layers"] = _layers(options["layers"], options.pop("backcount"))
-    asked, net_options = _split(options)
-    asked["inputs"] = split_feeds(options["feed"], options["feed_file"])[1] or None
-    session = make_session(net_options)
-    with open_net(preset=preset, session=session, **net_options) as net:
+    run_options = {name: options.pop(name) for name in _RUN_OPTIONS}
+    style, targets, score = make_style(options), make_targets(options), options.pop("score")
+    methods, layers = make_methods(options), options["layers"] or None
+    explain_options = make_explain_options(
+        options, inputs=split_feeds(options["feed"], options["feed_file"])[1] or None
+    )
+    session = make_session(options)
+    with open_net(preset=preset, session=session, **options) as net:
         if not quiet:
             describe(net)
         _check_preset(net)
         with Progress(quiet) as progress, Steps(quiet) as steps, Stopper() as stop:
             tally = Tally(progress)
-            results = net.visualize_imgs(list(images), out_folder, progress=tally, steps=steps, stop=stop, **asked)
+            results = net.visualize_imgs(
+                *(list(images), out_folder, targets, methods, layers),
+                score=score,
+                options=replace(explain_options, progress=steps),
+                style=style,
+                run=RunOptions(progress=tally, stop=stop, **run_options),
+            )
         told = net_warnings(net)
     tally.report(results, told, quiet)
     if show:
@@ -132,10 +144,3 @@ def _layers(layers: Sequence[Any], backcount: Sequence[int]) -> list[Any]:
     if 0 in backcount:
         raise OptionError("--backcount counts from 1, the last feature map")
     return [*layers, *(-abs(count) for count in backcount)]
-
-
-def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of the run and options of the net; both lists of layers are the same."""
-    asked = {name: options.pop(name) for name in _RUN_OPTIONS}
-    asked = {**asked, **make_methods(options), **make_look(options), "targets": make_targets(options)}
-    return {**asked, "layers": options["layers"] or None}, options

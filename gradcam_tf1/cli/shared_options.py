@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 import click
 
@@ -15,6 +15,10 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import check_bands
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.run.input_tables import feed_value as feed_value
+from gradcam_tf1.types import KeyTensors
+
+if TYPE_CHECKING:
+    from gradcam_tf1.graph import GradCamGraph
 
 
 def _names(values: Sequence[str]) -> list[Any]:
@@ -91,6 +95,7 @@ def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | No
     return None if value is None else _names([value])[0]
 
 
+_LOAD_OPTIONS = ("tag", "signature", "trust_model", "moving_averages")
 _MODEL_OPTIONS = (
     click.argument("model"),
     click.option("--input", "input_name", metavar="NAME", help="Tensor that takes the images."),
@@ -136,23 +141,28 @@ def open_net(
     layers: Sequence[Any],
     session: Callable[[], dict[str, Any]] = dict,
     **options: Any,
-) -> Any:
-    """The GradCamGraph for what these options say; session makes its `config` and `devices`.
+) -> GradCamGraph:
+    """Open the net that these options describe; `session` makes its `config` and `devices`.
 
-    Raises: ModelFileError, WeightsError, OptionError.
+    Raises ModelFileError, WeightsError or OptionError.
     """
     load_tensorflow()
     from gradcam_tf1.graph import GradCamGraph
+    from gradcam_tf1.loaders import load
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
     computing = session()
     options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
     layer = layers[0] if layers else None
-    source: Any = model
+    how = {name: options.pop(name) for name in _LOAD_OPTIONS if name in options}
     if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):
         if weights is None:
             raise OptionError(f"{model!r}: a reference net needs its weights; give --weights FILE")
         source = vgg_model(model, weights, fully_convolutional)
         options["preset"] = options.get("preset") or source.preprocessing
         layer = source.layer if layer is None else layer
-    return GradCamGraph(source, input=options.pop("input_name"), layer=layer, **computing, **options)
+    else:
+        source = load(model, **how)
+    names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}
+    tensors = KeyTensors(input=options.pop("input_name"), layer=layer, **names)
+    return GradCamGraph(source, tensors=tensors, **computing, **options)

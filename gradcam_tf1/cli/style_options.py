@@ -10,7 +10,7 @@ from gradcam_tf1.cli.shared_options import bands, with_options
 from gradcam_tf1.drawing.boxes import BOX_SHARE
 from gradcam_tf1.drawing.figure_kinds import FIGURES
 from gradcam_tf1.drawing.overlay import ALPHA, COLORMAPS
-from gradcam_tf1.drawing.style import STYLES
+from gradcam_tf1.drawing.style import STYLES, Style
 from gradcam_tf1.run.naming import NAMINGS
 
 _OPTIONS = (
@@ -67,14 +67,14 @@ _OPTIONS = (
         help="Also a figure of each image, panels side by side with titles and colour bars. Repeatable.",
     ),
 )
-_TAKEN = ("naming", "style", "colormap", "alpha", "box", "bands", "heatmaps", "raw", "figures")
+_TAKEN = ("style", "colormap", "alpha", "box", "bands", "heatmaps", "raw")
 
 
-def look_options(command: Callable) -> Callable:
-    """How maps are drawn; `make_look` reads them."""
+def style_options(command: Callable) -> Callable:
+    """Add the options of how maps are drawn; `make_style` reads them."""
     return with_options(_OPTIONS)(command)
 
 
-def make_look(options: dict[str, Any]) -> dict[str, Any]:
-    """The same as options of `visualize_imgs`; they are taken out of `options`."""
-    return {**{name: options.pop(name) for name in _TAKEN}, "share_scale": not options.pop("own_scale")}
+def make_style(options: dict[str, Any]) -> Style:
+    """Return the Style of these command-line options, which are taken out of `options`."""
+    return Style(**{name: options.pop(name) for name in _TAKEN}, share_scale=not options.pop("own_scale"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.drawing.figure_grid import NO_EVIDENCE, Panel, grid, save
+from gradcam_tf1.drawing.figure_grid import NO_EVIDENCE, Panel, grid, save_figure
 from gradcam_tf1.drawing.overlay import ALPHA, colorize, normalize, overlay
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.types import Explanation
+
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.explanation import Explanation
 
 _DPI = 140
 _WIDTH, _HEIGHT, _ENDS = 9.0, 1.7, 0.7  # inches: the figure, each channel, title and ticks
@@ -41,7 +43,7 @@ def signal_figure(
     values = values[:, np.newaxis] if values.ndim == 1 else values
     key = explanation.key(method, layer)
     signed = METHODS[method].signed
-    placed = explanation.placed(method, n, t, key[1])
+    placed = explanation.map(method, n, t, key[1]).placed()
     maps = placed if placed.ndim == 2 else np.repeat(placed[:, np.newaxis], values.shape[1], axis=1)
     scale = float(np.abs(maps).max() if signed else maps.max(initial=0.0))
     empty = explanation.statuses[key][n][t].state == "empty"
@@ -62,7 +64,7 @@ def signal_figure(
     if not empty:
         bar = figure.add_axes([_BAR, bottom, 0.02, top - bottom])
         _draw_bar(bar, (-scale if signed else 0.0, scale), colormap)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_line(axes: Any, values: np.ndarray, heat: Optional[np.ndarray], colormap: str) -> None:
@@ -120,7 +122,7 @@ def volume_figure(
     volume = volume if volume.ndim == 3 else volume[..., channel]
     key = explanation.key(method, layer)
     signed = METHODS[method].signed
-    placed = explanation.placed(method, n, t, key[1])
+    placed = explanation.map(method, n, t, key[1]).placed()
     map = placed if placed.ndim == 3 else placed.sum(axis=-1)
     scale = float(np.abs(map).max() if signed else map.max(initial=0.0))
     empty = explanation.statuses[key][n][t].state == "empty"
@@ -132,7 +134,7 @@ def volume_figure(
         ends = None if empty else (-scale if signed else 0.0, scale)
         panels.append(Panel(drawn, [f"slice {place} of {len(volume)}"], ends, NO_EVIDENCE if empty else ""))
     rows = [panels[first : first + _ACROSS] for first in range(0, len(panels), _ACROSS)]
-    save(grid(rows, colormap), path)
+    save_figure(grid(rows, colormap), path)
     numbers = f"{os.path.splitext(path)[0]}.npy"
     np.save(numbers, placed)
     return numbers

@@ -120,6 +120,6 @@ def render(figure: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
 
 
-def save(figure: Any, path: str) -> None:
+def save_figure(figure: Any, path: str) -> None:
     """Write the figure as a PNG file, whole or not at all. Raises: OSError naming the path."""
     write_png(path, render(figure))

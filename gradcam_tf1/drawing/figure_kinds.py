@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, List, Sequence
 
 import numpy as np
 
-from gradcam_tf1.drawing.figure_grid import save
+from gradcam_tf1.drawing.figure_grid import save_figure
 from gradcam_tf1.drawing.image_figures import classes_figure, layers_figure, methods_figure, signs_figure
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import METHODS, expand_methods
+from gradcam_tf1.methods import METHODS
 from gradcam_tf1.targets import Top, Worst
 
 Asked = Dict[str, Any]
@@ -70,7 +70,7 @@ def _signs(_net: Any, asked: Asked) -> Asked:
 
 def _method(asked: Asked) -> List[str]:
     """The first method asked for that looks at a layer."""
-    return [name for name in asked["methods"] if METHODS[name].uses_layer][:1] or ["gradcam"]
+    return [each for each in asked["methods"] if METHODS[getattr(each, "name", each)].uses_layer][:1] or ["gradcam"]
 
 
 FIGURES: Dict[str, FigureKind] = {
@@ -96,45 +96,42 @@ def find_kinds(names: Any) -> List[FigureKind]:
 class FigureMaker:
     """Explains and draws figures of images that go through the net together.
 
-    asked: keyword arguments of `explain` as the run has them. Each kind asks in a pass of its own. Several threads may
-    make figures, one draws at a time: matplotlib is not made for more.
+    methods, layers: those of the run. Each kind takes a pass of its own. Several threads may make figures, but one
+    draws at a time: matplotlib is not thread-safe.
     """
 
-    def __init__(self, net: Any, kinds: Sequence[FigureKind], asked: Dict[str, Any], style: Style) -> None:
+    def __init__(self, net: Any, kinds: Sequence[FigureKind], methods: Any, layers: Any, style: Style) -> None:
+        run = {"methods": methods, "layers": layers}
         self._drawing = threading.Lock()
         self._style = style
-        self._plans = {name: (kind, _fitting(plan)) for kind in kinds for name, plan in kind.asked(net, asked).items()}
+        self._plans = {name: (kind, plan) for kind in kinds for name, plan in kind.asked(net, run).items()}
 
     @property
     def names(self) -> List[str]:
-        """Of the figures."""
+        """Names of the figures."""
         return list(self._plans)
 
     def make(
         self,
-        net: Any,
+        explainer: Any,
+        prepared: Any,
         images: Sequence[np.ndarray],
-        fitted: Sequence[Any],
         paths: Sequence[Dict[str, str]],
         targets: Any,
-        inputs: Mapping[str, Any],
+        score: str,
+        options: Any,
     ) -> None:
         """Write the figures of these images.
 
-        paths: for each image, name -> path in a folder that is there. targets, inputs: as the run asks.
+        explainer, prepared: what explains, and the images prepared for it. paths: for each image, name -> path in a
+        folder that exists; {} for one that was finished earlier. targets, score, options: those of the run.
         """
         for name, (kind, plan) in self._plans.items():
-            explanation = net.explain(fitted, **{"targets": targets, **plan, "inputs": inputs})
+            several = isinstance(plan["layers"], (list, tuple)) and len(plan["layers"]) > 1
+            chosen = options if several else replace(options, fuse=None)
+            asked = (plan.get("targets", targets), plan["methods"], plan["layers"], score, chosen)
+            explanation = explainer.explain(prepared, *asked)
             for n, (image, path) in enumerate(zip(images, paths)):
-                if not path:  # finished in an earlier run
-                    continue
-                with self._drawing:
-                    save(kind.draw(explanation, image, n, net.labels, self._style), path[name])
-
-
-def _fitting(plan: Dict[str, Any]) -> Dict[str, Any]:
-    """The plan without options of methods that the figure does not show, and without a fusion of one layer."""
-    names: List[str] = expand_methods(plan["methods"])
-    options = {name: given for name, given in (plan.get("options") or {}).items() if name in names}
-    several = isinstance(plan["layers"], (list, tuple)) and len(plan["layers"]) > 1
-    return {**plan, "options": options, "fuse": plan.get("fuse") if several else None}
+                if path:
+                    with self._drawing:
+                        save_figure(kind.draw(explanation, image, n, self._style), path[name])

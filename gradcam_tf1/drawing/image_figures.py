@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from gradcam_tf1.drawing.figure_grid import LETTERS, NO_EVIDENCE, Panel, grid
 from gradcam_tf1.drawing.overlay import contrast
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, full_heat
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.types import Explanation, MapKey
+from gradcam_tf1.types import MapKey
+
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.explanation import Explanation
 
 MAX_ROWS = 10
 # how the reason of an empty map begins -> what its panel says
@@ -21,9 +23,7 @@ NOTHING = "zero everywhere"
 _DEFAULT = Style()
 
 
-def classes_figure(
-    explanation: Explanation, image: np.ndarray, n: int = 0, labels: Optional[Labels] = None, style: Style = _DEFAULT
-) -> Any:
+def classes_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
     """One row, one panel per target: of targets [Top(3), Worst()] the three best classes and the lowest one.
 
     Args:
@@ -31,34 +31,28 @@ def classes_figure(
         labels: names for the titles. style: how maps are drawn.
     """
     key = next(iter(explanation.maps))
-    about = _Painter(explanation, image, n, labels, style)
+    about = _Painter(explanation, image, n, style)
     return grid([[about.panel(t, key) for t in about.slots]], style.colormap)
 
 
-def layers_figure(
-    explanation: Explanation, image: np.ndarray, n: int = 0, labels: Optional[Labels] = None, style: Style = _DEFAULT
-) -> Any:
+def layers_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
     """One panel per layer of the explanation's first method, one row per target. Arguments: as `classes_figure`."""
     method = next(iter(explanation.maps))[0]
     keys = [key for key in explanation.maps if key[0] == method]
-    about = _Painter(explanation, image, n, labels, style)
+    about = _Painter(explanation, image, n, style)
     rows = [[about.panel(t, key, _end_of(key[1])) for key in keys] for t in about.slots]
     return grid(rows, style.colormap)
 
 
-def methods_figure(
-    explanation: Explanation, image: np.ndarray, n: int = 0, labels: Optional[Labels] = None, style: Style = _DEFAULT
-) -> Any:
+def methods_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
     """One panel per method, at its first layer, one row per target. Arguments: as `classes_figure`."""
     keys = [explanation.key(method) for method in dict.fromkeys(method for method, _ in explanation.maps)]
-    about = _Painter(explanation, image, n, labels, style)
+    about = _Painter(explanation, image, n, style)
     rows = [[about.panel(t, key, key[0]) for key in keys] for t in about.slots]
     return grid(rows, style.colormap)
 
 
-def signs_figure(
-    explanation: Explanation, image: np.ndarray, n: int = 0, labels: Optional[Labels] = None, style: Style = _DEFAULT
-) -> Any:
+def signs_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
     """Evidence for and against, methods "positive" and "negative" on one shared scale, one row per target.
 
     Arguments: as `classes_figure`. Raises: OptionError where the explanation lacks one of the two.
@@ -66,7 +60,7 @@ def signs_figure(
     if not {"positive", "negative"} <= {method for method, _ in explanation.maps}:
         raise OptionError("this figure needs the methods 'positive' and 'negative'; explain with 'positive_negative'")
     keys = [explanation.key(method) for method in ("positive", "negative")]
-    about = _Painter(explanation, image, n, labels, style, keys)
+    about = _Painter(explanation, image, n, style, keys)
     return grid([[about.panel(t, key, key[0]) for key in keys] for t in about.slots], style.colormap)
 
 
@@ -82,12 +76,11 @@ class _Painter:
         explanation: Explanation,
         image: np.ndarray,
         n: int,
-        labels: Optional[Labels],
         style: Style,
         together: Sequence[MapKey] = (),
     ) -> None:
         self._explanation, self._image, self._n = explanation, image, n
-        self._labels, self._style, self._together = labels, style, together
+        self._style, self._together = style, together
         self.slots = _slots(explanation, n)
 
     def panel(self, t: int, key: MapKey, head: str = "") -> Panel:
@@ -95,7 +88,7 @@ class _Painter:
         space = METHODS[key[0]].space
         empty = self._explanation.statuses[key][self._n][t].state == "empty"
         placement = self._explanation.placements[self._n]
-        map = None if empty else self._explanation.placed(key[0], self._n, t, key[1])
+        map = None if empty else self._explanation.map(key[0], self._n, t, key[1]).placed()
         scale = self._contrast(t, key) if space == "pixels" else self._scale(t, key)
         drawn = draw(self._image, map, placement, space, self._style, scale, key[0] in AGAINST)
         title = [head, *self._title(t)] if head else self._title(t)
@@ -123,7 +116,13 @@ class _Painter:
         """Label, or what else the target is, and score."""
         explanation, n = self._explanation, self._n
         class_id, score = int(explanation.class_ids[n, t]), float(explanation.scores[n, t])
-        name = "" if class_id < 0 else self._labels.name(class_id) if self._labels else f"class {class_id}"
+        name = (
+            ""
+            if class_id < 0
+            else self._explanation.labels.name(class_id)
+            if self._explanation.labels
+            else f"class {class_id}"
+        )
         about = explanation.abouts[t] if explanation.abouts else ""
         shown = f"{score:.2f}" if abs(score) >= 0.1 else f"{score:.2g}"
         if explanation.probabilities is not None and class_id >= 0:

@@ -1,10 +1,10 @@
-"""From fitted images and what is asked of them to an Explanation."""
+"""From inputs and a question about them to an Explanation: prepare, read the targets, run, collect."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -12,117 +12,142 @@ from gradcam_tf1.binding import resolve_layer
 from gradcam_tf1.binding.layer_specs import is_auto
 from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_options, as_arrays, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own, run_with_own_layers
+from gradcam_tf1.engine.explain_options import ExplainOptions
+from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.smoothing import run_with_noise, run_with_views
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
+from gradcam_tf1.images.fitted_clips import fit_clips
 from gradcam_tf1.images.geometry import Fitted
+from gradcam_tf1.images.given_images import as_images
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.methods import METHODS, expand_methods
-from gradcam_tf1.methods.noise import Noise, as_noise
-from gradcam_tf1.methods.options import check_options
+from gradcam_tf1.methods import MethodSpec, choose_methods
 from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.tf_runtime import numpy_dtype
-from gradcam_tf1.types import Binding, Explanation, LayerInfo, MethodProgress, ScoreRequest
+from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest
 
-Methods = Union[str, Sequence[str]]
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.bound_net import BoundNet
 
-
-@dataclass(frozen=True)
-class How:
-    """The manner of explaining, as `GradCamGraph.explain` takes it.
-
-    inputs: values of further input tensors by name, one row per image; see `further.py`.
-    """
-
-    score: str = "logit"
-    options: Optional[Mapping[str, Mapping[str, Any]]] = None
-    noise: Union[Noise, str, None] = None
-    fuse: Optional[str] = None
-    aug_smooth: bool = False
-    eigen_smooth: bool = False
-    inputs: Optional[Mapping[str, Any]] = None
-    progress: Optional[Callable[[MethodProgress], None]] = None
+Methods = Union[MethodSpec, Sequence[MethodSpec]]
 
 
 @dataclass(frozen=True)
-class _Inputs:
-    """What goes into the net: pixels as they are given, what makes a batch of them, and the way back of the maps.
+class NetInput:
+    """Inputs of one shape, ready to be explained.
 
-    readers: of targets that point into the input, see `asks.TargetContext`.
+    Attributes
+    ----------
+    pixels : np.ndarray
+        [N, ...], the images at the input's size before preprocessing, or signals and volumes as they are.
+    to_batch : callable
+        Makes the batch that is fed of such pixels.
+    placements : sequence
+        N records that place maps back on the originals.
+    readers : mapping
+        Read targets that point into the image, see `TargetContext`.
+    images : tuple
+        The original images; None for one that came fitted, () for signals, volumes and clips.
     """
 
     pixels: np.ndarray
     to_batch: Callable[[np.ndarray], np.ndarray]
     placements: Sequence[Any]
     readers: Mapping[str, Callable[..., Any]]
+    images: Tuple[Optional[np.ndarray], ...] = ()
 
 
 @dataclass(frozen=True)
 class NetExplainer:
-    """A bound net that answers. preprocess, fit_image: those of its GradCamGraph."""
+    """A bound net on one device, ready to explain inputs."""
 
+    net: BoundNet
     binding: Binding
     engine: MapEngine
     labels: Optional[Labels]
-    preprocess: Callable[[np.ndarray], Any]
-    fit_image: Callable[[np.ndarray], Fitted]
 
-    def answer(self, fitted: List[Fitted], targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
-        """Explain images of one fitted size; the arguments and what is raised as in `GradCamGraph.explain`."""
+    def prepare(self, inputs: Any) -> NetInput:
+        """Bring inputs to the net's size. The binding decides what they are: images, clips, signals or volumes.
+
+        Raises
+        ------
+        OptionError
+            If they are not what the net takes.
+        ImageFileError
+            If a file cannot be read.
+        """
         if self.binding.frame_order:
-            return self._answer_clips(fitted, targets, methods, layers, how)
-        if self.binding.array_shape is not None:
-            raise OptionError(f"'{self.binding.input}' takes signals or volumes, not images; use explain_arrays")
-        pixels = stack_pixels(fitted)
+            return self._clips(inputs)
+        return self._images(inputs) if self.binding.array_shape is None else self._arrays(inputs)
+
+    def _images(self, inputs: Any) -> NetInput:
+        net = self.net
+        given = as_images(inputs, net.takes_own_range, net.channels_in)
+        fitted = [item if isinstance(item, Fitted) else net.fit_pixels(item) for item in given]
         readers: Dict[str, Callable[..., Any]] = {
             "fit_mask": lambda n, mask: fit_mask(mask, fitted[n].placement),
             "fit_point": lambda n, point: fit_point(point, fitted[n].placement),
             "embed": self._embed,
         }
-        inputs = _Inputs(pixels, self._to_batch, [item.placement for item in fitted], readers)
-        found = self._explain(inputs, targets, methods, layers, how)
-        return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[1:3]))
+        images = tuple(None if isinstance(item, Fitted) else item for item in given)
+        return NetInput(stack_pixels(fitted), self._to_batch, [item.placement for item in fitted], readers, images)
 
-    def _answer_clips(
-        self, fitted: Sequence[Any], targets: Any, methods: Methods, layers: Any, how: How
-    ) -> Explanation:
-        """Explain FittedClips."""
-        check_methods(expand_methods(methods))
-        if how.aug_smooth:
-            raise OptionError("aug_smooth turns and changes single images; leave it out for clips")
-        pixels = stack_pixels(fitted)
+    def _clips(self, inputs: Any) -> NetInput:
+        def fit(frame: Any) -> Fitted:
+            return frame if isinstance(frame, Fitted) else self.net.fit_pixels(frame)
+
+        clips = fit_clips(inputs, self.binding, fit)
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
-        inputs = _Inputs(pixels, self._clips_to_batch, [item.placement for item in fitted], readers)
-        found = self._explain(inputs, targets, methods, layers, how)
-        return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[2:4]))
+        return NetInput(stack_pixels(clips), self._clips_to_batch, [clip.placement for clip in clips], readers)
 
     def _clips_to_batch(self, pixels: np.ndarray) -> np.ndarray:
         frames = self._to_batch(pixels.reshape((-1, *pixels.shape[2:])))
         return frames.reshape((*pixels.shape[:2], *frames.shape[1:]))
 
-    def answer_arrays(self, arrays: Any, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
-        """Explain signals or volumes as `arrays.as_arrays` takes them."""
-        values = as_arrays(arrays, self.binding)
+    def _arrays(self, inputs: Any) -> NetInput:
+        values = as_arrays(inputs, self.binding)
         dtype = numpy_dtype(self.binding.dtype)
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
-        inputs = _Inputs(values, lambda pixels: pixels.astype(dtype), placements, readers)
-        how = replace(how, options=array_options(expand_methods(methods), how.options))
-        return self._explain(inputs, targets, methods, layers, how)
+        return NetInput(values, lambda pixels: pixels.astype(dtype), placements, readers)
+
+    def explain(
+        self, given: NetInput, targets: Any, methods: Methods, layers: Any, score: str, options: ExplainOptions
+    ) -> Explanation:
+        """Explain prepared inputs; the arguments and errors are those of `GradCamGraph.explain`."""
+        chosen, places = self._methods(methods, options), self._layers(layers)
+        if options.fuse is not None:
+            check_fusion(options.fuse, len(places))
+        batch = given.to_batch(given.pixels)
+        requests = self._requests(batch, given, targets, score, options)
+        ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": chosen, "report": options.progress}
+        found = self._run(options, batch, requests, places)(batch, requests, list(chosen), places, **ways)
+        if options.fuse is not None:
+            fuse_layers(found, options.fuse, batch.shape[1:-1])
+        if self.binding.array_shape is None or self.binding.frame_order:
+            found["maps"] = in_rgb(found["maps"], self.net.preprocess, given.pixels.shape[-3:-1])
+        return Explanation(
+            placements=given.placements,
+            layers=tuple(info.name for info in places),
+            abouts=tuple(request.about for request in requests),
+            labels=self.labels,
+            images=given.images,
+            **found,
+        )
 
     @property
     def further(self) -> FurtherInputs:
         """The net's inputs beside the images."""
-        return FurtherInputs(self.engine.graph, self.binding, self.preprocess)
+        return FurtherInputs(self.engine.graph, self.binding, self.net.preprocess)
 
-    def usable(self, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
+    def usable(self, methods: Methods, layers: Any) -> Tuple[List[str], Dict[str, str]]:
         """See `GradCamGraph.usable_methods`."""
         usable, reasons = [], {}
-        for name in expand_methods(methods):
+        for name in choose_methods(methods):
             try:
                 self.engine.build([name], self._all_layers(layers))
                 usable.append(name)
@@ -145,29 +170,22 @@ class NetExplainer:
         places = self._layers(specs)
         return tuple(place for place in places if place != OWN) + (self._layers(own) if OWN in places else ())
 
-    def _explain(self, given: _Inputs, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
-        names, places = expand_methods(methods), self._layers(layers)
-        check_options(how.options or {}, [METHODS[name] for name in names])
-        if how.fuse is not None:
-            check_fusion(how.fuse, len(places))
-        batch = given.to_batch(given.pixels)
-        requests = self._requests(batch, given, targets, how)
-        ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
-        found = self._run(how, batch, requests, places)(batch, requests, names, places, **ways)
-        if how.fuse is not None:
-            fuse_layers(found, how.fuse, batch.shape[1:-1])
-        return Explanation(
-            placements=given.placements,
-            layers=tuple(info.name for info in places),
-            abouts=tuple(request.about for request in requests),
-            **found,
-        )
+    def _methods(self, methods: Methods, options: ExplainOptions) -> Dict[str, Any]:
+        """Return the methods with their options. Raises OptionError for what this kind of input does not allow."""
+        chosen = choose_methods(methods)
+        if self.binding.array_shape is None:
+            return chosen
+        if options.aug_smooth:
+            raise OptionError("aug_smooth mirrors and brightens single images; leave it out for other inputs")
+        if self.binding.frame_order:
+            check_methods(list(chosen))
+            return chosen
+        return {**chosen, **array_options(list(chosen), chosen)}
 
     def _run(
-        self, how: How, batch: np.ndarray, requests: List[ScoreRequest], places: Sequence[LayerInfo]
+        self, how: ExplainOptions, batch: np.ndarray, requests: List[ScoreRequest], places: Sequence[LayerInfo]
     ) -> Callable[..., Dict[str, Any]]:
-        noise = as_noise(how.noise)
-        run: Any = self.engine.run if noise is None else partial(run_with_noise, self.engine, noise)
+        run: Any = self.engine.run if how.noise is None else partial(run_with_noise, self.engine, how.noise)
         run = partial(run_with_views, self.engine, run) if how.aug_smooth else run
         run = partial(run, eigen_smooth=True) if how.eigen_smooth else run
         if OWN not in places:
@@ -175,9 +193,11 @@ class NetExplainer:
         settled = self.engine.with_classes(batch, requests)
         return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
 
-    def _requests(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[ScoreRequest]:
-        rows = self.further.rows(how.inputs or {}, len(batch))
-        context = TargetContext(self.engine.classes(batch, rows), self.labels, how.score, **given.readers)
+    def _requests(
+        self, batch: np.ndarray, given: NetInput, targets: Any, score: str, options: ExplainOptions
+    ) -> List[ScoreRequest]:
+        rows = self.further.rows({} if options.inputs is None else options.inputs, len(batch))
+        context = TargetContext(self.engine.classes(batch, rows), self.labels, score, **given.readers)
         requests = make_requests(targets, len(batch), context)
         return [replace(request, inputs=rows) for request in requests] if rows else requests
 
@@ -187,7 +207,7 @@ class NetExplainer:
                 f"a likeness needs the net's output for another image, for which {self.binding.per_image[0]!r} has "
                 "no value; give one for all in `feed`"
             )
-        return self.engine.embed(self._to_batch(stack_pixels([self.fit_image(image)])))[0]
+        return self.engine.embed(self._to_batch(stack_pixels([self.net.fit_image(image)])))[0]
 
     def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
-        return input_batch(pixels, self.preprocess, self.binding)
+        return input_batch(pixels, self.net.preprocess, self.binding)

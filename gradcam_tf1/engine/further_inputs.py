@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class FurtherInputs:
     binding: Binding
     preprocess: Callable[[np.ndarray], Any]
 
-    def rows(self, inputs: Mapping[Any, Any], images: int) -> Dict[str, np.ndarray]:
+    def rows(self, inputs: Union[Mapping[Any, Any], str], images: int) -> Dict[str, np.ndarray]:
         """Tensor name -> values of its dtype, [N, ...].
 
         inputs: by tensor or name: an array or a list with one row for each of the N images; rows that are Fitted are

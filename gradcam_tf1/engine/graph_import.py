@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, List, Sequence
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -102,3 +102,11 @@ def _check_sizes(graph: tf.Graph, source: str) -> None:
                     f"'{source}': '{tensor.name}' ({op.type}) would have the shape {sizes}, more than the "
                     f"{MAX_ELEMENTS:,} numbers that are allowed for one tensor"
                 )
+
+
+def device_names(devices: Any) -> Tuple[str, ...]:
+    """Return the names as a tuple. Raises OptionError if they are no names."""
+    names = (devices,) if isinstance(devices, str) else devices
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise OptionError(f"devices are names such as '/gpu:0', or a list of them, not {devices!r}")
+    return tuple(names)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.fitted_clips import FittedClip
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.preprocessing import PRESETS
 from gradcam_tf1.methods import METHODS
@@ -20,7 +21,7 @@ def check_batch_size(batch_size: Any) -> None:
         raise OptionError(f"batch_size is the number of images per run, at least 1, not {batch_size!r}")
 
 
-def stack_pixels(fitted: Sequence[Fitted]) -> np.ndarray:
+def stack_pixels(fitted: Sequence[Union[Fitted, FittedClip]]) -> np.ndarray:
     """Images of one size: float32 [N, H, W, 3], RGB 0..255, or bands. Raises: OptionError where sizes differ."""
     sizes = {item.pixels.shape for item in fitted}
     if len(sizes) > 1:

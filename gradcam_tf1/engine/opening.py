@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Tuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding import bind
 from gradcam_tf1.binding.layer_specs import is_auto, names_of
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.engine.map_engine import MapEngine
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.tf_runtime import inside, tf
 from gradcam_tf1.types import Binding, KeyTensors
 
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.bound_net import BoundNet
 
-def open_answerers(
-    net: Any, sessions: Sequence[LiveSession], given: KeyTensors, names: Optional[Sequence[str]]
+
+def open_explainers(
+    net: BoundNet, sessions: Sequence[LiveSession], given: KeyTensors, names: Optional[Sequence[str]]
 ) -> Tuple[NetExplainer, ...]:
     """One for each session of a GradCamGraph; its hooks bind the first and serve all.
 
@@ -26,14 +30,14 @@ def open_answerers(
     labels = None if names is None else Labels.for_classes(names, binding.classes, binding.background)
     for sess in sessions[1:]:
         _check_names(binding, sess.graph)
-    answerers = []
+    explainers = []
     for sess in sessions:
         engine = MapEngine(sess.graph, sess, binding, net.batch_size, net.reshape)
-        answerers.append(NetExplainer(binding, engine, labels, net.preprocess, net.fit_image))
-    return tuple(answerers)
+        explainers.append(NetExplainer(net, binding, engine, labels))
+    return tuple(explainers)
 
 
-def _bind(net: Any, given: KeyTensors) -> Binding:
+def _bind(net: BoundNet, given: KeyTensors) -> Binding:
     with inside(net.graph) as graph:
         wanted = key_tensors(net, given)
         model = net.model
@@ -60,7 +64,7 @@ def _check_names(binding: Binding, graph: tf.Graph) -> None:
             )
 
 
-def key_tensors(net: Any, given: KeyTensors) -> KeyTensors:
+def key_tensors(net: BoundNet, given: KeyTensors) -> KeyTensors:
     """What the net's hook returned or, in the older style, assigned; completed by what the constructor was given.
 
     Raises: BindingError where it did neither.
@@ -69,7 +73,7 @@ def key_tensors(net: Any, given: KeyTensors) -> KeyTensors:
     return _merge(_assigned(net) if answer is None else answer, given)
 
 
-def _assigned(net: Any) -> KeyTensors:
+def _assigned(net: BoundNet) -> KeyTensors:
     x, logit, layer, feed = (getattr(net, name, None) for name in ("X", "logit", "layer", "feed_dict"))
     if x is None or logit is None:
         raise BindingError(
@@ -88,3 +92,18 @@ def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:
     feed = {**given.feed, **answer.feed}
     later = (*given.later, *answer.later)
     return KeyTensors(pick("input"), pick("logits"), pick("layer"), feed, pick("probabilities"), later)
+
+
+def given_tensors(tensors: KeyTensors, **short: Any) -> KeyTensors:
+    """Return the key tensors with those of the short form added. Raises OptionError if one is given in both forms."""
+    if not isinstance(tensors, KeyTensors):
+        raise OptionError(f"tensors is {tensors!r}; give tensors=KeyTensors(input=..., logits=..., layer=...)")
+    given = {name: value for name, value in short.items() if value is not None}
+    twice = [name for name in given if not _is_unset(getattr(tensors, name))]
+    if twice:
+        raise OptionError(f"{twice[0]} is given twice: as {twice[0]}= and in tensors=; give it once")
+    return replace(tensors, **given)
+
+
+def _is_unset(value: Any) -> bool:
+    return value is None or (isinstance(value, Mapping) and not value)

@@ -46,16 +46,6 @@ class FittedClip:
     placement: ClipPlacement
 
 
-def fit_given(
-    images: Any, binding: Binding, fit_image: Callable[[Any], Fitted], own_range: bool, channels: int
-) -> List[Any]:
-    """What is given to `explain`, images or the clips of a net that takes those, each at the input's size."""
-    if binding.frame_order:
-        return fit_clips(images, binding, fit_image)
-    images = as_images(images, own_range, channels)
-    return [item if isinstance(item, Fitted) else fit_image(item) for item in images]
-
-
 def fit_clips(clips: Any, binding: Binding, fit_image: Callable[[Any], Fitted]) -> List[FittedClip]:
     """Clips, [N, T, H, W, 3], one [T, H, W, 3], or a list of clips, at the input's size.
 

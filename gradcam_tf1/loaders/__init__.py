@@ -103,15 +103,4 @@ def load(
     raise wrong(source)
 
 
-def loaded_model(model: Any, *, moving_averages: bool = False, **how: Any) -> LoadedModel:
-    """A LoadedModel as it is, anything else loaded. Raises: as `load`; OptionError where an option comes too late."""
-    if not isinstance(model, LoadedModel):
-        return load(model, moving_averages=moving_averages, **how)
-    if moving_averages and not model.moving_averages:
-        raise OptionError(
-            f"{model.source} was loaded without its moving averages; load(path, moving_averages=True) takes them"
-        )
-    return model
-
-
 __all__ = ["load"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.activation import HOST_ROWS
@@ -57,3 +57,28 @@ def expand_methods(names: Union[str, Sequence[str]]) -> List[str]:
     if not expanded:
         raise OptionError(f"no method was asked for; possible: {', '.join([*METHODS, *METHOD_GROUPS])}")
     return expanded
+
+
+class MethodChoice(NamedTuple):
+    name: str
+    options: Dict[str, Any]
+
+
+def method(name: str, **options: Any) -> MethodChoice:
+    return MethodChoice(name, options)
+
+
+MethodSpec = Union[str, MethodChoice]
+
+
+def choose_methods(given: Any) -> Dict[str, Dict[str, Any]]:
+    from gradcam_tf1.methods.options import check_options
+
+    items = [given] if isinstance(given, (str, MethodChoice)) else given
+    if isinstance(items, (list, tuple, set, dict)):
+        options = {each.name: each.options for each in items if isinstance(each, MethodChoice)}
+        names = expand_methods([each.name if isinstance(each, MethodChoice) else each for each in items])
+    else:
+        options, names = {}, expand_methods(items)
+    check_options(options, [METHODS[name] for name in names])
+    return {name: options.get(name, {}) for name in names}

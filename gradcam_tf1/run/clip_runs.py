@@ -6,19 +6,20 @@ from dataclasses import asdict
 from typing import Any, Callable
 
 from gradcam_tf1.drawing.style import peak
+from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.clip_folders import MOST_FRAMES, ClipImage
 from gradcam_tf1.images.fitted_clips import FittedClip, frame_cells, joined
-from gradcam_tf1.run.run_options import RunOptions
+from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.run.writing import MapWriter
-from gradcam_tf1.types import Binding, Explanation, MapKey
+from gradcam_tf1.types import Binding, MapKey
 
 
-def check_clips(given: RunOptions) -> None:
+def check_clips(request: RunRequest) -> None:
     """Raises: OptionError for what is there for images alone."""
-    if given.figures:
+    if request.run.figures:
         raise OptionError("figures are made of images; leave --figure (figures) out for clips")
-    if given.look.box is not None:
+    if request.style.box is not None:
         raise OptionError("a box is drawn on images; leave --box (box) out for clips")
 
 

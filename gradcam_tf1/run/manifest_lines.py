@@ -70,7 +70,7 @@ def result_of(line: Mapping[str, Any], index: int, out_folder: str) -> Result:
         index=index,
         error=line["error"] or "",
         size=_tuple(line["size"]),
-        targets=[_target_of(target, out_folder) for target in line["targets"]],
+        targets=tuple(_target_of(target, out_folder) for target in line["targets"]),
         figures=_in_folder(line["figures"], out_folder),
     )
 

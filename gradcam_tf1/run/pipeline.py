@@ -8,74 +8,63 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Any, Dict, Iterable, Iterator
+from typing import Any, Dict, Iterable, Iterator, Sequence
 
 from gradcam_tf1.atomic_files import remove_leftovers
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
+from gradcam_tf1.engine.bound_net import BoundNet
+from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.errors import OptionError, StoppedError
 from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.window import make_window
+from gradcam_tf1.run.batch_explainer import BatchExplainer
 from gradcam_tf1.run.clip_runs import ClipWriter, clip_fitter
-from gradcam_tf1.run.explaining import Explainer, Explainers, one_at_a_time, write_explained
 from gradcam_tf1.run.manifest import ManifestWriter, write_run
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.plan import Plan, make_plan
 from gradcam_tf1.run.reading import Reader, RunImage
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.results import Records, Results
-from gradcam_tf1.run.run_options import RunOptions, run_options
+from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.run.settings import check_same
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.run.worker_threads import check_threads
-from gradcam_tf1.run.writing import MapWriter
+from gradcam_tf1.run.writing import MapWriter, write_explained
 
 
-def visualize(net: Any, imgs_path: Any, out_folder: str, **options: Any) -> Results:
-    """Explain every image of a folder and write overlays, heat maps, guided images, manifest.jsonl and run.json.
-
-    Args:
-        net: GradCamGraph. imgs_path: folder (recursive), file, glob, archive, TFRecord file, `@list` of paths,
-            "-" (paths from standard input), or a list of these, see `sources`; for a net of clips each folder of frames
-            and each file of several is one clip, see `sources.clips`. out_folder: made if absent.
-        options: the fields of `RunOptions` (targets, methods, layers, resume, ...); how maps are drawn, the fields of
-            `Style` (colormap, alpha, style, box, heatmaps, raw, share_scale); and what `explain` takes besides (score,
-            options, noise, fuse, aug_smooth, eigen_smooth).
-
-    Returns: one Result per image, in the order of the listing; it is also the array of predicted classes.
-
-    Raises:
-        OptionError, TargetError, GradientError; ImageFileError where there is no image at all; OSError where a file
-        cannot be written, which leaves a folder that can be resumed; StoppedError where on_error is "stop". Otherwise
-        an image that cannot be read, and a mask that does not fit, do not end the run: its line in the manifest says
-        why.
-    """
-    given = run_options(options)
+def visualize(
+    net: BoundNet, explainers: Sequence[NetExplainer], imgs_path: Any, out_folder: str, request: RunRequest
+) -> Results:
+    """Explain every image of a folder and write what was found; see `GradCamGraph.visualize_imgs`."""
+    run, style = request.run, request.style
     out_folder = _as_folder(out_folder)
-    plan = make_plan(net, imgs_path, out_folder, given)
-    namer = Namer(given.naming)
-    wanted = ReadOptions(net.channels_in, given.look.bands, make_window(given.window))
-    explainers = _explainers(net, plan, given, namer, out_folder)
+    plan = make_plan(net, imgs_path, out_folder, request)
+    namer = Namer(run.naming)
     of_clips = bool(net.binding.frame_order)
-    writer = (ClipWriter if of_clips else MapWriter)(out_folder, namer, given.look)
-    fit = clip_fitter(net.fit_pixels) if of_clips else net.fit_pixels
+    writer = (ClipWriter if of_clips else MapWriter)(out_folder, namer, style)
+    fit: Any = clip_fitter(net.fit_pixels) if of_clips else net.fit_pixels
+    wanted = ReadOptions(net.channels_in, style.bands, make_window(run.window))
+    methods = [] if request.methods is None else plan.request.methods
+    figures = FigureMaker(net, plan.kinds, methods, request.layers, style)
+    explainer = BatchExplainer(explainers, plan.request, figures, namer, out_folder)
     stages = Stages(
-        Reader(fit, given.max_pixels, wanted, given.timeout, plan.further),
-        explainers.explain,
-        lambda answer: write_explained(answer, writer, net.labels),
-        *(plan.batch_size, check_threads(given.threads), given.stop, len(explainers)),
+        Reader(fit, run.max_pixels, wanted, run.timeout, plan.further),
+        explainer.explain,
+        lambda answer: write_explained(answer, writer),
+        *(plan.batch_size, check_threads(run.threads), run.stop, explainer.devices),
     )
     os.makedirs(out_folder, exist_ok=True)
-    with ManifestWriter(out_folder, given.resume, plan.batch_size) as manifest:
-        _begin(manifest, out_folder, plan, given.resume)
+    with ManifestWriter(out_folder, run.resume, plan.batch_size) as manifest:
+        _begin(manifest, out_folder, plan, run.resume)
         results = Records(manifest.read_back)
         again: Dict[int, Result] = {}
-        with closing(stages.run(_waiting(plan.asked, namer, manifest.done(), again))) as run:
-            for result in _journaled(run, manifest, given.on_error, again):
+        with closing(stages.run(_waiting(plan.asked, namer, manifest.done(), again))) as finished:
+            for result in _journaled(finished, manifest, run.on_error, again):
                 results.append(result)
-                if given.progress is not None:
-                    given.progress(result, plan.count)
-    warnings = (*plan.warnings, *explainers.notes)
+                if run.progress is not None:
+                    run.progress(result, plan.count)
+    warnings = (*plan.warnings, *explainer.notes)
     return Results(results, out_folder, manifest.path, warnings, not stages.stopped, plan.left_out)
 
 
@@ -86,14 +75,6 @@ def _as_folder(given: Any) -> str:
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise OptionError(f"{folder!r} is no folder; choose another output folder")
     return folder
-
-
-def _explainers(net: Any, plan: Plan, given: RunOptions, namer: Namer, out_folder: str) -> Explainers:
-    asked = {**plan.explain, "progress": given.steps and one_at_a_time(given.steps)}
-    shown = {**asked, "methods": asked["methods"] if given.methods is not None else []}
-    maker = FigureMaker(net, plan.kinds, shown, given.look)
-    views = net.on_each_device()
-    return Explainers([Explainer(view, asked, maker, namer, out_folder, given.timeout) for view in views])
 
 
 def _begin(manifest: ManifestWriter, out_folder: str, plan: Plan, resume: bool) -> None:

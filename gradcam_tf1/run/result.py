@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
+
+from gradcam_tf1.run.older_style import ClassNumber
 
 FAILED = -1
 
@@ -46,48 +48,45 @@ class TargetRecord:
     about: str = ""
 
 
-class Result(int):
-    """One image's answer; as a number, its predicted top-1 class, or -1 where the image failed.
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(ClassNumber):
+    """The answer for one image. In older scripts it also acts as its predicted class, see `older_style`.
 
-    source: path of the image. relative: the same, from the folder that was listed. index: position in the listing.
-    status: "ok" or "error", with the reason in `error`. size: (height, width) of the original image.
-    figures: name -> path of the figures that were asked for; "original": of the image's copy, with indexed names.
+    Attributes
+    ----------
+    predicted : int
+        The top class; -1 if the image failed.
+    source : str
+        Path of the image.
+    relative : str
+        The same, from the folder that was listed.
+    index : int
+        Position in the listing.
+    error : str
+        Why the image failed; "" if it was explained.
+    size : (int, int) or None
+        Height and width of the original image.
+    targets : tuple of TargetRecord
+        One record per target.
+    figures : dict
+        Name -> path of the figures; "original" is the image's copy, with indexed names.
     """
 
-    source: str
-    relative: str
-    index: int
-    error: str
-    size: Optional[Tuple[int, int]]
-    targets: Tuple[TargetRecord, ...]
-    figures: Dict[str, str]
+    predicted: int = FAILED
+    source: str = ""
+    relative: str = ""
+    index: int = 0
+    error: str = ""
+    size: Optional[Tuple[int, int]] = None
+    targets: Tuple[TargetRecord, ...] = ()
+    figures: Dict[str, str] = field(default_factory=dict)
 
-    def __new__(
-        cls,
-        predicted: int = FAILED,
-        *,
-        source: str = "",
-        relative: str = "",
-        index: int = 0,
-        error: str = "",
-        size: Optional[Tuple[int, int]] = None,
-        targets: Iterable[TargetRecord] = (),
-        figures: Optional[Dict[str, str]] = None,
-    ) -> Result:
-        """Make the number and hang the rest on it."""
-        result = super().__new__(cls, predicted)
-        result.source, result.relative, result.index = source, relative, index
-        result.error, result.size, result.targets, result.figures = error, size, tuple(targets), figures or {}
-        return result
-
-    @property
-    def predicted(self) -> int:
-        """The top-1 class as a plain int, -1 where the image failed."""
-        return int(self)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(self.targets))
 
     @property
     def ok(self) -> bool:
-        """Whether the image was explained. (`bool(result)` would be False for class 0.)"""
+        """Whether the image was explained."""
         return not self.error
 
     @property
@@ -125,8 +124,5 @@ class Result(int):
         """Paths of everything written for this image."""
         return [*(path for record in self.maps for path in record.files.values()), *self.figures.values()]
 
-    def __str__(self) -> str:  # as a number, so that "%s" and f-strings of older scripts print the class
-        return int.__repr__(self)
-
     def __repr__(self) -> str:
-        return f"Result({int(self)}, source={self.source!r}, status={self.status!r})"
+        return f"Result({self.predicted}, source={self.source!r}, status={self.status!r})"

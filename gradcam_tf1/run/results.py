@@ -8,25 +8,40 @@ from __future__ import annotations
 from array import array
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, overload
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Union, overload
 
 import numpy as np
 
 from gradcam_tf1.errors import SelectionError
+from gradcam_tf1.run.older_style import PredictedClasses
 from gradcam_tf1.run.result import Result
 
 
-class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
-    """The answers for all images, in the order of the listing; also the int64 array [N] of predicted classes.
+class Results(PredictedClasses, Sequence[Result]):
+    """The answers for all images, in the order of the listing.
 
-    Operators work element by element as numpy's do: `results == 3` is a bool array, `results[results == 3]` holds the
-    images predicted as class 3. A failed image counts as class -1. Of a run over many images only the first
-    records are in memory: others are read back from its manifest when they are asked for, fastest in their order.
-    Numbers need no reading.
-    out_folder: where the images are. manifest: path of its manifest.jsonl. warnings: sentences for the user.
-    complete: False where the run was asked to stop before its end. left_out: methods that were asked for and that the
-    net does not allow, each with the reason.
-    Raises: ManifestError where a record cannot be read back, since the manifest is gone or another run's.
+    In older scripts it also acts as the array of predicted classes, see `older_style`. Of a run over many images only
+    the first records stay in memory. The others are read back from its manifest, fastest in order.
+
+    Attributes
+    ----------
+    predicted : np.ndarray
+        int64 [N], the predicted classes; -1 for images that failed. They are always in memory.
+    out_folder : str
+        Where the written images are.
+    manifest : str
+        Path of manifest.jsonl.
+    warnings : tuple of str
+        Sentences for the user.
+    complete : bool
+        False if the run was stopped before its end.
+    left_out : dict
+        Requested methods that the net does not allow, each with the reason.
+
+    Raises
+    ------
+    ManifestError
+        If a record cannot be read back, because the manifest is gone or belongs to another run.
     """
 
     def __init__(
@@ -77,7 +92,7 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
             some = Results(self._records, self.out_folder, self.manifest, self.warnings)
             some._places = chosen
             return some
-        return np.asarray(self)[index]
+        return self.predicted[index]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -85,59 +100,13 @@ class Results(Sequence[Result], np.lib.mixins.NDArrayOperatorsMixin):
     def __iter__(self) -> Iterator[Result]:
         return self._at(self._places)
 
-    def __contains__(self, value: object) -> bool:
-        return value in self.tolist()
-
-    def index(self, value: Any, start: int = 0, stop: Optional[int] = None) -> int:
-        """The first position of this class. Raises: ValueError where it is not there."""
-        return self.tolist().index(value, start, len(self) if stop is None else stop)
-
-    def count(self, value: Any) -> int:
-        """How many images are of this class."""
-        return self.tolist().count(value)
-
-    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("the array of predicted classes is always a new one: copy=False is not possible")
-        predicted = np.array(self._records.predicted, dtype=np.int64)[self._places]
-        return predicted if dtype is None else predicted.astype(dtype)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        arrays = [np.asarray(value) if isinstance(value, Results) else value for value in inputs]
-        return getattr(ufunc, method)(*arrays, **options)
-
-    __hash__ = None  # type: ignore[assignment]  # as an array: == is element by element
-
     @property
-    def shape(self) -> Tuple[int]:
-        """(number of images,)"""
-        return (len(self._places),)
-
-    @property
-    def ndim(self) -> int:
-        """1"""
-        return 1
-
-    @property
-    def size(self) -> int:
-        """Number of images."""
-        return len(self._places)
-
-    @property
-    def dtype(self) -> np.dtype:
-        """int64"""
-        return np.dtype(np.int64)
-
-    def astype(self, dtype: Any) -> np.ndarray:
-        """The predicted classes as an array [N] of another dtype."""
-        return np.asarray(self).astype(dtype)
-
-    def tolist(self) -> List[int]:
-        """The predicted classes as plain ints."""
-        return np.asarray(self).tolist()
+    def predicted(self) -> np.ndarray:
+        """The predicted classes: int64 [N], -1 for images that failed."""
+        return np.array(self._records.predicted, dtype=np.int64)[self._places]
 
     def __repr__(self) -> str:
-        return f"Results({self.tolist()}, failed={self._has_failed().sum()}, out_folder={self.out_folder!r})"
+        return f"Results({self.predicted.tolist()}, failed={self._has_failed().sum()}, out_folder={self.out_folder!r})"
 
 
 KEPT = 4_000  # maps (and images) whose records stay in memory: a few MB
@@ -164,7 +133,7 @@ class Records:
         """Add the next one."""
         if not result.ok:
             self.failed.append(len(self))
-        self.predicted.append(int(result))
+        self.predicted.append(result.predicted)
         self._room -= 1 + len(result.maps)
         if self._read is None or self._room >= 0:
             self._first.append(result)

@@ -6,16 +6,20 @@ import glob
 import hashlib
 import json
 import os
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from gradcam_tf1 import __version__
+from gradcam_tf1._version import __version__
+from gradcam_tf1.drawing.figure_kinds import find_kinds
+from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import list_images
 from gradcam_tf1.images.own_outputs import RUN_NAME
+from gradcam_tf1.images.window import make_window
 from gradcam_tf1.run.manifest_lines import strict_json
+from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.tf_runtime import tf
 
 _WHOLE = 64 << 20  # files up to this size are read whole
@@ -25,13 +29,13 @@ _MOST_NUMBERS = 1000  # of a fed value that is kept as it is
 _NOT_COMPARED = ("model", "warnings")  # where it is, what is in it counts; and what follows from the others
 
 
-def net_warnings(net: Any) -> list[str]:
+def net_warnings(net: BoundNet) -> list[str]:
     """What there is to know about a GradCamGraph's model, binding and labels, a sentence each."""
     label_note = net.labels.note if net.labels is not None else ""
     return [*net.binding.warnings, *net.model.notes, *([label_note] if label_note else [])]
 
 
-def net_settings(net: Any) -> dict[str, Any]:
+def net_settings(net: BoundNet) -> dict[str, Any]:
     """The part of the settings that tells one GradCamGraph from another."""
     model, binding = net.model, net.binding
     return {
@@ -42,6 +46,23 @@ def net_settings(net: Any) -> dict[str, Any]:
         **{key: getattr(binding, key) for key in ("input", "logits", "probabilities", "layer")},
         "feeds": {name: _fed(value) for name, value in binding.feeds.items()},
         **{"fit": net.fit_mode, "size": net.size, "preset": str(net.preset), "net_batch_size": net.batch_size},
+    }
+
+
+def request_settings(request: RunRequest, methods: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of the settings that distinguishes one request from another; `methods` are those that run."""
+    options, run = request.options, request.run
+    kept = ("noise", "aug_smooth", "eigen_smooth", "fuse")
+    return {
+        **{"targets": request.targets, "targets_sha256": contents_sha256(request.targets)},
+        **{"methods": list(methods), "layers": request.layers, "score": request.score},
+        "options": {name: given for name, given in methods.items() if given},
+        **{name: getattr(options, name) for name in kept},
+        **({"inputs": list(inputs), "inputs_sha256": inputs_sha256(inputs)} if inputs else {}),
+        **{"naming": run.naming, "max_pixels": run.max_pixels, "window": asdict(make_window(run.window))},
+        **asdict(request.style),
+        **{"n_images": run.n_images, "seed": run.seed},
+        "figures": [kind.name for kind in find_kinds(run.figures)],
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Callable, Generator, Iterable, Iterator, List
 
 from gradcam_tf1.images.memory_turns import turn
-from gradcam_tf1.run.explaining import ExplainedImage
+from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.reading import BATCH_PIXELS, RunImage, batches
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.worker_threads import in_order

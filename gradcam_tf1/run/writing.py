@@ -12,11 +12,12 @@ import numpy as np
 from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
-from gradcam_tf1.labels import Labels
+from gradcam_tf1.engine.explanation import Explanation, Map
 from gradcam_tf1.methods import METHODS
+from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.naming import Namer, layer_tokens
-from gradcam_tf1.run.result import MapRecord, TargetRecord
-from gradcam_tf1.types import Explanation, MapKey
+from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
+from gradcam_tf1.types import MapKey
 
 # Kind of image -> how it is packed.
 _PACKED = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
@@ -30,9 +31,7 @@ class MapWriter:
         self._namer = namer
         self._style = style
 
-    def write(
-        self, image: np.ndarray, stem: str, explanation: Explanation, n: int, labels: Labels | None
-    ) -> list[TargetRecord]:
+    def write(self, image: np.ndarray, stem: str, explanation: Explanation, n: int) -> list[TargetRecord]:
         """Draw and write all maps of image n of the explanation.
 
         Args: image: the original image, uint8 [H, W, 3] RGB. stem: its part of the names.
@@ -42,17 +41,22 @@ class MapWriter:
         abouts = explanation.abouts or [""] * explanation.class_ids.shape[1]
         asked = list(zip(explanation.class_ids[n].tolist(), abouts))
         slots = [t for t, target in enumerate(asked) if target not in asked[:t]]
-        ids = [class_id for class_id, _ in asked]
-        names = [labels.name(ids[t]) if labels and ids[t] >= 0 else None for t in slots]
-        tokens = self._namer.targets([ids[t] for t in slots], names, [abouts[t] for t in slots])
-        records = []
-        for t, name, token in zip(slots, names, tokens):
-            probabilities = explanation.probabilities if ids[t] >= 0 else None
-            probability = None if probabilities is None else float(probabilities[n, t])
-            maps = self._write_target(image, (stem, token), explanation, n, t)
-            score = float(explanation.scores[n, t])
-            records.append(TargetRecord(ids[t], name, score, probability, maps, abouts[t]))
-        return records
+        first = next(iter(explanation.maps))
+        maps = [Map(explanation, first, n, t) for t in slots]
+        tokens = self._namer.targets(
+            [map.class_id for map in maps], [map.label for map in maps], [abouts[t] for t in slots]
+        )
+        return [
+            TargetRecord(
+                map.class_id,
+                map.label,
+                map.score,
+                map.probability,
+                self._write_target(image, (stem, token), explanation, n, map.t),
+                abouts[map.t],
+            )
+            for map, token in zip(maps, tokens)
+        ]
 
     def write_original(self, image: np.ndarray, stem: str) -> dict[str, str]:
         """Write the image itself where the naming has a name for it: {"original": path}. Raises: OSError."""
@@ -73,7 +77,7 @@ class MapWriter:
         for family in families(explanation.maps, self._style.share_scale):
             scale = full_heat((explanation.statuses[key][n][t] for key in family), self._style.signed)
             for method, layer in family:
-                map = explanation.placed(method, n, t, layer)
+                map = explanation.map(method, n, t, layer).placed()
                 status = explanation.statuses[method, layer][n][t]
                 shown = status.state != "empty"
                 raw = self._raw(explanation, (method, layer), n, t) if self._style.raw else {}
@@ -129,3 +133,26 @@ class MapWriter:
             np.savez_compressed(packed, **raw)
             write_whole(paths["raw"], packed.getvalue(), "map")
         return paths
+
+
+def write_explained(answer: ExplainedImage, writer: MapWriter) -> Result:
+    """Write the maps of one image and let its pixels go. Raises OSError if a file cannot be written."""
+    item, explanation, n = answer.item, answer.explanation, answer.n
+    size = None if item.image is None else (item.image.shape[0], item.image.shape[1])
+    predicted, targets = FAILED, []
+    if explanation is not None and item.image is not None:
+        predicted = int(explanation.predicted[n])
+        targets = writer.write(item.image, item.stem, explanation, n)
+        item.figures = {**item.figures, **writer.write_original(item.image, item.stem)}
+    item.image = item.fitted = answer.explanation = None
+    item.inputs = {}
+    return Result(
+        predicted,
+        source=item.file.path,
+        relative=item.file.relative,
+        index=item.index,
+        error=item.error,
+        size=size,
+        targets=tuple(targets),
+        figures=item.figures,
+    )

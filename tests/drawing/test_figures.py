@@ -11,7 +11,7 @@ from made_explanations import EMPTY, GRAY, hot_cell, one_explanation, status_of
 from PIL import Image
 
 from gradcam_tf1.drawing.figure_grid import BAR as BAR_WIDTH
-from gradcam_tf1.drawing.figure_grid import GAP, LINE, MARGIN, NO_EVIDENCE, NUMBERS, SIDE, grid, render, save
+from gradcam_tf1.drawing.figure_grid import GAP, LINE, MARGIN, NO_EVIDENCE, NUMBERS, SIDE, grid, render, save_figure
 from gradcam_tf1.drawing.figure_grid import Panel as GridPanel
 from gradcam_tf1.drawing.image_figures import classes_figure, layers_figure, methods_figure, signs_figure
 from gradcam_tf1.drawing.overlay import colorize
@@ -232,7 +232,7 @@ def test_signed_maps_have_a_bar_with_zero_in_its_middle():
 def test_any_label_can_be_a_title(label, recwarn, tmp_path):
     explanation = one_explanation({("gradcam", "c:0"): [hot_cell(0, 0)]}, class_ids=(0,))
     figure = classes_figure(explanation, GRAY, labels=Labels([label or " "]))
-    save(figure, str(tmp_path / "figure.png"))
+    save_figure(figure, str(tmp_path / "figure.png"))
     assert len(titles(figure)[0]) == 2
     assert not [w for w in recwarn if "Glyph" in str(w.message)]
     # what is drawn is the text itself: a formula would be drawn in italics, narrower

@@ -31,7 +31,7 @@ def run_titles(net, tmp_path, monkeypatch, figure, **options):
     """The titles of the figure of the first scene, caught on their way to the file."""
     caught = []
     monkeypatch.setattr(
-        "gradcam_tf1.drawing.figure_kinds.save", lambda drawn, path: caught.append((titles(drawn), path))
+        "gradcam_tf1.drawing.figure_kinds.save_figure", lambda drawn, path: caught.append((titles(drawn), path))
     )
     net.visualize_imgs(SCENES[0].path, str(tmp_path / "out"), figures=figure, **options)
     ((found, path),) = caught
