@@ -24,6 +24,7 @@ def long_run(*marks: str) -> Dict[str, Dict[str, float]]:
     """Resident bytes, and ops of the graph, when so many images are done."""
     from material import demo_net
 
+    from gradcam_tf1 import RunOptions
     from gradcam_tf1.nets.demo import demo_scenes
 
     scenes = [scene.path for scene in demo_scenes()]
@@ -37,7 +38,7 @@ def long_run(*marks: str) -> Dict[str, Dict[str, float]]:
                 found["bytes"][done] = memory("VmRSS")
                 found["ops"][done] = float(len(net.graph.get_operations()))
 
-        net.visualize_imgs(paths, out, progress=look)
+        net.visualize_imgs(paths, out, run=RunOptions(progress=look))
     return found
 
 

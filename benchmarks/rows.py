@@ -14,6 +14,7 @@ from timing import Alternatives, Case, Ratio
 
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.binding import binding_report
+from gradcam_tf1.methods import method
 from gradcam_tf1.tf_runtime import tf
 
 FOUR_CLASSES = (0, 1, 2, 3)
@@ -101,10 +102,10 @@ def vgg19_perturbation() -> Iterator[Case]:
     """VGG-19, 1 image: Score-CAM of 64 of the 512 channels, Ablation-CAM of all, against as many forward passes."""
     with GradCamGraph(vgg19(), config=two_threads()) as net:
         fitted = [net.fit_image(image) for image in scenes(8)]
-        options = {"fasterscorecam": {"channels": SOME_CHANNELS}}
+        some_channels = method("fasterscorecam", channels=SOME_CHANNELS)
         alternatives = {
             "8 forward passes": forward(net, fitted),
-            "scorecam": lambda: net.explain(fitted[:1], methods="fasterscorecam", options=options),
+            "scorecam": lambda: net.explain(fitted[:1], methods=some_channels),
             "ablationcam": lambda: net.explain(fitted[:1], methods="ablationcam"),
         }
         ratios = [

@@ -25,7 +25,7 @@ def main() -> float:
     hits = []
     for n, (scene, names) in enumerate(zip(scenes, wanted)):
         for t, name in enumerate(names):
-            cam = explanation.placed("gradcam", n, t)
+            cam = explanation.map("gradcam", n, t).placed()
             row, column = np.unravel_index(np.argmax(cam), cam.shape)
             top, left, bottom, right = scene.boxes[name]
             hits.append(top <= row < bottom and left <= column < right)

@@ -32,7 +32,7 @@ def main() -> Explanation:
             explanation = net.explain(images, targets=[0, 3])
         print(f"{len(graph.get_operations()) - operations} ops were added to your graph")
     for n, image in enumerate(images):
-        cam = explanation.placed("gradcam", n, t=1)  # class 3, on the original image
+        cam = explanation.map("gradcam", n, t=1).placed()  # class 3, on the original image
         row, column = np.unravel_index(np.argmax(cam), cam.shape)
         print(f"image {image.shape[:2]}: class 3 scores {explanation.scores[n, 1]:.3f}, peak at ({row}, {column})")
     return explanation

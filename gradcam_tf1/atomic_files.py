@@ -26,7 +26,7 @@ def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
     except OSError as error:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        reason = "its folder was removed" if error.errno == errno.ENOENT else error.strerror
+        reason = "its folder does not exist or was removed" if error.errno == errno.ENOENT else error.strerror
         raise OSError(error.errno, f"cannot write the {what}: {reason}", path) from error
 
 

@@ -44,8 +44,8 @@ def row(net: GradCamGraph, scene: Scene) -> np.ndarray:
     explanation = net.explain([image], names, ["gradcam", "guided_gradcam"])
     tiles = [titled(image, "the image")]
     for t, name in enumerate(names):
-        tiles.append(titled(overlay(image, normalize(explanation.placed("gradcam", 0, t))), f"asked for: {name}"))
-    tiles.append(titled(guided_image(explanation.placed("guided_gradcam", 0, 0)), f"guided Grad-CAM: {names[0]}"))
+        tiles.append(titled(overlay(image, normalize(explanation.map("gradcam", 0, t).placed())), f"asked for: {name}"))
+    tiles.append(titled(guided_image(explanation.map("guided_gradcam", 0, 0).placed()), f"guided Grad-CAM: {names[0]}"))
     gap = np.full((TITLE + HEIGHT, GAP, 3), 255, np.uint8)
     return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
 

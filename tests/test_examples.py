@@ -72,7 +72,7 @@ def test_from_session_leaves_the_graph_alone(capsys):
     assert "0 ops were added to your graph" in capsys.readouterr().out
     assert explanation.class_ids.tolist() == [[0, 3], [0, 3]]
     assert explanation["gradcam"].shape == (2, 2, 16, 16)
-    assert explanation.placed("gradcam", 0).shape == demo_scenes()[0].size
+    assert explanation.map("gradcam", 0).placed().shape == demo_scenes()[0].size
 
 
 def test_custom_targets_light_up_the_right_objects():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, List, NamedTuple, Optional
 
-from gradcam_tf1.errors import ModelFileError, OptionError
+from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.file_kinds import POSSIBLE, Content, identify, wrong
 from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, live_model, saved_model
 from gradcam_tf1.loaders.moving_averages import Averages

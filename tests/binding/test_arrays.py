@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from array_nets import ArrayNet, conv1d
 from command_line import command
+from flat_options import chosen
 
 from gradcam_tf1 import GradCamGraph, Noise
 from gradcam_tf1.binding import bind
 from gradcam_tf1.engine.array_inputs import ArrayPlacement
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import BindingError, OptionError, TargetError
+from gradcam_tf1.methods import method
 from gradcam_tf1.targets import Contrast, Region, Similar
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
@@ -37,8 +40,8 @@ def with_channels(net, arrays):
 def test_maps_equal_the_twin(net, baked):
     arrays = net.arrays(3)
     with GradCamGraph(net.graph(baked)) as graph:
-        found = graph.explain_arrays(arrays, [2, 0], ["gradcam", "hirescam", "gradient", "guided_gradcam"])
-        guided = graph.explain_arrays(arrays, [2, 0], "guided_backprop")["guided_backprop"]
+        found = graph.explain(arrays, [2, 0], ["gradcam", "hirescam", "gradient", "guided_gradcam"])
+        guided = graph.explain(arrays, [2, 0], "guided_backprop")["guided_backprop"]
     values = with_channels(net, arrays)
     features = net.features(values)
     np.testing.assert_allclose(found.scores, net.logits(features)[:, [2, 0]], atol=1e-4)
@@ -52,8 +55,8 @@ def test_maps_equal_the_twin(net, baked):
         np.testing.assert_allclose(found["hirescam"][:, t], (grads * features).sum(axis=-1), atol=1e-4)
         np.testing.assert_allclose(found["gradient"][:, t], net.pixel_grads(values, class_id), atol=1e-4)
         np.testing.assert_allclose(found["guided_gradcam"][:, t], guided[:, t] * cam[..., np.newaxis], atol=1e-4)
-        np.testing.assert_allclose(found.placed("gradcam", 1, t), cam[1], atol=1e-5)
-    assert found.placed("gradient", 0).shape == (*net.sides, net.channels)
+        np.testing.assert_allclose(found.map("gradcam", 1, t).placed(), cam[1], atol=1e-5)
+    assert found.map("gradient", 0).placed().shape == (*net.sides, net.channels)
 
 
 SAME_AS_IMAGES = {
@@ -77,11 +80,15 @@ def test_a_signal_is_a_image_one_pixel_high():
     names = list(SAME_AS_IMAGES)
     options = {name: given for name, given in SAME_AS_IMAGES.items() if given}
     with GradCamGraph(images.graph(), preset="raw", layer="features", logits="logits") as graph:
-        wanted = graph.explain(arrays[:, np.newaxis], [1, 0], names, options=options)
-        noisy = graph.explain(arrays[:, np.newaxis], 1, "gradcam", noise=Noise(samples=3), eigen_smooth=True)
+        wanted = graph.explain(arrays[:, np.newaxis], [1, 0], chosen(names, options))
+        noisy = graph.explain(
+            arrays[:, np.newaxis], 1, "gradcam", options=ExplainOptions(noise=Noise(samples=3), eigen_smooth=True)
+        )
     with GradCamGraph(signals.graph()) as graph:
-        found = graph.explain_arrays(arrays, [1, 0], names, options=options)
-        noisy_found = graph.explain_arrays(arrays, 1, "gradcam", noise=Noise(samples=3), eigen_smooth=True)
+        found = graph.explain(arrays, [1, 0], chosen(names, options))
+        noisy_found = graph.explain(
+            arrays, 1, "gradcam", options=ExplainOptions(noise=Noise(samples=3), eigen_smooth=True)
+        )
     for name in names:
         assert found[name].any(), name
         scale = np.abs(wanted[name]).max()
@@ -95,7 +102,7 @@ def test_methods_that_mask_and_paths_work_on_volumes():
     options = {"rise": {"masks": 6, "cells": 2}, "integrated_gradients": {"steps": 64}}
     with GradCamGraph(net.graph()) as graph:
         names = ["rise", "occlusion", "scorecam", "integrated_gradients"]
-        found = graph.explain_arrays(arrays, 1, names, options=options)
+        found = graph.explain(arrays, 1, chosen(names, options))
     assert found["rise"].shape == found["occlusion"].shape == (2, 1, 3, 4, 5)
     scores = [net.logits(net.features(each))[:, 1] for each in (arrays, np.zeros_like(arrays[:1]))]
     total = found["integrated_gradients"].sum(axis=(1, 2, 3, 4, 5))
@@ -104,7 +111,7 @@ def test_methods_that_mask_and_paths_work_on_volumes():
     hidden = arrays.copy()
     hidden[0, 1, 2, 3] = arrays[0].mean(axis=(0, 1, 2))
     with GradCamGraph(net.graph()) as graph:
-        one = graph.explain_arrays(arrays[:1], 1, "occlusion", options={"occlusion": {"window": 1}})["occlusion"]
+        one = graph.explain(arrays[:1], 1, method("occlusion", window=1))["occlusion"]
     drop = net.logits(net.features(arrays))[0, 1] - net.logits(net.features(hidden))[0, 1]
     np.testing.assert_allclose(one[0, 0, 1, 2, 3], drop, atol=1e-4)
 
@@ -121,10 +128,10 @@ def test_the_peak_is_at_the_spike():
     signals[0, 40] += 3
     signals[1, 9] += 3
     with GradCamGraph(graph.as_graph_def()) as net:
-        found = net.explain_arrays(signals, 0)
+        found = net.explain(signals, 0)
     assert found["gradcam"].shape == (2, 1, 32)
     for n, spike in enumerate((40, 9)):
-        placed = found.placed("gradcam", n)
+        placed = found.map("gradcam", n).placed()
         assert placed.shape == (64,)
         assert found["gradcam"][n, 0].argmax() == spike // 2
         assert abs(int(placed.argmax()) - spike) <= 1
@@ -239,7 +246,7 @@ def test_a_layer_has_its_axes():
     for sides, said in (((11,), r"a layer is a float map \[N, l, K\]"), ((3, 4, 5), r"\[N, d, h, w, K\]")):
         graph = GradCamGraph(ArrayNet(sides).graph())
         with graph, pytest.raises(BindingError, match=said):
-            graph.explain_arrays(ArrayNet(sides).arrays(1), layers="Reshape")
+            graph.explain(ArrayNet(sides).arrays(1), layers="Reshape")
 
 
 def test_what_the_arrays_must_be():
@@ -247,13 +254,13 @@ def test_what_the_arrays_must_be():
     with GradCamGraph(net.graph()) as graph:
         for arrays in (np.zeros((1, 12, 2)), np.zeros((11, 2)), np.zeros((0, 11, 2)), np.full((1, 11, 2), "a")):
             with pytest.raises(OptionError, match=r"'x:0' takes floats \[N, 11, 2\]"):
-                graph.explain_arrays(arrays)
+                graph.explain(arrays)
         with pytest.raises(OptionError, match="takes signals or volumes, not images; use explain_arrays"):
             graph.explain(np.zeros((8, 8, 3), np.uint8))
     images = ArrayNet((11,), 3, image=True)
     graph = GradCamGraph(images.graph(), layer="features")
     with graph, pytest.raises(OptionError, match=r"'x:0' takes floats \[N, .*, 11, 3\]"):
-        graph.explain_arrays(np.zeros((1, 11, 3)))
+        graph.explain(np.zeros((1, 11, 3)))
 
 
 def test_what_needs_a_image_is_refused():
@@ -262,12 +269,12 @@ def test_what_needs_a_image_is_refused():
     with GradCamGraph(net.graph()) as graph:
         for method in ("xrai", "fullgrad"):
             with pytest.raises(OptionError, match=f"{method} works on images only"):
-                graph.explain_arrays(arrays, methods=method)
+                graph.explain(arrays, methods=method)
         with pytest.raises(OptionError, match="the baseline 'white' of occlusion is an image; for signals"):
-            graph.explain_arrays(arrays, methods="occlusion", options={"occlusion": {"baseline": "white"}})
+            graph.explain(arrays, methods=chosen("occlusion", {"occlusion": {"baseline": "white"}}))
         for target in (Region(1, mask=np.ones((11, 2))), Region(1, point=(1, 2)), Similar(arrays)):
             with pytest.raises(TargetError, match="are targets of images; signals, volumes and clips have"):
-                graph.explain_arrays(arrays, [target])
-        found = graph.explain_arrays(arrays, [Contrast(0, 1)])
+                graph.explain(arrays, [target])
+        found = graph.explain(arrays, [Contrast(0, 1)])
     logits = net.logits(net.features(arrays))[0]
     np.testing.assert_allclose(found.scores[0, 0], logits[0] - logits[1], atol=1e-4)

@@ -44,7 +44,7 @@ def test_two_streams_of_bands_have_the_whole_as_their_input(graph, cut):
     scores, wanted = gradients(x, logits, PAIRS, 2)
     with GradCamGraph(saved, preset="raw") as net:
         assert (net.binding.input, net.binding.channels, net.binding.feeds) == ("x:0", 6, {})
-        found = net.explain_arrays(PAIRS, targets=[2], methods=["gradient"])
+        found = net.explain(PAIRS, targets=[2], methods=["gradient"])
     np.testing.assert_allclose(found.scores[:, 0], scores[:, 2], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found["gradient"][:, 0], wanted, rtol=1e-3, atol=1e-7)
 

@@ -7,7 +7,7 @@ import pytest
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.methods import METHODS
+from gradcam_tf1.methods import METHODS, method
 from gradcam_tf1.methods.families import IteratedMethod
 from gradcam_tf1.tf_runtime import tf
 
@@ -62,7 +62,7 @@ def test_what_runs_the_image_as_it_is_answers(mixed):
 def test_with_one_image_in_a_batch_the_steps_have_scores_of_their_own(fused):
     """Completeness: the map adds up to the rise of the score from black to the image, each run alone."""
     with net(fused=fused, batch_size=1) as opened:
-        found = opened.explain(PHOTOS, 1, "integrated_gradients", options={"integrated_gradients": {"steps": 200}})
+        found = opened.explain(PHOTOS, 1, method("integrated_gradients", steps=200))
         scores = [opened.explain(each, 1).scores[0, 0] for each in (PHOTOS, PHOTOS * 0)]
     np.testing.assert_allclose(found["integrated_gradients"].sum(), scores[0] - scores[1], rtol=0.02)
 

@@ -8,6 +8,7 @@ from binding_graphs import conv_relu, dense, images, pooled
 
 from gradcam_tf1.binding import bind
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.methods import method
 from gradcam_tf1.tf_runtime import tf
 
 PHOTOS = np.random.RandomState(3).rand(3, 8, 8, 3).astype(np.float32) * 2 - 1
@@ -89,9 +90,8 @@ def test_what_mixes_images_is_told_by_their_scores_alone(graph, kind):
 def test_copies_of_a_image_with_a_mean_over_time_keep_their_scores(graph):
     """Completeness of the path from black to the image, with all of its steps in one batch."""
     net(ALONE["mean over time"])
-    options = {"integrated_gradients": {"steps": 100}}
     with GradCamGraph(graph.as_graph_def(), preset="raw") as opened:
-        found = opened.explain_arrays(PHOTOS, targets=[1], methods=["integrated_gradients"], options=options)
-        black = opened.explain_arrays(PHOTOS * 0, targets=[1]).scores
+        found = opened.explain(PHOTOS, targets=[1], methods=method("integrated_gradients", steps=100))
+        black = opened.explain(PHOTOS * 0, targets=[1]).scores
     rise = (found.scores - black)[:, 0]
     np.testing.assert_allclose(found["integrated_gradients"][:, 0].sum((1, 2)).reshape(3, -1).sum(1), rise, rtol=0.02)

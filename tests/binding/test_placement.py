@@ -8,6 +8,8 @@ import pytest
 from cell_nets import conv, ones
 
 from gradcam_tf1 import GradCamGraph
+from gradcam_tf1.drawing.style import Style
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.images.geometry import centres, resample, stretched, upsample
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.tf_runtime import tf
@@ -74,7 +76,7 @@ def test_the_map_lies_where_the_square_is(kind, fit):
     mode, size, original, corner = FITS[fit]
     with net_of(BODIES[kind], size, fit=mode) as net:
         found = net.explain([photo(original, corner)], 0)
-    off = centroid(found.placed("gradcam", 0)) - (np.array(corner) + 15)
+    off = centroid(found.map("gradcam", 0).placed()) - (np.array(corner) + 15)
     assert np.abs(off).max() < 1
 
 
@@ -109,7 +111,7 @@ def test_a_map_is_linear_between_the_centres_of_its_cells(net):
     found = net.explain([photo(ORIGINAL, CORNER)], 0)
     key = found.key("gradcam")
     assert found.cells[key] == Cells((7.5, 7.5), (8.0, 8.0))
-    np.testing.assert_allclose(found.placed("gradcam", 0), enlarged(found["gradcam"][0, 0]), rtol=1e-5)
+    np.testing.assert_allclose(found.map("gradcam", 0).placed(), enlarged(found["gradcam"][0, 0]), rtol=1e-5)
     assert found.statuses[key][0][0].notes == ()
 
 
@@ -150,14 +152,16 @@ def test_the_biases_of_fullgrad_lie_where_their_cells_do():
 def test_mirrored_views_come_back_to_where_their_cells_were(net):
     for column in (20, 35):
         corner = (20, column)
-        found = net.explain([photo(ORIGINAL, corner)], 0, aug_smooth=True)
+        found = net.explain([photo(ORIGINAL, corner)], 0, options=ExplainOptions(aug_smooth=True))
         assert found.cells[found.key("gradcam")] == Cells((7.5, 7.5), (8.0, 8.0))
-        off = centroid(found.placed("gradcam", 0)) - (np.array(corner) + 15)
+        off = centroid(found.map("gradcam", 0).placed()) - (np.array(corner) + 15)
         assert np.abs(off).max() < 1
 
 
 def test_layers_are_fused_where_the_finest_of_them_has_its_cells(net):
-    found = net.explain([photo(ORIGINAL, CORNER)], 0, layers=["features:0", "earlier:0"], fuse="mean")
+    found = net.explain(
+        [photo(ORIGINAL, CORNER)], 0, layers=["features:0", "earlier:0"], options=ExplainOptions(fuse="mean")
+    )
     assert found.cells["gradcam", "fused"] == found.cells["gradcam", "earlier:0"] == Cells((3.5, 3.5), (4.0, 4.0))
     coarse, fine = (found.maps["gradcam", name][0, 0] for name in ("features:0", "earlier:0"))
     at = 3.5 + 4 * np.arange(20)
@@ -165,22 +169,24 @@ def test_layers_are_fused_where_the_finest_of_them_has_its_cells(net):
     onto = np.array([np.interp(at[:16], 7.5 + 8 * np.arange(8), column) for column in rows.T]).T
     expected = (onto / onto.max() + fine / fine.max()) / 2
     np.testing.assert_allclose(found.maps["gradcam", "fused"][0, 0], expected, rtol=1e-4, atol=1e-6)
-    off = centroid(found.placed("gradcam", 0, layer="fused")) - (np.array(CORNER) + 15)
+    off = centroid(found.map("gradcam", 0, layer="fused").placed()) - (np.array(CORNER) + 15)
     assert np.abs(off).max() < 1
 
 
 def test_the_raw_numbers_say_where_the_cells_lie(net, tmp_path):
     cv2.imwrite(str(tmp_path / "square.png"), photo(ORIGINAL, CORNER))
-    net.visualize_imgs(str(tmp_path / "square.png"), str(tmp_path / "out"), targets=0, methods="gradcam", raw=True)
+    net.visualize_imgs(
+        str(tmp_path / "square.png"), str(tmp_path / "out"), targets=0, methods="gradcam", style=Style(raw=True)
+    )
     with np.load(next((tmp_path / "out").glob("**/*.npz"))) as raw:
         assert (raw["offset"].tolist(), raw["stride"].tolist()) == ([7.5, 7.5], [8.0, 8.0])
         map = raw["map"]
     found = net.explain([photo(ORIGINAL, CORNER)], 0)
-    np.testing.assert_allclose(enlarged(map), found.placed("gradcam", 0), rtol=1e-5)
+    np.testing.assert_allclose(enlarged(map), found.map("gradcam", 0).placed(), rtol=1e-5)
 
 
 def test_maps_of_noisy_copies_keep_their_place(net):
-    found = net.explain([photo(ORIGINAL, CORNER)], 0, noise=Noise("smoothgrad", 2, 0.01))
+    found = net.explain([photo(ORIGINAL, CORNER)], 0, options=ExplainOptions(noise=Noise("smoothgrad", 2, 0.01)))
     assert found.cells[found.key("gradcam")] == Cells((7.5, 7.5), (8.0, 8.0))
 
 

@@ -204,7 +204,7 @@ def test_scores_of_a_volume_are_averaged_over_its_positions():
     arrays = np.random.RandomState(0).rand(2, 4, 4, 4, 1).astype(np.float32)
     scores = values_of(build, ["scores:0"], arrays * 255)[0]
     with opened(build) as net:
-        found = net.explain_arrays(arrays, [0, 1, 2])
+        found = net.explain(arrays, [0, 1, 2])
         assert (net.binding.score_axes, net.binding.classes) == ("npppc", 3)
     np.testing.assert_allclose(found.scores, scores.mean((1, 2, 3)), rtol=1e-4)
 

@@ -11,6 +11,7 @@ from command_line import command, manifest
 from further_nets import noise, siamese
 from PIL import Image
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.preprocessing import PRESETS, find_preset
@@ -90,7 +91,9 @@ def test_the_feed_that_an_error_asks_for(place, kind):
         if where == "feed":
             assert np.isfinite(net.explain(noise(3), 1, methods="gradcam").scores).all()
         elif channel == "raw":
-            assert not net.visualize_imgs("photos", "again", inputs=given, methods="gradcam").failed
+            assert not net.visualize_imgs(
+                "photos", "again", methods="gradcam", options=ExplainOptions(inputs=given)
+            ).failed
 
 
 def _python(text):

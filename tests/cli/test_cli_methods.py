@@ -15,6 +15,7 @@ from gradcam_tf1.cli.method_options import make_methods
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.methods import method
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 
@@ -69,8 +70,7 @@ def test_they_reach_the_maps_the_manifest_and_the_settings(tmp_path):
     run(tmp_path, *("--method", "integrated_gradients", "--method", "gradcam", "--set", "integrated_gradients.steps=5"))
     (line,) = manifest(tmp_path / "out")
     with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-        options = {"integrated_gradients": {"steps": 5}}
-        expected = net.explain(read_image(SCENE), methods=["integrated_gradients", "gradcam"], options=options)
+        expected = net.explain(read_image(SCENE), methods=[method("integrated_gradients", steps=5), "gradcam"])
     for map in line["targets"][0]["maps"]:
         with np.load(str(tmp_path / "out" / map["files"]["raw"])) as raw:
             np.testing.assert_allclose(raw["map"], expected[map["method"]][0, 0], atol=1e-5)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from flat_options import grouped
 from PIL import Image
 from small_nets import SmallNet
 from test_figures import SOLID, centre_of_red, titles
@@ -23,6 +24,7 @@ from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.results import Results
+from gradcam_tf1.run.run_options import RunOptions
 
 SCENES = demo_scenes()
 
@@ -33,7 +35,7 @@ def run_titles(net, tmp_path, monkeypatch, figure, **options):
     monkeypatch.setattr(
         "gradcam_tf1.drawing.figure_kinds.save_figure", lambda drawn, path: caught.append((titles(drawn), path))
     )
-    net.visualize_imgs(SCENES[0].path, str(tmp_path / "out"), figures=figure, **options)
+    net.visualize_imgs(SCENES[0].path, str(tmp_path / "out"), **grouped(figures=figure, **options))
     ((found, path),) = caught
     assert os.path.basename(path) == f"{os.path.basename(SCENES[0].path)}.figure.{figure}.png"
     return found
@@ -67,11 +69,11 @@ def test_the_methods_asked_for_or_the_usual_ones(net, tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["top3-worst", "methods", "positive-negative"])
 def test_several_layers_make_a_figure_of_one_layer_each(net, tmp_path, kind):
     out = str(tmp_path / "out")
-    (result,) = net.visualize_imgs(SCENES[0].path, out, figures=[kind, "layers"], layers=[-1, -3])
+    (result,) = net.visualize_imgs(SCENES[0].path, out, layers=[-1, -3], run=RunOptions(figures=[kind, "layers"]))
     assert list(result.figures) == [f"{kind}.l1", f"{kind}.l2", "layers"]
     alone = str(tmp_path / "alone")
-    (last,) = net.visualize_imgs(SCENES[0].path, alone, figures=[kind], layers=-1)
-    (third,) = net.visualize_imgs(SCENES[0].path, alone + "3", figures=[kind], layers=-3)
+    (last,) = net.visualize_imgs(SCENES[0].path, alone, layers=-1, run=RunOptions(figures=[kind]))
+    (third,) = net.visualize_imgs(SCENES[0].path, alone + "3", layers=-3, run=RunOptions(figures=[kind]))
     for name, single in ((f"{kind}.l1", last), (f"{kind}.l2", third)):
         assert np.array_equal(Image.open(result.figures[name]), Image.open(single.figures[kind]))
     assert not np.array_equal(Image.open(result.figures[f"{kind}.l1"]), Image.open(result.figures[f"{kind}.l2"]))
@@ -80,7 +82,9 @@ def test_several_layers_make_a_figure_of_one_layer_each(net, tmp_path, kind):
 def test_figures_are_in_the_manifest_and_red_is_on_the_object(net, tmp_path):
     out = str(tmp_path / "out")
     names = ["top3-worst", "positive-negative"]
-    results = net.visualize_imgs([scene.path for scene in SCENES[:4]], out, figures=names, share_scale=False, **SOLID)
+    results = net.visualize_imgs(
+        [scene.path for scene in SCENES[:4]], out, **grouped(figures=names, share_scale=False, **SOLID)
+    )
     lines = [json.loads(line) for line in Path(results.manifest).read_text().splitlines()]
     hits = []
     for line, scene, result in zip(lines, SCENES, results):
@@ -108,7 +112,7 @@ def test_a_net_of_two_classes_shows_both_once(net, tmp_path, monkeypatch):
 
 def test_an_unknown_figure_is_named_before_the_run(net, tmp_path):
     with pytest.raises(OptionError, match="no figure 'top4'; possible: top3-worst, layers, methods, positive-negative"):
-        net.visualize_imgs(SCENES[0].path, str(tmp_path / "out"), figures="top4")
+        net.visualize_imgs(SCENES[0].path, str(tmp_path / "out"), run=RunOptions(figures="top4"))
     assert not (tmp_path / "out").exists()
 
 

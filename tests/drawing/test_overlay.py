@@ -282,7 +282,7 @@ def test_failure_names_the_path_and_leaves_the_old_file_and_no_rest(tmp_path, mo
 
 
 def test_missing_folder_names_the_path(tmp_path):
-    with pytest.raises(OSError, match=r"cannot write the image: No such file.*nowhere/out.png"):
+    with pytest.raises(OSError, match=r"cannot write the image: its folder does not exist.*nowhere/out.png"):
         write_png(str(tmp_path / "nowhere" / "out.png"), random_image())
 
 

@@ -6,6 +6,7 @@ import clip_nets
 import numpy as np
 import pytest
 from clip_nets import CHANNELS, FRAMES, SIDES, clip_graph, clips, twin
+from flat_options import grouped
 
 from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.graph import GradCamGraph
@@ -29,7 +30,7 @@ def test_clips_are_bound_by_themselves(net):
 
 def test_gradcam_weighs_each_frame_by_its_own_positions(net):
     x = clips()
-    found = net.explain_arrays(x, targets=[1, 2])
+    found = net.explain(x, targets=[1, 2])
     for t, class_id in enumerate((1, 2)):
         wanted = twin(x, class_id)
         weights = wanted["grads"].mean((2, 3), keepdims=True)
@@ -41,7 +42,7 @@ def test_gradcam_weighs_each_frame_by_its_own_positions(net):
 
 def test_gradcampp_is_of_each_frame_too(net):
     x = clips()
-    found = net.explain_arrays(x, targets=[1], methods="gradcampp")["gradcampp"][:, 0]
+    found = net.explain(x, targets=[1], methods="gradcampp")["gradcampp"][:, 0]
     wanted = twin(x, 1)
     a, g = wanted["features"], wanted["grads"]
     below = 2 * g**2 + a.sum((2, 3), keepdims=True) * g**3
@@ -59,18 +60,18 @@ def test_ablation_puts_a_channel_out_in_all_frames(net):
     pooled = a.mean((1, 2))
     drops = (np.square(pooled) * clip_nets.WHEN[:, np.newaxis]).sum(0) * clip_nets.HEAD[:, 1]
     raw = np.maximum(a @ (drops / abs(score)), 0)
-    found = net.explain_arrays(x, targets=[1], methods="ablationcam")["ablationcam"][0, 0]
+    found = net.explain(x, targets=[1], methods="ablationcam")["ablationcam"][0, 0]
     np.testing.assert_allclose(found, raw, rtol=1e-3, atol=1e-5 * raw.max())
 
 
 def test_clips_of_images_are_preprocessed_and_placed_frame_by_frame(net):
     x = np.rint(clips() * 255).astype(np.uint8)
-    arrays = net.explain_arrays(x / np.float32(255), targets=[1], methods=["gradcam", "gradient"])
+    arrays = net.explain(x / np.float32(255), targets=[1], methods=["gradcam", "gradient"])
     images = net.explain(x, targets=[1], methods=["gradcam", "gradient"])
     for method in ("gradcam", "gradient"):
         np.testing.assert_allclose(images[method], arrays[method], rtol=1e-4, atol=1e-7)
     larger = [np.repeat(np.repeat(frame, 3, 0), 3, 1) for frame in x[0]]
-    placed = net.explain([larger], targets=[1]).placed("gradcam", 0)
+    placed = net.explain([larger], targets=[1]).map("gradcam", 0).placed()
     assert placed.shape == (FRAMES, 3 * SIDES[0], 3 * SIDES[1])
     # the middle of three pixels is a cell's centre
     np.testing.assert_allclose(placed[:, 1::3, 1::3], images["gradcam"][0, 0], rtol=1e-3, atol=1e-6)
@@ -79,9 +80,9 @@ def test_clips_of_images_are_preprocessed_and_placed_frame_by_frame(net):
 def test_a_batch_is_what_each_clip_is_alone(net):
     x = clips(3)
     methods = ["gradcam", "guided_gradcam", "eigencam", "scorecam"]
-    whole = net.explain_arrays(x, targets=[1], methods=methods)
+    whole = net.explain(x, targets=[1], methods=methods)
     for n in range(3):
-        alone = net.explain_arrays(x[n : n + 1], targets=[1], methods=methods)
+        alone = net.explain(x[n : n + 1], targets=[1], methods=methods)
         for method in methods:
             np.testing.assert_allclose(whole[method][n], alone[method][0], rtol=1e-4, atol=1e-7)
 
@@ -95,7 +96,7 @@ def test_any_number_of_frames_where_the_net_takes_any():
         pooled = tf.reshape(tf.reduce_mean(features, [1, 2]), tf.stack([-1, tf.shape(x)[1], CHANNELS]))
         tf.nn.softmax(tf.matmul(tf.reduce_mean(pooled, 1), clip_nets.HEAD, name="logits"))
     with GradCamGraph(graph.as_graph_def(), preset="zero-one") as ours:
-        assert ours.explain_arrays(clips()[:, :3])["gradcam"].shape == (2, 1, 3, *SIDES)
+        assert ours.explain(clips()[:, :3])["gradcam"].shape == (2, 1, 3, *SIDES)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_what_is_no_clip_is_refused(net, clip, message):
 @pytest.mark.parametrize("how", [{"aug_smooth": True}, {"methods": "xrai"}, {"methods": "fullgrad"}])
 def test_what_is_for_images_alone_is_refused(net, how):
     with pytest.raises(OptionError, match="clips"):
-        net.explain(clips() * 255, **how)
+        net.explain(clips() * 255, **grouped(**how))
 
 
 def test_frames_as_channels_are_no_frames():
@@ -153,5 +154,5 @@ def test_frames_are_placed_by_strides_and_paddings_as_images_are():
         clip, images = ours.explain([larger], targets=[1]), single.explain(larger, targets=[1])
     assert images.cells
     for number in range(FRAMES):  # the clip's score is the mean over its frames
-        wanted = images.placed("gradcam", number) / FRAMES
-        np.testing.assert_allclose(clip.placed("gradcam", 0)[number], wanted, rtol=1e-4, atol=1e-7)
+        wanted = images.map("gradcam", number).placed() / FRAMES
+        np.testing.assert_allclose(clip.map("gradcam", 0).placed()[number], wanted, rtol=1e-4, atol=1e-7)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from device_nets import TWO, Counted, cpus, graph_def, images
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.large_weights import MIN_BYTES
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import BindingError, OptionError
@@ -64,8 +65,8 @@ def test_everything_that_a_device_answers_is_computed_there():
             for names, kinds in ((plain, FORWARD | BACKWARD), (guided, BACKWARD | {"Relu"})):
                 assert kinds <= {graph.get_operation_by_name(n).type for n in names if not BOOKKEEPING.match(n)}
             view.explain(images(), [0, Top(2)], methods=METHODS)
-            view.explain(images(), Similar(images(1)[0]), eigen_smooth=True)
-            view.explain(images(), score="probability", noise=Noise(samples=2))
+            view.explain(images(), Similar(images(1)[0]), options=ExplainOptions(eigen_smooth=True))
+            view.explain(images(), score="probability", options=ExplainOptions(noise=Noise(samples=2)))
             assert len([name for name in traced.ops[device] if not BOOKKEEPING.match(name)]) > 300
             elsewhere = {name for place in set(traced.ops) - {device} for name in traced.ops[place]}
             assert [name for name in elsewhere if not BOOKKEEPING.match(name)] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from small_nets import SmallNet, class_asks, run, twin_cams
@@ -11,7 +13,7 @@ from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.families import IteratedMethod
-from gradcam_tf1.tf_runtime import IS_TF2, is_intel_build, tf
+from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 
 
@@ -170,7 +172,7 @@ def test_a_net_that_cuts_its_image_is_explained_by_the_best_part_and_only_before
         expected[best] = parts[best] / 8
         np.testing.assert_allclose(answer["maps"]["hirescam", "whole:0"][0, 0], expected.reshape(6, 4), atol=1e-6)
         np.testing.assert_allclose(answer["scores"], [[parts[best].mean()]], atol=1e-6)
-        with pytest.raises(RunError, match=r"^what is made of 'parts:0' came out as \[3, 2, 4\] for 1 pict"):
+        with pytest.raises(RunError, match=r"^what is made of 'parts:0' came out as \[3, 2, 4\] for 1 image"):
             engine.run(image, class_asks([1]), ["hirescam"], binding.layers[1:])
 
 
@@ -187,11 +189,12 @@ def test_channels_first_on_the_cpu_is_explained_or_works():
     images = np.random.RandomState(0).rand(1, 4, 4, 3).astype(np.float32)
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
-        if not IS_TF2 and not is_intel_build():
-            with pytest.raises(RunError, match=r"NHWC.*NCHW.*on a GPU only"):
-                engine.run(images, class_asks([1]), ["gradcam"], (layer,))
+        try:  # oneDNN pools channels first on some CPUs; without it TensorFlow does so on a GPU only
+            answer = engine.run(images, class_asks([1]), ["gradcam"], (layer,))
+        except RunError as error:
+            if not re.search(r"NHWC.*NCHW.*on a GPU only", str(error)):
+                raise
             return
-        answer = engine.run(images, class_asks([1]), ["gradcam"], (layer,))
     cells = images.reshape(2, 2, 2, 2, 3).max((1, 3))
     np.testing.assert_allclose(answer["maps"]["gradcam", "features:0"][0, 0], cells[..., 1] / 4, atol=1e-6)
 

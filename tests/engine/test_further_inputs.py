@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flat_options import chosen, grouped
 from further_nets import SIDE, gradcam_by_hand, noise, siamese, with_meta
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import BindingError, OptionError, TargetError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load
@@ -19,8 +21,8 @@ OPTIONS = {"integrated_gradients": {"steps": 4}, "occlusion": {"window": 8, "str
 
 def explained(graph_def, inputs=None, methods="gradcam", images=IMAGES, batch_size=2, **options):
     with GradCamGraph(load(graph_def), preset="zero-one", batch_size=batch_size, **options) as net:
-        options = OPTIONS if methods is METHODS else {}
-        return net.explain(images, [0, 2], methods=methods, options=options, inputs=inputs)
+        methods = chosen(methods, OPTIONS if methods is METHODS else {})
+        return net.explain(images, [0, 2], methods=methods, options=ExplainOptions(inputs=inputs))
 
 
 def same(found, wanted):
@@ -76,9 +78,9 @@ def test_each_image_its_own_value_and_no_constant_beside_it():
 def test_smoothed_maps_have_each_images_value_too(how):
     rows = [[0.5, -2], [0.5, -2]]
     with GradCamGraph(load(with_meta()), preset="zero-one") as net:
-        found = net.explain(IMAGES[:2], 1, inputs={"meta": rows}, **how)
+        found = net.explain(IMAGES[:2], 1, **grouped(inputs={"meta": rows}, **how))
     with GradCamGraph(load(with_meta(rows[0])), preset="zero-one") as net:
-        same(found, net.explain(IMAGES[:2], 1, **how))
+        same(found, net.explain(IMAGES[:2], 1, **grouped(**how)))
 
 
 def test_rows_are_broadcast_to_the_tensor():
@@ -89,7 +91,7 @@ def test_rows_are_broadcast_to_the_tensor():
 def test_rows_go_before_a_constant_and_it_stays_for_the_next_question():
     with GradCamGraph(load(with_meta()), preset="zero-one", feed={"meta": 9}) as net:
         before = net.explain(IMAGES, 1)
-        net.explain(IMAGES, 1, inputs={"meta:0": np.zeros((5, 2))})
+        net.explain(IMAGES, 1, options=ExplainOptions(inputs={"meta:0": np.zeros((5, 2))}))
         np.testing.assert_array_equal(net.explain(IMAGES, 1).scores, before.scores)
 
 
@@ -98,10 +100,10 @@ def test_what_has_no_value_is_asked_for_whatever_was_asked_before():
         for _ in range(2):
             with pytest.raises(BindingError, match=r"need values for 'meta:0' \(float32, shape \(\S+, 2\)\)"):
                 net.explain(IMAGES, 1)
-            net.explain(IMAGES, 1, inputs={"meta": np.zeros((5, 2))})
+            net.explain(IMAGES, 1, options=ExplainOptions(inputs={"meta": np.zeros((5, 2))}))
         assert net.binding.per_image == ("meta:0",)
         with pytest.raises(TargetError, match="a likeness needs the net's output for another image"):
-            net.explain(IMAGES, Similar(IMAGES[0]), inputs={"meta": np.zeros((5, 2))})
+            net.explain(IMAGES, Similar(IMAGES[0]), options=ExplainOptions(inputs={"meta": np.zeros((5, 2))}))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_maps_of_either_of_two_images_are_those_of_tf_gradients(name, other):
     seconds = noise(5, seed=9)
     with GradCamGraph(load(siamese()), preset="zero-one", input=name, batch_size=2) as net:
         fitted = [net.fit_image(image, other) for image in seconds]
-        found = net.explain(IMAGES, 2, inputs={other: fitted})
+        found = net.explain(IMAGES, 2, options=ExplainOptions(inputs={other: fitted}))
         assert net.binding.layer == f"tower_{name}/Relu:0"
     np.testing.assert_allclose(found["gradcam"][:, 0], by_hand(IMAGES, seconds, name, other), rtol=1e-4, atol=1e-8)
 
@@ -164,7 +166,7 @@ def test_a_second_image_of_another_size_is_fitted_to_its_own_input():
     with GradCamGraph(load(siamese(sides=(SIDE, 2 * SIDE))), preset="raw", input="left") as net:
         fitted = [net.fit_image(image, "right") for image in seconds]
         assert {item.pixels.shape for item in fitted} == {(2 * SIDE, 2 * SIDE, 3)}
-        found = net.explain(IMAGES, 2, inputs={"right": fitted})
+        found = net.explain(IMAGES, 2, options=ExplainOptions(inputs={"right": fitted}))
     feed = {"left:0": IMAGES, "right:0": seconds}
     wanted = gradcam_by_hand(siamese(sides=(SIDE, 2 * SIDE)), feed, "tower_left/Relu:0", 2)
     np.testing.assert_allclose(found["gradcam"][:, 0], wanted, rtol=1e-4, atol=1e-6)

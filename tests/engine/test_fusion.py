@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import command, manifest
+from flat_options import grouped
 
 from gradcam_tf1.engine.layer_fusion import FUSED, FUSIONS, fuse_layers
 from gradcam_tf1.errors import OptionError
@@ -58,7 +59,7 @@ def test_methods_with_one_map_are_left_alone():
 def test_fused_equals_the_parts(net, how):
     images = [read_image(scene.path) for scene in SCENES[:2]]
     asked = {"targets": ["star", "ring"], "methods": ["layercam", "hirescam", "guided_gradcam"], "layers": [-1, -2, -4]}
-    parts, fused = net.explain(images, **asked), net.explain(images, fuse=how, **asked)
+    parts, fused = net.explain(images, **grouped(**asked)), net.explain(images, **grouped(fuse=how, **asked))
     assert [key for key in fused.maps if key[1] != FUSED] == list(parts.maps)
     for method in asked["methods"]:
         maps = fused.maps[method, FUSED]
@@ -93,7 +94,7 @@ def test_fused_equals_the_parts(net, how):
 )
 def test_what_cannot_be_fused_is_said(net, options, message):
     with pytest.raises(OptionError, match=message):
-        net.explain(read_image(SCENES[0].path), **options)
+        net.explain(read_image(SCENES[0].path), **grouped(**options))
 
 
 def test_a_fused_map_has_its_own_files(tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flat_options import chosen
 from small_nets import SmallNet, gradcam_twin
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.errors import BindingError, GradientError, ModelFileError, OptionError, RunError, TargetError
 from gradcam_tf1.graph import GradCamGraph
@@ -167,8 +169,8 @@ def test_images_of_any_size_are_fitted_and_maps_placed_back(tmp_path):
     with GradCamGraph(frozen(tmp_path)[0], preset="inception") as net:
         images = [np.zeros((50, 70, 3), np.uint8), np.full((9, 31), 200, np.uint8)]
         explanation = net.explain(images, methods=["hirescam", "guided_backprop"])
-        assert explanation.placed("hirescam", 0).shape == (50, 70)
-        assert explanation.placed("guided_backprop", 1).shape == (9, 31, 3)
+        assert explanation.map("hirescam", 0).placed().shape == (50, 70)
+        assert explanation.map("guided_backprop", 1).placed().shape == (9, 31, 3)
         with pytest.raises(KeyError, match="no maps of 'gradcam'"):
             explanation["gradcam"]
 
@@ -207,7 +209,7 @@ def test_a_net_of_any_size_takes_images_by_their_shorter_side(size, fitted):
     with GradCamGraph(graph.as_graph_def(), preset="raw", fit="short-side", size=size) as net:
         explanation = net.explain(np.zeros((100, 200, 3), np.uint8))
         assert explanation["gradcam"].shape[2:] == (fitted[0] // 2, fitted[1] // 2)
-        assert explanation.placed("gradcam", 0).shape == (100, 200)
+        assert explanation.map("gradcam", 0).placed().shape == (100, 200)
 
 
 @pytest.mark.parametrize("preset", ["raw", "raw-bgr"])
@@ -287,9 +289,14 @@ def test_further_inputs_have_a_value_for_each_image():
     images = np.random.RandomState(4).randint(1, 256, (3, 4, 4, 3)).astype(np.uint8)
     gains = np.array([[1], [2], [-3]])
     options = {"preset": "raw", "logits": "logits", "layer": "features", "feed": {"gain": [[1.0]]}, "batch_size": 2}
-    each = {"occlusion": {"window": 1, "stride": 1, "baseline": "zero"}}
+    each = {"window": 1, "stride": 1, "baseline": "zero"}
     with GradCamGraph(two_inputs(), **options) as net:
-        explanation = net.explain(images, 1, methods=["hirescam", "occlusion"], options=each, inputs={"gain": gains})
+        explanation = net.explain(
+            images,
+            1,
+            methods=["hirescam", *chosen("occlusion", {"occlusion": each})],
+            options=ExplainOptions(inputs={"gain": gains}),
+        )
         plain = net.explain(images[:1], 1, methods="hirescam")
     expected = images[..., 1] * gains[:, :, None] / 16
     np.testing.assert_allclose(explanation["hirescam"][:, 0], expected, rtol=1e-5)
@@ -307,4 +314,4 @@ def test_further_inputs_have_a_value_for_each_image():
 def test_inputs_that_do_not_fit_are_named(inputs, error, message):
     options = {"preset": "raw", "logits": "logits", "layer": "features", "feed": {"gain": [[1.0]]}}
     with GradCamGraph(two_inputs(), **options) as net, pytest.raises(error, match=message):
-        net.explain(np.full((3, 4, 4, 3), 100), 1, inputs=inputs)
+        net.explain(np.full((3, 4, 4, 3), 100), 1, options=ExplainOptions(inputs=inputs))

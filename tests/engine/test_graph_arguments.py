@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flat_options import grouped
 
 from gradcam_tf1 import GradCamError, GradCamGraph, Noise, OptionError
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -58,29 +61,42 @@ def photo_net():
 class TestNoise:
     def test_a_name_means_the_usual_noise(self, net):
         path = demo_scenes()[0].path
-        named = net.explain(path, noise="smoothgrad")["gradcam"]
-        np.testing.assert_array_equal(named, net.explain(path, noise=Noise("smoothgrad"))["gradcam"])
+        named = net.explain(path, options=ExplainOptions(noise="smoothgrad"))["gradcam"]
+        np.testing.assert_array_equal(
+            named, net.explain(path, options=ExplainOptions(noise=Noise("smoothgrad")))["gradcam"]
+        )
         assert not np.array_equal(named, net.explain(path)["gradcam"])
 
     def test_a_name_works_in_a_run_and_is_the_same_setting_as_the_record(self, net, out):
         path = demo_scenes()[0].path
-        net.visualize_imgs(path, out, methods="gradcam", noise="vargrad")
-        assert len(net.visualize_imgs(path, out, methods="gradcam", noise=Noise("vargrad"), resume=True)) == 1
+        net.visualize_imgs(path, out, methods="gradcam", options=ExplainOptions(noise="vargrad"))
+        assert (
+            len(
+                net.visualize_imgs(
+                    path,
+                    out,
+                    methods="gradcam",
+                    options=ExplainOptions(noise=Noise("vargrad")),
+                    run=RunOptions(resume=True),
+                )
+            )
+            == 1
+        )
 
     @pytest.mark.parametrize("noise", ["smooth", 0.2, True])
     def test_another_word_is_refused(self, net, noise):
         with pytest.raises(OptionError, match="possible: smoothgrad|one of smoothgrad"):
-            net.explain(demo_scenes()[0].path, noise=noise)
+            net.explain(demo_scenes()[0].path, options=ExplainOptions(noise=noise))
 
 
 class TestIndexes:
     def test_an_explanation_says_what_it_holds(self, net):
         found = net.explain([demo_scenes()[0].path] * 2, [0, 1, 2])
-        assert found.placed("gradcam", -1, 2).shape == found.placed("gradcam", 1, -1).shape
+        assert found.map("gradcam", -1, 2).placed().shape == found.map("gradcam", 1, -1).placed().shape
         with pytest.raises(GradCamError, match="there is no image 2: images are numbered 0 to 1 here"):
-            found.placed("gradcam", 2)
+            found.map("gradcam", 2).placed()
         with pytest.raises(GradCamError, match="there is no target 3: targets are numbered 0 to 2 here"):
-            found.placed("gradcam", 0, 3)
+            found.map("gradcam", 0, 3).placed()
         with pytest.raises(GradCamError, match=r"no maps of 'hirescam' .*; computed: \[\('gradcam'"):
             found["hirescam"]
 
@@ -88,7 +104,7 @@ class TestIndexes:
         found = net.explain(demo_scenes()[0].path)
         for kind in (IndexError, KeyError, ValueError):
             with pytest.raises(kind, match=r"^there is no image 5"):
-                found.placed("gradcam", 5)
+                found.map("gradcam", 5).placed()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +122,7 @@ class TestIndexes:
 )
 def test_a_run_checks_its_options_before_anything_is_written(net, tmp_path, wrong, told):
     with pytest.raises(OptionError, match=told):
-        net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "out"), **wrong)
+        net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "out"), **grouped(**wrong))
 
 
 def test_the_output_folder_is_a_path_to_a_folder(net, tmp_path):
@@ -120,4 +136,4 @@ def test_the_output_folder_is_a_path_to_a_folder(net, tmp_path):
 @pytest.mark.parametrize("wrong", [{"methods": None}, {"options": 3}, {"inputs": 5}])
 def test_explain_checks_its_arguments(net, wrong):
     with pytest.raises(OptionError):
-        net.explain(demo_scenes()[0].path, **wrong)
+        net.explain(demo_scenes()[0].path, **grouped(**wrong))

@@ -20,6 +20,7 @@ from branch_nets import (
     two_branches,
 )
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.targets import Anchor, Contrast, Top
@@ -125,11 +126,15 @@ def test_bound_as_the_layer():
 def test_products_noise_views_and_fusion():
     net = branched()
     found = net.explain(
-        rgb(1), [0, 7], ["guided_gradcam", "gradient"], layers="auto", noise="smoothgrad", aug_smooth=True
+        rgb(1),
+        [0, 7],
+        ["guided_gradcam", "gradient"],
+        layers="auto",
+        options=ExplainOptions(noise="smoothgrad", aug_smooth=True),
     )
     assert found.maps["guided_gradcam", "auto"].shape == (1, 2, 16, 16, 3)
     assert found.maps["gradient", ""].any()
-    fused = net.explain(rgb(1), [0, 7], layers=["auto", "trunk/Relu"], fuse="mean")
+    fused = net.explain(rgb(1), [0, 7], layers=["auto", "trunk/Relu"], options=ExplainOptions(fuse="mean"))
     assert list(fused.maps) == [("gradcam", "trunk/Relu:0"), ("gradcam", "auto"), ("gradcam", "fused")]
 
 

@@ -21,7 +21,9 @@ from branch_nets import (
     rgb,
     two_branches,
 )
+from flat_options import chosen, grouped
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.tf_runtime import tf
@@ -150,9 +152,9 @@ def test_what_does_not_add_up_is_refused(method):
 
 def test_options_that_need_one_layer_are_refused():
     with pytest.raises(OptionError, match="eigen_smooth makes one principal component of a layer; a/Relu:0, b/Relu:0"):
-        joined().explain(rgb(), [0], layers="a/Relu + b/Relu", eigen_smooth=True)
+        joined().explain(rgb(), [0], layers="a/Relu + b/Relu", options=ExplainOptions(eigen_smooth=True))
     with pytest.raises(OptionError, match="softmax weighs the channels of one layer against each other"):
-        joined().explain(rgb(1), [0], "scorecam", layers="a/Relu + b/Relu", options={"scorecam": {"softmax": True}})
+        joined().explain(rgb(1), [0], chosen("scorecam", {"scorecam": {"softmax": True}}), layers="a/Relu + b/Relu")
 
 
 def test_cam_says_what_is_in_its_way():
@@ -162,7 +164,7 @@ def test_cam_says_what_is_in_its_way():
 
 @pytest.mark.parametrize("how", [{"noise": "smoothgrad"}, {"aug_smooth": True}])
 def test_noise_and_mirrored_views_take_the_sum_as_any_layer(how):
-    found = joined().explain(rgb(1), [0], "hirescam", layers=["a/Relu + b/Relu", "both"], **how)
+    found = joined().explain(rgb(1), [0], "hirescam", layers=["a/Relu + b/Relu", "both"], **grouped(**how))
     together, concat = found.maps["hirescam", "a/Relu:0 + b/Relu:0"], found.maps["hirescam", "both:0"]
     np.testing.assert_allclose(together, upsample(concat, (16, 16)), rtol=1e-3, atol=1e-5)
 
@@ -180,7 +182,7 @@ def test_each_part_is_placed_by_its_own_cells():
     assert any(found.cells.get(("gradcam", layer)) for layer in layers[1:3])
     for n in range(2):
         for t in range(2):
-            together, fine, coarse, own = (found.placed("gradcam", n, t, layer) for layer in layers)
+            together, fine, coarse, own = (found.map("gradcam", n, t, layer).placed() for layer in layers)
             np.testing.assert_allclose(together, fine + coarse, rtol=1e-4, atol=1e-6)
             np.testing.assert_array_equal(own, together)
 
@@ -199,10 +201,10 @@ def test_streams_of_signals_add_up_along_their_axis():
     net = opened(build)
     assert net.binding.layer == "fine:0 + coarse:0"
     signals = np.random.RandomState(0).randn(2, 24, 2)
-    found = net.explain_arrays(signals, [0, 1], layers=[net.binding.layer, "fine", "coarse"])
+    found = net.explain(signals, [0, 1], layers=[net.binding.layer, "fine", "coarse"])
     together, fine, coarse = (found.maps["gradcam", layer] for layer in found.layers)
     np.testing.assert_allclose(together, fine + upsample(coarse, (24,)), rtol=1e-4, atol=1e-7)
-    assert found.placed("gradcam", 0, 0, net.binding.layer).shape == (24,)
+    assert found.map("gradcam", 0, 0, net.binding.layer).placed().shape == (24,)
 
 
 def test_named_by_the_hook_and_by_the_constructor():

@@ -30,14 +30,14 @@ def every_second(graph):
 
 def test_a_layer_of_one_tower_is_named_and_the_cure_works(every_second):
     with GradCamGraph(every_second, preset="raw") as net, pytest.raises(RunError) as refused:
-        net.explain_arrays(PHOTOS, targets=[1])
+        net.explain(PHOTOS, targets=[1])
     assert "gradcam_tf1/" not in str(refused.value)
     assert "'tower_0/conv/Relu:0' came out as [3, 8, 8] for 5 images" in str(refused.value)
     assert "the input, logits and layer of one of the parts (--input, --logits, --layer)" in str(refused.value)
     named = {"input": "part_0", "logits": "tower_0/dense/BiasAdd", "layer": "tower_0/conv/Relu"}
     with GradCamGraph(every_second, preset="raw") as whole, GradCamGraph(every_second, preset="raw", **named) as one:
-        wanted = whole.explain_arrays(PHOTOS, targets=[1], methods=["gradient"])
-        found = one.explain_arrays(PHOTOS, targets=[1], methods=["gradient", "gradcam"])
+        wanted = whole.explain(PHOTOS, targets=[1], methods=["gradient"])
+        found = one.explain(PHOTOS, targets=[1], methods=["gradient", "gradcam"])
     np.testing.assert_allclose(found.scores, wanted.scores, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(found["gradient"], wanted["gradient"], rtol=1e-4, atol=1e-8)
     assert found["gradcam"].shape[:2] == (5, 1)
@@ -48,7 +48,7 @@ def test_scores_with_other_rows_than_images_are_named(graph):
     rows = dense(pooled(conv_relu(x, 4)), 3, 4)
     tf.concat([rows, rows], 0, name="doubled")
     with GradCamGraph(graph.as_graph_def(), preset="raw", logits="doubled") as net, pytest.raises(RunError) as refused:
-        net.explain_arrays(PHOTOS, targets=[1])
+        net.explain(PHOTOS, targets=[1])
     assert "gradcam_tf1/" not in str(refused.value)
     assert "'doubled:0'" in str(refused.value)
     assert "one row per image" in str(refused.value)

@@ -7,6 +7,7 @@ import pytest
 from map_net import MapNet
 from small_nets import SmallNet, gradcam_twin
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.graph import GradCamGraph
@@ -44,7 +45,7 @@ def test_on_a_net_that_does_not_tell_left_from_right_nothing_changes(methods):
     images = net.images(2)
     with opened(net) as graph:
         plain = graph.explain(images, [Top(2), Worst(), Contrast(0)], methods)
-        smooth = graph.explain(images, [Top(2), Worst(), Contrast(0)], methods, aug_smooth=True)
+        smooth = graph.explain(images, [Top(2), Worst(), Contrast(0)], methods, options=ExplainOptions(aug_smooth=True))
     for key in plain.maps:
         largest = np.abs(plain.maps[key]).max()
         assert largest > 0
@@ -58,7 +59,7 @@ def test_the_mean_over_the_views_of_the_images_own_class():
     net = SmallNet("flat")
     images = net.images(4)
     with opened(net) as graph:
-        smooth = graph.explain(images, aug_smooth=True)
+        smooth = graph.explain(images, options=ExplainOptions(aug_smooth=True))
     changed = 0
     for n, image in enumerate(images):
         top = int(net.forward(image[None])["logits"][0].argmax())
@@ -82,7 +83,7 @@ def test_masks_and_points_are_mirrored_with_the_image():
     options = {"preset": "raw", "logits": "scores", "layer": "features"}
     with GradCamGraph(net.graph.as_graph_def(), **options) as graph:
         plain = graph.explain(net.images, targets, "hirescam")
-        smooth = graph.explain(net.images, targets, "hirescam", aug_smooth=True)
+        smooth = graph.explain(net.images, targets, "hirescam", options=ExplainOptions(aug_smooth=True))
     assert np.abs(plain["hirescam"]).max(axis=(2, 3)).min() > 0
     np.testing.assert_allclose(smooth["hirescam"], plain["hirescam"], atol=1e-5)
 
@@ -91,9 +92,9 @@ def test_an_anchor_by_number_has_no_mirror_image():
     net = MapNet(anchors=True)
     options = {"preset": "raw", "logits": "anchors", "layer": "features"}
     with GradCamGraph(net.graph.as_graph_def(), **options) as graph:
-        graph.explain(net.images, Anchor(1, best=2), aug_smooth=True)
+        graph.explain(net.images, Anchor(1, best=2), options=ExplainOptions(aug_smooth=True))
         with pytest.raises(TargetError, match="aug_smooth takes the best anchors, not one"):
-            graph.explain(net.images, Anchor(1, index=2), aug_smooth=True)
+            graph.explain(net.images, Anchor(1, index=2), options=ExplainOptions(aug_smooth=True))
 
 
 def test_statuses_are_those_of_all_views():
@@ -101,7 +102,7 @@ def test_statuses_are_those_of_all_views():
     net.weights["w4"][:, 1] = -np.abs(net.weights["w4"][:, 1])  # all evidence is against class 1
     with opened(net) as graph:
         plain = graph.explain(net.images(1), [1, 0])
-        smooth = graph.explain(net.images(1), [1, 0], aug_smooth=True)
+        smooth = graph.explain(net.images(1), [1, 0], options=ExplainOptions(aug_smooth=True))
     ((against, _),) = plain.statuses["gradcam", "features:0"]
     ((status, other),) = smooth.statuses["gradcam", "features:0"]
     assert (status.state, other.state) == ("empty", "ok")
@@ -114,9 +115,9 @@ def test_statuses_are_those_of_all_views():
 def test_with_noise_around_it():
     net = symmetric_net()
     with opened(net) as graph:
-        plain = graph.explain(net.images(1), aug_smooth=True)
-        still = graph.explain(net.images(1), aug_smooth=True, noise=Noise(samples=2, level=0.0))
-        noisy = graph.explain(net.images(1), aug_smooth=True, noise=Noise(samples=2, level=0.5))
+        plain = graph.explain(net.images(1), options=ExplainOptions(aug_smooth=True))
+        still = graph.explain(net.images(1), options=ExplainOptions(aug_smooth=True, noise=Noise(samples=2, level=0.0)))
+        noisy = graph.explain(net.images(1), options=ExplainOptions(aug_smooth=True, noise=Noise(samples=2, level=0.5)))
     np.testing.assert_allclose(still["gradcam"], plain["gradcam"], atol=1e-6)
     assert np.abs(noisy["gradcam"] - plain["gradcam"]).max() > 1e-3
 
@@ -140,7 +141,7 @@ def test_the_principal_component_of_the_weighted_features(head):
     images = net.images(3)
     methods = ["gradcam", "hirescam", "guided_gradcam", "guided_backprop", "eigencam"]
     with opened(net) as graph:
-        found = graph.explain(images, [2, 0], methods, eigen_smooth=True)
+        found = graph.explain(images, [2, 0], methods, options=ExplainOptions(eigen_smooth=True))
         plain = graph.explain(images, [2, 0], methods)
     state = net.forward(images)
     for t, class_id in enumerate((2, 0)):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_nets import class_asks
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import GradientError
@@ -55,7 +56,7 @@ def test_tokens_of_a_square_image_are_a_map(class_token):
     net = PatchNet(class_token=class_token)
     with GradCamGraph(net.graph.as_graph_def(), preset="raw", layer="tokens", logits="logits") as graph:
         found = graph.explain(net.images, [2, 0], ["gradcam", "hirescam", "guided_gradcam"])
-        smooth = graph.explain(net.images, 2, "hirescam", eigen_smooth=True)
+        smooth = graph.explain(net.images, 2, "hirescam", options=ExplainOptions(eigen_smooth=True))
     for t, class_id in enumerate((2, 0)):
         cam, hires = twin(net, class_id)
         np.testing.assert_allclose(found["gradcam"][:, t], cam, atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flat_options import chosen
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
@@ -36,7 +37,7 @@ def maps(graph_def, methods=NAMES, input="x", photos=PHOTOS):
     options = {name: {"steps": 4} for name in ("integrated_gradients", "blur_ig", "guided_ig") if name in methods}
     given = {"logits": "logits", "layer": "relu1", "preset": "raw", "size": photos.shape[1:3]}
     with GradCamGraph(graph_def, input=input, **given) as opened:
-        found = opened.explain(photos, targets=[1], methods=methods, options=options)
+        found = opened.explain(photos, targets=[1], methods=chosen(methods, options))
     return {name: found[name] for name in methods}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import inside, tf
 
 ENDS = {"input": "input", "logits": "logits", "layer": "features", "preset": "raw"}
@@ -61,7 +62,7 @@ def test_a_loop_works_from_every_origin(origin, origins):
 
 def test_a_checkpoint_takes_its_loop_from_the_function_that_builds_it(origins):
     models, wanted = origins
-    with GradCamGraph(models["checkpoint"], build=trained_net, **ENDS) as net:
+    with GradCamGraph(load(models["checkpoint"], build=trained_net), **ENDS) as net:
         found = net.explain(loop_nets.images(), targets=[1])["gradcam"][:, 0]
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6 * wanted.max())
 

@@ -11,11 +11,13 @@ from command_line import command
 from PIL import Image
 
 from gradcam_tf1 import GradCamGraph
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.bands import drawn
 from gradcam_tf1.images.geometry import fit
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.preprocessing import find_preset
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 16
@@ -63,16 +65,20 @@ def test_the_maps_are_those_of_the_array(tmp_path, channels):
     with GradCamGraph(net_of(channels, tmp_path / "net.pb"), preset="zero-one") as net:
         assert (net.binding.input, net.binding.channels, net.binding.layer) == ("x:0", channels, "seen:0")
         known = net.explain(values, targets, ["gradcam", "gradient"])
-        prepared = net.explain_arrays(values[np.newaxis] / np.float32(255), targets, ["gradcam", "gradient"])
+        prepared = net.explain(values[np.newaxis] / np.float32(255), targets, ["gradcam", "gradient"])
         out = str(tmp_path / "out")
-        results = net.visualize_imgs(str(photos), out, targets=targets, methods=["gradcam", "gradient"], raw=True)
+        results = net.visualize_imgs(
+            str(photos), out, targets=targets, methods=["gradcam", "gradient"], style=Style(raw=True)
+        )
     np.testing.assert_allclose(known["gradcam"][0], np.moveaxis(values, -1, 0) / (255.0 * SIDE**2), rtol=1e-5)
     np.testing.assert_allclose(prepared["gradcam"], known["gradcam"], rtol=1e-5)
     for k in targets:
         band = np.zeros(channels)
         band[k] = 1 / SIDE**2
         np.testing.assert_allclose(known["gradient"][0, k], np.broadcast_to(band, (SIDE, SIDE, channels)), rtol=1e-5)
-        np.testing.assert_allclose(prepared.placed("gradient", 0, k), known.placed("gradient", 0, k), rtol=1e-5)
+        np.testing.assert_allclose(
+            prepared.map("gradient", 0, k).placed(), known.map("gradient", 0, k).placed(), rtol=1e-5
+        )
     assert len(results) == (4 if channels in (2, 4) else 3)
     for result in results:
         assert result.error == ""
@@ -121,8 +127,7 @@ def test_the_bands_that_are_drawn(tmp_path, bands, shown):
             str(tmp_path / "out"),
             methods=["gradcam", "gradient"],
             targets=5,
-            alpha=0.0,
-            bands=bands,
+            style=Style(alpha=0.0, bands=bands),
         )
     files = {cam.method: cam.files for cam in results[0].targets[0].maps}
     np.testing.assert_array_equal(read_image(files["gradcam"]["overlay"]), values[..., list(shown)])
@@ -133,11 +138,11 @@ def test_the_bands_that_are_drawn(tmp_path, bands, shown):
 def test_a_band_that_there_is_not(tmp_path):
     np.save(tmp_path / "a.npy", bands_of(6))
     with GradCamGraph(net_of(6, tmp_path / "net.pb"), preset="raw") as net:
-        result = net.visualize_imgs(str(tmp_path / "a.npy"), str(tmp_path / "out"), bands=(7, 2, 1))[0]
+        result = net.visualize_imgs(str(tmp_path / "a.npy"), str(tmp_path / "out"), style=Style(bands=(7, 2, 1)))[0]
         assert "a.npy' has 6 bands, counted from 1; there is no band 7" in result.error
         for bands in ((0, 1, 2), (1, 2), (1.5, 2, 3), "rgb", (True, 2, 3)):
             with pytest.raises(OptionError, match="bands are one or three whole numbers, counted from 1"):
-                net.visualize_imgs(str(tmp_path / "a.npy"), str(tmp_path / "out2"), bands=bands)
+                net.visualize_imgs(str(tmp_path / "a.npy"), str(tmp_path / "out2"), style=Style(bands=bands))
     told = command("run", tmp_path / "net.pb", tmp_path / "a.npy", "--out", tmp_path / "o", "--bands", "0,1", code=2)
     assert "write one band, or three with commas, counted from 1" in told
 
@@ -179,7 +184,9 @@ def test_floats_of_a_net_of_bands(tmp_path):
     np.testing.assert_allclose(found["gradcam"][0, 0], values[..., 3] / 4 / SIDE**2, rtol=1e-5)
     np.save(tmp_path / "a.npy", values)
     with GradCamGraph(net_of(4, tmp_path / "net.pb"), preset=own) as net:
-        result = net.visualize_imgs(str(tmp_path / "a.npy"), str(tmp_path / "out"), targets=3, window="none")[0]
+        result = net.visualize_imgs(
+            str(tmp_path / "a.npy"), str(tmp_path / "out"), targets=3, run=RunOptions(window="none")
+        )[0]
     assert result.targets[0].score == pytest.approx(values[..., 3].mean() / 4, rel=1e-5)
 
 

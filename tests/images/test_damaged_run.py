@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from test_sources_damaged import damage
 
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 from gradcam_tf1.run.manifest import read_manifest
@@ -72,7 +73,9 @@ def test_a_thousand_damaged_images_between_good_ones(tmp_path):
     assert {name for name in os.listdir(str(out)) if name not in ("manifest.jsonl", "run.json")} == written
     alone = tmp_path / "alone"
     with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-        net.visualize_imgs([str(photos / name) for name in sorted(good)], str(alone), methods="gradcam", heatmaps=False)
+        net.visualize_imgs(
+            [str(photos / name) for name in sorted(good)], str(alone), methods="gradcam", style=Style(heatmaps=False)
+        )
     for path in os.listdir(str(alone)):
         if path.endswith(".png"):
             one, other = (np.asarray(Image.open(str(folder / path))).astype(int) for folder in (alone, out))

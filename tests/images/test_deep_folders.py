@@ -16,6 +16,7 @@ from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.images.image_files import list_images
 from gradcam_tf1.images.source_kinds import iter_images
 from gradcam_tf1.nets.demo import demo_model
+from gradcam_tf1.run.run_options import RunOptions
 
 DEPTH = sys.getrecursionlimit() + 500
 
@@ -53,8 +54,10 @@ def test_they_are_listed(deep):
 @pytest.mark.parametrize("naming", ["source", "indexed"])
 def test_they_are_explained(deep, tmp_path, naming):
     with GradCamGraph(demo_model(), preset="inception") as net:
-        results = net.visualize_imgs(deep, str(tmp_path / "out"), methods="gradcam", naming=naming)
-        again = net.visualize_imgs(deep, str(tmp_path / "out"), methods="gradcam", naming=naming, resume=True)
+        results = net.visualize_imgs(deep, str(tmp_path / "out"), methods="gradcam", run=RunOptions(naming=naming))
+        again = net.visualize_imgs(
+            deep, str(tmp_path / "out"), methods="gradcam", run=RunOptions(naming=naming, resume=True)
+        )
     assert [(result.relative, result.error) for result in results] == [(relative, "") for relative in RELATIVES]
     assert [result.relative for result in again] == RELATIVES
     files = [cam.files["overlay"] for result in results for target in result.targets for cam in target.maps]

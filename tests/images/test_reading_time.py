@@ -20,6 +20,7 @@ from gradcam_tf1.images import memory_turns
 from gradcam_tf1.images.memory_turns import LARGE, is_waiting, turn
 from gradcam_tf1.nets.demo import demo_model
 from gradcam_tf1.run.reading import Reader, RunImage
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.worker_threads import in_time
 
 REASON = r"'{}' took more than 0.2 s to read, the time limit of this run"
@@ -95,7 +96,7 @@ def test_a_run_with_one_that_hangs(tmp_path, monkeypatch, never):
 
     monkeypatch.setattr(decoding, "IMAGE_FORMATS", (decoding.Format(lambda _head, _name: True, hang),))
     with GradCamGraph(demo_model(), preset="inception") as net:
-        results = net.visualize_imgs(str(tmp_path), str(tmp_path / "out"), methods="gradcam", timeout=5)
+        results = net.visualize_imgs(str(tmp_path), str(tmp_path / "out"), methods="gradcam", run=RunOptions(timeout=5))
     assert [result.ok for result in results] == [True, False, True]
     assert "b.png' took more than 5 s to read" in results[1].error
 

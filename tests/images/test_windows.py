@@ -15,6 +15,7 @@ from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.window import Window, make_window
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 12
@@ -56,10 +57,14 @@ def test_every_kind_of_file_gives_the_same_pixels(tmp_path):
     for line in lines:
         assert line["targets"][0]["score"] == pytest.approx(shown.mean() / 255, rel=1e-5)
     with GradCamGraph(model, preset="gray-zero-one") as net:
-        results = net.visualize_imgs(str(photos), str(tmp_path / "again"), targets=0, window=(-1000, 3000))
+        results = net.visualize_imgs(
+            str(photos), str(tmp_path / "again"), targets=0, run=RunOptions(window=(-1000, 3000))
+        )
         assert [result.targets[0].score for result in results] == [line["targets"][0]["score"] for line in lines]
         with pytest.raises(OptionError, match="window was .*, now it is"):
-            net.visualize_imgs(str(photos), str(tmp_path / "again"), targets=0, window=(0, 9), resume=True)
+            net.visualize_imgs(
+                str(photos), str(tmp_path / "again"), targets=0, run=RunOptions(window=(0, 9), resume=True)
+            )
 
 
 def test_values_as_they_are_stored(tmp_path):

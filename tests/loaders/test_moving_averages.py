@@ -11,7 +11,7 @@ from binding_graphs import conv_relu, images, pooled
 from click.testing import CliRunner
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.errors import ModelFileError, OptionError
+from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load
 from gradcam_tf1.run.settings import net_settings
@@ -74,7 +74,8 @@ def source(trained, kind):
 def test_the_averaged_net_answers_where_asked(trained, kind):
     options = {"build": build} if kind == "function" else {}
     for asked, scores in ((False, trained.raw), (True, trained.averaged)):
-        with GradCamGraph(source(trained, kind), preset="zero-one", moving_averages=asked, **options) as net:
+        model = load(source(trained, kind), moving_averages=asked, **options)
+        with GradCamGraph(model, preset="zero-one") as net:
             found = net.explain([PHOTO], [[0, 1, 2]])
             assert net.model.moving_averages is asked
             note = next(note for note in net.model.notes if "moving averages" in note)
@@ -113,7 +114,7 @@ def test_partitioned_weights(tmp_path):
             sess.run(tf.assign(ema.average(part), value))
         tf.train.Saver().save(sess, prefix)
         hidden = sess.run("gap:0", {"input:0": PHOTO[None] / 255})
-    with GradCamGraph(prefix, preset="zero-one", moving_averages=True) as found:
+    with GradCamGraph(load(prefix, moving_averages=True), preset="zero-one") as found:
         np.testing.assert_allclose(found.explain([PHOTO], [[0, 1, 2]]).scores, hidden @ values, rtol=1e-4)
 
 
@@ -128,15 +129,13 @@ def test_where_there_are_none_it_is_said(trained, tmp_path):
 
 
 def test_a_model_that_is_loaded_already_keeps_its_weights(trained):
-    with pytest.raises(OptionError, match=r"load\(path, moving_averages=True\)"):
-        GradCamGraph(load(trained.prefix), moving_averages=True)
-    with GradCamGraph(load(trained.prefix, moving_averages=True), preset="zero-one", moving_averages=True) as net:
+    with GradCamGraph(load(trained.prefix, moving_averages=True), preset="zero-one") as net:
         np.testing.assert_allclose(net.explain([PHOTO], [[0, 1, 2]]).scores, trained.averaged, rtol=1e-4)
 
 
 def test_a_run_with_averages_is_not_resumed_without_them(trained):
     settings = []
     for asked in (False, True):
-        with GradCamGraph(trained.prefix, preset="zero-one", moving_averages=asked) as net:
+        with GradCamGraph(load(trained.prefix, moving_averages=asked), preset="zero-one") as net:
             settings.append(net_settings(net))
     assert [each["moving_averages"] for each in settings] == [False, True]

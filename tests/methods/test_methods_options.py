@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flat_options import chosen
 from pixel_nets import explain
 from small_nets import SmallNet
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.methods import METHODS
+from gradcam_tf1.methods import METHODS, method
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.methods.options import check_options
 
@@ -33,12 +35,12 @@ def test_options_and_noise_go_through_the_front_door():
     images = (pixels / 127.5 - 1).astype(np.float32)
     options = {"integrated_gradients": {"steps": 3, "baseline": "white"}}
     with GradCamGraph(net.graph().as_graph_def(), preset="inception", logits="logits", layer="features") as front:
-        found = front.explain(pixels, [1], ["integrated_gradients"], options=options)
-        noisy = front.explain(pixels, [1], ["gradcam"], noise=Noise(samples=3))
+        found = front.explain(pixels, [1], chosen("integrated_gradients", options))
+        noisy = front.explain(pixels, [1], ["gradcam"], options=ExplainOptions(noise=Noise(samples=3)))
         with pytest.raises(
             OptionError, match="integrated_gradients does not take 'step'; it takes baseline='black', ste"
         ):
-            front.explain(pixels, [1], ["integrated_gradients"], options={"integrated_gradients": {"step": 3}})
+            front.explain(pixels, [1], method("integrated_gradients", step=3))
     how = {"pixels": pixels, "options": options}
     expected = explain(net.graph(), net.binding(), images, [1], ["integrated_gradients"], **how)["maps"]
     np.testing.assert_allclose(found["integrated_gradients"], expected["integrated_gradients", ""], atol=1e-5)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flat_options import chosen
 from perturbation_nets import ALL, CLASSES, IMAGE, LAYER, LAYER_METHODS, NET, SMALL, counted, maps_of, run_on
 from small_nets import class_asks, run
 
@@ -102,10 +103,10 @@ def test_the_hot_spot_lies_on_the_shape_that_was_asked_for():
     options = {"rise": {"masks": 400}, "iscam": {"steps": 2}}
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
         for scene in scenes:
-            explanation = net.explain(read_image(scene.path), list(scene.boxes), methods, options=options)
+            explanation = net.explain(read_image(scene.path), list(scene.boxes), chosen(methods, options))
             for t, (top, left, bottom, right) in enumerate(scene.boxes.values()):
                 for method in methods:
-                    map = explanation.placed(method, 0, t)
+                    map = explanation.map(method, 0, t).placed()
                     row, column = np.unravel_index(map.argmax(), map.shape)
                     assert top <= row < bottom, (scene.path, method, t)
                     assert left <= column < right, (scene.path, method, t)
@@ -137,7 +138,7 @@ import resource, sys
 import numpy as np
 sys.path.insert(0, {tests!r})
 from small_nets import class_asks
-from gradcam_tf1.engine.map_engine import Engine
+from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
@@ -156,7 +157,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 with tf.Session(graph=graph) as sess:
-    engine = Engine(graph, sess, binding, 8)
+    engine = MapEngine(graph, sess, binding, 8)
     def run(**options):
         name, = options
         engine.run(image, class_asks([0]), [name], (layer,), pixels=image, to_batch=lambda x: x, options=options)

@@ -9,6 +9,7 @@ import tarfile
 import numpy as np
 import pytest
 from clip_nets import clip_graph
+from flat_options import grouped
 from PIL import Image
 
 from gradcam_tf1.drawing.style import Style, draw
@@ -18,6 +19,7 @@ from gradcam_tf1.images.clip_folders import even_numbers, find_clips, natural
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.source_kinds import iter_images
 from gradcam_tf1.run.manifest import read_manifest
+from gradcam_tf1.run.run_options import RunOptions
 
 HIGH, WIDE = 12, 16
 
@@ -142,7 +144,7 @@ def check_overlays(net, out, line):
     """All frames on one scale: that of the clip's strongest."""
     clip = np.stack([frame(number) for number in (0, 2, 3, 5)])
     found = net.explain(clip, targets=[1])
-    placed = found.placed("gradcam", 0)
+    placed = found.map("gradcam", 0).placed()
     record = line["targets"][0]["maps"][0]
     for place, number in enumerate((0, 2, 3, 5)):
         heat = found.statuses[found.key("gradcam")][0][0].maximum
@@ -155,7 +157,9 @@ def check_overlays(net, out, line):
 
 def test_numbers_of_a_frame_place_its_map(net, tmp_path):
     write_frames(tmp_path / "in", [f"{number}.png" for number in range(4)])
-    (result,) = net.visualize_imgs(str(tmp_path / "in"), str(tmp_path / "out"), targets=1, methods="gradcam", raw=True)
+    (result,) = net.visualize_imgs(
+        str(tmp_path / "in"), str(tmp_path / "out"), targets=1, methods="gradcam", style=Style(raw=True)
+    )
     found = net.explain([[frame(number) for number in range(4)]], targets=[1])
     with np.load(result.maps[0].files["raw.f0002"]) as packed:
         np.testing.assert_allclose(packed["map"], found["gradcam"][0, 0, 2], rtol=1e-5)
@@ -165,7 +169,9 @@ def test_numbers_of_a_frame_place_its_map(net, tmp_path):
 def test_numbered_names_have_their_frames_too(net, tmp_path):
     write_frames(tmp_path / "in", [f"{number}.png" for number in range(4)])
     out = tmp_path / "out"
-    (result,) = net.visualize_imgs(str(tmp_path / "in"), str(out), targets=1, methods="gradcam", naming="indexed")
+    (result,) = net.visualize_imgs(
+        str(tmp_path / "in"), str(out), targets=1, methods="gradcam", run=RunOptions(naming="indexed")
+    )
     assert (out / "gradcam_0_class_1.f0003.png").is_file()
     np.testing.assert_array_equal(read_image(result.figures["original.f0003"]), frame(3))
 
@@ -188,12 +194,14 @@ def test_a_run_of_clips_can_be_resumed(net, tmp_path):
     for name in ("a", "b", "c"):
         write_frames(tmp_path / "in" / name, [f"{number}.png" for number in range(4)])
     how = {"methods": "gradcam", "batch_size": 1}
-    whole = net.visualize_imgs(str(tmp_path / "in"), str(tmp_path / "out"), **how)
+    whole = net.visualize_imgs(str(tmp_path / "in"), str(tmp_path / "out"), **grouped(**how))
     seen = []
     stop = lambda: len(seen) >= 1  # noqa: E731
     again = str(tmp_path / "again")
-    net.visualize_imgs(str(tmp_path / "in"), again, stop=stop, progress=lambda result, _: seen.append(result), **how)
-    rest = net.visualize_imgs(str(tmp_path / "in"), again, resume=True, **how)
+    net.visualize_imgs(
+        str(tmp_path / "in"), again, **grouped(stop=stop, progress=lambda result, _: seen.append(result), **how)
+    )
+    rest = net.visualize_imgs(str(tmp_path / "in"), again, **grouped(resume=True, **how))
     assert [result.relative for result in rest] == [result.relative for result in whole] == ["a", "b", "c"]
     assert [result.scores for result in rest] == [result.scores for result in whole]
 
@@ -215,4 +223,4 @@ def test_frames_of_a_packed_archive_are_refused(net, tmp_path):
 def test_what_is_drawn_on_images_alone_is_refused(net, how, tmp_path):
     write_frames(tmp_path / "in", [f"{number}.png" for number in range(4)])
     with pytest.raises(OptionError, match="leave .* out for clips"):
-        net.visualize_imgs(str(tmp_path / "in"), str(tmp_path / "out"), **how)
+        net.visualize_imgs(str(tmp_path / "in"), str(tmp_path / "out"), **grouped(**how))

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from device_nets import SIDE, TWO, Counted, cpus, graph_def, images
+from flat_options import grouped
 from PIL import Image
 
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.run.explaining import one_at_a_time
 from gradcam_tf1.run.manifest import read_manifest
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -67,10 +69,10 @@ def test_a_run_on_several_devices_writes_the_same_bytes(photos, tmp_path):
     how = {"methods": ["gradcam", "guided_gradcam", "ablationcam"], "raw": True, "figures": "layers"}
     ten = os.path.join(photos, "00*.png")
     with net_on(()) as net:
-        results = net.visualize_imgs(ten, str(tmp_path / "one"), batch_size=2, **how)
+        results = net.visualize_imgs(ten, str(tmp_path / "one"), **grouped(batch_size=2, **how))
     with net_on(TWO) as net:
         counts = [Counted(sess) for sess in net._sessions]
-        again = net.visualize_imgs(ten, str(tmp_path / "two"), batch_size=2, **how)
+        again = net.visualize_imgs(ten, str(tmp_path / "two"), **grouped(batch_size=2, **how))
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
     assert [result.relative for result in again] == [result.relative for result in results]
     assert np.array_equal(again, results)
@@ -91,17 +93,17 @@ def test_a_device_that_is_free_takes_the_next_batch(photos, out):
     with net_on(TWO) as net:
         net.binding  # noqa: B018 - found before the run
         net.at = {0: wait, 4: others.release, 8: others.release, 12: others.release}
-        results = net.visualize_imgs(photos, out, methods="hirescam", batch_size=4)
+        results = net.visualize_imgs(photos, out, methods="hirescam", run=RunOptions(batch_size=4))
     assert waited == [True]
     assert [result.relative for result in results] == names(out) == LISTED
 
 
 def test_settings_do_not_hold_the_devices(photos, out):
     with net_on(()) as net:
-        net.visualize_imgs(photos, out, methods="gradcam", stop=iter([False, True]).__next__)
+        net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(stop=iter([False, True]).__next__))
     assert len(names(out)) == 8
     with net_on(TWO) as net:
-        results = net.visualize_imgs(photos, out, methods="gradcam", resume=True)
+        results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(resume=True))
     assert (len(results), names(out)) == (COUNT, LISTED)
 
 
@@ -111,11 +113,11 @@ def test_stop_finishes_what_is_on_the_way(photos, out, tmp_path, asked):
     told = []
     with net_on(TWO) as net:
         stop = lambda: told.append(1) or len(told) > asked  # noqa: E731
-        results = net.visualize_imgs(photos, out, methods="gradcam", batch_size=3, stop=stop)
+        results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=3, stop=stop))
         assert (results.complete, len(results), names(out)) == (False, 3 * asked, LISTED[: 3 * asked])
         assert threading.active_count() == threads
-        net.visualize_imgs(photos, out, methods="gradcam", batch_size=3, resume=True)
-        net.visualize_imgs(photos, str(tmp_path / "whole"), methods="gradcam", batch_size=3)
+        net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=3, resume=True))
+        net.visualize_imgs(photos, str(tmp_path / "whole"), methods="gradcam", run=RunOptions(batch_size=3))
     assert contents(out) == contents(tmp_path / "whole")
 
 
@@ -127,13 +129,13 @@ def test_what_a_device_raises_comes_out_at_its_place(photos, out, tmp_path):
     with net_on(TWO) as net:
         net.at = {10: cry}
         with pytest.raises(ValueError, match="no way with this image"):
-            net.visualize_imgs(photos, out, methods="gradcam", batch_size=3)
+            net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=3))
         assert names(out) == LISTED[: len(names(out))]
         assert len(names(out)) <= 9, "the third batch is whole, the fourth has failed"
         assert threading.active_count() == threads
         net.at = None
-        net.visualize_imgs(photos, out, methods="gradcam", batch_size=3, resume=True)
-        net.visualize_imgs(photos, str(tmp_path / "whole"), methods="gradcam", batch_size=3)
+        net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=3, resume=True))
+        net.visualize_imgs(photos, str(tmp_path / "whole"), methods="gradcam", run=RunOptions(batch_size=3))
     assert contents(out) == contents(tmp_path / "whole")
 
 
@@ -143,7 +145,7 @@ def test_memory_that_is_short_on_a_device_is_said_once(photos, out):
 
     with net_on(TWO) as net:
         net.at = {7: short}
-        results = net.visualize_imgs(photos, out, methods="gradcam", batch_size=4)
+        results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=4))
     assert results.warnings == (
         "the memory is not enough for 4 images at a time: 2 from then on",
         "the memory is not enough for 2 images at a time: 1 from then on",
@@ -168,7 +170,7 @@ def test_the_time_limit_is_that_of_the_device(photos, out):
     with net_on(TWO, slow_for_white) as net:
         for view in net.on_each_device():
             view.explain(images())
-        results = net.visualize_imgs(photos, out, methods="gradcam", batch_size=1, timeout=3)
+        results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=1, timeout=3))
     assert [result.relative for result in results.failed] == ["005.png"]
     assert results.failed[0].error.endswith("the net took longer than the 3 s that are allowed")
     assert names(out) == LISTED

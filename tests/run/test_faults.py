@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from flat_options import grouped
 from image_folders import write_noise
 from PIL import Image
 
@@ -23,6 +24,7 @@ from gradcam_tf1.errors import OptionError, OutOfMemoryError, StoppedError, Time
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import demo_model
 from gradcam_tf1.run.manifest import read_manifest
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 8
@@ -108,7 +110,7 @@ def test_a_batch_that_takes_too_long_has_failed(photos, out):
         with net.time_limit(0.0001), pytest.raises(TimeLimitError, match=r"longer than the 0\.0001 s"):
             net.explain(np.zeros((SIDE, SIDE, 3), np.uint8))
         start = time.monotonic()
-        results = net.visualize_imgs(str(photos), out, methods="gradcam", batch_size=1, timeout=2)
+        results = net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(batch_size=1, timeout=2))
         assert time.monotonic() - start < 60
     assert [result.relative for result in results.failed] == ["005.png"]
     assert lines(out)[5]["error"].endswith("005.png': the net took longer than the 2 s that are allowed")
@@ -120,21 +122,24 @@ def test_on_error_stop_ends_there_and_resume_goes_on(net, photos, out):
     threads = threading.active_count()
     for resume in (False, True):
         with pytest.raises(StoppedError, match=r"005\.png.*; the run stops there, 5 images before it are finished"):
-            net.visualize_imgs(str(photos), out, methods="gradcam", on_error="stop", resume=resume)
+            net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(on_error="stop", resume=resume))
         assert [line["relative"] for line in lines(out)] == [f"{i:03}.png" for i in range(5)]
         assert threading.active_count() == threads
     (photos / "005.png").write_bytes(whole)
-    results = net.visualize_imgs(str(photos), out, methods="gradcam", on_error="stop", resume=True)
+    results = net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(on_error="stop", resume=True))
     assert [result.ok for result in results] == [True] * 12
 
 
 def test_stop_finishes_the_batch(net, photos, out):
     asked = []
     results = net.visualize_imgs(
-        str(photos), out, methods="gradcam", batch_size=3, stop=lambda: asked.append(1) or len(asked) > 2
+        str(photos),
+        out,
+        methods="gradcam",
+        run=RunOptions(batch_size=3, stop=lambda: asked.append(1) or len(asked) > 2),
     )
     assert (results.complete, len(results), len(lines(out))) == (False, 6, 6)
-    results = net.visualize_imgs(str(photos), out, methods="gradcam", batch_size=3, resume=True)
+    results = net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(batch_size=3, resume=True))
     assert (results.complete, len(results), len(lines(out))) == (True, 12, 12)
 
 
@@ -147,7 +152,7 @@ def test_stop_finishes_the_batch(net, photos, out):
 )
 def test_wrong_options(net, photos, out, options, message):
     with pytest.raises(OptionError, match=message):
-        net.visualize_imgs(str(photos), out, **options)
+        net.visualize_imgs(str(photos), out, **grouped(**options))
     assert not os.path.exists(out)
 
 

@@ -21,6 +21,7 @@ from gradcam_tf1.cli import main
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 from gradcam_tf1.run.manifest import read_manifest
+from gradcam_tf1.run.run_options import RunOptions
 
 NOBODY = 65534
 AS_NOBODY = f"""
@@ -110,7 +111,7 @@ def test_an_output_folder_that_may_not_be_written(folder):
     assert len(before) == 5
     with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
         os.chmod(str(out), 0o755)
-        assert net.visualize_imgs(str(photos), str(out), methods="gradcam", resume=True).complete
+        assert net.visualize_imgs(str(photos), str(out), methods="gradcam", run=RunOptions(resume=True)).complete
     assert list(read_manifest(str(out / "manifest.jsonl"))) == before
 
 

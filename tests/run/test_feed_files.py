@@ -7,9 +7,12 @@ import json
 import numpy as np
 import pytest
 from command_line import manifest, maps, run
+from flat_options import grouped
 from further_nets import gradcam_by_hand, noise, siamese, with_meta
 from PIL import Image
 
+from gradcam_tf1.drawing.style import Style
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load
@@ -104,7 +107,14 @@ def test_a_table_gives_each_image_its_own(place, tmp_path, wanted, text):
 def test_a_run_from_python_has_values_in_any_form(place, tmp_path, wanted, values):
     with GradCamGraph(str(place / "meta.pb"), preset="zero-one") as net:
         photos, out = str(place / "photos"), str(tmp_path)
-        results = net.visualize_imgs(photos, out, targets=2, inputs=values(place), methods="gradcam", raw=True)
+        results = net.visualize_imgs(
+            photos,
+            out,
+            targets=2,
+            methods="gradcam",
+            options=ExplainOptions(inputs=values(place)),
+            style=Style(raw=True),
+        )
     assert not results.failed
     check(tmp_path, dict(zip(NAMES, wanted)))
 
@@ -123,7 +133,9 @@ def test_a_image_without_a_row_fails_with_its_reason(place, tmp_path, wanted):
 def test_a_value_that_does_not_fit_is_its_images_error(place, tmp_path, wanted):
     with GradCamGraph(str(place / "meta.pb"), preset="zero-one") as net:
         values = {"meta": {"a.png": VALUES[0], "b.png": [1, 2, 3], "c.png": "x"}}
-        results = net.visualize_imgs(str(place / "photos"), str(tmp_path), inputs=values, methods="gradcam")
+        results = net.visualize_imgs(
+            str(place / "photos"), str(tmp_path), methods="gradcam", options=ExplainOptions(inputs=values)
+        )
     assert [result.ok for result in results] == [True, False, False]
     assert "feed for 'meta:0' has shape (3,), the tensor (2,)" in results[1].error
     assert "feed 'x' for 'meta:0' is no float32" in results[2].error
@@ -229,7 +241,7 @@ def test_what_was_fed_is_compared_on_resume(place, tmp_path):
 
         def go(inputs, **options):
             return net.visualize_imgs(
-                str(place / "photos"), str(tmp_path / "o"), inputs=inputs, methods="gradcam", **options
+                str(place / "photos"), str(tmp_path / "o"), methods="gradcam", **grouped(inputs=inputs, **options)
             )
 
         go(str(table))

@@ -11,8 +11,10 @@ from command_line import run
 from image_folders import write_noise
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.own_outputs import foreign_file, is_output_folder
+from gradcam_tf1.run.run_options import RunOptions
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ class TestFilesOfOthers:
     def test_are_not_overwritten(self, net, photos, tmp_path, name, text, resume):
         (tmp_path / name).write_text(text)
         with pytest.raises(OptionError, match=f"{name}' is not of this toolkit, and a run would overwrite it; choose"):
-            net.visualize_imgs(str(photos), str(tmp_path), methods="gradcam", resume=resume)
+            net.visualize_imgs(str(photos), str(tmp_path), methods="gradcam", run=RunOptions(resume=resume))
         assert contents(tmp_path) == {name: text.encode()}
 
     def test_ours_are_begun_anew(self, net, photos, tmp_path):
@@ -67,7 +69,7 @@ class TestLinks:
         (out / "manifest.jsonl").symlink_to(victim)
         for resume in (False, True):
             with pytest.raises(OSError, match="it is a link"):
-                net.visualize_imgs(str(photos), str(out), methods="gradcam", resume=resume)
+                net.visualize_imgs(str(photos), str(out), methods="gradcam", run=RunOptions(resume=resume))
         assert victim.read_text() == "precious\n"
 
     def test_a_folder_that_is_a_link_outside_is_not_written_to(self, net, tmp_path):
@@ -78,7 +80,7 @@ class TestLinks:
         (out / "sub").symlink_to(victim)
         for figures in ((), "layers"):
             with pytest.raises(OSError, match="leads outside of it"):
-                net.visualize_imgs(str(own), str(out), methods="gradcam", figures=figures)
+                net.visualize_imgs(str(own), str(out), methods="gradcam", run=RunOptions(figures=figures))
         assert not list(victim.iterdir())
 
     def test_settings_and_images_replace_a_link_and_not_what_it_names(self, net, photos, tmp_path):
@@ -111,7 +113,10 @@ class TestRemoved:
 
         with pytest.raises(OSError, match="was removed"):
             net.visualize_imgs(
-                str(photos), str(out), methods="gradcam", progress=remove, batch_size=1, threads=1, figures=figures
+                str(photos),
+                str(out),
+                methods="gradcam",
+                run=RunOptions(progress=remove, batch_size=1, threads=1, figures=figures),
             )
         assert not out.exists()
 
@@ -136,7 +141,9 @@ class TestRemoved:
                 os.replace(str(out / "new"), str(out / "manifest.jsonl"))
 
         with pytest.raises(OSError, match="manifest was removed or replaced"):
-            net.visualize_imgs(str(photos), str(out), methods="gradcam", progress=replace, batch_size=1, threads=1)
+            net.visualize_imgs(
+                str(photos), str(out), methods="gradcam", run=RunOptions(progress=replace, batch_size=1, threads=1)
+            )
         assert (out / "manifest.jsonl").read_text() == "{}\n"
 
     def test_the_command_line_says_it_in_one_line(self, photos, tmp_path, monkeypatch):
@@ -151,7 +158,9 @@ class TestResume:
     @pytest.fixture
     def finished(self, net, photos, tmp_path):
         out = tmp_path / "out"
-        net.visualize_imgs(str(photos), str(out), methods="gradcam", figures="layers", raw=True)
+        net.visualize_imgs(
+            str(photos), str(out), methods="gradcam", style=Style(raw=True), run=RunOptions(figures="layers")
+        )
         return out
 
     @pytest.mark.parametrize("damage", ["removed", "empty"])
@@ -161,7 +170,11 @@ class TestResume:
             if name.startswith(("1.png", "4.png.figure", "5.png")):
                 (finished / name).unlink() if damage == "removed" else (finished / name).write_bytes(b"")
         results = net.visualize_imgs(
-            str(photos), str(finished), methods="gradcam", figures="layers", raw=True, resume=True
+            str(photos),
+            str(finished),
+            methods="gradcam",
+            style=Style(raw=True),
+            run=RunOptions(figures="layers", resume=True),
         )
         assert contents(finished) == before
         assert [result.ok for result in results] == [True] * 6
@@ -169,7 +182,13 @@ class TestResume:
     def test_what_is_there_is_left_alone(self, net, photos, finished):
         (name,) = finished.glob("2.png*gradcam.png")
         name.write_bytes(b"kept")
-        net.visualize_imgs(str(photos), str(finished), methods="gradcam", figures="layers", raw=True, resume=True)
+        net.visualize_imgs(
+            str(photos),
+            str(finished),
+            methods="gradcam",
+            style=Style(raw=True),
+            run=RunOptions(figures="layers", resume=True),
+        )
         assert name.read_bytes() == b"kept"
 
     def test_a_image_that_cannot_give_them_any_more_is_said(self, tmp_path):

@@ -12,10 +12,12 @@ import pytest
 from image_folders import write_noise
 from PIL import Image
 
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.run.explaining import ExplainedImage
+from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.result import Result
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.run.worker_threads import check_threads, in_order
 
@@ -78,7 +80,7 @@ def stages(read=None, write=None, explain=None, size=2, threads=2):
     return Stages(
         read or (lambda image: image),
         explain or (lambda batch: [ExplainedImage(image) for image in batch]),
-        write or (lambda answer: Result(answer.image.index)),
+        write or (lambda answer: Result(answer.item.index)),
         size,
         threads,
     )
@@ -103,9 +105,9 @@ def test_the_stages_are_at_work_at_the_same_time():
         return [ExplainedImage(image) for image in batch]
 
     def write(answer):
-        if answer.image.index == 0:
+        if answer.item.index == 0:
             meet.wait()
-        return Result(answer.image.index)
+        return Result(answer.item.index)
 
     assert [int(result) for result in stages(read, write, explain).run(images(10))] == list(range(10))
 
@@ -141,7 +143,10 @@ def test_a_run_that_is_left_leaves_no_thread():
 
 
 def test_threads_change_nothing_but_the_time(net, photos, tmp_path):
-    runs = [net.visualize_imgs(str(photos), str(tmp_path / f"{n}"), threads=n, raw=True) for n in (1, 2, 7)]
+    runs = [
+        net.visualize_imgs(str(photos), str(tmp_path / f"{n}"), style=Style(raw=True), run=RunOptions(threads=n))
+        for n in (1, 2, 7)
+    ]
     names = sorted(p.relative_to(tmp_path / "1") for p in (tmp_path / "1").rglob("*.*"))
     assert len(names) == 27 * 5 + 2
     for run in runs:
@@ -155,7 +160,7 @@ def test_threads_are_at_least_one(net, photos, tmp_path):
     assert check_threads(5) == 5
     assert 1 <= check_threads(None) <= 8
     with pytest.raises(OptionError, match="at least 1, not 0"):
-        net.visualize_imgs(str(photos), str(tmp_path / "out"), threads=0)
+        net.visualize_imgs(str(photos), str(tmp_path / "out"), run=RunOptions(threads=0))
 
 
 def resident():
@@ -176,6 +181,6 @@ def test_memory_does_not_grow_with_the_number_of_images(net, tmp_path):
             megabytes[result.index] = resident()
             ops.append(len(net.graph.get_operations()))
 
-    net.visualize_imgs(str(folder), str(tmp_path / "out"), methods="gradcam", progress=note)
+    net.visualize_imgs(str(folder), str(tmp_path / "out"), methods="gradcam", run=RunOptions(progress=note))
     assert megabytes[249] < megabytes[50] + 10
     assert ops[0] == ops[1]

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flat_options import grouped
 from image_folders import copy_scenes
 from PIL import Image
 
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError, TargetError
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.run.naming import layer_tokens
 from gradcam_tf1.run.reading import RunImage, batches
+from gradcam_tf1.run.run_options import RunOptions
 
 SCENES = demo_scenes()
 
@@ -55,7 +58,7 @@ def test_a_folder_with_nothing_but_two_arguments(net, photos, out):
 def test_asked_for_each_object_the_red_is_on_that_object(net, out):
     drawn = {"style": "blend", "alpha": 0.5}
     results = net.visualize_imgs(
-        [scene.path for scene in SCENES], out, targets=[list(s.boxes) for s in SCENES], **drawn
+        [scene.path for scene in SCENES], out, targets=[list(s.boxes) for s in SCENES], **grouped(**drawn)
     )
     hits = []
     for result, scene in zip(results, SCENES):
@@ -105,7 +108,7 @@ def test_the_manifest_says_what_explain_says(net, photos, out):
                     assert os.path.isfile(os.path.join(out, path))
                     assert (layer_tokens(explanation.layers)[map["layer"]] + ".") in path
                 if map["status"] == "ok" and map["layer"]:
-                    placed = explanation.placed(map["method"], n, t, map["layer"])
+                    placed = explanation.map(map["method"], n, t, map["layer"]).placed()
                     assert placed[tuple(map["peak"])] == pytest.approx(placed.max(), rel=1e-3)
 
 
@@ -114,7 +117,7 @@ def test_bad_images_are_recorded_and_the_run_goes_on(net, photos, out):
     (photos / "aa_truncated.png").write_bytes(whole[: len(whole) // 2])
     (photos / "ab_empty.jpg").write_bytes(b"")
     (photos / "ac_text.jpg").write_text("not an image")
-    results = net.visualize_imgs(str(photos), out, batch_size=2, max_pixels=10**6)
+    results = net.visualize_imgs(str(photos), out, run=RunOptions(batch_size=2, max_pixels=10**6))
     assert [result.relative for result in results if not result.ok] == [
         "aa_truncated.png",
         "ab_empty.jpg",
@@ -133,21 +136,24 @@ def test_bad_images_are_recorded_and_the_run_goes_on(net, photos, out):
 
 def test_too_large_images_are_refused_one_by_one(net, photos, out):
     Image.new("RGB", (400, 300)).save(str(photos / "large.png"))
-    results = net.visualize_imgs(str(photos), out, max_pixels=110_000)
+    results = net.visualize_imgs(str(photos), out, run=RunOptions(max_pixels=110_000))
     assert [result.relative for result in results.failed] == ["large.png"]
     assert "more than the 110,000 that are allowed" in results.failed[0].error
 
 
 def test_the_same_images_give_the_same_bytes(net, photos, out):
     for folder in (out, out + "2"):
-        net.visualize_imgs(str(photos), folder, raw=True, naming="indexed")
+        net.visualize_imgs(str(photos), folder, style=Style(raw=True), run=RunOptions(naming="indexed"))
     assert everything_in(out) == everything_in(out + "2")
     for name in everything_in(out):
         assert Path(out, name).read_bytes() == Path(out + "2", name).read_bytes(), name
 
 
 def test_batches_of_any_size_give_the_same(net, photos, out):
-    runs = [net.visualize_imgs(str(photos), f"{out}{size}", batch_size=size, raw=True) for size in (1, 2, 5)]
+    runs = [
+        net.visualize_imgs(str(photos), f"{out}{size}", style=Style(raw=True), run=RunOptions(batch_size=size))
+        for size in (1, 2, 5)
+    ]
     for run in runs[1:]:
         assert run.tolist() == runs[0].tolist()
         for ours, alone in zip(run, runs[0]):
@@ -159,7 +165,7 @@ def test_batches_of_any_size_give_the_same(net, photos, out):
 
 def test_indexed_names(net, photos, out):
     (photos / "ab.png").write_bytes(b"bad")
-    results = net.visualize_imgs(str(photos), out, naming="indexed", heatmaps=False)
+    results = net.visualize_imgs(str(photos), out, style=Style(heatmaps=False), run=RunOptions(naming="indexed"))
     third = DEMO_CLASSES[results[3]]
     assert {f"gradcam_3_class_{third}.png", f"guided_gradcam_3_class_{third}.png"} < set(everything_in(out))
     assert not any("_1_class_" in name for name in everything_in(out))
@@ -190,7 +196,9 @@ def test_its_own_output_is_never_explained_again(net, photos):
 
 
 def test_run_settings_say_how_it_was_made(net, photos, out):
-    net.visualize_imgs(str(photos), out, targets="star", methods="positive_negative", layers=-2, alpha=0.25)
+    net.visualize_imgs(
+        str(photos), out, targets="star", methods="positive_negative", layers=-2, style=Style(alpha=0.25)
+    )
     run = json.loads(Path(out, "run.json").read_text())
     assert run["logits"] == "logits/BiasAdd:0"
     assert (run["targets"], run["methods"], run["layers"]) == ("star", ["positive", "negative"], -2)
@@ -201,7 +209,9 @@ def test_run_settings_say_how_it_was_made(net, photos, out):
 def test_progress_is_told_of_every_image(net, photos, out):
     (photos / "bad.png").write_bytes(b"bad")
     told = []
-    net.visualize_imgs(str(photos), out, methods="gradcam", progress=lambda result, total: told.append((result, total)))
+    net.visualize_imgs(
+        str(photos), out, methods="gradcam", run=RunOptions(progress=lambda result, total: told.append((result, total)))
+    )
     assert [(result.relative, total) for result, total in told] == [
         (n, 4) for n in ("a.png", "b.png", "bad.png", "sub/c.png")
     ]
@@ -218,14 +228,14 @@ def test_progress_is_told_of_every_image(net, photos, out):
 )
 def test_wrong_options_stop_the_run_before_anything_is_written(net, photos, out, options, message):
     with pytest.raises(OptionError, match=message):
-        net.visualize_imgs(str(photos), out, **options)
+        net.visualize_imgs(str(photos), out, **grouped(**options))
     assert not os.path.exists(out)
 
 
 def test_names_of_any_bytes(net, photos, out):
     odd = os.fsdecode(b"caf\xe9 \n.png")
     shutil.copy(str(photos / "a.png"), os.path.join(str(photos), odd))
-    results = net.visualize_imgs(str(photos), out, methods="gradcam", heatmaps=False)
+    results = net.visualize_imgs(str(photos), out, methods="gradcam", style=Style(heatmaps=False))
     assert results[2].source.endswith(odd)
     assert os.path.basename(results[2].files[0]).startswith("caf%E9 %0A.png.c")
     assert [line["source"] for line in read_manifest(results.manifest)] == [result.source for result in results]

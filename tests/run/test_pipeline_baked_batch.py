@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from small_nets import SmallNet
 
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.graph import GradCamGraph
 
 COUNT = 7
@@ -27,7 +28,7 @@ def photos(tmp_path):
 def run(photos, out, batch):
     twin = SmallNet()
     with GradCamGraph(twin.graph(batch=batch).as_graph_def(), preset="inception") as net:
-        return net.visualize_imgs(photos, str(out), methods="gradcam", raw=True)
+        return net.visualize_imgs(photos, str(out), methods="gradcam", style=Style(raw=True))
 
 
 def maps(results):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from image_folders import copy_scenes, write_noise
 
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.image_files import read_image
@@ -41,7 +42,7 @@ def test_images_of_different_sizes_in_a_net_of_any_size(out, tmp_path):
     write_noise(tmp_path, {f"{i}.png": size for i, size in enumerate(sizes)}, seed=1)
     paths = [str(tmp_path / f"{i}.png") for i in range(5)]
     with GradCamGraph(free_size_graph(), preset="inception") as net:
-        results = net.visualize_imgs(paths, out, raw=True)
+        results = net.visualize_imgs(paths, out, style=Style(raw=True))
         assert [result.ok for result in results] == [True, True, True, False, True]
         assert "its pixels came to 1x60, another may do" in results[3].error
         for path, result in zip(paths, results):

@@ -14,6 +14,7 @@ from image_folders import write_noise
 
 from gradcam_tf1.nets.demo import demo_model
 from gradcam_tf1.run.listing import COUNTED, list_images
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
 
 NAMES = [f"{i:02}.png" for i in range(10)]
@@ -77,10 +78,10 @@ def test_an_archive_is_resumed_as_a_folder_is(net, photos, whole, tmp_path):
     archive, out = make_tar(photos, tmp_path / "a.tar.gz", "w:gz"), str(tmp_path / "out")
     calls = []
     first = net.visualize_imgs(
-        archive, out, methods="gradcam", batch_size=3, stop=lambda: calls.append(1) or len(calls) > 2
+        archive, out, methods="gradcam", run=RunOptions(batch_size=3, stop=lambda: calls.append(1) or len(calls) > 2)
     )
     assert (len(first), first.complete) == (6, False)
-    assert len(net.visualize_imgs(archive, out, methods="gradcam", batch_size=3, resume=True)) == 10
+    assert len(net.visualize_imgs(archive, out, methods="gradcam", run=RunOptions(batch_size=3, resume=True))) == 10
     assert set(images(out)) == set(whole)
 
 
@@ -109,8 +110,8 @@ def test_lists_and_standard_input(photos, tmp_path):
 
 def test_a_draw_and_targets_of_each_image_work_on_archives(net, photos, tmp_path):
     archive = make_tar(photos, tmp_path / "a.tar.gz", "w:gz")
-    drawn = net.visualize_imgs(archive, str(tmp_path / "out"), methods="gradcam", n_images=3)
-    folder = net.visualize_imgs(str(photos), str(tmp_path / "out2"), methods="gradcam", n_images=3)
+    drawn = net.visualize_imgs(archive, str(tmp_path / "out"), methods="gradcam", run=RunOptions(n_images=3))
+    folder = net.visualize_imgs(str(photos), str(tmp_path / "out2"), methods="gradcam", run=RunOptions(n_images=3))
     assert [result.relative for result in drawn] == [result.relative for result in folder]
     rows = [[i % 7] for i in range(10)]
     results = net.visualize_imgs(archive, str(tmp_path / "out3"), methods="gradcam", targets=rows)

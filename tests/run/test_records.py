@@ -11,6 +11,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from flat_options import grouped
 from PIL import Image
 
 from gradcam_tf1.errors import ManifestError
@@ -224,12 +225,14 @@ def test_a_run_keeps_no_record_beyond_the_first(net, tmp_path, few):
     before, told = live(), []
     options = {"methods": "gradcam", "batch_size": 2}
     whole = net.visualize_imgs(
-        str(folder), str(tmp_path / "out"), progress=lambda result, total: told.append(dict(result.__dict__)), **options
+        str(folder),
+        str(tmp_path / "out"),
+        **grouped(progress=lambda result, total: told.append(dict(result.__dict__)), **options),
     )
     assert live() - before == 5, "four images of one map and one that has failed take 9 of 10"
     assert [result.__dict__ for result in whole] == told
     manifest = tmp_path / "out" / "manifest.jsonl"
     manifest.write_bytes(b"".join(manifest.read_bytes().splitlines(keepends=True)[:9]))
-    resumed = net.visualize_imgs(str(folder), str(tmp_path / "out"), resume=True, **options)
+    resumed = net.visualize_imgs(str(folder), str(tmp_path / "out"), **grouped(resume=True, **options))
     assert [result.__dict__ for result in resumed] == told
     assert [result.relative for result in resumed.failed] == ["03.png"]

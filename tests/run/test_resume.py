@@ -15,15 +15,18 @@ import time
 from pathlib import Path
 
 import pytest
+from flat_options import grouped
 from image_folders import write_noise
 
 from gradcam_tf1.atomic_files import write_whole
+from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
 from gradcam_tf1.run.manifest import ManifestWriter, read_manifest
 from gradcam_tf1.run.manifest_lines import record_of, result_of
 from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import fingerprint
 from gradcam_tf1.tf_runtime import tf
 
@@ -45,7 +48,7 @@ def photos(tmp_path_factory):
 def whole(net, photos, tmp_path_factory):
     """What an undisturbed run writes: name -> bytes."""
     out = tmp_path_factory.mktemp("whole") / "out"
-    net.visualize_imgs(str(photos), str(out), raw=True)
+    net.visualize_imgs(str(photos), str(out), style=Style(raw=True))
     return contents(out)
 
 
@@ -74,7 +77,7 @@ def test_a_run_goes_on_after_any_line_and_gives_the_same_bytes(net, photos, whol
     (tmp_path / f".{'0' * 32}.tmp").write_bytes(b"half an image")
     for name in names:
         os.utime(os.path.join(out, name), (1, 1))
-    results = net.visualize_imgs(str(photos), out, raw=True, resume=True)
+    results = net.visualize_imgs(str(photos), out, style=Style(raw=True), run=RunOptions(resume=True))
     assert contents(out) == whole
     assert {name for name in whole if os.stat(os.path.join(out, name)).st_mtime == 1} == names, "finished is finished"
     assert [result.relative for result in results.failed] == [f"{i:03}.png" for i in BAD]
@@ -129,7 +132,7 @@ def test_what_changed_is_refused_and_named(net, photos, whole, tmp_path):
 
     def refused(message, images=photos, **options):  # by the net of the moment
         with pytest.raises(OptionError, match=message):
-            net.visualize_imgs(str(images), out, **{"raw": True, "resume": True, **options})
+            net.visualize_imgs(str(images), out, **grouped(**{"raw": True, "resume": True, **options}))
         assert contents(out) == before
 
     refused(r"alpha was 0\.6, now it is 0\.25\. Give what was given then", alpha=0.25)
@@ -156,7 +159,7 @@ def test_a_listing_that_became_shorter_is_refused(net, photos, whole, tmp_path):
     shutil.copytree(str(photos), str(fewer))
     (fewer / f"{COUNT - 1:03}.png").unlink()
     with pytest.raises(OptionError, match=r"'029\.png', which was done, is not listed any more"):
-        net.visualize_imgs(str(fewer), out, raw=True, resume=True)
+        net.visualize_imgs(str(fewer), out, style=Style(raw=True), run=RunOptions(resume=True))
 
 
 def test_a_damaged_journal_is_refused(net, photos, whole, tmp_path):
@@ -164,7 +167,7 @@ def test_a_damaged_journal_is_refused(net, photos, whole, tmp_path):
     for damage in (b"\0\0\0\n", b"{}\n", b"[]\n"):
         out = put({**whole, "manifest.jsonl": lines[0] + damage + lines[1]}, tmp_path / "out")
         with pytest.raises(OptionError, match="its journal is damaged"):
-            net.visualize_imgs(str(photos), out, raw=True, resume=True)
+            net.visualize_imgs(str(photos), out, style=Style(raw=True), run=RunOptions(resume=True))
 
 
 def test_another_model_of_the_same_name_is_refused(photos, tmp_path):
@@ -176,7 +179,7 @@ def test_another_model_of_the_same_name_is_refused(photos, tmp_path):
     shutil.copy(str(model), str(tmp_path / "moved.pb"))
     os.rename(str(tmp_path / "moved.pb"), str(model))
     with GradCamGraph(str(model), preset=DEMO_PRESET) as net:
-        assert len(net.visualize_imgs(str(photos), out, methods="gradcam", resume=True)) == COUNT
+        assert len(net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(resume=True))) == COUNT
     graph_def = tf.GraphDef.FromString(model.read_bytes())
     weights = max(
         (node.attr["value"].tensor for node in graph_def.node if node.op == "Const"),
@@ -185,7 +188,7 @@ def test_another_model_of_the_same_name_is_refused(photos, tmp_path):
     weights.tensor_content = weights.tensor_content[:-4] + b"\0\0\0\0"
     model.write_bytes(graph_def.SerializeToString())
     with GradCamGraph(str(model), preset=DEMO_PRESET) as net, pytest.raises(OptionError, match="model_sha256 was"):
-        net.visualize_imgs(str(photos), out, methods="gradcam", resume=True)
+        net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(resume=True))
 
 
 def test_fingerprints_of_folders_and_checkpoints(tmp_path):
@@ -207,7 +210,7 @@ def test_the_second_run_on_a_folder_is_refused(net, photos, tmp_path):
     with ManifestWriter(str(tmp_path)):
         for resume in (False, True):
             with pytest.raises(OptionError, match="another run is writing into"):
-                net.visualize_imgs(str(photos), str(tmp_path), resume=resume)
+                net.visualize_imgs(str(photos), str(tmp_path), run=RunOptions(resume=resume))
         assert (tmp_path / "manifest.jsonl").read_bytes() == b""
     assert len(net.visualize_imgs(str(photos / "000.png"), str(tmp_path))) == 1
 
@@ -230,7 +233,7 @@ def test_a_full_disk_leaves_a_folder_that_can_be_resumed(net, photos, whole, tmp
     file_size_limit(limit(sizes[-1]))
     try:
         with pytest.raises(OSError, match=f"cannot write the {what}: File too large") as caught:
-            net.visualize_imgs(str(photos), out, raw=True)
+            net.visualize_imgs(str(photos), out, style=Style(raw=True))
     finally:
         file_size_limit(None)
     assert caught.value.filename.startswith(out)
@@ -238,7 +241,7 @@ def test_a_full_disk_leaves_a_folder_that_can_be_resumed(net, photos, whole, tmp
     assert whole["manifest.jsonl"].startswith(written)
     assert written.endswith(b"\n") or not written
     assert not list(Path(out).rglob("*.tmp"))
-    net.visualize_imgs(str(photos), out, raw=True, resume=True)
+    net.visualize_imgs(str(photos), out, style=Style(raw=True), run=RunOptions(resume=True))
     assert contents(out) == whole
 
 

@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+from flat_options import grouped
 from PIL import Image
 
 from gradcam_tf1.errors import OptionError
@@ -67,7 +68,7 @@ def test_a_run_is_not_resumed_with_another_class_file(tmp_path):
 
     def run(classes, **options):
         table.write_text("".join(f"{name},{class_id}\n" for name, class_id in zip(names, classes)))
-        return net.visualize_imgs(images, out, targets=targets, methods="gradcam", **options)
+        return net.visualize_imgs(images, out, targets=targets, methods="gradcam", **grouped(**options))
 
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
         run((0, 1))

@@ -12,7 +12,7 @@ import pytest
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images import memory_turns
 from gradcam_tf1.images.memory_turns import LARGE, turn
-from gradcam_tf1.run.explaining import ExplainedImage
+from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.reading import BATCH_PIXELS, Reader, RunImage
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.stages import Stages
@@ -51,7 +51,7 @@ def test_images_that_are_fitted_and_drawn(large, most, monkeypatch):
     stages = Stages(
         Reader(fits.work, 1000),
         lambda batch: [ExplainedImage(image) for image in batch],
-        lambda answer: writes.work(Result(0, index=answer.image.index)),
+        lambda answer: writes.work(Result(0, index=answer.item.index)),
         *(4, 4),
     )
     images = [RunImage(index, File(), None, str(index)) for index in range(16)]
@@ -103,7 +103,7 @@ def test_bytes_of_packed_archives_count_as_pixels_do(held, most):
     stages = Stages(
         Reader(None, 1000),
         lambda batch: [ExplainedImage(image) for image in batch],
-        lambda answer: Result(index=answer.image.index, error=answer.image.error),
+        lambda answer: Result(index=answer.item.index, error=answer.item.error),
         *(4, 4),
     )
     images = (RunImage(index, Packed(held, counts), None, str(index)) for index in range(30))

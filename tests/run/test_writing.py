@@ -144,7 +144,7 @@ def test_raw_numbers_are_enough_to_place_the_map_again(tmp_path):
     with np.load(record.maps[0].files["raw"]) as raw:
         boxes = {name: tuple(raw[name].tolist()) for name in ("original", "fitted", "seen", "inside")}
         np.testing.assert_array_equal(raw["map"], hot_cell(1, 2))
-        np.testing.assert_array_equal(Placement(**boxes).place(raw["map"]), explanation.placed("gradcam", 0))
+        np.testing.assert_array_equal(Placement(**boxes).place(raw["map"]), explanation.map("gradcam", 0).placed())
 
 
 def test_box_and_notes_are_said_and_the_numbers_load_without_pickle(tmp_path):
@@ -153,7 +153,7 @@ def test_box_and_notes_are_said_and_the_numbers_load_without_pickle(tmp_path):
     explanation = one_explanation({key: [hot_cell(1, 2)]}, {key: [status]})
     (record,) = written(tmp_path, explanation, Style(box=0.5, raw=True))
     (map,) = record.maps
-    placed = explanation.placed("gradcam", 0)
+    placed = explanation.map("gradcam", 0).placed()
     rows, columns = np.nonzero(placed > 0.5 * placed.max())
     assert map.box == (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
     assert map.notes == ("the rule changed 3 Relu",)

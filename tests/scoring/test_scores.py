@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flat_options import grouped
 from map_net import MapNet
 from small_nets import SmallNet
 
@@ -21,7 +22,7 @@ STATE = NET.forward(IMAGES)
 
 def explain(targets, **options):
     with GradCamGraph(NET.graph().as_graph_def(), preset="raw", layer="features") as net:
-        return net.explain(IMAGES, targets, methods=["hirescam"], **options)
+        return net.explain(IMAGES, targets, methods=["hirescam"], **grouped(**options))
 
 
 def hires(weights):

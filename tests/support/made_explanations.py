@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.engine.explanation import Explanation
+from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.types import MapStatus
 
 GRAY = np.full((40, 60, 3), 128, np.uint8)
