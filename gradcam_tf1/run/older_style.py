@@ -45,7 +45,7 @@ class ClassNumber:
         return str(self.predicted)
 
 
-class PredictedClasses(ABC, np.lib.mixins.NDArrayOperatorsMixin):
+class PredictedClasses(np.lib.mixins.NDArrayOperatorsMixin, ABC):
     """A sequence that acts as its int64 array of predicted classes; `results == 3` is an array of bools."""
 
     @property

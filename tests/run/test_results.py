@@ -30,7 +30,8 @@ def test_result_is_the_predicted_class():
     assert names[result] == "282"
     assert f"gradcam_class_{result}.png" == "gradcam_class_282.png"
     assert "class %d" % result == "class 282"  # noqa: UP031 - as older scripts write it
-    assert json.dumps(result) == "282"
+    assert json.dumps(int(result)) == "282"
+    assert bool(Result(0))  # class 0 is an answer too
     assert type(result.predicted) is int
 
 
