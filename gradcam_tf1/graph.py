@@ -173,7 +173,7 @@ class GradCamGraph(BoundNet):
             _check_record(name, value, kind)
         self._open(as_inputs(options.inputs))
         request = RunRequest(targets, methods, layers, score, options, style, run)
-        return visualize(self, self._explainers, imgs_path, out_folder, request)
+        return visualize(self, imgs_path, out_folder, request)
 
     def visualize_folder(self, imgs_path: Any, out_folder: str) -> Results:
         """Explain a folder; the older name of `visualize_imgs`."""

@@ -33,7 +33,7 @@ def signal_figure(
     """Write signal n with the map of target t as a PNG file: one line per channel, red where the map is high.
 
     Maps with a sign have red for the class and blue against it. Pixel methods have colours of their own per channel.
-    Args: explanation: of `explain_arrays`. arrays: what was explained, [N, L, C] or [N, L].
+    Args: explanation: of signals. arrays: what was explained, [N, L, C] or [N, L].
     Raises: OSError naming the path; KeyError where the method was not computed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -114,7 +114,7 @@ def volume_figure(
 
     One scale for all slices, red is high; maps with a sign have red for the class and blue against it. Of pixel methods
     the map [D, H, W, C] is written, and drawn as its sum over the channels.
-    Args: explanation: of `explain_arrays`. arrays: what was explained, [N, D, H, W, C]. slices: at most so many, evenly
+    Args: explanation: of volumes. arrays: what was explained, [N, D, H, W, C]. slices: at most so many, evenly
         spaced. channel: of the array, what is seen under the map.
     Returns: the path of the .npy file. Raises: OSError; KeyError where the method was not computed.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from threading import RLock
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 
@@ -164,6 +164,16 @@ class BoundNet:
     @property
     def _maps_pixels_itself(self) -> bool:
         return type(self).preprocess is not BoundNet.preprocess
+
+    @property
+    def explainers(self) -> Sequence[NetExplainer]:
+        """The bound net on each device, in the order of `devices`."""
+        self._open()
+        return self._explainers
+
+    def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
+        """Limit the total time of the session inside the block, else raise TimeLimitError; None for no limit."""
+        return self._open().engine.time_limit(seconds)
 
     def _open(self, later: Iterable[Any] = ()) -> NetExplainer:
         """Bind the net, once. later: further inputs whose values come with each image."""

@@ -58,7 +58,7 @@ class BatchExplainer:
         for explainer in explainers:
             self._free.put(_Device(explainer))
         progress = request.options.progress
-        options = replace(request.options, progress=progress and _one_at_a_time(progress))
+        options = replace(request.options, progress=progress and one_at_a_time(progress))
         self._request = replace(request, options=options)
         self._figures = figures
         self._namer = namer
@@ -144,7 +144,7 @@ class _Device:
     limit: Optional[int] = None
 
 
-def _one_at_a_time(progress: Callable[[MethodProgress], None]) -> Callable[[MethodProgress], None]:
+def one_at_a_time(progress: Callable[[MethodProgress], None]) -> Callable[[MethodProgress], None]:
     """Wrap a function so that several threads may call it."""
     lock = threading.Lock()
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Any, Dict, Iterable, Iterator, Sequence
+from typing import Any, Dict, Iterable, Iterator
 
 from gradcam_tf1.atomic_files import remove_leftovers
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
 from gradcam_tf1.engine.bound_net import BoundNet
-from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.errors import OptionError, StoppedError
 from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.image_source import ImageSource
@@ -33,9 +32,7 @@ from gradcam_tf1.run.worker_threads import check_threads
 from gradcam_tf1.run.writing import MapWriter, write_explained
 
 
-def visualize(
-    net: BoundNet, explainers: Sequence[NetExplainer], imgs_path: Any, out_folder: str, request: RunRequest
-) -> Results:
+def visualize(net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest) -> Results:
     """Explain every image of a folder and write what was found; see `GradCamGraph.visualize_imgs`."""
     run, style = request.run, request.style
     out_folder = _as_folder(out_folder)
@@ -47,7 +44,7 @@ def visualize(
     wanted = ReadOptions(net.channels_in, style.bands, make_window(run.window))
     methods = [] if request.methods is None else plan.request.methods
     figures = FigureMaker(net, plan.kinds, methods, request.layers, style)
-    explainer = BatchExplainer(explainers, plan.request, figures, namer, out_folder)
+    explainer = BatchExplainer(net.explainers, plan.request, figures, namer, out_folder)
     stages = Stages(
         Reader(fit, run.max_pixels, wanted, run.timeout, plan.further),
         explainer.explain,

@@ -54,13 +54,13 @@ def titles(figure):
     return [axes.get_title(loc="left").split("\n") for axes in figure.axes if axes.get_title(loc="left")]
 
 
-def four_classes():
+def four_classes(labels=None):
     cells = [hot_cell(0, 0), hot_cell(0, 3), hot_cell(3, 0), hot_cell(3, 3)]
-    return one_explanation({("gradcam", "c:0"): cells}, class_ids=(2, 0, 3, 1))
+    return one_explanation({("gradcam", "c:0"): cells}, class_ids=(2, 0, 3, 1), labels=labels)
 
 
 def test_one_row_of_classes_each_with_its_hot_spot_title_and_bar():
-    figure = classes_figure(four_classes(), GRAY, labels=Labels(["cat", "dog", "cow", "hen, chicken"]), style=OPAQUE)
+    figure = classes_figure(four_classes(Labels(["cat", "dog", "cow", "hen, chicken"])), GRAY, style=OPAQUE)
     assert titles(figure) == [["cow", "0"], ["cat", "1.00"], ["hen", "2.00"], ["dog", "3.00"]]
     image = render(figure)
     assert image.shape == (2 * MARGIN + 2 * LINE + GAP + TALL, 2 * MARGIN + 4 * ACROSS, 3)
@@ -230,8 +230,8 @@ def test_signed_maps_have_a_bar_with_zero_in_its_middle():
 
 @pytest.mark.parametrize("label", ["a $5$ note_{x}", "two\nlines\x07", "\u732b", "x" * 200, "\\frac{", ""])
 def test_any_label_can_be_a_title(label, recwarn, tmp_path):
-    explanation = one_explanation({("gradcam", "c:0"): [hot_cell(0, 0)]}, class_ids=(0,))
-    figure = classes_figure(explanation, GRAY, labels=Labels([label or " "]))
+    explanation = one_explanation({("gradcam", "c:0"): [hot_cell(0, 0)]}, class_ids=(0,), labels=Labels([label or " "]))
+    figure = classes_figure(explanation, GRAY)
     save_figure(figure, str(tmp_path / "figure.png"))
     assert len(titles(figure)[0]) == 2
     assert not [w for w in recwarn if "Glyph" in str(w.message)]

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from device_nets import TWO, Counted, cpus, graph_def, images
+from device_nets import TWO, Counted, cpus, explain_on, graph_def, images
 
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.large_weights import MIN_BYTES
@@ -47,26 +47,24 @@ class Traced:
 BOOKKEEPING = re.compile(r"_SOURCE|_arg_|_retval_|.*(_Send|_Recv|/_\d+)$")
 
 
-def traced_views(net):
+def traced_explainers(net):
     """Device, the trace of its session, the net as it answers there."""
-    views = net.on_each_device()
-    assert views[0] is net
-    return list(zip(TWO, map(Traced, net._sessions), views))
+    return list(zip(TWO, map(Traced, net._sessions), net.explainers))
 
 
 def test_everything_that_a_device_answers_is_computed_there():
     with GradCamGraph(graph_def(), preset="raw", devices=TWO, config=cpus(inter_op_parallelism_threads=2)) as net:
-        for device, traced, view in traced_views(net):
-            graph = view._open().engine.graph
-            view.explain(images(), [0, 2], methods="gradient")
+        for device, traced, explainer in traced_explainers(net):
+            graph = explainer.engine.graph
+            explain_on(explainer, images(), [0, 2], methods="gradient")
             plain = set(traced.ops[device])
-            view.explain(images(), [0, 2], methods="guided_backprop")
+            explain_on(explainer, images(), [0, 2], methods="guided_backprop")
             guided = traced.ops[device] - plain
             for names, kinds in ((plain, FORWARD | BACKWARD), (guided, BACKWARD | {"Relu"})):
                 assert kinds <= {graph.get_operation_by_name(n).type for n in names if not BOOKKEEPING.match(n)}
-            view.explain(images(), [0, Top(2)], methods=METHODS)
-            view.explain(images(), Similar(images(1)[0]), options=ExplainOptions(eigen_smooth=True))
-            view.explain(images(), score="probability", options=ExplainOptions(noise=Noise(samples=2)))
+            explain_on(explainer, images(), [0, Top(2)], methods=METHODS)
+            explain_on(explainer, images(), Similar(images(1)[0]), options=ExplainOptions(eigen_smooth=True))
+            explain_on(explainer, images(), score="probability", options=ExplainOptions(noise=Noise(samples=2)))
             assert len([name for name in traced.ops[device] if not BOOKKEEPING.match(name)]) > 300
             elsewhere = {name for place in set(traced.ops) - {device} for name in traced.ops[place]}
             assert [name for name in elsewhere if not BOOKKEEPING.match(name)] == []
@@ -75,9 +73,9 @@ def test_everything_that_a_device_answers_is_computed_there():
 
 def test_each_device_has_the_weights_once():
     with GradCamGraph(graph_def(), preset="raw", devices=TWO, config=cpus()) as net:
-        for device, traced, view in traced_views(net):
-            view.explain(images(), 1, methods=["gradcam", "guided_backprop"])
-            ops = view._open().engine.graph.get_operations()
+        for device, traced, explainer in traced_explainers(net):
+            explain_on(explainer, images(), 1, methods=["gradcam", "guided_backprop"])
+            ops = explainer.engine.graph.get_operations()
             (variable,) = [op for op in ops if op.type == "VarHandleOp"]
             assert variable.name in traced.ops[device]
             sizes = [len(op.node_def.attr["value"].tensor.tensor_content) for op in ops if op.type == "Const"]
@@ -91,8 +89,8 @@ def test_devices_answer_alike_and_the_first_is_the_net_itself():
         expected = net.explain(images(), [0, 2], methods=["hirescam", "guided_backprop"])
     with GradCamGraph(graph_def(), preset="raw", devices=TWO, config=cpus()) as net:
         counts = [Counted(sess) for sess in net._sessions]
-        for view in net.on_each_device():
-            answer = view.explain(images(), [0, 2], methods=["hirescam", "guided_backprop"])
+        for explainer in net.explainers:
+            answer = explain_on(explainer, images(), [0, 2], methods=["hirescam", "guided_backprop"])
             assert all(np.array_equal(answer.maps[key], expected.maps[key]) for key in expected.maps)
         before = [count.runs for count in counts]
         net.explain(images())
@@ -155,7 +153,7 @@ def test_close_closes_all_sessions(opened):
 def test_one_device_by_its_name_alone():
     with GradCamGraph(graph_def(), preset="raw", devices="cpu:2", config=cpus()) as net:
         assert net.graph.get_operation_by_name("conv").device == "/device:CPU:2"
-        assert net.on_each_device() == [net]
+        assert len(net.explainers) == 1
 
 
 def test_ops_that_a_device_has_no_kernel_for_may_go_elsewhere():

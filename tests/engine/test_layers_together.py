@@ -88,10 +88,10 @@ def joined():
 @pytest.mark.parametrize("method", [*SUMS, "finercam", "shapleycam", "positive"])
 def test_layers_of_one_size_are_what_their_concat_is(method):
     """Before the closing ReLU: layer methods sum over the channels, whichever of the layers has them."""
-    answerer = joined()._open()
-    batch, layers = joined().preprocess(rgb()), answerer._layers(["a/Relu + b/Relu", "both"])
+    explainer = joined()._open()
+    batch, layers = joined().preprocess(rgb()), explainer._layers(["a/Relu + b/Relu", "both"])
     requests = [ScoreRequest(("logit",), {"code": np.full(2, target, np.int32)}) for target in (0, 3)]
-    raw = answerer.engine._passes(batch, requests, [method], layers, None, False)[0]["maps"]
+    raw = explainer.engine._passes(batch, requests, [method], layers, None, False)[0]["maps"]
     parts = [raw[method, f"{part} of a/Relu:0 + b/Relu:0"] for part in ("a/Relu:0", "b/Relu:0")]
     np.testing.assert_allclose(sum(parts), raw[method, "both:0"], rtol=1e-3, atol=1e-5)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from device_nets import SIDE, TWO, Counted, cpus, graph_def, images
+from device_nets import SIDE, TWO, Counted, cpus, explain_on, graph_def, images
 from flat_options import grouped
 from PIL import Image
 
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.run.explaining import one_at_a_time
+from gradcam_tf1.run.batch_explainer import one_at_a_time
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
@@ -168,8 +168,8 @@ def slow_for_white():
 def test_the_time_limit_is_that_of_the_device(photos, out):
     Image.new("RGB", (SIDE, SIDE), "white").save(os.path.join(photos, "005.png"))
     with net_on(TWO, slow_for_white) as net:
-        for view in net.on_each_device():
-            view.explain(images())
+        for explainer in net.explainers:
+            explain_on(explainer, images())
         results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=1, timeout=3))
     assert [result.relative for result in results.failed] == ["005.png"]
     assert results.failed[0].error.endswith("the net took longer than the 3 s that are allowed")

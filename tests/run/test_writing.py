@@ -18,9 +18,9 @@ from gradcam_tf1.run.writing import MapWriter
 from gradcam_tf1.types import MapStatus
 
 
-def written(tmp_path, explanation, style=None, labels=None, image=GRAY):
+def written(tmp_path, explanation, style=None, image=GRAY):
     writer = MapWriter(str(tmp_path), Namer(), style or Style())
-    return writer.write(image, "sub/a.jpg", explanation, 0, labels)
+    return writer.write(image, "sub/a.jpg", explanation, 0)
 
 
 def pixels(path):
@@ -165,8 +165,8 @@ def test_box_and_notes_are_said_and_the_numbers_load_without_pickle(tmp_path):
 
 def test_every_class_and_layer_has_its_own_files(tmp_path):
     maps = {("gradcam", layer): [hot_cell(0, 0), hot_cell(3, 3), hot_cell(0, 0)] for layer in ("a:0", "b:0")}
-    explanation = one_explanation(maps, class_ids=(3, 0, 3))
-    records = written(tmp_path, explanation, labels=Labels(["cat", "dog", "cow", "hen, chicken"]))
+    labels = Labels(["cat", "dog", "cow", "hen, chicken"])
+    records = written(tmp_path, one_explanation(maps, class_ids=(3, 0, 3), labels=labels))
     assert [(record.class_id, record.label, record.score) for record in records] == [(3, "hen", 0.0), (0, "cat", 1.0)]
     names = [os.path.basename(path) for record in records for map in record.maps for path in map.files.values()]
     assert len(set(names)) == len(names) == len(os.listdir(tmp_path / "sub")) == 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.large_weights import MIN_BYTES
 from gradcam_tf1.tf_runtime import tf
 
@@ -46,3 +47,8 @@ class Counted:
 
 def images(count=2):
     return np.random.RandomState(1).randint(0, 256, (count, SIDE, SIDE, 3)).astype(np.uint8)
+
+
+def explain_on(explainer, inputs, targets=None, methods="gradcam"):
+    """What the net on one device answers."""
+    return explainer.explain(explainer.prepare(inputs), targets, methods, None, "logit", ExplainOptions())

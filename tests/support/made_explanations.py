@@ -23,7 +23,7 @@ def status_of(map):
     return MapStatus("ok", "", float(np.min(map)), float(np.max(map)))
 
 
-def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE):
+def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE, labels=None):
     """An explanation of one image; maps: (method, layer) -> [T, ...]."""
     slots = len(class_ids)
     return Explanation(
@@ -34,5 +34,6 @@ def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE):
         maps={key: np.asarray(value, np.float32)[np.newaxis] for key, value in maps.items()},
         statuses={key: [(statuses or {}).get(key) or [status_of(map) for map in maps[key]]] for key in maps},
         placements=[placement],
+        labels=labels,
         layers=tuple(dict.fromkeys(layer for _, layer in maps if layer)),
     )
