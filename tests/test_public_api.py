@@ -15,35 +15,77 @@ import gradcam_tf1
 PACKAGE = Path(gradcam_tf1.__file__).parent
 
 EXPECTED = {
-    "BindingError",
-    "Binding",
-    "ClosedError",
-    "Explanation",
+    # a net and what is bound
     "GradCam",
-    "GradCamError",
     "GradCamGraph",
-    "GradientError",
-    "ImageFileError",
+    "load",
     "KeyTensors",
-    "Labels",
+    "Binding",
     "LayerInfo",
     "LoadedModel",
+    "Labels",
+    "Preprocessing",
+    "PRESETS",
+    # explain
+    "ExplainOptions",
+    "Explanation",
+    "Map",
+    "MapStatus",
+    "MethodProgress",
     "METHODS",
     "METHOD_GROUPS",
-    "MapStatus",
-    "ModelFileError",
+    "MethodChoice",
+    "method",
     "Noise",
-    "OptionError",
-    "PRESETS",
-    "Preprocessing",
+    # targets
+    "All",
+    "Anchor",
+    "Contrast",
+    "Down",
+    "Region",
+    "Scalar",
+    "Similar",
+    "Top",
+    "Worst",
+    # visualize_imgs
+    "RunOptions",
+    "Style",
+    "Window",
+    "PerImage",
     "Result",
     "Results",
+    "TargetRecord",
+    "MapRecord",
+    "read_manifest",
+    "list_images",
+    "read_image",
+    # figures
+    "FIGURES",
+    "classes_figure",
+    "layers_figure",
+    "methods_figure",
+    "signs_figure",
+    "signal_figure",
+    "volume_figure",
+    "save_figure",
+    # errors
+    "BindingError",
+    "ClosedError",
+    "GradCamError",
+    "GradientError",
+    "ImageFileError",
+    "ManifestError",
+    "ModelFileError",
+    "OptionError",
+    "OutOfMemoryError",
+    "RunError",
     "SelectionError",
+    "StoppedError",
     "TargetError",
+    "TimeLimitError",
     "WeightsError",
-    "load",
 }
-TABLES = {"METHODS", "METHOD_GROUPS", "PRESETS"}
+TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "PRESETS"}
 
 
 def test_the_public_names_are_these():
@@ -102,7 +144,7 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_records_and_tables_need_no_tensorflow():
-    assert heavy_modules_after("from gradcam_tf1 import KeyTensors, Explanation, Results") == "['numpy']"
+    assert heavy_modules_after("from gradcam_tf1 import KeyTensors, MapStatus, Results, Top") == "['numpy']"
     assert "tensorflow" not in heavy_modules_after(
         "from gradcam_tf1 import METHODS, PRESETS, Labels, GradCamGraph, load"
     )

@@ -46,7 +46,7 @@ class RunOptions:
         Seconds for reading one image, and for one batch in the net; after that they have failed.
     window : (float, float), "none", Window or None
         How measured values become 0..255: the values that are black and white, or "none" for values as stored.
-    stop : callable
+    stop : callable or None
         Called before each batch; True ends the run, which can be resumed.
     progress : callable or None
         Called with each Result and the number of all images, None if that is not known.
@@ -68,7 +68,7 @@ class RunOptions:
     on_error: str = "skip"
     timeout: Optional[float] = None
     window: Union[Window, Sequence[float], str, None] = None
-    stop: Callable[[], bool] = lambda: False
+    stop: Optional[Callable[[], bool]] = None
     progress: Optional[Callable[[Result, Optional[int]], None]] = None
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Callable, Generator, Iterable, Iterator, List
+from typing import Callable, Generator, Iterable, Iterator, List, Optional
 
 from gradcam_tf1.images.memory_turns import turn
 from gradcam_tf1.run.batch_explainer import ExplainedImage
@@ -29,7 +29,7 @@ class Stages:
     write: Callable[[ExplainedImage], Result]
     size: int
     threads: int
-    stop: Callable[[], bool] = lambda: False
+    stop: Optional[Callable[[], bool]] = None
     devices: int = 1
     stopped: bool = False
 
@@ -46,7 +46,7 @@ class Stages:
 
     def _batches(self, read: Iterable[RunImage]) -> Iterator[List[RunImage]]:
         for batch in batches(read, self.size):
-            if self.stop():
+            if self.stop is not None and self.stop():
                 self.stopped = True
                 return
             yield batch
