@@ -12,7 +12,7 @@ from gradcam_tf1.drawing.figure_grid import save
 from gradcam_tf1.drawing.image_figures import classes_figure, layers_figure, methods_figure, signs_figure
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import METHODS, expand_methods
+from gradcam_tf1.methods import METHODS, choose_methods
 from gradcam_tf1.targets import Top, Worst
 
 Asked = Dict[str, Any]
@@ -134,7 +134,7 @@ class FigureMaker:
 
 def _fitting(plan: Dict[str, Any]) -> Dict[str, Any]:
     """The plan without options of methods that the figure does not show, and without a fusion of one layer."""
-    names: List[str] = expand_methods(plan["methods"])
+    names: List[str] = list(choose_methods(plan["methods"]))
     options = {name: given for name, given in (plan.get("options") or {}).items() if name in names}
     several = isinstance(plan["layers"], (list, tuple)) and len(plan["layers"]) > 1
     return {**plan, "options": options, "fuse": plan.get("fuse") if several else None}

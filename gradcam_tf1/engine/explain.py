@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from gradcam_tf1.binding import resolve_layer
 from gradcam_tf1.binding.layer_specs import is_auto
-from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_options, as_arrays, check_methods, no_such_target
-from gradcam_tf1.engine.auto_layer import OWN, check_own, run_with_own_layers
+from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_methods, as_arrays, check_methods, no_such_target
+from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.map_engine import MapEngine
-from gradcam_tf1.engine.smoothing import run_with_noise, run_with_views
+from gradcam_tf1.engine.map_request import MapRequest
+from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.methods import METHODS, expand_methods
+from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods
 from gradcam_tf1.methods.noise import Noise, as_noise
-from gradcam_tf1.methods.options import check_options
 from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.tf_runtime import numpy_dtype
 from gradcam_tf1.types import Binding, Explanation, LayerInfo, MethodProgress, ScoreRequest
-
-Methods = Union[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -84,20 +81,21 @@ class NetExplainer:
             "embed": self._embed,
         }
         inputs = _Inputs(pixels, self._to_batch, [item.placement for item in fitted], readers)
-        found = self._explain(inputs, targets, methods, layers, how)
+        found = self._explain(inputs, targets, choose_methods(methods, how.options), layers, how)
         return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[1:3]))
 
     def _answer_clips(
         self, fitted: Sequence[Any], targets: Any, methods: Methods, layers: Any, how: How
     ) -> Explanation:
         """Explain FittedClips."""
-        check_methods(expand_methods(methods))
+        chosen = choose_methods(methods, how.options)
+        check_methods(chosen, self.binding)
         if how.aug_smooth:
             raise OptionError("aug_smooth turns and changes single images; leave it out for clips")
         pixels = stack_pixels(fitted)
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
         inputs = _Inputs(pixels, self._clips_to_batch, [item.placement for item in fitted], readers)
-        found = self._explain(inputs, targets, methods, layers, how)
+        found = self._explain(inputs, targets, chosen, layers, how)
         return replace(found, maps=in_rgb(found.maps, self.preprocess, pixels.shape[2:4]))
 
     def _clips_to_batch(self, pixels: np.ndarray) -> np.ndarray:
@@ -111,18 +109,18 @@ class NetExplainer:
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
         inputs = _Inputs(values, lambda pixels: pixels.astype(dtype), placements, readers)
-        how = replace(how, options=array_options(expand_methods(methods), how.options))
-        return self._explain(inputs, targets, methods, layers, how)
+        chosen = array_methods(choose_methods(methods, how.options), self.binding)
+        return self._explain(inputs, targets, chosen, layers, how)
 
     @property
     def further(self) -> FurtherInputs:
         """The net's inputs beside the images."""
         return FurtherInputs(self.engine.graph, self.binding, self.preprocess)
 
-    def usable(self, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
+    def usable(self, methods: Methods, layers: Any) -> Tuple[List[str], Dict[str, str]]:
         """See `GradCamGraph.usable_methods`."""
         usable, reasons = [], {}
-        for name in expand_methods(methods):
+        for name in choose_methods(methods):
             try:
                 self.engine.build([name], self._all_layers(layers))
                 usable.append(name)
@@ -145,35 +143,37 @@ class NetExplainer:
         places = self._layers(specs)
         return tuple(place for place in places if place != OWN) + (self._layers(own) if OWN in places else ())
 
-    def _explain(self, given: _Inputs, targets: Any, methods: Methods, layers: Any, how: How) -> Explanation:
-        names, places = expand_methods(methods), self._layers(layers)
-        check_options(how.options or {}, [METHODS[name] for name in names])
+    def _explain(self, given: _Inputs, targets: Any, methods: ChosenMethods, layers: Any, how: How) -> Explanation:
+        infos = self._layers(layers)
         if how.fuse is not None:
-            check_fusion(how.fuse, len(places))
+            check_fusion(how.fuse, len(infos))
         batch = given.to_batch(given.pixels)
-        requests = self._requests(batch, given, targets, how)
-        ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": how.options, "report": how.progress}
-        found = self._run(how, batch, requests, places)(batch, requests, names, places, **ways)
-        if how.fuse is not None:
-            fuse_layers(found, how.fuse, batch.shape[1:-1])
-        return Explanation(
-            placements=given.placements,
-            layers=tuple(info.name for info in places),
-            abouts=tuple(request.about for request in requests),
-            **found,
+        request = MapRequest(
+            batch=batch,
+            scores=self._requests(batch, given, targets, how),
+            methods=methods,
+            layers=infos,
+            pixels=given.pixels,
+            to_batch=given.to_batch,
+            report=how.progress,
+            eigen_smooth=how.eigen_smooth,
         )
-
-    def _run(
-        self, how: How, batch: np.ndarray, requests: List[ScoreRequest], places: Sequence[LayerInfo]
-    ) -> Callable[..., Dict[str, Any]]:
-        noise = as_noise(how.noise)
-        run: Any = self.engine.run if noise is None else partial(run_with_noise, self.engine, noise)
-        run = partial(run_with_views, self.engine, run) if how.aug_smooth else run
-        run = partial(run, eigen_smooth=True) if how.eigen_smooth else run
-        if OWN not in places:
-            return run
-        settled = self.engine.with_classes(batch, requests)
-        return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
+        answer = explain_request(self.engine, self.binding, request, as_noise(how.noise), how.aug_smooth)
+        if how.fuse is not None:
+            fuse_layers(answer, how.fuse, request.sides)
+        return Explanation(
+            class_ids=answer.class_ids,
+            scores=answer.scores,
+            probabilities=answer.probabilities,
+            predicted=answer.predicted,
+            maps=answer.maps,
+            statuses=answer.statuses,
+            placements=given.placements,
+            layers=tuple(info.name for info in infos),
+            abouts=tuple(score.about for score in request.scores),
+            failures=answer.failures,
+            cells=answer.cells,
+        )
 
     def _requests(self, batch: np.ndarray, given: _Inputs, targets: Any, how: How) -> List[ScoreRequest]:
         rows = self.further.rows(how.inputs or {}, len(batch))

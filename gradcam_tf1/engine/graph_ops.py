@@ -6,28 +6,31 @@ score y (see `score_functions`) and its own backward pass. All slots, layers and
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.engine.built_once import BuiltOnce
 from gradcam_tf1.engine.feature_maps import apart, by_frame, tokens_as_map
-from gradcam_tf1.engine.layers_together import parts_of, spread
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
+from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
+from gradcam_tf1.methods.interfaces import Build, GraphOpsBase
+from gradcam_tf1.methods.layer_maps import parts_of, spread
 from gradcam_tf1.scoring.class_scores import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.score_functions import SCORES, VALUES, at_columns
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest, Slot
+from gradcam_tf1.types import Binding, LayerInfo, ScoreKey, ScoreRequest, Slot
 
-Build = Callable[["tf.Tensor", FloatImages], Dict[Any, "tf.Tensor"]]
+Compute = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
 
 
-class GraphOps:
+class GraphOps(GraphOpsBase):
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
 
     graph: the private tf.Graph that holds the net. binding: its key tensors. reshape: [N, tokens, K] -> [N, h, w, K].
@@ -115,54 +118,60 @@ class GraphOps:
         scores = self.scores("logit")
         return tf.nn.top_k(scores, k=tf.shape(scores)[1]).indices
 
-    def score(self, head: str, slot: Slot) -> tf.Tensor:
+    def score(self, head: ScoreKey, slot: Slot) -> tf.Tensor:
         """What a slot differentiates: its own score, or, for a method with a head of its own, that one; float32 [N].
 
         Raises: OptionError where the target is not a class score, so that no other head can take its place.
         """
         return self._once(("score", head, slot), lambda: self._score(head, slot))
 
-    def _score(self, head: str, slot: Slot) -> tf.Tensor:
-        if head != "logit" and slot.score != ("logit",):
+    def _score(self, head: ScoreKey, slot: Slot) -> tf.Tensor:
+        if head != LOGIT and slot.score != LOGIT:
             raise OptionError(
-                f"a method that looks at the {head} head explains class scores only, not {slot.score[0]!r} targets"
+                f"a method that looks at the {head[0]} head explains class scores only, not {slot.score[0]!r} targets"
             )
-        name, *options = slot.score if head == "logit" else (head,)
+        name, *options = slot.score if head == LOGIT else head
         return SCORES[name](self, slot, *options)
 
-    def cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+    def cams(
+        self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot, options: Mapping[str, Any]
+    ) -> List[tf.Tensor]:
         """A layer method's maps before the closing ReLU, one float32 [N, h, w] for each of `spread(layers)`."""
-        return self._once(("cams", method.name, layers, slot), lambda: self._cams(method, layers, slot))
-
-    def _cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
-        return [self._compute(method)(features, g) for features, g in self._weighed(method, layers, slot)]
-
-    def _compute(self, method: LayerMethod) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        return by_frame(method.compute) if self._binding.frame_order else method.compute
-
-    def channel_cams(self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
-        """The same channel by channel, the weighted features whose sum is the map: float32 [N, h, w, K] each."""
+        compute = self._compute(method, options)
         return self._once(
-            ("channel cams", method.name, layers, slot),
-            lambda: [
-                by_channel(self._compute(method), features, g) for features, g in self._weighed(method, layers, slot)
-            ],
+            ("cams", method.name, _as_key(method, options), layers, slot),
+            lambda: [compute(*pair) for pair in self._features_and_grads(method, layers, slot, options)],
         )
 
-    def _weighed(
-        self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot
+    def channel_cams(
+        self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot, options: Mapping[str, Any]
+    ) -> List[tf.Tensor]:
+        """The same channel by channel, the weighted features whose sum is the map: float32 [N, h, w, K] each."""
+        compute = self._compute(method, options)
+        return self._once(
+            ("channel cams", method.name, _as_key(method, options), layers, slot),
+            lambda: [by_channel(compute, *pair) for pair in self._features_and_grads(method, layers, slot, options)],
+        )
+
+    def _compute(self, method: LayerMethod, options: Mapping[str, Any]) -> Compute:
+        compute: Compute = partial(method.compute, **method.compute_options(options))
+        return by_frame(compute) if self._binding.frame_order else compute
+
+    def _features_and_grads(
+        self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot, options: Mapping[str, Any]
     ) -> List[Tuple[tf.Tensor, tf.Tensor]]:
-        """For each single layer its features, and what the method takes for gradients."""
+        """Return for each single layer its features, and what the method takes as gradients."""
+        head = method.score_key(options)
         if method.needs is not None:
             logits = self._graph.get_tensor_by_name(self._binding.logits)
-            for _, part in spread(layers):
+            for part in spread(layers):
                 method.needs(logits, self.layer_tensor(part), part.channels_last)
-        grads = self.grads(method.head, layers, slot)
+        grads = self.grads(head, layers, slot)
         weighed = []
         for layer in layers:
             taken = [grads[part] for part in parts_of(layer)]
             if method.curvature:
-                products = self.curvatures(method.head, layers, layer, slot)
+                products = self.curvatures(head, layers, layer, slot)
                 taken = [g + method.curvature * product for g, product in zip(taken, products)]
             weighed += [(self.features(part), g) for part, g in zip(parts_of(layer), taken)]
         return weighed
@@ -191,22 +200,24 @@ class GraphOps:
         shape = self._binding.array_shape
         return shape is not None and len(shape) == 3
 
-    def grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
+    def grads(self, head: ScoreKey, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
         """dy/dA of a slot's score, float32 [N, h, w, K] for each single layer."""
         return self._once(
             ("grads", head, layers, slot),
             lambda: {part: self._as_map(g, part) for part, g in self._grads(head, layers, slot).items()},
         )
 
-    def _grads(self, head: str, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
+    def _grads(self, head: ScoreKey, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
         """The same as the net has the layers: its own layout and dtype."""
-        parts = list(dict.fromkeys(part for _, part in spread(layers)))
+        parts = list(dict.fromkeys(part for part in spread(layers)))
         tensors = [self.layer_tensor(part) for part in parts]
         # all layers at once, so that they share the way from the score down to the last of them
         grads = self._once(("raw grads", head, layers, slot), lambda: gradients(self.score(head, slot), tensors))
         return dict(zip(parts, grads))
 
-    def curvatures(self, head: str, layers: Tuple[LayerInfo, ...], layer: LayerInfo, slot: Slot) -> List[tf.Tensor]:
+    def curvatures(
+        self, head: ScoreKey, layers: Tuple[LayerInfo, ...], layer: LayerInfo, slot: Slot
+    ) -> List[tf.Tensor]:
         """H A, the second derivative of a slot's score by one of the layers times it: float32 [N, h, w, K].
 
         One for each part of the layer; H is that by all of them together.
@@ -244,20 +255,29 @@ class GraphOps:
         return self._once(("pixels", method.name, slot), lambda: self._pixels(method, slot))
 
     def _pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
-        grads = self._as_images(self._pixel_grads(method.rule, method.head, slot)[0])
+        grads = self._image_grads(method.rule, (method.head,), slot)
         return grads if method.compute is None else method.compute(self.images(), grads)
+
+    def pixel_grads(self, slot: Slot) -> tf.Tensor:
+        """dy/dx of a slot's score: float32 [N, H, W, C]."""
+        return self._image_grads("plain", LOGIT, slot)
+
+    def _image_grads(self, rule: str, head: ScoreKey, slot: Slot) -> tf.Tensor:
+        return self._once(
+            ("image grads", rule, head, slot), lambda: self._as_images(self._ruled_grads(rule, head, slot)[0])
+        )
 
     def extension(self, build: Build, slot: Slot) -> Dict[Any, tf.Tensor]:
         """What `build` makes of a slot's score [N] and the float images: tensors with the image axis first."""
-        self._pixel_grads("plain", "logit", slot)  # no gradient is an error that names the op
-        return self._once((build, slot), lambda: build(self.score("logit", slot), self.float_images()))
+        self._ruled_grads("plain", LOGIT, slot)  # no gradient is an error that names the op
+        return self._once((build, slot), lambda: build(self.score(LOGIT, slot), self.float_images()))
 
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """What the method's rule reached, as one sentence; nothing for the plain gradient."""
-        note = self._pixel_grads(method.rule, method.head, slot)[1]
+        note = self._ruled_grads(method.rule, (method.head,), slot)[1]
         return (note,) if note else ()
 
-    def _pixel_grads(self, rule: str, head: str, slot: Slot) -> Tuple[tf.Tensor, str]:
+    def _ruled_grads(self, rule: str, head: ScoreKey, slot: Slot) -> Tuple[tf.Tensor, str]:
         return self._once(("pixel grads", rule, head, slot), lambda: self._ruled(rule, self.score(head, slot)))
 
     def _ruled(self, rule: str, score: tf.Tensor) -> Tuple[tf.Tensor, str]:
@@ -273,7 +293,11 @@ class GraphOps:
         return self._once(("activations", names), lambda: Activations.between(outputs, self.float_images().tensor))
 
 
-def by_channel(compute: Callable, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
+def _as_key(method: LayerMethod, options: Mapping[str, Any]) -> Tuple[Tuple[str, Any], ...]:
+    return tuple(sorted(method.filled(options).items()))
+
+
+def by_channel(compute: Compute, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
     """What each channel adds to a layer method's map: float32 [N, h, w, K]; each goes through it as if it were alone.
 
     Layer methods are sums over the channels, so the sum of these is the map.

@@ -7,7 +7,9 @@ from typing import Callable, Dict, Optional
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import HostMethod
+from gradcam_tf1.methods.families import NumpyMethod
+from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.principal import as_matrix, centred, principal_map, turned
 
 # positions beyond this make the kernel matrix of kernel PCA larger than 128 MB
 MAX_KERNEL_POSITIONS = 4096
@@ -33,14 +35,14 @@ def eigengradcam(features: np.ndarray, grads: np.ndarray) -> np.ndarray:
     return principal_map(features.astype(np.float64) * grads)
 
 
-def fem(features: np.ndarray, _grads: Optional[np.ndarray] = None, *, sigmas: float = 2.0) -> np.ndarray:
+def fem(features: np.ndarray, _grads: Optional[np.ndarray] = None, *, sigmas: float) -> np.ndarray:
     """FEM: sum_k mean(A_k) [A_k > mean(A_k) + sigmas * std(A_k)]. https://doi.org/10.1109/IPTA50016.2020.9286629
 
     Mean and deviation are over the positions: what is rare in a channel counts, as much as the channel is active. No
     class has a say in it.
     Args: features: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
     """
-    matrix = _as_matrix(features)
+    matrix = as_matrix(features)
     means = matrix.mean(axis=0)
     rare = matrix > means + sigmas * matrix.std(axis=0)
     return (rare @ means).reshape(features.shape[:-1])
@@ -76,8 +78,8 @@ def kpcacam(
     features: np.ndarray,
     _grads: Optional[np.ndarray] = None,
     *,
-    kernel: str = "sigmoid",
-    gamma: Optional[float] = None,
+    kernel: str,
+    gamma: Optional[float],
 ) -> np.ndarray:
     """KPCA-CAM: the first kernel principal component of the positions. https://arxiv.org/abs/2410.00267
 
@@ -87,9 +89,7 @@ def kpcacam(
     Args: features: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
     Raises: OptionError for an unknown kernel, or a layer of more than 4096 positions.
     """
-    if kernel not in KERNELS:
-        raise OptionError(f"no kernel {kernel!r} for kpcacam; possible: {', '.join(KERNELS)}")
-    matrix = _as_matrix(features)
+    matrix = as_matrix(features)
     positions, channels = matrix.shape
     if positions > MAX_KERNEL_POSITIONS:
         raise OptionError(
@@ -98,10 +98,10 @@ def kpcacam(
         )
     if not np.isfinite(matrix).all():
         return np.full(features.shape[:-1], np.nan)
-    centred = _centred(matrix)
-    similarity = KERNELS[kernel](centred @ centred.T, 1.0 / channels if gamma is None else gamma)
+    columns = centred(matrix)
+    similarity = KERNELS[kernel](columns @ columns.T, 1.0 / channels if gamma is None else gamma)
     component = _first_component(similarity)
-    return _turned(component, matrix).reshape(features.shape[:-1])
+    return turned(component, matrix).reshape(features.shape[:-1])
 
 
 def _first_component(similarity: np.ndarray) -> np.ndarray:
@@ -115,39 +115,31 @@ def _first_component(similarity: np.ndarray) -> np.ndarray:
     return np.sqrt(values[0]) * vectors[:, 0] if values[0] > rounding else np.zeros(len(similarity))
 
 
-def principal_map(features: np.ndarray) -> np.ndarray:
-    """A v, v the first right singular vector of the centred A [positions, K], with the sign of A's mean: [h, w]."""
-    matrix = _as_matrix(features)
-    if not np.isfinite(matrix).all():  # the decomposition has no answer; the map's status says why
-        return np.full(features.shape[:-1], np.nan)
-    centred = _centred(matrix)
-    first = np.linalg.svd(centred, full_matrices=False)[2][0]
-    return _turned(centred @ first, matrix).reshape(features.shape[:-1])
-
-
-def _as_matrix(features: np.ndarray) -> np.ndarray:
-    """[h, w, K] -> float64 [positions, K]."""
-    return features.reshape(-1, features.shape[-1]).astype(np.float64)
-
-
-def _centred(matrix: np.ndarray) -> np.ndarray:
-    """The columns less their means; exactly zero where a column is constant, which rounding would turn to noise."""
-    return np.where(np.ptp(matrix, axis=0) == 0, 0.0, matrix - matrix.mean(axis=0))
-
-
-def _turned(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The values, or their negative, whichever correlates with the mean over the channels."""
-    mean = matrix.mean(axis=1)
-    return -values if values @ (mean - mean.mean()) < 0 else values
-
-
 _EIGENCAM = "https://arxiv.org/abs/2008.00299"
 _FEM = "https://doi.org/10.1109/IPTA50016.2020.9286629"
 _KPCACAM = "https://arxiv.org/abs/2410.00267"
 
-HOST_ROWS = (
-    HostMethod("eigencam", "main pattern of the features, whatever the class", _EIGENCAM, eigencam),
-    HostMethod("eigengradcam", "main pattern of the evidence for the class", _EIGENCAM, eigengradcam, needs_grads=True),
-    HostMethod("fem", "where features are rarely high, whatever the class", _FEM, fem, adds_up=True),
-    HostMethod("kpcacam", "Eigen-CAM with a kernel", _KPCACAM, kpcacam),
+NUMPY_ROWS = (
+    NumpyMethod("eigencam", "main pattern of the features, whatever the class", _EIGENCAM, eigencam),
+    NumpyMethod(
+        "eigengradcam", "main pattern of the evidence for the class", _EIGENCAM, eigengradcam, needs_grads=True
+    ),
+    NumpyMethod(
+        "fem",
+        "where features are rarely high, whatever the class",
+        _FEM,
+        fem,
+        adds_up=True,
+        options=(Option("sigmas", 2.0),),
+    ),
+    NumpyMethod(
+        "kpcacam",
+        "Eigen-CAM with a kernel",
+        _KPCACAM,
+        kpcacam,
+        options=(
+            Option("kernel", "sigmoid", choices=tuple(KERNELS)),
+            Option("gamma", None, kind=float),
+        ),
+    ),
 )

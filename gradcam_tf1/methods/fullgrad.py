@@ -9,9 +9,11 @@ import numpy as np
 from gradcam_tf1.gradients.float_images import TURNS, FloatImages
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.images.geometry import upsample
-from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
 from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import LayerInfo
 
 # ops f of one input, value by value, for which f(x) - f'(x) x can be other than 0
 _BIASED = {
@@ -24,7 +26,7 @@ _LOOP_STARTS = ("Enter", "RefEnter")
 Way = Dict["tf.Operation", None]  # the ops between images and score, in the order of the graph
 
 
-def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
+def fullgrad(probe: ProbeBase, _layer: Optional[LayerInfo]) -> np.ndarray:
     """FullGrad: psi(x * dy/dx) + sum over biases b of psi(b * dy/db), summed over channels. arXiv 1905.00780
 
     https://arxiv.org/abs/1905.00780. psi: the magnitude, brought to 0..1, upsampled. The biases are those of
@@ -141,7 +143,7 @@ def _channels_last(tensor: tf.Tensor, way: Way, inputs: FloatImages) -> bool:
     return not turned  # round a loop, or out of another output of what makes the images
 
 
-def _runs(probe: Any, _layer: Any) -> int:
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo]) -> int:
     return 2 * probe.targets
 
 
@@ -155,5 +157,6 @@ FULLGRAD_ROWS = (
         runs=_runs,
         unit=BACKWARD,
         copies=False,
+        inputs=("images",),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import List
 
 from gradcam_tf1.methods.families import LayerMethod
+from gradcam_tf1.methods.options import Option
 from gradcam_tf1.scoring.linear_head import require_cam_head
 from gradcam_tf1.tf_runtime import tf
 
@@ -117,8 +118,10 @@ _HIRESCAM = "https://arxiv.org/abs/2011.08891"
 _FINERCAM = "https://arxiv.org/abs/2501.11309"
 _SHAPLEYCAM = "https://arxiv.org/abs/2501.06261"
 
+GRADCAM = LayerMethod("gradcam", "Grad-CAM: where the evidence for the class is", _GRADCAM, gradcam)
+
 LAYER_ROWS = (
-    LayerMethod("gradcam", "Grad-CAM: where the evidence for the class is", _GRADCAM, gradcam),
+    GRADCAM,
     LayerMethod("hirescam", "Grad-CAM without pooling", _HIRESCAM, hirescam, rectified=False),
     LayerMethod("counterfactual", "what would lower the class's score", _GRADCAM, counterfactual),
     LayerMethod("positive", "evidence through the head's positive weights", _GRADCAM, gradcam, head="positive"),
@@ -137,6 +140,14 @@ LAYER_ROWS = (
         "layercam", "positive evidence, position by position", "https://doi.org/10.1109/TIP.2021.3089943", layercam
     ),
     LayerMethod("elementwise", "HiResCAM's positive products alone", _HIRESCAM, elementwise),
-    LayerMethod("finercam", "what tells the class from its nearest rivals", _FINERCAM, finercam, head="finer"),
+    LayerMethod(
+        "finercam",
+        "what distinguishes the class from its nearest rivals",
+        _FINERCAM,
+        finercam,
+        head="finer",
+        options=(Option("rivals", 3, low=1), Option("gamma", 0.6, low=0)),
+        head_options=("rivals", "gamma"),
+    ),
     LayerMethod("shapleycam", "Shapley values to second order", _SHAPLEYCAM, shapleycam, head="rest", curvature=-0.5),
 )

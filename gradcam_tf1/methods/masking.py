@@ -7,16 +7,18 @@ chunk is as many images as the net takes per run.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple, TypeVar, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Tuple, TypeVar, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.options import Option
 
 Item = TypeVar("Item")
 
 
-def scored(probe: Any, masks: Iterable[np.ndarray], fill: np.ndarray) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+def scored(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """Chunks of the masks, [m, H, W], with the scores [m, T] of x * mask + fill * (1 - mask), in order.
 
     masks: float32 [H, W] each, 0 (hidden) to 1 (shown); taken from the iterable only when their turn comes.
@@ -27,7 +29,7 @@ def scored(probe: Any, masks: Iterable[np.ndarray], fill: np.ndarray) -> Iterato
         yield chunk, probe.scores(probe.image * shown + fill * (1 - shown))
 
 
-def scores_of(probe: Any, masks: Iterable[np.ndarray], fill: np.ndarray) -> np.ndarray:
+def scores_of(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> np.ndarray:
     """The scores of all masks: float64 [M, T]."""
     none = np.empty((0, probe.targets))
     return np.concatenate([none, *(scores for _, scores in scored(probe, masks, fill))])
@@ -65,9 +67,16 @@ _IMAGES: Dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "random": lambda pixels, seed: np.random.RandomState(seed).uniform(0, 255, pixels.shape),
 }
 BASELINES = ("zero", *_IMAGES)
+# the baselines of RGB 0..255, which signals and volumes do not have
+_COLOURS = ("black", "white", "random")
 
 
-def baseline_input(probe: Any, baseline: Baseline, seed: int = 0) -> np.ndarray:
+def baseline_option(default: str) -> Option:
+    """Return the option `baseline` of a method: what replaces the hidden parts, see `baseline_input`."""
+    return Option("baseline", default, kind=object, choices=BASELINES, for_images=_COLOURS, for_arrays="zero")
+
+
+def baseline_input(probe: ProbeBase, baseline: Baseline, seed: int = 0) -> np.ndarray:
     """A baseline as the net takes it, preprocessed like an image: float32 [H, W, C].
 
     baseline: black, white, mean (one colour, the image's own), blur (the image out of focus), random (uniform noise

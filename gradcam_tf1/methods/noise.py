@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, Optional, Tuple, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import IteratedMethod
-from gradcam_tf1.methods.pixel import GRADIENT
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
+from gradcam_tf1.methods.options import Option
+from gradcam_tf1.types import LayerInfo
 
 KINDS = ("smoothgrad", "squaregrad", "vargrad")
 
@@ -77,12 +79,12 @@ class Spread:
         return np.asarray(found, np.float32)
 
 
-def smooth_gradient(probe: Any, noise: Noise) -> np.ndarray:
+def smooth_gradient(probe: ProbeBase, noise: Noise) -> np.ndarray:
     """The vanilla gradient dy/dx of every target under noise: float32 [T, H, W, C]."""
     spreads = [Spread() for _ in range(probe.targets)]
     for inputs in in_chunks(noise.copies(probe.image, probe.image.ndim), probe.chunk):
         for target, spread in enumerate(spreads):
-            for grad in probe.pixel_grads(GRADIENT, inputs, target):
+            for grad in probe.pixel_grads(inputs, target):
                 spread.add(grad)
     return np.stack([spread.result(noise.kind) for spread in spreads])
 
@@ -99,7 +101,7 @@ def in_chunks(inputs: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield np.stack(waiting)
 
 
-def smoothgrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
+def smoothgrad(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, level: float, seed: int) -> np.ndarray:
     """SmoothGrad: mean_i dy/dx at x + e_i. https://arxiv.org/abs/1706.03825
 
     Options: as `Noise`. Returns: float32 [T, H, W, C], signed.
@@ -107,7 +109,7 @@ def smoothgrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.1
     return smooth_gradient(probe, Noise("smoothgrad", samples, level, seed))
 
 
-def squaregrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
+def squaregrad(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, level: float, seed: int) -> np.ndarray:
     """SquareGrad: mean_i (dy/dx at x + e_i)^2. https://arxiv.org/abs/1806.10758
 
     Options: as `Noise`. Returns: float32 [T, H, W, C], >= 0.
@@ -115,7 +117,7 @@ def squaregrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.1
     return smooth_gradient(probe, Noise("squaregrad", samples, level, seed))
 
 
-def vargrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
+def vargrad(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, level: float, seed: int) -> np.ndarray:
     """VarGrad: the variance of dy/dx over x + e_i. https://arxiv.org/abs/1810.03307
 
     Options: as `Noise`. Returns: float32 [T, H, W, C], >= 0; 0 where the gradient does not change.
@@ -123,12 +125,19 @@ def vargrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, 
     return smooth_gradient(probe, Noise("vargrad", samples, level, seed))
 
 
-def _runs(probe: Any, _layer: Any, samples: int = 25, **_others: Any) -> int:
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], samples: int, **_others: Any) -> int:
     return samples * probe.targets
 
 
-def _row(name: str, summary: str, paper: str, compute: Any) -> IteratedMethod:
-    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=_runs, unit=BACKWARD)
+def _row(name: str, summary: str, paper: str, compute: Callable[..., np.ndarray]) -> IteratedMethod:
+    return IteratedMethod(
+        name, summary, paper, compute, space="pixels", runs=_runs, unit=BACKWARD, options=_options(samples=25)
+    )
+
+
+def _options(samples: int) -> Tuple[Option, ...]:
+    """Return the options of `Noise`; samples: by default."""
+    return Option("samples", samples, low=1), Option("level", 0.15, low=0), Option("seed", 0, low=0)
 
 
 BACKWARD = "forward and backward passes of the whole net"
@@ -140,7 +149,7 @@ NOISE_ROWS = (
 )
 
 
-def smoothgradcampp(probe: Any, layer: Any, *, samples: int = 16, level: float = 0.15, seed: int = 0) -> np.ndarray:
+def smoothgradcampp(probe: ProbeBase, layer: LayerInfo, *, samples: int, level: float, seed: int) -> np.ndarray:
     """Smooth Grad-CAM++: ReLU(sum_k w_k A_k), w_k = sum_ij a ReLU(D1_k). https://arxiv.org/abs/1908.01224
 
     a = D2 / (2 D2 + D3 sum_ab A_k), 0 where that is 0 / 0; Dn = the mean of g^n over noisy copies of the image; A are
@@ -159,17 +168,13 @@ def smoothgradcampp(probe: Any, layer: Any, *, samples: int = 16, level: float =
     return np.array(maps, np.float32)
 
 
-def _mean_powers(probe: Any, layer: Any, noise: Noise, target: int) -> np.ndarray:
+def _mean_powers(probe: ProbeBase, layer: LayerInfo, noise: Noise, target: int) -> np.ndarray:
     """Means of g, g^2 and g^3 over the copies: float64 [3, h, w, K]."""
     sums: Any = 0.0
     for inputs in in_chunks(noise.copies(probe.image, probe.image.ndim), probe.chunk):
         grads = probe.layer_grads(layer, inputs, target)[1].astype(np.float64)
         sums = sums + np.stack([(grads**power).sum(axis=0) for power in (1, 2, 3)])
     return sums / noise.samples
-
-
-def _smooth_runs(probe: Any, _layer: Any, samples: int, **_others: Any) -> int:
-    return samples * probe.targets
 
 
 SMOOTH_ROWS = (
@@ -180,7 +185,8 @@ SMOOTH_ROWS = (
         smoothgradcampp,
         uses_layer=True,
         rectified=True,
-        runs=_smooth_runs,
+        runs=_runs,
         unit=BACKWARD,
+        options=_options(samples=16),
     ),
 )

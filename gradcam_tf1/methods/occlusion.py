@@ -9,7 +9,9 @@ import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import upsample
+from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.masking import Baseline, baseline_input, scored, scores_of
+from gradcam_tf1.types import LayerInfo
 
 Place = Tuple[slice, ...]
 
@@ -18,12 +20,12 @@ _WINDOW = 1 / 7
 
 
 def occlusion(
-    probe: Any,
-    _layer: Any = None,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    window: Optional[int] = None,
-    stride: Optional[int] = None,
-    baseline: Baseline = "mean",
+    window: Optional[int],
+    stride: Optional[int],
+    baseline: Baseline,
 ) -> np.ndarray:
     """Occlusion: at each pixel the mean of y - y(window hidden) over the windows that hold it. arXiv 1311.2901
 
@@ -42,7 +44,7 @@ def occlusion(
     return (sums / covered).astype(np.float32)
 
 
-def _hidden(probe: Any, places: List[Place]) -> Iterator[np.ndarray]:
+def _hidden(probe: ProbeBase, places: List[Place]) -> Iterator[np.ndarray]:
     for place in places:
         mask = np.ones(probe.image.shape[:-1], np.float32)
         mask[place] = 0
@@ -61,20 +63,22 @@ def _windows(size: Tuple[int, ...], window: Optional[int], stride: Optional[int]
     return [tuple(slice(start, start + side) for start in corner) for corner in product(*starts)]
 
 
-def occlusion_runs(probe: Any, _layer: Any, *, window: Optional[int], stride: Optional[int], **_others: Any) -> int:
+def occlusion_runs(
+    probe: ProbeBase, _layer: Optional[LayerInfo], *, window: Optional[int], stride: Optional[int], **_others: Any
+) -> int:
     """The image as it is, and once for each window."""
     return len(_windows(probe.image.shape[:-1], window, stride)) + 1
 
 
 def rise(
-    probe: Any,
-    _layer: Any = None,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    masks: int = 4000,
-    cells: int = 7,
-    p: float = 0.5,
-    seed: int = 0,
-    baseline: Baseline = "zero",
+    masks: int,
+    cells: int,
+    p: float,
+    seed: int,
+    baseline: Baseline,
 ) -> np.ndarray:
     """RISE: sum_i (y_i - mean y) M_i / (p N), y_i the score of the image under mask i of N. arXiv 1806.07421
 
@@ -84,8 +88,6 @@ def rise(
     masks: N. cells: of a mask along each axis, before it is enlarged. p: the chance that a cell is shown.
     Returns: float32 [T, H, W], signed. Raises: OptionError for fewer than 2 masks, no cell, or p outside 0..1.
     """
-    if masks < 2 or cells < 1 or not 0 < p < 1:
-        raise OptionError(f"masks={masks}, cells={cells}, p={p}: at least 2 masks, 1 cell, and p between 0 and 1")
     size = probe.image.shape[:-1]
     drawn = random_masks(size, masks, cells, p, seed)
     sums = np.zeros((probe.targets, int(np.prod(size))))
@@ -113,6 +115,6 @@ def random_masks(size: Tuple[int, ...], masks: int, cells: int, p: float, seed: 
         yield large[tuple(slice(start, start + length) for start, length in zip(starts, size))]
 
 
-def rise_runs(_probe: Any, _layer: Any, *, masks: int, **_others: Any) -> int:
+def rise_runs(_probe: ProbeBase, _layer: Optional[LayerInfo], *, masks: int, **_others: Any) -> int:
     """Once for each mask."""
     return masks

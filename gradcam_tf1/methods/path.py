@@ -7,15 +7,16 @@ All maps are float32 [T, H, W, C], signed.
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Tuple
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import IteratedMethod
-from gradcam_tf1.methods.masking import Baseline, baseline_input
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
+from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
 from gradcam_tf1.methods.noise import BACKWARD, in_chunks
-from gradcam_tf1.methods.pixel import GRADIENT
+from gradcam_tf1.methods.options import Option
+from gradcam_tf1.types import LayerInfo
 
 RULES = ("midpoint", "gauss-legendre")
 GUIDED_RULES = ("trapezoid", "left")
@@ -23,13 +24,13 @@ BORDERS = ("nearest", "reflect", "constant")
 
 
 def integrated_gradients(
-    probe: Any,
-    _layer: Any,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    baseline: Baseline = "black",
-    steps: int = 50,
-    rule: str = "midpoint",
-    seed: int = 0,
+    baseline: Baseline,
+    steps: int,
+    rule: str,
+    seed: int,
 ) -> np.ndarray:
     """Integrated gradients: (x - x0) * integral over a of dy/dx at x0 + a (x - x0), a = 0..1. arXiv 1703.01365
 
@@ -45,24 +46,19 @@ def integrated_gradients(
         part = slice(first, first + probe.chunk)
         inputs = (start + np.multiply.outer(shares[part], way)).astype(np.float32)
         for target in range(probe.targets):
-            totals[target] += np.tensordot(weights[part], probe.pixel_grads(GRADIENT, inputs, target), axes=1)
+            totals[target] += np.tensordot(weights[part], probe.pixel_grads(inputs, target), axes=1)
     return noted(probe, way * totals, start, _named(baseline))
 
 
 def _points(rule: str, steps: int) -> Tuple[np.ndarray, np.ndarray]:
     """Places on 0..1 and their weights, which add up to 1."""
-    _check_steps(steps)
-    if rule not in RULES:
-        raise OptionError(f"no rule {rule!r}; possible: {', '.join(RULES)}")
     if rule == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
     places, weights = np.polynomial.legendre.leggauss(steps)
     return (places + 1) / 2, weights / 2
 
 
-def blur_ig(
-    probe: Any, _layer: Any, *, max_sigma: float = 50.0, steps: int = 100, border: str = "nearest"
-) -> np.ndarray:
+def blur_ig(probe: ProbeBase, _layer: Optional[LayerInfo], *, max_sigma: float, steps: int, border: str) -> np.ndarray:
     """Blur integrated gradients: sum_i dy/dx at (x_i + x_i+1) / 2 * (x_i - x_i+1). arXiv 2004.03383
 
     https://arxiv.org/abs/2004.03383. The way leads out of focus: x_i is the image under a Gaussian of
@@ -71,14 +67,11 @@ def blur_ig(
     border: what lies beyond the edge: nearest (the edge goes on), reflect, or constant (0 in the net's own range).
     Returns: float32 [T, H, W, C], signed. Raises: OptionError.
     """
-    _check_steps(steps)
-    if max_sigma <= 0 or border not in BORDERS:
-        raise OptionError(f"max_sigma={max_sigma}, border={border!r}: above 0, and one of {', '.join(BORDERS)}")
     maps = np.zeros((probe.targets, *probe.image.shape))
     for pairs in in_chunks(_blurred_pairs(probe.image, max_sigma, steps, border), probe.chunk):
         inputs = pairs.mean(axis=1).astype(np.float32)
         for target in range(probe.targets):
-            maps[target] += (probe.pixel_grads(GRADIENT, inputs, target) * (pairs[:, 0] - pairs[:, 1])).sum(axis=0)
+            maps[target] += (probe.pixel_grads(inputs, target) * (pairs[:, 0] - pairs[:, 1])).sum(axis=0)
     return noted(probe, maps, _blurred(probe.image, max_sigma, border), "out of focus")
 
 
@@ -98,15 +91,15 @@ def _blurred(image: np.ndarray, sigma: float, border: str) -> np.ndarray:
 
 
 def guided_ig(
-    probe: Any,
-    _layer: Any,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    baseline: Baseline = "black",
-    steps: int = 200,
-    fraction: float = 0.25,
-    max_dist: float = 0.02,
-    rule: str = "trapezoid",
-    seed: int = 0,
+    baseline: Baseline,
+    steps: int,
+    fraction: float,
+    max_dist: float,
+    rule: str,
+    seed: int,
 ) -> np.ndarray:
     """Guided integrated gradients: sum_i dy/dx at x_i * (x_i+1 - x_i), where the score hardly changes. arXiv 2106.09788
 
@@ -118,11 +111,6 @@ def guided_ig(
     pixels are those whose gradient happens to be small at x_i.
     baseline, seed: x0, see `baseline_input`. Returns: float32 [T, H, W, C], signed. Raises: OptionError.
     """
-    _check_steps(steps)
-    if rule not in GUIDED_RULES:
-        raise OptionError(f"no rule {rule!r}; possible: {', '.join(GUIDED_RULES)}")
-    if not 0 < fraction <= 1 or not 0 <= max_dist <= 1:
-        raise OptionError(f"fraction={fraction}, max_dist={max_dist}: shares, 0..1, and fraction above 0")
     start = baseline_input(probe, baseline, seed)
     maps = []
     for target in range(probe.targets):
@@ -138,8 +126,8 @@ def guided_ig(
     return noted(probe, np.stack(maps), start, _named(baseline))
 
 
-def _gradient(probe: Any, here: np.ndarray, target: int) -> np.ndarray:
-    return probe.pixel_grads(GRADIENT, here[np.newaxis].astype(np.float32), target)[0].astype(np.float64)
+def _gradient(probe: ProbeBase, here: np.ndarray, target: int) -> np.ndarray:
+    return probe.pixel_grads(here[np.newaxis].astype(np.float32), target)[0].astype(np.float64)
 
 
 def _guided_step(
@@ -169,7 +157,7 @@ def _guided_step(
     return there
 
 
-def noted(probe: Any, maps: np.ndarray, start: np.ndarray, name: str) -> np.ndarray:
+def noted(probe: ProbeBase, maps: np.ndarray, start: np.ndarray, name: str) -> np.ndarray:
     """The maps as float32, after noting how well each adds up to y(x) - y(x0). maps: [T, H, W, C]."""
     reached, started = probe.scores(np.stack([probe.image, start]).astype(np.float32))
     for target, (map, rise) in enumerate(zip(maps, (reached - started).astype(np.float64))):
@@ -184,28 +172,52 @@ def _named(baseline: Baseline) -> str:
     return baseline if isinstance(baseline, str) else "the given image"
 
 
-def _check_steps(steps: int) -> None:
-    if steps < 1:
-        raise OptionError(f"steps={steps}: at least one")
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, **_others: Any) -> int:
+    return steps * probe.targets + 2
 
 
-def _row(name: str, summary: str, paper: str, compute: Any, last: int = 0) -> IteratedMethod:
-    """last: gradients at the far end of the way, besides one for each step."""
+def _guided_runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, **_others: Any) -> int:
+    """One gradient more: at the image itself."""
+    return (steps + 1) * probe.targets + 2
 
-    def runs(probe: Any, _layer: Any, **options: Any) -> int:
-        steps = options.get("steps", compute.__kwdefaults__["steps"])
-        return (steps + last) * probe.targets + 2
 
-    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=runs, unit=BACKWARD)
+def _row(
+    name: str, summary: str, paper: str, compute: Callable[..., np.ndarray], *options: Option, runs: Any = _runs
+) -> IteratedMethod:
+    return IteratedMethod(name, summary, paper, compute, runs, space="pixels", unit=BACKWARD, options=options)
 
 
 PATH_ROWS = (
     _row(
         "integrated_gradients",
-        "gradients from a baseline to the image",
+        "gradients integrated along a path from a baseline",
         "https://arxiv.org/abs/1703.01365",
         integrated_gradients,
+        baseline_option("black"),
+        Option("steps", 50, low=1),
+        Option("rule", "midpoint", choices=RULES),
+        Option("seed", 0, low=0),
     ),
-    _row("blur_ig", "gradients from out of focus to sharp", "https://arxiv.org/abs/2004.03383", blur_ig),
-    _row("guided_ig", "gradients where the score hardly moves", "https://arxiv.org/abs/2106.09788", guided_ig, last=1),
+    _row(
+        "blur_ig",
+        "gradients integrated along a path from a blurred image",
+        "https://arxiv.org/abs/2004.03383",
+        blur_ig,
+        Option("max_sigma", 50.0, above=0),
+        Option("steps", 100, low=1),
+        Option("border", "nearest", choices=BORDERS),
+    ),
+    _row(
+        "guided_ig",
+        "gradients integrated along a path where the score hardly changes",
+        "https://arxiv.org/abs/2106.09788",
+        guided_ig,
+        baseline_option("black"),
+        Option("steps", 200, low=1),
+        Option("fraction", 0.25, above=0, high=1),
+        Option("max_dist", 0.02, low=0, high=1),
+        Option("rule", "trapezoid", choices=GUIDED_RULES),
+        Option("seed", 0, low=0),
+        runs=_guided_runs,
+    ),
 )

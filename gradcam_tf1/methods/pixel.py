@@ -6,6 +6,7 @@ y is the score, x the images as the net's first float tensor has them (preproces
 from __future__ import annotations
 
 from gradcam_tf1.methods.families import PixelMethod, ProductMethod
+from gradcam_tf1.methods.layer import GRADCAM
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -19,16 +20,14 @@ def times_input(images: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
 
 
 _GUIDED = "https://arxiv.org/abs/1412.6806"
-_GRADCAM = "https://arxiv.org/abs/1610.02391"
-
-GRADIENT = PixelMethod("gradient", "how the score changes with each pixel", "https://arxiv.org/abs/1312.6034")
+GUIDED_BACKPROP = PixelMethod("guided_backprop", "pixels that raise the score", _GUIDED, "guided")
 
 PIXEL_ROWS = (
-    GRADIENT,
+    PixelMethod("gradient", "how the score changes with each pixel", "https://arxiv.org/abs/1312.6034"),
     PixelMethod(
         "gradient_x_input", "gradient times input", "https://arxiv.org/abs/1605.01713", "plain", compute=times_input
     ),
     PixelMethod("deconvnet", "gradient with every activation reversed", "https://arxiv.org/abs/1311.2901", "deconvnet"),
-    PixelMethod("guided_backprop", "pixels that raise the score", _GUIDED, "guided"),
-    ProductMethod("guided_gradcam", "guided backprop times Grad-CAM", _GRADCAM, "guided_backprop", "gradcam"),
+    GUIDED_BACKPROP,
+    ProductMethod("guided_gradcam", "guided backprop times Grad-CAM", GRADCAM.paper, GUIDED_BACKPROP, GRADCAM),
 )

@@ -19,14 +19,15 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import upsample
+from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.masking import Baseline, baseline_input, scores_of
+from gradcam_tf1.types import LayerInfo
 
 Masks = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
-def scorecam(probe: Any, layer: Any, *, baseline: Baseline = "zero", softmax: bool = False) -> np.ndarray:
+def scorecam(probe: ProbeBase, layer: LayerInfo, *, baseline: Baseline, softmax: bool) -> np.ndarray:
     """Score-CAM: one mask a channel, H = minmax(up(A_k)). https://arxiv.org/abs/1910.01279
 
     Returns: float32 [T, h, w], before the ReLU. Raises: OptionError for an unknown baseline.
@@ -36,14 +37,12 @@ def scorecam(probe: Any, layer: Any, *, baseline: Baseline = "zero", softmax: bo
 
 
 def fasterscorecam(
-    probe: Any, layer: Any, *, channels: int = 10, baseline: Baseline = "zero", softmax: bool = False
+    probe: ProbeBase, layer: LayerInfo, *, channels: int, baseline: Baseline, softmax: bool
 ) -> np.ndarray:
     """Faster-Score-CAM: Score-CAM of the channels whose features vary most. https://github.com/tabayashi0117/Score-CAM
 
     channels: how many. Returns: float32 [T, h, w], before the ReLU. Raises: OptionError where channels < 1.
     """
-    if channels < 1:
-        raise OptionError(f"channels={channels}: at least one")
     features = probe.own_features(layer)
     variances = features.reshape(-1, features.shape[-1]).var(axis=0, dtype=np.float64)
     best = np.argsort(-variances, kind="stable")[:channels]
@@ -51,14 +50,14 @@ def fasterscorecam(
 
 
 def sscam(
-    probe: Any,
-    layer: Any,
+    probe: ProbeBase,
+    layer: LayerInfo,
     *,
-    samples: int = 10,
-    level: float = 0.15,
-    seed: int = 0,
-    baseline: Baseline = "zero",
-    softmax: bool = False,
+    samples: int,
+    level: float,
+    seed: int,
+    baseline: Baseline,
+    softmax: bool,
 ) -> np.ndarray:
     """SS-CAM, smoothed features: H = minmax(up(A_k + n)), several noises n a channel. https://arxiv.org/abs/2006.14255
 
@@ -66,8 +65,6 @@ def sscam(
     differ from net to net. samples: masks of each channel.
     Returns: float32 [T, h, w], before the ReLU. Raises: OptionError where samples < 1 or level < 0.
     """
-    if samples < 1 or level < 0:
-        raise OptionError(f"samples={samples}, level={level}: at least one sample, no level below 0")
     random = np.random.RandomState(seed)
 
     def masks(channel: np.ndarray) -> Iterator[np.ndarray]:
@@ -79,15 +76,13 @@ def sscam(
     return _weighted(probe, layer, channels, masks, samples, baseline, softmax)
 
 
-def iscam(probe: Any, layer: Any, *, steps: int = 10, baseline: Baseline = "zero", softmax: bool = False) -> np.ndarray:
+def iscam(probe: ProbeBase, layer: LayerInfo, *, steps: int, baseline: Baseline, softmax: bool) -> np.ndarray:
     """IS-CAM: the mask comes up from nothing, H = i / n minmax(up(A_k)), i = 1..n. https://arxiv.org/abs/2010.03023
 
     The mean score over the way, as the integral it stands for. (Some programs add the steps up instead, to an image
     several times too bright.) steps: n.
     Returns: float32 [T, h, w], before the ReLU. Raises: OptionError where steps < 1.
     """
-    if steps < 1:
-        raise OptionError(f"steps={steps}: at least one")
 
     def masks(channel: np.ndarray) -> Iterator[np.ndarray]:
         full = _mask(probe, layer, channel)
@@ -98,7 +93,13 @@ def iscam(probe: Any, layer: Any, *, steps: int = 10, baseline: Baseline = "zero
 
 
 def _weighted(
-    probe: Any, layer: Any, channels: Sequence[int], masks: Masks, count: int, baseline: Baseline, softmax: bool
+    probe: ProbeBase,
+    layer: LayerInfo,
+    channels: Sequence[int],
+    masks: Masks,
+    count: int,
+    baseline: Baseline,
+    softmax: bool,
 ) -> np.ndarray:
     """sum_k w_k A_k over the given channels, with `count` masks of each: float32 [T, h, w]."""
     features = probe.own_features(layer)
@@ -114,11 +115,11 @@ def _weighted(
     return np.einsum("...k,kt->t...", features[..., live], weights).astype(np.float32)
 
 
-def _one_mask(probe: Any, layer: Any) -> Masks:
+def _one_mask(probe: ProbeBase, layer: LayerInfo) -> Masks:
     return lambda channel: iter((_mask(probe, layer, channel),))
 
 
-def _mask(probe: Any, layer: Any, channel: np.ndarray) -> np.ndarray:
+def _mask(probe: ProbeBase, layer: LayerInfo, channel: np.ndarray) -> np.ndarray:
     """minmax(up(channel)): [h, w] -> float32 [H, W], 0..1; 0 where the channel is constant."""
     large = upsample(channel, probe.image.shape[:-1], probe.cells(layer))
     low, high = large.min(), large.max()
@@ -126,7 +127,13 @@ def _mask(probe: Any, layer: Any, channel: np.ndarray) -> np.ndarray:
 
 
 def scorecam_runs(
-    probe: Any, layer: Any, *, channels: Optional[int] = None, samples: int = 1, steps: int = 1, **_others: Any
+    probe: ProbeBase,
+    layer: LayerInfo,
+    *,
+    channels: Optional[int] = None,
+    samples: int = 1,
+    steps: int = 1,
+    **_others: Any,
 ) -> int:
     """The masks of every channel, or of so many, and the baseline."""
     count = probe.own_features(layer).shape[-1]

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
+from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import integrated_gradients
+from gradcam_tf1.types import LayerInfo
 
 # the paper's segmentations, for an image of 224 x 224 in -1..1
 SCALES = (50, 100, 150, 250, 500, 1200)
@@ -22,7 +25,7 @@ DILATION = 5
 _FEWEST_NEW = 50
 
 
-def xrai(probe: Any, _layer: Any, *, steps: int = 50, segments: Optional[np.ndarray] = None) -> np.ndarray:
+def xrai(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, segments: Optional[np.ndarray]) -> np.ndarray:
     """XRAI: the image's regions by the attribution they hold, per pixel. https://arxiv.org/abs/1906.02825
 
     Attribution a: integrated gradients from black and from white, averaged; of the channels the largest. Starting from
@@ -36,7 +39,10 @@ def xrai(probe: Any, _layer: Any, *, steps: int = 50, segments: Optional[np.ndar
         regions = widened(regions_of(felzenszwalb_segments(probe.pixels)))
     else:
         regions = regions_of(_checked(segments, probe.image))
-    maps = [integrated_gradients(probe, None, baseline=name, steps=steps) for name in ("black", "white")]
+    maps = [
+        integrated_gradients(probe, None, baseline=name, steps=steps, rule="midpoint", seed=0)
+        for name in ("black", "white")
+    ]
     return np.stack([rank_regions(map.max(axis=-1), regions) for map in np.mean(maps, axis=0)])
 
 
@@ -100,7 +106,7 @@ def regions_of(segmentations: np.ndarray) -> np.ndarray:
     return np.stack([labels == label for labels in segmentations for label in np.unique(labels)])
 
 
-def _runs(probe: Any, _layer: Any, steps: int = 50, **_others: Any) -> int:
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], steps: int, **_others: Any) -> int:
     return 2 * (steps * probe.targets + 2)
 
 
@@ -112,5 +118,7 @@ XRAI_ROWS = (
         xrai,
         runs=_runs,
         unit=BACKWARD,
+        inputs=("images",),
+        options=(Option("steps", 50, low=1), Option("segments", None, kind=object)),
     ),
 )

@@ -11,7 +11,7 @@ from gradcam_tf1.errors import GradientError
 from gradcam_tf1.images.clip_folders import find_clips
 from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.window import make_window
-from gradcam_tf1.methods import expand_methods
+from gradcam_tf1.methods import choose_methods
 from gradcam_tf1.run.clip_runs import check_clips, said_of_clips
 from gradcam_tf1.run.input_rows import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import draw_images, list_images
@@ -111,7 +111,7 @@ def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> 
 
     Raises: GradientError where it allows none of them.
     """
-    names, reasons = net.usable_methods(expand_methods(DEFAULT_METHODS if methods is None else methods), layers)
+    names, reasons = net.usable_methods(list(choose_methods(DEFAULT_METHODS if methods is None else methods)), layers)
     if not names:
         raise GradientError(next(iter(reasons.values())))
     return names, reasons
