@@ -1,4 +1,4 @@
-"""Methods that change the image or its features and watch the score. No gradients."""
+"""Methods that change the image or its features and compare the scores. They need no gradients."""
 
 from __future__ import annotations
 
@@ -16,12 +16,27 @@ from gradcam_tf1.types import LayerInfo
 
 
 def ablationcam(probe: ProbeBase, layer: LayerInfo) -> np.ndarray:
-    """Ablation-CAM: ReLU(sum_k w_k A_k), w_k = (y - y_k) / |y|. https://doi.org/10.1109/WACV45572.2020.9093360
+    """ReLU(sum_k w_k A_k), w_k = (y - y_k) / |y|, y_k the score with channel k zero.
 
-    y_k is the score with channel k zero. The paper divides by y, for scores above 0; below, that would turn the map
-    round and show what speaks against the class, so it is |y| here, and 1 where y is 0 (the map's scale says nothing).
-    A channel that is zero already has weight 0, and no run is spent on it.
-    Returns: float32 [T, h, w], before the ReLU.
+    The paper divides by y, for scores above 0. Below, that would show what is against the class, so it is |y| here, and
+    1 where y is 0 (the scale of the map means nothing). A channel that is zero already has weight 0, and no run is
+    spent on it.
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image.
+    layer : LayerInfo
+        A single layer.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, h, w], before the ReLU.
+
+    References
+    ----------
+    Ablation-CAM, https://doi.org/10.1109/WACV45572.2020.9093360
     """
     features = probe.own_features(layer)
     live = [k for k in range(features.shape[-1]) if features[..., k].any()]
@@ -30,11 +45,11 @@ def ablationcam(probe: ProbeBase, layer: LayerInfo) -> np.ndarray:
     probe.step(features.shape[-1] - len(live))
     drops = whole - np.concatenate([np.empty((0, probe.targets)), *without])
     weights = drops / np.where(whole == 0, 1, np.abs(whole))
-    return np.einsum("...k,kt->t...", features[..., live], weights).astype(np.float32)
+    return np.asarray(np.einsum("...k,kt->t...", features[..., live], weights), np.float32)
 
 
 def _ablated(features: np.ndarray, channels: Sequence[int]) -> np.ndarray:
-    """Copies of the features, each with one channel zero: float32 [m, h, w, K]."""
+    """Return copies of the features, each with one channel zero: float32 [m, h, w, K]."""
     copies = np.repeat(features[np.newaxis], len(channels), axis=0)
     for copy, channel in zip(copies, channels):
         copy[..., channel] = 0
@@ -42,8 +57,8 @@ def _ablated(features: np.ndarray, channels: Sequence[int]) -> np.ndarray:
 
 
 def ablation_runs(probe: ProbeBase, layer: LayerInfo) -> int:
-    """The features as they are, and once without each channel."""
-    return probe.own_features(layer).shape[-1] + 1
+    """Return 1 for the features as they are, and 1 for each channel."""
+    return int(probe.own_features(layer).shape[-1]) + 1
 
 
 def _of_layer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.drawing.figure_kinds import FigureKind, find_kinds
 from gradcam_tf1.errors import GradientError
@@ -56,8 +56,10 @@ def make_plan(net: Any, imgs_path: Any, out_folder: str, given: RunOptions) -> P
     if net.binding.frame_order:
         check_clips(given)
     asked, count = _ask(net, imgs_path, out_folder, given, inputs)
-    names, reasons = _usable(net, given.methods, given.layers)
-    explain = {"methods": names, "layers": given.layers, **given.explain}
+    chosen = choose_methods(DEFAULT_METHODS if given.methods is None else given.methods, given.explain.get("options"))
+    names, reasons = _usable(net, list(chosen), given.layers)
+    options = {name: chosen[name] for name in names if chosen[name]}
+    explain = {"methods": names, "layers": given.layers, **given.explain, **({"options": options} if options else {})}
     size = net.batch_size if given.batch_size is None else given.batch_size
     warnings = [*net_warnings(net), *(f"{name} was left out: {reason}" for name, reason in reasons.items())]
     if net.binding.frame_order:
@@ -106,12 +108,12 @@ def _ask(
     return zip(listing, rows, further), len(listing)
 
 
-def _usable(net: Any, methods: Union[str, Sequence[str], None], layers: Any) -> Tuple[List[str], Dict[str, str]]:
+def _usable(net: Any, methods: Sequence[str], layers: Any) -> Tuple[List[str], Dict[str, str]]:
     """The methods to run, and for each that this net does not allow the reason.
 
     Raises: GradientError where it allows none of them.
     """
-    names, reasons = net.usable_methods(list(choose_methods(DEFAULT_METHODS if methods is None else methods)), layers)
+    names, reasons = net.usable_methods(methods, layers)
     if not names:
         raise GradientError(next(iter(reasons.values())))
     return names, reasons
