@@ -49,8 +49,15 @@ if TYPE_CHECKING:
     from gradcam_tf1.loaders import load as load
     from gradcam_tf1.methods import METHOD_GROUPS as METHOD_GROUPS
     from gradcam_tf1.methods import METHODS as METHODS
+    from gradcam_tf1.methods import IteratedMethod as IteratedMethod
+    from gradcam_tf1.methods import LayerMethod as LayerMethod
     from gradcam_tf1.methods import MethodChoice as MethodChoice
+    from gradcam_tf1.methods import NumpyMethod as NumpyMethod
+    from gradcam_tf1.methods import Option as Option
+    from gradcam_tf1.methods import PixelMethod as PixelMethod
+    from gradcam_tf1.methods import ProductMethod as ProductMethod
     from gradcam_tf1.methods import method as method
+    from gradcam_tf1.methods import register as register
     from gradcam_tf1.methods.noise import Noise as Noise
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
@@ -109,6 +116,13 @@ _NAMES = {
         "METHOD_GROUPS",
         "method",
         "MethodChoice",
+        "IteratedMethod",
+        "LayerMethod",
+        "NumpyMethod",
+        "Option",
+        "PixelMethod",
+        "ProductMethod",
+        "register",
     ),
     "methods.noise": ("Noise",),
     "images.preprocessing": (
@@ -183,9 +197,11 @@ __all__ = [
     "GradCamGraph",
     "GradientError",
     "ImageFileError",
+    "IteratedMethod",
     "KeyTensors",
     "Labels",
     "LayerInfo",
+    "LayerMethod",
     "LoadedModel",
     "ManifestError",
     "Map",
@@ -195,10 +211,14 @@ __all__ = [
     "MethodProgress",
     "ModelFileError",
     "Noise",
+    "NumpyMethod",
+    "Option",
     "OptionError",
     "OutOfMemoryError",
     "PerImage",
+    "PixelMethod",
     "Preprocessing",
+    "ProductMethod",
     "Region",
     "Result",
     "Results",
@@ -224,6 +244,7 @@ __all__ = [
     "methods_figure",
     "read_image",
     "read_manifest",
+    "register",
     "save_figure",
     "signal_figure",
     "signs_figure",

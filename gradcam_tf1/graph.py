@@ -6,10 +6,10 @@ from typing import Any, Mapping, Optional
 
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.engine.bound_net import BoundNet
-from gradcam_tf1.engine.explain import Methods
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.run.input_rows import as_inputs
 from gradcam_tf1.run.pipeline import visualize
 from gradcam_tf1.run.results import Results

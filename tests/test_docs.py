@@ -24,10 +24,8 @@ from gradcam_tf1.images.geometry import FIT_MODES
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.preprocessing import PRESETS
 from gradcam_tf1.loaders import FORMS
-from gradcam_tf1.methods import METHOD_GROUPS, METHODS
-from gradcam_tf1.methods.families import HostMethod
+from gradcam_tf1.methods import METHOD_GROUPS, METHODS, NumpyMethod
 from gradcam_tf1.methods.masking import BASELINES
-from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.run.manifest import read_manifest
@@ -114,7 +112,7 @@ def test_the_options_of_the_page_on_perturbation_are_the_programs():
     for line in lines:
         name, _, _, given = [cell.strip() for cell in line.strip("|").split(" | ")]
         told[name.strip("`")] = re.findall(r"`(\w+=[^`]+)`", given)
-    has = {name: method_options(METHODS[name]) for name in told}
+    has = {name: METHODS[name].filled({}) for name in told}
     assert told == {name: [f"{option}={value!r}" for option, value in has[name].items()] for name in told}
     assert set(told) == {row.name for row in PERTURBATION_ROWS}
     possible = TEXTS["docs/perturbation.md"].split("What is seen instead")[1]
@@ -124,7 +122,7 @@ def test_the_options_of_the_page_on_perturbation_are_the_programs():
 def test_rows_of_methods_made_in_numpy_show_the_relu_they_end_in():
     table = rows("README.md", "method")
     for name, method in METHODS.items():
-        if isinstance(method, HostMethod):
+        if isinstance(method, NumpyMethod):
             assert table[name].startswith("ReLU") == method.rectified, name
 
 

@@ -37,6 +37,14 @@ EXPECTED = {
     "MethodChoice",
     "method",
     "Noise",
+    # methods of one's own
+    "IteratedMethod",
+    "LayerMethod",
+    "NumpyMethod",
+    "Option",
+    "PixelMethod",
+    "ProductMethod",
+    "register",
     # targets
     "All",
     "Anchor",

@@ -11,7 +11,7 @@ import click
 from gradcam_tf1.cli.shared_options import with_options
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import METHOD_GROUPS, METHODS, expand_methods, method
+from gradcam_tf1.methods import METHOD_GROUPS, METHODS, choose_methods, method
 from gradcam_tf1.methods.noise import KINDS, Noise
 from gradcam_tf1.run.plan import DEFAULT_METHODS
 
@@ -95,7 +95,7 @@ def make_methods(options: dict[str, Any]) -> list[Any] | None:
         names = ["hirescam" if name == "gradcam" else name for name in names or DEFAULT_METHODS]
     given = options.pop("options")
     for name in given:
-        if name not in expand_methods(names or DEFAULT_METHODS):
+        if name not in choose_methods(names or DEFAULT_METHODS):
             raise OptionError(f"--set {name}: {name!r} is not among the methods; add --method {name}")
     if names is None and not given:
         return None

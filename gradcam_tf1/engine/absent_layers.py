@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, Sequence, Tuple
+from typing import Dict, Sequence, Tuple
 
 from gradcam_tf1.engine.auto_layer import branches_of
-from gradcam_tf1.engine.layers_together import parts_of
+from gradcam_tf1.engine.map_request import MapAnswer
 from gradcam_tf1.gradients.gradient_path import gradient_leads
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.methods.families import HostMethod, LayerMethod, ProductMethod
+from gradcam_tf1.methods.layer_maps import parts_of
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding, Branch, LayerInfo, ScoreRequest
+from gradcam_tf1.types import Binding, Branch, LayerInfo
 
 
 def name_branches(
-    answer: Dict[str, Any],
-    requests: Sequence[ScoreRequest],
+    answer: MapAnswer,
     layers: Sequence[LayerInfo],
     binding: Binding,
     graph: tf.Graph,
 ) -> None:
     """Say of each map that is zero for want of any gradient where its score is made.
 
-    answer: "statuses" {(method, layer): [N][T]}. requests: with their class ids fixed.
+    answer: its statuses are changed in place.
     """
     by_name = {layer.name: layer for layer in layers}
     led: Dict[Tuple[str, str], bool] = {}
@@ -35,25 +34,16 @@ def name_branches(
                 led[key] = gradient_leads(*(graph.get_tensor_by_name(name) for name in key))
         return any(led[branch.scores, part.name] for part in parts_of(layer))
 
-    for (method, name), rows in answer["statuses"].items():
-        if name not in by_name or not _follows_the_score(METHODS[method]):
+    for (method, name), rows in answer.statuses.items():
+        if name not in by_name or not METHODS[method].follows_score:
             continue
         for n, row in enumerate(rows):
             for t, status in enumerate(row):
-                if status.state != "empty" or status.minimum or status.maximum or answer["failures"][n]:
+                if status.state != "empty" or status.minimum or status.maximum or answer.failures[n]:
                     continue
-                branches = branches_of(binding, requests[t], n)
+                branches = branches_of(binding, answer.settled[t], n)
                 if branches and not any(leads(branch, by_name[name]) for branch in branches):
                     row[t] = replace(status, reason=_reason(name, branches, binding))
-
-
-def _follows_the_score(method: Any) -> bool:
-    """Whether a method's maps are zero where the target's own score has no gradient at the layer."""
-    if isinstance(method, ProductMethod):
-        method = METHODS[method.cam]
-    if isinstance(method, LayerMethod):
-        return method.head == "logit"
-    return method.needs_grads if isinstance(method, HostMethod) else method.uses_layer
 
 
 def _reason(layer: str, branches: Sequence[Branch], binding: Binding) -> str:

@@ -6,20 +6,17 @@ No TensorFlow here. There is no geometry: arrays come preprocessed and of the in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Iterable, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError, TargetError
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.methods.options import method_options
+from gradcam_tf1.methods.choices import ChosenMethods
 from gradcam_tf1.types import Binding, Cells
 
-# these cut images into regions, or add up parts of them
-_OF_IMAGES = ("xrai", "fullgrad")
-# these are colours, 0..255
-_COLOURS = ("black", "white", "random")
+_SIGNAL_AXES = 3  # [N, L, C]
 
 
 @dataclass(frozen=True)
@@ -65,32 +62,33 @@ def as_arrays(arrays: Any, binding: Binding) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def array_options(
-    methods: Sequence[str], options: Optional[Mapping[str, Mapping[str, Any]]]
-) -> Dict[str, Mapping[str, Any]]:
-    """The options with zero as baseline where it is black by default.
+def array_methods(methods: ChosenMethods, binding: Binding) -> ChosenMethods:
+    """Return the methods with their options for arrays: zero as baseline where it is black by default.
 
-    Raises: OptionError for methods and baselines that are for images alone.
+    Raises
+    ------
+    OptionError
+        For methods and baselines that are for images only.
     """
-    found = dict(options or {})
-    check_methods(methods)
+    check_methods(methods, binding)
+    return {name: METHODS[name].array_options(options) for name, options in methods.items()}
+
+
+def check_methods(methods: Iterable[str], binding: Binding) -> None:
+    """Refuse methods that cannot explain this kind of input. Arrays of a net that takes images count as volumes.
+
+    Raises
+    ------
+    OptionError
+        Naming the method.
+    """
+    axes = len(binding.array_shape or ())
+    kind = "clips" if binding.frame_order else "signals" if axes == _SIGNAL_AXES else "volumes"
     for name in methods:
-        baseline = found.get(name, {}).get("baseline")
-        if isinstance(baseline, str) and baseline in _COLOURS:
+        if kind not in METHODS[name].inputs:
             raise OptionError(
-                f"the baseline {baseline!r} of {name} is an image; for signals and volumes give zero, mean, blur, a "
-                "number or an array"
+                f"{name} works on {' and '.join(METHODS[name].inputs)} only; for {kind} use another method"
             )
-        if baseline is None and method_options(METHODS[name]).get("baseline") in _COLOURS:
-            found[name] = {**found.get(name, {}), "baseline": "zero"}
-    return found
-
-
-def check_methods(methods: Sequence[str]) -> None:
-    """Raises: OptionError for methods that are for images alone."""
-    for name in methods:
-        if name in _OF_IMAGES:
-            raise OptionError(f"{name} works on images only; for signals, volumes and clips use another method")
 
 
 def no_such_target(*_given: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, ContextManager, Dict, Iterable, List, Mapping, Optional,
 import numpy as np
 
 from gradcam_tf1.binding.tensor_names import choose_output
-from gradcam_tf1.engine.explain import Methods, NetExplainer
+from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.graph_import import device_names, open_sessions
 from gradcam_tf1.engine.input_batches import check_batch_size
@@ -23,6 +23,7 @@ from gradcam_tf1.images.given_images import as_image
 from gradcam_tf1.images.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.labels import Labels, check_class_count, label_names
 from gradcam_tf1.loaders import load
+from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.tf_runtime import check_process, is_forked, tf
 from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
 

@@ -1,15 +1,17 @@
-"""Ops that are added to a graph once, when they are first asked for; what cannot be built is remembered too."""
+"""Ops that are added to a graph once, when they are first requested; what cannot be built is remembered too."""
 
 from __future__ import annotations
 
 from copy import copy
 from functools import partial
-from typing import Any, Callable, ContextManager, Dict, Hashable, List, NamedTuple, Optional, Set
+from typing import Any, Callable, ContextManager, Dict, Hashable, List, NamedTuple, Optional, Set, TypeVar
 
 from gradcam_tf1.errors import GradCamError, GradientError
 from gradcam_tf1.gradients.loop_gradients import LoopError
 from gradcam_tf1.methods import without_gradients
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf, unfinalized
+
+Built = TypeVar("Built")
 
 
 class _Refused(NamedTuple):
@@ -19,39 +21,49 @@ class _Refused(NamedTuple):
 
 
 class BuiltOnce:
-    """What was built for one graph, by key. Asking again for what was refused adds nothing to the graph.
+    """What was built for one graph, by key. A second request for what was refused adds nothing to the graph.
 
-    building: the context in which ops may be added, see `LiveSession`; for a graph that has no session yet there is
-    nobody to wait for.
+    Parameters
+    ----------
+    graph : tf.Graph
+        Finalized while nothing is built.
+    building : Callable, optional
+        The context in which ops may be added, see `LiveSession`; None for a graph that has no session yet.
     """
 
     def __init__(self, graph: tf.Graph, building: Optional[Callable[[], ContextManager[tf.Graph]]] = None) -> None:
         self._built: Dict[Hashable, Any] = {}
         self._building = building or partial(unfinalized, graph)
 
-    def __call__(self, key: Hashable, build: Callable[[], Any]) -> Any:
-        """What `build` makes, or made before. Raises: what it raised, a GradCamError."""
+    def __call__(self, key: Hashable, build: Callable[[], Built]) -> Built:
+        """Return what `build` returns, or returned before.
+
+        Raises
+        ------
+        GradCamError
+            That `build` raised, now or before.
+        """
         if key not in self._built:
             try:
                 with self._building(), tf.name_scope(OUR_SCOPE):
-                    if key not in self._built:  # by another thread, meanwhile
+                    if key not in self._built:  # another thread may have built it meanwhile
                         self._built[key] = build()
             except LoopError as error:
                 usable = ", ".join(without_gradients())
                 self._built[key] = _Refused(GradientError(f"{error}; methods that need no gradient work: {usable}"))
             except GradCamError as error:
                 self._built[key] = _Refused(error)
-        found = self._built[key]
-        if isinstance(found, _Refused):
-            raise copy(found.error)
-        return found
+        result: Any = self._built[key]
+        if isinstance(result, _Refused):
+            raise copy(result.error)
+        return result
 
 
 def made_of(tensor: tf.Tensor) -> str:
-    """The tensor in quotes where it is the net's, else "what is made of" the nearest ones of the net before it."""
+    """Return the name of a tensor of the net in quotes, else "what is made of" the nearest such ones before it."""
     level, seen = [tensor], {tensor.name}
     while level:
-        own = sorted(each.name for each in level if not each.op.name.startswith(OUR_SCOPE))
+        own = sorted(before.name for before in level if not before.op.name.startswith(OUR_SCOPE))
         if own:
             names = " and ".join(f"'{name}'" for name in own)
             return names if own == [tensor.name] else f"what is made of {names}"
@@ -60,6 +72,6 @@ def made_of(tensor: tf.Tensor) -> str:
 
 
 def _before(level: List[tf.Tensor], seen: Set[str]) -> List[tf.Tensor]:
-    fresh = {each.name: each for tensor in level for each in tensor.op.inputs if each.name not in seen}
+    fresh = {before.name: before for tensor in level for before in tensor.op.inputs if before.name not in seen}
     seen.update(fresh)
     return list(fresh.values())

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.binding import resolve_layer
 from gradcam_tf1.binding.layer_specs import is_auto
-from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_options, as_arrays, check_methods, no_such_target
-from gradcam_tf1.engine.auto_layer import OWN, check_own, run_with_own_layers
+from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_methods, as_arrays, check_methods, no_such_target
+from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.map_engine import MapEngine
-from gradcam_tf1.engine.smoothing import run_with_noise, run_with_views
+from gradcam_tf1.engine.map_request import MapRequest
+from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
 from gradcam_tf1.images.fitted_clips import fit_clips
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.given_images import as_images
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.methods import MethodSpec, choose_methods
+from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods
+from gradcam_tf1.methods.noise import as_noise
 from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.tf_runtime import numpy_dtype
-from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest
+from gradcam_tf1.types import Binding, LayerInfo, MapKey, ScoreRequest
 
 if TYPE_CHECKING:
     from gradcam_tf1.engine.bound_net import BoundNet
-
-Methods = Union[MethodSpec, Sequence[MethodSpec]]
 
 
 @dataclass(frozen=True)
@@ -119,25 +118,45 @@ class NetExplainer:
         self, given: NetInput, targets: Any, methods: Methods, layers: Any, score: str, options: ExplainOptions
     ) -> Explanation:
         """Explain prepared inputs; the arguments and errors are those of `GradCamGraph.explain`."""
-        chosen, places = self._methods(methods, options), self._layers(layers)
+        chosen, infos = self._methods(methods, options), self._layers(layers)
         if options.fuse is not None:
-            check_fusion(options.fuse, len(places))
+            check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)
-        requests = self._requests(batch, given, targets, score, options)
-        ways = {"pixels": given.pixels, "to_batch": given.to_batch, "options": chosen, "report": options.progress}
-        found = self._run(options, batch, requests, places)(batch, requests, list(chosen), places, **ways)
+        request = MapRequest(
+            batch=batch,
+            scores=self._scores(batch, given, targets, score, options),
+            methods=chosen,
+            layers=infos,
+            pixels=given.pixels,
+            to_batch=given.to_batch,
+            report=options.progress,
+            eigen_smooth=options.eigen_smooth,
+        )
+        answer = explain_request(self.engine, self.binding, request, as_noise(options.noise), options.aug_smooth)
         if options.fuse is not None:
-            fuse_layers(found, options.fuse, batch.shape[1:-1])
-        if self.binding.array_shape is None or self.binding.frame_order:
-            found["maps"] = in_rgb(found["maps"], self.net.preprocess, given.pixels.shape[-3:-1])
+            fuse_layers(answer, options.fuse, request.sides)
         return Explanation(
+            class_ids=answer.class_ids,
+            scores=answer.scores,
+            probabilities=answer.probabilities,
+            predicted=answer.predicted,
+            maps=self._in_rgb(answer.maps, given),
+            statuses=answer.statuses,
             placements=given.placements,
-            layers=tuple(info.name for info in places),
-            abouts=tuple(request.about for request in requests),
+            layers=tuple(info.name for info in infos),
+            abouts=tuple(score.about for score in request.scores),
+            failures=answer.failures,
+            cells=answer.cells,
             labels=self.labels,
             images=given.images,
-            **found,
         )
+
+    def _in_rgb(self, maps: Dict[MapKey, np.ndarray], given: NetInput) -> Dict[MapKey, np.ndarray]:
+        """Return the maps of images and clips with their channels as red, green, blue."""
+        if self.binding.array_shape is not None and not self.binding.frame_order:
+            return maps
+        height, width = given.pixels.shape[-3:-1]
+        return in_rgb(maps, self.net.preprocess, (height, width))
 
     @property
     def further(self) -> FurtherInputs:
@@ -170,30 +189,19 @@ class NetExplainer:
         places = self._layers(specs)
         return tuple(place for place in places if place != OWN) + (self._layers(own) if OWN in places else ())
 
-    def _methods(self, methods: Methods, options: ExplainOptions) -> Dict[str, Any]:
+    def _methods(self, methods: Methods, options: ExplainOptions) -> ChosenMethods:
         """Return the methods with their options. Raises OptionError for what this kind of input does not allow."""
         chosen = choose_methods(methods)
         if self.binding.array_shape is None:
             return chosen
         if options.aug_smooth:
             raise OptionError("aug_smooth mirrors and brightens single images; leave it out for other inputs")
-        if self.binding.frame_order:
-            check_methods(list(chosen))
-            return chosen
-        return {**chosen, **array_options(list(chosen), chosen)}
+        if not self.binding.frame_order:
+            return array_methods(chosen, self.binding)
+        check_methods(chosen, self.binding)
+        return chosen
 
-    def _run(
-        self, how: ExplainOptions, batch: np.ndarray, requests: List[ScoreRequest], places: Sequence[LayerInfo]
-    ) -> Callable[..., Dict[str, Any]]:
-        run: Any = self.engine.run if how.noise is None else partial(run_with_noise, self.engine, how.noise)
-        run = partial(run_with_views, self.engine, run) if how.aug_smooth else run
-        run = partial(run, eigen_smooth=True) if how.eigen_smooth else run
-        if OWN not in places:
-            return run
-        settled = self.engine.with_classes(batch, requests)
-        return partial(run_with_own_layers, run, settled, self.binding, self.engine.graph, self.engine.where)
-
-    def _requests(
+    def _scores(
         self, batch: np.ndarray, given: NetInput, targets: Any, score: str, options: ExplainOptions
     ) -> List[ScoreRequest]:
         rows = self.further.rows({} if options.inputs is None else options.inputs, len(batch))

@@ -1,25 +1,36 @@
-"""Layers of tokens and of clip frames as feature maps.
+"""Tensors of layers as feature maps [N, h, w, K]: layouts, tokens, the frames of clips; and layer methods on them.
 
-A layer of a clip net holds the frames of all clips on its first axis. A layer method is taken of each frame by itself:
-Grad-CAM of frame t is ReLU(sum_k mean_ij(g_tk) A_tk), with the mean over the positions of that frame, A_t its features
-and g_t = dy/dA_t of the clip's score. The maps of the frames are parts of one gradient, so they compare.
+A layer of a clip net holds the frames of all clips on its first axis. A layer method is applied to each frame by
+itself: Grad-CAM of frame t is ReLU(sum_k mean_ij(g_tk) A_tk), with the mean over the positions of that frame, A_t its
+features and g_t = dy/dA_t of the clip's score. The maps of the frames are parts of one gradient, so they compare.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Binding
+from gradcam_tf1.types import Binding, LayerInfo
 
-FRAME_AXES = 5  # of what a clip's frames have in a layer: [N, T, h, w, K]
+FRAME_AXES = 5  # of the frames of clips in a layer: [N, T, h, w, K]
+
+Compute = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]  # (features, grads) -> map
+
+
+def channels_last(tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
+    """Return a layer's tensor, or its gradient, as float32 with the channels last."""
+    tensor = tf.cast(tensor, tf.float32)
+    if layer.channels_last:
+        return tensor
+    rank = tensor.shape.rank
+    return tf.transpose(tensor, [0, *range(2, rank), 1])
 
 
 def apart(tensor: tf.Tensor, binding: Binding, clips: tf.Tensor) -> tf.Tensor:
-    """A layer's frames, [N * T, h, w, K], as those of each clip: [N, T, h, w, K]. clips: the input."""
+    """Split a layer's frames, [N * T, h, w, K], into those of each clip: [N, T, h, w, K]. clips: the input."""
     frames = tf.shape(clips)[1]
     first = [-1, frames] if binding.frame_order == "clips" else [frames, -1]
     parted = tf.reshape(tensor, tf.concat([first, tf.shape(tensor)[1:]], axis=0))
@@ -29,19 +40,19 @@ def apart(tensor: tf.Tensor, binding: Binding, clips: tf.Tensor) -> tf.Tensor:
 
 
 def together(features: np.ndarray, binding: Binding) -> np.ndarray:
-    """The way back: [N, T, ...] as the layer has it, [N * T, ...] or [T * N, ...]."""
+    """Return [N, T, ...] as the layer has it, the inverse of `apart`: [N * T, ...] or [T * N, ...]."""
     frames = features if binding.frame_order == "clips" else np.swapaxes(features, 0, 1)
     return frames.reshape((-1, *features.shape[2:]))
 
 
-def by_frame(compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A layer method of images made one of clips: (features, grads), [N, T, h, w, K] each -> map [N, T, h, w]."""
+def by_frame(compute: Compute) -> Compute:
+    """Return a layer method of images as one of clips: (features, grads), [N, T, h, w, K] each -> map [N, T, h, w]."""
 
     def of_clips(features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
         sides = tf.shape(features)
         images = []
-        for each in (features, grads):
-            image = tf.reshape(each, tf.concat([[-1], sides[2:]], axis=0))
+        for tensor in (features, grads):
+            image = tf.reshape(tensor, tf.concat([[-1], sides[2:]], axis=0))
             image.set_shape([None, *features.shape[2:]])
             images.append(image)
         return tf.reshape(compute(*images), sides[:-1])
@@ -49,21 +60,39 @@ def by_frame(compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[
     return of_clips
 
 
-def each_frame(compute: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """The same of a numpy method: (features, grads or None), [T, h, w, K] each -> map [T, h, w]."""
+def by_channel(compute: Compute, features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
+    """Return what each channel adds to a layer method's map: float32 [N, h, w, K].
 
-    def of_clip(features: np.ndarray, grads: Any = None, **options: Any) -> np.ndarray:
-        gradients: List[Any] = [None] * len(features) if grads is None else list(grads)
-        return np.stack([compute(a, g, **options) for a, g in zip(features, gradients)])
-
-    return of_clip
+    Each channel is computed as if it were alone. Layer methods are sums over the channels, so these add up to the map.
+    """
+    last = features.shape.rank - 1
+    sides = tf.shape(features)
+    alone = tf.concat([[-1], sides[1:last], [1]], axis=0)
+    channels_first = [0, last, *range(1, last)]
+    parts = [tf.reshape(tf.transpose(tensor, channels_first), alone) for tensor in (features, grads)]
+    maps = tf.reshape(compute(*parts), tf.gather(sides, channels_first))
+    return tf.transpose(maps, [0, *range(2, last + 1), 1])
 
 
 def tokens_as_map(features: tf.Tensor, size: Tuple[Optional[int], Optional[int]] = (None, None)) -> tf.Tensor:
-    """Tokens of an image, row by row, as [N, h, w, K]; one token more is taken for a class token in front.
+    """Reshape the tokens of an image, row by row; one token more than a grid has is a class token in front.
 
-    The grid has the shape of the image: h / w is that of `size`, (height, width), or 1 where a side is not known.
-    Args: features: [N, h * w, K] or [N, 1 + h * w, K]. Raises: GradientError for any other number of tokens.
+    Parameters
+    ----------
+    features : tf.Tensor
+        [N, h * w, K] or [N, 1 + h * w, K].
+    size : tuple
+        (height, width) of the image, whose shape the grid has; 1:1 where a side is unknown.
+
+    Returns
+    -------
+    tf.Tensor
+        [N, h, w, K].
+
+    Raises
+    ------
+    GradientError
+        For any other number of tokens.
     """
     tokens, channels = features.shape.as_list()[1:]
     high, wide = size if None not in size else (1, 1)

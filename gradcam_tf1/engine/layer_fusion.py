@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.map_request import MapAnswer
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import centres, resample, stretched, upsample
 from gradcam_tf1.methods import METHODS
@@ -40,7 +41,7 @@ def check_fusion(how: str, layers: int) -> None:
         raise OptionError("fuse makes one map of those of several layers; give more than one layer")
 
 
-def fuse_layers(answer: Dict[str, Any], how: str, size: Sequence[int] = ()) -> None:
+def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
     """Add to an answer, for each method that has maps of several layers, one more under (method, FUSED).
 
     Each map is read, bilinear, where the cells of the finest grid lie, and divided by its largest magnitude, so that a
@@ -49,19 +50,19 @@ def fuse_layers(answer: Dict[str, Any], how: str, size: Sequence[int] = ()) -> N
     answer: "maps" {(method, layer): [N, T, ...]}, finished, and "statuses" with the same keys; "cells" where they
     are not stretched over the input, which is of this size.
     """
-    for method in dict.fromkeys(method for method, _ in answer["maps"]):
-        keys: List[MapKey] = [key for key in answer["maps"] if key[0] == method]
+    for method in dict.fromkeys(method for method, _ in answer.maps):
+        keys: List[MapKey] = [key for key in answer.maps if key[0] == method]
         if len(keys) < 2:
             continue
-        maps = [answer["maps"][key] for key in keys]
+        maps = [answer.maps[key] for key in keys]
         if METHODS[method].space == "layer":
-            maps, cells = _on_one_grid(maps, [answer.get("cells", {}).get(key) for key in keys], size)
+            maps, cells = _on_one_grid(maps, [answer.cells.get(key) for key in keys], size)
             if cells is not None:
-                answer["cells"][method, FUSED] = cells
+                answer.cells[method, FUSED] = cells
         fused = FUSIONS[how](_scaled(maps)).astype(np.float32)
-        answer["maps"][method, FUSED] = fused
+        answer.maps[method, FUSED] = fused
         said = f"{how} of {len(keys)} layers, each scaled to 1"
-        answer["statuses"][method, FUSED] = [[_status(map, said) for map in row] for row in fused]
+        answer.statuses[method, FUSED] = [[_status(map, said) for map in row] for row in fused]
 
 
 def _on_one_grid(

@@ -1,51 +1,57 @@
-"""Raw maps to finished ones: the closing ReLU, and what can be said of a map that shows nothing."""
+"""The closing ReLU of raw maps, and why a map is empty."""
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from dataclasses import replace
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.methods.base import Method
 from gradcam_tf1.types import MapStatus
 
-GRADIENT_IS_ZERO = "the gradient or the features are zero everywhere: saturated or dead units before the score"
-NOTHING_VARIES = "the features, or the gradient, do not vary over the positions"
-FACTOR_IS_ZERO = "one of the factors of this map is zero: the map of the layer, or the gradient by the pixels"
-NO_EFFECT = "nothing that the method tried made a difference to the score"
 
+def close_maps(raw: np.ndarray, method: Method) -> Tuple[np.ndarray, List[List[MapStatus]]]:
+    """Apply the closing ReLU of a method to its maps and judge each map.
 
-def finish_maps(
-    raw: np.ndarray, rectified: bool, if_zero: str = GRADIENT_IS_ZERO
-) -> Tuple[np.ndarray, List[MapStatus]]:
-    """Apply the closing ReLU and judge each map.
+    Parameters
+    ----------
+    raw : np.ndarray
+        float32 [N, T, ...], before the ReLU.
+    method : Method
+        Whose maps they are.
 
-    Args:
-        raw: float32 [N, ...], before the ReLU. rectified: whether the method ends in a ReLU.
-        if_zero: what it means for this method that a map is zero everywhere.
-
-    Returns:
-        float32 [N, ...] without NaN, and N statuses whose minimum and maximum are those of `raw`.
+    Returns
+    -------
+    tuple
+        float32 [N, T, ...] without NaN, and [N][T] statuses whose minimum and maximum are those of `raw`.
     """
-    finished, statuses = [], []
-    for one in raw:
-        status = _judge(one, rectified, if_zero)
-        statuses.append(status)
-        if status.state == "empty":
-            finished.append(np.zeros_like(one))
-        else:
-            finished.append(np.maximum(one, 0) if rectified else one)
-    return np.stack(finished), statuses
+    statuses = [[_judge(map, method) for map in row] for row in raw]
+    closed = raw.copy() if method.signed else np.maximum(raw, 0)
+    for n, row in enumerate(statuses):
+        for t, status in enumerate(row):
+            if status.state == "empty":
+                closed[n, t] = 0
+    return closed, statuses
 
 
-def _judge(raw: np.ndarray, rectified: bool, if_zero: str) -> MapStatus:
+def _judge(raw: np.ndarray, method: Method) -> MapStatus:
     broken = int(raw.size - np.isfinite(raw).sum())
     if broken:
         reason = f"{broken} of {raw.size} values are NaN or infinite: the net overflows here"
         return MapStatus("empty", reason, 0.0, 0.0)
     low, high = float(raw.min()), float(raw.max())
     if low == high == 0.0:
-        return MapStatus("empty", if_zero, low, high)
-    if rectified and high <= 0.0:
+        return MapStatus("empty", method.reason_if_zero, low, high)
+    if not method.signed and high <= 0.0:
         reason = f"all evidence here is against this class: no value above zero before the ReLU (minimum {low:.3g})"
         return MapStatus("empty", reason, low, high)
     return MapStatus("ok", "", low, high)
+
+
+def with_notes(
+    statuses: List[List[MapStatus]], notes: Sequence[Sequence[Tuple[str, ...]]], last: str
+) -> List[List[MapStatus]]:
+    """Return statuses [N][T] with their notes [N][T], and one more on all maps; "" where there is none."""
+    ending = (last,) if last else ()
+    return [[replace(s, notes=(*n, *ending)) for s, n in zip(row, said)] for row, said in zip(statuses, notes)]

@@ -7,15 +7,16 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.cells import cells_of
-from gradcam_tf1.engine.graph_ops import Build, GraphOps
+from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.methods.families import PixelMethod
+from gradcam_tf1.methods.base import LOGIT
+from gradcam_tf1.methods.interfaces import Build, ProbeBase
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells, LayerInfo, ScoreRequest, Slot
 
 
-class Probe:
+class Probe(ProbeBase):
     """One image, T targets. M is the number of inputs of the caller's making; chunks are the probe's business.
 
     image: float32 [H, W, C], the image as the net's first float tensor has it: preprocessed, at the input's size.
@@ -26,7 +27,7 @@ class Probe:
 
     def __init__(
         self,
-        symbols: GraphOps,
+        ops: GraphOps,
         runner: SessionRunner,
         fed: np.ndarray,
         requests: Sequence[ScoreRequest],
@@ -34,7 +35,7 @@ class Probe:
         to_batch: Callable[[np.ndarray], np.ndarray],
         image: Optional[np.ndarray] = None,
     ) -> None:
-        self._symbols = symbols
+        self._ops = ops
         self._runner = runner
         self._fed = fed
         self._to_batch = to_batch
@@ -50,7 +51,7 @@ class Probe:
         return self._float_images(self._to_batch(pixels))
 
     def _float_images(self, batch: np.ndarray) -> np.ndarray:
-        return self._runner.run({0: self._symbols.images()}, batch)[0]
+        return self._runner.run({0: self._ops.images()}, batch)[0]
 
     @property
     def targets(self) -> int:
@@ -80,22 +81,18 @@ class Probe:
 
         Raises: GradientError for a layer of tokens.
         """
-        tensor = self._symbols.layer_tensor(layer)
-        if tensor.shape.rank == 3 and not self._symbols.takes_signals():
+        tensor = self._ops.layer_tensor(layer)
+        if tensor.shape.rank == 3 and not self._ops.takes_signals():
             raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
         values = features if layer.channels_last else np.moveaxis(features, -1, 1 - len(layer.shape))
         # the image is fed too, in case a way round the layer leads to the logits
         return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})
 
-    def features(self, layer: LayerInfo, inputs: np.ndarray) -> np.ndarray:
-        """Features of the layer: [M, H, W, C] -> float32 [M, h, w, K]."""
-        return self._run({0: self._symbols.features(layer)}, inputs, self._values(inputs, 0))[0]
-
     def own_features(self, layer: LayerInfo) -> np.ndarray:
         """Features of the image itself: float32 [h, w, K]; computed once."""
         if layer not in self._own_features:
-            own = (self._symbols.float_images(), self.image[np.newaxis])
-            features: Dict[Any, tf.Tensor] = {0: self._symbols.features(layer)}
+            own = (self._ops.float_images(), self.image[np.newaxis])
+            features: Dict[Any, tf.Tensor] = {0: self._ops.features(layer)}
             found = self._runner.run(features, self._fed[np.newaxis], self._repeated(0, 1), floats=own)
             self._own_features[layer] = found[0][0]
         return self._own_features[layer]
@@ -106,28 +103,28 @@ class Probe:
 
     def cells_of(self, name: str, grid: Sequence[int]) -> Optional[Cells]:
         """The same for any tensor of the net by its name; grid: its sides."""
-        return cells_of(self._symbols.places, name, self.image.shape[:-1], grid)[0]
+        return cells_of(self._ops.places, name, self.image.shape[:-1], grid)[0]
 
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
         """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""
         slot = self._slot(target)
-        grads = self._symbols.grads("logit", (layer,), slot)[layer]
-        found = self._run({"a": self._symbols.features(layer), "g": grads}, inputs, self._values(inputs, target))
+        grads = self._ops.grads(LOGIT, (layer,), slot)[layer]
+        found = self._run({"a": self._ops.features(layer), "g": grads}, inputs, self._values(inputs, target))
         return found["a"], found["g"]
 
-    def pixel_grads(self, method: PixelMethod, inputs: np.ndarray, target: int) -> np.ndarray:
-        """Pixel gradients of one target's score by `method`'s rule: [M, H, W, C] -> float32 [M, H, W, C]."""
-        grads = self._symbols.pixels(method, self._slot(target))
+    def pixel_grads(self, inputs: np.ndarray, target: int) -> np.ndarray:
+        """dy/dx of one target's score for each input: [M, H, W, C] -> float32 [M, H, W, C]."""
+        grads = self._ops.pixel_grads(self._slot(target))
         return self._run({0: grads}, inputs, self._values(inputs, target))[0]
 
     def evaluate(self, build: Build, inputs: np.ndarray, target: int) -> Dict[Any, np.ndarray]:
         """What `build` makes of one target's score and the images' tensor, for each input: arrays [M, ...]."""
-        found = self._symbols.extension(build, self._slot(target))
+        found = self._ops.extension(build, self._slot(target))
         return self._run(found, inputs, self._values(inputs, target))
 
     def _scores(self, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> np.ndarray:
         targets = range(self.targets)
-        fetches = {target: self._symbols.score("logit", self._slot(target)) for target in targets}
+        fetches = {target: self._ops.score(LOGIT, self._slot(target)) for target in targets}
         for target in targets:
             feed = {**feed, **self._values(inputs, target)}
         scores = self._run(fetches, inputs, feed)
@@ -141,13 +138,13 @@ class Probe:
         return self._repeated(target, len(inputs))
 
     def _repeated(self, target: int, count: int) -> Dict[tf.Tensor, np.ndarray]:
-        fed = self._symbols.fed(self.requests[target], self._slot(target))
+        fed = self._ops.fed(self.requests[target], self._slot(target))
         return {tensor: np.repeat(value, count, axis=0) for tensor, value in fed.items()}
 
     def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
         # the image itself is fed below them, since the graph may read its size there
         fed = np.broadcast_to(self._fed, (len(inputs), *self._fed.shape))
-        return self._runner.run(fetches, fed, feed, (self._symbols.float_images(), inputs), self.step)
+        return self._runner.run(fetches, fed, feed, (self._ops.float_images(), inputs), self.step)
 
 
 def _no_step(_count: int) -> None:

@@ -1,4 +1,4 @@
-"""Maps made in numpy of one image's features [h, w, K] and gradients, with any number of spatial axes."""
+"""Maps made in numpy from one image's features [h, w, K] and gradients, with any number of spatial axes."""
 
 from __future__ import annotations
 
@@ -7,43 +7,86 @@ from typing import Callable, Dict, Optional
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import HostMethod
+from gradcam_tf1.methods.families import NumpyMethod
+from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.principal import as_matrix, centred, principal_map, turned
 
 # positions beyond this make the kernel matrix of kernel PCA larger than 128 MB
 MAX_KERNEL_POSITIONS = 4096
 
 
 def eigencam(features: np.ndarray, _grads: Optional[np.ndarray] = None) -> np.ndarray:
-    """Eigen-CAM: A v, v the first right singular vector of the features A as a matrix. https://arxiv.org/abs/2008.00299
+    """ReLU(A v), v the first right singular vector of the features A [positions, K].
 
-    A is [positions, K], its columns centred (the first principal component); the paper does not centre, which gives
-    mostly the mean activation. The sign of v is free: the map is turned so that it correlates with the mean of A.
-    No class has a say in it.
-    Args: features: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
+    The columns of A are centred, so that this is the first principal component; the paper does not centre, which gives
+    mostly the mean activation. The sign of v is free: the map has the sign that correlates with the mean of A. The map
+    is the same for all classes.
+
+    Parameters
+    ----------
+    features : np.ndarray
+        float32 [h, w, K].
+
+    Returns
+    -------
+    np.ndarray
+        float64 [h, w], before the ReLU.
+
+    References
+    ----------
+    Eigen-CAM, https://arxiv.org/abs/2008.00299
     """
     return principal_map(features)
 
 
 def eigengradcam(features: np.ndarray, grads: np.ndarray) -> np.ndarray:
-    """Eigen-Grad-CAM: Eigen-CAM of g * A, so that the class has a say. https://arxiv.org/abs/2008.00299
+    """ReLU(M v), v the first right singular vector of M = g * A: Eigen-CAM of the evidence for the class.
 
-    The map is turned so that it correlates with the mean of g * A: high is evidence for the class.
-    Args: features, grads: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
+    The map has the sign that correlates with the mean of g * A: high values are evidence for the class.
+
+    Parameters
+    ----------
+    features, grads : np.ndarray
+        float32 [h, w, K].
+
+    Returns
+    -------
+    np.ndarray
+        float64 [h, w], before the ReLU.
+
+    References
+    ----------
+    Eigen-Grad-CAM, https://arxiv.org/abs/2008.00299
     """
     return principal_map(features.astype(np.float64) * grads)
 
 
-def fem(features: np.ndarray, _grads: Optional[np.ndarray] = None, *, sigmas: float = 2.0) -> np.ndarray:
-    """FEM: sum_k mean(A_k) [A_k > mean(A_k) + sigmas * std(A_k)]. https://doi.org/10.1109/IPTA50016.2020.9286629
+def fem(features: np.ndarray, _grads: Optional[np.ndarray] = None, *, sigmas: float) -> np.ndarray:
+    """sum_k mean(A_k) [A_k > mean(A_k) + sigmas * std(A_k)].
 
-    Mean and deviation are over the positions: what is rare in a channel counts, as much as the channel is active. No
-    class has a say in it.
-    Args: features: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
+    Mean and deviation are over the positions: the map shows where a channel is rarely high, weighed by its mean
+    activation. It is the same for all classes.
+
+    Parameters
+    ----------
+    features : np.ndarray
+        float32 [h, w, K].
+    sigmas : float
+        Deviations above the mean.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [h, w], before the ReLU.
+
+    References
+    ----------
+    FEM, https://doi.org/10.1109/IPTA50016.2020.9286629
     """
-    matrix = _as_matrix(features)
+    matrix = as_matrix(features)
     means = matrix.mean(axis=0)
     rare = matrix > means + sigmas * matrix.std(axis=0)
-    return (rare @ means).reshape(features.shape[:-1])
+    return np.asarray(rare @ means).reshape(features.shape[:-1])
 
 
 def _linear(products: np.ndarray, _gamma: float) -> np.ndarray:
@@ -51,12 +94,12 @@ def _linear(products: np.ndarray, _gamma: float) -> np.ndarray:
 
 
 def _polynomial(products: np.ndarray, gamma: float) -> np.ndarray:
-    return (gamma * products + 1.0) ** 3
+    return np.asarray((gamma * products + 1.0) ** 3)
 
 
 def _rbf(products: np.ndarray, gamma: float) -> np.ndarray:
     squares = np.diagonal(products)
-    return np.exp(-gamma * np.maximum(squares[:, np.newaxis] + squares - 2.0 * products, 0.0))
+    return np.asarray(np.exp(-gamma * np.maximum(squares[:, np.newaxis] + squares - 2.0 * products, 0.0)))
 
 
 def _sigmoid(products: np.ndarray, gamma: float) -> np.ndarray:
@@ -73,23 +116,36 @@ KERNELS: Dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 def kpcacam(
-    features: np.ndarray,
-    _grads: Optional[np.ndarray] = None,
-    *,
-    kernel: str = "sigmoid",
-    gamma: Optional[float] = None,
+    features: np.ndarray, _grads: Optional[np.ndarray] = None, *, kernel: str, gamma: Optional[float]
 ) -> np.ndarray:
-    """KPCA-CAM: the first kernel principal component of the positions. https://arxiv.org/abs/2410.00267
+    """ReLU(sqrt(l) u), l the largest eigenvalue and u its eigenvector of the centred kernel matrix of the positions.
 
-    sqrt(l) u, where l is the largest eigenvalue and u the eigenvector of the centred kernel matrix of the centred
-    features [positions, K]. sigmoid: tanh(gamma x.y + 1); rbf: exp(-gamma |x - y|^2); poly: (gamma x.y + 1)^3;
-    linear: x.y, which is Eigen-CAM. gamma: 1 / K unless given. The sign is that of `eigencam`.
-    Args: features: float32 [h, w, K]. Returns: float64 [h, w], before the ReLU.
-    Raises: OptionError for an unknown kernel, or a layer of more than 4096 positions.
+    The kernel compares the centred features x, y of two positions. The sign is that of `eigencam`.
+
+    Parameters
+    ----------
+    features : np.ndarray
+        float32 [h, w, K].
+    kernel : {"sigmoid", "rbf", "poly", "linear"}
+        tanh(gamma x.y + 1), exp(-gamma |x - y|^2), (gamma x.y + 1)^3, or x.y, which gives Eigen-CAM.
+    gamma : float, optional
+        None: 1 / K.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [h, w], before the ReLU.
+
+    Raises
+    ------
+    OptionError
+        For a layer of more than 4096 positions.
+
+    References
+    ----------
+    KPCA-CAM, https://arxiv.org/abs/2410.00267
     """
-    if kernel not in KERNELS:
-        raise OptionError(f"no kernel {kernel!r} for kpcacam; possible: {', '.join(KERNELS)}")
-    matrix = _as_matrix(features)
+    matrix = as_matrix(features)
     positions, channels = matrix.shape
     if positions > MAX_KERNEL_POSITIONS:
         raise OptionError(
@@ -98,56 +154,43 @@ def kpcacam(
         )
     if not np.isfinite(matrix).all():
         return np.full(features.shape[:-1], np.nan)
-    centred = _centred(matrix)
-    similarity = KERNELS[kernel](centred @ centred.T, 1.0 / channels if gamma is None else gamma)
+    columns = centred(matrix)
+    similarity = KERNELS[kernel](columns @ columns.T, 1.0 / channels if gamma is None else gamma)
     component = _first_component(similarity)
-    return _turned(component, matrix).reshape(features.shape[:-1])
+    return turned(component, matrix).reshape(features.shape[:-1])
 
 
 def _first_component(similarity: np.ndarray) -> np.ndarray:
-    """sqrt(l) u of the doubly centred matrix [P, P]; zero where nothing but rounding is left of it."""
+    """Return sqrt(l) u of the doubly centred matrix [P, P]; zero where only rounding is left of it."""
     from scipy.linalg import eigh  # imported late: it takes a while
 
     means = similarity.mean(axis=0)
     last = len(similarity) - 1
     values, vectors = eigh(similarity - means - means[:, np.newaxis] + means.mean(), subset_by_index=[last, last])
     rounding = 8 * len(similarity) * np.finfo(np.float64).eps * np.abs(similarity).max()
-    return np.sqrt(values[0]) * vectors[:, 0] if values[0] > rounding else np.zeros(len(similarity))
-
-
-def principal_map(features: np.ndarray) -> np.ndarray:
-    """A v, v the first right singular vector of the centred A [positions, K], with the sign of A's mean: [h, w]."""
-    matrix = _as_matrix(features)
-    if not np.isfinite(matrix).all():  # the decomposition has no answer; the map's status says why
-        return np.full(features.shape[:-1], np.nan)
-    centred = _centred(matrix)
-    first = np.linalg.svd(centred, full_matrices=False)[2][0]
-    return _turned(centred @ first, matrix).reshape(features.shape[:-1])
-
-
-def _as_matrix(features: np.ndarray) -> np.ndarray:
-    """[h, w, K] -> float64 [positions, K]."""
-    return features.reshape(-1, features.shape[-1]).astype(np.float64)
-
-
-def _centred(matrix: np.ndarray) -> np.ndarray:
-    """The columns less their means; exactly zero where a column is constant, which rounding would turn to noise."""
-    return np.where(np.ptp(matrix, axis=0) == 0, 0.0, matrix - matrix.mean(axis=0))
-
-
-def _turned(values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The values, or their negative, whichever correlates with the mean over the channels."""
-    mean = matrix.mean(axis=1)
-    return -values if values @ (mean - mean.mean()) < 0 else values
+    return np.asarray(np.sqrt(values[0]) * vectors[:, 0] if values[0] > rounding else np.zeros(len(similarity)))
 
 
 _EIGENCAM = "https://arxiv.org/abs/2008.00299"
-_FEM = "https://doi.org/10.1109/IPTA50016.2020.9286629"
-_KPCACAM = "https://arxiv.org/abs/2410.00267"
 
-HOST_ROWS = (
-    HostMethod("eigencam", "main pattern of the features, whatever the class", _EIGENCAM, eigencam),
-    HostMethod("eigengradcam", "main pattern of the evidence for the class", _EIGENCAM, eigengradcam, needs_grads=True),
-    HostMethod("fem", "where features are rarely high, whatever the class", _FEM, fem, adds_up=True),
-    HostMethod("kpcacam", "Eigen-CAM with a kernel", _KPCACAM, kpcacam),
+NUMPY_ROWS = (
+    NumpyMethod("eigencam", "main pattern of the features, the same for all classes", _EIGENCAM, eigencam),
+    NumpyMethod(
+        "eigengradcam", "main pattern of the evidence for the class", _EIGENCAM, eigengradcam, needs_grads=True
+    ),
+    NumpyMethod(
+        "fem",
+        "where features are rarely high, the same for all classes",
+        "https://doi.org/10.1109/IPTA50016.2020.9286629",
+        fem,
+        adds_up=True,
+        options=(Option("sigmas", 2.0),),
+    ),
+    NumpyMethod(
+        "kpcacam",
+        "Eigen-CAM with a kernel, the same for all classes",
+        "https://arxiv.org/abs/2410.00267",
+        kpcacam,
+        options=(Option("kernel", "sigmoid", choices=tuple(KERNELS)), Option("gamma", None, kind=float)),
+    ),
 )

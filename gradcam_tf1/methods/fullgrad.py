@@ -1,4 +1,4 @@
-"""FullGrad: what the pixels and every bias of the net add to the score."""
+"""FullGrad: how much the pixels and every bias of the net add to the score."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from gradcam_tf1.gradients.float_images import TURNS, FloatImages
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.images.geometry import upsample
-from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
 from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import LayerInfo
 
 # ops f of one input, value by value, for which f(x) - f'(x) x can be other than 0
 _BIASED = {
@@ -21,45 +23,68 @@ _BIASED = {
 }  # fmt: skip
 _LOOP_STARTS = ("Enter", "RefEnter")
 
-Way = Dict["tf.Operation", None]  # the ops between images and score, in the order of the graph
+PathOps = Dict["tf.Operation", None]  # the ops between images and score, in the order of the graph
 
 
-def fullgrad(probe: Any, _layer: Any) -> np.ndarray:
-    """FullGrad: psi(x * dy/dx) + sum over biases b of psi(b * dy/db), summed over channels. arXiv 1905.00780
+def fullgrad(probe: ProbeBase, _layer: Optional[LayerInfo]) -> np.ndarray:
+    """psi(x * dy/dx) + sum over biases b of psi(b * dy/db), summed over channels.
 
-    https://arxiv.org/abs/1905.00780. psi: the magnitude, brought to 0..1, upsampled. The biases are those of
-    convolutions and batch norms (beta - mean gamma / deviation), any constant that is added, and, for an activation f
-    that is no straight line on each side of zero, f(x) - f'(x) x. Dense biases have no place on the image.
-    Without psi, all parts add up to the score exactly: y = <x, dy/dx> + sum_b <b, dy/db>; the notes say how nearly.
-    Left out are products of features (Swish, attention), biases inside loops, and batch norms that could take their
-    batch's statistics.
-    Returns: float32 [T, H, W], >= 0.
+    psi: the magnitude, scaled to 0..1, upsampled. The biases are those of convolutions and batch norms (beta - mean
+    gamma / deviation), any constant that is added, and f(x) - f'(x) x for an activation f that is not a straight line
+    on each side of zero. Dense biases have no position on the image.
+
+    Without psi, all parts add up to the score exactly: y = <x, dy/dx> + sum_b <b, dy/db>; the map's notes say how far
+    the sum is off. Left out are products of features (Swish, attention), biases inside loops, and batch norms that
+    could use the statistics of their batch.
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, H, W], >= 0.
+
+    References
+    ----------
+    FullGrad, https://arxiv.org/abs/1905.00780
     """
     image = probe.image[np.newaxis]
     maps = []
     for target in range(probe.targets):
-        found = probe.evaluate(full_gradient, image, target)
-        total = float(found.pop("total")[0])
+        arrays = probe.evaluate(full_gradient, image, target)
+        total = float(arrays.pop("total")[0])
         score = float(probe.scores(image)[0, target])
         share = f", {abs(total - score) / abs(score):.1%} off" if score else ""
-        whole = f"the input and {int(found.pop('parts')[0])} biases add up to {total:.4g}"
-        probe.note(target, f"completeness: {whole}, the score is {score:.4g}{share}")
-        parts = ((part[0], probe.cells_of(name, part.shape[1:])) for (_, name), part in found.items())
-        maps.append(sum(upsample(part, image.shape[1:3], cells) for part, cells in parts))
+        sum_of_parts = f"the input and {int(arrays.pop('parts')[0])} biases add up to {total:.4g}"
+        probe.note(target, f"completeness: {sum_of_parts}, the score is {score:.4g}{share}")
+        parts = ((part[0], probe.cells_of(name, part.shape[1:])) for (_, name), part in arrays.items())
+        maps.append(np.sum([upsample(part, image.shape[1:3], cells) for part, cells in parts], axis=0))
     return np.stack(maps)
 
 
 def full_gradient(score: tf.Tensor, inputs: FloatImages) -> Dict[Any, tf.Tensor]:
-    """The decomposition as ops.
+    """Build the decomposition as ops.
 
-    Args: score: [N]. images: what the score is differentiated by.
-    Returns: "total": the sum of all parts, [N]; "parts": the number of biases, [N]; and for the input and each bias
-    that has positions, by number and name of the tensor, its magnitudes in 0..1, summed over the channels: [N, h, w].
+    Parameters
+    ----------
+    score : tf.Tensor
+        [N].
+    inputs : FloatImages
+        What the score is differentiated by.
+
+    Returns
+    -------
+    dict
+        "total": the sum of all parts, [N]; "parts": the number of biases, [N]; and for the input and each bias that has
+        positions, by number and name of the tensor, its magnitudes in 0..1, summed over the channels: [N, h, w].
     """
     pixels = inputs.tensor
-    way = dict.fromkeys(ops_between([score], pixels))
-    looped = ops_after([op for op in way if op.type in _LOOP_STARTS], without=[op for op in way if op.type == "Exit"])
-    biases = [(op, _bias(op, way)) for op in way if op.type in _BIASED and op not in looped]
+    path = dict.fromkeys(ops_between([score], pixels))
+    looped = ops_after([op for op in path if op.type in _LOOP_STARTS], without=[op for op in path if op.type == "Exit"])
+    biases = [(op, _bias(op, path)) for op in path if op.type in _BIASED and op not in looped]
     found = [(op, bias) for op, bias in biases if bias is not None]
     grads = tf.gradients(score, [pixels, *(op.outputs[0] for op, _ in found)])
     parts = [(pixels, pixels * grads[0])]
@@ -68,18 +93,18 @@ def full_gradient(score: tf.Tensor, inputs: FloatImages) -> Dict[Any, tf.Tensor]
     sums, counts, answer = [], [], {}
     for number, (tensor, part) in enumerate(parts):
         each = tf.reduce_sum(tf.reshape(tf.cast(part, tf.float32), [images, -1]), axis=1)
-        sums.append(_alive(each, tensor.op, tf.zeros([images]), way))
-        counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images]), way))
+        sums.append(_alive(each, tensor.op, tf.zeros([images]), path))
+        counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images]), path))
         if number == 0 or part.shape.rank == 4:
             whole = part if number or inputs.has_batch_axis else part[tf.newaxis]
-            sizes = _magnitudes(whole, 3 if _channels_last(tensor, way, inputs) else 1)
-            answer[number, tensor.name] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]), way)
+            sizes = _magnitudes(whole, 3 if _channels_last(tensor, path, inputs) else 1)
+            answer[number, tensor.name] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]), path)
     return {**answer, "total": tf.add_n(sums), "parts": tf.add_n(counts[1:] or [tf.zeros([images])])}
 
 
-def _bias(op: tf.Operation, way: Way) -> Optional[tf.Tensor]:
-    """f(x) - f'(x) x of an op with one input that depends on the image; None for a sum of two such."""
-    data = [tensor for tensor in op.inputs if tensor.op in way]
+def _bias(op: tf.Operation, path: PathOps) -> Optional[tf.Tensor]:
+    """Return f(x) - f'(x) x of an op with one input that depends on the image; None for a sum of two such inputs."""
+    data = [tensor for tensor in op.inputs if tensor.op in path]
     result = op.outputs[0]
     if len(data) != 1 or not result.dtype.is_floating:  # sizes are computed with, too
         return None
@@ -87,24 +112,24 @@ def _bias(op: tf.Operation, way: Way) -> Optional[tf.Tensor]:
     return None if slope is None else result - slope * data[0]
 
 
-def _alive(part: tf.Tensor, op: tf.Operation, nothing: tf.Tensor, way: Way) -> tf.Tensor:
-    """The part, or `nothing` where `op` stands in the branch of a condition that is not taken."""
-    switch = _switch_before(op, way)
+def _alive(part: tf.Tensor, op: tf.Operation, zeros: tf.Tensor, path: PathOps) -> tf.Tensor:
+    """Return the part, or `zeros` where `op` is in the branch of a condition that is not taken."""
+    switch = _switch_before(op, path)
     while switch is not None:
-        taken = tf.raw_ops.Switch(data=nothing, pred=switch.op.inputs[1])
+        taken = tf.raw_ops.Switch(data=zeros, pred=switch.op.inputs[1])
         part = tf.raw_ops.Merge(inputs=[part, taken[1 - switch.value_index]])[0]
-        switch = _switch_before(switch.op, way)
+        switch = _switch_before(switch.op, path)
     return part
 
 
-def _switch_before(op: tf.Operation, way: Way) -> Optional[tf.Tensor]:
-    """The output of the condition's Switch that `op` comes after; None where no condition is open on the way."""
+def _switch_before(op: tf.Operation, path: PathOps) -> Optional[tf.Tensor]:
+    """Return the output of the condition's Switch that `op` comes after; None where no condition is open there."""
     # with how many conditions are closed by a Merge between here and `op`
     stack = [(op, 0)]
     seen = set(stack)
     while stack:
         later, closed = stack.pop()
-        for tensor in [each for each in later.inputs if each.op in way]:
+        for tensor in [each for each in later.inputs if each.op in path]:
             if tensor.op.type == "Switch" and not closed and tensor.op.inputs[1].op.type != "LoopCond":
                 return tensor
             step = (tensor.op, closed + (tensor.op.type == "Merge") - (tensor.op.type == "Switch"))
@@ -115,14 +140,14 @@ def _switch_before(op: tf.Operation, way: Way) -> Optional[tf.Tensor]:
 
 
 def _magnitudes(part: tf.Tensor, channels: int) -> tf.Tensor:
-    """|part| brought to 0..1 within each image, summed over the channels: [N, h, w]."""
+    """Return |part| scaled to 0..1 within each image, summed over the channels: [N, h, w]."""
     sizes = tf.abs(tf.cast(part, tf.float32))
     low, high = (reduce(sizes, axis=[1, 2, 3], keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
     return tf.reduce_sum(tf.math.divide_no_nan(sizes - low, high - low), axis=channels)
 
 
-def _channels_last(tensor: tf.Tensor, way: Way, inputs: FloatImages) -> bool:
-    """The layout of a tensor on the way from the images: that of the last op before it which has one.
+def _channels_last(tensor: tf.Tensor, path: PathOps, inputs: FloatImages) -> bool:
+    """Return whether a tensor between images and score has its channels last, by the last op before it with a layout.
 
     Values are followed, not constants; a Transpose between the two layouts turns them.
     """
@@ -137,23 +162,24 @@ def _channels_last(tensor: tf.Tensor, way: Way, inputs: FloatImages) -> bool:
         if here.op.type == "Transpose":
             order = tf.get_static_value(here.op.inputs[1])
             turned ^= order is not None and order.tolist() in TURNS
-        here = next((each for each in here.op.inputs if each.op in way), None)
+        here = next((each for each in here.op.inputs if each.op in path), None)
     return not turned  # round a loop, or out of another output of what makes the images
 
 
-def _runs(probe: Any, _layer: Any) -> int:
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo]) -> int:
     return 2 * probe.targets
 
 
 FULLGRAD_ROWS = (
     IteratedMethod(
         "fullgrad",
-        "what the pixels and every bias add to the score",
+        "how much the pixels and every bias add to the score",
         "https://arxiv.org/abs/1905.00780",
         fullgrad,
         rectified=True,
         runs=_runs,
         unit=BACKWARD,
         copies=False,
+        inputs=("images",),
     ),
 )

@@ -1,4 +1,4 @@
-"""Masked images and baselines, in chunks: what is hidden, what replaces it, and the scores that result.
+"""Masked images in chunks, their scores, and the baselines that replace what is hidden.
 
 Only one chunk of masks and one of inputs exist at a time (512 masked images of 224 x 224 x 3 would take 300 MB). A
 chunk is as many images as the net takes per run.
@@ -7,19 +7,34 @@ chunk is as many images as the net takes per run.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple, TypeVar, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Tuple, TypeVar, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.options import Option
 
 Item = TypeVar("Item")
+Baseline = Union[str, float, np.ndarray]
 
 
-def scored(probe: Any, masks: Iterable[np.ndarray], fill: np.ndarray) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """Chunks of the masks, [m, H, W], with the scores [m, T] of x * mask + fill * (1 - mask), in order.
+def scored(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+    """Score x * mask + fill * (1 - mask) for each mask, in order.
 
-    masks: float32 [H, W] each, 0 (hidden) to 1 (shown); taken from the iterable only when their turn comes.
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image x.
+    masks : iterable of np.ndarray
+        float32 [H, W] each, 0 (hidden) to 1 (shown); taken from the iterable one chunk at a time.
+    fill : np.ndarray
+        float32 [H, W, C], the baseline.
+
+    Yields
+    ------
+    tuple
+        A chunk of the masks, [m, H, W], with its scores, float32 [m, T].
     """
     for group in in_chunks(masks, probe.chunk):
         chunk = np.array(group, np.float32)
@@ -27,14 +42,14 @@ def scored(probe: Any, masks: Iterable[np.ndarray], fill: np.ndarray) -> Iterato
         yield chunk, probe.scores(probe.image * shown + fill * (1 - shown))
 
 
-def scores_of(probe: Any, masks: Iterable[np.ndarray], fill: np.ndarray) -> np.ndarray:
-    """The scores of all masks: float64 [M, T]."""
+def scores_of(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> np.ndarray:
+    """Return the scores of all masks, see `scored`: float64 [M, T]."""
     none = np.empty((0, probe.targets))
     return np.concatenate([none, *(scores for _, scores in scored(probe, masks, fill))])
 
 
 def in_chunks(items: Iterable[Item], size: int) -> Iterator[List[Item]]:
-    """Consecutive lists of at most `size` items."""
+    """Yield consecutive lists of at most `size` items."""
     iterator = iter(items)
     while True:
         group = list(islice(iterator, size))
@@ -43,17 +58,15 @@ def in_chunks(items: Iterable[Item], size: int) -> Iterator[List[Item]]:
         yield group
 
 
-Baseline = Union[str, float, np.ndarray]
-
 # of the longer side; about 11 pixels at 224
 _BLUR = 0.05
 
 
-def _out_of_focus(pixels: np.ndarray) -> np.ndarray:
+def _blurred(pixels: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter  # imported late: it takes a while
 
     sigma = _BLUR * max(pixels.shape[:-1])
-    return gaussian_filter(pixels, [sigma] * (pixels.ndim - 1) + [0], mode="nearest")
+    return np.asarray(gaussian_filter(pixels, [sigma] * (pixels.ndim - 1) + [0], mode="nearest"))
 
 
 # name -> (pixels float32 [H, W, 3], RGB 0..255, seed) -> the same
@@ -61,26 +74,43 @@ _IMAGES: Dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "black": lambda pixels, _seed: np.zeros_like(pixels),
     "white": lambda pixels, _seed: np.full_like(pixels, 255),
     "mean": lambda pixels, _seed: np.broadcast_to(pixels.mean(axis=tuple(range(pixels.ndim - 1))), pixels.shape),
-    "blur": lambda pixels, _seed: _out_of_focus(pixels),
+    "blur": lambda pixels, _seed: _blurred(pixels),
     "random": lambda pixels, seed: np.random.RandomState(seed).uniform(0, 255, pixels.shape),
 }
 BASELINES = ("zero", *_IMAGES)
+# the baselines of RGB 0..255, which signals and volumes do not have
+_COLOURS = ("black", "white", "random")
 
 
-def baseline_input(probe: Any, baseline: Baseline, seed: int = 0) -> np.ndarray:
-    """A baseline as the net takes it, preprocessed like an image: float32 [H, W, C].
+def baseline_option(default: str) -> Option:
+    """Return the option `baseline` of a method: what replaces the hidden parts, see `baseline_input`."""
+    return Option("baseline", default, kind=object, choices=BASELINES, for_images=_COLOURS, for_arrays="zero")
 
-    baseline: black, white, mean (one colour, the image's own), blur (the image out of focus), random (uniform noise
-    by `seed`), a gray level 0..255, or an image [H, W, 3], RGB 0..255, of the input's size; or zero, 0 after
-    preprocessing, which is no image.
-    Raises: OptionError.
+
+def baseline_input(probe: ProbeBase, baseline: Baseline, seed: int = 0) -> np.ndarray:
+    """Return a baseline as the net takes it, preprocessed like an image.
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image.
+    baseline : str, float or np.ndarray
+        black, white, mean (one colour, the image's own), blur (the image out of focus), random (uniform noise), a gray
+        level 0..255, an image [H, W, 3], RGB 0..255, of the input's size, or zero: 0 after preprocessing.
+    seed : int
+        Of the random baseline.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [H, W, C].
+
+    Raises
+    ------
+    OptionError
+        For an array of another shape.
     """
     if isinstance(baseline, str):
-        if baseline not in BASELINES:
-            names = ", ".join(BASELINES)
-            raise OptionError(
-                f"no baseline {baseline!r}; possible: {names}, a gray level 0..255, or an image [H, W, 3]"
-            )
         if baseline == "zero":
             return np.zeros_like(probe.image)
         image = _IMAGES[baseline](probe.pixels, seed)
@@ -92,4 +122,4 @@ def baseline_input(probe: Any, baseline: Baseline, seed: int = 0) -> np.ndarray:
                 f"net's, {list(probe.pixels.shape)}, RGB 0..255"
             )
         image = np.broadcast_to(image, probe.pixels.shape)
-    return probe.to_input(np.asarray(image, np.float32)[np.newaxis])[0]
+    return np.asarray(probe.to_input(np.asarray(image, np.float32)[np.newaxis])[0])

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import IteratedMethod
-from gradcam_tf1.methods.pixel import GRADIENT
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
+from gradcam_tf1.methods.options import Option
+from gradcam_tf1.types import LayerInfo
 
 KINDS = ("smoothgrad", "squaregrad", "vargrad")
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Maps of noisy copies of the image made one; M_i is the map of x + e_i, e_i ~ N(0, (level (max x - min x))^2).
+    """How maps of noisy copies are combined; M_i is the map of x + e_i, e_i ~ N(0, (level (max x - min x))^2).
 
-    kind: smoothgrad: mean_i M_i; squaregrad: mean_i M_i^2; vargrad: mean_i M_i^2 - (mean_i M_i)^2.
-    https://arxiv.org/abs/1706.03825, https://arxiv.org/abs/1806.10758, https://arxiv.org/abs/1810.03307
-    samples: number of copies. level: 0.1 to 0.2 is usual. seed: the same for every image, whatever its batch.
+    Attributes
+    ----------
+    kind : {"smoothgrad", "squaregrad", "vargrad"}
+        mean_i M_i; mean_i M_i^2; or mean_i M_i^2 - (mean_i M_i)^2.
+    samples : int
+        Number of copies.
+    level : float
+        Deviation as a share of the image's range; 0.1 to 0.2 is usual.
+    seed : int
+        The noise is the same for every image, whatever its batch.
 
-    Raises: OptionError.
+    Raises
+    ------
+    OptionError
+        For an unknown kind or a value out of bounds.
+
+    References
+    ----------
+    SmoothGrad, https://arxiv.org/abs/1706.03825
+    SquareGrad, https://arxiv.org/abs/1806.10758
+    VarGrad, https://arxiv.org/abs/1810.03307
     """
 
     kind: str = "smoothgrad"
@@ -37,7 +55,20 @@ class Noise:
             raise OptionError(f"samples={self.samples}, level={self.level}: at least one sample, no level below 0")
 
     def copies(self, images: np.ndarray, sides: int = 3) -> Iterator[np.ndarray]:
-        """One noisy copy of all images after the other: float32 [..., H, W, C] each. sides: axes of one of them."""
+        """Yield one noisy copy of all images after the other.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            float32 [..., H, W, C].
+        sides : int
+            The number of axes of one image.
+
+        Yields
+        ------
+        np.ndarray
+            float32, of the same shape.
+        """
         random = np.random.RandomState(self.seed)
         axes = tuple(range(-sides, 0))
         spread = images.max(axis=axes, keepdims=True) - images.min(axis=axes, keepdims=True)
@@ -46,7 +77,13 @@ class Noise:
 
 
 def as_noise(noise: Union[Noise, str, None]) -> Optional[Noise]:
-    """A Noise as it is, one of its usual strength by its kind. Raises: OptionError for anything else."""
+    """Return a Noise as it is, or one of the usual strength by its kind.
+
+    Raises
+    ------
+    OptionError
+        For anything else.
+    """
     if noise is None or isinstance(noise, Noise):
         return noise
     if not isinstance(noise, str):
@@ -63,35 +100,35 @@ class Spread:
         self._squares: Any = 0.0
 
     def add(self, map: np.ndarray) -> None:
-        """Take in one more map."""
+        """Add one more map."""
         self._count += 1
-        # Welford's way: equal maps give a variance of exactly 0
+        # Welford's update: equal maps give a variance of exactly 0
         off = map - self._mean
         self._mean = self._mean + off / self._count
         self._squares = self._squares + off * (map - self._mean)
 
     def result(self, kind: str) -> np.ndarray:
-        """What `Noise.kind` asks for: float32."""
+        """Return the maps combined as `Noise.kind` says: float32."""
         variance = self._squares / self._count
-        found = {"smoothgrad": self._mean, "squaregrad": variance + self._mean**2, "vargrad": variance}[kind]
-        return np.asarray(found, np.float32)
+        combined = {"smoothgrad": self._mean, "squaregrad": variance + self._mean**2, "vargrad": variance}[kind]
+        return np.asarray(combined, np.float32)
 
 
-def smooth_gradient(probe: Any, noise: Noise) -> np.ndarray:
-    """The vanilla gradient dy/dx of every target under noise: float32 [T, H, W, C]."""
+def smooth_gradient(probe: ProbeBase, noise: Noise) -> np.ndarray:
+    """Return dy/dx of every target, combined over noisy copies: float32 [T, H, W, C]."""
     spreads = [Spread() for _ in range(probe.targets)]
-    for inputs in in_chunks(noise.copies(probe.image, probe.image.ndim), probe.chunk):
+    for inputs in in_batches(noise.copies(probe.image, probe.image.ndim), probe.chunk):
         for target, spread in enumerate(spreads):
-            for grad in probe.pixel_grads(GRADIENT, inputs, target):
+            for grad in probe.pixel_grads(inputs, target):
                 spread.add(grad)
     return np.stack([spread.result(noise.kind) for spread in spreads])
 
 
-def in_chunks(inputs: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Arrays of one shape, `size` of them stacked at a time."""
-    waiting = []
-    for each in inputs:
-        waiting.append(each)
+def in_batches(inputs: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Yield arrays of one shape, `size` of them stacked at a time."""
+    waiting: List[np.ndarray] = []
+    for array in inputs:
+        waiting.append(array)
         if len(waiting) == size:
             yield np.stack(waiting)
             waiting = []
@@ -99,53 +136,52 @@ def in_chunks(inputs: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
         yield np.stack(waiting)
 
 
-def smoothgrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
-    """SmoothGrad: mean_i dy/dx at x + e_i. https://arxiv.org/abs/1706.03825
+def smoothgrad(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, level: float, seed: int) -> np.ndarray:
+    """mean_i dy/dx at x + e_i: float32 [T, H, W, C], signed; the options as in `Noise`.
 
-    Options: as `Noise`. Returns: float32 [T, H, W, C], signed.
+    References
+    ----------
+    SmoothGrad, https://arxiv.org/abs/1706.03825
     """
     return smooth_gradient(probe, Noise("smoothgrad", samples, level, seed))
 
 
-def squaregrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
-    """SquareGrad: mean_i (dy/dx at x + e_i)^2. https://arxiv.org/abs/1806.10758
+def squaregrad(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, level: float, seed: int) -> np.ndarray:
+    """mean_i (dy/dx at x + e_i)^2: float32 [T, H, W, C], >= 0; the options as in `Noise`.
 
-    Options: as `Noise`. Returns: float32 [T, H, W, C], >= 0.
+    References
+    ----------
+    SquareGrad, https://arxiv.org/abs/1806.10758
     """
     return smooth_gradient(probe, Noise("squaregrad", samples, level, seed))
 
 
-def vargrad(probe: Any, _layer: Any, *, samples: int = 25, level: float = 0.15, seed: int = 0) -> np.ndarray:
-    """VarGrad: the variance of dy/dx over x + e_i. https://arxiv.org/abs/1810.03307
+def vargrad(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, level: float, seed: int) -> np.ndarray:
+    """The variance of dy/dx over x + e_i: float32 [T, H, W, C], >= 0; the options as in `Noise`.
 
-    Options: as `Noise`. Returns: float32 [T, H, W, C], >= 0; 0 where the gradient does not change.
+    It is 0 where the gradient does not change.
+
+    References
+    ----------
+    VarGrad, https://arxiv.org/abs/1810.03307
     """
     return smooth_gradient(probe, Noise("vargrad", samples, level, seed))
 
 
-def _runs(probe: Any, _layer: Any, samples: int = 25, **_others: Any) -> int:
-    return samples * probe.targets
+def smoothgradcampp(probe: ProbeBase, layer: LayerInfo, *, samples: int, level: float, seed: int) -> np.ndarray:
+    """ReLU(sum_k w_k A_k), w_k = sum_ij a ReLU(D1_k), a = D2 / (2 D2 + D3 sum_ij(A_k)), 0 where that is 0 / 0.
 
+    Dn is the mean of g^n over noisy copies of the image; A are the features of the image itself. One copy without noise
+    gives Grad-CAM++. The options are as in `Noise`.
 
-def _row(name: str, summary: str, paper: str, compute: Any) -> IteratedMethod:
-    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=_runs, unit=BACKWARD)
+    Returns
+    -------
+    np.ndarray
+        float32 [T, h, w], before the ReLU.
 
-
-BACKWARD = "forward and backward passes of the whole net"
-
-NOISE_ROWS = (
-    _row("smoothgrad", "gradient averaged over noisy copies", "https://arxiv.org/abs/1706.03825", smoothgrad),
-    _row("squaregrad", "squared gradient averaged over noisy copies", "https://arxiv.org/abs/1806.10758", squaregrad),
-    _row("vargrad", "variance of the gradient over noisy copies", "https://arxiv.org/abs/1810.03307", vargrad),
-)
-
-
-def smoothgradcampp(probe: Any, layer: Any, *, samples: int = 16, level: float = 0.15, seed: int = 0) -> np.ndarray:
-    """Smooth Grad-CAM++: ReLU(sum_k w_k A_k), w_k = sum_ij a ReLU(D1_k). https://arxiv.org/abs/1908.01224
-
-    a = D2 / (2 D2 + D3 sum_ab A_k), 0 where that is 0 / 0; Dn = the mean of g^n over noisy copies of the image; A are
-    the features of the image itself. One copy without noise gives Grad-CAM++.
-    Options: as `Noise`. Returns: float32 [T, h, w], before the ReLU.
+    References
+    ----------
+    Smooth Grad-CAM++, https://arxiv.org/abs/1908.01224
     """
     noise = Noise("smoothgrad", samples, level, seed)
     features = probe.own_features(layer).astype(np.float64)
@@ -159,18 +195,35 @@ def smoothgradcampp(probe: Any, layer: Any, *, samples: int = 16, level: float =
     return np.array(maps, np.float32)
 
 
-def _mean_powers(probe: Any, layer: Any, noise: Noise, target: int) -> np.ndarray:
-    """Means of g, g^2 and g^3 over the copies: float64 [3, h, w, K]."""
+def _mean_powers(probe: ProbeBase, layer: LayerInfo, noise: Noise, target: int) -> np.ndarray:
+    """Return the means of g, g^2 and g^3 over the copies: float64 [3, h, w, K]."""
     sums: Any = 0.0
-    for inputs in in_chunks(noise.copies(probe.image, probe.image.ndim), probe.chunk):
+    for inputs in in_batches(noise.copies(probe.image, probe.image.ndim), probe.chunk):
         grads = probe.layer_grads(layer, inputs, target)[1].astype(np.float64)
         sums = sums + np.stack([(grads**power).sum(axis=0) for power in (1, 2, 3)])
-    return sums / noise.samples
+    return np.asarray(sums / noise.samples)
 
 
-def _smooth_runs(probe: Any, _layer: Any, samples: int, **_others: Any) -> int:
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, **_others: Any) -> int:
     return samples * probe.targets
 
+
+def _options(samples: int) -> Tuple[Option, ...]:
+    """Return the options of `Noise` but its kind; samples: by default."""
+    return Option("samples", samples, low=1), Option("level", 0.15, low=0), Option("seed", 0, low=0)
+
+
+def _row(name: str, summary: str, paper: str, compute: Callable[..., np.ndarray]) -> IteratedMethod:
+    return IteratedMethod(name, summary, paper, compute, _runs, "pixels", unit=BACKWARD, options=_options(samples=25))
+
+
+BACKWARD = "forward and backward passes of the whole net"
+
+NOISE_ROWS = (
+    _row("smoothgrad", "gradient averaged over noisy copies", "https://arxiv.org/abs/1706.03825", smoothgrad),
+    _row("squaregrad", "squared gradient averaged over noisy copies", "https://arxiv.org/abs/1806.10758", squaregrad),
+    _row("vargrad", "variance of the gradient over noisy copies", "https://arxiv.org/abs/1810.03307", vargrad),
+)
 
 SMOOTH_ROWS = (
     IteratedMethod(
@@ -178,9 +231,10 @@ SMOOTH_ROWS = (
         "Grad-CAM++ averaged over noisy copies",
         "https://arxiv.org/abs/1908.01224",
         smoothgradcampp,
+        _runs,
         uses_layer=True,
         rectified=True,
-        runs=_smooth_runs,
         unit=BACKWARD,
+        options=_options(samples=16),
     ),
 )

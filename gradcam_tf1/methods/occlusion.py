@@ -1,4 +1,4 @@
-"""Occlusion and RISE: parts of the image are hidden, in order or at random; the maps are of the input's size."""
+"""Occlusion and RISE: parts of the image are hidden, in order or at random; the maps have the input's size."""
 
 from __future__ import annotations
 
@@ -9,47 +9,70 @@ import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import upsample
+from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.masking import Baseline, baseline_input, scored, scores_of
+from gradcam_tf1.types import LayerInfo
 
-Place = Tuple[slice, ...]
+Window = Tuple[slice, ...]
 
 # of the input's shorter side: 32 pixels of 224, about one cell of a last layer
 _WINDOW = 1 / 7
 
 
 def occlusion(
-    probe: Any,
-    _layer: Any = None,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    window: Optional[int] = None,
-    stride: Optional[int] = None,
-    baseline: Baseline = "mean",
+    window: Optional[int],
+    stride: Optional[int],
+    baseline: Baseline,
 ) -> np.ndarray:
-    """Occlusion: at each pixel the mean of y - y(window hidden) over the windows that hold it. arXiv 1311.2901
+    """At each pixel the mean of y - y(window hidden) over the windows that hold it.
 
-    https://arxiv.org/abs/1311.2901. window: side of the square in pixels of the input, a seventh of its shorter side
-    if not given. stride: from one window to the next, half a window if not given; the last one ends at the edge.
-    Returns: float32 [T, H, W], signed. Raises: OptionError for a window or a stride that leaves pixels out.
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image.
+    window : int, optional
+        Side of the square in pixels of the input; None: a seventh of its shorter side.
+    stride : int, optional
+        From one window to the next; None: half a window. The last one ends at the edge.
+    baseline : Baseline
+        What replaces the window, see `baseline_input`.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, H, W], signed.
+
+    Raises
+    ------
+    OptionError
+        For a window that is larger than the input, or a stride that leaves pixels out.
+
+    References
+    ----------
+    Occlusion, https://arxiv.org/abs/1311.2901
     """
-    places = _windows(probe.image.shape[:-1], window, stride)
+    windows = _windows(probe.image.shape[:-1], window, stride)
     whole = probe.scores(probe.image[np.newaxis])
-    drops = whole - scores_of(probe, _hidden(probe, places), baseline_input(probe, baseline))
+    drops = whole - scores_of(probe, _hidden(probe, windows), baseline_input(probe, baseline))
     sums = np.zeros((probe.targets, *probe.image.shape[:-1]))
     covered = np.zeros(probe.image.shape[:-1])
-    for place, drop in zip(places, drops):
-        sums[(slice(None), *place)] += drop.reshape((-1,) + (1,) * covered.ndim)
-        covered[place] += 1
+    for square, drop in zip(windows, drops):
+        sums[(slice(None), *square)] += drop.reshape((-1,) + (1,) * covered.ndim)
+        covered[square] += 1
     return (sums / covered).astype(np.float32)
 
 
-def _hidden(probe: Any, places: List[Place]) -> Iterator[np.ndarray]:
-    for place in places:
+def _hidden(probe: ProbeBase, windows: List[Window]) -> Iterator[np.ndarray]:
+    for square in windows:
         mask = np.ones(probe.image.shape[:-1], np.float32)
-        mask[place] = 0
+        mask[square] = 0
         yield mask
 
 
-def _windows(size: Tuple[int, ...], window: Optional[int], stride: Optional[int]) -> List[Place]:
+def _windows(size: Tuple[int, ...], window: Optional[int], stride: Optional[int]) -> List[Window]:
     side = max(1, round(min(size) * _WINDOW)) if window is None else window
     step = max(1, side // 2) if stride is None else stride
     if not 1 <= side <= min(size) or not 1 <= step <= side:
@@ -61,31 +84,53 @@ def _windows(size: Tuple[int, ...], window: Optional[int], stride: Optional[int]
     return [tuple(slice(start, start + side) for start in corner) for corner in product(*starts)]
 
 
-def occlusion_runs(probe: Any, _layer: Any, *, window: Optional[int], stride: Optional[int], **_others: Any) -> int:
-    """The image as it is, and once for each window."""
+def occlusion_runs(
+    probe: ProbeBase, _layer: Optional[LayerInfo], *, window: Optional[int], stride: Optional[int], **_others: Any
+) -> int:
+    """Return 1 for the image as it is, and 1 for each window."""
     return len(_windows(probe.image.shape[:-1], window, stride)) + 1
 
 
 def rise(
-    probe: Any,
-    _layer: Any = None,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    masks: int = 4000,
-    cells: int = 7,
-    p: float = 0.5,
-    seed: int = 0,
-    baseline: Baseline = "zero",
+    masks: int,
+    cells: int,
+    p: float,
+    seed: int,
+    baseline: Baseline,
 ) -> np.ndarray:
-    """RISE: sum_i (y_i - mean y) M_i / (p N), y_i the score of the image under mask i of N. arXiv 1806.07421
+    """sum_i (y_i - mean y) M_i / (p N), y_i the score of the image under random mask i of N.
 
-    https://arxiv.org/abs/1806.07421 has y_i in place of y_i - mean y: that adds the mean score to every pixel, up to
-    chance, which says nothing of where. Without it the map is 0 where a pixel makes no difference, does not change
-    when a constant is added to the score, and is nearer to its limit with the same N.
-    masks: N. cells: of a mask along each axis, before it is enlarged. p: the chance that a cell is shown.
-    Returns: float32 [T, H, W], signed. Raises: OptionError for fewer than 2 masks, no cell, or p outside 0..1.
+    The paper has y_i in place of y_i - mean y. That adds the mean score to every pixel, up to chance, which does not
+    depend on the position. Without it the map is 0 where a pixel makes no difference, does not change when a constant
+    is added to the score, and is nearer to its limit with the same N.
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image.
+    masks : int
+        N.
+    cells : int
+        Cells of a mask along each axis, before it is enlarged.
+    p : float
+        The chance that a cell is shown.
+    seed : int
+        Of the masks.
+    baseline : Baseline
+        What replaces the hidden cells, see `baseline_input`.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, H, W], signed.
+
+    References
+    ----------
+    RISE, https://arxiv.org/abs/1806.07421
     """
-    if masks < 2 or cells < 1 or not 0 < p < 1:
-        raise OptionError(f"masks={masks}, cells={cells}, p={p}: at least 2 masks, 1 cell, and p between 0 and 1")
     size = probe.image.shape[:-1]
     drawn = random_masks(size, masks, cells, p, seed)
     sums = np.zeros((probe.targets, int(np.prod(size))))
@@ -100,9 +145,19 @@ def rise(
 
 
 def random_masks(size: Tuple[int, ...], masks: int, cells: int, p: float, seed: int) -> Iterator[np.ndarray]:
-    """RISE's masks: cells shown with chance p, enlarged by one cell more than the image, cut out at random.
+    """Yield RISE's masks: cells shown with chance p, enlarged by one cell more than the image, cut out at random.
 
-    Yields: float32 [H, W], 0..1.
+    Parameters
+    ----------
+    size : tuple of int
+        (H, W) of the image.
+    masks, cells, p, seed
+        As in `rise`.
+
+    Yields
+    ------
+    np.ndarray
+        float32 [H, W], 0..1.
     """
     random = np.random.RandomState(seed)
     cell = [-(-length // cells) for length in size]
@@ -113,6 +168,6 @@ def random_masks(size: Tuple[int, ...], masks: int, cells: int, p: float, seed: 
         yield large[tuple(slice(start, start + length) for start, length in zip(starts, size))]
 
 
-def rise_runs(_probe: Any, _layer: Any, *, masks: int, **_others: Any) -> int:
-    """Once for each mask."""
+def rise_runs(_probe: ProbeBase, _layer: Optional[LayerInfo], *, masks: int, **_others: Any) -> int:
+    """Return 1 for each mask."""
     return masks

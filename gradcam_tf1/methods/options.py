@@ -1,52 +1,113 @@
-"""The options of methods: the keyword-only parameters of what computes them."""
+"""An option of a method: its name, its default and the values it can have."""
 
 from __future__ import annotations
 
-import inspect
-from typing import Any, Dict, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import HostMethod, IteratedMethod, Method
+
+_NUMBERS: Dict[type, Tuple[type, ...]] = {int: (int, np.integer), float: (int, float, np.integer, np.floating)}
+_WORDS: Dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
 
 
-def method_options(method: Method) -> Dict[str, Any]:
-    """Option name -> its default."""
-    if not isinstance(method, (HostMethod, IteratedMethod)):
-        return {}
-    parameters = inspect.signature(method.compute).parameters.values()
-    return {each.name: each.default for each in parameters if each.kind == each.KEYWORD_ONLY}
+@dataclass(frozen=True)
+class Option:
+    """One option of a method.
 
+    Attributes
+    ----------
+    name : str
+        The keyword of the function that computes the method.
+    default : Any
+        Its value unless another one is given. None means that the method chooses it for the net.
+    low, high : float, optional
+        Smallest and largest number, both possible.
+    above, below : float, optional
+        Bounds that are not possible themselves.
+    choices : tuple of str
+        The names that are possible; () where the option takes no name.
+    kind : type, optional
+        bool, int, float or str; by default the type of `default`. `object` takes any value that is not a name: the
+        function itself checks it.
+    for_images : tuple of str
+        Those of `choices` that mean an image, so that signals and volumes cannot have them.
+    for_arrays : Any
+        The default for signals and volumes, where `default` is one of `for_images`.
+    """
 
-def check_options(options: Any, methods: Sequence[Method]) -> None:
-    """options: method -> its options by name. Raises: OptionError for anything else that is given."""
-    asked = {method.name: method for method in methods}
-    parts: Any = [options, *options.values()] if isinstance(options, Mapping) else [None]
-    if not all(isinstance(each, Mapping) for each in parts):
-        raise OptionError(
-            f"options are {options!r}; give method -> its options: {{'integrated_gradients': {{'steps': 100}}}}"
+    name: str
+    default: Any
+    low: Optional[float] = None
+    high: Optional[float] = None
+    above: Optional[float] = None
+    below: Optional[float] = None
+    choices: Tuple[str, ...] = ()
+    kind: Optional[type] = None
+    for_images: Tuple[str, ...] = ()
+    for_arrays: Any = None
+
+    def check(self, method: str, value: Any) -> None:
+        """Refuse a value that the option cannot have.
+
+        Raises
+        ------
+        OptionError
+            With the possible values.
+        """
+        if value is None and self.default is None:
+            return
+        if not (self._has_kind(value) and self._is_within(value)):
+            raise OptionError(
+                f"{method}.{self.name} is {self.possible()}, not {value!r}; its default is {self.default!r}"
+            )
+
+    def possible(self) -> str:
+        """What values the option can have, in words."""
+        if self.choices:
+            others = ", or a number or an array" if self._kind is object else ""
+            return f"one of {', '.join(self.choices)}{others}"
+        bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
+        limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+        return f"{_WORDS.get(self._kind, 'a value')} {limits}".rstrip()
+
+    @property
+    def _kind(self) -> type:
+        return type(self.default) if self.kind is None else self.kind
+
+    def _has_kind(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return self._kind in (str, object)
+        is_bool = isinstance(value, (bool, np.bool_))
+        if is_bool:
+            return self._kind in (bool, object)
+        return self._kind is object or isinstance(value, _NUMBERS.get(self._kind, ()))
+
+    def _is_within(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return not self.choices or value in self.choices
+        return (
+            (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
         )
-    for name, given in options.items():
-        if name not in asked:
-            raise OptionError(f"options for {name!r}, which was not asked for; asked for: {', '.join(asked)}")
-        taken = method_options(asked[name])
-        unknown = [option for option in given if option not in taken]
-        if unknown:
-            possible = ", ".join(f"{option}={default!r}" for option, default in taken.items()) or "no options"
-            raise OptionError(f"{name} does not take {', '.join(map(repr, unknown))}; it takes {possible}")
-        for option, value in given.items():
-            _check_kind(f"{name}.{option}", value, taken[option])
 
 
-def _check_kind(name: str, value: Any, default: Any) -> None:
-    """Raises: OptionError where a number takes another kind of value than its default has."""
-    kind, is_bool = type(default), isinstance(value, (bool, np.bool_))
-    if kind is bool and not is_bool:
-        raise OptionError(f"{name} is true or false, not {value!r}; its default is {default!r}")
-    if kind in (int, float) and (is_bool or not isinstance(value, _NUMBERS[kind])):
-        raise OptionError(f"{name} is a {_WORDS[kind]}, not {value!r}; its default is {default!r}")
+def check_options(method: str, options: Sequence[Option], given: Mapping[str, Any]) -> None:
+    """Refuse unknown options and values that an option cannot have.
 
-
-_NUMBERS = {int: (int, np.integer), float: (int, float, np.integer, np.floating)}
-_WORDS = {int: "whole number", float: "number"}
+    Raises
+    ------
+    OptionError
+        With the options of the method, or the possible values.
+    """
+    known = {option.name: option for option in options}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        possible = ", ".join(f"{option.name}={option.default!r}" for option in options) or "no options"
+        raise OptionError(f"{method} does not take {', '.join(map(repr, unknown))}; it takes {possible}")
+    for name, value in given.items():
+        known[name].check(method, value)

@@ -1,21 +1,22 @@
-"""Methods that add up gradients on a way from an image that shows nothing to the image itself.
+"""Methods that integrate gradients along a path from a baseline to the image.
 
-y(x) is the score of an input x [H, W, C] in the net's own range, x0 the start. By the fundamental theorem of calculus
-the map adds up to y(x) - y(x0), on whatever way (completeness); how far the sum is off is said in the map's notes.
-All maps are float32 [T, H, W, C], signed.
+y(x) is the score of an input x [H, W, C] in the net's own range, x0 the baseline. By the fundamental theorem of
+calculus the map adds up to y(x) - y(x0) along any path (completeness); the map's notes say how far the sum is off. All
+maps are float32 [T, H, W, C], signed.
 """
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Tuple
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import IteratedMethod
-from gradcam_tf1.methods.masking import Baseline, baseline_input
-from gradcam_tf1.methods.noise import BACKWARD, in_chunks
-from gradcam_tf1.methods.pixel import GRADIENT
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
+from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
+from gradcam_tf1.methods.noise import BACKWARD, in_batches
+from gradcam_tf1.methods.options import Option
+from gradcam_tf1.types import LayerInfo
 
 RULES = ("midpoint", "gauss-legendre")
 GUIDED_RULES = ("trapezoid", "left")
@@ -23,67 +24,97 @@ BORDERS = ("nearest", "reflect", "constant")
 
 
 def integrated_gradients(
-    probe: Any,
-    _layer: Any,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    baseline: Baseline = "black",
-    steps: int = 50,
-    rule: str = "midpoint",
-    seed: int = 0,
+    baseline: Baseline,
+    steps: int,
+    rule: str,
+    seed: int,
 ) -> np.ndarray:
-    """Integrated gradients: (x - x0) * integral over a of dy/dx at x0 + a (x - x0), a = 0..1. arXiv 1703.01365
+    """(x - x0) * integral over a of dy/dx at x0 + a (x - x0), a = 0..1.
 
-    https://arxiv.org/abs/1703.01365. For a linear net this is the gradient times (x - x0), exactly.
-    baseline: x0, see `baseline_input`; seed: of the random one. rule: midpoint or gauss-legendre, of `steps` points.
-    Returns: float32 [T, H, W, C], signed. Raises: OptionError.
+    For a linear net this is the gradient times (x - x0), exactly.
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image x.
+    baseline : Baseline
+        x0, see `baseline_input`.
+    steps : int
+        Points of the rule.
+    rule : {"midpoint", "gauss-legendre"}
+        Where they lie, and their weights.
+    seed : int
+        Of the random baseline.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, H, W, C], signed.
+
+    References
+    ----------
+    Integrated gradients, https://arxiv.org/abs/1703.01365
     """
-    shares, weights = _points(rule, steps)
+    points, weights = _points(rule, steps)
     start = baseline_input(probe, baseline, seed)
-    way = probe.image.astype(np.float64) - start
-    totals = np.zeros((probe.targets, *way.shape))
+    distance = probe.image.astype(np.float64) - start
+    totals = np.zeros((probe.targets, *distance.shape))
     for first in range(0, steps, probe.chunk):
         part = slice(first, first + probe.chunk)
-        inputs = (start + np.multiply.outer(shares[part], way)).astype(np.float32)
+        inputs = (start + np.multiply.outer(points[part], distance)).astype(np.float32)
         for target in range(probe.targets):
-            totals[target] += np.tensordot(weights[part], probe.pixel_grads(GRADIENT, inputs, target), axes=1)
-    return noted(probe, way * totals, start, _named(baseline))
+            totals[target] += np.tensordot(weights[part], probe.pixel_grads(inputs, target), axes=1)
+    return noted(probe, distance * totals, start, _named(baseline))
 
 
 def _points(rule: str, steps: int) -> Tuple[np.ndarray, np.ndarray]:
-    """Places on 0..1 and their weights, which add up to 1."""
-    _check_steps(steps)
-    if rule not in RULES:
-        raise OptionError(f"no rule {rule!r}; possible: {', '.join(RULES)}")
+    """Return points in 0..1 and their weights, which add up to 1."""
     if rule == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
-    places, weights = np.polynomial.legendre.leggauss(steps)
-    return (places + 1) / 2, weights / 2
+    points, weights = np.polynomial.legendre.leggauss(steps)
+    return (points + 1) / 2, weights / 2
 
 
-def blur_ig(
-    probe: Any, _layer: Any, *, max_sigma: float = 50.0, steps: int = 100, border: str = "nearest"
-) -> np.ndarray:
-    """Blur integrated gradients: sum_i dy/dx at (x_i + x_i+1) / 2 * (x_i - x_i+1). arXiv 2004.03383
+def blur_ig(probe: ProbeBase, _layer: Optional[LayerInfo], *, max_sigma: float, steps: int, border: str) -> np.ndarray:
+    """sum_i dy/dx at (x_i + x_i+1) / 2 * (x_i - x_i+1), along a path from a blurred image to the image.
 
-    https://arxiv.org/abs/2004.03383. The way leads out of focus: x_i is the image under a Gaussian of
-    max_sigma (i / steps)^2 pixels, so that no baseline colour is favoured; x0 is the most blurred one. The square makes
-    the steps even: an image changes most where the blur is small (sum off by 1 % for 8 % at 50 even steps).
-    border: what lies beyond the edge: nearest (the edge goes on), reflect, or constant (0 in the net's own range).
-    Returns: float32 [T, H, W, C], signed. Raises: OptionError.
+    x_i is the image under a Gaussian of max_sigma (i / steps)^2 pixels, so that no baseline colour is favoured; x0 is
+    the most blurred one. The square makes the steps even: an image changes most where the blur is small (at 50 steps
+    the sum is off by 1 %, and by 8 % with an even sigma).
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image.
+    max_sigma : float
+        Of the most blurred image, in pixels.
+    steps : int
+        Steps of the path.
+    border : {"nearest", "reflect", "constant"}
+        What lies beyond the edge: the edge pixel, the mirror image, or 0 in the net's own range.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, H, W, C], signed.
+
+    References
+    ----------
+    Blur integrated gradients, https://arxiv.org/abs/2004.03383
     """
-    _check_steps(steps)
-    if max_sigma <= 0 or border not in BORDERS:
-        raise OptionError(f"max_sigma={max_sigma}, border={border!r}: above 0, and one of {', '.join(BORDERS)}")
     maps = np.zeros((probe.targets, *probe.image.shape))
-    for pairs in in_chunks(_blurred_pairs(probe.image, max_sigma, steps, border), probe.chunk):
+    for pairs in in_batches(_blurred_pairs(probe.image, max_sigma, steps, border), probe.chunk):
         inputs = pairs.mean(axis=1).astype(np.float32)
         for target in range(probe.targets):
-            maps[target] += (probe.pixel_grads(GRADIENT, inputs, target) * (pairs[:, 0] - pairs[:, 1])).sum(axis=0)
-    return noted(probe, maps, _blurred(probe.image, max_sigma, border), "out of focus")
+            maps[target] += (probe.pixel_grads(inputs, target) * (pairs[:, 0] - pairs[:, 1])).sum(axis=0)
+    return noted(probe, maps, _blurred(probe.image, max_sigma, border), "the blurred image")
 
 
 def _blurred_pairs(image: np.ndarray, max_sigma: float, steps: int, border: str) -> Iterator[np.ndarray]:
-    """The ends of each step, the sharper one first: float64 [2, H, W, C] each."""
+    """Yield the ends of each step, the sharper one first: float64 [2, H, W, C] each."""
     near = image.astype(np.float64)
     for step in range(1, steps + 1):
         far = _blurred(image, max_sigma * (step / steps) ** 2, border)
@@ -94,35 +125,53 @@ def _blurred_pairs(image: np.ndarray, max_sigma: float, steps: int, border: str)
 def _blurred(image: np.ndarray, sigma: float, border: str) -> np.ndarray:
     from scipy.ndimage import gaussian_filter  # imported late: it takes a while
 
-    return gaussian_filter(image.astype(np.float64), [sigma] * (image.ndim - 1) + [0], mode=border)
+    return np.asarray(gaussian_filter(image.astype(np.float64), [sigma] * (image.ndim - 1) + [0], mode=border))
 
 
 def guided_ig(
-    probe: Any,
-    _layer: Any,
+    probe: ProbeBase,
+    _layer: Optional[LayerInfo],
     *,
-    baseline: Baseline = "black",
-    steps: int = 200,
-    fraction: float = 0.25,
-    max_dist: float = 0.02,
-    rule: str = "trapezoid",
-    seed: int = 0,
+    baseline: Baseline,
+    steps: int,
+    fraction: float,
+    max_dist: float,
+    rule: str,
+    seed: int,
 ) -> np.ndarray:
-    """Guided integrated gradients: sum_i dy/dx at x_i * (x_i+1 - x_i), where the score hardly changes. arXiv 2106.09788
+    """sum_i dy/dx at x_i * (x_i+1 - x_i), along a path where the score hardly changes.
 
-    https://arxiv.org/abs/2106.09788. Every step takes 1 / steps off the L1 distance to x; of the pixels that may still
-    move it moves the `fraction` with the smallest |dy/dx|, so that the way avoids steep, noisy places.
-    max_dist: how far a pixel may be ahead of or behind the straight line, as a share of it: 0 is integrated gradients.
-    rule: trapezoid takes the mean of dy/dx at both ends of a step; left takes x_i alone, as the authors' code does,
-    and is far off the sum on a deep net (by 70 to 80 % on MobileNet, against 2 to 14 %), however many steps: the moved
-    pixels are those whose gradient happens to be small at x_i.
-    baseline, seed: x0, see `baseline_input`. Returns: float32 [T, H, W, C], signed. Raises: OptionError.
+    Every step reduces the L1 distance to x by 1 / steps of the whole. Of the pixels that may still move, it moves the
+    `fraction` with the smallest |dy/dx|, so that the path avoids steep, noisy regions.
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image x.
+    baseline : Baseline
+        x0, see `baseline_input`.
+    steps : int
+        Steps of the path.
+    fraction : float
+        Share of the movable pixels that move at once.
+    max_dist : float
+        How far a pixel may be ahead of or behind the straight line, as a share of it; 0 gives integrated gradients.
+    rule : {"trapezoid", "left"}
+        The mean of dy/dx at both ends of a step, or dy/dx at x_i alone, as in the authors' code. "left" is far off the
+        sum on a deep net, however many steps there are (by 70 to 80 % on MobileNet, against 2 to 14 %): the moved
+        pixels are those whose gradient happens to be small at x_i.
+    seed : int
+        Of the random baseline.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, H, W, C], signed.
+
+    References
+    ----------
+    Guided integrated gradients, https://arxiv.org/abs/2106.09788
     """
-    _check_steps(steps)
-    if rule not in GUIDED_RULES:
-        raise OptionError(f"no rule {rule!r}; possible: {', '.join(GUIDED_RULES)}")
-    if not 0 < fraction <= 1 or not 0 <= max_dist <= 1:
-        raise OptionError(f"fraction={fraction}, max_dist={max_dist}: shares, 0..1, and fraction above 0")
     start = baseline_input(probe, baseline, seed)
     maps = []
     for target in range(probe.targets):
@@ -138,20 +187,20 @@ def guided_ig(
     return noted(probe, np.stack(maps), start, _named(baseline))
 
 
-def _gradient(probe: Any, here: np.ndarray, target: int) -> np.ndarray:
-    return probe.pixel_grads(GRADIENT, here[np.newaxis].astype(np.float32), target)[0].astype(np.float64)
+def _gradient(probe: ProbeBase, here: np.ndarray, target: int) -> np.ndarray:
+    return np.asarray(probe.pixel_grads(here[np.newaxis].astype(np.float32), target)[0], np.float64)
 
 
 def _guided_step(
-    here: np.ndarray, start: np.ndarray, goal: np.ndarray, steepness: np.ndarray, how: Tuple[float, float, float]
+    here: np.ndarray, start: np.ndarray, goal: np.ndarray, steepness: np.ndarray, limits: Tuple[float, float, float]
 ) -> np.ndarray:
-    """The next place on the way: `share` of it done, by the least steep pixels. All arrays [H, W, C]."""
-    share, max_dist, fraction = how
-    way = goal.astype(np.float64) - start
-    lowest, highest = start + max(share - max_dist, 0) * way, start + min(share + max_dist, 1) * way
-    left = (1 - share) * np.abs(way).sum()
-    # towards the goal, whichever way that is for a pixel: none may be behind `lowest`
-    there = np.where((here - lowest) * np.sign(way) < 0, lowest, here)
+    """Return the next point of the path: `share` of it done, by the least steep pixels. All arrays are [H, W, C]."""
+    share, max_dist, fraction = limits
+    distance = goal.astype(np.float64) - start
+    lowest, highest = start + max(share - max_dist, 0) * distance, start + min(share + max_dist, 1) * distance
+    left = (1 - share) * np.abs(distance).sum()
+    # none may be behind `lowest`, seen in the pixel's own direction
+    there = np.where((here - lowest) * np.sign(distance) < 0, lowest, here)
     surplus = np.abs(goal - there).sum() - left
     tolerance = 1e-9 * max(1.0, left)
     while surplus > tolerance:
@@ -163,14 +212,31 @@ def _guided_step(
         chosen = movable & (steepness <= threshold)
         reach = np.abs(highest - there)[chosen].sum()
         part = min(1.0, surplus / reach) if reach > 0 else 1.0
-        # all the way is set, not added up, so that those pixels are known to be there
+        # a whole distance is set, not added up, so that rounding does not keep a pixel from its goal
         there = np.where(chosen, highest if part == 1.0 else there + part * (highest - there), there)
         surplus = np.abs(goal - there).sum() - left if part == 1.0 else 0.0
     return there
 
 
-def noted(probe: Any, maps: np.ndarray, start: np.ndarray, name: str) -> np.ndarray:
-    """The maps as float32, after noting how well each adds up to y(x) - y(x0). maps: [T, H, W, C]."""
+def noted(probe: ProbeBase, maps: np.ndarray, start: np.ndarray, name: str) -> np.ndarray:
+    """Note how well each map adds up to y(x) - y(x0).
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image x; takes the notes.
+    maps : np.ndarray
+        float64 [T, H, W, C].
+    start : np.ndarray
+        [H, W, C], x0.
+    name : str
+        What x0 is, in words.
+
+    Returns
+    -------
+    np.ndarray
+        The maps as float32.
+    """
     reached, started = probe.scores(np.stack([probe.image, start]).astype(np.float32))
     for target, (map, rise) in enumerate(zip(maps, (reached - started).astype(np.float64))):
         off = map.sum() - rise
@@ -184,28 +250,52 @@ def _named(baseline: Baseline) -> str:
     return baseline if isinstance(baseline, str) else "the given image"
 
 
-def _check_steps(steps: int) -> None:
-    if steps < 1:
-        raise OptionError(f"steps={steps}: at least one")
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, **_others: Any) -> int:
+    return steps * probe.targets + 2
 
 
-def _row(name: str, summary: str, paper: str, compute: Any, last: int = 0) -> IteratedMethod:
-    """last: gradients at the far end of the way, besides one for each step."""
+def _guided_runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, **_others: Any) -> int:
+    """One gradient more: at the image itself."""
+    return (steps + 1) * probe.targets + 2
 
-    def runs(probe: Any, _layer: Any, **options: Any) -> int:
-        steps = options.get("steps", compute.__kwdefaults__["steps"])
-        return (steps + last) * probe.targets + 2
 
-    return IteratedMethod(name, summary, paper, compute, space="pixels", runs=runs, unit=BACKWARD)
+def _row(
+    name: str, summary: str, paper: str, compute: Callable[..., np.ndarray], *options: Option, runs: Any = _runs
+) -> IteratedMethod:
+    return IteratedMethod(name, summary, paper, compute, runs, space="pixels", unit=BACKWARD, options=options)
 
 
 PATH_ROWS = (
     _row(
         "integrated_gradients",
-        "gradients from a baseline to the image",
+        "gradients integrated along a path from a baseline",
         "https://arxiv.org/abs/1703.01365",
         integrated_gradients,
+        baseline_option("black"),
+        Option("steps", 50, low=1),
+        Option("rule", "midpoint", choices=RULES),
+        Option("seed", 0, low=0),
     ),
-    _row("blur_ig", "gradients from out of focus to sharp", "https://arxiv.org/abs/2004.03383", blur_ig),
-    _row("guided_ig", "gradients where the score hardly moves", "https://arxiv.org/abs/2106.09788", guided_ig, last=1),
+    _row(
+        "blur_ig",
+        "gradients integrated along a path from a blurred image",
+        "https://arxiv.org/abs/2004.03383",
+        blur_ig,
+        Option("max_sigma", 50.0, above=0),
+        Option("steps", 100, low=1),
+        Option("border", "nearest", choices=BORDERS),
+    ),
+    _row(
+        "guided_ig",
+        "gradients integrated along a path where the score hardly changes",
+        "https://arxiv.org/abs/2106.09788",
+        guided_ig,
+        baseline_option("black"),
+        Option("steps", 200, low=1),
+        Option("fraction", 0.25, above=0, high=1),
+        Option("max_dist", 0.02, low=0, high=1),
+        Option("rule", "trapezoid", choices=GUIDED_RULES),
+        Option("seed", 0, low=0),
+        runs=_guided_runs,
+    ),
 )

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods.interfaces import ProbeBase
+from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
+from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import integrated_gradients
+from gradcam_tf1.types import LayerInfo
 
 # the paper's segmentations, for an image of 224 x 224 in -1..1
 SCALES = (50, 100, 150, 250, 500, 1200)
@@ -22,26 +25,63 @@ DILATION = 5
 _FEWEST_NEW = 50
 
 
-def xrai(probe: Any, _layer: Any, *, steps: int = 50, segments: Optional[np.ndarray] = None) -> np.ndarray:
-    """XRAI: the image's regions by the attribution they hold, per pixel. https://arxiv.org/abs/1906.02825
+def xrai(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, segments: Optional[np.ndarray]) -> np.ndarray:
+    """The regions s of the image by the mean attribution of the pixels that they add, highest first.
 
-    Attribution a: integrated gradients from black and from white, averaged; of the channels the largest. Starting from
-    nothing, the region s with the highest mean of a over the pixels it adds to the covered ones is added, with
-    that mean as the value of these pixels, until nothing is left.
-    segments: label images int [S, H, W], each an own segmentation; None: Felzenszwalb's at six scales, each
-    segment widened by 5 pixels, which needs scikit-image (the extra "xrai").
-    Returns: float32 [T, H, W], signed. Raises: OptionError.
+    Attribution a: integrated gradients from black and from white, averaged; the largest of the channels. From no region
+    on, the region with the highest mean of a over the pixels that it adds to the covered ones is added, with that mean
+    as the value of these pixels, until nothing is left.
+
+    Parameters
+    ----------
+    probe : ProbeBase
+        Has the image.
+    steps : int
+        Of integrated gradients.
+    segments : np.ndarray, optional
+        Label images int [S, H, W] or [H, W], each a segmentation of its own. None: Felzenszwalb's at six scales, each
+        segment widened by 5 pixels, which needs scikit-image (the extra "xrai").
+
+    Returns
+    -------
+    np.ndarray
+        float32 [T, H, W], signed.
+
+    Raises
+    ------
+    OptionError
+        For segments of another shape, or without scikit-image.
+
+    References
+    ----------
+    XRAI, https://arxiv.org/abs/1906.02825
     """
     if segments is None:
         regions = widened(regions_of(felzenszwalb_segments(probe.pixels)))
     else:
         regions = regions_of(_checked(segments, probe.image))
-    maps = [integrated_gradients(probe, None, baseline=name, steps=steps) for name in ("black", "white")]
+    maps = [
+        integrated_gradients(probe, None, baseline=name, steps=steps, rule="midpoint", seed=0)
+        for name in ("black", "white")
+    ]
     return np.stack([rank_regions(map.max(axis=-1), regions) for map in np.mean(maps, axis=0)])
 
 
 def rank_regions(attribution: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """The greedy cover. attribution: [H, W]. regions: bool [R, H, W]. Returns: float32 [H, W]."""
+    """Cover the image greedily with regions.
+
+    Parameters
+    ----------
+    attribution : np.ndarray
+        [H, W].
+    regions : np.ndarray
+        bool [R, H, W].
+
+    Returns
+    -------
+    np.ndarray
+        float32 [H, W].
+    """
     flat = attribution.astype(np.float64).ravel()
     inside = regions.reshape(len(regions), -1)
     values = np.full(flat.shape, np.nan)
@@ -59,9 +99,26 @@ def rank_regions(attribution: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 
 def felzenszwalb_segments(pixels: np.ndarray) -> np.ndarray:
-    """Segmentations of an image from fine to coarse. https://doi.org/10.1023/B:VISI.0000022288.19776.77
+    """Segment an image from fine to coarse.
 
-    Args: pixels: float32 [H, W, 3], RGB 0..255. Returns: int [6, H, W]. Raises: OptionError without scikit-image.
+    Parameters
+    ----------
+    pixels : np.ndarray
+        float32 [H, W, 3], RGB 0..255.
+
+    Returns
+    -------
+    np.ndarray
+        int32 [6, H, W].
+
+    Raises
+    ------
+    OptionError
+        Without scikit-image.
+
+    References
+    ----------
+    Efficient graph-based image segmentation, https://doi.org/10.1023/B:VISI.0000022288.19776.77
     """
     try:
         from skimage.segmentation import felzenszwalb
@@ -72,19 +129,19 @@ def felzenszwalb_segments(pixels: np.ndarray) -> np.ndarray:
         ) from error
     low, high = float(pixels.min()), float(pixels.max())
     image = cv2.resize((pixels - low) / max(high - low, 1e-6) * 2 - 1, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    found = [felzenszwalb(image, scale=scale, sigma=_SIGMA, min_size=_SMALLEST, channel_axis=-1) for scale in SCALES]
+    labels = [felzenszwalb(image, scale=scale, sigma=_SIGMA, min_size=_SMALLEST, channel_axis=-1) for scale in SCALES]
     size = pixels.shape[1::-1]
-    return np.stack([cv2.resize(each.astype(np.int32), size, interpolation=cv2.INTER_NEAREST) for each in found])
+    return np.stack([cv2.resize(image.astype(np.int32), size, interpolation=cv2.INTER_NEAREST) for image in labels])
 
 
 def widened(regions: np.ndarray, radius: int = DILATION) -> np.ndarray:
-    """Each region with what lies within `radius` of it: bool [R, H, W]."""
+    """Return each region with all pixels within `radius` of it: bool [R, H, W]."""
     rows, columns = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disk = (rows**2 + columns**2 <= radius**2).astype(np.uint8)
     return np.stack([cv2.dilate(region.astype(np.uint8), disk) for region in regions]).astype(bool)
 
 
-def _checked(segments: Any, image: np.ndarray) -> np.ndarray:
+def _checked(segments: np.ndarray, image: np.ndarray) -> np.ndarray:
     labels = np.asarray(segments)
     labels = labels[np.newaxis] if labels.ndim == 2 else labels
     if labels.ndim != 3 or labels.shape[1:] != image.shape[:2] or labels.dtype.kind not in "iu":
@@ -96,21 +153,23 @@ def _checked(segments: Any, image: np.ndarray) -> np.ndarray:
 
 
 def regions_of(segmentations: np.ndarray) -> np.ndarray:
-    """The segments of label images int [S, H, W], one after the other: bool [R, H, W]."""
+    """Return the segments of label images int [S, H, W], one after the other: bool [R, H, W]."""
     return np.stack([labels == label for labels in segmentations for label in np.unique(labels)])
 
 
-def _runs(probe: Any, _layer: Any, steps: int = 50, **_others: Any) -> int:
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], steps: int, **_others: Any) -> int:
     return 2 * (steps * probe.targets + 2)
 
 
 XRAI_ROWS = (
     IteratedMethod(
         "xrai",
-        "regions of the image by the attribution they hold",
+        "regions of the image by the attribution that they hold",
         "https://arxiv.org/abs/1906.02825",
         xrai,
         runs=_runs,
         unit=BACKWARD,
+        inputs=("images",),
+        options=(Option("steps", 50, low=1), Option("segments", None, kind=object)),
     ),
 )

@@ -8,11 +8,10 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.drawing.figure_kinds import FigureKind, find_kinds
 from gradcam_tf1.engine.bound_net import BoundNet
-from gradcam_tf1.engine.explain import Methods
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.images.clip_folders import find_clips
 from gradcam_tf1.images.image_source import ImageSource
-from gradcam_tf1.methods import choose_methods, method
+from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods, method
 from gradcam_tf1.run.clip_runs import check_clips, said_of_clips
 from gradcam_tf1.run.input_rows import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import draw_images, list_images
@@ -130,7 +129,7 @@ def _ask(
     return zip(listing, rows, further), len(listing)
 
 
-def _usable(net: BoundNet, methods: Optional[Methods], layers: Any) -> Tuple[Dict[str, Dict[str, Any]], Dict[str, str]]:
+def _usable(net: BoundNet, methods: Optional[Methods], layers: Any) -> Tuple[ChosenMethods, Dict[str, str]]:
     """Return the methods to run with their options, and the reason for each that this net does not allow.
 
     Raises GradientError if it allows none.

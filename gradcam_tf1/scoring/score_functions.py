@@ -41,24 +41,23 @@ def margin(symbols: Any, slot: Any) -> tf.Tensor:
     return at_columns(scores, ids) - tf.reduce_max(rivals, axis=1)
 
 
-# Finer-CAM's rivals and how strongly they count
-FINER_RIVALS = 3
-FINER_STRENGTH = 0.6
+def finer(symbols: Any, slot: Any, rivals: int, gamma: float) -> tf.Tensor:
+    """Finer-CAM: y_c - gamma mean_d y_d over the `rivals` classes d whose scores are nearest to y_c.
 
+    What c shares with its rivals cancels out, since the gradient is linear in the score. The paper takes the mean over
+    3 rivals, for the top class the second to fourth, and finds gamma = 0.6 best; the authors' later code has gamma = 1
+    and weighs the rivals by their probabilities.
 
-def finer(symbols: Any, slot: Any) -> tf.Tensor:
-    """Finer-CAM: y_c - 0.6 mean_d y_d over the 3 classes d whose scores are nearest to y_c. arXiv 2501.11309
-
-    What c shares with its rivals cancels out, since the gradient is linear in the score. For the top class they are
-    the second to fourth. https://arxiv.org/abs/2501.11309 takes the mean and finds 0.6 best; the authors' later code
-    has strength 1 and weighs the rivals by their probabilities.
+    References
+    ----------
+    https://arxiv.org/abs/2501.11309
     """
     scores, ids = symbols.scores("logit"), symbols.class_ids(slot)
     own = at_columns(scores, ids)
     itself = tf.one_hot(ids, tf.shape(scores)[1], on_value=True, off_value=False, dtype=tf.bool)
     nearness = -tf.where_v2(itself, tf.fill(tf.shape(scores), np.inf), tf.abs(scores - own[:, tf.newaxis]))
-    rivals = tf.nn.top_k(nearness, k=tf.minimum(FINER_RIVALS, tf.shape(scores)[1] - 1)).indices
-    return own - FINER_STRENGTH * tf.reduce_mean(tf.gather(scores, rivals, batch_dims=1), axis=1)
+    nearest = tf.nn.top_k(nearness, k=tf.minimum(rivals, tf.shape(scores)[1] - 1)).indices
+    return own - gamma * tf.reduce_mean(tf.gather(scores, nearest, batch_dims=1), axis=1)
 
 
 def contrast(symbols: Any, slot: Any) -> tf.Tensor:

@@ -7,8 +7,7 @@ import pytest
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.methods import METHODS, method
-from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods import METHODS, IteratedMethod, method
 from gradcam_tf1.tf_runtime import tf
 
 PHOTOS = np.random.RandomState(1).randint(0, 255, (1, 8, 8, 3)).astype(np.uint8)

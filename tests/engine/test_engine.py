@@ -6,13 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from small_nets import SmallNet, class_asks, run, twin_cams
+from small_nets import SmallNet, class_asks, request, run, twin_cams
 
 from gradcam_tf1.engine.map_engine import MAX_SLOTS, MapEngine
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.gradients.guided import override_map
-from gradcam_tf1.methods import METHODS
-from gradcam_tf1.methods.families import IteratedMethod
+from gradcam_tf1.methods import METHODS, IteratedMethod
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 
@@ -25,10 +24,10 @@ def test_a_batch_equals_its_images_one_by_one(options):
     together = run(net, images, [1, 0], methods, **options)
     for n in range(5):
         alone = run(net, images[n : n + 1], [1, 0], methods)
-        assert together["predicted"][n] == alone["predicted"][0]
-        np.testing.assert_allclose(together["probabilities"][n], alone["probabilities"][0], atol=1e-6)
-        for key, maps in alone["maps"].items():
-            np.testing.assert_allclose(together["maps"][key][n], maps[0], atol=1e-6)
+        assert together.predicted[n] == alone.predicted[0]
+        np.testing.assert_allclose(together.probabilities[n], alone.probabilities[0], atol=1e-6)
+        for key, maps in alone.maps.items():
+            np.testing.assert_allclose(together.maps[key][n], maps[0], atol=1e-6)
 
 
 def test_channels_first_gives_the_maps_of_channels_last():
@@ -36,8 +35,8 @@ def test_channels_first_gives_the_maps_of_channels_last():
     images = net.images(2)
     methods = ["gradcam", "hirescam", "guided_backprop"]
     last, first = (run(net, images, [0], methods, channels_first=flag) for flag in (False, True))
-    for key, maps in last["maps"].items():
-        np.testing.assert_allclose(first["maps"][key], maps, atol=1e-6)
+    for key, maps in last.maps.items():
+        np.testing.assert_allclose(first.maps[key], maps, atol=1e-6)
 
 
 def test_several_targets_equal_one_call_each_beyond_the_slots_of_one_run():
@@ -45,10 +44,10 @@ def test_several_targets_equal_one_call_each_beyond_the_slots_of_one_run():
     images = net.images(2)
     ids = [n % 4 for n in range(MAX_SLOTS + 3)]
     together = run(net, images, ids, ["gradcam"])
-    assert together["maps"]["gradcam", "features:0"].shape == (2, MAX_SLOTS + 3, 4, 6)
-    np.testing.assert_array_equal(together["class_ids"], [ids, ids])
+    assert together.maps["gradcam", "features:0"].shape == (2, MAX_SLOTS + 3, 4, 6)
+    np.testing.assert_array_equal(together.class_ids, [ids, ids])
     expected = np.maximum(twin_cams(net, images, range(4)), 0)[:, ids]
-    np.testing.assert_allclose(together["maps"]["gradcam", "features:0"], expected, atol=1e-5)
+    np.testing.assert_allclose(together.maps["gradcam", "features:0"], expected, atol=1e-5)
 
 
 def test_negative_codes_are_places_in_the_ranking():
@@ -56,8 +55,8 @@ def test_negative_codes_are_places_in_the_ranking():
     images = net.images(4)
     answer = run(net, images, [-1, -2, -4], ["gradcam"])
     ranking = np.argsort(-net.forward(images)["logits"], axis=1)
-    np.testing.assert_array_equal(answer["class_ids"], ranking[:, [0, 1, 3]])
-    np.testing.assert_array_equal(answer["predicted"], ranking[:, 0])
+    np.testing.assert_array_equal(answer.class_ids, ranking[:, [0, 1, 3]])
+    np.testing.assert_array_equal(answer.predicted, ranking[:, 0])
 
 
 def test_a_one_logit_net_has_two_classes_with_opposite_scores():
@@ -65,10 +64,10 @@ def test_a_one_logit_net_has_two_classes_with_opposite_scores():
     images = net.images(3)
     answer = run(net, images, [0, 1], ["gradcam", "positive", "negative"])
     logit = net.forward(images)["logits"][:, 0]
-    np.testing.assert_allclose(answer["scores"], np.stack([-logit, logit], 1), atol=1e-5)
-    np.testing.assert_array_equal(answer["predicted"], (logit > 0).astype(int))
+    np.testing.assert_allclose(answer.scores, np.stack([-logit, logit], 1), atol=1e-5)
+    np.testing.assert_array_equal(answer.predicted, (logit > 0).astype(int))
     raw = twin_cams(net, images, [0])[:, 0]
-    maps = answer["maps"]
+    maps = answer.maps
     np.testing.assert_allclose(maps["gradcam", "features:0"][:, 0], np.maximum(-raw, 0), atol=1e-5)
     np.testing.assert_allclose(maps["gradcam", "features:0"][:, 1], np.maximum(raw, 0), atol=1e-5)
     np.testing.assert_allclose(maps["positive", "features:0"][:, 0], maps["negative", "features:0"][:, 1], atol=1e-6)
@@ -83,7 +82,7 @@ def test_the_graph_does_not_grow_over_a_thousand_calls_and_stays_finalized():
         engine = MapEngine(graph, sess, binding, 8)
         methods = [name for name, method in METHODS.items() if not isinstance(method, IteratedMethod)]
         for step in range(1000):
-            engine.run(images, class_asks([step % 4]), methods, binding.layers)
+            engine.run(request(images, class_asks([step % 4]), methods, binding.layers))
             if step == 0:
                 count = len(graph.get_operations())
         assert len(graph.get_operations()) == count
@@ -93,7 +92,7 @@ def test_the_graph_does_not_grow_over_a_thousand_calls_and_stays_finalized():
 def test_half_precision_nets_give_float32_maps():
     net = SmallNet("gap")
     images = net.images(1)
-    maps = run(net, images, [1], ["gradcam"], dtype=np.float16)["maps"]["gradcam", "features:0"]
+    maps = run(net, images, [1], ["gradcam"], dtype=np.float16).maps["gradcam", "features:0"]
     assert maps.dtype == np.float32
     np.testing.assert_allclose(maps, np.maximum(twin_cams(net, images, [1]), 0), atol=2e-3)
 
@@ -102,11 +101,11 @@ def test_an_all_negative_map_is_zero_and_says_so():
     net = SmallNet("gap")
     net.weights["w4"][:] = -np.abs(net.weights["w4"])
     answer = run(net, net.images(1), [0], ["gradcam", "hirescam"])
-    status = answer["statuses"]["gradcam", "features:0"][0][0]
-    assert (status.state, answer["maps"]["gradcam", "features:0"].max()) == ("empty", 0)
+    status = answer.statuses["gradcam", "features:0"][0][0]
+    assert (status.state, answer.maps["gradcam", "features:0"].max()) == ("empty", 0)
     assert "against this class" in status.reason
     assert status.minimum < 0
-    assert answer["statuses"]["hirescam", "features:0"][0][0].state == "ok"
+    assert answer.statuses["hirescam", "features:0"][0][0].state == "ok"
 
 
 @pytest.mark.parametrize(("value", "reason"), [(0, "zero everywhere"), (np.inf, "weights 'MatMul/b' are NaN")])
@@ -114,10 +113,10 @@ def test_zero_gradients_and_overflow_are_told_apart(value, reason):
     net = SmallNet("gap")
     net.weights["w4"][:, 0] = value
     answer = run(net, net.images(1), [0], ["gradcam"])
-    status = answer["statuses"]["gradcam", "features:0"][0][0]
+    status = answer.statuses["gradcam", "features:0"][0][0]
     assert status.state == "empty"
     assert reason in status.reason
-    np.testing.assert_array_equal(answer["maps"]["gradcam", "features:0"], 0)
+    np.testing.assert_array_equal(answer.maps["gradcam", "features:0"], 0)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_what_an_empty_map_means_depends_on_the_method(method, reason):
     net.weights["w2"][:] = 0  # features that are the same everywhere
     net.weights["w4"][:] = 0  # and that no score depends on
     images = net.images(1)
-    status = run(net, images, [0], [method])["statuses"][method, "features:0"][0][0]
+    status = run(net, images, [0], [method]).statuses[method, "features:0"][0][0]
     assert status.state == "empty"
     assert reason in status.reason
 
@@ -143,9 +142,9 @@ def test_what_tensorflow_cannot_run_is_one_error_that_names_the_op():
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
         with pytest.raises(RunError, match=r"the net failed at 'logits' \(Reshape\): Input to reshape"):
-            engine.run(np.zeros((1, 5, 5, 3), np.float32), class_asks([0]), ["gradcam"], (layer,))
+            engine.run(request(np.zeros((1, 5, 5, 3), np.float32), class_asks([0]), ["gradcam"], (layer,)))
         with pytest.raises(RunError, match="does not take what it was fed: Cannot feed value of shape"):
-            engine.run(np.zeros((1, 5, 5, 4), np.float32), class_asks([0]), ["gradcam"], (layer,))
+            engine.run(request(np.zeros((1, 5, 5, 4), np.float32), class_asks([0]), ["gradcam"], (layer,)))
 
 
 def crops(graph):
@@ -165,15 +164,15 @@ def test_a_net_that_cuts_its_image_is_explained_by_the_best_part_and_only_before
     image = np.random.RandomState(0).rand(1, 6, 4, 3).astype(np.float32)
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
-        answer = engine.run(image, class_asks([1]), ["hirescam"], binding.layers[:1])
+        answer = engine.run(request(image, class_asks([1]), ["hirescam"], binding.layers[:1]))
         parts = image.reshape(3, 2, 4, 3)[..., 1]
         best = parts.mean((1, 2)).argmax()
         expected = np.zeros((3, 2, 4))
         expected[best] = parts[best] / 8
-        np.testing.assert_allclose(answer["maps"]["hirescam", "whole:0"][0, 0], expected.reshape(6, 4), atol=1e-6)
-        np.testing.assert_allclose(answer["scores"], [[parts[best].mean()]], atol=1e-6)
+        np.testing.assert_allclose(answer.maps["hirescam", "whole:0"][0, 0], expected.reshape(6, 4), atol=1e-6)
+        np.testing.assert_allclose(answer.scores, [[parts[best].mean()]], atol=1e-6)
         with pytest.raises(RunError, match=r"^what is made of 'parts:0' came out as \[3, 2, 4\] for 1 image"):
-            engine.run(image, class_asks([1]), ["hirescam"], binding.layers[1:])
+            engine.run(request(image, class_asks([1]), ["hirescam"], binding.layers[1:]))
 
 
 def test_channels_first_on_the_cpu_is_explained_or_works():
@@ -190,13 +189,13 @@ def test_channels_first_on_the_cpu_is_explained_or_works():
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
         try:  # oneDNN pools channels first on some CPUs; without it TensorFlow does so on a GPU only
-            answer = engine.run(images, class_asks([1]), ["gradcam"], (layer,))
+            answer = engine.run(request(images, class_asks([1]), ["gradcam"], (layer,)))
         except RunError as error:
             if not re.search(r"NHWC.*NCHW.*on a GPU only", str(error)):
                 raise
             return
     cells = images.reshape(2, 2, 2, 2, 3).max((1, 3))
-    np.testing.assert_allclose(answer["maps"]["gradcam", "features:0"][0, 0], cells[..., 1] / 4, atol=1e-6)
+    np.testing.assert_allclose(answer.maps["gradcam", "features:0"][0, 0], cells[..., 1] / 4, atol=1e-6)
 
 
 def test_guided_backprop_without_a_relu_is_an_error():

@@ -13,6 +13,7 @@ from command_line import command, manifest
 from flat_options import grouped
 
 from gradcam_tf1.engine.layer_fusion import FUSED, FUSIONS, fuse_layers
+from gradcam_tf1.engine.map_request import MapAnswer
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
@@ -22,7 +23,8 @@ SCENES = demo_scenes()
 
 def answer(*maps, method="hirescam"):
     layers = {(method, f"{name}:0"): np.asarray(map, np.float32)[None, None] for name, map in zip("abc", maps)}
-    return {"maps": layers, "statuses": {}}
+    none = np.zeros((1, 1))
+    return MapAnswer(none, none, None, none[0], ("",), (), maps=layers)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +35,8 @@ def test_by_hand_with_signs(how, expected):
     # at the second place the two are as strong and of opposite sign: the first layer counts
     found = answer([[2.0, 1.0, -2.0, 0.0]], [[10.0, -10.0, -20.0, 0.0]])
     fuse_layers(found, how)
-    np.testing.assert_allclose(found["maps"]["hirescam", FUSED][0, 0], expected)
-    (status,) = found["statuses"]["hirescam", FUSED][0]
+    np.testing.assert_allclose(found.maps["hirescam", FUSED][0, 0], expected)
+    (status,) = found.statuses["hirescam", FUSED][0]
     assert (status.state, status.notes) == ("ok", (f"{how} of 2 layers, each scaled to 1",))
 
 
@@ -42,17 +44,17 @@ def test_zero_maps_stay_zero_and_say_so():
     for how in FUSIONS:
         found = answer(np.zeros((2, 2)), np.zeros((4, 4)))
         fuse_layers(found, how)
-        assert not found["maps"]["hirescam", FUSED].any()
-        assert found["statuses"]["hirescam", FUSED][0][0].state == "empty"
+        assert not found.maps["hirescam", FUSED].any()
+        assert found.statuses["hirescam", FUSED][0][0].state == "empty"
     found = answer(np.eye(2), 1 - np.eye(2))
     fuse_layers(found, "product")
-    assert found["statuses"]["hirescam", FUSED][0][0].reason == "the layers' maps are zero, or agree nowhere"
+    assert found.statuses["hirescam", FUSED][0][0].reason == "the layers' maps are zero, or agree nowhere"
 
 
 def test_methods_with_one_map_are_left_alone():
     found = answer(np.eye(2))
     fuse_layers(found, "mean")
-    assert list(found["maps"]) == [("hirescam", "a:0")]
+    assert list(found.maps) == [("hirescam", "a:0")]
 
 
 @pytest.mark.parametrize("how", sorted(FUSIONS))

@@ -26,8 +26,9 @@ from flat_options import chosen, grouped
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.images.geometry import upsample
+from gradcam_tf1.methods import METHODS
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import KeyTensors, ScoreRequest
+from gradcam_tf1.types import KeyTensors, ScoreRequest, Slot
 
 CUT = "a/Relu:0 + b/Relu:0 + c/Relu:0"
 STRIDES = (1, 2, 1)
@@ -90,10 +91,12 @@ def test_layers_of_one_size_are_what_their_concat_is(method):
     """Before the closing ReLU: layer methods sum over the channels, whichever of the layers has them."""
     explainer = joined()._open()
     batch, layers = joined().preprocess(rgb()), explainer._layers(["a/Relu + b/Relu", "both"])
-    requests = [ScoreRequest(("logit",), {"code": np.full(2, target, np.int32)}) for target in (0, 3)]
-    raw = explainer.engine._passes(batch, requests, [method], layers, None, False)[0]["maps"]
-    parts = [raw[method, f"{part} of a/Relu:0 + b/Relu:0"] for part in ("a/Relu:0", "b/Relu:0")]
-    np.testing.assert_allclose(sum(parts), raw[method, "both:0"], rtol=1e-3, atol=1e-5)
+    ops, runner, slot = explainer.engine._ops, explainer.engine._runner, Slot(0)
+    for target in (0, 3):
+        score = ScoreRequest(("logit",), {"code": np.full(2, target, np.int32)})
+        cams = dict(enumerate(ops.cams(METHODS[method], layers, slot, {})))
+        raw = runner.run(cams, batch, ops.fed(score, slot))
+        np.testing.assert_allclose(raw[0] + raw[1], raw[2], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["hirescam", "layercam", "gradcampp", "fem", "smoothgradcampp"])

@@ -169,7 +169,7 @@ def test_what_the_channels_add_sums_up_to_the_map_of_every_layer_method(channels
     symbols, slot = GraphOps(graph, binding), Slot(0)
     methods = [METHODS[name] for name in LAYER_METHODS]
     pairs = [
-        (symbols.cams(method, binding.layers, slot)[0], symbols.channel_cams(method, binding.layers, slot)[0])
+        (symbols.cams(method, binding.layers, slot, {})[0], symbols.channel_cams(method, binding.layers, slot, {})[0])
         for method in methods
     ]
     feed = {"input:0": images.transpose(0, 3, 1, 2) if channels_first else images, symbols.value("code", slot): [1, 2]}

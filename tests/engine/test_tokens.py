@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_nets import class_asks
+from small_nets import class_asks, request
 
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.feature_maps import tokens_as_map
@@ -135,8 +135,8 @@ def test_signals_and_volumes_keep_their_own_axes(sides):
     names = ["gradcam", "hirescam", "gradcampp", "eigencam"]
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
-        maps = engine.run(batch, class_asks([1, 0], 2), names, (info,))["maps"]
-        smooth = engine.run(batch, class_asks([1], 2), ["hirescam"], (info,), eigen_smooth=True)["maps"]
+        maps = engine.run(request(batch, class_asks([1, 0], 2), names, (info,))).maps
+        smooth = engine.run(request(batch, class_asks([1], 2), ["hirescam"], (info,), eigen_smooth=True)).maps
     features = np.maximum(batch.astype(np.float64) @ inner, 0)
     for t, class_id in enumerate((1, 0)):
         grads = outer[:, class_id].reshape(1, *sides, 6)

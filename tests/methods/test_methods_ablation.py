@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from perturbation_nets import CLASSES, IMAGE, LAYER, NET, ablation_weights, head, logits, maps_of, run_on, weighted
-from small_nets import SmallNet, class_asks, run
+from small_nets import SmallNet, class_asks, request, run
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
@@ -48,9 +48,9 @@ def test_ablationcam_of_a_score_of_zero_is_not_divided():
     features = net.forward(image)["features"][0]
     mean = features[..., 0].mean()
     answer = run(net, image, [0], ["ablationcam"])
-    assert answer["scores"][0, 0] == 0
+    assert answer.scores[0, 0] == 0
     # w = (mean, -mean): what each channel gives is undone by the other, and the map is zero, not NaN
-    np.testing.assert_array_equal(answer["maps"]["ablationcam", LAYER], 0)
+    np.testing.assert_array_equal(answer.maps["ablationcam", LAYER], 0)
     net.weights["w2"][..., 1] *= 2
     net.weights["b2"][1] *= 2
     net.weights["w4"][1, 0] = -0.5  # channel 1 is twice channel 0 now, and the score still 0: w = (mean, -mean)
@@ -77,7 +77,7 @@ def test_ablation_runs_the_trunk_once():
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
         traced = tracing(engine)
-        engine.run(IMAGE, class_asks([0]), ["ablationcam"], binding.layers, pixels=IMAGE, to_batch=lambda x: x)
+        engine.run(request(IMAGE, class_asks([0]), ["ablationcam"], binding.layers, pixels=IMAGE, to_batch=lambda x: x))
     ran = [names for names in traced if any("MatMul" in name for name in names)]
     assert len(ran) == 3  # the one pass, the features as they are, the five channels
     assert [any("Conv2D" in name for name in names) for names in ran] == [True, False, False]
@@ -134,5 +134,5 @@ def test_a_users_own_choice_of_optimizers_stands():
 
 
 def test_half_precision_nets_are_ablated_too():
-    half = run(NET, IMAGE, CLASSES, ["ablationcam"], dtype=np.float16)["maps"]["ablationcam", LAYER]
+    half = run(NET, IMAGE, CLASSES, ["ablationcam"], dtype=np.float16).maps["ablationcam", LAYER]
     np.testing.assert_allclose(half, maps_of(NET, IMAGE, "ablationcam"), atol=2e-2)

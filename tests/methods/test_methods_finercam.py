@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from layer_twins import maps_of, twin
-from small_nets import SmallNet, run
+from small_nets import SmallNet, request, run
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import OptionError
@@ -16,7 +16,7 @@ from gradcam_tf1.types import ScoreRequest
 def test_finercam_of_a_one_logit_net_has_one_rival():
     net = SmallNet("gap", classes=1)
     images = net.images(2)
-    maps = run(net, images, [0, 1], ["finercam", "gradcam"])["maps"]
+    maps = run(net, images, [0, 1], ["finercam", "gradcam"]).maps
     np.testing.assert_allclose(maps["finercam", "features:0"], 1.6 * maps["gradcam", "features:0"], atol=1e-6)
 
 
@@ -36,4 +36,4 @@ def test_methods_with_a_score_of_their_own_explain_plain_classes_only(method):
     graph, binding = net.graph(), net.binding()
     requests = [ScoreRequest(("margin",), {"code": np.zeros(1, np.int32)})]
     with tf.Session(graph=graph) as sess, pytest.raises(OptionError, match="explains class scores only, not 'margin'"):
-        MapEngine(graph, sess, binding, 8).run(net.images(1), requests, [method], binding.layers)
+        MapEngine(graph, sess, binding, 8).run(request(net.images(1), requests, [method], binding.layers))

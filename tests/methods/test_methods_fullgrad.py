@@ -55,7 +55,7 @@ def test_the_parts_of_fullgrad_add_up_to_the_score_exactly():
         np.testing.assert_allclose(total, net.forward(images)["logits"][:, class_id], rtol=1e-9)
     answer = explain(net.graph(), net.binding(), images, [2], ["fullgrad"])
     for n in range(2):
-        (note,) = answer["statuses"]["fullgrad", ""][n][0].notes
+        (note,) = answer.statuses["fullgrad", ""][n][0].notes
         assert note.startswith("completeness: the input and 4 biases add up to ")
         assert note.endswith("0.0% off")
 
@@ -78,7 +78,7 @@ def test_batch_norms_and_every_activation_are_in_the_sum():
         tf.reduce_mean(features, [1, 2], name="logits")
     layer = LayerInfo("features:0", "Identity", (None, 6, 6, 3))
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), image_size=(6, 6), classes=3)
-    status = explain(graph, binding, random_images(1, (6, 6)), [1], ["fullgrad"])["statuses"]["fullgrad", ""][0][0]
+    status = explain(graph, binding, random_images(1, (6, 6)), [1], ["fullgrad"]).statuses["fullgrad", ""][0][0]
     # 1 subtraction, 7 batch norms, 6 activations with a bias, 2 bounds of the clip
     assert "the input and 16 biases add up" in status.notes[0]
     assert status.notes[0].endswith("0.0% off")
@@ -114,7 +114,7 @@ def test_biases_in_conditions_count_where_their_branch_is_taken(taken):
     answer = explain(graph, binding, images, [1], ["fullgrad"])
     count, rise = (4, 2 * images[..., 1] - 3) if taken else (2, images[..., 1] + 1.5)
     for n, score in enumerate(rise.sum((1, 2))):
-        note = answer["statuses"]["fullgrad", ""][n][0].notes[0]
+        note = answer.statuses["fullgrad", ""][n][0].notes[0]
         assert f"input and {count} biases add up to {score:.4g}, the score is {score:.4g}, 0.0% off" in note
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_nets import SmallNet, class_asks, gradcam_twin, run, twin_cams
+from small_nets import SmallNet, class_asks, gradcam_twin, request, run, twin_cams
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.gradients.guided import override_map
@@ -21,8 +21,8 @@ def test_gradcam_equals_the_float64_twin(head):
     answer = run(net, images, [0, 1, 2, 3], ["gradcam"])
     expected = np.maximum(twin_cams(net, images, range(4)), 0)
     assert expected.max() > 0.01
-    np.testing.assert_allclose(answer["maps"]["gradcam", "features:0"], expected, atol=1e-5)
-    np.testing.assert_allclose(answer["scores"], net.forward(images)["logits"], atol=1e-5)
+    np.testing.assert_allclose(answer.maps["gradcam", "features:0"], expected, atol=1e-5)
+    np.testing.assert_allclose(answer.scores, net.forward(images)["logits"], atol=1e-5)
 
 
 def test_gradcam_is_cam_over_z_on_a_gap_head():
@@ -32,14 +32,14 @@ def test_gradcam_is_cam_over_z_on_a_gap_head():
     features = net.forward(images)["features"]
     cam = features @ net.weights["w4"][:, 2].astype(np.float64)
     positions = features.shape[1] * features.shape[2]
-    np.testing.assert_allclose(answer["maps"]["gradcam", "features:0"][:, 0], np.maximum(cam, 0) / positions, atol=1e-6)
+    np.testing.assert_allclose(answer.maps["gradcam", "features:0"][:, 0], np.maximum(cam, 0) / positions, atol=1e-6)
 
 
 def test_hirescam_is_the_unrectified_gradcam_on_a_gap_head_and_differs_elsewhere():
     for head, same in (("gap", True), ("flat", False)):
         net = SmallNet(head)
         images = net.images(2)
-        hires = run(net, images, [1], ["hirescam"])["maps"]["hirescam", "features:0"]
+        hires = run(net, images, [1], ["hirescam"]).maps["hirescam", "features:0"]
         assert np.allclose(hires, twin_cams(net, images, [1]), atol=1e-5) == same
         grads, features = net.feature_grads(images, 1), net.forward(images)["features"]
         np.testing.assert_allclose(hires[:, 0], (grads * features).sum(-1), atol=1e-5)
@@ -49,7 +49,7 @@ def test_hirescam_is_the_unrectified_gradcam_on_a_gap_head_and_differs_elsewhere
 def test_counterfactual_turns_the_gradient_round():
     net = SmallNet()
     images = net.images(2)
-    cams = run(net, images, [1, 3], ["counterfactual"])["maps"]["counterfactual", "features:0"]
+    cams = run(net, images, [1, 3], ["counterfactual"]).maps["counterfactual", "features:0"]
     np.testing.assert_allclose(cams, np.maximum(twin_cams(net, images, [1, 3], sign=-1), 0), atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_counterfactual_turns_the_gradient_round():
 def test_positive_and_negative_split_the_last_kernel(head):
     net = SmallNet(head)
     images = net.images(2)
-    maps = run(net, images, [0, 2], ["positive", "negative"])["maps"]
+    maps = run(net, images, [0, 2], ["positive", "negative"]).maps
     kernel = net.weights["w4"].astype(np.float64)
     for name, part in (("positive", np.maximum(kernel, 0)), ("negative", np.maximum(-kernel, 0))):
         expected = np.maximum(twin_cams(net, images, [0, 2], kernel=part), 0)
@@ -73,16 +73,16 @@ def test_guided_backprop_equals_the_twin_and_leaves_gradcam_alone():
     answer = run(net, images, [1, 2], ["guided_backprop", "gradcam"])
     guided = np.stack([net.pixel_grads(images, c, guided=True) for c in (1, 2)], axis=1)
     plain = np.stack([net.pixel_grads(images, c, guided=False) for c in (1, 2)], axis=1)
-    np.testing.assert_allclose(answer["maps"]["guided_backprop", ""], guided, atol=1e-5)
+    np.testing.assert_allclose(answer.maps["guided_backprop", ""], guided, atol=1e-5)
     assert np.abs(guided - plain).max() > 0.01
     expected = np.maximum(twin_cams(net, images, [1, 2]), 0)
-    np.testing.assert_allclose(answer["maps"]["gradcam", "features:0"], expected, atol=1e-5)
+    np.testing.assert_allclose(answer.maps["gradcam", "features:0"], expected, atol=1e-5)
 
 
 def test_guided_gradcam_is_guided_backprop_times_the_upsampled_map_of_the_same_class():
     net = SmallNet("flat")
     images = net.images(2)
-    maps = run(net, images, range(4), ["guided_gradcam"])["maps"]
+    maps = run(net, images, range(4), ["guided_gradcam"]).maps
     assert list(maps) == [("guided_gradcam", "features:0")]
     raw = twin_cams(net, images, range(4))
     assert raw.min() < -0.01  # what the ReLU must drop before the product
@@ -115,7 +115,7 @@ def test_gradcam_agrees_with_finite_differences_at_the_layer():
             step[place] = 1e-6
             up, down = (sess.run("logits:0", {"features:0": features + s})[0, 2] for s in (step, -step))
             grads[place] = (up - down) / 2e-6
-    cams = run(net, images, [2], ["gradcam"])["maps"]["gradcam", "features:0"]
+    cams = run(net, images, [2], ["gradcam"]).maps["gradcam", "features:0"]
     np.testing.assert_allclose(cams[:, 0], np.maximum(gradcam_twin(features, grads), 0), atol=1e-5)
 
 
@@ -134,16 +134,16 @@ def test_a_five_by_five_net_worked_by_hand():
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), channels=1, classes=2)
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
-        answer = engine.run(x, class_asks([0, 1]), ["gradcam", "hirescam", "guided_backprop"], (layer,))
+        answer = engine.run(request(x, class_asks([0, 1]), ["gradcam", "hirescam", "guided_backprop"], (layer,)))
     evidence = np.zeros((5, 5))
     evidence[1, 3] = 4
     against = np.zeros((5, 5))
     against[3, 0] = 2
-    np.testing.assert_array_equal(answer["maps"]["gradcam", "features:0"][0], [evidence, against])
-    np.testing.assert_array_equal(answer["maps"]["hirescam", "features:0"][0], [evidence - against, against - evidence])
+    np.testing.assert_array_equal(answer.maps["gradcam", "features:0"][0], [evidence, against])
+    np.testing.assert_array_equal(answer.maps["hirescam", "features:0"][0], [evidence - against, against - evidence])
     # class 0: A_1 carries +1 where x > 0; A_2 carries -2, which the guided ReLU stops. Class 1 the other way round.
-    np.testing.assert_array_equal(answer["maps"]["guided_backprop", ""][0, ..., 0], [evidence / 4, -against])
-    np.testing.assert_array_equal(answer["scores"], [[2, -2]])
+    np.testing.assert_array_equal(answer.maps["guided_backprop", ""][0, ..., 0], [evidence / 4, -against])
+    np.testing.assert_array_equal(answer.scores, [[2, -2]])
 
 
 def test_gradcam_equals_the_saliency_package_on_the_same_graph():
@@ -157,6 +157,6 @@ def test_gradcam_equals_the_saliency_package_on_the_same_graph():
         for class_id in range(4):
             peer = saliency.GradCam(graph, sess, logits[0, class_id], x, features)
             masks.append(peer.GetMask(images[0], should_resize=False, three_dims=False))
-    ours = run(net, images, range(4), ["gradcam"])["maps"]["gradcam", "features:0"][0]
+    ours = run(net, images, range(4), ["gradcam"]).maps["gradcam", "features:0"][0]
     assert np.max(masks) > 0.01
     np.testing.assert_allclose(ours, masks, atol=1e-6)

@@ -7,11 +7,20 @@ import pytest
 from small_nets import SmallNet, run
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.activation import KERNELS, eigencam, eigengradcam, fem, kpcacam
+from gradcam_tf1.methods import METHODS, method
+from gradcam_tf1.methods.activation import KERNELS
 
 HEADS = ["gap", "flat"]
 NAMES = ["eigencam", "eigengradcam", "fem", "kpcacam"]
-FUNCTIONS = {"eigencam": eigencam, "eigengradcam": eigengradcam, "fem": fem, "kpcacam": kpcacam}
+
+
+def with_defaults(name):
+    row = METHODS[name]
+    return lambda features, grads=None, **options: row.compute(features, grads, **row.filled(options))
+
+
+FUNCTIONS = {name: with_defaults(name) for name in NAMES}
+eigencam, eigengradcam, fem, kpcacam = FUNCTIONS.values()
 
 
 def draw(*shape, seed=0):
@@ -19,7 +28,7 @@ def draw(*shape, seed=0):
 
 
 def maps_of(net, images, class_ids, method, **options):
-    return run(net, images, class_ids, [method], **options)["maps"][method, "features:0"]
+    return run(net, images, class_ids, [method], **options).maps[method, "features:0"]
 
 
 def principal_twin(values):
@@ -60,7 +69,7 @@ def test_the_engine_gives_the_twins_of_the_nets_float64_features(head):
     net = SmallNet(head)
     images = net.images(3)
     features = net.forward(images)["features"]
-    maps = run(net, images, [0, 3], NAMES)["maps"]
+    maps = run(net, images, [0, 3], NAMES).maps
     for n in range(3):
         for t, c in enumerate((0, 3)):
             products = features[n] * net.feature_grads(images, c)[n]
@@ -152,7 +161,7 @@ def test_options_reach_numpy_methods():
     net = SmallNet("flat")
     images = net.images(1)
     options = {"kpcacam": {"kernel": "linear"}, "fem": {"sigmas": 0.5}}
-    maps = run(net, images, [0], ["kpcacam", "eigencam", "fem"], options=options)["maps"]
+    maps = run(net, images, [0], ["kpcacam", "eigencam", "fem"], options=options).maps
     np.testing.assert_allclose(maps["kpcacam", "features:0"], maps["eigencam", "features:0"], atol=1e-5)
     expected = fem_twin(net.forward(images)["features"][0], 0.5)
     np.testing.assert_allclose(maps["fem", "features:0"][0, 0], expected, atol=1e-5)
@@ -161,7 +170,7 @@ def test_options_reach_numpy_methods():
 def test_what_needs_no_gradient_is_the_same_for_every_class():
     net = SmallNet("flat")
     images = net.images(2)
-    maps = run(net, images, range(4), NAMES)["maps"]
+    maps = run(net, images, range(4), NAMES).maps
     for name in ("eigencam", "fem", "kpcacam"):
         found = maps[name, "features:0"]
         np.testing.assert_array_equal(found, found[:, :1].repeat(4, axis=1))
@@ -212,8 +221,8 @@ def test_no_gradient_is_an_empty_map():
     net = SmallNet("gap")
     net.weights["w4"][:] = 0
     answer = run(net, net.images(1), [0], ["eigengradcam"])
-    np.testing.assert_array_equal(answer["maps"]["eigengradcam", "features:0"], 0)
-    assert answer["statuses"]["eigengradcam", "features:0"][0][0].state == "empty"
+    np.testing.assert_array_equal(answer.maps["eigengradcam", "features:0"], 0)
+    assert answer.statuses["eigengradcam", "features:0"][0][0].state == "empty"
 
 
 @pytest.mark.parametrize("method", ["eigencam", "eigengradcam", "kpcacam"])
@@ -221,13 +230,13 @@ def test_overflow_is_reported_not_raised(method):
     net = SmallNet("gap")
     net.weights["b2"][2] = np.inf
     answer = run(net, net.images(1), [0], [method])
-    np.testing.assert_array_equal(answer["maps"][method, "features:0"], 0)
-    assert "weights 'add_1/y' are NaN or infinite" in answer["statuses"][method, "features:0"][0][0].reason
+    np.testing.assert_array_equal(answer.maps[method, "features:0"], 0)
+    assert "weights 'add_1/y' are NaN or infinite" in answer.statuses[method, "features:0"][0][0].reason
 
 
 def test_a_kernel_that_is_not_there():
-    with pytest.raises(OptionError, match="no kernel 'cosine' for kpcacam; possible: sigmoid, rbf, poly, linear"):
-        kpcacam(draw(2, 2, 3), kernel="cosine")
+    with pytest.raises(OptionError, match="kpcacam.kernel is one of sigmoid, rbf, poly, linear, not 'cosine'; its def"):
+        method("kpcacam", kernel="cosine")
 
 
 def test_too_many_positions_for_a_kernel_matrix():

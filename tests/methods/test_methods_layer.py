@@ -7,8 +7,8 @@ import pytest
 from layer_twins import HEADS, TWINS, maps_of, twin, weighted
 from small_nets import SmallNet, run
 
-from gradcam_tf1.engine.map_status import GRADIENT_IS_ZERO, NO_EFFECT
 from gradcam_tf1.methods import METHODS
+from gradcam_tf1.methods.base import GRADIENT_IS_ZERO, NO_EFFECT
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.tf_runtime import tf
 
@@ -30,7 +30,7 @@ def test_no_two_methods_are_the_same():
     net = SmallNet("flat", classes=6)
     images = net.images(1)
     methods = [name for name in ON_ANY_HEAD if name != "elementwise"]  # on features >= 0 it is LayerCAM
-    maps = run(net, images, [0, 3], ["gradcam", "hirescam", *methods])["maps"]
+    maps = run(net, images, [0, 3], ["gradcam", "hirescam", *methods]).maps
     found = [np.maximum(one, 0) for one in maps.values()]
     for n, one in enumerate(found):
         for other in found[:n]:
@@ -40,7 +40,7 @@ def test_no_two_methods_are_the_same():
 def test_on_a_gap_head_the_gradient_says_the_same_at_every_position():
     net = SmallNet("gap")
     images = net.images(2)
-    maps = run(net, images, [0, 1], ["gradcam", "hirescam", "xgradcam", "layercam", "gradcampp"])["maps"]
+    maps = run(net, images, [0, 1], ["gradcam", "hirescam", "xgradcam", "layercam", "gradcampp"]).maps
     gradcam = maps["gradcam", "features:0"]
     np.testing.assert_allclose(np.maximum(maps["hirescam", "features:0"], 0), gradcam, atol=1e-6)
     np.testing.assert_allclose(maps["xgradcam", "features:0"], gradcam, atol=1e-6)
@@ -56,7 +56,7 @@ def test_sums_and_signs():
     net = SmallNet("flat")
     images = net.images(3)
     methods = ["hirescam", "layercam", "elementwise"]
-    hires, layer, each = (run(net, images, range(4), methods)["maps"][name, "features:0"] for name in methods)
+    hires, layer, each = (run(net, images, range(4), methods).maps[name, "features:0"] for name in methods)
     # features are >= 0 behind a ReLU: ReLU(g) A = ReLU(g A), and HiResCAM is that less the rest
     np.testing.assert_allclose(layer, each, atol=1e-6)
     assert layer.min() >= 0
@@ -133,8 +133,8 @@ def test_no_gradient_is_an_empty_map_never_nan(method):
     net = SmallNet("gap")
     net.weights["w4"][:] = 0
     answer = run(net, net.images(1), [1], [method])
-    np.testing.assert_array_equal(answer["maps"][method, "features:0"], 0)
-    status = answer["statuses"][method, "features:0"][0][0]
+    np.testing.assert_array_equal(answer.maps[method, "features:0"], 0)
+    status = answer.statuses[method, "features:0"][0][0]
     meaning = {"smoothgradcampp": NO_EFFECT}.get(method, GRADIENT_IS_ZERO)
     assert (status.state, status.reason) == ("empty", meaning)
 

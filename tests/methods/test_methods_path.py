@@ -65,8 +65,8 @@ def test_the_map_adds_up_to_the_rise_of_the_score_and_the_note_says_so(method):
     options = {"steps": 800, "max_sigma": 5.0} if method == "blur_ig" else {"steps": 400}
     answer = explain(net.graph(), net.binding(), images, [0, 3], [method], options={method: options})
     for target, class_id in enumerate((0, 3)):
-        map = answer["maps"][method, ""][0, target]
-        (note,) = answer["statuses"][method, ""][0][target].notes
+        map = answer.maps[method, ""][0, target]
+        (note,) = answer.statuses[method, ""][0][target].notes
         said = [float(word) for word in note.replace(",", " ").replace("%", "").split() if is_number(word)]
         assert note.startswith("completeness: the map adds up to ")
         np.testing.assert_allclose(said[0], map.sum(dtype=np.float64), rtol=1e-3)
@@ -90,28 +90,28 @@ def test_a_poor_sum_is_told_as_poor():
         ["integrated_gradients"],
         options={"integrated_gradients": {"steps": 1, "baseline": "zero"}},
     )
-    (note,) = answer["statuses"]["integrated_gradients", ""][0][0].notes
+    (note,) = answer.statuses["integrated_gradients", ""][0][0].notes
     assert note.endswith("from zero, 50.0% off")
 
 
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("integrated_gradients", {"baseline": "grey"}, "no baseline 'grey'; possible: .*black, white"),
+        ("integrated_gradients", {"baseline": "grey"}, "baseline is one of zero, black, white, .* not 'grey'"),
         (
             "integrated_gradients",
             {"baseline": np.zeros((3, 3))},
             r"the baseline is .*\[3, 3\]; it must be a .*\[8, 12, 3\]",
         ),
-        ("integrated_gradients", {"rule": "simpson"}, "no rule 'simpson'; possible: midpoint, gauss-legendre"),
-        ("integrated_gradients", {"steps": 0}, "steps=0: at least one"),
-        ("guided_ig", {"steps": 0}, "steps=0: at least one"),
-        ("guided_ig", {"rule": "right"}, "no rule 'right'; possible: trapezoid, left"),
-        ("guided_ig", {"fraction": 0}, "fraction=0, max_dist=0.02: shares"),
-        ("guided_ig", {"max_dist": 2}, "fraction=0.25, max_dist=2: shares"),
-        ("blur_ig", {"steps": -1}, "steps=-1: at least one"),
-        ("blur_ig", {"max_sigma": 0}, "max_sigma=0, border='nearest': above 0"),
-        ("blur_ig", {"border": "wrap"}, "border='wrap': .* one of nearest, reflect, constant"),
+        ("integrated_gradients", {"rule": "simpson"}, "rule is one of midpoint, gauss-legendre, not 'simpson'"),
+        ("integrated_gradients", {"steps": 0}, "steps is a whole number at least 1, not 0"),
+        ("guided_ig", {"steps": 0}, "guided_ig.steps is a whole number at least 1, not 0; its default is 200"),
+        ("guided_ig", {"rule": "right"}, "rule is one of trapezoid, left, not 'right'"),
+        ("guided_ig", {"fraction": 0}, "fraction is a number above 0 and at most 1, not 0"),
+        ("guided_ig", {"max_dist": 2}, "max_dist is a number at least 0 and at most 1, not 2"),
+        ("blur_ig", {"steps": -1}, "steps is a whole number at least 1, not -1"),
+        ("blur_ig", {"max_sigma": 0}, "max_sigma is a number above 0, not 0"),
+        ("blur_ig", {"border": "wrap"}, "border is one of nearest, reflect, constant, not 'wrap'"),
         ("xrai", {"segments": np.zeros((2, 3), int)}, r"segments are int64 \[1, 2, 3\]; .*\[8, 12\]"),
         ("xrai", {"segments": np.zeros((8, 12))}, r"segments are float64 \[1, 8, 12\]; they must be whole numbers"),
     ],
@@ -236,9 +236,9 @@ def test_a_net_that_computes_with_sizes_and_drops_the_batch_axis():
     maps = the_map(graph, binding, images, "integrated_gradients", steps=3, **how)
     np.testing.assert_allclose(maps[:, 0], expected, rtol=1e-4)
     around = explain(graph, binding, images, [1], ["gradient_x_input"], Noise(samples=2, level=0.0), **how)
-    np.testing.assert_allclose(around["maps"]["gradient_x_input", ""][:, 0], 2 * expected, rtol=1e-4)
+    np.testing.assert_allclose(around.maps["gradient_x_input", ""][:, 0], 2 * expected, rtol=1e-4)
     # y = sum of x^2, x dy/dx = 2 y: squares have no bias, so the sum is twice the score
-    (note,) = explain(graph, binding, images, [1], ["fullgrad"], **how)["statuses"]["fullgrad", ""][0][0].notes
+    (note,) = explain(graph, binding, images, [1], ["fullgrad"], **how).statuses["fullgrad", ""][0][0].notes
     assert note.endswith("100.0% off")
 
 

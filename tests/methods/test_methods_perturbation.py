@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flat_options import chosen
 from perturbation_nets import ALL, CLASSES, IMAGE, LAYER, LAYER_METHODS, NET, SMALL, counted, maps_of, run_on
-from small_nets import class_asks, run
+from small_nets import class_asks, request, run
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.gradients.guided import override_map
@@ -40,10 +40,10 @@ def test_nets_that_take_bytes_are_masked_where_their_floats_begin():
 @pytest.mark.parametrize("graph", [{}, {"batch": 1}, {"batch": 3}, {"channels_first": True}], ids=str)
 def test_a_batch_equals_its_images_one_by_one_whatever_the_graph_insists_on(graph):
     images = NET.images(3)
-    together = run(NET, images, CLASSES, ALL, batch_size=2, options=SMALL, **graph)["maps"]
+    together = run(NET, images, CLASSES, ALL, batch_size=2, options=SMALL, **graph).maps
     assert {key[0] for key in together} == set(ALL)
     for n in range(3):
-        alone = run(NET, images[n : n + 1], CLASSES, ALL, options=SMALL)["maps"]
+        alone = run(NET, images[n : n + 1], CLASSES, ALL, options=SMALL).maps
         for key, maps in alone.items():
             np.testing.assert_allclose(together[key][n], maps[0], atol=2e-6, err_msg=str(key))
 
@@ -75,14 +75,16 @@ def test_the_cost_is_told_first_and_is_what_is_run_for_one_target_as_for_many(na
     graph = NET.graph()
     with tf.Session(graph=graph) as sess, counted(calls):
         MapEngine(graph, sess, NET.binding(), 4).run(
-            images,
-            class_asks(class_ids, 2),
-            [name],
-            NET.binding().layers,
-            pixels=images,
-            to_batch=lambda pixels: pixels,
-            options={name: options},
-            report=lambda work: told.append((work, len(calls))),
+            request(
+                images,
+                class_asks(class_ids, 2),
+                [name],
+                NET.binding().layers,
+                pixels=images,
+                to_batch=lambda pixels: pixels,
+                options={name: options},
+                report=lambda work: told.append((work, len(calls))),
+            )
         )
     first, calls_before = told[0]
     assert (first.method, first.images, first.runs, first.done, calls_before) == (name, 2, runs, 0, 0)
@@ -120,13 +122,15 @@ def test_the_graph_does_not_grow_with_the_calls():
         engine = MapEngine(graph, sess, binding, 8)
         for class_ids in ([0, 1], [2, 3], [1, 0]):
             engine.run(
-                IMAGE,
-                class_asks(class_ids),
-                ALL,
-                binding.layers,
-                pixels=IMAGE,
-                to_batch=lambda pixels: pixels,
-                options=SMALL,
+                request(
+                    IMAGE,
+                    class_asks(class_ids),
+                    ALL,
+                    binding.layers,
+                    pixels=IMAGE,
+                    to_batch=lambda pixels: pixels,
+                    options=SMALL,
+                )
             )
             sizes.append(len(graph.get_operations()))
     assert sizes[0] == sizes[1] == sizes[2]
@@ -137,7 +141,7 @@ MEMORY = """
 import resource, sys
 import numpy as np
 sys.path.insert(0, {tests!r})
-from small_nets import class_asks
+from small_nets import class_asks, request
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
@@ -160,7 +164,8 @@ with tf.Session(graph=graph) as sess:
     engine = MapEngine(graph, sess, binding, 8)
     def run(**options):
         name, = options
-        engine.run(image, class_asks([0]), [name], (layer,), pixels=image, to_batch=lambda x: x, options=options)
+        how = dict(pixels=image, to_batch=lambda x: x, options=options)
+        engine.run(request(image, class_asks([0]), [name], (layer,), **how))
     run(fasterscorecam=dict(channels=32))
     run(rise=dict(masks=32))
     before = peak()

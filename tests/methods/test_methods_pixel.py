@@ -17,7 +17,7 @@ def test_the_gradient_equals_the_twin():
     net = SmallNet("flat")
     images = net.images(2)
     expected = np.stack([net.pixel_grads(images, c, guided=False) for c in (0, 3)], axis=1)
-    maps = run(net, images, [0, 3], ["gradient", "gradient_x_input"])["maps"]
+    maps = run(net, images, [0, 3], ["gradient", "gradient_x_input"]).maps
     np.testing.assert_allclose(maps["gradient", ""], expected, atol=1e-5)
     np.testing.assert_allclose(maps["gradient_x_input", ""], expected * images[:, np.newaxis], atol=1e-5)
     assert np.abs(expected).max() > 0.05
@@ -28,7 +28,7 @@ def test_gradient_times_input_adds_up_to_the_score_of_a_net_without_biases():
     for name in ("b1", "b2", "b3", "b4"):
         net.weights[name][:] = 0
     images = net.images(2)
-    maps = run(net, images, [1, 2], ["gradient_x_input"])["maps"]["gradient_x_input", ""]
+    maps = run(net, images, [1, 2], ["gradient_x_input"]).maps["gradient_x_input", ""]
     np.testing.assert_allclose(maps.sum((2, 3, 4)), net.forward(images)["logits"][:, 1:3], rtol=1e-4)
 
 
@@ -48,15 +48,15 @@ def test_deconvnet_equals_the_twin():
     images = net.images(2)
     answer = run(net, images, [1, 2], ["deconvnet", "guided_backprop"])
     expected = np.stack([deconvnet_twin(net, images, c) for c in (1, 2)], axis=1)
-    np.testing.assert_allclose(answer["maps"]["deconvnet", ""], expected, atol=1e-5)
-    assert np.abs(expected - answer["maps"]["guided_backprop", ""]).max() > 0.01
+    np.testing.assert_allclose(answer.maps["deconvnet", ""], expected, atol=1e-5)
+    assert np.abs(expected - answer.maps["guided_backprop", ""]).max() > 0.01
 
 
 def test_what_a_rule_reached_is_said_of_each_map():
     answer = run(SmallNet("flat"), SmallNet("flat").images(2), [1, 2], ["gradient", "deconvnet", "guided_gradcam"])
-    assert {status.notes for row in answer["statuses"]["gradient", ""] for status in row} == {()}
+    assert {status.notes for row in answer.statuses["gradient", ""] for status in row} == {()}
     for key, rule in ((("deconvnet", ""), "deconvnet"), (("guided_gradcam", "features:0"), "guided")):
-        notes = [status.notes for row in answer["statuses"][key] for status in row]
+        notes = [status.notes for row in answer.statuses[key] for status in row]
         assert notes == [(f"the {rule} rule changed 3 Relu",)] * 4
 
 
@@ -73,7 +73,7 @@ def test_a_net_of_swishes_has_a_gradient_but_no_guided_one():
             explain(graph, binding, images, [1], [method])
     sigmoid = 1 / (1 + np.exp(-images[0].astype(np.float64)))
     expected = (sigmoid + images[0] * sigmoid * (1 - sigmoid)) * [0, 1, 0] / 16
-    maps = explain(graph, binding, images, [1], ["gradient"])["maps"]["gradient", ""]
+    maps = explain(graph, binding, images, [1], ["gradient"]).maps["gradient", ""]
     np.testing.assert_allclose(maps[0, 0], expected, atol=1e-6)
 
 
@@ -82,8 +82,8 @@ def test_a_baked_batch_size_changes_nothing(batch):
     net = SmallNet("flat")
     images = net.images(2)
     methods = ["gradient", "deconvnet", "smoothgrad"]
-    free = explain(net.graph(), net.binding(), images, [1], methods)["maps"]
-    baked = explain(net.graph(batch=batch), net.binding(batch=batch), images, [1], methods)["maps"]
+    free = explain(net.graph(), net.binding(), images, [1], methods).maps
+    baked = explain(net.graph(batch=batch), net.binding(batch=batch), images, [1], methods).maps
     for key, maps in free.items():
         np.testing.assert_allclose(baked[key], maps, atol=1e-6)
 

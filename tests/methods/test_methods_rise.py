@@ -67,9 +67,15 @@ def test_rise_in_expectation_is_the_worth_of_a_lone_pixel_spread_round_it():
     assert max(abs(top - 2), abs(left - 6)) <= 1
 
 
-@pytest.mark.parametrize("wrong", [{"masks": 1}, {"cells": 0}, {"p": 0}, {"p": 1.0}])
-def test_rise_needs_masks_cells_and_a_chance(wrong):
-    with pytest.raises(
-        OptionError, match=r"masks=\d+, cells=\d+, p=.*: at least 2 masks, 1 cell, and p between 0 and 1"
-    ):
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"masks": 1}, "rise.masks is a whole number at least 2, not 1"),
+        ({"cells": 0}, "rise.cells is a whole number at least 1, not 0"),
+        ({"p": 0}, "rise.p is a number above 0 and below 1, not 0"),
+        ({"p": 1.0}, "rise.p is a number above 0 and below 1, not 1.0"),
+    ],
+)
+def test_rise_needs_masks_cells_and_a_chance(wrong, message):
+    with pytest.raises(OptionError, match=message):
         maps_of(NET, IMAGE, "rise", **wrong)

@@ -20,7 +20,7 @@ from perturbation_nets import (
     run_on,
     weighted,
 )
-from small_nets import SmallNet, class_asks, run
+from small_nets import SmallNet, class_asks, request, run
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import OptionError
@@ -105,7 +105,7 @@ def test_dead_and_constant_channels_weigh_nothing_and_cost_nothing():
     expected = weighted(features, score_weights(dead, IMAGE[0], masks[:, np.newaxis]))
     calls = []
     with counted(calls):
-        maps = run(dead, IMAGE, CLASSES, LAYER_METHODS, options=SMALL)["maps"]
+        maps = run(dead, IMAGE, CLASSES, LAYER_METHODS, options=SMALL).maps
     np.testing.assert_allclose(maps["scorecam", LAYER][0], expected, atol=1e-5)
     assert all(np.isfinite(values).all() for values in maps.values())
     weights = ablation_weights(dead, IMAGE, CLASSES)
@@ -122,21 +122,23 @@ def test_features_without_any_life_give_an_empty_map_and_the_progress_still_ends
     graph, image, told = net.graph(), net.images(1), {}
     with tf.Session(graph=graph) as sess:
         answer = MapEngine(graph, sess, net.binding(), 4).run(
-            image,
-            class_asks([0]),
-            LAYER_METHODS,
-            net.binding().layers,
-            pixels=image,
-            to_batch=lambda pixels: pixels,
-            options=SMALL,
-            report=lambda work: told.update({work.method: work}),
+            request(
+                image,
+                class_asks([0]),
+                LAYER_METHODS,
+                net.binding().layers,
+                pixels=image,
+                to_batch=lambda pixels: pixels,
+                options=SMALL,
+                report=lambda work: told.update({work.method: work}),
+            )
         )
     assert [(work.done, work.runs) for work in told.values()] == [(6, 6), (6, 6), (16, 16), (16, 16), (6, 6)]
-    for key, maps in answer["maps"].items():
+    for key, maps in answer.maps.items():
         np.testing.assert_array_equal(maps, 0)
-        assert answer["statuses"][key][0][0].state == "empty"
+        assert answer.statuses[key][0][0].state == "empty"
     softened = run(net, net.images(1), [0], ["scorecam"], options={"scorecam": {"softmax": True}})
-    np.testing.assert_array_equal(softened["maps"]["scorecam", LAYER], 0)
+    np.testing.assert_array_equal(softened.maps["scorecam", LAYER], 0)
 
 
 # baselines
@@ -160,14 +162,16 @@ def test_black_is_prepared_like_a_image_and_zero_is_not():
 
         def scorecam(**options):
             return engine.run(
-                IMAGE,
-                class_asks([1]),
-                ["scorecam"],
-                NET.binding().layers,
-                pixels=IMAGE + 1,
-                to_batch=lambda pixels: pixels - 1,
-                options={"scorecam": options},
-            )["maps"]["scorecam", LAYER]
+                request(
+                    IMAGE,
+                    class_asks([1]),
+                    ["scorecam"],
+                    NET.binding().layers,
+                    pixels=IMAGE + 1,
+                    to_batch=lambda pixels: pixels - 1,
+                    options={"scorecam": options},
+                )
+            ).maps["scorecam", LAYER]
 
         np.testing.assert_allclose(scorecam(baseline=1), scorecam(baseline="zero"), atol=1e-6)
         np.testing.assert_allclose(scorecam(baseline=0), scorecam(baseline="black"), atol=1e-6)
@@ -177,10 +181,10 @@ def test_black_is_prepared_like_a_image_and_zero_is_not():
 @pytest.mark.parametrize(
     ("name", "wrong", "match"),
     [
-        ("fasterscorecam", {"channels": 0}, "channels=0: at least one"),
-        ("iscam", {"steps": 0}, "steps=0: at least one"),
-        ("sscam", {"samples": 0}, "samples=0, level=0.15: at least one sample"),
-        ("sscam", {"level": -1}, "samples=10, level=-1: at least one sample, no level below 0"),
+        ("fasterscorecam", {"channels": 0}, "fasterscorecam.channels is a whole number at least 1, not 0"),
+        ("iscam", {"steps": 0}, "iscam.steps is a whole number at least 1, not 0"),
+        ("sscam", {"samples": 0}, "sscam.samples is a whole number at least 1, not 0"),
+        ("sscam", {"level": -1}, "sscam.level is a number at least 0, not -1"),
     ],
 )
 def test_options_without_sense_are_errors(name, wrong, match):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from layer_twins import maps_of, twin
-from small_nets import SmallNet, gradcam_twin
+from small_nets import SmallNet, gradcam_twin, request
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.errors import GradientError
@@ -63,8 +63,8 @@ def test_several_layers_in_one_call_have_their_own_curvature():
     requests = [ScoreRequest(("logit",), {"code": np.array([1], np.int32)})]
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
-        both = engine.run(images, requests, ["shapleycam"], binding.layers)["maps"]
-        alone = engine.run(images, requests, ["shapleycam"], (inner,))["maps"]
+        both = engine.run(request(images, requests, ["shapleycam"], binding.layers)).maps
+        alone = engine.run(request(images, requests, ["shapleycam"], (inner,))).maps
     np.testing.assert_allclose(both["shapleycam", first], alone["shapleycam", first], atol=1e-6)
     expected = np.maximum(twin("shapleycam", net, images, [1]), 0)
     np.testing.assert_allclose(both["shapleycam", "features:0"], expected, atol=1e-5)

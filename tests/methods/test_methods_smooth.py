@@ -35,7 +35,7 @@ def test_smoothgradcampp_without_noise_is_gradcampp():
     net = SmallNet("flat")
     images = net.images(2)
     options = {"smoothgradcampp": {"samples": 3, "level": 0.0}}
-    maps = run(net, images, [1, 3], ["smoothgradcampp", "gradcampp"], options=options)["maps"]
+    maps = run(net, images, [1, 3], ["smoothgradcampp", "gradcampp"], options=options).maps
     np.testing.assert_allclose(
         maps["smoothgradcampp", "features:0"], maps["gradcampp", "features:0"], rtol=1e-4, atol=1e-6
     )

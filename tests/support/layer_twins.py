@@ -9,7 +9,7 @@ HEADS = ["gap", "flat"]
 
 
 def maps_of(net, images, class_ids, method, **options):
-    return run(net, images, class_ids, [method], **options)["maps"][method, "features:0"]
+    return run(net, images, class_ids, [method], **options).maps[method, "features:0"]
 
 
 # twins: what a method makes of features A [n, h, w, k] and of all classes' gradients and logits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import numpy as np
-from small_nets import SmallNet, class_asks, run
+from small_nets import SmallNet, class_asks, request, run
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.probe import Probe
@@ -24,7 +24,7 @@ SMALL = {"rise": {"masks": 12, "cells": 3}, "sscam": {"samples": 3}, "iscam": {"
 
 
 def maps_of(net, images, name, class_ids=CLASSES, **options):
-    (maps,) = run(net, images, class_ids, [name], options={name: options})["maps"].values()
+    (maps,) = run(net, images, class_ids, [name], options={name: options}).maps.values()
     return maps
 
 
@@ -62,7 +62,7 @@ def run_on(graph, images, class_ids, methods, options=None, **binding):
     with tf.Session(graph=graph) as sess:
         how = {"pixels": images, "to_batch": lambda x: x, "options": options}
         requests = class_asks(class_ids, len(images))
-        return MapEngine(graph, sess, bound, 4).run(images, requests, methods, (layer,), **how)["maps"]
+        return MapEngine(graph, sess, bound, 4).run(request(images, requests, methods, (layer,), **how)).maps
 
 
 def head(net, features):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from small_nets import SmallNet, class_asks
+from small_nets import SmallNet, class_asks, request
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
-from gradcam_tf1.engine.smoothing import run_with_noise
+from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
@@ -44,8 +44,8 @@ def explain(graph, binding, images, class_ids, methods, noise=None, batch_size=8
         engine = MapEngine(graph, sess, binding, batch_size)
         how.setdefault("pixels", np.random.RandomState(9).uniform(0, 255, (*images.shape[:3], 3)).astype(np.float32))
         how.setdefault("to_batch", lambda rgb: (rgb[..., : images.shape[3]] / 127.5 - 1).astype(images.dtype))
-        arguments = (images, class_asks(class_ids, len(images)), methods, binding.layers)
-        return engine.run(*arguments, **how) if noise is None else run_with_noise(engine, noise, *arguments, **how)
+        wanted = request(images, class_asks(class_ids, len(images)), methods, binding.layers, **how)
+        return explain_request(engine, binding, wanted, noise)
 
 
 def square_net(size=(4, 4)):
@@ -63,7 +63,7 @@ def square_net(size=(4, 4)):
 def the_map(graph, binding, images, method, class_ids=(1,), **options):
     how = {name: options.pop(name) for name in ("pixels", "to_batch", "batch_size") if name in options}
     answer = explain(graph, binding, images, list(class_ids), [method], options={method: options}, **how)
-    return answer["maps"][method, ""]
+    return answer.maps[method, ""]
 
 
 def small(images, method, net=None, **options):

@@ -7,8 +7,10 @@ from typing import Any, Dict, List
 import numpy as np
 
 from gradcam_tf1.engine.map_engine import MapEngine
+from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.gradients.guided import override_map
+from gradcam_tf1.methods import choose_methods
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest
 
@@ -141,6 +143,13 @@ def class_asks(codes: Any, images: int = 1) -> List[ScoreRequest]:
     return [ScoreRequest(("logit",), {"code": np.full(images, code, np.int32)}) for code in codes]
 
 
+def request(batch: np.ndarray, scores: Any, methods: Any, layers: Any, options: Any = None, **more: Any) -> MapRequest:
+    """A MapRequest; options: method -> its options, those of other methods are left out."""
+    names = choose_methods(methods)
+    chosen = choose_methods({name: (options or {}).get(name, {}) for name in names})
+    return MapRequest(batch, scores, chosen, tuple(layers), **more)
+
+
 def run(
     net: SmallNet,
     images: np.ndarray,
@@ -149,16 +158,14 @@ def run(
     batch_size: int = 8,
     options: Any = None,
     **graph: Any,
-) -> Dict[str, Any]:
+) -> MapAnswer:
     """What the engine answers; graph: options of `SmallNet.graph`."""
     built = net.graph(**graph)
     binding = net.binding(**{name: graph[name] for name in ("channels_first", "batch") if name in graph})
-    requests = class_asks(class_ids, len(images))
+    more = {"pixels": images, "to_batch": lambda pixels: pixels, "options": options}
     with tf.Session(graph=built, config=session_config()) as sess:
         engine = MapEngine(built, sess, binding, batch_size)
-        return engine.run(
-            images, requests, methods, binding.layers, pixels=images, to_batch=lambda pixels: pixels, options=options
-        )
+        return engine.run(request(images, class_asks(class_ids, len(images)), methods, binding.layers, **more))
 
 
 def relu_backward(grad: np.ndarray, output: np.ndarray, guided: bool) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""The table of all methods."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Tuple
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods.activation import NUMPY_ROWS
+from gradcam_tf1.methods.base import Method
+from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
+from gradcam_tf1.methods.layer import LAYER_ROWS
+from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
+from gradcam_tf1.methods.path import PATH_ROWS
+from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
+from gradcam_tf1.methods.pixel import PIXEL_ROWS
+from gradcam_tf1.methods.xrai import XRAI_ROWS
+
+METHODS: Dict[str, Method] = {}
+
+METHOD_GROUPS: Dict[str, Tuple[str, ...]] = {"positive_negative": ("positive", "negative")}
+
+
+def register(row: Method) -> None:
+    """Add a method to METHODS: it then works wherever a method name is taken.
+
+    Parameters
+    ----------
+    row : Method
+        `LayerMethod("mycam", "what it shows", "https://...", compute)`, or a row of another family.
+
+    Raises
+    ------
+    OptionError
+        If it is not such a row, its name is taken or is not a lower-case identifier (it becomes part of file names and
+        a choice on the command line), or the default of one of its options is out of bounds.
+    """
+    if not isinstance(row, Method):
+        raise OptionError(f"register takes a row such as LayerMethod(name, summary, paper, compute), not {row!r}")
+    if not isinstance(row.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", row.name):
+        raise OptionError(
+            f"a method cannot be named {row.name!r}: its name becomes part of file names; take a lower-case identifier "
+            "such as 'mycam'"
+        )
+    if row.name in METHODS or row.name in METHOD_GROUPS:
+        raise OptionError(f"there is a method {row.name!r} already; take another name than {', '.join(names())}")
+    for option in row.options:
+        option.check(row.name, option.default)
+    METHODS[row.name] = row
+
+
+def names() -> List[str]:
+    """Return all names that a method is chosen by: those of methods, then those of groups."""
+    return [*METHODS, *METHOD_GROUPS]
+
+
+def without_gradients() -> List[str]:
+    """Return the methods that work where no gradient arrives."""
+    return [row.name for row in METHODS.values() if not row.needs_grads]
+
+
+for _row in (
+    *LAYER_ROWS,
+    *NUMPY_ROWS,
+    *SMOOTH_ROWS,
+    *PERTURBATION_ROWS,
+    *PIXEL_ROWS,
+    *NOISE_ROWS,
+    *PATH_ROWS,
+    *XRAI_ROWS,
+    *FULLGRAD_ROWS,
+):
+    register(_row)
