@@ -83,8 +83,7 @@ def choose_methods(given: Methods) -> ChosenMethods:
     ------
     OptionError
         If a method or an option does not exist, a value has the wrong type or is out of bounds, or a method comes twice
-        with
-        different options.
+        with different options.
     """
     chosen: ChosenMethods = {}
     for choice in _choices(given):
