@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no named pipes,
 RUN = """
 import json, resource, sys, threading, time, warnings
 warnings.simplefilter("ignore")
-from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1 import GradCamGraph, RunOptions, Style
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -31,11 +31,12 @@ def progress(result, total):
     now = time.monotonic()
     slowest[:] = max(slowest[0], now - slowest[1]), now
 with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-    net.visualize_imgs(sys.argv[1], sys.argv[2] + "-warm", methods="gradcam", heatmaps=False, n_images=16, threads=2)
+    some, style = RunOptions(n_images=16, threads=2), Style(heatmaps=False)
+    net.visualize_imgs(sys.argv[1], sys.argv[2] + "-warm", methods="gradcam", style=style, run=some)
     before, slowest[1] = most(), time.monotonic()
     threads = threading.active_count()
     results = net.visualize_imgs(
-        sys.argv[1], sys.argv[2], methods="gradcam", heatmaps=False, threads=2, progress=progress
+        sys.argv[1], sys.argv[2], methods="gradcam", style=style, run=RunOptions(threads=2, progress=progress)
     )
     left = threading.active_count() - threads
     print(json.dumps([len(results), len(results.failed), most() - before, slowest[0], left]))

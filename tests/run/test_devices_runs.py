@@ -147,8 +147,8 @@ def test_memory_that_is_short_on_a_device_is_said_once(photos, out):
         net.at = {7: short}
         results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=4))
     assert results.warnings == (
-        "the memory is not enough for 4 images at a time: 2 from then on",
-        "the memory is not enough for 2 images at a time: 1 from then on",
+        "out of memory at a batch size of 4: 2 from then on",
+        "out of memory at a batch size of 2: 1 from then on",
     )
     assert [result.relative for result in results.failed] == ["007.png"]
     assert names(out) == LISTED

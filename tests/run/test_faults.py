@@ -78,7 +78,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(photos, out):
         results = net.visualize_imgs(str(photos), out, methods="gradcam")
     assert [result.ok for result in results] == [True] * 12
     assert [line["relative"] for line in lines(out)] == [f"{i:03}.png" for i in range(12)]
-    assert results.warnings == ("the memory is not enough for 8 images at a time: 4 from then on",)
+    assert results.warnings == ("out of memory at a batch size of 8: 4 from then on",)
 
 
 class Hungry(GradCamGraph):
@@ -100,7 +100,7 @@ def test_memory_may_be_short_in_python_too(photos, out):
         net.room = 0
         results = net.visualize_imgs(str(photos), out, methods="gradcam")
     assert len(results.failed) == 12
-    assert "the memory is not enough for this image: MemoryError" in lines(out)[0]["error"]
+    assert "out of memory for this image: MemoryError" in lines(out)[0]["error"]
 
 
 def test_a_batch_that_takes_too_long_has_failed(photos, out):

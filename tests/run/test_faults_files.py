@@ -26,7 +26,7 @@ from gradcam_tf1.run.run_options import RunOptions
 NOBODY = 65534
 AS_NOBODY = f"""
 import json, os, sys
-from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1 import GradCamGraph, RunOptions
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 photos, out = sys.argv[1:]
 with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
@@ -39,7 +39,7 @@ with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
         os.setgid({NOBODY})
         os.setuid({NOBODY})
     try:
-        results = net.visualize_imgs(photos, out, methods="gradcam", resume="resume" in change)
+        results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(resume="resume" in change))
         print(json.dumps([result.error for result in results]))
     except OSError as error:
         print(json.dumps(str(error)))

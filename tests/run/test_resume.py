@@ -256,10 +256,10 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
 
 PROGRAM = """
 import sys
-from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1 import GradCamGraph, RunOptions, Style
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
 with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
-    net.visualize_imgs(sys.argv[1], sys.argv[2], raw=True, resume=True)
+    net.visualize_imgs(sys.argv[1], sys.argv[2], style=Style(raw=True), run=RunOptions(resume=True))
 """
 
 
