@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gradcam_tf1
+from gradcam_tf1.methods.base import Method
 
 PACKAGE = Path(gradcam_tf1.__file__).parent
 
@@ -163,3 +165,37 @@ def test_help_needs_no_tensorflow():
         "from gradcam_tf1.cli import main\ntry: main(['run', '--help'])\nexcept SystemExit as end: assert not end.code"
     )
     assert "tensorflow" not in heavy_modules_after(code)
+
+
+def arguments(value):
+    """What one can give: the arguments of a function, of a constructor, or the fields of a record."""
+    if inspect.isclass(value):
+        value = value.__init__
+    given = inspect.signature(value).parameters.values()
+    return [each.name for each in given if each.name != "self" and not each.name.startswith("_")]
+
+
+def described(text):
+    """Names that a numpydoc section describes: a line "name : type", or "name, other : type"."""
+    found = re.findall(r"^ *((?:\*{0,2}\w+)(?:, \*{0,2}\w+)*)(?: : .*)?\n +\S", text, re.MULTILINE)
+    return {name.lstrip("*") for names in found for name in names.split(", ")}
+
+
+def documented():
+    for name in sorted(EXPECTED - TABLES):
+        value = getattr(gradcam_tf1, name)
+        if not (inspect.isclass(value) and issubclass(value, Exception)):
+            yield pytest.param(value, value.__doc__, id=name)
+            if inspect.isclass(value):
+                for key, member in vars(value).items():
+                    public = inspect.isfunction(member) and not key.startswith("_")
+                    if public and len(arguments(member)) > 2 and not issubclass(value, Method):
+                        yield pytest.param(member, member.__doc__, id=f"{name}.{key}")
+
+
+@pytest.mark.parametrize(("value", "text"), documented())
+def test_every_argument_is_described_once_in_numpydoc_form(value, text):
+    names = arguments(value)
+    assert not names or re.search(r"^ *(Parameters|Attributes)\n *-+$", text, re.MULTILINE), "no section for them"
+    assert [name for name in names if name not in described(text)] == []
+    assert not re.search(r"^ *(Args|Returns|Raises):", text, re.MULTILINE)
