@@ -1,4 +1,4 @@
-"""Where the axes of images and of channels lie behind a Reshape, as far as the static sides tell."""
+"""The axes of images and channels after a Reshape, as far as the static sides show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Channels = Optional[FrozenSet[int]]
 
 
 def size(sides: Sides) -> Optional[int]:
-    """The product, None where a side is unknown."""
+    """Return the product of the sides, None if one is unknown."""
     total = 1
     for side in sides:
         if side is None:
@@ -19,10 +19,10 @@ def size(sides: Sides) -> Optional[int]:
 
 
 def merges_rows(before: Sides, after: Sides) -> bool:
-    """Whether axis 0, the images before, has several rows of each image afterwards.
+    """Return whether axis 0 counts images before a Reshape, and several rows per image after it.
 
-    Where unknown sides leave it open, fewer numbers in a row than the known sides make mean several rows, and more mean
-    a flattened map.
+    If unknown sides leave this open, the product of the known sides decides: fewer numbers in a row after the Reshape
+    mean several rows per image, more mean a flattened map.
     """
     if before[0] is not None and after[0] is not None:
         return before[0] != after[0]
@@ -35,17 +35,29 @@ def merges_rows(before: Sides, after: Sides) -> bool:
 
 
 def splits_rows(before: Sides, after: Sides) -> bool:
-    """Whether rows of all images become one row of each image again: [N T, C] to [N, T, C], or to [1, -1]."""
+    """Return whether rows of all images become one row per image again: [N T, C] to [N, T, C], or to [1, -1]."""
     if after[0] == 1:
         return True
     return len(after) > len(before) and list(after[len(after) - len(before) + 1 :]) == list(before[1:])
 
 
 def channels_after(channels: Channels, before: Sides, after: Sides) -> Tuple[Channels, bool]:
-    """The axes of channels behind the Reshape, and whether it split them over several (anchors and classes).
+    """Return the axes of channels after a Reshape.
 
-    Empty: they are mixed with positions. None: not known, as where a map of unknown sides is flattened, which may have
-    one position only.
+    Parameters
+    ----------
+    channels : frozenset of int or None
+        The axes of channels before it.
+    before, after : sequence of int or None
+        The static sides.
+
+    Returns
+    -------
+    frozenset of int or None
+        The axes after it. Empty if channels are mixed with positions. None if unknown, as for a flattened map of
+        unknown sides, which may have a single position.
+    bool
+        Whether the channels were split over several axes (anchors and classes).
     """
     if channels is None or not channels:
         return None, False
@@ -93,7 +105,7 @@ def _from_the_left(before: Sides, after: Sides) -> Tuple[Channels, bool]:
 
 
 def _flattened(positions: Sides, channels: int, end: int) -> Channels:
-    """The axis `end` of a flattened map: its channels where it has one position."""
+    """Return the axes of channels of a flattened map, whose last axis is `end`."""
     if all(side == 1 for side in positions):
         return frozenset({end})
     return None if None in positions and channels > 1 else frozenset()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.binding.graph_index import GraphIndex
-from gradcam_tf1.binding.layer_paths import find_ways
+from gradcam_tf1.binding.layer_paths import find_paths
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -20,42 +20,42 @@ def random_net(graph, seed, size=9):
     for _ in range(size):
         chosen = random.permutation(len(tensors))[: random.randint(1, 4)]
         tensors.append(tf.add_n([tensors[i] for i in chosen]))
-    walk = GraphIndex(graph)
+    index = GraphIndex(graph)
     start, end = tensors[0].name, tensors[-1].name
-    return find_ways(walk, walk.path(start, end), start, end), start
+    return find_paths(index, index.path(start, end), start, end), start
 
 
-def all_ways(ways, start):
+def all_paths(paths, start):
     """Every way as a list of tensors."""
     done, growing = [], [[start]]
     while growing:
-        way = growing.pop()
-        if way[-1] == ways.end:
-            done.append(way)
-        growing += [[*way, later] for later in ways.after[way[-1]]]
+        path = growing.pop()
+        if path[-1] == paths.end:
+            done.append(path)
+        growing += [[*path, later] for later in paths.after[path[-1]]]
     return done
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_what_lies_on_every_way(graph, seed):
-    ways, start = random_net(graph, seed)
-    expected = set.intersection(*map(set, all_ways(ways, start)))
-    found = ways.on_every_way()
+    paths, start = random_net(graph, seed)
+    expected = set.intersection(*map(set, all_paths(paths, start)))
+    found = paths.on_every_path()
     assert set(found) == expected
-    assert found == [name for name in ways.order if name in expected]
+    assert found == [name for name in paths.order if name in expected]
 
 
 def passes_each_once(chosen, found):
-    return all(sum(name in chosen for name in way) == 1 for way in found)
+    return all(sum(name in chosen for name in path) == 1 for path in found)
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_last_maps_that_lie_on_every_way_together(graph, seed):
     """Of all sets of which every way passes exactly one, no tensor of any lies behind the one that is found."""
-    ways, start = random_net(graph, seed, size=7)
-    written = all_ways(ways, start)
+    paths, start = random_net(graph, seed, size=7)
+    written = all_paths(paths, start)
     random = np.random.RandomState(seed)
-    inner = [name for name in ways.order if name not in (start, ways.end)]
+    inner = [name for name in paths.order if name not in (start, paths.end)]
     maps = {name for name in inner if random.rand() < 0.7}
     possible = [
         set(some)
@@ -63,12 +63,12 @@ def test_the_last_maps_that_lie_on_every_way_together(graph, seed):
         for some in itertools.combinations(sorted(maps), count)
         if passes_each_once(some, written)
     ]
-    found = ways.together(maps)
+    found = paths.together(maps)
     if not possible:
         assert found == []
         return
     assert set(found) in possible
-    behind = {name for way in written for name in way[1 + min(way.index(m) for m in found if m in way) :]}
+    behind = {name for path in written for name in path[1 + min(path.index(m) for m in found if m in path) :]}
     assert not any(some & behind for some in possible)
 
 
@@ -79,9 +79,9 @@ def test_no_way_leads_where_no_gradient_comes_back(graph):
         tf.cast(tf.greater(x, 0.5), tf.float32) + tf.stop_gradient(x) + tf.cast(tf.argmax(x, 3), tf.float32)[..., None]
     )
     end = tf.add(shown, side, name="end")
-    walk = GraphIndex(graph)
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", end.name)
-    assert ways.on_every_way() == ["start:0", "shown:0", "end:0"]
+    index = GraphIndex(graph)
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", end.name)
+    assert paths.on_every_path() == ["start:0", "shown:0", "end:0"]
 
 
 def test_last_maps_where_a_way_passes_none(graph):
@@ -90,12 +90,12 @@ def test_last_maps_where_a_way_passes_none(graph):
     first = tf.nn.relu(x, name="first")
     second = tf.nn.relu(first, name="second")
     tf.add_n([x, first, second, tf.nn.relu(x, name="third")], name="end")
-    walk = GraphIndex(graph)
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
+    index = GraphIndex(graph)
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", "end:0")
     maps = {"first:0", "second:0", "third:0"}
-    assert ways.together(maps) == []
-    assert ways.last(maps) == ["first:0", "second:0", "third:0"]
-    assert ways.first(ways.last(maps)) == ["first:0", "third:0"]
+    assert paths.together(maps) == []
+    assert paths.last(maps) == ["first:0", "second:0", "third:0"]
+    assert paths.first(paths.last(maps)) == ["first:0", "third:0"]
 
 
 def test_the_cost_grows_with_the_graph_and_not_faster(graph):
@@ -104,11 +104,11 @@ def test_the_cost_grows_with_the_graph_and_not_faster(graph):
     for _ in range(4000):
         left, right = tf.add(left, right), tf.subtract(left, right)
     tf.add(left, right, name="end")
-    walk = GraphIndex(graph)
+    index = GraphIndex(graph)
     begun = time.process_time()
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
-    assert ways.on_every_way() == ["start:0", "end:0"]
-    assert len(ways.together(set(ways.order[1:-1]))) == 2
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", "end:0")
+    assert paths.on_every_path() == ["start:0", "end:0"]
+    assert len(paths.together(set(paths.order[1:-1]))) == 2
     assert time.process_time() - begun < 5
 
 
@@ -123,11 +123,11 @@ def test_ways_lead_through_loops(graph, written_as_ops):
         tf.reduce_sum(tf.map_fn(lambda row: tf.tanh(row) * 2.0, rows), [0, 2], name="end")
     finally:
         (tf.enable_control_flow_v2 if was else tf.disable_control_flow_v2)()
-    walk = GraphIndex(graph)
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
-    assert [name for name in ways.on_every_way() if name in ("start:0", "map:0", "end:0")] == [
+    index = GraphIndex(graph)
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", "end:0")
+    assert [name for name in paths.on_every_path() if name in ("start:0", "map:0", "end:0")] == [
         "start:0",
         "map:0",
         "end:0",
     ]
-    assert ways.together({"map:0"}) == ["map:0"]
+    assert paths.together({"map:0"}) == ["map:0"]

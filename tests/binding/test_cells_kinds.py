@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cell_nets import built, centroids, conv, ones, placed, responses, trained
 
-from gradcam_tf1.binding.cells import MIXED
+from gradcam_tf1.binding.cell_steps import MIXED
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells
 
