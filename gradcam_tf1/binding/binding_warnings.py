@@ -135,10 +135,10 @@ def _random_source(index: GraphIndex, name: str, depth: int = 6) -> str:
 def _no_gradient(index: GraphIndex, images: str, layer: str, logits: str) -> str:
     blocked = _blocking_op(index, layer, logits)
     if blocked is not None:
-        return f"no gradient flows from the logits to the layer: '{blocked.name}' ({blocked.type}) has none"
+        return f"no gradient leads from the logits to the layer: '{blocked.name}' ({blocked.type}) has none"
     blocked = _blocking_op(index, images, logits)
     if blocked is not None and index.is_float(images):
-        return f"no gradient flows from the logits to the pixels: '{blocked.name}' ({blocked.type}) has none"
+        return f"no gradient leads from the logits to the pixels: '{blocked.name}' ({blocked.type}) has none"
     return ""
 
 

@@ -169,7 +169,7 @@ def test_a_pyramid_takes_the_size_of_its_other_map():
     cells, said = placed(graph, [None] * 4).cells("y:0", (40, 28), (20, 14))
     # the large map lies at 1.5 + 2 i, the small one, enlarged, at 2.5 + 2 i
     assert cells == Cells((2.0, 2.0), (2.0, 2.0))
-    assert said.startswith("the ways that meet before it lie up to 1 px apart")
+    assert said.startswith("branches that merge before it lie up to 1 px apart")
     graph, _, _ = built(doubled, [None, None, None, 1])
     assert placed(graph, [None] * 4).cells("y:0", (40, 28), (40, 28))[0].offset == (1.5, 1.5)
 

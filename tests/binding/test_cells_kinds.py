@@ -173,14 +173,14 @@ def test_sizes_that_the_graph_works_out_are_followed(first):
 def test_ways_that_do_not_agree_meet_in_the_middle_and_it_is_said():
     found, said = cells_of(lambda x: conv(conv(x)) + conv(conv(x, 1), 1), (1, 16, 16, 1))
     assert found is None  # 3.5 and 0.5: the middle is where stretching puts it
-    assert said == "the ways that meet before it lie up to 3 px apart: the middle is taken"
+    assert said == "branches that merge before it lie up to 3 px apart: the middle is taken"
 
 
 def test_ways_too_far_apart_are_not_placed():
     net = lambda x: x + tf.pad(x[:, 3:], [[0, 0], [0, 3], [0, 0], [0, 0]], name="shifted")  # noqa: E731
     assert cells_of(net, (1, 16, 16, 1)) == (
         None,
-        "stretched over the input: the ways that meet at 'add' (AddV2) lie 3 px apart",
+        "stretched over the input: the branches that merge at 'add' (AddV2) lie 3 px apart",
     )
 
 
@@ -189,14 +189,14 @@ UNKNOWN = {
         lambda x: tf.pad(x, [[0, 0], [0, tf.cast(tf.reduce_max(x), tf.int32)], [0, 0], [0, 0]], name="odd"),
         "'odd' (Pad) pads by a number that depends on the image",
     ),
-    "rolled": (lambda x: tf.roll(x, 3, 1, name="odd"), "'odd' (Roll) moves cells about"),
+    "rolled": (lambda x: tf.roll(x, 3, 1, name="odd"), "'odd' (Roll) moves cells"),
     "repeated": (lambda x: tf.tile(x, [1, 2, 1, 1], name="odd"), "'odd' (Tile) repeats cells"),
-    "picked": (lambda x: tf.gather(x, [0, 1, 3], axis=1, name="odd"), "'odd' (GatherV2) picks cells out"),
+    "picked": (lambda x: tf.gather(x, [0, 1, 3], axis=1, name="odd"), "'odd' (GatherV2) picks single cells"),
     "cut out": (
         lambda x: tf.image.crop_and_resize(x, [[0.0, 0.0, 0.5, 0.5]], [0], [4, 4], name="odd"),
-        "does not tell where its cells lie",
+        "does not show where its cells lie",
     ),
-    "turned": (lambda x: tf.transpose(x, [0, 2, 1, 3]), "rows and columns have changed places"),
+    "turned": (lambda x: tf.transpose(x, [0, 2, 1, 3]), "rows and columns are swapped"),
     "in a loop": (
         lambda x: tf.while_loop(lambda n, _: n < 3, lambda n, y: (n + 1, y * 2.0), [0, x])[1],
         "is part of a loop",
@@ -227,7 +227,7 @@ def test_numbers_of_a_hostile_graph_are_not_followed_for_ever():
     start = time.perf_counter()
     found, said = cells_of(net, (1, None, None, 1), (8, 8), (4, 2**30))
     assert found is None
-    assert said == "stretched over the input: its size is out of all bounds"
+    assert said == "stretched over the input: its size is out of bounds"
     assert time.perf_counter() - start < 5
 
 

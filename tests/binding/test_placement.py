@@ -187,10 +187,10 @@ def test_maps_of_noisy_copies_keep_their_place(net):
 def test_a_stretched_map_says_why():
     body = lambda x: conv(tf.roll(conv(x), 1, 1, name="rolled"))  # noqa: E731
     with net_of(body, (64, 80)) as net:
-        assert net.binding.reasons["placement"] == "stretched over the input: 'rolled' (Roll) moves cells about"
+        assert net.binding.reasons["placement"] == "stretched over the input: 'rolled' (Roll) moves cells"
         found = net.explain([photo(ORIGINAL, CORNER)], 0, ["gradcam", "guided_gradcam", "gradient"])
     said = {method: found.statuses[found.key(method)][0][0].notes for method in ("gradcam", "guided_gradcam")}
-    assert said["gradcam"] == ("stretched over the input: 'rolled' (Roll) moves cells about",)
+    assert said["gradcam"] == ("stretched over the input: 'rolled' (Roll) moves cells",)
     assert said["gradcam"][0] in said["guided_gradcam"]
     assert found.cells == {}
 
@@ -199,7 +199,7 @@ def test_the_binding_says_how_maps_are_placed(net):
     told = "by strides and paddings: the first cell lies at 7.5, the next 8 pixels on"
     assert net.binding.reasons["placement"] == told
     with net_of(BODIES["same"], (None, None)) as free:
-        assert free.binding.reasons["placement"] == "by strides and paddings, for each size of image"
+        assert free.binding.reasons["placement"] == "by strides and paddings, for each image size"
     with net_of(lambda x: conv(x, 4, 4), (64, 80)) as even:
         assert even.binding.reasons["placement"] == "its cells share the input evenly"
 

@@ -123,7 +123,7 @@ def test_inputs_that_an_error_tells_to_name(place):
         classifier(tf.expand_dims(tf.cast(x, tf.float32), 0))
 
     save(build)
-    name = re.search(r"its decoded images are '([^']+)'", run("--input", "bytes", code=2)).group(1)
+    name = re.search(r"its decoded images, '([^']+)'", run("--input", "bytes", code=2)).group(1)
     run("--input", name)
 
     def rows():

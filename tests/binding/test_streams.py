@@ -59,7 +59,7 @@ def test_a_pair_of_gray_images_is_unstacked(graph, axis):
     if axis == 3:
         assert (bind(graph).input, bind(graph).channels) == ("x:0", 2)
         return
-    with pytest.raises(BindingError, match="only a part of 'x:0'.*the whole is no image"):
+    with pytest.raises(BindingError, match="only a part of 'x:0'.*the whole is not an image"):
         bind(graph)
 
 

@@ -84,7 +84,7 @@ def test_what_is_done_before_the_split_is_said(graph):
     towers(by_split, start=start)
     binding = bind(graph)
     assert binding.input == "split:0"
-    assert any("behind 'truediv', which changes values" in warning for warning in binding.warnings)
+    assert any("after 'truediv', which changes values" in warning for warning in binding.warnings)
 
 
 def test_images_of_bytes_that_are_cast_before_the_split(graph):

@@ -228,7 +228,7 @@ def test_size_from_the_rows_of_the_dense_layer(graph, side):
     assert height == width
     assert abs(height - side) < 16  # flooring lets several sizes fit
     assert side != 224 or height == 224
-    assert f"{height}x{width} is what the dense layer 'fc1/MatMul' fits" in binding.reasons["input"]
+    assert f"{height}x{width} follows from the dense layer 'fc1/MatMul'" in binding.reasons["input"]
     with tf.Session() as sess:
         assert sess.run(binding.logits, {binding.input: np.zeros([2, height, width, 3])}).shape == (2, 5)
 
@@ -256,7 +256,7 @@ def test_no_images_at_all(graph):
 def test_requested_input_of_strings(graph):
     x = tf.image.decode_jpeg(tf.placeholder(tf.string, name="bytes"), channels=3, name="decoded")
     classifier(tf.expand_dims(tf.cast(x, tf.float32), 0))
-    with pytest.raises(BindingError, match="takes string, not images; its decoded images are 'decoded:0'"):
+    with pytest.raises(BindingError, match="takes string, not images; name its decoded images, 'decoded:0'"):
         bind(graph, requested=KeyTensors(input="bytes:0"))
 
 

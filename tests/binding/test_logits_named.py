@@ -62,5 +62,5 @@ def test_images_that_lead_nowhere(graph):
     tf.argmax(images(), 1)
     with pytest.raises(BindingError, match="no image input found"):
         bind(graph)
-    with pytest.raises(BindingError, match="no class scores found: .*Image inputs found: input:0"):
+    with pytest.raises(BindingError, match="no class scores found: .*image inputs found: input:0"):
         bind(graph, requested=KeyTensors(input="input"))

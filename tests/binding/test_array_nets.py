@@ -192,7 +192,7 @@ def test_layers_of_a_keras_net():
     assert [layer.shape[1:] for layer in counted] == [(16, 4), (8, 4), (8, 4), (6, 5), (6, 6)]
     assert counted[2].name == "joined:0"
     assert counted[-1].op == "Squeeze"
-    assert "out of Conv2D" in binding.reasons["layer"]
+    assert "the output of Conv2D" in binding.reasons["layer"]
 
 
 def test_images_stay_images():
@@ -231,12 +231,14 @@ def test_channels_first_is_refused():
         a = tf.nn.conv2d(a, tf.ones([1, 3, 2, 4]), [1, 1, 1, 1], "SAME", data_format="NCHW")
         tf.matmul(tf.reduce_mean(a, [2, 3]), tf.ones([4, 3]), name="logits")
 
-    with pytest.raises(BindingError, match=r"with its channels first, by '.*'; signals are \[N, L, C\]"):
+    with pytest.raises(
+        BindingError, match=r"with channels first, as its convolution '.*' shows; signals are \[N, L, C\]"
+    ):
         bind(graph_of(build, [None, 2, 16]), requested=KeyTensors(input="x"))
 
 
 def test_a_layer_has_its_axes():
-    for sides, said in (((11,), r"a layer is a float map \[N, l, K\]"), ((3, 4, 5), r"\[N, d, h, w, K\]")):
+    for sides, said in (((11,), r"name a float map \[N, l, K\]"), ((3, 4, 5), r"\[N, d, h, w, K\]")):
         graph = GradCamGraph(ArrayNet(sides).graph())
         with graph, pytest.raises(BindingError, match=said):
             graph.explain_arrays(ArrayNet(sides).arrays(1), layers="Reshape")

@@ -102,7 +102,7 @@ def test_batch_norm_without_activation(graph):
 def test_only_a_bias_leaves_the_convolution_itself(graph):
     finish(tf.nn.relu(tf.nn.max_pool(conv(images(), 8, name="last"), [1, 2, 2, 1], [1, 2, 2, 1], "SAME")))
     assert maps(graph) == ["last/Conv2D:0"]
-    assert "out of Conv2D 'last/Conv2D'" in bind(graph).reasons["layer"]
+    assert "the output of Conv2D 'last/Conv2D'" in bind(graph).reasons["layer"]
 
 
 def test_training_branches_are_not_followed(graph):

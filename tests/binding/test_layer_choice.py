@@ -58,7 +58,7 @@ def test_an_ensemble_has_the_last_map_of_each_net(graph):
         "b/Relu:0",
         "c/Relu:0",
     ]
-    assert "these 3 do together" in binding.reasons["layer"]
+    assert "these 3 together do" in binding.reasons["layer"]
     row = binding_report(binding)["layers"][-1]
     assert (row["name"], row["count"]) == (binding.layer, None)
     assert resolve_layer(graph, binding, -1).parts == ()
@@ -84,7 +84,7 @@ def test_a_way_without_any_map_is_said(graph):
     tf.nn.softmax(dense(tf.concat([pooled(conv(x, 5, "a")), colours], 1, name="both"), 4, "logits"))
     binding = bind(graph)
     assert binding.layer == "a/Relu:0"
-    assert [w for w in binding.warnings if "meets no feature map before 'both'" in w]
+    assert [w for w in binding.warnings if "passes no feature map before 'both'" in w]
 
 
 def residual(x):
@@ -179,7 +179,9 @@ def test_several_layers_by_name(graph):
     for spec in ("a/Relu:0 + b/Relu:0", "a+b", "a/Relu + -2", "a + b + a/Relu:0"):
         assert resolve_layer(graph, binding, spec).name == "a/Relu:0 + b/Relu:0"
     assert bind(graph, requested=KeyTensors(layer="a + b")).warnings == ()
-    with pytest.raises(BindingError, match="'b/Relu:0' is made from 'trunk/Relu:0', .* count the same evidence twice"):
+    with pytest.raises(
+        BindingError, match="'b/Relu:0' is computed from 'trunk/Relu:0', .* count the same evidence twice"
+    ):
         resolve_layer(graph, binding, "trunk + b")
     with pytest.raises(BindingError, match="no tensor 'nothing' in the graph"):
         resolve_layer(graph, binding, "a + nothing")
@@ -224,7 +226,7 @@ def test_parts_of_unknown_length_are_said(graph):
     detector(side=None)
     binding = bind(graph)
     assert (binding.layer, binding.branches) == ("trunk/Relu:0", ())
-    assert "'Reshape:0' does not say how many of its entries that part holds" in binding.reasons["branches"]
+    assert "'Reshape:0' does not say how many entries it holds" in binding.reasons["branches"]
 
 
 def test_a_background_score_that_no_map_makes(graph):
