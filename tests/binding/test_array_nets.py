@@ -1,4 +1,4 @@
-"""Signals and volumes: binding, maps against float64 twins and against nets of images, and their own axes."""
+"""Signals and volumes: binding, maps against float64 twins and against nets of images, and axes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ SAME_AS_IMAGES = {
 
 
 def test_a_signal_is_a_image_one_pixel_high():
-    """Both nets have the same weights, so the map of every method is the same, but for the axis of one row."""
+    """Both nets have the same weights, so every method makes the same map, except for the axis of one row."""
     images, signals = ArrayNet((9,), 3, image=True), ArrayNet((9,), 3)
     arrays = signals.arrays(2) * 40
     names = list(SAME_AS_IMAGES)
@@ -130,7 +130,7 @@ def test_the_peak_is_at_the_spike():
         assert abs(int(placed.argmax()) - spike) <= 1
 
 
-# placing
+# placement
 
 
 def test_placing_is_half_pixel_linear():
@@ -174,7 +174,7 @@ def test_signals_and_volumes_are_bound(net, named):
 
 
 def test_layers_of_a_keras_net():
-    """Dilation, batch norm, pooling and a residual sum between convolutions; the last one without an activation."""
+    """Dilation, batch norm, pooling and a residual sum between convolutions; the last convolution has no activation."""
 
     def build(x):
         layers = tf.keras.layers
@@ -196,7 +196,7 @@ def test_layers_of_a_keras_net():
 
 
 def test_images_stay_images():
-    """A gray image [N, H, W] gets its axis behind, one without a batch axis in front."""
+    """A gray image [N, H, W] gets its new axis at the end, an image without a batch axis in front."""
 
     def gray(x):
         a = tf.nn.relu(tf.nn.conv2d(x[..., tf.newaxis], tf.ones([3, 3, 1, 4]), [1, 1, 1, 1], "SAME"))
@@ -222,7 +222,7 @@ def test_inspect_says_what_it_is(tmp_path):
         assert report["array_shape"] == [None, *sides, 2]
 
 
-# what does not work
+# errors
 
 
 def test_channels_first_is_refused():

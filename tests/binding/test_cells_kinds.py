@@ -1,4 +1,4 @@
-"""Where cells lie in tokens, signals, volumes and trained nets, and what is said where it is not known."""
+"""Positions of cells in tokens, signals, volumes and trained nets, and the reasons for unknown positions."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_kernels_that_are_their_own_mirror_image_have_their_centre_in_the_middle
 
 
 def test_trained_kernels_lean_against_the_padding_at_multiples_of_the_stride():
-    """Measured on real nets, see `cells`: there the cells share the input evenly, and maps are as they always were."""
+    """As measured on real nets, see `cells`: the cells share the input evenly, and maps are stretched."""
     assert cells_of(lambda x: stack(x, trained), (1, 64, 48, 1)) == (None, "")
 
 
 def test_they_lean_by_as_much_at_other_sizes_where_the_net_takes_any():
     free = [1, None, None, 1]
-    # on odd sides the padding is even: the first cell lies at 0.5, less the 3.5 that made up for it
+    # on odd sides the padding is even: the first cell lies at 0.5, minus the lean of 3.5
     found, said = cells_of(lambda x: stack(x, trained), free, (65, 65), (9, 9))
     assert (found, said) == (Cells((-3.0, -3.0), (8.0, 8.0)), "")
     assert cells_of(lambda x: stack(x, ones), free, (65, 65), (9, 9))[0].offset == (0.5, 0.5)
@@ -129,7 +129,7 @@ def test_a_image_without_its_batch_axis():
     assert cells_of(net, (9, 8, 1), (9, 8), (5, 4), **facts)[0] == Cells((0.5, 1.5), (2.0, 2.0))
 
 
-# what a graph works out from the shape of the image
+# sizes that a graph computes from the shape of the image
 
 
 def padded_to_40(x):
@@ -167,7 +167,7 @@ def test_sizes_that_the_graph_works_out_are_followed(first):
     np.testing.assert_allclose(centre, np.array(cells.offset) + np.array(cells.stride) * where, atol=0.02)
 
 
-# what is not known, and what is said
+# unknown positions and their reasons
 
 
 def test_ways_that_do_not_agree_meet_in_the_middle_and_it_is_said():
@@ -232,7 +232,7 @@ def test_numbers_of_a_hostile_graph_are_not_followed_for_ever():
 
 
 def test_the_cost_grows_with_the_path():
-    """Twenty times as many ops take no more than sixty times as long."""
+    """Twenty times as many ops take at most sixty times as long."""
 
     def net(length):
         def chain(x):

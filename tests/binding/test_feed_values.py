@@ -1,4 +1,4 @@
-"""What is fed keeps its value in its tensor's dtype and shape, or is refused."""
+"""A fed value is unchanged in its tensor's dtype and shape, or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values for the placeholders beside the images."""
+"""Values for the placeholders besides the images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def feeds(graph, **feed):
 
 
 def runs(graph):
-    """The bound feeds are enough to compute the scores of two images."""
+    """Compute the scores of two images with nothing but the bound feeds."""
     binding = bind(graph)
     with tf.Session(graph=graph) as sess:
         first, second = (

@@ -1,4 +1,4 @@
-"""Where the images go in."""
+"""The image input."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_end_of_an_input_pipeline_is_fed_itself(graph):
 
 
 def test_size_of_the_batch_is_no_image(graph):
-    """FaceNet: the batch size of a queue, of unknown shape, flows nowhere."""
+    """FaceNet: the batch size of a queue has an unknown shape and carries no image."""
     size = tf.placeholder(tf.int32, name="batch_size")
     x, _ = tf.FIFOQueue(4, [tf.float32, tf.int64], [[16, 16, 3], []]).dequeue_up_to(size)
     classifier(tf.placeholder_with_default(x, [None, 16, 16, 3], name="image_batch"))
@@ -203,7 +203,7 @@ def test_requested_input_goes_before_everything(graph):
     assert bind(graph, requested=KeyTensors(input="inner")).input == "inner:0"
 
 
-# sizes that only the head shows
+# sizes known from the head only
 
 
 def strided(x, padding, stride, inputs):
@@ -212,7 +212,7 @@ def strided(x, padding, stride, inputs):
 
 @pytest.mark.parametrize("side", [224, 97])
 def test_size_from_the_rows_of_the_dense_layer(graph, side):
-    """What is found makes the net run: the rows of its dense layer fit."""
+    """The net runs at the size found: the rows of its dense layer fit."""
 
     def body(x):
         x = strided(tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]]), "VALID", 2, 3)

@@ -1,4 +1,4 @@
-"""Which tensors lie on every way, and which sets do so together: against all ways written out."""
+"""The tensors on every path, alone or together, against a list of all paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradcam_tf1.tf_runtime import tf
 
 
 def random_net(graph, seed, size=9):
-    """A graph of sums of one to three earlier tensors, and its ways found."""
+    """Return the paths of a graph of sums of one to three earlier tensors, and its start."""
     random = np.random.RandomState(seed)
     tensors = [tf.placeholder(tf.float32, [None, 2], name="start")]
     for _ in range(size):
@@ -26,7 +26,7 @@ def random_net(graph, seed, size=9):
 
 
 def all_paths(paths, start):
-    """Every way as a list of tensors."""
+    """List every path as a list of tensors."""
     done, growing = [], [[start]]
     while growing:
         path = growing.pop()
@@ -51,7 +51,7 @@ def passes_each_once(chosen, found):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_last_maps_that_lie_on_every_way_together(graph, seed):
-    """Of all sets of which every way passes exactly one, no tensor of any lies behind the one that is found."""
+    """Of all sets of which every path passes exactly one tensor, the set found is the last."""
     paths, start = random_net(graph, seed, size=7)
     written = all_paths(paths, start)
     random = np.random.RandomState(seed)
@@ -85,7 +85,7 @@ def test_no_way_leads_where_no_gradient_comes_back(graph):
 
 
 def test_last_maps_where_a_way_passes_none(graph):
-    """start goes to the end by itself too; 'first' leads over 'second', so that both would count it twice."""
+    """A direct path from start to end exists too; 'second' follows 'first', so both would count it twice."""
     x = tf.placeholder(tf.float32, [None, 2], name="start")
     first = tf.nn.relu(x, name="first")
     second = tf.nn.relu(first, name="second")
@@ -99,7 +99,7 @@ def test_last_maps_where_a_way_passes_none(graph):
 
 
 def test_the_cost_grows_with_the_graph_and_not_faster(graph):
-    """A ladder of 4,000 crossings has 2 ** 4000 ways."""
+    """A ladder of 4,000 crossings has 2 ** 4000 paths."""
     left = right = tf.placeholder(tf.float32, [None, 2], name="start")
     for _ in range(4000):
         left, right = tf.add(left, right), tf.subtract(left, right)
@@ -114,7 +114,7 @@ def test_the_cost_grows_with_the_graph_and_not_faster(graph):
 
 @pytest.mark.parametrize("written_as_ops", [True, False])
 def test_ways_lead_through_loops(graph, written_as_ops):
-    """A loop over the rows of a map, as TensorFlow 1 writes it and as TensorFlow 2 does."""
+    """A loop over the rows of a map, in the forms of TensorFlow 1 and TensorFlow 2."""
     was = tf.control_flow_v2_enabled()
     (tf.disable_control_flow_v2 if written_as_ops else tf.enable_control_flow_v2)()
     try:

@@ -1,4 +1,4 @@
-"""Layers asked for by name, by tensor or by count, and what is said where there is none."""
+"""Layers requested by name, tensor or count, and the errors for unsuitable ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores and probabilities that the user or the file names, and what is said where there are none."""
+"""Scores and probabilities named by the user or the file, and the errors if there are none."""
 
 from __future__ import annotations
 

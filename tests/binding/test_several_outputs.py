@@ -1,4 +1,4 @@
-"""A net with several outputs says so, and each can be asked for as it is written there."""
+"""A net with several outputs warns, and each output can be requested as the warning says."""
 
 from __future__ import annotations
 

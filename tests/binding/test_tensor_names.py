@@ -1,4 +1,4 @@
-"""From what a person writes to one tensor, and what is said where that fails."""
+"""Tensor specs: what each names, and the errors for those that name nothing or several tensors."""
 
 from __future__ import annotations
 
