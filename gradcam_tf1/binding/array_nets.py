@@ -49,16 +49,17 @@ def array_rank(index: GraphIndex, name: str) -> Optional[int]:
     """
     if index.rank(name) not in (2, 3, 5) or not index.is_float(name):
         return None
-    found = _first_convolution(index, name)
-    if found is None:
+    convolution = _first_convolution(index, name)
+    if convolution is None:
         return None
-    rank = VOLUME if found.type == "Conv3D" else SIGNAL if _is_of_signals(index, found) else None
+    rank = VOLUME if convolution.type == "Conv3D" else SIGNAL if _is_of_signals(index, convolution) else None
     if rank is None or (rank == VOLUME) != (index.rank(name) == VOLUME):
         return None
-    if op_layout(found) is False:
+    if op_layout(convolution) is False:
         raise BindingError(
-            f"'{name}' has shape {index.tensors[name].shape} with channels first, as its convolution '{found.name}' "
-            "shows; signals are [N, L, C] and volumes [N, D, H, W, C]; name a tensor of that layout as the input"
+            f"'{name}' has shape {index.tensors[name].shape} with channels first, as its convolution "
+            f"'{convolution.name}' shows; signals are [N, L, C] and volumes [N, D, H, W, C]; name a tensor of that "
+            "layout as the input"
         )
     return rank
 

@@ -40,7 +40,7 @@ class Axes:
     split: bool = False
 
 
-Found = Mapping[str, Axes]
+KnownAxes = Mapping[str, Axes]
 
 # Each rule takes the op, its input `name` and the known axes of all tensors. It returns the axes of the op's output.
 
@@ -49,12 +49,12 @@ def _rank_of(index: GraphIndex, op: tf.Operation) -> Optional[int]:
     return index.rank(index.outputs[op.name][0])
 
 
-def _layer(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
+def _layer(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
     rank = _rank_of(index, op)
     if rank is None:
-        return replace(found[name], channels=None, split=False)
+        return replace(known[name], channels=None, split=False)
     first = op.type in CONVOLUTIONS and op_layout(op) is False
-    return replace(found[name], channels=frozenset({1 if first else rank - 1}), split=False)
+    return replace(known[name], channels=frozenset({1 if first else rank - 1}), split=False)
 
 
 def _moved(state: Axes, new_axis: Callable[[int], Optional[int]]) -> Axes:
@@ -68,20 +68,20 @@ def _moved(state: Axes, new_axis: Callable[[int], Optional[int]]) -> Axes:
     return replace(state, images=None if state.images is None else new_axis(state.images), channels=channels)
 
 
-def _transpose(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
+def _transpose(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
     order = index.constant(index.inputs[op.name][1])
     if order is None:
-        return replace(found[name], channels=None)
+        return replace(known[name], channels=None)
     axes = [int(axis) for axis in order.reshape(-1)]
-    return _moved(found[name], lambda axis: axes.index(axis) if axis in axes else None)
+    return _moved(known[name], lambda axis: axes.index(axis) if axis in axes else None)
 
 
 def _numbers(value: Optional[np.ndarray]) -> List[int]:
     return [] if value is None else [int(number) for number in value.reshape(-1)]
 
 
-def _expanded(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
-    rank, state = index.rank(name), found[name]
+def _expanded(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
+    rank, state = index.rank(name), known[name]
     axes = _numbers(index.constant(index.inputs[op.name][1]))
     if rank is None or not axes:
         return replace(state, channels=None)
@@ -94,27 +94,27 @@ def _without(state: Axes, gone: Sequence[int]) -> Axes:
     return _moved(state, lambda axis: None if axis in gone else axis - sum(removed < axis for removed in gone))
 
 
-def _squeezed(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
+def _squeezed(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
     dims = index.dims(name)
     if dims is None:
-        return replace(found[name], channels=None)
+        return replace(known[name], channels=None)
     axes = [axis % len(dims) for axis in op.get_attr("squeeze_dims")]
     gone = axes or [axis for axis, side in enumerate(dims) if side == 1]
-    return _without(found[name], gone)
+    return _without(known[name], gone)
 
 
-def _reduced(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
+def _reduced(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
     rank = index.rank(name)
     axes = _numbers(index.constant(index.inputs[op.name][1])) if len(index.inputs[op.name]) > 1 else []
     if rank is None or not axes:
-        return replace(found[name], channels=None)
+        return replace(known[name], channels=None)
     if _rank_of(index, op) == rank:
-        return found[name]
-    return _without(found[name], [axis % rank for axis in axes])
+        return known[name]
+    return _without(known[name], [axis % rank for axis in axes])
 
 
-def _sliced(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
-    rank, state = index.rank(name), found[name]
+def _sliced(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
+    rank, state = index.rank(name), known[name]
     shrunk, new, dots = (op.get_attr(key) for key in ("shrink_axis_mask", "new_axis_mask", "ellipsis_mask"))
     if not shrunk and not new:
         return state
@@ -139,25 +139,25 @@ def _sliced(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axe
     return _moved(state, lambda axis: new_axes.get(axis, after + axis - before if axis >= before else None))
 
 
-def _packed(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
+def _packed(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
     rank = index.rank(name)
     if rank is None:
-        return replace(found[name], channels=None)
+        return replace(known[name], channels=None)
     new = op.get_attr("axis") % (rank + 1)
-    state = _moved(found[name], lambda axis: axis + (axis >= new))
+    state = _moved(known[name], lambda axis: axis + (axis >= new))
     if state.images is None and new == 0:
         state = replace(state, images=0)
     return replace(state, channels=frozenset({new})) if state.channels == frozenset() else state
 
 
-def _unpacked(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
+def _unpacked(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
     rank = index.rank(name)
-    return found[name] if rank is None else _without(found[name], [op.get_attr("axis") % rank])
+    return known[name] if rank is None else _without(known[name], [op.get_attr("axis") % rank])
 
 
-def _chosen(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
+def _chosen(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
     """Gather: rows picked along the image axis may belong to any image, in any number."""
-    state = found[name]
+    state = known[name]
     if index.inputs[op.name][0] != name:
         return state
     axes = _numbers(index.constant(index.inputs[op.name][2])) if len(index.inputs[op.name]) > 2 else [0]
@@ -171,12 +171,12 @@ def _last(index: GraphIndex, op: tf.Operation) -> Optional[FrozenSet[int]]:
     return None if not rank else frozenset({rank - 1})
 
 
-def _cropped(_index: GraphIndex, _op: tf.Operation, name: str, found: Found) -> Axes:
-    return replace(found[name], images=0, rows=True, uneven=True)
+def _cropped(_index: GraphIndex, _op: tf.Operation, name: str, known: KnownAxes) -> Axes:
+    return replace(known[name], images=0, rows=True, uneven=True)
 
 
-def _reshaped(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> Axes:
-    state, before, after = found[name], index.dims(name), index.dims(index.outputs[op.name][0])
+def _reshaped(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
+    state, before, after = known[name], index.dims(name), index.dims(index.outputs[op.name][0])
     if before is None or after is None or not before or not after:
         return replace(state, channels=None)
     channels, split = channels_after(state.channels, before, after)
@@ -187,7 +187,7 @@ def _reshaped(index: GraphIndex, op: tf.Operation, name: str, found: Found) -> A
         return state if not splits_rows(before, after) else replace(state, rows=False, uneven=False)
     if state.images == 1:
         return replace(state, rows=len(after) < len(before))
-    if state.images != 0 or _kept(index, op, found):
+    if state.images != 0 or _kept(index, op, known):
         return state
     return replace(state, rows=merges_rows(before, after) or _is_product_of_sides(index, op))
 
@@ -202,7 +202,7 @@ def _is_product_of_sides(index: GraphIndex, op: tf.Operation) -> bool:
     return sides is not None and len(sides) == 1 and (sides[0] or 1) > 1
 
 
-def _kept(index: GraphIndex, op: tf.Operation, found: Found) -> bool:
+def _kept(index: GraphIndex, op: tf.Operation, known: KnownAxes) -> bool:
     """Return whether the first requested side is read from a tensor's number of images."""
     shape = index.source(index.inputs[op.name][1])
     if shape.type not in ("Pack", "Concat", "ConcatV2"):
@@ -215,15 +215,15 @@ def _kept(index: GraphIndex, op: tf.Operation, found: Found) -> bool:
         first = index.source(index.inputs[first.name][0])
     if first.type != "Shape":
         return False
-    state = found.get(index.inputs[first.name][0])
+    state = known.get(index.inputs[first.name][0])
     return state is not None and state.images == 0 and not state.rows
 
 
-def _decoded(_index: GraphIndex, _op: tf.Operation, _name: str, _found: Found) -> Axes:
+def _decoded(_index: GraphIndex, _op: tf.Operation, _name: str, _known: KnownAxes) -> Axes:
     return Axes(None, uneven=True)
 
 
-RULES: Dict[str, Callable[[GraphIndex, tf.Operation, str, Found], Axes]] = {
+RULES: Dict[str, Callable[[GraphIndex, tf.Operation, str, KnownAxes], Axes]] = {
     **dict.fromkeys(CONVOLUTIONS | DENSE | {"Einsum"}, _layer),
     **dict.fromkeys(REDUCTIONS | {"ArgMax", "ArgMin"}, _reduced),
     **dict.fromkeys(("Gather", "GatherV2", "GatherNd", "ResourceGather"), _chosen),

@@ -32,32 +32,32 @@ def follow_axes(index: GraphIndex, starts: Sequence[str], batched: Callable[[str
     dict of str to Axes
         By tensor name.
     """
-    found = {start: _at_input(index, start, batched(start)) for start in starts}
+    known = {start: _at_input(index, start, batched(start)) for start in starts}
     loop = _Loops()
     for op in index.makers(index.downstream(starts)):
-        inputs = [name for name in index.inputs[op.name] if name in found]
+        inputs = [name for name in index.inputs[op.name] if name in known]
         name = max(inputs, key=lambda tensor: index.rank(tensor) or 0, default="")
         for number, out in enumerate(index.outputs[op.name]):
             if op.type in _LOOP_OPS:
                 name = index.inputs[op.name][number]
             # the state that a loop passes to its next round is not known yet; assume one row per image
-            state = loop.of(op, found[name]) or _step(index, op, name, found) if name in found else Axes()
-            found.setdefault(out, _within(state, index.rank(out)))
+            state = loop.of(op, known[name]) or _step(index, op, name, known) if name in known else Axes()
+            known.setdefault(out, _within(state, index.rank(out)))
     for name in dict.fromkeys(index.inputs[op.name][0] for op in index.ops if op.type in CTC_OPS):
-        _set_time_major(index, name, found)
-    return found
+        _set_time_major(index, name, known)
+    return known
 
 
-def _step(index: GraphIndex, op: tf.Operation, name: str, found: Dict[str, Axes]) -> Axes:
+def _step(index: GraphIndex, op: tf.Operation, name: str, known: Dict[str, Axes]) -> Axes:
     rule = RULES.get(op.type)
-    return found[name] if rule is None else rule(index, op, name, found)
+    return known[name] if rule is None else rule(index, op, name, known)
 
 
-def _set_time_major(index: GraphIndex, name: str, found: Dict[str, Axes]) -> None:
+def _set_time_major(index: GraphIndex, name: str, known: Dict[str, Axes]) -> None:
     """Mark the input of a CTC op as [T, N, C], and the tensors that it repeats, back to a Transpose."""
     state = Axes(1, channels=frozenset({2}))
-    while name in found:
-        found[name] = state
+    while name in known:
+        known[name] = state
         op = index.maker[name]
         if op.type == "Transpose":
             order = index.constant(index.inputs[op.name][1])
@@ -67,7 +67,7 @@ def _set_time_major(index: GraphIndex, name: str, found: Dict[str, Axes]) -> Non
             state = replace(state, images=axes[1], channels=frozenset({axes[2]}))
         elif op.type not in _REPEATING:
             return
-        name = next((tensor for tensor in index.inputs[op.name] if tensor in found), "")
+        name = next((tensor for tensor in index.inputs[op.name] if tensor in known), "")
 
 
 def _within(state: Axes, rank: Optional[int]) -> Axes:

@@ -247,17 +247,17 @@ def _warnings(
     feeds: Mapping[str, FeedValue],
 ) -> List[str]:
     several = several_outputs(head.probabilities or head.scores, head.others)
-    found = [sentence for sentence in (several, head.warning) if sentence]
+    sentences = [sentence for sentence in (several, head.warning) if sentence]
     if source.changed:
-        found.append(
+        sentences.append(
             f"images are fed at '{source.tensor}', after '{source.changed}', which changes values between it and "
             f"'{source.origin}': the preprocessing must do the same"
         )
     parts = layer.parts or (layer,)
-    found += warnings_for(index, features.path, features.start, parts[0].name, head.scores, feeds)
+    sentences += warnings_for(index, features.path, features.start, parts[0].name, head.scores, feeds)
     if batch is not None:
-        found.append(f"the batch size {batch} is baked into the graph: images run {batch} at a time")
+        sentences.append(f"the batch size {batch} is baked into the graph: images run {batch} at a time")
     if classes == _IMAGENET_WITH_BACKGROUND:
-        found.append("1001 classes: class 0 is taken as the background class of ImageNet, labels shift by one")
+        sentences.append("1001 classes: class 0 is taken as the background class of ImageNet, labels shift by one")
     flat = [part.name for part in parts if sides(index, part.name, part.channels_last) == (1, 1)]
-    return found + [f"the layer '{name}' has one position: its map is flat" for name in flat]
+    return sentences + [f"the layer '{name}' has one position: its map is flat" for name in flat]

@@ -43,12 +43,12 @@ def warnings_for(
     """
     ops = index.makers(path)
     off = index.downstream([name for name, value in feeds.items() if _turns_dropout_off(index, name, value)])
-    found = [
+    sentences = [
         _batch_statistics(mixing_ops(index, path)),
         _random(index, ops, off),
         _no_gradient(index, images, layer, logits),
     ]
-    return [sentence for sentence in found if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
 def _turns_dropout_off(index: GraphIndex, name: str, value: FeedValue) -> bool:

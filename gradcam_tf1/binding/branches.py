@@ -12,7 +12,7 @@ from gradcam_tf1.binding.layer_specs import infos_of
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.op_kinds import CONCATS
 from gradcam_tf1.binding.reshapes import size
-from gradcam_tf1.binding.whole_axis import Axis, where_whole
+from gradcam_tf1.binding.whole_axis import Axis, follow_axis
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Branch
@@ -105,8 +105,8 @@ def find_parts(index: GraphIndex, path: Collection[str], scores: str, axis: int)
     done: List[Tuple[str, Optional[int]]] = []
     while waiting:
         name, entry_axis = waiting.pop()
-        whole = None if entry_axis is None else where_whole(index, path, Axis(name, entry_axis))
-        joined = [] if whole is None else _joined(index, whole)
+        source = None if entry_axis is None else follow_axis(index, path, Axis(name, entry_axis))
+        joined = [] if source is None else _joined(index, source)
         if joined and len(done) + len(waiting) + len(joined) <= MOST_PARTS:
             waiting += reversed(joined)
         else:
@@ -117,12 +117,12 @@ def find_parts(index: GraphIndex, path: Collection[str], scores: str, axis: int)
     return [ScoreSlice(name, first, stop) for (name, _), first, stop in zip(done, [0, *stops], stops)]
 
 
-def _joined(index: GraphIndex, whole: Axis) -> List[Tuple[str, Optional[int]]]:
-    op = index.maker[whole.tensor]
-    if op.type == "Pack" and op.get_attr("axis") % (index.rank(whole.tensor) or 1) == whole.axis:
+def _joined(index: GraphIndex, source: Axis) -> List[Tuple[str, Optional[int]]]:
+    op = index.maker[source.tensor]
+    if op.type == "Pack" and op.get_attr("axis") % (index.rank(source.tensor) or 1) == source.axis:
         return [(name, None) for name in index.inputs[op.name]]
-    if op.type in CONCATS and concat_axis(index, op) == whole.axis:
-        return [(name, whole.axis) for name in concat_inputs(index, op)]
+    if op.type in CONCATS and concat_axis(index, op) == source.axis:
+        return [(name, source.axis) for name in concat_inputs(index, op)]
     return []
 
 

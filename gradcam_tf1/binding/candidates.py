@@ -33,7 +33,7 @@ def candidates(index: GraphIndex) -> Candidates:
 def _inputs(index: GraphIndex) -> List[Candidate]:
     """Return the inputs of images, then of signals and volumes, then all else that can be fed numbers."""
     taken = {source.tensor: source.origin for source in image_sources(index)}
-    found = [
+    fitting = [
         _candidate(index, name, f"images, computed from '{origin}'" if origin else "images")
         for name, origin in taken.items()
     ]
@@ -42,9 +42,9 @@ def _inputs(index: GraphIndex) -> List[Candidate]:
         if any(kind.search(op.type) for kind in (PIPELINE_ENDS, DECODERS, PARSERS)) or op.type in PLACEHOLDERS:
             names = [name for name in index.outputs[op.name] if name not in taken and _could_be_fed(index, name)]
             arrays = [name for name in names if _takes_arrays(index, name)]
-            found += [_candidate(index, name, "signals or volumes") for name in arrays]
+            fitting += [_candidate(index, name, "signals or volumes") for name in arrays]
             others += [_candidate(index, name, f"{op.type}, not of images") for name in names if name not in arrays]
-    return found + [replace(item, fits=False) for item in others]
+    return fitting + [replace(item, fits=False) for item in others]
 
 
 def _could_be_fed(index: GraphIndex, name: str) -> bool:
@@ -61,7 +61,7 @@ def _takes_arrays(index: GraphIndex, name: str) -> bool:
 
 def _scores(index: GraphIndex, inputs: Sequence[str]) -> List[Candidate]:
     """Return the inputs of softmax, losses and decisions, then the outputs of the graph."""
-    heads = sorted(Heads(index, index.downstream(inputs)).found(), key=lambda head: -head.strength)
+    heads = sorted(Heads(index, index.downstream(inputs)).candidates(), key=lambda head: -head.strength)
     reasons = {head.scores: head.why for head in reversed(heads)}
     names = list(dict.fromkeys(head.scores for head in heads))
     outputs = [name for name in final_outputs(index.ops) if index.is_float(name) and index.rank(name) != 0]

@@ -100,13 +100,13 @@ class ClipFeatures(Features):
 
     def _frames(self) -> Set[str]:
         """Return the tensors of the path that hold each frame by itself, with its positions."""
-        found = {self.start}
+        frames = {self.start}
         for op in self.index.makers(self.path):
             for out in self.index.outputs[op.name]:
-                inputs = [name for name in self.index.carried(op, out) if name in found]
+                inputs = [name for name in self.index.carried(op, out) if name in frames]
                 if out in self.path and inputs and out not in self.index.looped and self._is_of_frames(op, inputs, out):
-                    found.add(out)
-        return found
+                    frames.add(out)
+        return frames
 
     def _is_of_frames(self, op: tf.Operation, inputs: Sequence[str], out: str) -> bool:
         if op.type == "Reshape":

@@ -100,18 +100,18 @@ class _TensorUses:
 
 def _origins(index: GraphIndex, net: Collection[str], activated: Set[str]) -> Dict[str, str]:
     """Map every float tensor to the softmax or sigmoid it is computed from, or to the tensor that joined several."""
-    found: Dict[str, str] = {}
+    origins: Dict[str, str] = {}
     for op in index.makers(net):
-        before = {found.get(name, _NONE) for name in index.inputs[op.name] if name in net and index.is_float(name)}
+        before = {origins.get(name, _NONE) for name in index.inputs[op.name] if name in net and index.is_float(name)}
         for out in index.outputs[op.name]:
             if out not in net or not index.is_float(out) or not before:
                 continue
             if op.type in WEIGHTED:
-                found[out] = _NONE
+                origins[out] = _NONE
             else:
                 single = len(before) == 1 and out not in activated and not _is_share(index, op, out)
-                found[out] = next(iter(before)) if single else out
-    return found
+                origins[out] = next(iter(before)) if single else out
+    return origins
 
 
 def _is_share(index: GraphIndex, op: tf.Operation, out: str) -> bool:
@@ -124,10 +124,10 @@ def _is_share(index: GraphIndex, op: tf.Operation, out: str) -> bool:
 def first_of_most_classes(index: GraphIndex, names: Collection[str]) -> List[str]:
     """Return the tensors with the most classes, without those computed from another of them."""
     counts = {name: class_count(index, name) or 0 for name in names}
-    found: List[str] = []
+    kept: List[str] = []
     later: Set[str] = set()
     for name in sorted(names, key=lambda name: index.position[index.maker[name].name])[: index.affordable]:
         if counts[name] == max(counts.values()) and name not in later:
-            found.append(name)
+            kept.append(name)
             later |= index.downstream([name])
-    return found
+    return kept

@@ -122,9 +122,9 @@ def _activated(index: GraphIndex, name: str) -> Optional[Activated]:
     for _ in range(6):
         following = [op for op, slot in index.users[name] if slot == 0 and not is_training_op(op.name, op.type)]
         for op in following:
-            found = activation_at(index, op)
-            if found is not None and not found.log:
-                return found
+            activation = activation_at(index, op)
+            if activation is not None and not activation.log:
+                return activation
         onward = [op for op in following if op.type in FORWARDING | RESHAPING]
         if not onward:
             return None
@@ -165,20 +165,20 @@ def _activated_before_cuts(index: GraphIndex, source: str, cuts: Sequence[_Cut])
     op = index.maker[source]
     while op.type in FORWARDING | RESHAPING and index.inputs[op.name]:
         op = index.maker[index.inputs[op.name][0]]
-    found = activation_at(index, op)
-    if found is None or found.kind != "sigmoid":
+    activation = activation_at(index, op)
+    if activation is None or activation.kind != "sigmoid":
         return None
     first = _first_class(index, (index.dims(source) or (0,))[-1] or 0, cuts)
     if not first:
         return None
     columns = {
         source,
-        found.output,
-        found.scores,
-        before_activation(index, found.scores),
+        activation.output,
+        activation.scores,
+        before_activation(index, activation.scores),
         *(cut.tensor for cut in cuts),
     }
-    return Detector(found.scores, "", found.output, False, frozenset(columns), first)
+    return Detector(activation.scores, "", activation.output, False, frozenset(columns), first)
 
 
 def _first_class(index: GraphIndex, width: int, cuts: Sequence[_Cut]) -> int:
@@ -206,8 +206,8 @@ def _factor_of(index: GraphIndex, name: str) -> Set[str]:
     return products
 
 
-def _of(found: Optional[Activated]) -> Tuple[str, ...]:
-    return () if found is None else (found.scores, found.output)
+def _of(activation: Optional[Activated]) -> Tuple[str, ...]:
+    return () if activation is None else (activation.scores, activation.output)
 
 
 def _joined(index: GraphIndex, detectors: Sequence[Detector]) -> List[Scales]:
@@ -230,15 +230,15 @@ def _joined(index: GraphIndex, detectors: Sequence[Detector]) -> List[Scales]:
 
 def _concats_after(index: GraphIndex, name: str) -> List[Tuple[tf.Operation, int]]:
     """Return the concats that a tensor reaches without a layer in between, and the number of their input."""
-    found: List[Tuple[tf.Operation, int]] = []
+    concats: List[Tuple[tf.Operation, int]] = []
     seen, stack = {name}, [name]
     while stack:
         for op, slot in index.users[stack.pop()]:
             if op.type in WEIGHTED or is_training_op(op.name, op.type):
                 continue
             if op.type in CONCATS:
-                found.append((op, slot))
+                concats.append((op, slot))
             fresh = [out for out in index.outputs[op.name] if out not in seen]
             seen.update(fresh)
             stack += fresh
-    return found
+    return concats

@@ -256,18 +256,22 @@ def only_recorded(index: GraphIndex) -> Set[str]:
 
     The vectors that a layer outputs are left out: class scores may be used by nothing but a histogram.
     """
-    found: Set[str] = set()
+    recorded: Set[str] = set()
     for op in reversed(index.ops):
         for out in index.outputs[op.name]:
             users = index.users[out]
-            if users and all(_records(index, user, found) for user, _ in users) and not _is_vector_of_layer(index, op):
-                found.add(out)
-    return found
+            if (
+                users
+                and all(_records(index, user, recorded) for user, _ in users)
+                and not _is_vector_of_layer(index, op)
+            ):
+                recorded.add(out)
+    return recorded
 
 
-def _records(index: GraphIndex, op: tf.Operation, found: Set[str]) -> bool:
+def _records(index: GraphIndex, op: tf.Operation, recorded: Set[str]) -> bool:
     outputs = index.outputs[op.name]
-    return is_training_op(op.name, op.type) or (bool(outputs) and all(out in found for out in outputs))
+    return is_training_op(op.name, op.type) or (bool(outputs) and all(out in recorded for out in outputs))
 
 
 def _is_vector_of_layer(index: GraphIndex, op: tf.Operation) -> bool:

@@ -39,7 +39,7 @@ def image_sources(index: GraphIndex) -> List[ImageTensor]:
         In graph order.
     """
     reach = tensors_before_convolutions(index)
-    found: List[ImageTensor] = []
+    sources: List[ImageTensor] = []
     followed = 0
     for op in index.ops:
         if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type) or DECODERS.match(op.type):
@@ -47,9 +47,9 @@ def image_sources(index: GraphIndex) -> List[ImageTensor]:
                 direct = _takes_images(index, name)
                 if (direct and not DECODERS.match(op.type)) or followed < index.affordable:
                     followed += not direct
-                    found += _source_at(index, op, name, direct, reach)
-    photographs = [source for source in found if not takes_bands(index, source.tensor)]
-    return _nearest(index, {source.tensor: source for source in reversed(photographs or found)})
+                    sources += _source_at(index, op, name, direct, reach)
+    photographs = [source for source in sources if not takes_bands(index, source.tensor)]
+    return _nearest(index, {source.tensor: source for source in reversed(photographs or sources)})
 
 
 def _nearest(index: GraphIndex, sources: Dict[str, ImageTensor]) -> List[ImageTensor]:

@@ -48,9 +48,9 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
     }
 
 
-def candidates_report(found: Candidates) -> Dict[str, Any]:
+def candidates_report(candidates: Candidates) -> Dict[str, Any]:
     """Return the candidates under the keys input, logits and layer, each a list of name, dtype, shape and why."""
-    return {key: [_candidate(item) for item in getattr(found, key)] for key in ("input", "logits", "layer")}
+    return {key: [_candidate(item) for item in getattr(candidates, key)] for key in ("input", "logits", "layer")}
 
 
 def _candidate(item: Candidate) -> Dict[str, Any]:

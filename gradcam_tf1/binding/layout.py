@@ -38,16 +38,16 @@ def layouts(index: GraphIndex, path: Iterable[str], start: str) -> Dict[str, boo
         By tensor name.
     """
     path = set(path)
-    found = {start: input_layout(index, start)}
+    last = {start: input_layout(index, start)}
     for op in index.makers(path):
         declared = op_layout(op)
-        inputs = [found[i] for i in index.carried(op, index.outputs[op.name][0]) if i in found]
+        inputs = [last[i] for i in index.carried(op, index.outputs[op.name][0]) if i in last]
         result = declared if declared is not None else all(inputs)
         if op.type == "Transpose" and inputs:
             result = _transposed(index, op, inputs[0])
         for output in index.outputs[op.name]:
-            found.setdefault(output, result)
-    return found
+            last.setdefault(output, result)
+    return last
 
 
 def _transposed(index: GraphIndex, op: tf.Operation, before: bool) -> bool:

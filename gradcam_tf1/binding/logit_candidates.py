@@ -119,7 +119,7 @@ class Heads:
 
     # what the graph shows
 
-    def found(self) -> List[Head]:
+    def candidates(self) -> List[Head]:
         """Return all tensors that are used as class scores, or are outputs."""
         heads: List[Head] = []
         for op in self.index.makers(self.reached):
@@ -131,15 +131,14 @@ class Heads:
     def _at(self, op: tf.Operation) -> List[Head]:
         """Return the scores that an op turns into probabilities, a loss or a decision."""
         index = self.index
-        found = activation_at(index, op)
-        if found is not None and found.output in self._intermediate:
+        activation = activation_at(index, op)
+        if activation is not None and activation.output in self._intermediate:
             return []
-        if found is not None and self._is_end(found.output) and not _is_gate(index, found, self.net):
-            scores = before_activation(index, found.scores)
-            why = f"it is the input of {found.kind} '{op.name}'"
-            return [
-                Head(scores, why, SOFTMAX if found.kind == "softmax" else SIGMOID, shown_with(index, found, scores))
-            ]
+        if activation is not None and self._is_end(activation.output) and not _is_gate(index, activation, self.net):
+            scores = before_activation(index, activation.scores)
+            why = f"it is the input of {activation.kind} '{op.name}'"
+            strength = SOFTMAX if activation.kind == "softmax" else SIGMOID
+            return [Head(scores, why, strength, shown_with(index, activation, scores))]
         loss = self._loss(op)
         if loss:
             return [loss]
@@ -165,9 +164,9 @@ class Heads:
             loss = f"hinge loss '{op.name}'" if self.labels.intersection(factors) else ""
         if not loss or scores not in self.net:
             return None
-        found = activation_before(index, scores)
-        scores = before_activation(index, scores if found is None else found.scores)
-        shown = None if found is None else shown_with(index, found, scores)
+        activation = activation_before(index, scores)
+        scores = before_activation(index, scores if activation is None else activation.scores)
+        shown = None if activation is None else shown_with(index, activation, scores)
         return Head(scores, f"it is the input of {loss}", LOSS, shown)
 
     def _of_several(self) -> List[Head]:
@@ -241,11 +240,11 @@ def _can_be_scores(index: GraphIndex, name: str) -> bool:
     return not (rank == 1 and dims and dims[0] not in (None, 1))
 
 
-def _is_gate(index: GraphIndex, found: Activated, net: Set[str]) -> bool:
+def _is_gate(index: GraphIndex, activation: Activated, net: Set[str]) -> bool:
     """Return whether a sigmoid or softmax weighs its own source (swish, squeeze-and-excitation, attention)."""
-    others = {i for op, _ in index.users[found.output] if op.type == "Mul" for i in index.inputs[op.name]}
-    others = {i for i in others if i in net and i != found.output}
-    return bool(others and others & index.upstream([found.scores]))
+    others = {i for op, _ in index.users[activation.output] if op.type == "Mul" for i in index.inputs[op.name]}
+    others = {i for i in others if i in net and i != activation.output}
+    return bool(others and others & index.upstream([activation.scores]))
 
 
 def _before_layers(index: GraphIndex) -> Set[str]:

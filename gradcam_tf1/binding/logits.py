@@ -44,7 +44,7 @@ def choose_logits(index: GraphIndex, sources: Sequence[ImageTensor], declared: S
         If there are no candidates.
     """
     finder = Heads(index, index.downstream([source.tensor for source in sources]))
-    heads = finder.declared(declared) + finder.found()
+    heads = finder.declared(declared) + finder.candidates()
     depths = _Depths(index, sources)
     heads = [head for head in heads if depths.of(head.scores).convolutions and head.scores not in index.looped]
     if not heads:
@@ -115,10 +115,12 @@ def _rank(
     return head.declared, used, depth.calm, head.strength, depth.convolutions, depth.layers
 
 
-def _other_outputs(index: GraphIndex, best: Head, named: Dict[str, Head], found: Sequence[Head]) -> Tuple[str, ...]:
+def _other_outputs(
+    index: GraphIndex, best: Head, named: Dict[str, Head], candidates: Sequence[Head]
+) -> Tuple[str, ...]:
     """Return the outputs that the user could request instead, one for each set of scores.
 
-    named: those that the file declares. found: candidates of the graph, for a file that declares none.
+    named: those that the file declares. candidates: those of the graph, for a file that declares none.
     """
     first: Dict[str, str] = {}
     for name, head in named.items():
@@ -127,7 +129,7 @@ def _other_outputs(index: GraphIndex, best: Head, named: Dict[str, Head], found:
     if named:
         return tuple(first.values())
     related = index.downstream([best.scores]) | index.upstream([best.scores])
-    for head in found:
+    for head in candidates:
         if head.scores not in related and index.maker[head.scores].type != "Exit":  # an unused state of a loop
             first.setdefault(head.scores, head.probabilities or head.scores)
     return tuple(first.values())
@@ -182,15 +184,15 @@ def requested_logits(index: GraphIndex, spec: Any, sources: Sequence[ImageTensor
             f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; class scores are floats with an axis of "
             "classes; name the tensor before it"
         )
-    found = activation_before(index, name)
-    if found is None and name == tensor.name:
+    activation = activation_before(index, name)
+    if activation is None and name == tensor.name:
         return Head(name, "named by the user")
-    kind = "decision" if found is None else f"log {found.kind}" if found.log else found.kind
-    scores = before_activation(index, name if found is None else found.scores, whole=False)
+    kind = "decision" if activation is None else f"log {activation.kind}" if activation.log else activation.kind
+    scores = before_activation(index, name if activation is None else activation.scores, whole=False)
     head = Head(
         scores,
         f"the user named '{tensor.name}', which is the {kind} of this",
-        probabilities=None if found is None or found.log else shown_probabilities(index, found.output),
+        probabilities=None if activation is None or activation.log else shown_probabilities(index, activation.output),
         warning=f"{kind} '{tensor.name}' bound as score; using '{scores}' before it instead",
     )
     return _with_objectness(index, head, sources)

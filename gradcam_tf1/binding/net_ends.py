@@ -46,7 +46,7 @@ def find_ends(
     sources = _sources(index, requested)
     if not sources:
         raise BindingError(nothing_takes_images(index))
-    index.axes = follow_axes(index, [each.tensor for each in sources], lambda name: has_batch_axis(index, name))
+    index.axes = follow_axes(index, [item.tensor for item in sources], lambda name: has_batch_axis(index, name))
     if requested.logits is not None:
         head = requested_logits(index, requested.logits, sources)
     else:

@@ -106,8 +106,8 @@ def _channel_by_channel(index: GraphIndex, op: tf.Operation, path: Set[str]) -> 
     """Return the change of split and rejoined channels, the joined tensor, and whether their order is reversed."""
     if op.type not in ("Split", "SplitV", "Unpack") or len(index.outputs[op.name]) != 3:
         return None
-    found = [_one_channel(index, name, path) for name in index.outputs[op.name]]
-    parts = [part for part in found if part is not None]
+    channels = [_one_channel(index, name, path) for name in index.outputs[op.name]]
+    parts = [part for part in channels if part is not None]
     if len(parts) != 3 or len({join.name for _, join, _ in parts}) != 1:
         return None
     change = Affine(*(np.concatenate([np.broadcast_to(part[k], 1) for part, _, _ in parts]) for k in (0, 1)))

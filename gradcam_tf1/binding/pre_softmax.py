@@ -85,9 +85,9 @@ def activation_at(index: GraphIndex, op: tf.Operation) -> Optional[Activated]:
         (written_log_softmax, "softmax", True),
         (log_sigmoid, "sigmoid", True),
     ):
-        found = find(index, op)
-        if found:
-            return Activated(found, out, kind, log)
+        before = find(index, op)
+        if before:
+            return Activated(before, out, kind, log)
     return None
 
 
@@ -112,9 +112,9 @@ def activation_before(index: GraphIndex, name: str, decisions: bool = False) -> 
     log = False
     while True:
         op = index.maker[name]
-        found = activation_at(index, op)
-        if found is not None:
-            return Activated(found.scores, found.output, found.kind, found.log or log)
+        activation = activation_at(index, op)
+        if activation is not None:
+            return Activated(activation.scores, activation.output, activation.kind, activation.log or log)
         data = data_input(index, op, name)
         if not data or not (op.type in through or _adds_constant(index, op, data) or _is_best_class(index, op)):
             return None
@@ -270,12 +270,14 @@ def _takes_part(index: GraphIndex, op: tf.Operation) -> bool:
     return picked and index.axes[out].uneven and not index.axes[name].uneven
 
 
-def shown_with(index: GraphIndex, found: Activated, scores: str) -> Optional[str]:
+def shown_with(index: GraphIndex, activation: Activated, scores: str) -> Optional[str]:
     """Return the probabilities that the graph outputs, None if their classes are not those of the scores."""
-    if found.log or not same_classes(index, found.output, scores):
+    if activation.log or not same_classes(index, activation.output, scores):
         return None
     return (
-        shown_probabilities(index, found.output) if index.rank(found.output) != 1 or index.rank(scores) == 1 else None
+        shown_probabilities(index, activation.output)
+        if index.rank(activation.output) != 1 or index.rank(scores) == 1
+        else None
     )
 
 

@@ -146,9 +146,9 @@ def _head(index: GraphIndex, scores: str, head: Head) -> Head:
     """Return the class scores of the replica, before softmax or sigmoid."""
     if scores == head.scores:
         return head
-    found = activation_before(index, scores)
-    if found is None:
+    activation = activation_before(index, scores)
+    if activation is None:
         return Head(before_activation(index, scores), head.why)
-    shown = shown_probabilities(index, found.output)
-    why = f"it is the input of {found.kind} '{found.output}' of the first replica"
-    return Head(before_activation(index, found.scores), why, probabilities=shown)
+    shown = shown_probabilities(index, activation.output)
+    why = f"it is the input of {activation.kind} '{activation.output}' of the first replica"
+    return Head(before_activation(index, activation.scores), why, probabilities=shown)

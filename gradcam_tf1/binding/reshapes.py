@@ -71,17 +71,17 @@ def channels_after(channels: Channels, before: Sides, after: Sides) -> Tuple[Cha
 
 
 def _from_the_right(before: Sides, after: Sides) -> Tuple[Channels, bool]:
-    end, own, fresh = len(after) - 1, before[-1], after[-1]
-    if own is None:
+    end, count, fresh = len(after) - 1, before[-1], after[-1]
+    if count is None:
         return None, False
     if fresh is None:
-        return _flattened(before[1:-1], own, end), False
-    if fresh == own:
+        return _flattened(before[1:-1], count, end), False
+    if fresh == count:
         return frozenset({end}), False
-    if fresh == 0 or own % fresh:
+    if fresh == 0 or count % fresh:
         return frozenset(), False
     axes, product, axis = {end}, fresh, end - 1
-    while product < own and axis >= 1 and after[axis] is not None and own % (product * (after[axis] or 1)) == 0:
+    while product < count and axis >= 1 and after[axis] is not None and count % (product * (after[axis] or 1)) == 0:
         product *= after[axis] or 1
         axes.add(axis)
         axis -= 1
@@ -89,19 +89,19 @@ def _from_the_right(before: Sides, after: Sides) -> Tuple[Channels, bool]:
 
 
 def _from_the_left(before: Sides, after: Sides) -> Tuple[Channels, bool]:
-    own, end = before[1], len(after) - 1
-    if own is None or end < 1:
+    count, end = before[1], len(after) - 1
+    if count is None or end < 1:
         return None, False
-    if after[1] == own:
+    if after[1] == count:
         return frozenset({1}), False
     if after[end] is None or all(side == 1 for side in before[2:]):
-        return (_flattened(before[2:], own, end) if after[end] in (own, None) else frozenset()), False
+        return (_flattened(before[2:], count, end) if after[end] in (count, None) else frozenset()), False
     axes, product, axis = set(), 1, 1
-    while product < own and axis <= end and after[axis] and own % (product * (after[axis] or 1)) == 0:
+    while product < count and axis <= end and after[axis] and count % (product * (after[axis] or 1)) == 0:
         product *= after[axis] or 1
         axes.add(axis)
         axis += 1
-    return (frozenset(axes), True) if axes and product == own else (frozenset(), False)
+    return (frozenset(axes), True) if axes and product == count else (frozenset(), False)
 
 
 def _flattened(positions: Sides, channels: int, end: int) -> Channels:

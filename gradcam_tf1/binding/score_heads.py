@@ -58,12 +58,12 @@ def plain_output(index: GraphIndex, name: str) -> Head:
 
 def head_of_output(index: GraphIndex, name: str, source: str) -> Head:
     """Return the scores behind an output; `source` begins the reason ("the file declares")."""
-    found = activation_before(index, name, decisions=True)
-    if found is not None:
-        scores = before_activation(index, found.scores)
-        strength = SOFTMAX if found.kind == "softmax" else SIGMOID
-        shown = name if index.is_float(name) and not found.log and same_classes(index, name, scores) else None
-        return Head(scores, f"{source} '{name}', and this is the input of its {found.kind}", strength, shown)
+    activation = activation_before(index, name, decisions=True)
+    if activation is not None:
+        scores = before_activation(index, activation.scores)
+        strength = SOFTMAX if activation.kind == "softmax" else SIGMOID
+        shown = name if index.is_float(name) and not activation.log and same_classes(index, name, scores) else None
+        return Head(scores, f"{source} '{name}', and this is the input of its {activation.kind}", strength, shown)
     name = decided_by(index, name)
     return Head(before_activation(index, name) if name not in index.dead else name, f"{source} '{name}'", OUTPUT)
 

@@ -103,15 +103,15 @@ def kernel_size(index: GraphIndex, op: tf.Operation) -> Tuple[Optional[int], Opt
 
 def made_by_classifiers(index: GraphIndex, path: Set[str]) -> Set[str]:
     """Return the maps made by 1x1 convolutions without batch norm, joined or not, which may hold class scores."""
-    found: Set[str] = set()
+    classified: Set[str] = set()
     for op in index.makers(path):
         out = index.outputs[op.name][0]
         data = [name for name in index.carried(op, out) if name in path]
         made = op.type in CONVOLUTIONS and kernel_size(index, op) == (1, 1)
         kept = op.type in CONCATS or (len(data) == 1 and op.type in FORWARDING | ACTIVATIONS | BIASES | {"Transpose"})
-        if made or (kept and data and found.issuperset(data)):
-            found.add(out)
-    return found
+        if made or (kept and data and classified.issuperset(data)):
+            classified.add(out)
+    return classified
 
 
 def is_dense_convolution(index: GraphIndex, op: tf.Operation, path: Set[str]) -> bool:

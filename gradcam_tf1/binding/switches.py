@@ -34,17 +34,17 @@ def switch_values(index: GraphIndex, given: Mapping[str, FeedValue]) -> Dict[str
     dict of str to bool
         By tensor name.
     """
-    found: Dict[str, bool] = {}
+    values: Dict[str, bool] = {}
     for op in index.ops:
         if op.type not in PLACEHOLDERS:
             continue
         name = op.outputs[0].name
         if name in given:
             if op.outputs[0].dtype.is_bool:
-                found[name] = bool(given[name])
+                values[name] = bool(given[name])
         elif is_switch(index, op):
-            found[name] = _value_at_inference(op)
-    return found
+            values[name] = _value_at_inference(op)
+    return values
 
 
 def is_switch(index: GraphIndex, op: tf.Operation) -> bool:

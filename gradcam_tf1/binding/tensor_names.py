@@ -44,12 +44,12 @@ def find_tensor(graph: tf.Graph, spec: Any) -> tf.Tensor:
     operations = [op for op in graph.get_operations() if not op.name.startswith(OUR_SCOPE)]
     if not isinstance(spec, str):
         raise _unknown(graph, operations, text)
-    for found in (_by_ending(operations, op_name), _by_scope(operations, op_name), _by_part(operations, op_name)):
-        if len(found) > 1:
-            raise BindingError(f"{text!r} fits several tensors: {_listed([op.outputs[0].name for op in found])}; "
+    for matches in (_by_ending(operations, op_name), _by_scope(operations, op_name), _by_part(operations, op_name)):
+        if len(matches) > 1:
+            raise BindingError(f"{text!r} fits several tensors: {_listed([op.outputs[0].name for op in matches])}; "
                                "give the full name of one")  # fmt: skip
-        if found:
-            return _output(found[0], number, text)
+        if matches:
+            return _output(matches[0], number, text)
     raise _unknown(graph, operations, text)
 
 
@@ -93,7 +93,7 @@ def _by_part(operations: Sequence[tf.Operation], part: str) -> List[tf.Operation
 def values(operations: Sequence[tf.Operation]) -> List[tf.Operation]:
     """Return the ops that compute data from fed values: no weights, shapes, bookkeeping or gradients."""
     fed: Set[str] = set()
-    found = []
+    computing = []
     for op in operations:
         source = op.type in PLACEHOLDERS or bool(PIPELINE_ENDS.search(op.type))
         if not source and not any(tensor.op.name in fed for tensor in op.inputs):
@@ -105,8 +105,8 @@ def values(operations: Sequence[tf.Operation]) -> List[tf.Operation]:
             and not is_training_op(op.name, op.type)
             and _is_data(op.outputs[0])
         ):
-            found.append(op)
-    return found
+            computing.append(op)
+    return computing
 
 
 def _is_data(tensor: tf.Tensor) -> bool:

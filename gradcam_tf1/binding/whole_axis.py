@@ -23,7 +23,7 @@ class Axis:
     axis: int
 
 
-def where_whole(index: GraphIndex, path: Collection[str], found: Axis) -> Axis:
+def follow_axis(index: GraphIndex, path: Collection[str], tracked: Axis) -> Axis:
     """Follow an axis back as long as it stays intact.
 
     Parameters
@@ -32,7 +32,7 @@ def where_whole(index: GraphIndex, path: Collection[str], found: Axis) -> Axis:
         The graph.
     path : collection of str
         The tensors that carry the data.
-    found : Axis
+    tracked : Axis
         The axis to follow.
 
     Returns
@@ -41,52 +41,52 @@ def where_whole(index: GraphIndex, path: Collection[str], found: Axis) -> Axis:
         The same axis on the earliest tensor that still has it.
     """
     while True:
-        op = index.maker[found.tensor]
-        data = {name for name in index.carried(op, found.tensor) if name in path and index.rank(name) is not None}
-        if len(data) != 1 or index.rank(found.tensor) is None:
-            return found
+        op = index.maker[tracked.tensor]
+        data = {name for name in index.carried(op, tracked.tensor) if name in path and index.rank(name) is not None}
+        if len(data) != 1 or index.rank(tracked.tensor) is None:
+            return tracked
         (name,) = data
-        before = _axis_before(index, op, name, found)
+        before = _axis_before(index, op, name, tracked)
         if before is None:
-            return found
-        found = Axis(name, before)
+            return tracked
+        tracked = Axis(name, before)
 
 
-def _axis_before(index: GraphIndex, op: tf.Operation, name: str, found: Axis) -> Optional[int]:
+def _axis_before(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
     if op.type in _STEPS:
-        return _STEPS[op.type](index, op, name, found)
+        return _STEPS[op.type](index, op, name, tracked)
     if op.type in REDUCTIONS:
-        return _before_reduction(index, op, name, found)
-    before, after = index.dims(name) or (), index.dims(found.tensor) or ()
-    same = len(before) == len(after) and before[found.axis] == after[found.axis]
-    return found.axis if same and op.type in _ENTRY_BY_ENTRY else None
+        return _before_reduction(index, op, name, tracked)
+    before, after = index.dims(name) or (), index.dims(tracked.tensor) or ()
+    same = len(before) == len(after) and before[tracked.axis] == after[tracked.axis]
+    return tracked.axis if same and op.type in _ENTRY_BY_ENTRY else None
 
 
-def _before_transpose(index: GraphIndex, op: tf.Operation, _name: str, found: Axis) -> Optional[int]:
+def _before_transpose(index: GraphIndex, op: tf.Operation, _name: str, tracked: Axis) -> Optional[int]:
     order = index.constant(index.inputs[op.name][1])
-    return None if order is None else int(order[found.axis])
+    return None if order is None else int(order[tracked.axis])
 
 
-def _before_squeeze(index: GraphIndex, op: tf.Operation, name: str, found: Axis) -> Optional[int]:
+def _before_squeeze(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
     rank = index.rank(name) or 0
-    gone = {axis % rank for axis in op.get_attr("squeeze_dims")}
-    if not gone:
-        gone = {axis for axis, side in enumerate(index.dims(name) or ()) if side == 1}
-    kept = [axis for axis in range(rank) if axis not in gone]
-    return kept[found.axis] if len(kept) == index.rank(found.tensor) else None
+    removed = {axis % rank for axis in op.get_attr("squeeze_dims")}
+    if not removed:
+        removed = {axis for axis, side in enumerate(index.dims(name) or ()) if side == 1}
+    kept = [axis for axis in range(rank) if axis not in removed]
+    return kept[tracked.axis] if len(kept) == index.rank(tracked.tensor) else None
 
 
-def _before_expansion(index: GraphIndex, op: tf.Operation, name: str, found: Axis) -> Optional[int]:
+def _before_expansion(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
     new = index.constant(index.inputs[op.name][1])
-    if new is None or int(new) % ((index.rank(name) or 0) + 1) == found.axis:
+    if new is None or int(new) % ((index.rank(name) or 0) + 1) == tracked.axis:
         return None
-    return found.axis - (int(new) % ((index.rank(name) or 0) + 1) < found.axis)
+    return tracked.axis - (int(new) % ((index.rank(name) or 0) + 1) < tracked.axis)
 
 
-def _before_reshape(index: GraphIndex, _op: tf.Operation, name: str, found: Axis) -> Optional[int]:
+def _before_reshape(index: GraphIndex, _op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
     """An axis stays intact if the product of the sides after it is unchanged."""
-    before, after = index.dims(name) or (), index.dims(found.tensor) or ()
-    length, behind = after[found.axis], _product(after[found.axis + 1 :])
+    before, after = index.dims(name) or (), index.dims(tracked.tensor) or ()
+    length, behind = after[tracked.axis], _product(after[tracked.axis + 1 :])
     if length is None or behind is None:
         return None
     for axis in reversed(range(len(before))):
@@ -99,14 +99,14 @@ def _product(sides: Sequence[Optional[int]]) -> Optional[int]:
     return None if None in sides else reduce(mul, [side or 0 for side in sides], 1)
 
 
-def _before_reduction(index: GraphIndex, op: tf.Operation, name: str, found: Axis) -> Optional[int]:
+def _before_reduction(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
     reduced, rank = index.constant(index.inputs[op.name][1]), index.rank(name) or 0
     if reduced is None:
         return None
-    gone = {int(axis) % rank for axis in reduced.reshape(-1)}
+    removed = {int(axis) % rank for axis in reduced.reshape(-1)}
     if op.get_attr("keep_dims"):
-        return None if found.axis in gone else found.axis
-    return [axis for axis in range(rank) if axis not in gone][found.axis]
+        return None if tracked.axis in removed else tracked.axis
+    return [axis for axis in range(rank) if axis not in removed][tracked.axis]
 
 
 _STEPS: Dict[str, Callable[[GraphIndex, tf.Operation, str, Axis], Optional[int]]] = {
