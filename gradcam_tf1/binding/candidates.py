@@ -1,4 +1,4 @@
-"""What could be the input, the scores and the layer of a graph, also where nobody can decide."""
+"""All candidates for the input, the scores and the layer of a graph, also where the choice fails."""
 
 from __future__ import annotations
 
@@ -15,82 +15,82 @@ from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Candidate, Candidates
 
-_SHORT = 3  # of each in one sentence
+_SHORT = 3  # candidates of a kind in one sentence
 
 
 def find_candidates(graph: tf.Graph) -> Candidates:
-    """The candidates of a graph, the likely ones first; the graph is only read."""
+    """Return the candidates of a graph, likely ones first; the graph is only read."""
     return candidates(GraphIndex(graph))
 
 
-def candidates(walk: GraphIndex) -> Candidates:
-    """The same of a graph that was walked over."""
-    inputs = _inputs(walk)
-    logits = _scores(walk, [item.name for item in inputs])
-    return Candidates(tuple(inputs), tuple(logits), tuple(_layers(walk, inputs, logits)))
+def candidates(index: GraphIndex) -> Candidates:
+    """Return the candidates of an indexed graph, likely ones first."""
+    inputs = _inputs(index)
+    logits = _scores(index, [item.name for item in inputs])
+    return Candidates(tuple(inputs), tuple(logits), tuple(_layers(index, inputs, logits)))
 
 
-def _inputs(walk: GraphIndex) -> List[Candidate]:
-    """What takes images, then what takes signals and volumes, then all else that can be fed numbers."""
-    taken = {source.tensor: source.origin for source in image_sources(walk)}
-    found = [
-        _candidate(walk, name, f"images; it is made from '{origin}'" if origin else "images")
+def _inputs(index: GraphIndex) -> List[Candidate]:
+    """Return the inputs of images, then of signals and volumes, then all else that can be fed numbers."""
+    taken = {source.tensor: source.origin for source in image_sources(index)}
+    fitting = [
+        _candidate(index, name, f"images, computed from '{origin}'" if origin else "images")
         for name, origin in taken.items()
     ]
     others = []
-    for op in walk.ops:
+    for op in index.ops:
         if any(kind.search(op.type) for kind in (PIPELINE_ENDS, DECODERS, PARSERS)) or op.type in PLACEHOLDERS:
-            names = [name for name in walk.outputs[op.name] if name not in taken and _could_be_fed(walk, name)]
-            arrays = [name for name in names if _takes_arrays(walk, name)]
-            found += [_candidate(walk, name, "signals or volumes") for name in arrays]
-            others += [_candidate(walk, name, f"{op.type}, not of images") for name in names if name not in arrays]
-    return found + [replace(item, fits=False) for item in others]
+            names = [name for name in index.outputs[op.name] if name not in taken and _could_be_fed(index, name)]
+            arrays = [name for name in names if _takes_arrays(index, name)]
+            fitting += [_candidate(index, name, "signals or volumes") for name in arrays]
+            others += [_candidate(index, name, f"{op.type}, not of images") for name in names if name not in arrays]
+    return fitting + [replace(item, fits=False) for item in others]
 
 
-def _could_be_fed(walk: GraphIndex, name: str) -> bool:
-    dtype = walk.tensors[name].dtype
-    return (dtype.is_floating or dtype.is_integer) and walk.rank(name) not in (0, 1) and name not in walk.looped
+def _could_be_fed(index: GraphIndex, name: str) -> bool:
+    dtype = index.tensors[name].dtype
+    return (dtype.is_floating or dtype.is_integer) and index.rank(name) not in (0, 1) and name not in index.looped
 
 
-def _takes_arrays(walk: GraphIndex, name: str) -> bool:
+def _takes_arrays(index: GraphIndex, name: str) -> bool:
     try:
-        return array_rank(walk, name) is not None
+        return array_rank(index, name) is not None
     except BindingError:
         return False
 
 
-def _scores(walk: GraphIndex, inputs: Sequence[str]) -> List[Candidate]:
-    """What softmax, losses and decisions are taken of, then what the graph puts out."""
-    heads = sorted(Heads(walk, walk.downstream(inputs)).found(), key=lambda head: -head.strength)
+def _scores(index: GraphIndex, inputs: Sequence[str]) -> List[Candidate]:
+    """Return the inputs of softmax, losses and decisions, then the outputs of the graph."""
+    heads = sorted(Heads(index, index.downstream(inputs)).candidates(), key=lambda head: -head.strength)
     reasons = {head.scores: head.why for head in reversed(heads)}
     names = list(dict.fromkeys(head.scores for head in heads))
-    outputs = [name for name in final_outputs(walk.ops) if walk.is_float(name) and walk.rank(name) != 0]
+    outputs = [name for name in final_outputs(index.ops) if index.is_float(name) and index.rank(name) != 0]
     names += [name for name in outputs if name not in reasons]
-    return [_candidate(walk, name, reasons.get(name, "an output of the graph")) for name in names]
+    return [_candidate(index, name, reasons.get(name, "an output of the graph")) for name in names]
 
 
-def _layers(walk: GraphIndex, inputs: Iterable[Candidate], logits: Iterable[Candidate]) -> List[Candidate]:
-    """The feature maps between the first input and scores that are connected, else what convolutions put out."""
+def _layers(index: GraphIndex, inputs: Iterable[Candidate], logits: Iterable[Candidate]) -> List[Candidate]:
+    """Return the feature maps between the first input and scores it reaches, else the outputs of convolutions."""
     first = next((item.name for item in inputs), None)
-    reached = walk.downstream([first]) if first else set()
+    reached = index.downstream([first]) if first else set()
     end = next((item.name for item in logits if item.name in reached), None)
     if first and end:
         try:
-            infos = [info for info in features_of(walk, first, end).infos() if info.counted]
+            infos = [info for info in features_of(index, first, end).infos() if info.counted]
         except BindingError:
             infos = []
         if infos:
-            return [_candidate(walk, info.name, info.op) for info in reversed(infos)]
-    ops = [op for op in reversed(walk.ops) if op.type in CONVOLUTIONS and not is_training_op(op.name, op.type)]
-    return [_candidate(walk, walk.outputs[op.name][0], op.type) for op in ops]
+            return [_candidate(index, info.name, info.op) for info in reversed(infos)]
+    ops = [op for op in reversed(index.ops) if op.type in CONVOLUTIONS and not is_training_op(op.name, op.type)]
+    return [_candidate(index, index.outputs[op.name][0], op.type) for op in ops]
 
 
-def _candidate(walk: GraphIndex, name: str, why: str) -> Candidate:
-    return Candidate(name, walk.tensors[name].dtype.name, walk.dims(name), why)
+def _candidate(index: GraphIndex, name: str, why: str) -> Candidate:
+    return Candidate(name, index.tensors[name].dtype.name, index.dims(name), why)
 
 
 def in_short(found: Candidates) -> str:
-    """The first of each in one sentence."""
+    """List the first candidates of each kind in one sentence."""
     kinds = (("--input", found.input), ("--logits", found.logits), ("--layer", found.layer))
     named = [(option, [item.name for item in items if item.fits]) for option, items in kinds]
     parts = [f"{option} {_some(names)}" for option, names in named if names]

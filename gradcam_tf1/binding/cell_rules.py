@@ -1,14 +1,15 @@
-"""What each kind of op does to the cells that go through it, and one pass that places the cells of every tensor."""
+"""How each kind of op changes the cells that pass through it, and the pass that places the cells of every tensor."""
 
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from gradcam_tf1.binding.cell_shapes import SHAPE_RULES
+from gradcam_tf1.binding.cell_steps import MIXED
 from gradcam_tf1.binding.cell_walk import NOWHERE, CellOrigin, CellWalk, Data, Rule, attribute, lost, named, on_axis
 from gradcam_tf1.binding.cell_windows import WINDOW_RULES
-from gradcam_tf1.binding.cells import MIXED, CellPlaces
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.cells import CellPlaces
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import (
     ACTIVATION_PARTS,
     AFFINE,
@@ -19,14 +20,15 @@ from gradcam_tf1.binding.op_kinds import (
     FORWARDING,
     REDUCTIONS,
 )
+from gradcam_tf1.tf_runtime import tf
 
-# ops whose data is not their first input
+# number of the data input where it is not the first
 _DATA = {"Conv2DBackpropInput": 2, "Conv3DBackpropInputV2": 2, "Split": 1}
 _WEIGHTS = DENSE | {"Einsum", "XlaEinsum"}
-# not all of their inputs reach all of their outputs
+# ops of which not every input reaches every output
 _PICKY = {"Switch", "RefSwitch"} | BATCH_NORMS
 _LOOPS = {"Enter", "RefEnter", "NextIteration", "Exit", "While", "StatelessWhile"}
-# value by value, or over the channels alone
+# ops that work value by value, or over the channels only
 _EACH_CELL = (ACTIVATION_PARTS | AFFINE | BATCH_NORMS | CLIPS | FORWARDING | {
     "AddN", "LRN", "Softmax", "LogSoftmax", "Sqrt", "Rsqrt", "Log", "SquaredDifference", "FloorDiv", "FloorMod", "Mod",
     "Sign", "Floor", "Ceil", "Round", "Rint", "Reciprocal", "Inv", "Sin", "Cos", "Atan", "Atan2", "Asinh", "DivNoNan",
@@ -39,37 +41,47 @@ _EACH_CELL = (ACTIVATION_PARTS | AFFINE | BATCH_NORMS | CLIPS | FORWARDING | {
 }) - _LOOPS - {"Where"}  # fmt: skip
 
 
-def follow(cells: CellWalk, op: Op, path: Set[str]) -> None:
-    """Note what an op's outputs on the path hold, of what its inputs hold."""
-    name, kind = op.name, op.type  # each is a call into TensorFlow
-    inputs, outputs = cells.walk.inputs[name], cells.walk.outputs[name]
-    data = [(n, cells.at[each]) for n, each in enumerate(inputs) if each in cells.at]
-    if kind in _EACH_CELL and len(inputs) == len(outputs) == len(data) == 1:  # most ops, and the same again
-        cells.at.setdefault(outputs[0], data[0][1])
+def follow(cells: CellWalk, op: tf.Operation, path: Set[str]) -> None:
+    """Note the origin of the cells of an op's outputs, from that of its inputs.
+
+    Parameters
+    ----------
+    cells : CellWalk
+        The walk, which keeps the origins.
+    op : tf.Operation
+        The op.
+    path : set of str
+        The tensors of interest.
+    """
+    name, kind = op.name, op.type  # each attribute is a call into TensorFlow
+    inputs, outputs = cells.index.inputs[name], cells.index.outputs[name]
+    data = [(n, cells.origins[tensor]) for n, tensor in enumerate(inputs) if tensor in cells.origins]
+    if kind in _EACH_CELL and len(inputs) == len(outputs) == len(data) == 1:  # shortcut for most ops
+        cells.origins.setdefault(outputs[0], data[0][1])
         return
     if kind not in _EACH_CELL or kind in _PICKY:
-        data = [(n, at) for n, at in data if cells.walk.flows(op, n)]
+        data = [(n, origin) for n, origin in data if cells.index.flows(op, n)]
     for number, output in enumerate(outputs):
-        if output in path and output not in cells.at:
-            own = [each for each in data if each[0] == number] if kind == "IdentityN" else data
-            cells.at[output] = _held(cells, op, kind, number, own)
+        if output in path and output not in cells.origins:
+            sources = [item for item in data if item[0] == number] if kind == "IdentityN" else data
+            cells.origins[output] = _origin_after(cells, op, kind, number, sources)
 
 
-def _held(cells: CellWalk, op: Op, kind: str, number: int, data: Data) -> CellOrigin:
+def _origin_after(cells: CellWalk, op: tf.Operation, kind: str, number: int, data: Data) -> CellOrigin:
     if kind in _LOOPS or not data:
         return lost(op, "is part of a loop")
-    gone = [at for _, at in data if at.lost]
-    placed = [(n, at) for n, at in data if at.placed]
+    gone = [origin for _, origin in data if origin.lost]
+    placed = [(n, origin) for n, origin in data if origin.placed]
     if gone or not placed:
         return gone[0] if gone else NOWHERE
     try:
         return _by_rule(cells, op, kind, data, placed, number)
-    except (IndexError, ValueError):  # a file may say anything
-        return lost(op, "does not fit what goes into it")
+    except (IndexError, ValueError):  # a damaged file can hold any numbers
+        return lost(op, "does not fit its inputs")
 
 
-def _by_rule(cells: CellWalk, op: Op, kind: str, data: Data, placed: Data, number: int) -> CellOrigin:
-    output = cells.walk.outputs[op.name][number]
+def _by_rule(cells: CellWalk, op: tf.Operation, kind: str, data: Data, placed: Data, number: int) -> CellOrigin:
+    output = cells.index.outputs[op.name][number]
     if kind in _EACH_CELL:
         return _together(cells, op, placed, output)
     if kind in _WEIGHTS:
@@ -82,81 +94,82 @@ def _by_rule(cells: CellWalk, op: Op, kind: str, data: Data, placed: Data, numbe
     return rule(cells, op, placed[0][1], number)
 
 
-def _together(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
-    """Value by value: axes count from the last one; a side of 1 is spread over the others and has no say."""
-    inputs = cells.walk.inputs[op.name]
+def _together(cells: CellWalk, op: tf.Operation, placed: Data, output: str) -> CellOrigin:
+    """Value by value: axes count from the last one; an input that is broadcast along its cells is ignored."""
+    inputs = cells.index.inputs[op.name]
     rank = len(cells.dims(output))
-    found: List[CellOrigin] = []
-    for number, at in placed:
+    origins: List[CellOrigin] = []
+    for number, origin in placed:
         dims = cells.dims(inputs[number])
         shift = rank - len(dims) if rank and dims else 0
-        spread = [bool(dims) and dims[axis] == 1 and cells.dims(output)[axis + shift] != 1 for axis in at.axes if rank]
+        spread = [
+            bool(dims) and dims[axis] == 1 and cells.dims(output)[axis + shift] != 1 for axis in origin.axes if rank
+        ]
         if not any(spread):
-            found.append(at._replace(axes=tuple(axis + shift for axis in at.axes)) if shift else at)
-    return meet(cells, op, found) if found else NOWHERE
+            origins.append(origin._replace(axes=tuple(axis + shift for axis in origin.axes)) if shift else origin)
+    return meet(cells, op, origins) if origins else NOWHERE
 
 
-def meet(cells: CellWalk, op: Op, found: List[CellOrigin]) -> CellOrigin:
-    """The ways that come together in one tensor."""
-    if len({at.axes for at in found}) > 1:
-        return lost(op, "brings different axes together")
-    if len({at.rows for at in found}) == 1:
-        return found[0]
+def meet(cells: CellWalk, op: tf.Operation, origins: List[CellOrigin]) -> CellOrigin:
+    """Merge the origins of several inputs into the one of an op's output."""
+    if len({origin.axes for origin in origins}) > 1:
+        return lost(op, "merges different axes")
+    if len({origin.rows for origin in origins}) == 1:
+        return origins[0]
     rows = []
-    for each in zip(*(at.rows for at in found)):
-        ways = tuple(dict.fromkeys(each))
-        rows.append(ways[0] if len(ways) == 1 else cells.step("meet", (named(op),), ways))
-    return CellOrigin(found[0].axes, tuple(rows))
+    for steps in zip(*(origin.rows for origin in origins)):
+        branches = tuple(dict.fromkeys(steps))
+        rows.append(branches[0] if len(branches) == 1 else cells.step("meet", (named(op),), branches))
+    return CellOrigin(origins[0].axes, tuple(rows))
 
 
-def _dense(cells: CellWalk, op: Op, data: Data, output: str) -> CellOrigin:
-    """Weights for each token or position keep its place; tokens with tokens (attention) are mixed."""
-    number, at = data[0]
-    if len(data) > 1 or not at.axes:
-        return at if len(data) == 1 else NOWHERE
-    before, after = cells.dims(cells.walk.inputs[op.name][number]), cells.dims(output)
-    same = len(before) == len(after) > max(at.axes) and all(before[a] in (after[a], None) for a in at.axes)
-    return at if same and op.type != "MatMul" else NOWHERE
+def _dense(cells: CellWalk, op: tf.Operation, data: Data, output: str) -> CellOrigin:
+    """Weights applied to each token or position keep its cells; products of tokens (attention) mix them."""
+    number, origin = data[0]
+    if len(data) > 1 or not origin.axes:
+        return origin if len(data) == 1 else NOWHERE
+    before, after = cells.dims(cells.index.inputs[op.name][number]), cells.dims(output)
+    same = len(before) == len(after) > max(origin.axes) and all(before[a] in (after[a], None) for a in origin.axes)
+    return origin if same and op.type != "MatMul" else NOWHERE
 
 
-def _concat(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
-    names = cells.walk.inputs[op.name]
+def _concat(cells: CellWalk, op: tf.Operation, placed: Data, output: str) -> CellOrigin:
+    names = cells.index.inputs[op.name]
     first = 1 if op.type == "Concat" else 0
-    axis = cells.constant(op, 0 if first else len(names) - 1)
-    if axis is None:
+    given = cells.constant(op, 0 if first else len(names) - 1)
+    if given is None:
         return lost(op)
     parts = names[first : len(names) - 1 + first]
     rank = len(cells.dims(output))
     if not rank:
         return lost(op)
-    axis = int(axis) % rank
-    found = [at for _, at in placed]
-    if axis not in found[0].axes:
-        return meet(cells, op, found)
-    # more rows or columns: constants around one map are padding
+    axis = int(given) % rank
+    origins = [origin for _, origin in placed]
+    if axis not in origins[0].axes:
+        return meet(cells, op, origins)
+    # constants joined to one map along a spatial axis are padding
     sides = [cells.dims(name)[axis] if cells.dims(name) else None for name in parts]
-    place = placed[0][0] - first
-    around = sides[:place] + sides[place + 1 :]
-    if len(found) > 1 or None in around:
+    position = placed[0][0] - first
+    front, back = sides[:position], sides[position + 1 :]
+    if len(origins) > 1 or None in front + back:
         return lost(op, "joins maps side by side")
-    before, after = (sum(side or 0 for side in part) for part in (sides[:place], sides[place + 1 :]))
-    return on_axis(cells, found[0], axis, "pad", (before, after))
+    return on_axis(cells, origins[0], axis, "pad", tuple(sum(side or 0 for side in part) for part in (front, back)))
 
 
-def _pack(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
+def _pack(cells: CellWalk, op: tf.Operation, placed: Data, output: str) -> CellOrigin:
     axis = op.get_attr("axis") % max(len(cells.dims(output)), 1)
-    return meet(cells, op, [at._replace(axes=tuple(a + (a >= axis) for a in at.axes)) for _, at in placed])
+    return meet(cells, op, [origin._replace(axes=tuple(a + (a >= axis) for a in origin.axes)) for _, origin in placed])
 
 
-def _branch(cells: CellWalk, op: Op, placed: Data, output: str) -> CellOrigin:
-    """A condition or a function that keeps the shape is taken to keep the places."""
-    (number, at), sides = placed[0], cells.dims(output)
-    before = cells.dims(cells.walk.inputs[op.name][number])
-    same = len(sides) == len(before) and all(sides[a] == before[a] is not None for a in at.axes)
-    return at if same and at.axes and len(placed) == 1 else lost(op)
+def _branch(cells: CellWalk, op: tf.Operation, placed: Data, output: str) -> CellOrigin:
+    """A condition that keeps the shape is assumed to keep the cells."""
+    (number, origin), sides = placed[0], cells.dims(output)
+    before = cells.dims(cells.index.inputs[op.name][number])
+    same = len(sides) == len(before) and all(sides[a] == before[a] is not None for a in origin.axes)
+    return origin if same and origin.axes and len(placed) == 1 else lost(op)
 
 
-_JOINS: Dict[str, Callable[[CellWalk, Op, Data, str], CellOrigin]] = {
+_JOINS: Dict[str, Callable[[CellWalk, tf.Operation, Data, str], CellOrigin]] = {
     "Concat": _concat,
     "ConcatV2": _concat,
     "Pack": _pack,
@@ -164,17 +177,17 @@ _JOINS: Dict[str, Callable[[CellWalk, Op, Data, str], CellOrigin]] = {
 }
 
 
-def _reduce(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
-    """Over the channels: the places stay. Over positions: mixed."""
+def _reduce(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
+    """A reduction over the channels keeps the cells; one over positions mixes them."""
     axes = cells.constant(op, 1)
-    rank = len(cells.dims(cells.walk.inputs[op.name][0]))
+    rank = len(cells.dims(cells.index.inputs[op.name][0]))
     if axes is None or not rank:
         return NOWHERE
     gone = {int(axis) % rank for axis in axes.reshape(-1)}
-    if gone & set(at.axes) or (not at.axes and gone != {rank - 1}):
+    if gone & set(origin.axes) or (not origin.axes and gone != {rank - 1}):
         return NOWHERE
     keeps = attribute(op, "keep_dims")
-    return at if keeps else at._replace(axes=tuple(axis - sum(g < axis for g in gone) for axis in at.axes))
+    return origin if keeps else origin._replace(axes=tuple(axis - sum(g < axis for g in gone) for axis in origin.axes))
 
 
 RULES: Dict[str, Rule] = {
@@ -185,32 +198,54 @@ RULES: Dict[str, Rule] = {
 
 
 def spatial_sides(facts: Dict[str, Any]) -> Tuple[Optional[int], ...]:
-    """The sides of the input, None for each that is free. facts: what a binding says of it."""
+    """Return the spatial sides of an input, None for a free side; `facts` are its fields of `Binding`."""
     of_images = "array_shape" not in facts or "frame_order" in facts
-    return facts["image_size"] if of_images else facts["array_shape"][1:-1]
+    sides: Tuple[Optional[int], ...] = facts["image_size"] if of_images else facts["array_shape"][1:-1]
+    return sides
 
 
-def places_on(walk: GraphIndex, path: Set[str], start: str, facts: Dict[str, Any]) -> CellPlaces:
-    """The places of all cells on the way from an input. facts: what a binding says of that input."""
+def places_on(index: GraphIndex, path: Set[str], start: str, facts: Dict[str, Any]) -> CellPlaces:
+    """Place the cells of all tensors of a path.
+
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    path : set of str
+        The tensors between the input and the scores.
+    start : str
+        The input.
+    facts : dict
+        The fields of `Binding` that describe the input.
+
+    Returns
+    -------
+    CellPlaces
+        The steps to run for an input size.
+    """
     sides = spatial_sides(facts)
-    first = _first_axis(walk, start, facts, len(sides))
-    cells = CellWalk(walk, start, tuple(range(first, first + len(sides))))
-    for op in walk.makers(path):
+    first = _first_axis(index, start, facts, len(sides))
+    cells = CellWalk(index, start, tuple(range(first, first + len(sides))))
+    for op in index.makers(path):
         follow(cells, op, path)
-    rows = {name: at.rows for name, at in cells.at.items() if at.placed and at.axes == tuple(sorted(at.axes))}
-    lost = {name: _why(at) for name, at in cells.at.items() if name not in rows}
+    rows = {
+        name: origin.rows
+        for name, origin in cells.origins.items()
+        if origin.placed and origin.axes == tuple(sorted(origin.axes))
+    }
+    lost = {name: _why(origin) for name, origin in cells.origins.items() if name not in rows}
     return CellPlaces(tuple(cells.steps), rows, lost, tuple(side is None for side in sides))
 
 
-def _first_axis(walk: GraphIndex, start: str, facts: Dict[str, Any], axes: int) -> int:
-    """The first spatial axis of the input: of images counted from the end, since clips have one more in front."""
+def _first_axis(index: GraphIndex, start: str, facts: Dict[str, Any], axes: int) -> int:
+    """Return the first spatial axis of the input; that of images is counted from the end."""
     if "frame_order" in facts:
         return 2
     if "array_shape" in facts:
         return 1
-    channels_last = facts["input_channels_last"]
-    return (walk.rank(start) or 3 + facts["has_batch_axis"]) - axes - channels_last
+    rank = index.rank(start) or 3 + int(facts["has_batch_axis"])
+    return rank - axes - int(facts["input_channels_last"])
 
 
-def _why(at: CellOrigin) -> str:
-    return at.lost or ("rows and columns have changed places" if at.placed else MIXED)
+def _why(origin: CellOrigin) -> str:
+    return origin.lost or ("rows and columns are swapped" if origin.placed else MIXED)

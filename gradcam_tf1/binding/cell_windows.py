@@ -1,13 +1,15 @@
-"""What convolutions, pools, paddings and resizes do to the cells."""
+"""How convolutions, pools, paddings and resizes change the cells."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Sequence, Tuple
+
+import numpy as np
 
 from gradcam_tf1.binding.cell_numbers import numbers
 from gradcam_tf1.binding.cell_walk import CellOrigin, CellWalk, Rule, attribute, lost, on_axis
-from gradcam_tf1.binding.graph_index import Op
 from gradcam_tf1.binding.op_kinds import POOLS, RESIZES
+from gradcam_tf1.tf_runtime import tf
 
 _CONVOLUTIONS = (
     "Conv2D",
@@ -19,143 +21,150 @@ _CONVOLUTIONS = (
 )
 
 
-def _convolution(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
-    return _with_kernel(cells, op, at, cells.walk.inputs[op.name][1])
+def _convolution(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
+    return _with_kernel(cells, op, origin, cells.index.inputs[op.name][1])
 
 
-def _with_kernel(cells: CellWalk, op: Op, at: CellOrigin, kernel: str) -> CellOrigin:
-    sides = cells.dims(kernel)
-    first = _first_axis(op)
-    strides, dilations = op.get_attr("strides"), attribute(op, "dilations")
-    for axis in at.axes:
-        extent = sides[axis - first] if 0 <= axis - first < len(sides) - 2 else None
-        padding = _padding(op, axis)
-        if extent is None or padding is None or kernel in cells.at:
+def _with_kernel(cells: CellWalk, op: tf.Operation, origin: CellOrigin, kernel: str) -> CellOrigin:
+    strides = op.get_attr("strides")
+    for axis in origin.axes:
+        padding, window = _padding(op, axis), _kernel_window(cells, op, origin, kernel, axis)
+        if padding is None or window is None:
             return lost(op)
-        leans = not cells.steps[at.rows[at.axes.index(axis)]].leans and extent > 1 and cells.leans(kernel, axis - first)
-        reach = (extent - 1) * (dilations[axis] if dilations else 1) + 1
-        at = on_axis(cells, at, axis, "window", (reach, strides[axis], *padding), leans)
-    return at if at.axes else lost(op)
+        extent, leans = window
+        origin = on_axis(cells, origin, axis, "window", (extent, strides[axis], *padding), leans)
+    return origin if origin.axes else lost(op)
 
 
-def _transposed(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
-    _sizes, kernel, _data = cells.walk.inputs[op.name]
-    sides, first, strides = cells.dims(kernel), _first_axis(op), op.get_attr("strides")
-    given, static = numbers(cells, _sizes), cells.dims(cells.walk.outputs[op.name][0])
-    dilations = attribute(op, "dilations")
-    for axis in at.axes:
-        padding = _padding(op, axis)
-        extent = sides[axis - first] if 0 <= axis - first < len(sides) - 2 else None
-        if extent is None or padding is None or kernel in cells.at:
+def _transposed(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
+    sizes, kernel, _data = cells.index.inputs[op.name]
+    lengths, static = numbers(cells, sizes), cells.dims(cells.index.outputs[op.name][0])
+    strides = op.get_attr("strides")
+    for axis in origin.axes:
+        padding, window = _padding(op, axis), _kernel_window(cells, op, origin, kernel, axis)
+        if padding is None or window is None:
             return lost(op)
         length = static[axis] if static else None
-        length = given[axis] if length is None and given is not None else length
-        leans = not cells.steps[at.rows[at.axes.index(axis)]].leans and extent > 1 and cells.leans(kernel, axis - first)
-        reach = (extent - 1) * (dilations[axis] if dilations else 1) + 1
-        at = on_axis(cells, at, axis, "transposed", (reach, strides[axis], padding[0], length), leans)
-    return at if at.axes else lost(op)
+        length = lengths[axis] if length is None and lengths is not None else length
+        extent, leans = window
+        origin = on_axis(cells, origin, axis, "transposed", (extent, strides[axis], padding[0], length), leans)
+    return origin if origin.axes else lost(op)
 
 
-def _pool(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
-    sides: Any = cells.constant(op, 1) if op.type in ("MaxPoolV2", "AvgPoolV2") else op.get_attr("ksize")
-    strides: Any = cells.constant(op, 2) if op.type in ("MaxPoolV2", "AvgPoolV2") else op.get_attr("strides")
-    for axis in at.axes:
+def _kernel_window(
+    cells: CellWalk, op: tf.Operation, origin: CellOrigin, kernel: str, axis: int
+) -> Optional[Tuple[int, bool]]:
+    """Return the dilated extent of a kernel along an axis, and whether it is the first to lean; None if unknown."""
+    sides, number = cells.dims(kernel), axis - _first_axis(op)
+    extent = sides[number] if 0 <= number < len(sides) - 2 else None
+    if extent is None or kernel in cells.origins:
+        return None
+    leans = not cells.steps[origin.rows[origin.axes.index(axis)]].leans and extent > 1 and cells.leans(kernel, number)
+    dilations = attribute(op, "dilations")
+    return (extent - 1) * (dilations[axis] if dilations else 1) + 1, leans
+
+
+def _pool(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
+    by_inputs = op.type in ("MaxPoolV2", "AvgPoolV2")
+    sides = cells.constant(op, 1) if by_inputs else np.asarray(op.get_attr("ksize"))
+    strides = cells.constant(op, 2) if by_inputs else np.asarray(op.get_attr("strides"))
+    for axis in origin.axes:
         padding = _padding(op, axis)
         if sides is None or strides is None or padding is None:
             return lost(op)
-        at = on_axis(cells, at, axis, "window", (int(sides[axis]), int(strides[axis]), *padding))
-    return at if at.axes else lost(op)
+        origin = on_axis(cells, origin, axis, "window", (int(sides[axis]), int(strides[axis]), *padding))
+    return origin if origin.axes else lost(op)
 
 
-def _patches(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
+def _patches(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
     """Dilation2D and ExtractImagePatches, whose dilations are called rates."""
     rates = op.get_attr("rates")
-    kernel = cells.dims(cells.walk.inputs[op.name][1]) if op.type == "Dilation2D" else ()
-    sides = (None, *kernel[:2], None) if kernel else attribute(op, "ksizes")
-    for axis in at.axes:
-        padding = _padding(op, axis)
-        if not sides or sides[axis] is None or padding is None:
+    kernel = cells.dims(cells.index.inputs[op.name][1]) if op.type == "Dilation2D" else ()
+    sides: Sequence[Optional[int]] = (None, *kernel[:2], None) if kernel else attribute(op, "ksizes")
+    for axis in origin.axes:
+        padding, side = _padding(op, axis), sides[axis] if sides else None
+        if side is None or padding is None:
             return lost(op)
-        reach = (sides[axis] - 1) * rates[axis] + 1
-        at = on_axis(cells, at, axis, "window", (reach, op.get_attr("strides")[axis], *padding))
-    return at if at.axes else lost(op)
+        extent = (side - 1) * rates[axis] + 1
+        origin = on_axis(cells, origin, axis, "window", (extent, op.get_attr("strides")[axis], *padding))
+    return origin if origin.axes else lost(op)
 
 
-def _padding(op: Op, axis: int) -> Optional[Tuple[Optional[int], int]]:
-    """Cells of padding (in front, behind) along an axis; (None, 0) for SAME, None for an unknown kind."""
+def _padding(op: tf.Operation, axis: int) -> Optional[Tuple[Optional[int], int]]:
+    """Return the cells of padding before and after an axis; (None, 0) for SAME, None for an unknown kind."""
     kind = op.get_attr("padding")
     if kind == b"EXPLICIT":
-        given = op.get_attr("explicit_paddings")
-        return given[2 * axis], given[2 * axis + 1]
+        explicit = op.get_attr("explicit_paddings")
+        return explicit[2 * axis], explicit[2 * axis + 1]
     return {b"SAME": (None, 0), b"VALID": (0, 0)}.get(kind)
 
 
-def _first_axis(op: Op) -> int:
-    """The first spatial axis of an op's data."""
+def _first_axis(op: tf.Operation) -> int:
+    """Return the first spatial axis of an op's data."""
     layout = attribute(op, "data_format") or b"NHWC"
     return 2 if layout.startswith(b"NC") else 1
 
 
-def _pad(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
-    return _padded(cells, op, at, 1)
+def _pad(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
+    return _padded(cells, op, origin, 1)
 
 
-def _padded(cells: CellWalk, op: Op, at: CellOrigin, which: int) -> CellOrigin:
-    paddings = numbers(cells, cells.walk.inputs[op.name][which])
-    for axis in at.axes:
+def _padded(cells: CellWalk, op: tf.Operation, origin: CellOrigin, which: int) -> CellOrigin:
+    paddings = numbers(cells, cells.index.inputs[op.name][which])
+    for axis in origin.axes:
         edges = (None, None) if paddings is None else tuple(paddings[axis])
         if None in edges:
             return lost(op, "pads by a number that depends on the image")
-        at = on_axis(cells, at, axis, "pad", edges) if edges != (0, 0) else at
-    return at if at.axes else lost(op)
+        origin = on_axis(cells, origin, axis, "pad", edges) if edges != (0, 0) else origin
+    return origin if origin.axes else lost(op)
 
 
-def _padded_convolution(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
-    """FusedPadConv2D: data, paddings, kernel. FusedResizeAndPadConv2D: data, size, paddings, kernel."""
+def _padded_convolution(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
+    """The inputs of FusedPadConv2D are data, paddings, kernel; FusedResizeAndPadConv2D has a size after the data."""
     resizes = op.type == "FusedResizeAndPadConv2D"
     if resizes:
-        at = _resized(cells, op, at, "linear", op.get_attr("resize_align_corners"), False)
-    at = at if at.lost else _padded(cells, op, at, 2 if resizes else 1)
-    return at if at.lost else _with_kernel(cells, op, at, cells.walk.inputs[op.name][3 if resizes else 2])
+        origin = _resized(cells, op, origin, "linear", op.get_attr("resize_align_corners"), False)
+    origin = origin if origin.lost else _padded(cells, op, origin, 2 if resizes else 1)
+    return origin if origin.lost else _with_kernel(cells, op, origin, cells.index.inputs[op.name][3 if resizes else 2])
 
 
-def _resize(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
+def _resize(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
     kind = {"ResizeNearestNeighbor": "nearest", "ResizeArea": "area"}.get(op.type, "linear")
     return _resized(
-        cells, op, at, kind, bool(attribute(op, "align_corners")), bool(attribute(op, "half_pixel_centers"))
+        cells, op, origin, kind, bool(attribute(op, "align_corners")), bool(attribute(op, "half_pixel_centers"))
     )
 
 
-def _resized(cells: CellWalk, op: Op, at: CellOrigin, kind: str, align: bool, half: bool) -> CellOrigin:
-    lengths = numbers(cells, cells.walk.inputs[op.name][1])
-    for number, axis in enumerate(at.axes):
+def _resized(cells: CellWalk, op: tf.Operation, origin: CellOrigin, kind: str, align: bool, half: bool) -> CellOrigin:
+    lengths = numbers(cells, cells.index.inputs[op.name][1])
+    for number, axis in enumerate(origin.axes):
         if lengths is None or lengths[number] is None:
-            return lost(op, "makes a size that depends on the image")
-        at = on_axis(cells, at, axis, "resize", (kind, align, half, lengths[number]))
-    return at if at.axes else lost(op)
+            return lost(op, "resizes to a size that depends on the image")
+        origin = on_axis(cells, origin, axis, "resize", (kind, align, half, lengths[number]))
+    return origin if origin.axes else lost(op)
 
 
-def _depth_to_space(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
+def _depth_to_space(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
     kind = "unfold" if op.type == "DepthToSpace" else "fold"
-    for axis in at.axes:
-        at = on_axis(cells, at, axis, kind, (op.get_attr("block_size"),))
-    return at if at.axes else lost(op)
+    for axis in origin.axes:
+        origin = on_axis(cells, origin, axis, kind, (op.get_attr("block_size"),))
+    return origin if origin.axes else lost(op)
 
 
-def _batch_to_space(cells: CellWalk, op: Op, at: CellOrigin, _output: int) -> CellOrigin:
-    """The way in and out of a dilated convolution: padding and folding, unfolding and cropping."""
+def _batch_to_space(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
+    """The ops around a dilated convolution: pad and fold before it, unfold and crop after it."""
     listed = op.type.endswith("ND")
     blocks = cells.constant(op, 1) if listed else [op.get_attr("block_size")] * 2
-    edges = numbers(cells, cells.walk.inputs[op.name][2 if listed else 1])
-    if blocks is None or edges is None or None in edges or not at.axes:
+    edges = numbers(cells, cells.index.inputs[op.name][2 if listed else 1])
+    if blocks is None or edges is None or None in edges or not origin.axes:
         return lost(op, "pads by a number that depends on the image")
-    for axis in [axis for axis in at.axes if axis <= len(blocks)]:
+    for axis in [axis for axis in origin.axes if axis <= len(blocks)]:
         block, ends = int(blocks[axis - 1]), tuple(edges[axis - 1])
         if op.type.startswith("SpaceToBatch"):
-            at = on_axis(cells, on_axis(cells, at, axis, "pad", ends), axis, "fold", (block,))
+            origin = on_axis(cells, on_axis(cells, origin, axis, "pad", ends), axis, "fold", (block,))
         else:
-            at = on_axis(cells, on_axis(cells, at, axis, "unfold", (block,)), axis, "crop", ends)
-    return at
+            origin = on_axis(cells, on_axis(cells, origin, axis, "unfold", (block,)), axis, "crop", ends)
+    return origin
 
 
 WINDOW_RULES: Dict[str, Rule] = {

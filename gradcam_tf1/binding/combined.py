@@ -1,119 +1,133 @@
-"""Softmaxes and sigmoids that are no last word: what the net puts out is combined or pooled of them."""
+"""Softmaxes and sigmoids whose values the net combines or pools into its outputs, so that they are not the scores."""
 
 from __future__ import annotations
 
 from typing import Callable, Collection, Dict, List, Set
 
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import POOLS, REDUCTIONS, SLICES, WEIGHTED, is_training_op
 from gradcam_tf1.binding.pre_softmax import activation_at
-from gradcam_tf1.binding.probabilities import same_classes
-from gradcam_tf1.binding.score_axes import class_count, pools, ranks_positions
+from gradcam_tf1.binding.score_axes import class_count, pools, ranks_positions, same_classes
+from gradcam_tf1.tf_runtime import tf
 
 _COMBINING = {
     "Mul", "Add", "AddV2", "AddN", "Sub", "RealDiv", "Div", "DivNoNan", "Pow", "Maximum", "Minimum", "Select",
     "SelectV2", "SquaredDifference",
 }  # fmt: skip
-_NONE = "(made of no softmax or sigmoid)"
+_NONE = "(no softmax or sigmoid)"
 
 
-def intermediate(walk: GraphIndex, net: Collection[str], is_output: Callable[[str], bool]) -> Set[str]:
-    """The softmaxes and sigmoids that outputs are combined or pooled of, and that no output or decision repeats.
+def intermediate(index: GraphIndex, net: Collection[str], is_output: Callable[[str], bool]) -> Set[str]:
+    """Find the softmaxes and sigmoids that outputs combine or pool, and that no output or decision repeats.
 
-    net: the tensors of the net. is_output: whether a tensor of floats is put out. Two passes over the graph.
+    Takes two passes over the graph.
+
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    net : collection of str
+        The tensors of the net.
+    is_output : callable
+        Returns whether a float tensor is an output.
+
+    Returns
+    -------
+    set of str
+        The tensors after these activations.
     """
-    found = (activation_at(walk, op) for op in walk.makers(net))
-    activated = {each.output for each in found if each is not None}
-    ways = _Ways(walk, _origins(walk, net, activated), activated)
-    for op in reversed(walk.makers(net)):
-        for name in walk.outputs[op.name]:
+    activations = (activation_at(index, op) for op in index.makers(net))
+    activated = {activation.output for activation in activations if activation is not None}
+    uses = _TensorUses(index, _origins(index, net, activated), activated)
+    for op in reversed(index.makers(net)):
+        for name in index.outputs[op.name]:
             if name in net:
-                ways.look_ahead(name)
-                if is_output(name) if walk.is_float(name) else not walk.users[name]:
-                    ways.repeated.add(name)
-    return {name for name in activated if name in ways.combined and name not in ways.repeated}
+                uses.look_ahead(name)
+                if is_output(name) if index.is_float(name) else not index.users[name]:
+                    uses.repeated.add(name)
+    return {name for name in activated if name in uses.combined and name not in uses.repeated}
 
 
-class _Ways:
-    """How tensors are put out: repeated as they are, or combined and pooled; both for those with several ways."""
+class _TensorUses:
+    """How tensors reach the outputs: repeated unchanged, combined or pooled, or both on different paths."""
 
-    def __init__(self, walk: GraphIndex, origins: Dict[str, str], activated: Set[str]) -> None:
+    def __init__(self, index: GraphIndex, origins: Dict[str, str], activated: Set[str]) -> None:
         self.repeated: Set[str] = set()
         self.combined: Set[str] = set()
-        self._walk, self._origins, self._activated = walk, origins, activated
+        self._index, self._origins, self._activated = index, origins, activated
         self._mixing: Dict[str, bool] = {}
 
     def look_ahead(self, name: str) -> None:
-        """Note how a tensor goes on, once that is known of what is made of it."""
-        for op, index in self._walk.users[name]:
+        """Note how a tensor reaches the outputs; the tensors computed from it must be known already."""
+        for op, slot in self._index.users[name]:
             if is_training_op(op.name, op.type) or "NonMaxSuppression" in op.type or self._leaves_classes(op, name):
                 continue
-            for out in self._walk.flows(op, index):
-                if self._walk.is_float(out):
+            for out in self._index.flows(op, slot):
+                if self._index.is_float(out):
                     if out in self.combined or (out in self.repeated and self._mixes(op)):
                         self.combined.add(name)
                     if out in self.repeated and not self._mixes(op):
                         self.repeated.add(name)
-                elif out in self.repeated and not ranks_positions(self._walk, op):  # a decision
+                elif out in self.repeated and not ranks_positions(self._index, op):  # a decision
                     self.repeated.add(name)
 
-    def _leaves_classes(self, op: Op, name: str) -> bool:
-        """Whether an op reduces the classes; a sum of products with other values is the score of a mixture."""
-        if op.type not in REDUCTIONS or pools(self._walk, op) is not False:
+    def _leaves_classes(self, op: tf.Operation, name: str) -> bool:
+        """Return whether an op reduces the classes; a sum of products with other values is the score of a mixture."""
+        if op.type not in REDUCTIONS or pools(self._index, op) is not False:
             return False
-        made_of = self._origins.get(name, _NONE)
-        return op.type not in ("Sum", "Mean") or made_of == _NONE or made_of in self._activated
+        origin = self._origins.get(name, _NONE)
+        return op.type not in ("Sum", "Mean") or origin == _NONE or origin in self._activated
 
-    def _mixes(self, op: Op) -> bool:
-        """Whether an op combines several softmaxes, or one and other values, or pools positions or members."""
+    def _mixes(self, op: tf.Operation) -> bool:
+        """Return whether an op combines softmaxes with each other or with other values, or pools them."""
         if op.name not in self._mixing:
             self._mixing[op.name] = self._find_mixing(op)
         return self._mixing[op.name]
 
-    def _find_mixing(self, op: Op) -> bool:
+    def _find_mixing(self, op: tf.Operation) -> bool:
         if op.type in REDUCTIONS:
-            return pools(self._walk, op) is True and not self._joins_images(op)
-        if op.type in POOLS or ranks_positions(self._walk, op):
+            return pools(self._index, op) is True and not self._joins_images(op)
+        if op.type in POOLS or ranks_positions(self._index, op):
             return True
-        made_of = {self._origins[name] for name in self._walk.inputs[op.name] if name in self._origins}
-        return op.type in _COMBINING and len(made_of) > 1
+        origins = {self._origins[name] for name in self._index.inputs[op.name] if name in self._origins}
+        return op.type in _COMBINING and len(origins) > 1
 
-    def _joins_images(self, op: Op) -> bool:
-        """Whether images that go in one by one (frames) come out as one, so that only what is before is theirs."""
-        state = self._walk.axes.get(self._walk.outputs[op.name][0])
+    def _joins_images(self, op: tf.Operation) -> bool:
+        """Return whether the op merges images that are processed one by one (frames) into one."""
+        state = self._index.axes.get(self._index.outputs[op.name][0])
         return state is not None and state.rows
 
 
-def _origins(walk: GraphIndex, net: Collection[str], activated: Set[str]) -> Dict[str, str]:
-    """For every tensor of floats the softmax or sigmoid that it is made of, or the tensor that joined several."""
-    found: Dict[str, str] = {}
-    for op in walk.makers(net):
-        before = {found.get(name, _NONE) for name in walk.inputs[op.name] if name in net and walk.is_float(name)}
-        for out in walk.outputs[op.name]:
-            if out not in net or not walk.is_float(out) or not before:
+def _origins(index: GraphIndex, net: Collection[str], activated: Set[str]) -> Dict[str, str]:
+    """Map every float tensor to the softmax or sigmoid it is computed from, or to the tensor that joined several."""
+    origins: Dict[str, str] = {}
+    for op in index.makers(net):
+        before = {origins.get(name, _NONE) for name in index.inputs[op.name] if name in net and index.is_float(name)}
+        for out in index.outputs[op.name]:
+            if out not in net or not index.is_float(out) or not before:
                 continue
             if op.type in WEIGHTED:
-                found[out] = _NONE
+                origins[out] = _NONE
             else:
-                alone = len(before) == 1 and out not in activated and not _is_share(walk, op, out)
-                found[out] = next(iter(before)) if alone else out
-    return found
+                single = len(before) == 1 and out not in activated and not _is_share(index, op, out)
+                origins[out] = next(iter(before)) if single else out
+    return origins
 
 
-def _is_share(walk: GraphIndex, op: Op, out: str) -> bool:
-    """Whether some of the images, members or positions are cut off with all their classes."""
-    if op.type not in SLICES | {"Unpack"} or walk.rank(out) == 1:
+def _is_share(index: GraphIndex, op: tf.Operation, out: str) -> bool:
+    """Return whether the op cuts out some images, members or positions with all their classes."""
+    if op.type not in SLICES | {"Unpack"} or index.rank(out) == 1:
         return False
-    return same_classes(walk, out, walk.inputs[op.name][1 if op.type == "Split" else 0])
+    return same_classes(index, out, index.inputs[op.name][1 if op.type == "Split" else 0])
 
 
-def first_of_most_classes(walk: GraphIndex, names: Collection[str]) -> List[str]:
-    """Of the tensors those with the most classes, without what is computed of another of them."""
-    counts = {name: class_count(walk, name) or 0 for name in names}
-    found: List[str] = []
+def first_of_most_classes(index: GraphIndex, names: Collection[str]) -> List[str]:
+    """Return the tensors with the most classes, without those computed from another of them."""
+    counts = {name: class_count(index, name) or 0 for name in names}
+    kept: List[str] = []
     later: Set[str] = set()
-    for name in sorted(names, key=lambda name: walk.position[walk.maker[name].name])[: walk.affordable]:
+    for name in sorted(names, key=lambda name: index.position[index.maker[name].name])[: index.affordable]:
         if counts[name] == max(counts.values()) and name not in later:
-            found.append(name)
-            later |= walk.downstream([name])
-    return found
+            kept.append(name)
+            later |= index.downstream([name])
+    return kept

@@ -1,54 +1,84 @@
-"""One pass over a graph, and linear-time walks on what it found. Tensors and ops go by name."""
+"""An index of a graph's tensors and ops by name, built in one pass, and linear-time searches on it."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
 
 from gradcam_tf1.binding.op_kinds import BATCH_NORMS, BIASES, PIPELINE_ENDS, VALUE_FREE, WEIGHTED, is_training_op
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
-Op = Any  # tf.Operation
+if TYPE_CHECKING:
+    from gradcam_tf1.binding.axis_rules import Axes
+
 _FEW, _STEPS = 8, 1_000_000
-# Their outputs carry on some of their inputs only; see `flows`.
+# Outputs of these ops carry only some of the inputs; see `GraphIndex.flows`.
 _PARTIAL = {"Switch", "RefSwitch", "IdentityN", "Merge"} | BATCH_NORMS
 Dims = Optional[Tuple[Optional[int], ...]]
 
 
 class GraphIndex:
-    """Who makes and who uses each tensor, and which ones carry image values.
+    """The maker and the users of each tensor of a graph, and the tensors that carry values of images.
 
-    ops: all ops, producers before users. tensors: by tensor name. dead: tensors that no run computes because a
-    switch whose predicate is known (is_training = False) goes the other way; set by `binding.switches`. axes: where
-    images and classes lie in the tensors that carry images; set by `binding.axes`.
+    Parameters
+    ----------
+    graph : tf.Graph
+        The graph, which is only read.
+
+    Attributes
+    ----------
+    ops : list of tf.Operation
+        All ops, producers before users.
+    op : dict of str to tf.Operation
+        By name.
+    position : dict of str to int
+        Position of an op, by name, in `ops`.
+    inputs, outputs : dict of str to tuple of str
+        Tensors of an op, by its name.
+    tensors : dict of str to tf.Tensor
+        By name.
+    maker : dict of str to tf.Operation
+        The op that makes a tensor, by the tensor's name.
+    users : dict of str to list
+        The ops that use a tensor, by its name, each with the number of the input.
+    dead : set of str
+        Tensors that no run computes, because a switch with a known predicate (is_training = False) takes the other
+        branch; set by the caller, from `switches.dead_tensors`.
+    axes : dict of str to Axes
+        Axes of images and channels of the tensors that carry images; set by the caller, from
+        `batch_axes.follow_axes`.
+    convolutions_after : dict of str to list of str
+        Outputs of the convolutions that a tensor reaches; filled on demand.
     """
 
     def __init__(self, graph: tf.Graph) -> None:
         self.graph = graph
-        self.ops: List[Op] = [op for op in graph.get_operations() if not op.name.startswith(OUR_SCOPE)]
-        self.op: Dict[str, Op] = {}
-        self.tensors: Dict[str, Any] = {}
-        self.maker: Dict[str, Op] = {}
+        self.ops: List[tf.Operation] = [op for op in graph.get_operations() if not op.name.startswith(OUR_SCOPE)]
+        self.op: Dict[str, tf.Operation] = {}
+        self.tensors: Dict[str, tf.Tensor] = {}
+        self.maker: Dict[str, tf.Operation] = {}
         self.outputs: Dict[str, Tuple[str, ...]] = {}
         self.inputs: Dict[str, Tuple[str, ...]] = {}
-        self.users: Dict[str, List[Tuple[Op, int]]] = {}
+        self.users: Dict[str, List[Tuple[tf.Operation, int]]] = {}
         self.position: Dict[str, int] = {}
         self.dead: Set[str] = set()
-        self.axes: Dict[str, Any] = {}
+        self.axes: Dict[str, Axes] = {}
         self._looped: Optional[Set[str]] = None
         self._merging: Optional[bool] = None
         self._opaque: Set[str] = set()
-        self._sources: Dict[str, Op] = {}
-        self.convolutions_after: Dict[str, List[str]] = {}  # the outputs of those that a tensor reaches, once asked
-        # of ops whose every output carries every input: tensor -> inputs, id of the op -> outputs; () for training
+        self._sources: Dict[str, tf.Operation] = {}
+        self.convolutions_after: Dict[str, List[str]] = {}
+        # for ops of which every output carries every input: tensor -> inputs, id of the op -> outputs; () for training
         self._before: Dict[str, Tuple[str, ...]] = {}
         self._onward: Dict[int, Tuple[str, ...]] = {}
-        for place, op in enumerate(self.ops):
-            self._add(place, op)
+        for position, op in enumerate(self.ops):
+            self._add(position, op)
 
-    def _add(self, place: int, op: Op) -> None:
+    def _add(self, position: int, op: tf.Operation) -> None:
         self.op[op.name] = op
-        self.position[op.name] = place
-        if op.type in VALUE_FREE or PIPELINE_ENDS.search(op.type):  # a queue's batch size is no image
+        self.position[op.name] = position
+        if op.type in VALUE_FREE or PIPELINE_ENDS.search(op.type):  # a queue's batch size carries no image
             self._opaque.add(op.name)
         names = []
         for tensor in op.outputs:
@@ -59,8 +89,8 @@ class GraphIndex:
             self.users.setdefault(name, [])
         self.outputs[op.name] = tuple(names)
         self.inputs[op.name] = tuple(tensor.name for tensor in op.inputs)
-        for index, name in enumerate(self.inputs[op.name]):
-            self.users.setdefault(name, []).append((op, index))
+        for slot, name in enumerate(self.inputs[op.name]):
+            self.users.setdefault(name, []).append((op, slot))
         plain = op.name not in self._opaque and op.type not in _PARTIAL
         if plain:
             self._before.update(dict.fromkeys(names, self.inputs[op.name]))
@@ -71,19 +101,19 @@ class GraphIndex:
 
     @property
     def affordable(self) -> int:
-        """How many candidates can be followed through the whole graph: the fewer, the larger it is."""
+        """How many candidates to follow through the whole graph; the larger the graph, the fewer."""
         return max(_FEW, _STEPS // max(1, len(self.ops)))
 
     @property
     def has_merges(self) -> bool:
-        """Whether branches come together anywhere."""
+        """Whether branches merge anywhere."""
         if self._merging is None:
             self._merging = any(op.type == "Merge" for op in self.ops)
         return self._merging
 
     @property
     def looped(self) -> Set[str]:
-        """Tensors made inside while loops: they have one value per round, so they can be neither fed nor fetched."""
+        """Tensors inside while loops, which have one value per round and can be neither fed nor fetched."""
         if self._looped is None:
             starts = [out for op in self.ops if op.type in ("Enter", "RefEnter") for out in self.outputs[op.name]]
             self._looped, stack = set(starts), starts
@@ -97,79 +127,80 @@ class GraphIndex:
     # single tensors
 
     def dims(self, name: str) -> Dims:
-        """Static shape, None per unknown side; None for unknown rank."""
+        """Return the static shape, with None for each unknown side; None if the rank is unknown."""
         shape = self.tensors[name].shape
         return self._stacked(name) if shape.rank is None else tuple(shape.as_list())
 
     def rank(self, name: str) -> Optional[int]:
-        """Static number of axes, None where unknown."""
+        """Return the static number of axes, None if unknown."""
         dims = self.dims(name)
         return None if dims is None else len(dims)
 
     def _stacked(self, name: str) -> Dims:
-        """The shape that what a loop has stacked up says of its elements; TensorFlow forgets it on import."""
-        attributes: Any = self.maker[name].node_def.attr
+        """Return the shape of a loop's stacked result by its element shape, which TensorFlow drops on import."""
+        attributes = self.maker[name].node_def.attr
         if self.maker[name].type != "TensorArrayGatherV3" or attributes["element_shape"].shape.unknown_rank:
             return None
         sides = [side.size for side in attributes["element_shape"].shape.dim]
         return (None, *(None if side < 0 else side for side in sides))
 
     def is_float(self, name: str) -> bool:
-        """Whether the tensor holds floats."""
-        return self.tensors[name].dtype.is_floating
+        """Return whether the tensor holds floats."""
+        return bool(self.tensors[name].dtype.is_floating)
 
-    def source(self, name: str) -> Op:
-        """The op that makes the values, through Identity, loop and branch entries."""
-        way = []
+    def source(self, name: str) -> tf.Operation:
+        """Return the op that makes the values of a tensor, before Identity and entries of loops and branches."""
+        passed = []
         while name not in self._sources:
-            way.append(name)
+            passed.append(name)
             op = self.maker[name]
             if op.type not in ("Identity", "Enter", "Switch", "RefEnter", "RefSwitch", "Snapshot"):
                 self._sources[name] = op
                 break
             name = self.inputs[op.name][0]
-        self._sources.update(dict.fromkeys(way, self._sources[name]))
+        self._sources.update(dict.fromkeys(passed, self._sources[name]))
         return self._sources[name]
 
-    def constant(self, name: str) -> Any:
-        """The value as a numpy array where the graph fixes it, else None."""
+    def constant(self, name: str) -> Optional[np.ndarray]:
+        """Return the value of a tensor if the graph fixes it, else None."""
         op = self.source(name)
-        return tf.get_static_value(op.outputs[0]) if op.outputs else None
+        value: Optional[np.ndarray] = tf.get_static_value(op.outputs[0]) if op.outputs else None
+        return value
 
-    # edges that carry image values
+    # edges that carry values of images
 
-    def flows(self, op: Op, index: int) -> Sequence[str]:
-        """The outputs of `op` that carry on the values of its input number `index`."""
+    def flows(self, op: tf.Operation, slot: int) -> Sequence[str]:
+        """Return the outputs of an op that carry the values of its input number `slot`."""
         if op.name in self._opaque:
             return ()
         outputs = self.outputs[op.name]
         if op.type in ("Switch", "RefSwitch"):
-            return outputs if index == 0 else ()
+            return outputs if slot == 0 else ()
         if op.type == "IdentityN":
-            return outputs[index : index + 1]
+            return outputs[slot : slot + 1]
         if op.type in BATCH_NORMS or op.type == "Merge":
             return outputs[:1]
         return outputs
 
-    def carried(self, op: Op, output: str) -> Sequence[str]:
-        """The inputs of `op` whose values `output` carries on; the inverse of `flows`."""
+    def carried(self, op: tf.Operation, output: str) -> Sequence[str]:
+        """Return the inputs of an op whose values `output` carries; the inverse of `flows`."""
         if op.type == "IdentityN" and op.name not in self._opaque:
-            place = int(output.rpartition(":")[2])
-            return self.inputs[op.name][place : place + 1]
-        return [name for index, name in enumerate(self.inputs[op.name]) if output in self.flows(op, index)]
+            number = int(output.rpartition(":")[2])
+            return self.inputs[op.name][number : number + 1]
+        return [name for slot, name in enumerate(self.inputs[op.name]) if output in self.flows(op, slot)]
 
     def downstream(self, starts: Iterable[str]) -> Set[str]:
-        """All live tensors that carry values of `starts`, themselves included; training ops left out."""
+        """Return all live tensors that carry values of `starts`, including `starts`; training ops are skipped."""
         seen = {name for name in starts if name not in self.dead}
         stack = list(seen)
-        done: Set[int] = set()  # ops that carry on everything, gone through once
+        done: Set[int] = set()  # ops that carry everything; one visit is enough
         while stack:
-            for op, index in self.users[stack.pop()]:
+            for op, slot in self.users[stack.pop()]:
                 if id(op) in done:
                     continue
                 onward = self._onward.get(id(op))
                 if onward is None:
-                    onward = tuple(self.flows(op, index))
+                    onward = tuple(self.flows(op, slot))
                 else:
                     done.add(id(op))
                 fresh = [out for out in onward if out not in seen and out not in self.dead]
@@ -178,10 +209,10 @@ class GraphIndex:
         return seen
 
     def upstream(self, ends: Iterable[str]) -> Set[str]:
-        """All live tensors whose values reach one of `ends`, themselves included."""
+        """Return all live tensors whose values reach one of `ends`, including `ends`."""
         seen = {name for name in ends if name not in self.dead}
         stack = list(seen)
-        done: Set[int] = set()  # ops with all their inputs, gone through once
+        done: Set[int] = set()  # ops that carry everything; one visit is enough
         while stack:
             name = stack.pop()
             before: Optional[Sequence[str]] = self._before.get(name)
@@ -197,50 +228,54 @@ class GraphIndex:
         return seen
 
     def path(self, start: str, end: str) -> Set[str]:
-        """The tensors on any way from `start` to `end`, both included; empty where no way leads."""
+        """Return the tensors on all paths from `start` to `end`, both included; empty if there is no path."""
         tensors = self.downstream([start]) & self.upstream([end])
         return tensors if start in tensors and end in tensors else set()
 
-    def makers(self, tensors: Iterable[str]) -> List[Op]:
-        """The ops that make `tensors`, each once, producers first."""
+    def makers(self, tensors: Iterable[str]) -> List[tf.Operation]:
+        """Return the ops that make `tensors`, each once, producers first."""
         names = {name.rpartition(":")[0] for name in tensors}
         return [self.op[name] for name in sorted(names, key=self.position.__getitem__)]
 
     def needed(self, ends: Iterable[str], given: Iterable[str] = ()) -> Set[str]:
-        """Names of all ops that a run must execute for `ends` when `given` is fed, control inputs included."""
-        given = set(given)
-        ops = {self.maker[name].name for name in ends if name not in given}
+        """Return the names of all ops that a run executes for `ends` if `given` is fed, with control inputs."""
+        fed = set(given)
+        ops = {self.maker[name].name for name in ends if name not in fed}
         stack = list(ops)
         while stack:
             name = stack.pop()
-            before = {self.maker[i].name for i in self.inputs[name] if i not in given}
+            before = {self.maker[i].name for i in self.inputs[name] if i not in fed}
             before.update(op.name for op in self.op[name].control_inputs)
             stack.extend(before - ops)
             ops |= before
         return ops
 
 
-def only_recorded(walk: GraphIndex) -> Set[str]:
-    """Tensors that are used, but by nothing that is not a record; the vectors a layer puts out are left out.
+def only_recorded(index: GraphIndex) -> Set[str]:
+    """Return the tensors that only summaries and other records use.
 
-    Somebody may watch the scores themselves in a histogram, and use them no further.
+    The vectors that a layer outputs are left out: class scores may be used by nothing but a histogram.
     """
-    found: Set[str] = set()
-    for op in reversed(walk.ops):
-        for out in walk.outputs[op.name]:
-            users = walk.users[out]
-            if users and all(_records(walk, user, found) for user, _ in users) and not _is_vector_of_layer(walk, op):
-                found.add(out)
-    return found
+    recorded: Set[str] = set()
+    for op in reversed(index.ops):
+        for out in index.outputs[op.name]:
+            users = index.users[out]
+            if (
+                users
+                and all(_records(index, user, recorded) for user, _ in users)
+                and not _is_vector_of_layer(index, op)
+            ):
+                recorded.add(out)
+    return recorded
 
 
-def _records(walk: GraphIndex, op: Op, found: Set[str]) -> bool:
-    outputs = walk.outputs[op.name]
-    return is_training_op(op.name, op.type) or (bool(outputs) and all(out in found for out in outputs))
+def _records(index: GraphIndex, op: tf.Operation, recorded: Set[str]) -> bool:
+    outputs = index.outputs[op.name]
+    return is_training_op(op.name, op.type) or (bool(outputs) and all(out in recorded for out in outputs))
 
 
-def _is_vector_of_layer(walk: GraphIndex, op: Op) -> bool:
+def _is_vector_of_layer(index: GraphIndex, op: tf.Operation) -> bool:
     weighted = op.type in WEIGHTED or (
-        op.type in BIASES and any(walk.maker[name].type in WEIGHTED for name in walk.inputs[op.name])
+        op.type in BIASES and any(index.maker[name].type in WEIGHTED for name in index.inputs[op.name])
     )
-    return weighted and walk.rank(walk.outputs[op.name][0]) == 2
+    return weighted and index.rank(index.outputs[op.name][0]) == 2

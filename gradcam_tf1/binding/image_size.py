@@ -1,29 +1,40 @@
-"""The image size that a dense head insists on, where the input's shape leaves it open."""
+"""The image size that a dense head requires if the input's shape leaves it open."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layers import Features
 from gradcam_tf1.binding.op_kinds import ACTIVATION_PARTS, AFFINE, CONCATS, CONVOLUTIONS, FORWARDING, POOLS, SUMS
 from gradcam_tf1.binding.spatial import kernel_size
+from gradcam_tf1.tf_runtime import tf
 
-# sizes that nets are trained on are tried first, because flooring lets several sizes fit
+# usual training sizes are tried first, because several sizes can fit due to rounding
 _USUAL = (224, 299, 227, 331, 256, 128, 112, 96, 64, 48, 32, 28, 160, 192, 150, 100, 50)
+_SIZES: Tuple[int, ...] = (*_USUAL, *range(8, 1025))
 _SAME_SIZE = FORWARDING | ACTIVATION_PARTS | AFFINE | CONCATS | SUMS | {"LRN"}
 
 
-def size_of_dense_head(features: Features) -> Tuple[Optional[int], Optional[Op]]:
-    """The side of a square image that makes as many features as the first dense layer takes, and that layer.
+def size_of_dense_head(features: Features) -> Tuple[Optional[int], Optional[tf.Operation]]:
+    """Find the side of a square image whose flattened feature map fits the first dense layer.
 
-    (None, None) where no flattened map leads into a dense layer, or an op in between is not understood.
+    Parameters
+    ----------
+    features : Features
+        The feature maps of the net.
+
+    Returns
+    -------
+    (int, tf.Operation) or (None, None)
+        The side and the dense layer. None if no flattened map feeds a dense layer, if an op in between is unknown, or
+        if no size fits.
     """
-    walk = features.walk
-    for op in walk.makers(features.path):
+    index = features.index
+    for op in index.makers(features.path):
         if op.type == "MatMul":
-            flat = _flattened_map(features, walk.inputs[op.name][0])
-            rows = walk.source(walk.inputs[op.name][1]).outputs[0].shape
+            flat = _flattened_map(features, index.inputs[op.name][0])
+            rows = index.source(index.inputs[op.name][1]).outputs[0].shape
             if flat is None or rows.rank != 2:
                 return None, None
             side = _solve(features, flat, rows.as_list()[1 if op.get_attr("transpose_b") else 0])
@@ -32,68 +43,69 @@ def size_of_dense_head(features: Features) -> Tuple[Optional[int], Optional[Op]]
 
 
 def _flattened_map(features: Features, name: str) -> Optional[str]:
-    """The map whose Reshape a dense layer takes."""
-    walk = features.walk
+    """Return the map that is flattened into the input `name` of a dense layer, None if there is none."""
+    index = features.index
     while name not in features.maps:
-        before = [i for i in walk.carried(walk.maker[name], name) if i in features.path]
-        if len(before) != 1 or walk.maker[name].type not in _SAME_SIZE | {"Reshape"}:
+        before = [i for i in index.carried(index.maker[name], name) if i in features.path]
+        if len(before) != 1 or index.maker[name].type not in _SAME_SIZE | {"Reshape"}:
             return None
         name = before[0]
     return name
 
 
-def _solve(features: Features, flat: str, wanted: int) -> Optional[int]:
-    walk = features.walk
-    dims = walk.dims(flat)
+def _solve(features: Features, flat: str, length: int) -> Optional[int]:
+    """Return the side of the image that makes `length` numbers of the map `flat`; None if no side does."""
+    index = features.index
+    dims = index.dims(flat)
     channels = None if dims is None else dims[-1 if features.channels_last[flat] else 1]
     if not channels:
         return None
-    before = walk.upstream([flat]) & features.path
-    chain = [op for op in walk.makers(before) if walk.outputs[op.name][0] != features.start]
-    for side in (*_USUAL, *range(8, 1025)):
+    before = index.upstream([flat]) & features.path
+    chain = [op for op in index.makers(before) if index.outputs[op.name][0] != features.start]
+    for side in _SIZES:
         end = _side_after(features, chain, flat, side)
         if end is None:
             return None
-        if end * end * channels == wanted:
+        if end * end * channels == length:
             return side
     return None
 
 
-def _side_after(features: Features, chain: List[Op], flat: str, side: int) -> Optional[int]:
-    """The height of the map `flat` for images of that height; None where an op is not understood."""
+def _side_after(features: Features, chain: List[tf.Operation], flat: str, side: int) -> Optional[int]:
+    """Return the height of the map `flat` for images of height `side`; None if an op is unknown."""
     sizes: Dict[str, int] = {features.start: side}
     for op in chain:
-        known = [sizes[i] for i in features.walk.inputs[op.name] if i in sizes]
+        known = [sizes[i] for i in features.index.inputs[op.name] if i in sizes]
         after = _step(features, op, max(known)) if known else None
         if after is None:
             return None
-        for out in features.walk.outputs[op.name]:
+        for out in features.index.outputs[op.name]:
             sizes[out] = after
     return sizes[flat]
 
 
-def _step(features: Features, op: Op, size: int) -> Optional[int]:
-    walk = features.walk
-    axis = 1 if features.channels_last[walk.outputs[op.name][0]] else 2
+def _step(features: Features, op: tf.Operation, size: int) -> Optional[int]:
+    index = features.index
+    axis = 1 if features.channels_last[index.outputs[op.name][0]] else 2
     if op.type in _SAME_SIZE:
         return size
     if op.type in ("Pad", "PadV2", "MirrorPad"):
-        paddings = walk.constant(walk.inputs[op.name][1])
+        paddings = index.constant(index.inputs[op.name][1])
         return None if paddings is None else size + int(paddings[axis].sum())
-    window = _window(walk, op, axis)
+    window = _window(index, op, axis)
     if window is None or op.get_attr("padding") not in (b"SAME", b"VALID"):
         return None
     reach, stride = window
     return -(-size // stride) if op.get_attr("padding") == b"SAME" else max(-(-(size - reach + 1) // stride), 0)
 
 
-def _window(walk: GraphIndex, op: Op, axis: int) -> Optional[Tuple[int, int]]:
-    """(height of the window, stride) of a convolution or pooling."""
-    attr: Any = op.node_def.attr
+def _window(index: GraphIndex, op: tf.Operation, axis: int) -> Optional[Tuple[int, int]]:
+    """Return (extent, stride) of a convolution or pooling along an axis, None if unknown."""
+    attr = op.node_def.attr
     if op.type in POOLS and "ksize" in attr:
         return op.get_attr("ksize")[axis], op.get_attr("strides")[axis]
     if op.type not in CONVOLUTIONS - {"Conv2DBackpropInput"}:
         return None
-    kernel = kernel_size(walk, op)[0]
-    dilation = op.get_attr("dilations")[axis] if "dilations" in attr else 1
-    return None if kernel is None else ((kernel - 1) * dilation + 1, op.get_attr("strides")[axis])
+    kernel = kernel_size(index, op)[0]
+    dilation = int(op.get_attr("dilations")[axis]) if "dilations" in attr else 1
+    return None if kernel is None else ((kernel - 1) * dilation + 1, int(op.get_attr("strides")[axis]))

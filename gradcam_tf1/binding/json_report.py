@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -11,9 +11,17 @@ from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
 
 
 def binding_report(binding: Binding) -> Dict[str, Any]:
-    """The binding under the keys that `inspect --json` prints; lists, strings, numbers and None only.
+    """Return a binding under the keys that `inspect --json` prints.
 
-    A feed of None comes with each image.
+    Parameters
+    ----------
+    binding : Binding
+        The binding.
+
+    Returns
+    -------
+    dict
+        Dicts, lists, strings, numbers and None only. A feed of None comes with each image.
     """
     return {
         "input": binding.input,
@@ -23,7 +31,10 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
         "shared_layer": binding.shared_layer,
         "layers": _layer_rows(binding.layers),
         "branches": [asdict(branch) for branch in binding.branches],
-        "feeds": {**{name: _plain(value) for name, value in binding.feeds.items()}, **_open(binding)},
+        "feeds": {
+            **{name: np.asarray(value).tolist() for name, value in binding.feeds.items()},
+            **dict.fromkeys(binding.per_image),
+        },
         "image_size": list(binding.image_size),
         "array_shape": None if binding.array_shape is None else list(binding.array_shape),
         "classes": binding.classes,
@@ -37,17 +48,17 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
     }
 
 
-def candidates_report(found: Candidates) -> Dict[str, Any]:
-    """The candidates under the keys input, logits and layer: a list of name, dtype, shape and why for each."""
-    return {key: [_candidate(item) for item in getattr(found, key)] for key in ("input", "logits", "layer")}
+def candidates_report(candidates: Candidates) -> Dict[str, Any]:
+    """Return the candidates under the keys input, logits and layer, each a list of name, dtype, shape and why."""
+    return {key: [_candidate(item) for item in getattr(candidates, key)] for key in ("input", "logits", "layer")}
 
 
 def _candidate(item: Candidate) -> Dict[str, Any]:
     return {**asdict(item), "shape": None if item.shape is None else list(item.shape)}
 
 
-def _layer_rows(layers: Any) -> List[Dict[str, Any]]:
-    """count: what to write for this layer (-1 = last feature map), None where it is not counted."""
+def _layer_rows(layers: Sequence[LayerInfo]) -> List[Dict[str, Any]]:
+    """Return a row per layer; its count is what to type for it (-1 = last feature map), None if it is not counted."""
     left = sum(layer.counted for layer in layers)
     rows = []
     for layer in layers:
@@ -56,13 +67,5 @@ def _layer_rows(layers: Any) -> List[Dict[str, Any]]:
     return rows
 
 
-def _row(layer: LayerInfo, count: Any) -> Dict[str, Any]:
+def _row(layer: LayerInfo, count: Optional[int]) -> Dict[str, Any]:
     return {"name": layer.name, "shape": list(layer.shape), "op": layer.op, "count": count}
-
-
-def _open(binding: Binding) -> Dict[str, None]:
-    return dict.fromkeys(binding.per_image)
-
-
-def _plain(value: Any) -> Any:
-    return np.asarray(value).tolist()

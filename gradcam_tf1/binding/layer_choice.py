@@ -1,4 +1,4 @@
-"""The feature maps that stand for all that scores are made of: one that every way passes, else several together."""
+"""The choice of the default layer: one feature map that every path passes, or several that every path passes one of."""
 
 from __future__ import annotations
 
@@ -12,60 +12,82 @@ from gradcam_tf1.binding.spatial import pools_everything
 
 @dataclass(frozen=True)
 class Choice:
-    """names: one map, or several of which no one follows another. complete: whether every way passes one of them."""
+    """The chosen maps.
+
+    Attributes
+    ----------
+    names : tuple of str
+        One map, or several of which none follows another; empty if no gradient reaches a map.
+    complete : bool
+        Whether every path to the scores passes one of them.
+    """
 
     names: Tuple[str, ...]
     complete: bool = True
 
 
-def choose_maps(features: Features, ways: LayerPaths) -> Choice:
-    """The last map on every way; where there is none, the last maps that together lie on every way.
+def choose_maps(features: Features, paths: LayerPaths) -> Choice:
+    """Choose the last map on every path; if there is none, the last maps that together lie on every path.
 
-    First the feature maps are tried; then maps that several of them were made one with (a product, a maximum), or that
-    a way around all of them has of its own (the pooled image); then what is left where a way has no map at all.
-    Empty where no gradient comes back to any map.
+    Candidates are, in this order: the feature maps; maps that merge several of them (a product, a maximum); with the
+    feature maps, maps on a path around all of them (the pooled image); the last feature maps, if a path has no map.
+
+    Parameters
+    ----------
+    features : Features
+        The feature maps of the net.
+    paths : LayerPaths
+        The paths to the scores.
+
+    Returns
+    -------
+    Choice
+        The maps.
     """
-    maps = _feature_maps(features, ways)
-    passed = ways.on_every_way()
-    alone = [name for name in passed if name in maps] or _merged(features, ways, maps, passed)
-    if alone:
-        return Choice((alone[-1],))
-    several = ways.together(maps) or ways.together(maps | _aside(features, ways))
-    return Choice(tuple(several)) if several else Choice(tuple(ways.first(ways.last(maps))), False)
+    maps = _feature_maps(features, paths)
+    passed = paths.on_every_path()
+    single = [name for name in passed if name in maps] or _merged(features, paths, maps, passed)
+    if single:
+        return Choice((single[-1],))
+    several = paths.together(maps) or paths.together(maps | _aside(features, paths))
+    return Choice(tuple(several)) if several else Choice(tuple(paths.first(paths.last(maps))), False)
 
 
-def last_maps(features: Features, ways: LayerPaths) -> List[str]:
-    """The feature maps behind which some way leads to the scores past all others."""
-    return ways.last(_feature_maps(features, ways))
+def last_maps(features: Features, paths: LayerPaths) -> List[str]:
+    """Return the feature maps after which some path to the scores passes no other."""
+    return paths.last(_feature_maps(features, paths))
 
 
-def _feature_maps(features: Features, ways: LayerPaths) -> Set[str]:
-    """Those on the ways; what is made inside a loop can be neither fed nor fetched."""
-    return {block.end for block in features.blocks if block.end in ways.before} - features.walk.looped
+def _feature_maps(features: Features, paths: LayerPaths) -> Set[str]:
+    """Return the feature maps on the paths, without those inside a loop, which cannot be fed or fetched."""
+    return {block.end for block in features.blocks if block.end in paths.before} - features.index.looped
 
 
-def _merged(features: Features, ways: LayerPaths, maps: Set[str], passed: List[str]) -> List[str]:
-    """Maps on every way that feature maps were made one with; not those that already hold class scores."""
-    walk = features.walk
-    pooled = [walk.inputs[op.name][0] for op in walk.makers(features.path) if pools_everything(walk, op, features.maps)]
-    useful = (walk.upstream(pooled) | features.before_layers) & ways.behind(sorted(maps))
-    scores = ways.behind([block.end for block in features.of_scores])
-    return [n for n in passed if n in useful and n in features.maps and _is_layer(features, n) and n not in scores]
+def _merged(features: Features, paths: LayerPaths, maps: Set[str], passed: List[str]) -> List[str]:
+    """Return maps on every path that merge feature maps, without those that already hold class scores."""
+    index = features.index
+    pooled = [
+        index.inputs[op.name][0] for op in index.makers(features.path) if pools_everything(index, op, features.maps)
+    ]
+    useful = (index.upstream(pooled) | features.before_layers) & paths.behind(sorted(maps))
+    scores = paths.behind([block.end for block in features.of_scores])
+    candidates = [name for name in passed if name in useful and name in features.maps and name not in scores]
+    return [name for name in candidates if _is_layer(features, name)]
 
 
-def _aside(features: Features, ways: LayerPaths) -> Set[str]:
-    """Maps on ways that meet no feature map: neither before nor behind any."""
-    starts = [features.walk.outputs[block.start.name][0] for block in features.blocks]
-    inner = {name for name in ways.order if ways.before[name] and _is_layer(features, name)}
-    return (inner & features.maps) - ways.behind(starts) - features.walk.upstream(starts)
+def _aside(features: Features, paths: LayerPaths) -> Set[str]:
+    """Return the maps on paths without a feature map: neither before nor after any."""
+    starts = [features.index.outputs[block.start.name][0] for block in features.blocks]
+    inner = {name for name in paths.order if paths.before[name] and _is_layer(features, name)}
+    return (inner & features.maps) - paths.behind(starts) - features.index.upstream(starts)
 
 
 def _is_layer(features: Features, name: str) -> bool:
-    return features.walk.rank(name) in features.ranks and features.walk.rank(name) is not None
+    return features.index.rank(name) in features.ranks and features.index.rank(name) is not None
 
 
-def joins_past(ways: LayerPaths, names: Tuple[str, ...]) -> str:
-    """The first tensor behind these maps that is also made of something which never passed one of them."""
-    behind = ways.behind(names)
+def joins_past(paths: LayerPaths, names: Tuple[str, ...]) -> str:
+    """Return the first tensor after these maps that also depends on a path which passes none of them."""
+    behind = paths.behind(names)
     joined = behind.difference(names)
-    return next(name for name in ways.order if name in joined and not behind.issuperset(ways.before[name]))
+    return next(name for name in paths.order if name in joined and not behind.issuperset(paths.before[name]))

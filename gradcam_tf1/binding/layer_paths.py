@@ -1,6 +1,6 @@
-"""The ways from the input to the scores: which maps lie on every one of them, and which do so together.
+"""The paths from the input to the scores: which maps lie on every path, alone or together.
 
-A way goes along values that a gradient comes back by. Each search takes one pass over the ways.
+A path follows values that a gradient can flow back through. Each search is one pass over the paths.
 """
 
 from __future__ import annotations
@@ -14,46 +14,63 @@ Steps = Dict[str, List[str]]
 
 
 class LayerPaths:
-    """before: tensor -> the tensors one step nearer to the input. end: where the ways lead.
+    """The paths that lead to one tensor.
 
-    place: tensor -> its rank in the graph, producers first. order: the tensors by that rank.
+    Parameters
+    ----------
+    before : dict of str to list of str
+        For each tensor the tensors one step nearer to the input.
+    position : mapping of str to int
+        Position of each tensor in the graph, producers first.
+    end : str
+        The tensor that the paths lead to.
+
+    Attributes
+    ----------
+    before, end
+        As given.
+    after : dict of str to list of str
+        The inverse of `before`.
+    order : list of str
+        All tensors by position.
     """
 
-    def __init__(self, before: Steps, place: Mapping[str, int], end: str) -> None:
+    def __init__(self, before: Steps, position: Mapping[str, int], end: str) -> None:
         self.before, self.end = before, end
-        self._place = place
-        self.order = sorted(before, key=place.__getitem__)
-        self.after = _turned(before)
+        self._position = position
+        self.order = sorted(before, key=position.__getitem__)
+        self.after = _inverse(before)
 
     def to(self, end: str, start: Optional[str]) -> LayerPaths:
-        """The part of them that leads to another of their tensors; where it passes `start`, only from there on."""
+        """Return the paths that lead to another tensor; those that pass `start` begin there."""
         seen, stack = {end}, [end]
         while stack:
             name = stack.pop()
             fresh = [] if name == start else [i for i in self.before[name] if i not in seen]
             seen.update(fresh)
             stack += fresh
-        return LayerPaths({name: [] if name == start else self.before[name] for name in seen}, self._place, end)
+        return LayerPaths({name: [] if name == start else self.before[name] for name in seen}, self._position, end)
 
-    def on_every_way(self) -> List[str]:
-        """The tensors that every way passes (the dominators of the end), producers first.
+    def on_every_path(self) -> List[str]:
+        """Return the tensors that every path passes (the dominators of the end), producers first.
 
-        In this order a way can pass a tensor by only with one step from before it to behind it.
+        In this order, a path can skip a tensor only by one step from before it to after it.
         """
-        place = {name: n for n, name in enumerate(self.order)}
-        reach = max((place[name] for name in self.order if not self.before[name]), default=0)
-        found = []
+        position = {name: n for n, name in enumerate(self.order)}
+        reach = max((position[name] for name in self.order if not self.before[name]), default=0)
+        passed = []
         for n, name in enumerate(self.order):
             if reach <= n:
-                found.append(name)
-            reach = max([reach, *(place[later] for later in self.after[name])])
-        return found
+                passed.append(name)
+            reach = max([reach, *(position[later] for later in self.after[name])])
+        return passed
 
     def together(self, maps: Collection[str]) -> List[str]:
-        """The last of `maps` of which every way passes exactly one; empty where some way passes none of them.
+        """Return the last of `maps` of which every path passes exactly one; empty if some path passes none.
 
-        What lies behind such a set holds, with a tensor, all that follow it, and what comes before it unless that is
-        in the set. The smallest such part is grown from the end; a member that turns out to lie in it moves in.
+        The part behind such a set is closed: with a tensor it contains all that follow it, and all before it that are
+        not in the set. The smallest such part is grown from the end; a member of the set that the part reaches is
+        moved into it.
         """
         members: Set[str] = set()
         behind: Set[str] = {self.end}
@@ -77,24 +94,24 @@ class LayerPaths:
         return [name for name in self.order if name in members]
 
     def last(self, maps: Collection[str]) -> List[str]:
-        """Those of `maps` behind which some way leads to the end past all others."""
-        seen, stack, found = {self.end}, [self.end], set()
+        """Return those of `maps` after which some path to the end passes no other."""
+        seen, stack, last = {self.end}, [self.end], set()
         while stack:
             for name in self.before[stack.pop()]:
                 if name in maps:
-                    found.add(name)
+                    last.add(name)
                 elif name not in seen:
                     seen.add(name)
                     stack.append(name)
-        return [name for name in self.order if name in found]
+        return [name for name in self.order if name in last]
 
     def first(self, maps: Collection[str]) -> List[str]:
-        """Those of `maps` that follow none of the others."""
+        """Return those of `maps` that follow none of the others."""
         following = _reached([later for name in maps for later in self.after[name]], self.after)
         return [name for name in self.order if name in maps and name not in following]
 
-    def lead_past(self, names: Collection[str]) -> bool:
-        """Whether some way passes none of these tensors."""
+    def can_avoid(self, names: Collection[str]) -> bool:
+        """Return whether some path passes none of these tensors."""
         if self.end in names:
             return False
         seen, stack = {self.end}, [self.end]
@@ -108,56 +125,70 @@ class LayerPaths:
         return False
 
     def behind(self, starts: Sequence[str]) -> Set[str]:
-        """These tensors and all that follow one of them."""
+        """Return these tensors and all that follow one of them."""
         return _reached([name for name in starts if name in self.before], self.after)
 
 
-def find_ways(walk: GraphIndex, path: Set[str], start: str, end: str) -> LayerPaths:
-    """The ways from `start` to `end`; path: all tensors between them.
+def find_paths(index: GraphIndex, path: Set[str], start: str, end: str) -> LayerPaths:
+    """Find the paths from `start` to `end`.
 
-    Where no gradient comes back to `start` (pixels of integers, a decoder), they begin where it ends.
+    If no gradient reaches `start` (integer pixels, a decoder), the paths begin where the gradient ends.
+
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    path : set of str
+        All tensors between `start` and `end`.
+    start, end : str
+        The input and the scores.
+
+    Returns
+    -------
+    LayerPaths
+        The paths.
     """
-    before = _steps_back(walk, path, end)
+    before = _steps_back(index, path, end)
     if start in before:
-        live = _reached([start], _turned(before))
+        live = _reached([start], _inverse(before))
         before = {name: [i for i in steps if i in live] for name, steps in before.items() if name in live}
-    places = sorted(before, key=lambda name: (walk.position[walk.maker[name].name], walk.tensors[name].value_index))
-    return LayerPaths(before, {name: n for n, name in enumerate(places)}, end)
+    order = sorted(before, key=lambda name: (index.position[index.maker[name].name], index.tensors[name].value_index))
+    return LayerPaths(before, {name: n for n, name in enumerate(order)}, end)
 
 
-def _steps_back(walk: GraphIndex, path: Set[str], end: str) -> Steps:
-    passes: Dict[str, bool] = {}  # by kind of op: asking for each costs a second for 100,000
+def _steps_back(index: GraphIndex, path: Set[str], end: str) -> Steps:
+    passes: Dict[str, bool] = {}  # by kind of op: a look-up per op takes a second for 100,000 ops
     before: Steps = {}
     stack = [end]
     while stack:
         name = stack.pop()
         if name in before:
             continue
-        op = walk.maker[name]
+        op = index.maker[name]
         if op.type not in passes:
-            passes[op.type] = _is_of_loops(walk, name) or is_differentiable(op)
-        steps = walk.carried(op, name) if passes[op.type] else ()
-        before[name] = [i for i in dict.fromkeys(steps) if i in path and (walk.is_float(i) or _is_list(walk, i))]
+            passes[op.type] = _is_of_loops(index, name) or is_differentiable(op)
+        steps = index.carried(op, name) if passes[op.type] else ()
+        before[name] = [i for i in dict.fromkeys(steps) if i in path and (index.is_float(i) or _is_list(index, i))]
         stack += before[name]
     return before
 
 
-def _is_of_loops(walk: GraphIndex, name: str) -> bool:
-    """A loop is a way too, whether or not TensorFlow can go back through it."""
-    return walk.maker[name].type == "Exit" or _is_list(walk, name)
+def _is_of_loops(index: GraphIndex, name: str) -> bool:
+    """Return whether a loop makes the tensor; paths lead through loops, even if TensorFlow has no gradient there."""
+    return index.maker[name].type == "Exit" or _is_list(index, name)
 
 
-def _is_list(walk: GraphIndex, name: str) -> bool:
-    """The values of all rounds of a loop."""
-    return walk.tensors[name].dtype == tf.variant
+def _is_list(index: GraphIndex, name: str) -> bool:
+    """Return whether the tensor is a list of the values of all rounds of a loop."""
+    return bool(index.tensors[name].dtype == tf.variant)
 
 
-def _turned(steps: Steps) -> Steps:
-    found: Steps = {name: [] for name in steps}
+def _inverse(steps: Steps) -> Steps:
+    inverse: Steps = {name: [] for name in steps}
     for name, others in steps.items():
         for other in others:
-            found[other].append(name)
-    return found
+            inverse[other].append(name)
+    return inverse
 
 
 def _reached(starts: Sequence[str], steps: Steps) -> Set[str]:

@@ -1,18 +1,18 @@
 """The feature maps between the input and the logits, and the last of them.
 
-A block is a convolution with the bias or batch norm and the activation that directly follow; its last tensor is one
-feature map. So is what a concat or a residual sum puts out (with its batch norm and activation). Where only a bias
-follows the convolution, the map is the convolution's own output: the bias adds the same number everywhere.
-Counted from the end, -1 is the last feature map and -3 the third from last; a convolution's output before its
+A block is a convolution with the bias or batch norm and the activation that directly follow. Its last tensor is one
+feature map. A concat or a residual sum, with its batch norm and activation, is a block too. If only a bias follows the
+convolution, the map is the convolution's own output: the bias adds the same number everywhere.
+Counted from the end, -1 is the last feature map and -3 the third from last. A convolution's output before its
 normalisation and activation is listed too, but not counted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layout import layouts, sides
 from gradcam_tf1.binding.op_kinds import (
     ACTIVATION_PARTS,
@@ -29,43 +29,78 @@ from gradcam_tf1.binding.op_kinds import (
     WEIGHTED,
 )
 from gradcam_tf1.binding.spatial import made_by_classifiers, maps_on, pools_everything
+from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LayerInfo
 
-_REGION = 14
+_REGION = 14  # most ops of a written-out activation
 
 
 @dataclass(frozen=True)
 class Block:
-    """One feature map: the op it starts with, its last tensor, whether an activation or a batch norm is in it."""
+    """One feature map.
 
-    start: Op
+    Attributes
+    ----------
+    start : tf.Operation
+        The first op of the block.
+    end : str
+        Its last tensor.
+    activated, normalised : bool
+        Whether the block has an activation, and whether it has a batch norm.
+    """
+
+    start: tf.Operation
     end: str
     activated: bool
     normalised: bool
 
 
 class Features:
-    """All feature maps on the path from one input to one logits tensor.
+    """All feature maps on the paths from one input to one logits tensor.
 
-    blocks: the maps; of_scores: those that already are class scores. before_layers: the tensors a layer follows.
-    ranks: axes of a feature map, starts: of what an op puts out that one can begin with, None where unknown.
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    start, logits : str
+        The two ends.
+
+    Attributes
+    ----------
+    path : set of str
+        All tensors between the two ends.
+    maps : set of str
+        Those of them that have positions.
+    blocks : list of Block
+        The feature maps; the last one is the last feature map.
+    of_scores : list of Block
+        Maps that already hold class scores.
+    before_layers : set of str
+        The tensors that a layer follows.
+    channels_last : dict of str to bool
+        The layout, by tensor name.
+    ranks, starts : tuple of int or None
+        Possible ranks of a feature map, and of the first output of a block; None for an unknown rank.
+    nameable : tuple of int or None
+        Possible ranks of a tensor that the user names as a layer.
+    kind : str
+        What such a tensor is, for messages.
     """
 
     ranks: Tuple[Optional[int], ...] = (4, None)
     starts: Tuple[Optional[int], ...] = (4, None)
     forwarding = FORWARDING
-    # what a person may name as a layer
     nameable: Tuple[Optional[int], ...] = (3, 4, None)
     kind = "a float map [N, h, w, K] or [N, K, h, w], or tokens [N, tokens, K]"
 
-    def __init__(self, walk: GraphIndex, start: str, logits: str) -> None:
-        self.walk, self.start = walk, start
-        self.path = walk.path(start, logits)
+    def __init__(self, index: GraphIndex, start: str, logits: str) -> None:
+        self.index, self.start = index, start
+        self.path = index.path(start, logits)
         self.channels_last = self._layouts()
         self.maps = self._maps()
-        layers = [op for op in walk.makers(self.path) if op.type in WEIGHTED]
-        self.before_layers = walk.upstream([i for op in layers for i in walk.inputs[op.name] if i in self.path])
-        self._classified = made_by_classifiers(walk, self.path)
+        layers = [op for op in index.makers(self.path) if op.type in WEIGHTED]
+        self.before_layers = index.upstream([i for op in layers for i in index.inputs[op.name] if i in self.path])
+        self._classified = made_by_classifiers(index, self.path)
         self._absorbed: Set[str] = set()
         judged = [(block, self._scores_only(block)) for block in self._blocks()]
         self.of_scores = [block for block, scores_only in judged if scores_only]
@@ -73,44 +108,44 @@ class Features:
         self.blocks = self._in_order(features or [b for b in self.of_scores if b.start.type in CONVOLUTIONS])
 
     def _layouts(self) -> Dict[str, bool]:
-        return layouts(self.walk, self.path, self.start)
+        return layouts(self.index, self.path, self.start)
 
     def _maps(self) -> Set[str]:
-        return maps_on(self.walk, self.path, self.start, self.channels_last)
+        return maps_on(self.index, self.path, self.start, self.channels_last)
 
     # blocks
 
     def _blocks(self) -> List[Block]:
-        return [block for op in self.walk.makers(self.path) for block in self._block_at(op)]
+        return [block for op in self.index.makers(self.path) for block in self._block_at(op)]
 
-    def _block_at(self, op: Op) -> List[Block]:
-        out = self.walk.outputs[op.name][0]
-        if out not in self.maps or out in self._absorbed or self.walk.rank(out) not in self.starts:
+    def _block_at(self, op: tf.Operation) -> List[Block]:
+        out = self.index.outputs[op.name][0]
+        if out not in self.maps or out in self._absorbed or self.index.rank(out) not in self.starts:
             return []
-        if out in self.walk.looped:  # one value per round: nobody can fetch it
+        if out in self.index.looped:  # one value per round, which cannot be fetched
             return []
         if op.type in CONVOLUTIONS:
             return [] if self._is_half_of_separable(op) else [self._block(op, out)]
-        joined = {i for i in self.walk.carried(op, out) if i in self.path}
+        joined = {i for i in self.index.carried(op, out) if i in self.path}
         if op.type in CONCATS | SUMS and len(joined) > 1 and joined & self.maps:
             return [self._block(op, out)]
         return []
 
-    def _is_half_of_separable(self, op: Op) -> bool:
-        """A depthwise convolution that goes straight into its pointwise one is half a convolution."""
-        users = self._users(self.walk.outputs[op.name][0])
+    def _is_half_of_separable(self, op: tf.Operation) -> bool:
+        """Return whether a pointwise convolution directly follows a depthwise one; both are one block."""
+        users = self._users(self.index.outputs[op.name][0])
         return op.type == "DepthwiseConv2dNative" and [user.type for user, _ in users] == ["Conv2D"]
 
-    def _users(self, name: str) -> List[Tuple[Op, Sequence[str]]]:
-        """The ops on the path that carry the tensor on, not into a loop, with their outputs on the path."""
-        found: List[Tuple[Op, Sequence[str]]] = []
-        for op, index in self.walk.users[name]:
-            outputs = [out for out in self.walk.flows(op, index) if out in self.path and out not in self.walk.looped]
-            if outputs and op.name not in [user.name for user, _ in found]:
-                found.append((op, outputs))
-        return found
+    def _users(self, name: str) -> List[Tuple[tf.Operation, Sequence[str]]]:
+        """Return the ops on the path that carry the tensor, not into a loop, with their outputs on the path."""
+        users: List[Tuple[tf.Operation, Sequence[str]]] = []
+        for op, slot in self.index.users[name]:
+            outputs = [out for out in self.index.flows(op, slot) if out in self.path and out not in self.index.looped]
+            if outputs and op.name not in [user.name for user, _ in users]:
+                users.append((op, outputs))
+        return users
 
-    def _block(self, start: Op, out: str) -> Block:
+    def _block(self, start: tf.Operation, out: str) -> Block:
         """Follow bias, batch norm and activation forward from `out`."""
         here, end, normalised, kind = out, out, False, ""
         while kind != "activation":
@@ -121,13 +156,13 @@ class Features:
             here, kind = step
             self._absorbed.add(here)
             normalised = normalised or kind == "norm"
-            settled = normalised and (kind == "bias" or self.walk.maker[here].type == "Merge")
-            if settled or kind in ("norm", "clip", "activation") or self.walk.rank(end) not in self.ranks:
+            settled = normalised and (kind == "bias" or self.index.maker[here].type == "Merge")
+            if settled or kind in ("norm", "clip", "activation") or self.index.rank(end) not in self.ranks:
                 end = here
         return Block(start, end, kind in ("clip", "activation"), normalised)
 
-    def _simple_step(self, users: Sequence[Tuple[Op, Sequence[str]]], end: str) -> Optional[Tuple[str, str]]:
-        """The tensor behind one forwarding, bias, normalising or activation op, and which of these it was."""
+    def _simple_step(self, users: Sequence[Tuple[tf.Operation, Sequence[str]]], end: str) -> Optional[Tuple[str, str]]:
+        """Return the tensor after a single forwarding, bias, normalising or activation op, and the kind of the op."""
         if len(users) != 1 or len(users[0][1]) != 1:
             return None
         op, (out,) = users[0]
@@ -135,88 +170,90 @@ class Features:
             return out, "activation"
         if op.type == "BatchToSpaceND":
             return out, "norm"  # the rest of a dilated convolution
-        others = [i for i in self.walk.inputs[op.name] if i != end and i in self.path]
+        others = [i for i in self.index.inputs[op.name] if i != end and i in self.path]
         if op.type in self.forwarding or (op.type in CONDITIONS and not others):
             return out, "forward"
-        if op.type not in AFFINE | CLIPS or others or self.walk.inputs[op.name].count(end) > 1:
+        if op.type not in AFFINE | CLIPS or others or self.index.inputs[op.name].count(end) > 1:
             return None
         if op.type in CLIPS:
             return out, "clip"
         return out, "bias" if op.type in BIASES else "norm"
 
     def _region_step(self, end: str) -> Optional[Tuple[str, str]]:
-        """The tensor where an activation spelled with several ops (leaky, PReLU, swish) comes together again."""
+        """Return the last tensor of an activation written with several ops (leaky ReLU, PReLU, swish)."""
         region = {end}
         for _ in range(_REGION):
-            waiting: Dict[str, Op] = {
+            waiting: Dict[str, tf.Operation] = {
                 op.name: op for name in region for op, _ in self._users(name) if not self._within(op, region)
             }
             ready = [op for op in waiting.values() if self._takes_only(op, region)]
             if len(waiting) == 1 and len(region) > 1 and ready:
                 op = ready[0]
-                closing = sum(i in region for i in self.walk.inputs[op.name]) > 1
+                closing = sum(i in region for i in self.index.inputs[op.name]) > 1
                 if closing and self._elementwise(op):
-                    return self.walk.outputs[op.name][0], "activation"
+                    return self.index.outputs[op.name][0], "activation"
             ready = [op for op in ready if self._elementwise(op)]
             if not ready:
                 return None
-            nearest = min(ready, key=lambda op: self.walk.position[op.name])
-            region.update(out for out in self.walk.outputs[nearest.name] if out in self.path)
+            nearest = min(ready, key=lambda op: self.index.position[op.name])
+            region.update(out for out in self.index.outputs[nearest.name] if out in self.path)
         return None
 
-    def _within(self, op: Op, region: Set[str]) -> bool:
-        return any(out in region for out in self.walk.outputs[op.name])
+    def _within(self, op: tf.Operation, region: Set[str]) -> bool:
+        return any(out in region for out in self.index.outputs[op.name])
 
-    def _takes_only(self, op: Op, region: Set[str]) -> bool:
-        return all(i in region or i not in self.path for i in self.walk.inputs[op.name])
+    def _takes_only(self, op: tf.Operation, region: Set[str]) -> bool:
+        return all(i in region or i not in self.path for i in self.index.inputs[op.name])
 
-    def _elementwise(self, op: Op) -> bool:
+    def _elementwise(self, op: tf.Operation) -> bool:
         return op.type in ACTIVATION_PARTS
 
     # heads
 
     def _scores_only(self, block: Block) -> bool:
-        """Whether the map already is one of class scores: no layer follows, and it is not pooled, or 1x1 convolutions
-        without batch norm made it and only joining and pooling are between it and the logits (SqueezeNet).
+        """Return whether a map already holds class scores.
+
+        No layer follows it. It is not pooled, or it comes from 1x1 convolutions without batch norm and only concats
+        and pooling are between it and the logits (SqueezeNet).
         """
         if block.end in self.before_layers:
             return False
-        tail = self.walk.makers(self.walk.downstream([block.end]) & self.path)[1:]
-        pooled = any(pools_everything(self.walk, op, self.maps) for op in tail)
-        classifier = self.walk.outputs[block.start.name][0] in self._classified
-        alone = not any(op.type in CONCATS | SUMS | BATCH_NORMS and self._mixes(op) for op in tail)
-        return not pooled or (classifier and alone and not block.normalised)
+        tail = self.index.makers(self.index.downstream([block.end]) & self.path)[1:]
+        pooled = any(pools_everything(self.index, op, self.maps) for op in tail)
+        classifier = self.index.outputs[block.start.name][0] in self._classified
+        unmixed = not any(op.type in CONCATS | SUMS | BATCH_NORMS and self._mixes(op) for op in tail)
+        return not pooled or (classifier and unmixed and not block.normalised)
 
-    def _mixes(self, op: Op) -> bool:
-        several = sum(i in self.maps for i in self.walk.inputs[op.name]) > 1
-        return op.type in BATCH_NORMS or (several and self.walk.outputs[op.name][0] not in self._classified)
+    def _mixes(self, op: tf.Operation) -> bool:
+        several = sum(i in self.maps for i in self.index.inputs[op.name]) > 1
+        return op.type in BATCH_NORMS or (several and self.index.outputs[op.name][0] not in self._classified)
 
     # order
 
     def _in_order(self, blocks: Sequence[Block]) -> List[Block]:
-        """Graph order, with the last feature map at the end: of several heads the one with the finest map."""
+        """Sort in graph order, with the last feature map at the end; of several heads that with the finest map."""
         if not blocks:
             return []
-        followed = self.walk.upstream([i for b in blocks for i in self.walk.inputs[b.start.name] if i in self.path])
+        followed = self.index.upstream([i for b in blocks for i in self.index.inputs[b.start.name] if i in self.path])
         final = [block for block in blocks if block.end not in followed]
-        last = max(final or blocks[-1:], key=lambda b: (self._positions(b), -self.walk.position[b.start.name]))
+        last = max(final or blocks[-1:], key=lambda b: (self._positions(b), -self.index.position[b.start.name]))
         return [block for block in blocks if block is not last] + [last]
 
     def _positions(self, block: Block) -> int:
-        height, width = sides(self.walk, block.end, self.channels_last[block.end])
+        height, width = sides(self.index, block.end, self.channels_last[block.end])
         return (height or 0) * (width or 0)
 
     def infos(self) -> List[LayerInfo]:
-        """All candidates, input side first; convolutions' own outputs stand, uncounted, before their blocks' ends."""
-        found: List[LayerInfo] = []
+        """Return all layers, input side first; a convolution's own output is uncounted, before the end of its block."""
+        layers: List[LayerInfo] = []
         for block in self.blocks:
-            raw = self.walk.outputs[block.start.name][0]
-            if raw != block.end and block.start.type in CONVOLUTIONS and self.walk.rank(raw) in self.ranks:
-                found.append(self.info(raw, counted=False))
-            found.append(self.info(block.end))
-        return found
+            raw = self.index.outputs[block.start.name][0]
+            if raw != block.end and block.start.type in CONVOLUTIONS and self.index.rank(raw) in self.ranks:
+                layers.append(self.info(raw, counted=False))
+            layers.append(self.info(block.end))
+        return layers
 
     def info(self, name: str, counted: bool = True) -> LayerInfo:
-        """The record of one tensor of the path."""
-        shape: Any = self.walk.dims(name) or (None,) * 4
-        return LayerInfo(name, self.walk.maker[name].type, shape, self.channels_last.get(name, True), counted)
+        """Return one tensor of the path as a layer."""
+        shape = self.index.dims(name) or (None,) * 4
+        return LayerInfo(name, self.index.maker[name].type, shape, self.channels_last.get(name, True), counted)

@@ -1,50 +1,66 @@
-"""Which axis of a four-dimensional tensor holds the channels."""
+"""The channel axis of images and maps: last or first."""
 
 from __future__ import annotations
 
 from typing import Dict, Iterable, Optional, Tuple
 
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS
+from gradcam_tf1.tf_runtime import tf
 
 _TO_FIRST = (0, 3, 1, 2)
 _TO_LAST = (0, 2, 3, 1)
 IMAGE_CHANNELS = (1, 3, 4)
 
 
-def op_layout(op: Op) -> Optional[bool]:
-    """Whether the op works channels last by its own data_format; None where it has none."""
+def op_layout(op: tf.Operation) -> Optional[bool]:
+    """Return whether the data_format of an op is channels last; None if it has none."""
     if "data_format" not in op.node_def.attr:
         return None
     return not op.get_attr("data_format").startswith(b"NC")
 
 
-def layouts(walk: GraphIndex, path: Iterable[str], start: str) -> Dict[str, bool]:
-    """Channels last (True) or first (False) for every tensor of a path."""
+def layouts(index: GraphIndex, path: Iterable[str], start: str) -> Dict[str, bool]:
+    """Return whether channels are last, for every tensor of a path.
+
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    path : iterable of str
+        The tensors.
+    start : str
+        The input.
+
+    Returns
+    -------
+    dict of str to bool
+        By tensor name.
+    """
     path = set(path)
-    found = {start: input_layout(walk, start)}
-    for op in walk.makers(path):
-        own = op_layout(op)
-        inputs = [found[i] for i in walk.carried(op, walk.outputs[op.name][0]) if i in found]
-        result = own if own is not None else all(inputs)
+    last = {start: input_layout(index, start)}
+    for op in index.makers(path):
+        declared = op_layout(op)
+        inputs = [last[i] for i in index.carried(op, index.outputs[op.name][0]) if i in last]
+        result = declared if declared is not None else all(inputs)
         if op.type == "Transpose" and inputs:
-            result = _turned(walk, op, inputs[0])
-        for output in walk.outputs[op.name]:
-            found.setdefault(output, result)
-    return found
+            result = _transposed(index, op, inputs[0])
+        for output in index.outputs[op.name]:
+            last.setdefault(output, result)
+    return last
 
 
-def _turned(walk: GraphIndex, op: Op, before: bool) -> bool:
-    order = walk.constant(walk.inputs[op.name][1])
+def _transposed(index: GraphIndex, op: tf.Operation, before: bool) -> bool:
+    order = index.constant(index.inputs[op.name][1])
     if order is None:
         return before
     axes = tuple(int(axis) for axis in order)
     return False if axes == _TO_FIRST else True if axes == _TO_LAST else before
 
 
-def input_layout(walk: GraphIndex, name: str) -> bool:
-    """Channels last, unless the shape or the first op with a data_format behind the tensor says otherwise."""
-    dims = walk.dims(name)
+def input_layout(index: GraphIndex, name: str) -> bool:
+    """Return whether an input is channels last, by its shape, else by the next op with a data_format; default True."""
+    dims = index.dims(name)
     if dims is not None and len(dims) in (3, 4):
         last, first = dims[-1] in IMAGE_CHANNELS, dims[-3] in IMAGE_CHANNELS
         if last != first:
@@ -52,51 +68,52 @@ def input_layout(walk: GraphIndex, name: str) -> bool:
     seen, level = {name}, [(name, False)]
     while level:
         following = []
-        for tensor, turned in level:
-            for op, index in walk.users[tensor]:
-                own = op_layout(op) if index == 0 else None
-                if own is not None:
-                    return own != turned
-                swap = turned != (op.type == "Transpose" and _is_swap(walk, op))
-                fresh = [out for out in walk.flows(op, index) if out not in seen]
+        for tensor, swapped in level:
+            for op, slot in index.users[tensor]:
+                declared = op_layout(op) if slot == 0 else None
+                if declared is not None:
+                    return declared != swapped
+                swapped_after = swapped != (op.type == "Transpose" and _is_swap(index, op))
+                fresh = [out for out in index.flows(op, slot) if out not in seen]
                 seen.update(fresh)
-                following += [(out, swap) for out in fresh]
+                following += [(out, swapped_after) for out in fresh]
         level = following
     return True
 
 
-def _is_swap(walk: GraphIndex, op: Op) -> bool:
-    order = walk.constant(walk.inputs[op.name][1])
+def _is_swap(index: GraphIndex, op: tf.Operation) -> bool:
+    order = index.constant(index.inputs[op.name][1])
     return order is not None and tuple(int(axis) for axis in order) in (_TO_FIRST, _TO_LAST)
 
 
-def sides(walk: GraphIndex, name: str, channels_last: bool) -> Tuple[Optional[int], Optional[int]]:
-    """Static (height, width) of a map [N,H,W,C], [N,C,H,W] or the same without N; None where unknown."""
-    dims = walk.dims(name)
+def sides(index: GraphIndex, name: str, channels_last: bool) -> Tuple[Optional[int], Optional[int]]:
+    """Return the static (height, width) of a map [N,H,W,C] or [N,C,H,W], with or without N; None if unknown."""
+    dims = index.dims(name)
     if dims is None or len(dims) not in (3, 4):
         return None, None
     return (dims[-3], dims[-2]) if channels_last else (dims[-2], dims[-1])
 
 
-def channel_count(walk: GraphIndex, name: str, channels_last: bool) -> Optional[int]:
-    """Static number of channels, or what the kernel of the next convolution takes."""
-    dims = walk.dims(name)
+def channel_count(index: GraphIndex, name: str, channels_last: bool) -> Optional[int]:
+    """Return the static number of channels, or else the number that the next convolution takes."""
+    dims = index.dims(name)
     known = None if dims is None or len(dims) not in (3, 4) else dims[-1] if channels_last else dims[-3]
-    return known if known is not None else next_kernel_channels(walk, name)
+    return known if known is not None else next_kernel_channels(index, name)
 
 
-def next_kernel_channels(walk: GraphIndex, name: str) -> Optional[int]:
-    """Input channels of the first convolution that the tensor reaches, None where there is none."""
+def next_kernel_channels(index: GraphIndex, name: str) -> Optional[int]:
+    """Return the input channels of the first convolution that the tensor reaches, None if there is none."""
     seen, level = {name}, [name]
     while level:
         following = []
         for tensor in level:
-            for op, index in walk.users[tensor]:
-                if op.type in CONVOLUTIONS and op.type != "Conv2DBackpropInput" and index == 0:
-                    kernel = walk.source(walk.inputs[op.name][1]).outputs[0].shape
+            for op, slot in index.users[tensor]:
+                if op.type in CONVOLUTIONS and op.type != "Conv2DBackpropInput" and slot == 0:
+                    kernel = index.source(index.inputs[op.name][1]).outputs[0].shape
                     if kernel.rank == 4:
-                        return kernel.as_list()[2]
-                fresh = [out for out in walk.flows(op, index) if out not in seen]
+                        channels: Optional[int] = kernel.as_list()[2]
+                        return channels
+                fresh = [out for out in index.flows(op, slot) if out not in seen]
                 seen.update(fresh)
                 following += fresh
         level = following

@@ -1,15 +1,14 @@
-"""Candidates for the class scores: what softmax, sigmoid, losses and decisions are taken of."""
+"""Candidates for the class scores: the inputs of softmax, sigmoid, losses and decisions, and outputs of the graph."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from dataclasses import replace
+from typing import Dict, List, Optional, Sequence, Set
 
 from gradcam_tf1.binding.combined import first_of_most_classes, intermediate
-from gradcam_tf1.binding.detector_heads import Detector, Scales, find_detectors
-from gradcam_tf1.binding.graph_index import GraphIndex, Op, only_recorded
+from gradcam_tf1.binding.detector_heads import Scales, find_detectors
+from gradcam_tf1.binding.graph_index import GraphIndex, only_recorded
 from gradcam_tf1.binding.op_kinds import (
-    CONCATS,
     CROSS_ENTROPIES,
     CTC_OPS,
     DECISIONS,
@@ -24,56 +23,67 @@ from gradcam_tf1.binding.pre_softmax import (
     activation_before,
     before_activation,
     data_input,
-    decided_by,
     of_logarithm,
+    shown_with,
 )
-from gradcam_tf1.binding.probabilities import same_classes, shown_with
 from gradcam_tf1.binding.score_axes import ranks_positions
+from gradcam_tf1.binding.score_heads import (
+    DECISION,
+    JOINED,
+    LOSS,
+    SIGMOID,
+    SOFTMAX,
+    Head,
+    head_of_output,
+    joined_heads,
+    plain_output,
+)
 from gradcam_tf1.binding.spelled_out import hinge, sigmoid_cross_entropy
+from gradcam_tf1.tf_runtime import tf
 
-# how strongly a way of being used says "these are class scores"
-JOINED, SOFTMAX, SIGMOID, LOSS, DECISION, OUTPUT = 6, 5, 4, 5, 3, 1
-_MOST_OUTPUTS, _SAID = 40, 4
-
-
-@dataclass(frozen=True)
-class Head:
-    """A tensor of class scores. probabilities: its softmax or sigmoid. why, warning: what speaks for and against it.
-
-    detectors: the scales it consists of. others: further outputs of the model that can be asked for, by name.
-    """
-
-    scores: str
-    why: str
-    strength: int = 0
-    probabilities: Optional[str] = None
-    declared: bool = False
-    warning: str = ""
-    detectors: Tuple[Detector, ...] = ()
-    others: Tuple[str, ...] = ()
+_MOST_OUTPUTS, _LISTED = 40, 4
 
 
 class Heads:
-    """The candidates among the tensors that images reach."""
+    """The candidates among the tensors that depend on the images.
 
-    def __init__(self, walk: GraphIndex, reached: Set[str]) -> None:
-        self.walk, self.reached = walk, reached
-        self.inner = _before_layers(walk)
-        labels = walk.downstream(_label_sources(walk, self.inner))
-        readers = [op for op in walk.makers(reached) if op.type in CTC_OPS]
-        decoded = walk.downstream([out for op in readers for out in walk.outputs[op.name]])
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    reached : set of str
+        The tensors that depend on the images.
+
+    Attributes
+    ----------
+    inner : set of str
+        Tensors that a layer with weights follows.
+    labels : set of str
+        Tensors that depend on labels or sample weights.
+    net : set of str
+        The tensors of `reached` without labels and decoded sequences.
+    detectors : list of Head
+        The scores of detectors.
+    """
+
+    def __init__(self, index: GraphIndex, reached: Set[str]) -> None:
+        self.index, self.reached = index, reached
+        self.inner = _before_layers(index)
+        labels = index.downstream(_label_sources(index, self.inner))
+        readers = [op for op in index.makers(reached) if op.type in CTC_OPS]
+        decoded = index.downstream([out for op in readers for out in index.outputs[op.name]])
         self.labels = labels
         self.net = {name for name in reached if name not in labels and name not in decoded}
         self._parts: Dict[str, Head] = {}
-        self.detectors = [self._of_scales(scales) for scales in find_detectors(walk, self.net - self.inner)]
-        self._recorded = only_recorded(walk)
-        self._intermediate = intermediate(walk, self.net, self._is_end_of_all)
+        self.detectors = [self._of_scales(scales) for scales in find_detectors(index, self.net - self.inner)]
+        self._recorded = only_recorded(index)
+        self._intermediate = intermediate(index, self.net, self._is_final)
         self._combined = {head.scores: head for head in self._of_several()}
 
     def _of_scales(self, scales: Scales) -> Head:
         first, several = scales.detectors[0], len(scales.detectors) > 1
         objectness = f"'{first.objectness}'" if first.objectness else f"column {first.first - 1}"
-        columns = "the class columns" if not first.first else f"its columns from {first.first} on are the classes"
+        columns = "the class columns" if not first.first else f"the class columns, from column {first.first} on,"
         why = f"{columns} of a detector; {objectness} is its objectness"
         head = Head(
             scales.tensor,
@@ -86,201 +96,165 @@ class Heads:
         for detector in scales.detectors:
             ends.append(detector.output)
             self._parts.update(dict.fromkeys(detector.columns, head))
-        for name in self.walk.downstream(ends) - self.inner:
+        for name in self.index.downstream(ends) - self.inner:
             self._parts.setdefault(name, head)
         return head
 
     # what the file declares
 
     def declared(self, names: Sequence[str]) -> List[Head]:
-        """The class scores behind the outputs that the file declares."""
+        """Return the class scores of the outputs that the file declares, those with the strongest evidence only."""
         heads = [replace(head, declared=True) for head in self.named(names).values()]
         strongest = max([head.strength for head in heads] or [0])
         return [head for head in heads if head.strength == strongest]
 
     def named(self, names: Sequence[str]) -> Dict[str, Head]:
-        """Output by output, the class scores behind it; those that no image reaches are left out."""
-        return {name: self._behind(name) for name in names if name in self.reached}
+        """Return the class scores of each output, by its name; outputs that do not depend on images are left out."""
+        return {name: self._of_output(name) for name in names if name in self.reached}
 
-    def _behind(self, name: str) -> Head:
+    def _of_output(self, name: str) -> Head:
         part = self._parts.get(name)
-        head = _head_of_output(self.walk, name, "the file declares") if part is None else part
+        head = head_of_output(self.index, name, "the file declares") if part is None else part
         return self._combined.get(head.scores, head)
 
     # what the graph shows
 
-    def found(self) -> List[Head]:
-        """All tensors used as class scores, or put out."""
+    def candidates(self) -> List[Head]:
+        """Return all tensors that are used as class scores, or are outputs."""
         heads: List[Head] = []
-        for op in self.walk.makers(self.reached):
+        for op in self.index.makers(self.reached):
             if not is_training_op(op.name, op.type):
                 heads += [head for head in self._at(op) if head.scores not in self._parts]
-        heads += _joined(self.walk, [head for head in heads if head.probabilities], self.net)
+        heads += joined_heads(self.index, [head for head in heads if head.probabilities], self.net)
         return heads + self.detectors + list(self._combined.values()) + self._outputs()
 
-    def _at(self, op: Op) -> List[Head]:
-        """Scores that this op turns into probabilities, a loss or a decision."""
-        walk = self.walk
-        found = activation_at(walk, op)
-        if found is not None and found.output in self._intermediate:
+    def _at(self, op: tf.Operation) -> List[Head]:
+        """Return the scores that an op turns into probabilities, a loss or a decision."""
+        index = self.index
+        activation = activation_at(index, op)
+        if activation is not None and activation.output in self._intermediate:
             return []
-        if found is not None and self._is_end(found.output) and not _is_gate(walk, found, self.net):
-            scores = before_activation(walk, found.scores)
-            why = f"{found.kind} '{op.name}' is taken of it"
-            return [Head(scores, why, SOFTMAX if found.kind == "softmax" else SIGMOID, shown_with(walk, found, scores))]
+        if activation is not None and self._is_end(activation.output) and not _is_gate(index, activation, self.net):
+            scores = before_activation(index, activation.scores)
+            why = f"it is the input of {activation.kind} '{op.name}'"
+            strength = SOFTMAX if activation.kind == "softmax" else SIGMOID
+            return [Head(scores, why, strength, shown_with(index, activation, scores))]
         loss = self._loss(op)
         if loss:
             return [loss]
-        first = data_input(walk, op, walk.outputs[op.name][0]) if _decides(walk, op) else ""
-        if self._is_end(first) and activation_before(walk, first) is None:
-            return [Head(before_activation(walk, first), f"{op.type} '{op.name}' decides by it", DECISION)]
+        first = data_input(index, op, index.outputs[op.name][0]) if _decides(index, op) else ""
+        if self._is_end(first) and activation_before(index, first) is None:
+            return [Head(before_activation(index, first), f"it is the input of {op.type} '{op.name}'", DECISION)]
         return []
 
     def _is_end(self, name: str) -> bool:
         return name in self.net and name not in self.inner
 
-    def _loss(self, op: Op) -> Optional[Head]:
-        """The scores that a loss is taken of, also through a softmax of their own."""
-        walk = self.walk
-        said, scores = "", ""
+    def _loss(self, op: tf.Operation) -> Optional[Head]:
+        """Return the scores of a loss, also before a softmax of their own."""
+        index = self.index
+        loss, scores = "", ""
         if op.type in CROSS_ENTROPIES | CTC_OPS:
-            said, scores = f"{'CTC' if op.type in CTC_OPS else 'cross-entropy'} '{op.name}'", walk.inputs[op.name][0]
-        elif sigmoid_cross_entropy(walk, op):
-            said, scores = f"sigmoid cross-entropy '{op.name}'", sigmoid_cross_entropy(walk, op)
+            loss, scores = f"{'CTC' if op.type in CTC_OPS else 'cross-entropy'} '{op.name}'", index.inputs[op.name][0]
+        elif sigmoid_cross_entropy(index, op):
+            loss, scores = f"sigmoid cross-entropy '{op.name}'", sigmoid_cross_entropy(index, op)
         else:
-            factors = hinge(walk, op)
+            factors = hinge(index, op)
             scores = next((name for name in factors if name in self.net), "")
-            said = f"hinge loss '{op.name}'" if self.labels.intersection(factors) else ""
-        if not said or scores not in self.net:
+            loss = f"hinge loss '{op.name}'" if self.labels.intersection(factors) else ""
+        if not loss or scores not in self.net:
             return None
-        found = activation_before(walk, scores)
-        scores = before_activation(walk, scores if found is None else found.scores)
-        shown = None if found is None else shown_with(walk, found, scores)
-        return Head(scores, f"{said} is taken of it", LOSS, shown)
+        activation = activation_before(index, scores)
+        scores = before_activation(index, scores if activation is None else activation.scores)
+        shown = None if activation is None else shown_with(index, activation, scores)
+        return Head(scores, f"it is the input of {loss}", LOSS, shown)
 
     def _of_several(self) -> List[Head]:
-        """What is put out, or decided by, and is combined or pooled of softmaxes and sigmoids."""
-        walk = self.walk
-        activated = [activation_at(walk, walk.maker[name]) for name in sorted(self._intermediate) if self._is_end(name)]
-        used = [each for each in activated if each is not None and not _is_gate(walk, each, self.net)]
-        made, kinds = [each.output for each in used], sorted({each.kind for each in used})
-        if not made:
+        """Return the outputs and inputs of decisions that combine or pool softmaxes and sigmoids."""
+        index = self.index
+        ops = [index.maker[name] for name in sorted(self._intermediate) if self._is_end(name)]
+        activations = [item for item in (activation_at(index, op) for op in ops) if item is not None]
+        used = [item for item in activations if not _is_gate(index, item, self.net)]
+        parts, kinds = [item.output for item in used], sorted({item.kind for item in used})
+        if not parts:
             return []
-        decisions = [op for op in walk.makers(self.net) if _decides(walk, op)]
-        decided = [data_input(walk, op, walk.outputs[op.name][0]) for op in decisions]
-        ends = [name for name in walk.downstream(made) if self._is_end_of_all(name)]
-        ends += [name for name in walk.downstream(made).intersection(decided) if self._is_end(name)]
-        names = {of_logarithm(walk, name) for name in ends if activation_before(walk, name) is None}
-        names = {before_activation(walk, name) for name in names}
-        listed = ", ".join(f"'{name}'" for name in made[:_SAID])
-        why = f"it is combined or pooled of the {' and '.join(kinds)} {listed}, so that it is the score itself"
+        decisions = [op for op in index.makers(self.net) if _decides(index, op)]
+        decided = [data_input(index, op, index.outputs[op.name][0]) for op in decisions]
+        ends = [name for name in index.downstream(parts) if self._is_final(name)]
+        ends += [name for name in index.downstream(parts).intersection(decided) if self._is_end(name)]
+        names = {of_logarithm(index, name) for name in ends if activation_before(index, name) is None}
+        names = {before_activation(index, name) for name in names}
+        listed = ", ".join(f"'{name}'" for name in parts[:_LISTED])
+        why = f"it combines or pools the {' and '.join(kinds)} {listed}, so that it is the score itself"
         strength = SOFTMAX if "softmax" in kinds else SIGMOID
-        return [Head(name, why, strength) for name in first_of_most_classes(walk, names)]
+        return [Head(name, why, strength) for name in first_of_most_classes(index, names)]
 
     def _is_output(self, name: str) -> bool:
-        """Whether the graph puts a tensor out without any further use: a vector or map of floats."""
+        """Return whether a tensor is an output of the graph: a vector or map of floats without any further use."""
         return name not in self._recorded and self._is_last(name)
 
     def _is_last(self, name: str) -> bool:
         kept = self._is_end(name) and name not in self._parts
-        return kept and _can_be_scores(self.walk, name) and self._unused(name)
+        return kept and _can_be_scores(self.index, name) and self._unused(name)
 
-    def _is_end_of_all(self, name: str) -> bool:
-        """Whether a tensor is an output, or what a loss is written with, or what gradients are taken of."""
+    def _is_final(self, name: str) -> bool:
+        """Return whether a tensor is an output, or feeds a written-out loss, or has gradients taken of it."""
         if name not in self._recorded:
             return self._is_last(name)
-        users = [op for op, _ in self.walk.users[name]]
+        users = [op for op, _ in self.index.users[name]]
         used = any(
-            is_training_op(op.name, "") or not self.labels.isdisjoint(self.walk.outputs[op.name]) for op in users
+            is_training_op(op.name, "") or not self.labels.isdisjoint(self.index.outputs[op.name]) for op in users
         )
         return used and self._is_last(name)
 
     def _outputs(self) -> List[Head]:
-        """What the graph puts out without any further use: vectors or maps of floats that depend on the images."""
-        walk = self.walk
+        """Return the outputs of the graph: vectors or maps of floats that depend on the images."""
+        index = self.index
         heads: List[Head] = []
         names = [name for name in self.net if self._is_output(name)]
-        for name in sorted(names, key=lambda name: walk.position[walk.maker[name].name], reverse=True):
+        for name in sorted(names, key=lambda name: index.position[index.maker[name].name], reverse=True):
             if len(heads) == _MOST_OUTPUTS:
                 break
-            if activation_before(walk, name) is None:
-                heads.append(_plain_output(walk, name))
+            if activation_before(index, name) is None:
+                heads.append(plain_output(index, name))
         return heads
 
     def _unused(self, name: str) -> bool:
-        walk = self.walk
-        users = [op for op, index in walk.users[name] if walk.flows(op, index) and not is_training_op(op.name, op.type)]
-        return all(_decides(walk, op) or not any(out in self.net for out in walk.outputs[op.name]) for op in users)
+        index = self.index
+        users = [op for op, slot in index.users[name] if index.flows(op, slot) and not is_training_op(op.name, op.type)]
+        return all(_decides(index, op) or not any(out in self.net for out in index.outputs[op.name]) for op in users)
 
 
-def _decides(walk: GraphIndex, op: Op) -> bool:
-    """Whether the op decides between the classes."""
-    return op.type in DECISIONS and not ranks_positions(walk, op)
+def _decides(index: GraphIndex, op: tf.Operation) -> bool:
+    """Return whether the op decides between the classes."""
+    return op.type in DECISIONS and not ranks_positions(index, op)
 
 
-def _plain_output(walk: GraphIndex, name: str) -> Head:
-    op = walk.maker[name]
-    if op.type == "Softmax":
-        scores = before_activation(walk, walk.inputs[op.name][0])
-        return Head(scores, f"softmax '{op.name}' over positions, an output of the graph, is taken of it", OUTPUT)
-    return Head(before_activation(walk, name), "it is an output of the graph", OUTPUT)
-
-
-def _can_be_scores(walk: GraphIndex, name: str) -> bool:
-    rank, dims, op = walk.rank(name), walk.dims(name), walk.maker[name]
-    if not walk.is_float(name) or rank == 0 or op.type == "Switch":
+def _can_be_scores(index: GraphIndex, name: str) -> bool:
+    rank, dims, op = index.rank(name), index.dims(name), index.maker[name]
+    if not index.is_float(name) or rank == 0 or op.type == "Switch":
         return False
-    if op.type == "IdentityN" and any(walk.users[out] for out in walk.outputs[op.name]):  # a custom gradient's input
+    if op.type == "IdentityN" and any(index.users[out] for out in index.outputs[op.name]):  # input of a custom gradient
         return False
     # statistics over the images, not scores of images
     return not (rank == 1 and dims and dims[0] not in (None, 1))
 
 
-def _head_of_output(walk: GraphIndex, name: str, said: str) -> Head:
-    found = activation_before(walk, name, decisions=True)
-    if found is not None:
-        scores = before_activation(walk, found.scores)
-        strength = SOFTMAX if found.kind == "softmax" else SIGMOID
-        shown = name if walk.is_float(name) and not found.log and same_classes(walk, name, scores) else None
-        return Head(scores, f"{said} '{name}', whose {found.kind} is taken of it", strength, shown)
-    name = decided_by(walk, name)
-    return Head(before_activation(walk, name) if name not in walk.dead else name, f"{said} '{name}'", OUTPUT)
+def _is_gate(index: GraphIndex, activation: Activated, net: Set[str]) -> bool:
+    """Return whether a sigmoid or softmax weighs its own source (swish, squeeze-and-excitation, attention)."""
+    others = {i for op, _ in index.users[activation.output] if op.type == "Mul" for i in index.inputs[op.name]}
+    others = {i for i in others if i in net and i != activation.output}
+    return bool(others and others & index.upstream([activation.scores]))
 
 
-def _is_gate(walk: GraphIndex, found: Activated, net: Set[str]) -> bool:
-    """Whether a sigmoid or softmax weighs what it was made from (swish, squeeze-and-excitation, attention)."""
-    others = {i for op, _ in walk.users[found.output] if op.type == "Mul" for i in walk.inputs[op.name]}
-    others = {i for i in others if i in net and i != found.output}
-    return bool(others and others & walk.upstream([found.scores]))
+def _before_layers(index: GraphIndex) -> Set[str]:
+    """Return all tensors that a layer with weights follows."""
+    layers = [op for op in index.ops if op.type in WEIGHTED and not is_training_op(op.name, op.type)]
+    return index.upstream([i for op in layers for i in index.inputs[op.name]])
 
 
-def _joined(walk: GraphIndex, heads: Sequence[Head], net: Set[str]) -> List[Head]:
-    """Several sigmoids or softmaxes joined by one concat (scales of a detector): the joint tensor has all scores."""
-    ends: Dict[str, List[Head]] = {}
-    for head in heads:
-        name = head.probabilities or ""
-        for op, _ in walk.users[name]:
-            if op.type in CONCATS:
-                ends.setdefault(op.name, []).append(head)
-    joined = []
-    for op_name, parts in ends.items():
-        out = walk.outputs[op_name][0]
-        data = [i for i in walk.inputs[op_name] if walk.is_float(i)]
-        if len(parts) > 1 and len(parts) == len(data) and out in net:
-            joined.append(Head(out, f"it joins {len(parts)} sets of class scores", JOINED, out, warning=(
-                f"the scores '{out}' are joined after their activation, so no tensor holds all of them before it; "
-                "gradients are those of the activated scores")))  # fmt: skip
-    return joined
-
-
-def _before_layers(walk: GraphIndex) -> Set[str]:
-    """All tensors that go on into a layer with weights."""
-    layers = [op for op in walk.ops if op.type in WEIGHTED and not is_training_op(op.name, op.type)]
-    return walk.upstream([i for op in layers for i in walk.inputs[op.name]])
-
-
-def _label_sources(walk: GraphIndex, inner: Set[str]) -> List[str]:
-    """What is fed or piped in beside the images and meets no layer: labels, sample weights."""
-    ends = [op for op in walk.ops if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type)]
-    names = [name for op in ends for name in walk.outputs[op.name]]
-    return [n for n in names if n not in inner and not walk.tensors[n].dtype.is_bool and walk.rank(n) != 0]
+def _label_sources(index: GraphIndex, inner: Set[str]) -> List[str]:
+    """Return what is fed besides the images and reaches no layer: labels, sample weights."""
+    ends = [op for op in index.ops if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type)]
+    names = [name for op in ends for name in index.outputs[op.name]]
+    return [n for n in names if n not in inner and not index.tensors[n].dtype.is_bool and index.rank(n) != 0]

@@ -1,4 +1,4 @@
-"""Kinds of ops, as far as binding tells them apart."""
+"""The kinds of ops that binding distinguishes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ REDUCTIONS = {"Mean", "Sum", "Max", "Min", "Prod"}
 POOLS = {"AvgPool", "MaxPool", "MaxPoolV2", "MaxPoolWithArgmax"}
 RESIZES = {"ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"}
 
-# one map in, one map out, nothing learnt; what makes a feature map out of a convolution's output
+# one map in, one map out, no weights: these make a feature map of a convolution's output
 ACTIVATIONS = {"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "Softsign", "Tanh", "Sigmoid"}
-# what activations are spelled with when TensorFlow has no op for them (leaky, PReLU, swish, hard-swish, mish, GELU)
+# ops of written-out activations (leaky ReLU, PReLU, swish, hard-swish, mish, GELU)
 ACTIVATION_PARTS = ACTIVATIONS | {
     "Exp", "Log1p", "Erf", "Erfc", "Neg", "Abs", "Square", "Pow", "Mul", "Add", "AddV2", "Sub", "RealDiv", "Div",
     "Maximum", "Minimum", "Greater", "GreaterEqual", "Less", "LessEqual", "Select", "SelectV2", "Where", "Identity",
@@ -49,9 +49,9 @@ ACTIVATION_PARTS = ACTIVATIONS | {
 AFFINE = BATCH_NORMS | {"BiasAdd", "BiasAddV1", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div"}
 CLIPS = {"Minimum", "Maximum", "ClipByValue"}
 BIASES = {"BiasAdd", "BiasAddV1", "Add", "AddV2"}
-# what makes one tensor of what a loop has collected
+# ops that make one tensor of the values collected by a loop
 COLLECTIONS = {"TensorArrayGatherV3", "TensorArrayConcatV3", "TensorListStack", "TensorListConcatV2"}
-# the same numbers under another name
+# ops that pass values on unchanged
 FORWARDING = {
     "Identity", "IdentityN", "Switch", "RefSwitch", "Merge", "PlaceholderWithDefault", "Snapshot", "CheckNumerics",
     "PreventGradient", "Enter", "Exit", "NextIteration", "DeepCopy", "EnsureShape",
@@ -61,19 +61,19 @@ RESHAPING = {"Reshape", "Squeeze", "ExpandDims"}
 
 SCORE_ACTIVATIONS = {"Softmax", "LogSoftmax", "Sigmoid"}
 CROSS_ENTROPIES = {"SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits"}
-# what reads sequences of scores [T, N, C], the time in front
+# ops that read sequences of scores [T, N, C], with time first
 CTC_OPS = {"CTCLoss", "CTCLossV2", "CTCGreedyDecoder", "CTCBeamSearchDecoder"}
 QUANTISED = {
     "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel", "Dequantize",
     "QuantizeV2", "Quantize", "QuantizeAndDequantize", "QuantizeAndDequantizeV2", "QuantizeAndDequantizeV3",
     "Requantize",
 }  # fmt: skip
-# names of classes for their ids
+# ops from class ids to class names
 LOOKUPS = {"LookupTableFind", "LookupTableFindV2", "AsString"}
 DECISIONS = {"ArgMax", "TopK", "TopKV2", "InTopK", "InTopKV2"}
 RANDOM = re.compile(r"(Stateless)?(Random(Uniform|StandardNormal|UniformInt|Gamma)|TruncatedNormal|Multinomial)")
 
-# ops whose result says nothing of their input's values
+# ops whose output does not depend on the values of their input
 VALUE_FREE = {"Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike", "NoOp"}
 _RECORDS = re.compile(
     r"(\w*Summary\w*|Assign\w*|(Resource)?(Sparse)?Apply[A-Z]\w*|Print\w*|Assert|\w*Grad|Save\w*"
@@ -83,5 +83,5 @@ _TRAINING_SCOPES = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape|[^/]+_grad)
 
 
 def is_training_op(name: str, kind: str) -> bool:
-    """Whether an op belongs to gradients, optimisers, savers or summaries rather than to the net."""
+    """Return whether an op belongs to gradients, optimisers, savers or summaries rather than to the net."""
     return bool(_RECORDS.match(kind) or _TRAINING_SCOPES.search(name))

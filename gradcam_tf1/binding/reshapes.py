@@ -1,4 +1,4 @@
-"""Where the axes of images and of channels lie behind a Reshape, as far as the static sides tell."""
+"""The axes of images and channels after a Reshape, as far as the static sides show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Channels = Optional[FrozenSet[int]]
 
 
 def size(sides: Sides) -> Optional[int]:
-    """The product, None where a side is unknown."""
+    """Return the product of the sides, None if one is unknown."""
     total = 1
     for side in sides:
         if side is None:
@@ -19,10 +19,10 @@ def size(sides: Sides) -> Optional[int]:
 
 
 def merges_rows(before: Sides, after: Sides) -> bool:
-    """Whether axis 0, the images before, has several rows of each image afterwards.
+    """Return whether axis 0 counts images before a Reshape, and several rows per image after it.
 
-    Where unknown sides leave it open, fewer numbers in a row than the known sides make mean several rows, and more mean
-    a flattened map.
+    If unknown sides leave this open, the product of the known sides decides: fewer numbers in a row after the Reshape
+    mean several rows per image, more mean a flattened map.
     """
     if before[0] is not None and after[0] is not None:
         return before[0] != after[0]
@@ -35,17 +35,29 @@ def merges_rows(before: Sides, after: Sides) -> bool:
 
 
 def splits_rows(before: Sides, after: Sides) -> bool:
-    """Whether rows of all images become one row of each image again: [N T, C] to [N, T, C], or to [1, -1]."""
+    """Return whether rows of all images become one row per image again: [N T, C] to [N, T, C], or to [1, -1]."""
     if after[0] == 1:
         return True
     return len(after) > len(before) and list(after[len(after) - len(before) + 1 :]) == list(before[1:])
 
 
 def channels_after(channels: Channels, before: Sides, after: Sides) -> Tuple[Channels, bool]:
-    """The axes of channels behind the Reshape, and whether it split them over several (anchors and classes).
+    """Return the axes of channels after a Reshape.
 
-    Empty: they are mixed with positions. None: not known, as where a map of unknown sides is flattened, which may have
-    one position only.
+    Parameters
+    ----------
+    channels : frozenset of int or None
+        The axes of channels before it.
+    before, after : sequence of int or None
+        The static sides.
+
+    Returns
+    -------
+    frozenset of int or None
+        The axes after it. Empty if channels are mixed with positions. None if unknown, as for a flattened map of
+        unknown sides, which may have a single position.
+    bool
+        Whether the channels were split over several axes (anchors and classes).
     """
     if channels is None or not channels:
         return None, False
@@ -59,17 +71,17 @@ def channels_after(channels: Channels, before: Sides, after: Sides) -> Tuple[Cha
 
 
 def _from_the_right(before: Sides, after: Sides) -> Tuple[Channels, bool]:
-    end, own, fresh = len(after) - 1, before[-1], after[-1]
-    if own is None:
+    end, count, fresh = len(after) - 1, before[-1], after[-1]
+    if count is None:
         return None, False
     if fresh is None:
-        return _flattened(before[1:-1], own, end), False
-    if fresh == own:
+        return _flattened(before[1:-1], count, end), False
+    if fresh == count:
         return frozenset({end}), False
-    if fresh == 0 or own % fresh:
+    if fresh == 0 or count % fresh:
         return frozenset(), False
     axes, product, axis = {end}, fresh, end - 1
-    while product < own and axis >= 1 and after[axis] is not None and own % (product * (after[axis] or 1)) == 0:
+    while product < count and axis >= 1 and after[axis] is not None and count % (product * (after[axis] or 1)) == 0:
         product *= after[axis] or 1
         axes.add(axis)
         axis -= 1
@@ -77,23 +89,23 @@ def _from_the_right(before: Sides, after: Sides) -> Tuple[Channels, bool]:
 
 
 def _from_the_left(before: Sides, after: Sides) -> Tuple[Channels, bool]:
-    own, end = before[1], len(after) - 1
-    if own is None or end < 1:
+    count, end = before[1], len(after) - 1
+    if count is None or end < 1:
         return None, False
-    if after[1] == own:
+    if after[1] == count:
         return frozenset({1}), False
     if after[end] is None or all(side == 1 for side in before[2:]):
-        return (_flattened(before[2:], own, end) if after[end] in (own, None) else frozenset()), False
+        return (_flattened(before[2:], count, end) if after[end] in (count, None) else frozenset()), False
     axes, product, axis = set(), 1, 1
-    while product < own and axis <= end and after[axis] and own % (product * (after[axis] or 1)) == 0:
+    while product < count and axis <= end and after[axis] and count % (product * (after[axis] or 1)) == 0:
         product *= after[axis] or 1
         axes.add(axis)
         axis += 1
-    return (frozenset(axes), True) if axes and product == own else (frozenset(), False)
+    return (frozenset(axes), True) if axes and product == count else (frozenset(), False)
 
 
 def _flattened(positions: Sides, channels: int, end: int) -> Channels:
-    """The axis `end` of a flattened map: its channels where it has one position."""
+    """Return the axes of channels of a flattened map, whose last axis is `end`."""
     if all(side == 1 for side in positions):
         return frozenset({end})
     return None if None in positions and channels > 1 else frozenset()

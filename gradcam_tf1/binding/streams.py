@@ -1,4 +1,4 @@
-"""Nets that cut their images into parts (two streams of bands, the frames of a clip), more than one of them used."""
+"""Nets that cut their input into parts (two streams of bands, the frames of a clip) and use more than one of them."""
 
 from __future__ import annotations
 
@@ -12,60 +12,84 @@ from gradcam_tf1.errors import BindingError
 _IMAGES = 4  # axes
 
 
-def whole_image(walk: GraphIndex, source: ImageTensor, scores: str) -> ImageTensor:
-    """The source; where it is but a part of its origin, whose other parts reach the scores too, the origin.
+def whole_image(index: GraphIndex, source: ImageTensor, scores: str) -> ImageTensor:
+    """Return the whole image if other parts of it than the source reach the scores too.
 
-    Flat rows and strings that hold more than images stay as they are: what else they hold is fed beside them.
-    Raises: BindingError where the origin is no image itself.
+    A source cut from flat rows or strings is kept: the rest of them is fed separately.
+
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    source : ImageTensor
+        The chosen input.
+    scores : str
+        The class scores.
+
+    Returns
+    -------
+    ImageTensor
+        `source`, or its origin.
+
+    Raises
+    ------
+    BindingError
+        If the origin is not an image.
     """
     origin = source.origin
-    if not origin or not is_part(walk, origin, source.tensor) or not leads_past(walk, origin, source.tensor, [scores]):
+    if (
+        not origin
+        or not is_part(index, origin, source.tensor)
+        or not leads_past(index, origin, source.tensor, [scores])
+    ):
         return source
-    if not _is_cut_by_channels(walk, origin, source.tensor):
-        raise BindingError(part_of(walk, origin, source.tensor))
+    if not _is_cut_by_channels(index, origin, source.tensor):
+        raise BindingError(part_of(index, origin, source.tensor))
     return ImageTensor(origin)
 
 
-def is_part(walk: GraphIndex, origin: str, part: str) -> bool:
-    """Whether `part` is made of numbers that have as many axes as images, or more."""
-    dtype, rank = walk.tensors[origin].dtype, walk.rank(origin)
+def is_part(index: GraphIndex, origin: str, part: str) -> bool:
+    """Return whether `part` is computed from a numeric tensor `origin` with at least the rank of images."""
+    dtype, rank = index.tensors[origin].dtype, index.rank(origin)
     numbers = dtype.is_floating or dtype.is_integer
-    return numbers and rank is not None and rank >= _IMAGES and bool(walk.path(origin, part)) and origin != part
+    return numbers and rank is not None and rank >= _IMAGES and bool(index.path(origin, part)) and origin != part
 
 
-def leads_past(walk: GraphIndex, start: str, part: str, ends: Iterable[str]) -> bool:
-    """Whether values of `start` reach one of `ends` without being in `part`."""
+def leads_past(index: GraphIndex, start: str, part: str, ends: Iterable[str]) -> bool:
+    """Return whether values of `start` reach one of `ends` on a path that does not pass `part`."""
     stack = list(ends)
     seen = {part, *stack}
     while stack:
         name = stack.pop()
         if name == part:
             continue
-        fresh = [i for i in walk.carried(walk.maker[name], name) if i not in seen and i not in walk.dead]
+        fresh = [i for i in index.carried(index.maker[name], name) if i not in seen and i not in index.dead]
         seen.update(fresh)
         stack += fresh
     return start in seen and start != part
 
 
-def part_of(walk: GraphIndex, origin: str, part: str) -> str:
-    """The sentence that says why the part is no input, and what is."""
-    said = f"'{part}' is only a part of '{origin}' {walk.tensors[origin].shape}, whose other parts reach the scores too"
-    if _is_cut_by_channels(walk, origin, part):
-        return f"{said}; name the whole, '{origin}', as the input"
+def part_of(index: GraphIndex, origin: str, part: str) -> str:
+    """Return a sentence on why the part is not the input, and what to name or do instead."""
+    problem = (
+        f"'{part}' is only a part of '{origin}' {index.tensors[origin].shape}, whose other parts reach the scores too"
+    )
+    if _is_cut_by_channels(index, origin, part):
+        return f"{problem}; name the whole, '{origin}', as the input"
     return (
-        f"{said}, and the whole is no image [N, H, W, C]; to explain clips, build the net so that it reshapes its "
-        "frames into one batch [N * T, H, W, C] before the first convolution"
+        f"{problem}, and the whole is not an image [N, H, W, C]; to explain clips, build the net so that it reshapes "
+        "its frames into one batch [N * T, H, W, C] before the first convolution"
     )
 
 
-def _is_cut_by_channels(walk: GraphIndex, origin: str, part: str) -> bool:
-    """Whether the first op that takes a part of the origin does so along its channels."""
-    if walk.rank(origin) != _IMAGES:
+def _is_cut_by_channels(index: GraphIndex, origin: str, part: str) -> bool:
+    """Return whether the first op that cuts the origin does so along its channels."""
+    if index.rank(origin) != _IMAGES:
         return False
-    axis = 3 if input_layout(walk, origin) else 1
-    for op in walk.makers(walk.path(origin, part) - {origin}):
-        before = next((walk.dims(i) for i in walk.inputs[op.name] if walk.rank(i) == _IMAGES), None)
-        after = walk.dims(walk.outputs[op.name][0])
+    axis = 3 if input_layout(index, origin) else 1
+    for op in index.makers(index.path(origin, part) - {origin}):
+        before = next((index.dims(i) for i in index.inputs[op.name] if index.rank(i) == _IMAGES), None)
+        after = index.dims(index.outputs[op.name][0])
         if before is None or after is None:
             return False
         if after[axis : axis + 1] == before[axis : axis + 1] and len(after) == _IMAGES:

@@ -1,4 +1,4 @@
-"""One axis of a tensor followed back through ops that leave it whole: shapes, transposes, poolings, biases."""
+"""One axis of a tensor, followed back through ops that keep it intact: reshapes, transposes, poolings, biases."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from functools import reduce
 from operator import mul
 from typing import Callable, Collection, Dict, Optional, Sequence
 
-from gradcam_tf1.binding.graph_index import GraphIndex, Op
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import ACTIVATIONS, AFFINE, FORWARDING, POOLS, REDUCTIONS, RESIZES
+from gradcam_tf1.tf_runtime import tf
 
-# each entry of the axis comes from the same entry of the one input that carries the data
+# each entry of the axis comes from the same entry of the data input
 _ENTRY_BY_ENTRY = FORWARDING | ACTIVATIONS | AFFINE | RESIZES | POOLS | {"Cast", "Dequantize", "StopGradient"}
 
 
@@ -22,55 +23,70 @@ class Axis:
     axis: int
 
 
-def where_whole(walk: GraphIndex, path: Collection[str], found: Axis) -> Axis:
-    """The axis as far back as it stays whole; path: the tensors that carry the data."""
+def follow_axis(index: GraphIndex, path: Collection[str], tracked: Axis) -> Axis:
+    """Follow an axis back as long as it stays intact.
+
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    path : collection of str
+        The tensors that carry the data.
+    tracked : Axis
+        The axis to follow.
+
+    Returns
+    -------
+    Axis
+        The same axis on the earliest tensor that still has it.
+    """
     while True:
-        op = walk.maker[found.tensor]
-        data = {name for name in walk.carried(op, found.tensor) if name in path and walk.rank(name) is not None}
-        if len(data) != 1 or walk.rank(found.tensor) is None:
-            return found
+        op = index.maker[tracked.tensor]
+        data = {name for name in index.carried(op, tracked.tensor) if name in path and index.rank(name) is not None}
+        if len(data) != 1 or index.rank(tracked.tensor) is None:
+            return tracked
         (name,) = data
-        before = _axis_before(walk, op, name, found)
+        before = _axis_before(index, op, name, tracked)
         if before is None:
-            return found
-        found = Axis(name, before)
+            return tracked
+        tracked = Axis(name, before)
 
 
-def _axis_before(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
+def _axis_before(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
     if op.type in _STEPS:
-        return _STEPS[op.type](walk, op, name, found)
+        return _STEPS[op.type](index, op, name, tracked)
     if op.type in REDUCTIONS:
-        return _before_reduction(walk, op, name, found)
-    before, after = walk.dims(name) or (), walk.dims(found.tensor) or ()
-    same = len(before) == len(after) and before[found.axis] == after[found.axis]
-    return found.axis if same and op.type in _ENTRY_BY_ENTRY else None
+        return _before_reduction(index, op, name, tracked)
+    before, after = index.dims(name) or (), index.dims(tracked.tensor) or ()
+    same = len(before) == len(after) and before[tracked.axis] == after[tracked.axis]
+    return tracked.axis if same and op.type in _ENTRY_BY_ENTRY else None
 
 
-def _before_transpose(walk: GraphIndex, op: Op, _name: str, found: Axis) -> Optional[int]:
-    order = walk.constant(walk.inputs[op.name][1])
-    return None if order is None else int(order[found.axis])
+def _before_transpose(index: GraphIndex, op: tf.Operation, _name: str, tracked: Axis) -> Optional[int]:
+    order = index.constant(index.inputs[op.name][1])
+    return None if order is None else int(order[tracked.axis])
 
 
-def _before_squeeze(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
-    rank = walk.rank(name) or 0
-    gone = {axis % rank for axis in op.get_attr("squeeze_dims")}
-    if not gone:
-        gone = {axis for axis, side in enumerate(walk.dims(name) or ()) if side == 1}
-    kept = [axis for axis in range(rank) if axis not in gone]
-    return kept[found.axis] if len(kept) == walk.rank(found.tensor) else None
+def _before_squeeze(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
+    rank = index.rank(name) or 0
+    removed = {axis % rank for axis in op.get_attr("squeeze_dims")}
+    if not removed:
+        removed = {axis for axis, side in enumerate(index.dims(name) or ()) if side == 1}
+    kept = [axis for axis in range(rank) if axis not in removed]
+    return kept[tracked.axis] if len(kept) == index.rank(tracked.tensor) else None
 
 
-def _before_expansion(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
-    new = walk.constant(walk.inputs[op.name][1])
-    if new is None or int(new) % ((walk.rank(name) or 0) + 1) == found.axis:
+def _before_expansion(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
+    new = index.constant(index.inputs[op.name][1])
+    if new is None or int(new) % ((index.rank(name) or 0) + 1) == tracked.axis:
         return None
-    return found.axis - (int(new) % ((walk.rank(name) or 0) + 1) < found.axis)
+    return tracked.axis - (int(new) % ((index.rank(name) or 0) + 1) < tracked.axis)
 
 
-def _before_reshape(walk: GraphIndex, _op: Op, name: str, found: Axis) -> Optional[int]:
-    """Rows are laid out one after the other: an axis stays whole where as much as before lies behind it."""
-    before, after = walk.dims(name) or (), walk.dims(found.tensor) or ()
-    length, behind = after[found.axis], _product(after[found.axis + 1 :])
+def _before_reshape(index: GraphIndex, _op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
+    """An axis stays intact if the product of the sides after it is unchanged."""
+    before, after = index.dims(name) or (), index.dims(tracked.tensor) or ()
+    length, behind = after[tracked.axis], _product(after[tracked.axis + 1 :])
     if length is None or behind is None:
         return None
     for axis in reversed(range(len(before))):
@@ -83,17 +99,17 @@ def _product(sides: Sequence[Optional[int]]) -> Optional[int]:
     return None if None in sides else reduce(mul, [side or 0 for side in sides], 1)
 
 
-def _before_reduction(walk: GraphIndex, op: Op, name: str, found: Axis) -> Optional[int]:
-    reduced, rank = walk.constant(walk.inputs[op.name][1]), walk.rank(name) or 0
+def _before_reduction(index: GraphIndex, op: tf.Operation, name: str, tracked: Axis) -> Optional[int]:
+    reduced, rank = index.constant(index.inputs[op.name][1]), index.rank(name) or 0
     if reduced is None:
         return None
-    gone = {int(axis) % rank for axis in reduced.reshape(-1)}
+    removed = {int(axis) % rank for axis in reduced.reshape(-1)}
     if op.get_attr("keep_dims"):
-        return None if found.axis in gone else found.axis
-    return [axis for axis in range(rank) if axis not in gone][found.axis]
+        return None if tracked.axis in removed else tracked.axis
+    return [axis for axis in range(rank) if axis not in removed][tracked.axis]
 
 
-_STEPS: Dict[str, Callable[[GraphIndex, Op, str, Axis], Optional[int]]] = {
+_STEPS: Dict[str, Callable[[GraphIndex, tf.Operation, str, Axis], Optional[int]]] = {
     "Transpose": _before_transpose,
     "Squeeze": _before_squeeze,
     "ExpandDims": _before_expansion,

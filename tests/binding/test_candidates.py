@@ -1,4 +1,4 @@
-"""What could be named stands in every report, also where nothing can be decided, and naming it works."""
+"""Every report lists the candidates, also if the choice fails, and naming a candidate works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where cells lie, for each kind of padding and op: against the centres of gravity of impulse responses."""
+"""Positions of cells for each kind of padding and op, against the centres of gravity of impulse responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def depthwise(x, padding):
 
 
 def batched(x, before, after, crops=(0, 0)):
-    """A dilated convolution as TensorFlow 1 spells it: into the batch, a plain convolution, and out again."""
+    """A dilated convolution in TensorFlow 1: space to batch, a plain convolution, batch to space."""
     x = tf.space_to_batch_nd(x, [2, 2], [[before, after]] * 2)
     return tf.batch_to_space_nd(conv(x, 3, 1, "VALID"), [2, 2], [list(crops)] * 2)
 
@@ -35,7 +35,7 @@ def transposed(x, extent, padding):
 
 
 def gated(x):
-    """Squeeze and excitation: what is pooled over all has no place."""
+    """Squeeze and excitation: the pooled values have no position."""
     x = conv(x)
     return x * tf.nn.sigmoid(tf.reduce_mean(x, [1, 2], keepdims=True) * 0)
 
@@ -47,7 +47,7 @@ def shuffled(x):
     return tf.reshape(x, [-1, height, width, 2])
 
 
-# the response of a cell is a box or a pyramid, whose centre of gravity is its middle
+# the response of a cell is a box or a pyramid, with its centre of gravity in the middle
 EXACT = {
     "same": (lambda x: conv(x), EVEN),
     "same, odd sides": (lambda x: conv(x), ODD),
@@ -88,7 +88,7 @@ EXACT = {
 
 
 def check(net, shape, tolerance=1e-4, inner=0, respond=responses):
-    """The computed centres are those of the responses within the tolerance; how far they are off on average."""
+    """Check the computed centres against the responses, and return the mean deviation."""
     graph, x, y = built(net, shape)
     places = placed(graph, shape)
     grid = y.shape.as_list()[1:3]
@@ -119,7 +119,7 @@ def test_mirrored_padding_moves_the_cells():
         check(lambda x, mode=mode, pad=pad: conv(tf.pad(x, pad, mode=mode), 3, 2, "VALID"), EVEN, inner=3)
 
 
-# a cell of these takes from one or two cells before it: right on average, and never a cell off
+# each cell depends on one or two cells before it: exact on average, and never off by a whole cell
 
 
 @pytest.mark.parametrize("extent", [2, 3, 4, 5])
@@ -155,7 +155,7 @@ def test_depth_to_space_is_right_on_average():
 
 
 def test_a_pyramid_takes_the_size_of_its_other_map():
-    """The size of a resize is the shape of another tensor, or twice its own, where the input is free."""
+    """The size of a resize is the shape of another tensor, or twice its own, for an input of free size."""
 
     def net(x):
         small, large = conv(conv(x)), conv(x)
@@ -169,7 +169,7 @@ def test_a_pyramid_takes_the_size_of_its_other_map():
     cells, said = placed(graph, [None] * 4).cells("y:0", (40, 28), (20, 14))
     # the large map lies at 1.5 + 2 i, the small one, enlarged, at 2.5 + 2 i
     assert cells == Cells((2.0, 2.0), (2.0, 2.0))
-    assert said.startswith("the ways that meet before it lie up to 1 px apart")
+    assert said.startswith("branches that merge before it lie up to 1 px apart")
     graph, _, _ = built(doubled, [None, None, None, 1])
     assert placed(graph, [None] * 4).cells("y:0", (40, 28), (40, 28))[0].offset == (1.5, 1.5)
 
@@ -185,7 +185,7 @@ def test_max_pools_lie_where_average_pools_do():
 
 
 def test_channels_first_lie_where_channels_last_do():
-    """TensorFlow 1 cannot run these on a CPU; the numbers come from the graph alone."""
+    """TensorFlow 1 cannot run these on a CPU; the expected numbers follow from the graph alone."""
 
     def first(x):
         x = tf.nn.conv2d(x, ones(3, 3, 1, 1), strides=[1, 1, 2, 2], padding="SAME", data_format="NCHW")

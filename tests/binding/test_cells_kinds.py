@@ -1,4 +1,4 @@
-"""Where cells lie in tokens, signals, volumes and trained nets, and what is said where it is not known."""
+"""Positions of cells in tokens, signals, volumes and trained nets, and the reasons for unknown positions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cell_nets import built, centroids, conv, ones, placed, responses, trained
 
-from gradcam_tf1.binding.cells import MIXED
+from gradcam_tf1.binding.cell_steps import MIXED
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells
 
@@ -30,13 +30,13 @@ def test_kernels_that_are_their_own_mirror_image_have_their_centre_in_the_middle
 
 
 def test_trained_kernels_lean_against_the_padding_at_multiples_of_the_stride():
-    """Measured on real nets, see `cells`: there the cells share the input evenly, and maps are as they always were."""
+    """As measured on real nets, see `cells`: the cells share the input evenly, and maps are stretched."""
     assert cells_of(lambda x: stack(x, trained), (1, 64, 48, 1)) == (None, "")
 
 
 def test_they_lean_by_as_much_at_other_sizes_where_the_net_takes_any():
     free = [1, None, None, 1]
-    # on odd sides the padding is even: the first cell lies at 0.5, less the 3.5 that made up for it
+    # on odd sides the padding is even: the first cell lies at 0.5, minus the lean of 3.5
     found, said = cells_of(lambda x: stack(x, trained), free, (65, 65), (9, 9))
     assert (found, said) == (Cells((-3.0, -3.0), (8.0, 8.0)), "")
     assert cells_of(lambda x: stack(x, ones), free, (65, 65), (9, 9))[0].offset == (0.5, 0.5)
@@ -129,7 +129,7 @@ def test_a_image_without_its_batch_axis():
     assert cells_of(net, (9, 8, 1), (9, 8), (5, 4), **facts)[0] == Cells((0.5, 1.5), (2.0, 2.0))
 
 
-# what a graph works out from the shape of the image
+# sizes that a graph computes from the shape of the image
 
 
 def padded_to_40(x):
@@ -167,20 +167,20 @@ def test_sizes_that_the_graph_works_out_are_followed(first):
     np.testing.assert_allclose(centre, np.array(cells.offset) + np.array(cells.stride) * where, atol=0.02)
 
 
-# what is not known, and what is said
+# unknown positions and their reasons
 
 
 def test_ways_that_do_not_agree_meet_in_the_middle_and_it_is_said():
     found, said = cells_of(lambda x: conv(conv(x)) + conv(conv(x, 1), 1), (1, 16, 16, 1))
     assert found is None  # 3.5 and 0.5: the middle is where stretching puts it
-    assert said == "the ways that meet before it lie up to 3 px apart: the middle is taken"
+    assert said == "branches that merge before it lie up to 3 px apart: the middle is taken"
 
 
 def test_ways_too_far_apart_are_not_placed():
     net = lambda x: x + tf.pad(x[:, 3:], [[0, 0], [0, 3], [0, 0], [0, 0]], name="shifted")  # noqa: E731
     assert cells_of(net, (1, 16, 16, 1)) == (
         None,
-        "stretched over the input: the ways that meet at 'add' (AddV2) lie 3 px apart",
+        "stretched over the input: the branches that merge at 'add' (AddV2) lie 3 px apart",
     )
 
 
@@ -189,14 +189,14 @@ UNKNOWN = {
         lambda x: tf.pad(x, [[0, 0], [0, tf.cast(tf.reduce_max(x), tf.int32)], [0, 0], [0, 0]], name="odd"),
         "'odd' (Pad) pads by a number that depends on the image",
     ),
-    "rolled": (lambda x: tf.roll(x, 3, 1, name="odd"), "'odd' (Roll) moves cells about"),
+    "rolled": (lambda x: tf.roll(x, 3, 1, name="odd"), "'odd' (Roll) moves cells"),
     "repeated": (lambda x: tf.tile(x, [1, 2, 1, 1], name="odd"), "'odd' (Tile) repeats cells"),
-    "picked": (lambda x: tf.gather(x, [0, 1, 3], axis=1, name="odd"), "'odd' (GatherV2) picks cells out"),
+    "picked": (lambda x: tf.gather(x, [0, 1, 3], axis=1, name="odd"), "'odd' (GatherV2) picks single cells"),
     "cut out": (
         lambda x: tf.image.crop_and_resize(x, [[0.0, 0.0, 0.5, 0.5]], [0], [4, 4], name="odd"),
-        "does not tell where its cells lie",
+        "does not show where its cells lie",
     ),
-    "turned": (lambda x: tf.transpose(x, [0, 2, 1, 3]), "rows and columns have changed places"),
+    "turned": (lambda x: tf.transpose(x, [0, 2, 1, 3]), "rows and columns are swapped"),
     "in a loop": (
         lambda x: tf.while_loop(lambda n, _: n < 3, lambda n, y: (n + 1, y * 2.0), [0, x])[1],
         "is part of a loop",
@@ -227,12 +227,12 @@ def test_numbers_of_a_hostile_graph_are_not_followed_for_ever():
     start = time.perf_counter()
     found, said = cells_of(net, (1, None, None, 1), (8, 8), (4, 2**30))
     assert found is None
-    assert said == "stretched over the input: its size is out of all bounds"
+    assert said == "stretched over the input: its size is out of bounds"
     assert time.perf_counter() - start < 5
 
 
 def test_the_cost_grows_with_the_path():
-    """Twenty times as many ops take no more than sixty times as long."""
+    """Twenty times as many ops take at most sixty times as long."""
 
     def net(length):
         def chain(x):

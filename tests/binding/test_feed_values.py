@@ -1,4 +1,4 @@
-"""What is fed keeps its value in its tensor's dtype and shape, or is refused."""
+"""A fed value is unchanged in its tensor's dtype and shape, or refused."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def test_values_as_their_tensor_takes_them(shape, dtype, value, wanted):
         ([None, 2], "float32", [1, 2, 3], r"shape \(3,\), the tensor \(\S+ 2\); give one number, or 2 of them"),
         ([2, 3], "float32", [1, 2], r"shape \(2,\), the tensor \(2, 3\); give one number, or 2 x 3 of them"),
         ([], "float32", [0.5], r"shape \(1,\), the tensor \(\); give one number"),
-        ([None, None], "float32", 0.5, r"shape \(\), the tensor \(.*\); give nested lists of that many axes"),
-        ([], "int32", 0.5, "feed 0.5 for 'x:0' is no int32: it would become 0"),
-        ([], "uint8", 300, "feed 300 for 'x:0' is no uint8"),
-        ([], "uint8", -1, "feed -1 for 'x:0' is no uint8"),
-        ([], "bool", 0.5, "feed 0.5 for 'x:0' is no bool"),
-        ([], "bool", "maybe", "feed 'maybe' for 'x:0' is no bool"),
-        ([], "float16", 1e6, "feed 1000000.0 for 'x:0' is no float16: it would become inf"),
-        ([], "string", 3, "feed 3 for 'x:0' is no string"),
-        ([None], "float32", [[1], [1, 2]], "is no float32"),
+        ([None, None], "float32", 0.5, r"shape \(\), the tensor \(.*\); give nested lists with that many axes"),
+        ([], "int32", 0.5, "feed 0.5 for 'x:0' is not int32 and would become 0"),
+        ([], "uint8", 300, "feed 300 for 'x:0' is not uint8"),
+        ([], "uint8", -1, "feed -1 for 'x:0' is not uint8"),
+        ([], "bool", 0.5, "feed 0.5 for 'x:0' is not bool"),
+        ([], "bool", "maybe", "feed 'maybe' for 'x:0' is not bool"),
+        ([], "float16", 1e6, "feed 1000000.0 for 'x:0' is not float16 and would become inf"),
+        ([], "string", 3, "feed 3 for 'x:0' is not string"),
+        ([None], "float32", [[1], [1, 2]], "is not float32"),
         ([], "float32", "x" * 999, r"feed 'x{20,40}\.\.\.x{20,40}' for"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Batch norm in training mode mixes the images of a batch: copies of one would get no score of their own."""
+"""Batch norm in training mode mixes the images of a batch: copies of one image would influence each other."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_runs_the_image_as_it_is_answers(mixed):
 
 @pytest.mark.parametrize("fused", [True, False])
 def test_with_one_image_in_a_batch_the_steps_have_scores_of_their_own(fused):
-    """Completeness: the map adds up to the rise of the score from black to the image, each run alone."""
+    """Completeness: the map sums to the difference of the scores of the image and of black, each run by itself."""
     with net(fused=fused, batch_size=1) as opened:
         found = opened.explain(PHOTOS, 1, method("integrated_gradients", steps=200))
         scores = [opened.explain(each, 1).scores[0, 0] for each in (PHOTOS, PHOTOS * 0)]

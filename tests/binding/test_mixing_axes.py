@@ -1,4 +1,4 @@
-"""Only statistics over the axis of images mix them, wherever that axis lies; the scores of images alone tell."""
+"""Only statistics over the image axis mix images, wherever it lies; scores of single images are the oracle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PHOTOS = np.random.RandomState(3).rand(3, 8, 8, 3).astype(np.float32) * 2 - 1
 
 
 def time_major(maps):
-    """A step for each column: [T, N, K]."""
+    """One step per column: [T, N, K]."""
     return tf.transpose(tf.reduce_mean(maps, 1), [1, 0, 2])
 
 
@@ -25,12 +25,12 @@ def normalised(x, axes, scale=None):
 
 
 def weighed(steps):
-    """Each step by the mean over time."""
+    """Weigh each step by the mean over time."""
     return tf.reduce_max(steps * tf.sigmoid(tf.reduce_mean(steps, 0, keepdims=True)), 0)
 
 
 def turned(maps):
-    """Means over the positions of a map that has its images in the second axis."""
+    """Means over the positions of a map with images in the second axis."""
     return tf.reduce_mean(tf.transpose(maps, [1, 0, 2, 3]), [0, 2])
 
 
@@ -39,7 +39,7 @@ def normalised_in_second_axis(maps):
 
 
 def deviation(rows):
-    """How far the images of the batch lie apart, once for each of them: [N, 1]."""
+    """The deviation between the images of the batch, repeated for each: [N, 1]."""
     far = tf.sqrt(tf.reduce_mean(tf.square(rows - tf.reduce_mean(rows, 0))))
     return rows[:, :1] * 0 + far
 
@@ -88,7 +88,7 @@ def test_what_mixes_images_is_told_by_their_scores_alone(graph, kind):
 
 
 def test_copies_of_a_image_with_a_mean_over_time_keep_their_scores(graph):
-    """Completeness of the path from black to the image, with all of its steps in one batch."""
+    """Completeness along the path from black to the image, with all its steps in one batch."""
     net(ALONE["mean over time"])
     with GradCamGraph(graph.as_graph_def(), preset="raw") as opened:
         found = opened.explain(PHOTOS, targets=[1], methods=method("integrated_gradients", steps=100))

@@ -1,4 +1,4 @@
-"""Maps on the photograph: a net that copies a bright square shows it where it is, however the image was fitted."""
+"""Maps on the original image: a net that copies a bright square shows it in place, whatever the fit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def decoder(x):
     return tf.nn.conv2d_transpose(x, ones(4, 4, 1, 1), [1, *(2 * tf.shape(x)[1:3])], [1, 2, 2, 1])
 
 
-# each with a stride of 8, and kernels of ones: a map is the blurred image of what is bright
+# each has a stride of 8 and kernels of ones: a map is a blurred image of the bright pixels
 BODIES = {
     "same": lambda x: conv(conv(conv(x))),
     "valid": lambda x: conv(conv(conv(x, 3, 2, "VALID"), 3, 2, "VALID"), 5, 2, "VALID"),
@@ -47,7 +47,7 @@ FITS = {  # the fit, the size of the input, the size of the image, where its squ
 
 
 def net_of(body, size, **more):
-    """Bright (above 200) or not, then the body; class 0 likes it, class 1 does not."""
+    """Threshold at 200, then the body; brightness is evidence for class 0 and against class 1."""
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [None, *size, 3], name="x")
         bright = tf.reduce_mean(tf.nn.relu(x - 200.0), axis=3, keepdims=True)
@@ -65,7 +65,7 @@ def photo(size, corner, side=30):
 
 
 def centroid(map):
-    """In pixels, half-pixel: [row, column]."""
+    """[row, column] in pixels; the centre of pixel p is p + 0.5."""
     rows, columns = (np.arange(side) + 0.5 for side in map.shape)
     return np.array([map.sum(1) @ rows, map.sum(0) @ columns]) / map.sum()
 
@@ -81,7 +81,7 @@ def test_the_map_lies_where_the_square_is(kind, fit):
 
 
 def test_without_the_places_the_same_maps_are_pixels_off():
-    """What the test above would say of stretching: the fit, the stride and the padding leave a remainder."""
+    """Stretching would fail the test above: the fit, the stride and the padding leave a remainder."""
     mode, size, original, corner = FITS["short side"]
     with net_of(BODIES["valid"], size, fit=mode) as net:
         found = net.explain([photo(original, corner)], 0)
@@ -89,7 +89,7 @@ def test_without_the_places_the_same_maps_are_pixels_off():
     assert np.abs(off).max() > 2
 
 
-# everything that brings a map to the input's size; 64 x 80 with 8 x 10 cells, the first at 7.5
+# all steps that bring a map to the input's size; 64 x 80 with 8 x 10 cells, the first at 7.5
 
 ORIGINAL, CORNER = (64, 80), (20, 30)
 
@@ -101,7 +101,7 @@ def net():
 
 
 def enlarged(map, first=7.5, stride=8.0, size=ORIGINAL):
-    """Float64 twin: linear between the cells' centres, flat beyond the outer ones."""
+    """Float64 twin: linear between the cells' centres, constant beyond the outer ones."""
     lines = np.array([np.interp(np.arange(size[1]) + 0.5, first + stride * np.arange(map.shape[1]), r) for r in map])
     at = first + stride * np.arange(map.shape[0])
     return np.array([np.interp(np.arange(size[0]) + 0.5, at, column) for column in lines.T]).T
@@ -135,7 +135,7 @@ def test_the_masks_of_score_cam_lie_where_the_map_does(net):
 
 
 def test_the_biases_of_fullgrad_lie_where_their_cells_do():
-    """The one bias is felt where the map is above zero; beside the square the pixels themselves add nothing."""
+    """The only bias acts where the map is positive; outside the square the pixels contribute nothing."""
 
     def net(x):
         return tf.nn.bias_add(conv(conv(x)), [-200.0])
@@ -193,10 +193,10 @@ def test_maps_of_noisy_copies_keep_their_place(net):
 def test_a_stretched_map_says_why():
     body = lambda x: conv(tf.roll(conv(x), 1, 1, name="rolled"))  # noqa: E731
     with net_of(body, (64, 80)) as net:
-        assert net.binding.reasons["placement"] == "stretched over the input: 'rolled' (Roll) moves cells about"
+        assert net.binding.reasons["placement"] == "stretched over the input: 'rolled' (Roll) moves cells"
         found = net.explain([photo(ORIGINAL, CORNER)], 0, ["gradcam", "guided_gradcam", "gradient"])
     said = {method: found.statuses[found.key(method)][0][0].notes for method in ("gradcam", "guided_gradcam")}
-    assert said["gradcam"] == ("stretched over the input: 'rolled' (Roll) moves cells about",)
+    assert said["gradcam"] == ("stretched over the input: 'rolled' (Roll) moves cells",)
     assert said["gradcam"][0] in said["guided_gradcam"]
     assert found.cells == {}
 
@@ -205,7 +205,7 @@ def test_the_binding_says_how_maps_are_placed(net):
     told = "by strides and paddings: the first cell lies at 7.5, the next 8 pixels on"
     assert net.binding.reasons["placement"] == told
     with net_of(BODIES["same"], (None, None)) as free:
-        assert free.binding.reasons["placement"] == "by strides and paddings, for each size of image"
+        assert free.binding.reasons["placement"] == "by strides and paddings, for each image size"
     with net_of(lambda x: conv(x, 4, 4), (64, 80)) as even:
         assert even.binding.reasons["placement"] == "its cells share the input evenly"
 

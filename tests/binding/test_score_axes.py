@@ -1,4 +1,4 @@
-"""Which axis of the scores holds the classes, which the images: the maps are those of the plain spelling."""
+"""The axes of classes and images in the scores: maps equal those of the plain layout."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def turned_there_and_back():
 
 
 def one_row_per_pixel_of_an_enlarged_map():
-    """The road segmentation of many courses: every pixel a row, as if it were an image."""
+    """A common road segmentation net: every pixel is a row, like an image."""
     tf.nn.softmax(tf.reshape(tf.image.resize_bilinear(score_map(2), [8, 8]), [-1, 2]), name="prob")
 
 
@@ -82,7 +82,7 @@ def test_channels_first_scores_named_by_the_user():
 
 
 def test_channels_first_probabilities_beside_channels_last_scores():
-    """Both of rank 4, each with its own order."""
+    """Two outputs of rank 4, each with its own order of axes."""
 
     def build():
         tf.transpose(tf.nn.softmax(score_map(2)), FIRST, name="prob")
@@ -92,7 +92,7 @@ def test_channels_first_probabilities_beside_channels_last_scores():
     assert_same(ours, plain)
 
 
-# several rows of an image
+# several rows per image
 
 
 def anchors():
@@ -156,7 +156,7 @@ def test_region_proposals_with_a_row_of_two_for_each_anchor():
 
 
 def test_crops_of_a_image_are_rows_of_it():
-    """The second stage of a detector classifies each crop; one image at a time, since the number may vary."""
+    """The second stage of a detector classifies each crop; one image at a time, since their number varies."""
 
     def build():
         boxes = tf.constant([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.5, 0.5], [0.5, 0.0, 1.0, 0.5]])
@@ -187,7 +187,7 @@ def test_one_step_of_a_sequence_is_one_row_per_image(graph):
 
 @pytest.mark.parametrize("layout", ["last", "first"])
 def test_a_pooled_map_of_unknown_size_that_is_flattened_is_one_row_of_classes(graph, layout):
-    """SqueezeNet for any size: nothing says that the pooling leaves one position, and dropout is between."""
+    """SqueezeNet for any size: the graph does not show that pooling leaves one position, and dropout is in between."""
     x = conv(trunk(tf.placeholder(tf.float32, [None, None, None, 3], name="input")), 5, 1, 8, name="scores")
     x = tf.nn.dropout(tf.nn.avg_pool(x, [1, 4, 4, 1], [1, 4, 4, 1], "VALID"), rate=0.5)
     x = x if layout == "last" else tf.transpose(x, FIRST)

@@ -1,4 +1,4 @@
-"""Steps of a sequence are of one image, wherever the axis of time lies."""
+"""Steps of a sequence belong to one image, wherever the time axis lies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradcam_tf1.tf_runtime import tf
 
 
 def steps():
-    """A step for each column: [N, 4, 5]."""
+    """One step per column: [N, 4, 5]."""
     columns = tf.reduce_mean(trunk(), 1)
     return tf.nn.bias_add(tf.reshape(tf.matmul(tf.reshape(columns, [-1, 8]), weights(8, 5)), [-1, 4, 5]), weights(5))
 
@@ -22,14 +22,14 @@ def by_image():
 
 
 def time_distributed():
-    """Keras: the layer sees rows of all images, its output is put in order again and then activated."""
+    """Keras: the layer takes rows of all images; its output is reshaped back and then activated."""
     columns = tf.reshape(tf.reduce_mean(trunk(), 1), [-1, 8])
     rows = tf.nn.bias_add(tf.matmul(columns, weights(8, 5)), weights(5))
     tf.nn.softmax(tf.reshape(rows, [-1, 4, 5]), name="prob")
 
 
 def decoded(time_major, log_of_softmax=False):
-    """CTC reads the time in front."""
+    """CTC expects time first."""
     scores = steps()
     if time_major:
         scores = tf.transpose(scores, [1, 0, 2], name="time_major")
@@ -41,7 +41,7 @@ def decoded(time_major, log_of_softmax=False):
 
 
 def made_with_the_time_in_front():
-    """The layer itself works step by step, as behind dynamic_rnn(time_major=True)."""
+    """The layer itself is time-major, as after dynamic_rnn(time_major=True)."""
     columns = tf.transpose(tf.reduce_mean(trunk(), 1), [1, 0, 2])
     rows = tf.matmul(tf.reshape(columns, [-1, 8]), weights(8, 5))
     scores = tf.nn.bias_add(tf.reshape(rows, [4, -1, 5]), weights(5), name="scores")
@@ -50,7 +50,7 @@ def made_with_the_time_in_front():
 
 
 def without_bias():
-    """Dense without bias on [N, T, F] of open T: its rows are counted by a product of sides."""
+    """Dense without bias on [N, T, F] with unknown T: a product of sides counts its rows."""
     columns = tf.reduce_mean(trunk(), 1)
     columns = tf.reshape(columns, [-1, tf.shape(columns)[1], 8])
     scores = tf.tensordot(columns, weights(8, 5), 1, name="head")
@@ -99,7 +99,7 @@ def test_ctc_loss_shows_the_scores():
 
 
 def test_rows_of_a_dense_layer_over_time_are_not_images(graph):
-    """The rows in time order, [T N, C], put out as they are."""
+    """Rows in time order, [T N, C], as the output."""
     columns = tf.transpose(tf.reduce_mean(trunk(), 1), [1, 0, 2])
     dense(tf.reshape(columns, [-1, 8]), 5, 8, name="rows")
     binding = bind(graph)

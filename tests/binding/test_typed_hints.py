@@ -1,4 +1,4 @@
-"""What an error tells people to type works when they type it, with their own files in place of the examples."""
+"""Hints in error messages work as typed, with the user's files in place of the examples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gradcam_tf1.tf_runtime import IS_TF2, tf
 
 
 def scores_with(shape, dtype, use):
-    """A net with an input 'extra' of this shape and dtype, which `use` makes a number per image or one of."""
+    """Build a net with an input 'extra'; `use` makes one number of it, or one number per image."""
 
     def build():
         extra = tf.placeholder(dtype, shape, name="extra")
@@ -126,7 +126,7 @@ def test_inputs_that_an_error_tells_to_name(place):
         classifier(tf.expand_dims(tf.cast(x, tf.float32), 0))
 
     save(build)
-    name = re.search(r"its decoded images are '([^']+)'", run("--input", "bytes", code=2)).group(1)
+    name = re.search(r"its decoded images, '([^']+)'", run("--input", "bytes", code=2)).group(1)
     run("--input", name)
 
     def rows():

@@ -112,7 +112,7 @@ def test_what_has_no_value_is_asked_for_whatever_was_asked_before():
         ({"meta": 0.5}, OptionError, r"inputs\['meta'\] is \[\]; give one row for each of the 5 images"),
         ({"meta": "ab"}, OptionError, "give one row for each of the 5 images"),
         ({"meta": [[1, 2, 3]] * 5}, BindingError, r"feed for 'meta:0' has shape \(3,\), the tensor \(2,\); give"),
-        ({"meta": ["x"] * 5}, BindingError, "feed 'x' for 'meta:0' is no float32"),
+        ({"meta": ["x"] * 5}, BindingError, "feed 'x' for 'meta:0' is not float32"),
         ({"input": [1] * 5}, BindingError, "'input:0' takes the images"),
         ({"nope": [1] * 5}, BindingError, "no tensor 'nope' in the graph"),
     ],

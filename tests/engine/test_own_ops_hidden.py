@@ -40,9 +40,9 @@ def test_a_wrong_layer_lists_the_layers_and_near_names(used):
     last = used.binding.layers[-1].name
     with pytest.raises(BindingError) as error:
         used.explain(demo_scenes()[0].path, layers="nope")
-    assert f"layers, the last first: '{last}'" in str(error.value)
+    assert f"layers, last one first: '{last}'" in str(error.value)
     near = last.split(":")[0].upper()
     with pytest.raises(BindingError, match=f"similar: .*'{last}'"):
         used.explain(demo_scenes()[0].path, layers=near)
-    with pytest.raises(BindingError, match=f"layers, the last first: '{last}'"):
+    with pytest.raises(BindingError, match=f"layers, last one first: '{last}'"):
         GradCamGraph(demo_model(), layer="nope").binding  # noqa: B018

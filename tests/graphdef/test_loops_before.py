@@ -126,7 +126,7 @@ def inside():
 
 
 def test_convolutions_in_a_loop_are_refused_with_the_way_out():
-    with pytest.raises(BindingError, match="outside a loop; the convolutions.* by reshaping them to one batch"):
+    with pytest.raises(BindingError, match="outside a loop; the last convolution.* by reshaping them to one batch"):
         GradCamGraph(frozen(graph_of(inside)), preset="raw").binding  # noqa: B018 - bound at first use
 
 
@@ -137,7 +137,7 @@ def test_convolutions_in_a_functional_loop_are_refused_too():
 
 def test_scores_in_a_loop_are_refused():
     model = loop_nets.build(loop_nets.recurrent).frozen
-    with pytest.raises(BindingError, match="'while/Tanh:0' lies inside a loop.* name one before or behind"):
+    with pytest.raises(BindingError, match="'while/Tanh:0' lies inside a loop.* name a tensor before or after"):
         GradCamGraph(model, input="input", logits="while/Tanh", preset="raw").binding  # noqa: B018
 
 

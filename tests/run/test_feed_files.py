@@ -138,7 +138,7 @@ def test_a_value_that_does_not_fit_is_its_images_error(place, tmp_path, wanted):
         )
     assert [result.ok for result in results] == [True, False, False]
     assert "feed for 'meta:0' has shape (3,), the tensor (2,)" in results[1].error
-    assert "feed 'x' for 'meta:0' is no float32" in results[2].error
+    assert "feed 'x' for 'meta:0' is not float32" in results[2].error
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ def built(net: Net, shape: Sequence[Any]) -> Tuple[Any, Any, Any]:
 
 def placed(graph: Any, shape: Sequence[Any], **facts: Any) -> CellPlaces:
     """The places of the cells on the way from x to y. facts: of the input, for images [N, H, W, C] if not given."""
-    walk = GraphIndex(graph)
+    index = GraphIndex(graph)
     facts = facts or {"has_batch_axis": True, "input_channels_last": True, "image_size": tuple(shape[1:3])}
-    return places_on(walk, walk.path("x:0", "y:0"), "x:0", facts)
+    return places_on(index, index.path("x:0", "y:0"), "x:0", facts)
 
 
 def on_the_middle(grid: Sequence[int]) -> List[Tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Nets that take file bytes and serialized examples are bound where these have become images.
+"""Nets that take file bytes and serialized examples are bound at their decoded images.
 
 The oracle is the net itself: fed the bytes of an image, or what was bound fed its pixels, it gives the same scores.
 """
@@ -51,7 +51,7 @@ def scaled(image):
 
 
 def one_example():
-    """A single example, decoded, resized, scaled in the graph."""
+    """A single example is decoded, resized and scaled in the graph."""
     image = tf.image.decode_png(tf.parse_single_example(text(), spec())["image"], channels=3)
     classifier(tf.expand_dims(scaled(image) / 127.5 - 1.0, 0))
     return example(image=png()), PIXELS
@@ -92,7 +92,7 @@ def base64_text():
 
 
 def any_format():
-    """decode_image: on TensorFlow 1 a decoder in each branch of nested conditions, and no shape behind them."""
+    """decode_image has, on TensorFlow 1, a decoder in each branch of nested conditions, and no shape after them."""
     image = tf.cast(tf.image.decode_image(text(), channels=3), tf.float32)
     classifier(tf.reshape(image, [1, 16, 16, 3]) / 255.0)
     return png(), PIXELS[None]
@@ -124,7 +124,7 @@ BUILDERS = [
 
 
 def imported(build):
-    """The graph as it comes out of a file, without the shapes that Python knew; what it is given, and the pixels."""
+    """Return the graph as loaded from a file, without the shapes known to Python, what it is fed, and the pixels."""
     with tf.Graph().as_default() as graph:
         given, pixels = build()
     again = tf.Graph()
@@ -151,7 +151,7 @@ def test_pixels_give_the_scores_that_the_bytes_give(build):
     [(raw_bytes, (16, 16)), (reshaped_after_decoding, (16, 16)), (any_format, (16, 16)), (one_example, (None, None))],
 )
 def test_a_known_size_is_kept(build, size):
-    """Where the graph resizes, images of any size go in."""
+    """If the graph resizes, images of any size can be fed."""
     assert bind(imported(build)[0]).image_size == size
 
 
@@ -165,7 +165,7 @@ def test_values_that_a_loop_changes_are_said(graph):
 
 
 def test_a_convolution_is_never_taken_for_a_decoder():
-    """Its three channels look like an image; what it takes has no shape."""
+    """Its three channels look like an image; its input has no shape."""
 
     def build():
         def one(data):

@@ -1,4 +1,4 @@
-"""Values for the placeholders beside the images."""
+"""Values for the placeholders besides the images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def feeds(graph, **feed):
 
 
 def runs(graph):
-    """The bound feeds are enough to compute the scores of two images."""
+    """Compute the scores of two images with nothing but the bound feeds."""
     binding = bind(graph)
     with tf.Session(graph=graph) as sess:
         first, second = (
@@ -104,7 +104,7 @@ def test_dropout_of_this_runtime_by_its_use(graph, argument, value):
     binding = runs(graph)
     assert binding.feeds == {"Placeholder_2:0": value}
     assert binding.warnings == ()  # random numbers are in the graph, but they do nothing
-    assert "by its use" in binding.reasons["feeds"]
+    assert "judging by its use" in binding.reasons["feeds"]
     on = bind(graph, requested=KeyTensors(feed={"Placeholder_2": 0.5}))
     assert any("dropout or noise is on" in warning for warning in on.warnings)
 
@@ -158,7 +158,7 @@ def test_text_of_a_bool(graph):
     classify(norm_by(tf.placeholder(tf.bool, [], name="training"), two_layers(images())))
     assert feeds(graph, training="False") == {"training:0": False}
     assert feeds(graph, training="1") == {"training:0": True}
-    with pytest.raises(BindingError, match="feed 'perhaps' for 'training:0' is no bool"):
+    with pytest.raises(BindingError, match="feed 'perhaps' for 'training:0' is not bool"):
         feeds(graph, training="perhaps")
 
 
@@ -204,7 +204,7 @@ def test_feed_of_an_unknown_name(graph):
 def test_feed_of_a_wrong_kind_or_shape(graph):
     scale = tf.placeholder(tf.float32, [8], name="scale")
     classify(two_layers(images()) * scale)
-    with pytest.raises(BindingError, match="feed 'many' for 'scale:0' is no float32"):
+    with pytest.raises(BindingError, match="feed 'many' for 'scale:0' is not float32"):
         feeds(graph, scale="many")
     with pytest.raises(BindingError, match=r"feed for 'scale:0' has shape \(2,\), the tensor \(8,\)"):
         feeds(graph, scale=[1, 2])
@@ -212,5 +212,5 @@ def test_feed_of_a_wrong_kind_or_shape(graph):
 
 def test_feed_of_the_images_themselves(graph):
     classify(conv_relu(images(), 8))
-    with pytest.raises(BindingError, match="'input:0' takes the images; it is not fed by hand"):
+    with pytest.raises(BindingError, match="'input:0' takes the images and cannot be fed by hand"):
         bind(graph, requested=KeyTensors(feed={"input": np.zeros([1, 16, 16, 3])}))

@@ -1,4 +1,4 @@
-"""Where the images go in."""
+"""The image input."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_end_of_an_input_pipeline_is_fed_itself(graph):
 
 
 def test_size_of_the_batch_is_no_image(graph):
-    """FaceNet: the batch size of a queue, of unknown shape, flows nowhere."""
+    """FaceNet: the batch size of a queue has an unknown shape and carries no image."""
     size = tf.placeholder(tf.int32, name="batch_size")
     x, _ = tf.FIFOQueue(4, [tf.float32, tf.int64], [[16, 16, 3], []]).dequeue_up_to(size)
     classifier(tf.placeholder_with_default(x, [None, 16, 16, 3], name="image_batch"))
@@ -203,7 +203,7 @@ def test_requested_input_goes_before_everything(graph):
     assert bind(graph, requested=KeyTensors(input="inner")).input == "inner:0"
 
 
-# sizes that only the head shows
+# sizes known from the head only
 
 
 def strided(x, padding, stride, inputs):
@@ -212,7 +212,7 @@ def strided(x, padding, stride, inputs):
 
 @pytest.mark.parametrize("side", [224, 97])
 def test_size_from_the_rows_of_the_dense_layer(graph, side):
-    """What is found makes the net run: the rows of its dense layer fit."""
+    """The net runs at the size found: the rows of its dense layer fit."""
 
     def body(x):
         x = strided(tf.pad(x, [[0, 0], [2, 2], [2, 2], [0, 0]]), "VALID", 2, 3)
@@ -228,7 +228,7 @@ def test_size_from_the_rows_of_the_dense_layer(graph, side):
     assert height == width
     assert abs(height - side) < 16  # flooring lets several sizes fit
     assert side != 224 or height == 224
-    assert f"{height}x{width} is what the dense layer 'fc1/MatMul' fits" in binding.reasons["input"]
+    assert f"{height}x{width} follows from the dense layer 'fc1/MatMul'" in binding.reasons["input"]
     with tf.Session() as sess:
         assert sess.run(binding.logits, {binding.input: np.zeros([2, height, width, 3])}).shape == (2, 5)
 
@@ -256,7 +256,7 @@ def test_no_images_at_all(graph):
 def test_requested_input_of_strings(graph):
     x = tf.image.decode_jpeg(tf.placeholder(tf.string, name="bytes"), channels=3, name="decoded")
     classifier(tf.expand_dims(tf.cast(x, tf.float32), 0))
-    with pytest.raises(BindingError, match="takes string, not images; its decoded images are 'decoded:0'"):
+    with pytest.raises(BindingError, match="takes string, not images; name its decoded images, 'decoded:0'"):
         bind(graph, requested=KeyTensors(input="bytes:0"))
 
 

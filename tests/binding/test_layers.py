@@ -1,4 +1,4 @@
-"""Which feature maps are found, and which one is the last."""
+"""The feature maps of a net, and the last one."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_activations_in_one_op_and_in_many(graph, kind, normalised):
 
 
 def test_swish_with_its_own_gradient(graph):
-    """Custom gradients wrap the op's output and its input in one IdentityN; only the output goes on."""
+    """Custom gradients wrap an op's output and input in one IdentityN; only the output is used."""
     x = conv(images(), 8)
     finish(tf.identity_n([x * tf.nn.sigmoid(x), x], name="swish")[0])
     binding = bind(graph)
@@ -102,7 +102,7 @@ def test_batch_norm_without_activation(graph):
 def test_only_a_bias_leaves_the_convolution_itself(graph):
     finish(tf.nn.relu(tf.nn.max_pool(conv(images(), 8, name="last"), [1, 2, 2, 1], [1, 2, 2, 1], "SAME")))
     assert maps(graph) == ["last/Conv2D:0"]
-    assert "out of Conv2D 'last/Conv2D'" in bind(graph).reasons["layer"]
+    assert "the output of Conv2D 'last/Conv2D'" in bind(graph).reasons["layer"]
 
 
 def test_training_branches_are_not_followed(graph):
@@ -253,7 +253,7 @@ def test_maps_of_unknown_shape(graph):
 
 
 def test_the_map_bound_is_the_map_computed(graph):
-    """The layer's value is what the head pools: pooling it by hand gives the same scores."""
+    """The head pools the layer: pooling it by hand gives the same scores."""
     classifier(images())
     binding = bind(graph)
     with tf.Session() as sess:

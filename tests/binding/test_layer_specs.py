@@ -1,4 +1,4 @@
-"""Layers asked for by name, by tensor or by count, and what is said where there is none."""
+"""Layers requested by name, tensor or count, and the errors for unsuitable ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_counts_from_the_end(graph):
 @pytest.mark.parametrize("count", [-3, 0, 1])
 def test_counts_out_of_range(graph, count):
     classifier(images())
-    with pytest.raises(BindingError, match=f"layer {count} does not exist: .* to -2"):
+    with pytest.raises(BindingError, match=f"layer {count} does not exist; .* to -2"):
         resolve_layer(graph, bind(graph), count)
 
 
@@ -58,13 +58,13 @@ def test_unlisted_layer_keeps_its_channel_axis(graph):
 def test_layer_off_the_way(graph):
     finish(two_layers(images()))
     conv_relu(graph.get_tensor_by_name("input:0"), 4, name="elsewhere")
-    with pytest.raises(BindingError, match="'elsewhere/Relu:0' does not lie on the way from 'input:0' to"):
+    with pytest.raises(BindingError, match="'elsewhere/Relu:0' does not lie on a path from 'input:0' to"):
         resolve_layer(graph, bind(graph, requested=KeyTensors(logits="dense")), "elsewhere/Relu")
 
 
 def test_layer_that_is_no_map(graph):
     finish(two_layers(images()))
-    with pytest.raises(BindingError, match=r"'gap:0' is float32 of shape .*; a layer is a float map"):
+    with pytest.raises(BindingError, match=r"'gap:0' is float32 of shape .*; name a float map"):
         bind(graph, requested=KeyTensors(layer="gap"))
 
 

@@ -1,4 +1,4 @@
-"""Which tensor is bound as class scores, and which as probabilities."""
+"""The tensors bound as class scores and as probabilities."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_of_equal_towers_the_first(graph):
 
 
 def test_of_several_sigmoids_the_one_with_the_classes(graph):
-    """The tail of a YOLO: places, sizes, objectness and classes out of one tensor, joined again."""
+    """The tail of a YOLO: positions, sizes, objectness and classes are cut from one tensor and joined again."""
     out = tf.reshape(conv(two_layers(images()), 24, 1, 8), [-1, 512, 12])
     parts = [tf.nn.sigmoid(out[..., :2]), tf.exp(out[..., 2:4]), tf.nn.sigmoid(out[..., 4:5])]
     tf.concat([*parts, tf.nn.sigmoid(tf.identity(out[..., 5:], name="classes"))], -1, name="boxes")
@@ -178,7 +178,7 @@ def test_of_several_sigmoids_the_one_with_the_classes(graph):
 
 
 def test_squeeze_that_may_drop_the_batch_is_undone(graph):
-    """Without axes its static rank is unknown, and one image would lose its batch axis."""
+    """A Squeeze without axes has an unknown rank, and a single image would lose its batch axis."""
     tf.squeeze(dense(pooled(two_layers(images())), 1, 8), name="score")
     binding = bind(graph)
     assert (binding.logits, binding.classes) == ("dense/BiasAdd:0", 1)

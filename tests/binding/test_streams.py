@@ -1,4 +1,4 @@
-"""Nets that cut one placeholder into several images: the whole of it is the input."""
+"""Nets that cut one placeholder into several images: the whole placeholder is the input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def gradients(x, logits, values, wanted):
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_two_streams_of_bands_have_the_whole_as_their_input(graph, cut):
-    """The oracles: scores and gradients of the building graph."""
+    """Oracles: scores and gradients in the original graph."""
     x = images(None, 16, 16, 6, name="x")
     logits = streams(*CUTS[cut](x))
     saved = graph.as_graph_def()
@@ -59,7 +59,7 @@ def test_a_pair_of_gray_images_is_unstacked(graph, axis):
     if axis == 3:
         assert (bind(graph).input, bind(graph).channels) == ("x:0", 2)
         return
-    with pytest.raises(BindingError, match="only a part of 'x:0'.*the whole is no image"):
+    with pytest.raises(BindingError, match="only a part of 'x:0'.*the whole is not an image"):
         bind(graph)
 
 

@@ -1,4 +1,4 @@
-"""What is a head and what is not: records, losses, decoders, attention."""
+"""Heads, and what only looks like one: records, losses, decoders, attention."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradcam_tf1.tf_runtime import tf
 
 
 def always_dropped(x, name="dropped"):
-    """Dropout that nothing turns off."""
+    """Dropout without a switch."""
     return tf.nn.dropout(x, rate=0.5, name=name)
 
 
@@ -79,7 +79,7 @@ def saved(x, _scores):
 
 @pytest.mark.parametrize("record", [queue, metric, confusion, accuracy, printed, asserted, saved])
 def test_what_is_only_written_down_is_no_output(graph, record):
-    """The scores are not even behind a softmax; the records are made before and after them."""
+    """The scores have no softmax; summaries are taken before and after them."""
     x = two_layers(images())
     before = dense(always_dropped(pooled(x)), 5, 8)
     record(x, before)
@@ -102,7 +102,7 @@ def test_the_tower_without_dropout_is_preferred_to_the_trained_one(graph):
     assert bound(graph) == ("test/BiasAdd:0", None)
 
 
-# others of the kind
+# similar cases
 
 
 def test_sequence_decoders_are_outputs_and_no_scores(graph):
@@ -118,7 +118,7 @@ def test_sequence_decoders_are_outputs_and_no_scores(graph):
 
 
 def test_a_loop_over_time_keeps_images_and_time_apart(graph):
-    """Also where the loop's own tensors tell nothing: the time is in front inside, and behind the images again."""
+    """The loop's own tensors show nothing: time is the first axis inside it, and the second after it."""
     columns = tf.transpose(tf.reduce_mean(trunk(), 1), [1, 0, 2])
     start = tf.zeros([tf.shape(columns)[1], 8])
     states = tf.scan(lambda state, x: tf.tanh(state + x), columns, initializer=start)

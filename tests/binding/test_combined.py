@@ -1,4 +1,4 @@
-"""Scores that are combined or pooled of softmaxes and sigmoids: the last tensor is explained, not a part of it."""
+"""Scores that combine or pool softmaxes and sigmoids: the last tensor is explained, not a part of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IMAGES = np.random.RandomState(3).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float
 
 
 def member(x, seed, name):
-    """The softmax of a small net, whose classes differ by a lot."""
+    """The softmax of a small net with clearly different classes."""
     x = pooled(conv_relu(x, 6, name=f"conv{name}"), name=f"gap{name}")
     return tf.nn.softmax(tf.matmul(x, 50 * weights(6, 4, seed=seed)), name=f"p{name}")
 
@@ -24,7 +24,7 @@ def members(x):
 
 
 def instances(x, classes=4):
-    """Scores of every position."""
+    """Scores at every position."""
     return 5 * conv(two_layers(x), classes, 1, 8, name="instances")
 
 
@@ -52,14 +52,14 @@ def stacked(x):
 
 
 def chosen(x):
-    """By image, the member that is surer."""
+    """For each image, the more confident member."""
     first, second = members(x)
     surer = tf.reduce_max(first, 1, keepdims=True) > tf.reduce_max(second, 1, keepdims=True)
     return tf.where(tf.tile(surer, [1, 4]), first, second, name="out")
 
 
 def with_entropy(x):
-    """What it decides by is the mean, which a measure of doubt is computed of, too."""
+    """The decision uses the mean, from which an uncertainty is computed too."""
     first, second = members(x)
     out = tf.add(first / 2, second / 2, name="out")
     tf.argmax(out, 1, name="class")
@@ -75,7 +75,7 @@ def with_written_loss(x, build=weighted):
 
 
 def flipped_too(x):
-    """One net, once with each image as it is and once with its mirror image."""
+    """One net, run on each image and on its mirror image."""
     half, other = tf.split(member(tf.concat([x, x[:, :, ::-1]], 0), 1, "a"), 2, 0)
     return tf.multiply(half + other, 0.5, name="out")
 
@@ -181,13 +181,13 @@ def test_instances_of_a_single_class(graph):
 
 
 def test_a_mixture_of_values(graph):
-    """A softmax weighs values of its own, and their sum is what the net says."""
+    """A softmax weighs values computed separately, and their sum is the output."""
     x = pooled(two_layers(images()))
     tf.reduce_sum(tf.nn.softmax(dense(x, 3, 8, "shares")) * dense(x, 3, 8, "values"), 1, name="out")
     assert (bind(graph).logits, bind(graph).score_axes) == ("out:0", "n")
 
 
-# what is no combination: the scores before the softmax or sigmoid are explained as ever
+# no combinations: the scores before the softmax or sigmoid are explained
 
 
 def scaled(p):
@@ -215,7 +215,7 @@ def normalised(p):
 
 
 def beside(p):
-    """An output of its own beside the combined one."""
+    """A separate output besides the combined one."""
     tf.identity(p, name="prob")
     return p * tf.expand_dims(tf.reduce_mean(graph_input(), [1, 2, 3]), 1)
 

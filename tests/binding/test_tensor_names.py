@@ -1,4 +1,4 @@
-"""From what a person writes to one tensor, and what is said where that fails."""
+"""Tensor specs: what each names, and the errors for those that name nothing or several tensors."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_many_candidates_are_counted():
         x = images()
         for k in range(12):
             x = tf.nn.relu(x, name=f"act{k}")
-    with pytest.raises(BindingError, match="'act7:0' and 4 more; write one of them in full"):
+    with pytest.raises(BindingError, match="'act7:0' and 4 more; give the full name of one"):
         find_tensor(graph, "ac")
 
 

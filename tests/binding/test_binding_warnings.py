@@ -1,4 +1,4 @@
-"""Warnings, baked batch sizes, pixel values that the graph shows, and the report."""
+"""Warnings, fixed batch sizes, pixel values that the graph shows, and the JSON report."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_baked_batch_size_of_a_reshape(graph, shape, batch):
     ],
 )
 def test_steps_and_rows_are_no_baked_batch(graph, time_major, rows, steps, batch):
-    """The oracle: how many images the graph takes."""
+    """Oracle: whether the graph runs with this number of images."""
     x = images()
     columns = tf.reduce_mean(two_layers(x), 1)
     turned = tf.transpose(columns, [1, 0, 2]) if time_major else columns
@@ -188,7 +188,7 @@ def test_colours_swapped_in_the_graph(graph, how):
 
 
 def test_bgr_swap_with_single_channel_means(graph):
-    """The usual way of TF-1 VGG code: each channel less its own mean, joined blue first."""
+    """As in TF-1 VGG code: subtract a mean from each channel, and join the channels blue first."""
     red, green, blue = tf.split(images(), 3, axis=3)
     classifier(tf.concat([blue - 103.94, green - 116.78, red - 123.68], 3))
     assert preset(graph) == "raw"
@@ -224,7 +224,7 @@ def test_other_shifts_show_nothing(graph):
 
 
 def test_data_norm_computed_from_constants(graph):
-    """Mean and variance go through Rsqrt and Neg, as frozen batch norms of the data have it."""
+    """Mean and variance pass Rsqrt and Neg, as in frozen batch norms of the input."""
     scale = tf.rsqrt(tf.constant([1.0, 1.0, 1.0]) + 1e-5)
     classifier(images() * scale + tf.negative(tf.constant([104.0, 117.0, 123.0])) * scale)
     assert preset(graph) == "raw-bgr"
@@ -275,7 +275,7 @@ def test_binding_adds_nothing_to_the_graph(graph):
 
 
 def test_thousands_of_ops_take_no_time(graph):
-    """A chain of 3,000 convolutions with skips: linear walks take about a second, quadratic ones minutes."""
+    """A chain of 3,000 convolutions with skips: linear searches take about a second, quadratic ones minutes."""
     x = conv_relu(images(), 4, name="stem")
     kernel = weights(1, 1, 4, 4)
     for _ in range(1500):

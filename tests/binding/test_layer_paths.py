@@ -1,4 +1,4 @@
-"""Which tensors lie on every way, and which sets do so together: against all ways written out."""
+"""The tensors on every path, alone or together, against a list of all paths."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.binding.graph_index import GraphIndex
-from gradcam_tf1.binding.layer_paths import find_ways
+from gradcam_tf1.binding.layer_paths import find_paths
 from gradcam_tf1.tf_runtime import tf
 
 
 def random_net(graph, seed, size=9):
-    """A graph of sums of one to three earlier tensors, and its ways found."""
+    """Return the paths of a graph of sums of one to three earlier tensors, and its start."""
     random = np.random.RandomState(seed)
     tensors = [tf.placeholder(tf.float32, [None, 2], name="start")]
     for _ in range(size):
         chosen = random.permutation(len(tensors))[: random.randint(1, 4)]
         tensors.append(tf.add_n([tensors[i] for i in chosen]))
-    walk = GraphIndex(graph)
+    index = GraphIndex(graph)
     start, end = tensors[0].name, tensors[-1].name
-    return find_ways(walk, walk.path(start, end), start, end), start
+    return find_paths(index, index.path(start, end), start, end), start
 
 
-def all_ways(ways, start):
-    """Every way as a list of tensors."""
+def all_paths(paths, start):
+    """List every path as a list of tensors."""
     done, growing = [], [[start]]
     while growing:
-        way = growing.pop()
-        if way[-1] == ways.end:
-            done.append(way)
-        growing += [[*way, later] for later in ways.after[way[-1]]]
+        path = growing.pop()
+        if path[-1] == paths.end:
+            done.append(path)
+        growing += [[*path, later] for later in paths.after[path[-1]]]
     return done
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_what_lies_on_every_way(graph, seed):
-    ways, start = random_net(graph, seed)
-    expected = set.intersection(*map(set, all_ways(ways, start)))
-    found = ways.on_every_way()
+    paths, start = random_net(graph, seed)
+    expected = set.intersection(*map(set, all_paths(paths, start)))
+    found = paths.on_every_path()
     assert set(found) == expected
-    assert found == [name for name in ways.order if name in expected]
+    assert found == [name for name in paths.order if name in expected]
 
 
 def passes_each_once(chosen, found):
-    return all(sum(name in chosen for name in way) == 1 for way in found)
+    return all(sum(name in chosen for name in path) == 1 for path in found)
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_last_maps_that_lie_on_every_way_together(graph, seed):
-    """Of all sets of which every way passes exactly one, no tensor of any lies behind the one that is found."""
-    ways, start = random_net(graph, seed, size=7)
-    written = all_ways(ways, start)
+    """Of all sets of which every path passes exactly one tensor, the set found is the last."""
+    paths, start = random_net(graph, seed, size=7)
+    written = all_paths(paths, start)
     random = np.random.RandomState(seed)
-    inner = [name for name in ways.order if name not in (start, ways.end)]
+    inner = [name for name in paths.order if name not in (start, paths.end)]
     maps = {name for name in inner if random.rand() < 0.7}
     possible = [
         set(some)
@@ -63,12 +63,12 @@ def test_the_last_maps_that_lie_on_every_way_together(graph, seed):
         for some in itertools.combinations(sorted(maps), count)
         if passes_each_once(some, written)
     ]
-    found = ways.together(maps)
+    found = paths.together(maps)
     if not possible:
         assert found == []
         return
     assert set(found) in possible
-    behind = {name for way in written for name in way[1 + min(way.index(m) for m in found if m in way) :]}
+    behind = {name for path in written for name in path[1 + min(path.index(m) for m in found if m in path) :]}
     assert not any(some & behind for some in possible)
 
 
@@ -79,42 +79,42 @@ def test_no_way_leads_where_no_gradient_comes_back(graph):
         tf.cast(tf.greater(x, 0.5), tf.float32) + tf.stop_gradient(x) + tf.cast(tf.argmax(x, 3), tf.float32)[..., None]
     )
     end = tf.add(shown, side, name="end")
-    walk = GraphIndex(graph)
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", end.name)
-    assert ways.on_every_way() == ["start:0", "shown:0", "end:0"]
+    index = GraphIndex(graph)
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", end.name)
+    assert paths.on_every_path() == ["start:0", "shown:0", "end:0"]
 
 
 def test_last_maps_where_a_way_passes_none(graph):
-    """start goes to the end by itself too; 'first' leads over 'second', so that both would count it twice."""
+    """A direct path from start to end exists too; 'second' follows 'first', so both would count it twice."""
     x = tf.placeholder(tf.float32, [None, 2], name="start")
     first = tf.nn.relu(x, name="first")
     second = tf.nn.relu(first, name="second")
     tf.add_n([x, first, second, tf.nn.relu(x, name="third")], name="end")
-    walk = GraphIndex(graph)
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
+    index = GraphIndex(graph)
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", "end:0")
     maps = {"first:0", "second:0", "third:0"}
-    assert ways.together(maps) == []
-    assert ways.last(maps) == ["first:0", "second:0", "third:0"]
-    assert ways.first(ways.last(maps)) == ["first:0", "third:0"]
+    assert paths.together(maps) == []
+    assert paths.last(maps) == ["first:0", "second:0", "third:0"]
+    assert paths.first(paths.last(maps)) == ["first:0", "third:0"]
 
 
 def test_the_cost_grows_with_the_graph_and_not_faster(graph):
-    """A ladder of 4,000 crossings has 2 ** 4000 ways."""
+    """A ladder of 4,000 crossings has 2 ** 4000 paths."""
     left = right = tf.placeholder(tf.float32, [None, 2], name="start")
     for _ in range(4000):
         left, right = tf.add(left, right), tf.subtract(left, right)
     tf.add(left, right, name="end")
-    walk = GraphIndex(graph)
+    index = GraphIndex(graph)
     begun = time.process_time()
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
-    assert ways.on_every_way() == ["start:0", "end:0"]
-    assert len(ways.together(set(ways.order[1:-1]))) == 2
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", "end:0")
+    assert paths.on_every_path() == ["start:0", "end:0"]
+    assert len(paths.together(set(paths.order[1:-1]))) == 2
     assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("written_as_ops", [True, False])
 def test_ways_lead_through_loops(graph, written_as_ops):
-    """A loop over the rows of a map, as TensorFlow 1 writes it and as TensorFlow 2 does."""
+    """A loop over the rows of a map, in the forms of TensorFlow 1 and TensorFlow 2."""
     was = tf.control_flow_v2_enabled()
     (tf.disable_control_flow_v2 if written_as_ops else tf.enable_control_flow_v2)()
     try:
@@ -123,11 +123,11 @@ def test_ways_lead_through_loops(graph, written_as_ops):
         tf.reduce_sum(tf.map_fn(lambda row: tf.tanh(row) * 2.0, rows), [0, 2], name="end")
     finally:
         (tf.enable_control_flow_v2 if was else tf.disable_control_flow_v2)()
-    walk = GraphIndex(graph)
-    ways = find_ways(walk, walk.path("start:0", "end:0"), "start:0", "end:0")
-    assert [name for name in ways.on_every_way() if name in ("start:0", "map:0", "end:0")] == [
+    index = GraphIndex(graph)
+    paths = find_paths(index, index.path("start:0", "end:0"), "start:0", "end:0")
+    assert [name for name in paths.on_every_path() if name in ("start:0", "map:0", "end:0")] == [
         "start:0",
         "map:0",
         "end:0",
     ]
-    assert ways.together({"map:0"}) == ["map:0"]
+    assert paths.together({"map:0"}) == ["map:0"]

@@ -1,4 +1,4 @@
-"""The default layer is one that all scores depend on, or several that together lie on every way."""
+"""The default layer: one that all scores depend on, or several that together lie on every path."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_ensemble_has_the_last_map_of_each_net(graph):
         "b/Relu:0",
         "c/Relu:0",
     ]
-    assert "these 3 do together" in binding.reasons["layer"]
+    assert "these 3 together do" in binding.reasons["layer"]
     row = binding_report(binding)["layers"][-1]
     assert (row["name"], row["count"]) == (binding.layer, None)
     assert resolve_layer(graph, binding, -1).parts == ()
@@ -84,7 +84,7 @@ def test_a_way_without_any_map_is_said(graph):
     tf.nn.softmax(dense(tf.concat([pooled(conv(x, 5, "a")), colours], 1, name="both"), 4, "logits"))
     binding = bind(graph)
     assert binding.layer == "a/Relu:0"
-    assert [w for w in binding.warnings if "meets no feature map before 'both'" in w]
+    assert [w for w in binding.warnings if "passes no feature map before 'both'" in w]
 
 
 def residual(x):
@@ -109,20 +109,20 @@ def inception(x):
 
 
 def decoder(x):
-    """U-Net: the first map goes to the last layers past all others."""
+    """U-Net: a path leads from the first map to the last layers past all other maps."""
     high = conv(x, 4, "high", seed=1)
     low = conv(pool(high), 6, "low", seed=2)
     return conv(tf.concat([tf.image.resize_bilinear(low, [16, 16]), high], 3, name="met"), 5, "last", seed=3)
 
 
 def attention(x):
-    """Each position weighed by a map of the features themselves."""
+    """A map computed from the features weighs each position."""
     x = conv(x, 5, "features")
     return x * tf.nn.sigmoid(one_by_one(x, 1, "where"), name="weights")
 
 
 def gated_by_the_image(x):
-    """The gate comes from the pixels past the features."""
+    """The gate is computed from the pixels, past the features."""
     gate = tf.nn.sigmoid(dense(pooled(x), 5, "gate"))
     return tf.multiply(conv(x, 5, "features"), gate[:, None, None], name="gated")
 
@@ -157,7 +157,7 @@ def test_a_skip_from_the_image_that_is_joined_before_the_last_layer(graph):
 
 
 def test_features_of_several_depths_share_the_first(graph):
-    """Joined after pooling: each later map is made of the first, whose gradient has all of it."""
+    """Maps joined after pooling: the later ones are computed from the first, whose gradient includes theirs."""
     first = conv(placeholder(), 4, "first")
     second = conv(pool(first), 4, "second")
     tf.nn.softmax(dense(tf.concat([pooled(first), pooled(second)], 1), 4, "logits"))
@@ -179,14 +179,16 @@ def test_several_layers_by_name(graph):
     for spec in ("a/Relu:0 + b/Relu:0", "a+b", "a/Relu + -2", "a + b + a/Relu:0"):
         assert resolve_layer(graph, binding, spec).name == "a/Relu:0 + b/Relu:0"
     assert bind(graph, requested=KeyTensors(layer="a + b")).warnings == ()
-    with pytest.raises(BindingError, match="'b/Relu:0' is made from 'trunk/Relu:0', .* count the same evidence twice"):
+    with pytest.raises(
+        BindingError, match="'b/Relu:0' is computed from 'trunk/Relu:0', .* count the same evidence twice"
+    ):
         resolve_layer(graph, binding, "trunk + b")
     with pytest.raises(BindingError, match="no tensor 'nothing' in the graph"):
         resolve_layer(graph, binding, "a + nothing")
 
 
 def test_a_net_for_each_class(graph):
-    """Every class has a net of its own: nothing is on every way, and each class has its own last map."""
+    """Every class has its own net: no map is on every path, and each class has its own last map."""
     x = placeholder()
     scores = [dense(pooled(conv(x, 4, name, seed=k)), 1, f"dense_{name}", seed=k) for k, name in enumerate("abc")]
     tf.nn.sigmoid(tf.concat(scores, 1, name="logits"))
@@ -224,7 +226,7 @@ def test_parts_of_unknown_length_are_said(graph):
     detector(side=None)
     binding = bind(graph)
     assert (binding.layer, binding.branches) == ("trunk/Relu:0", ())
-    assert "'Reshape:0' does not say how many of its entries that part holds" in binding.reasons["branches"]
+    assert "'Reshape:0' does not say how many entries it holds" in binding.reasons["branches"]
 
 
 def test_a_background_score_that_no_map_makes(graph):
@@ -236,7 +238,7 @@ def test_a_background_score_that_no_map_makes(graph):
 
 
 def test_one_column_spread_over_the_classes_is_no_branch_of_them(graph):
-    """[N, 1] + [4]: the concat before it joins other things than classes."""
+    """[N, 1] + [4]: the concat before it does not join classes."""
     trunk = conv(placeholder(), 4, "trunk")
     parts = tf.concat([dense(pooled(conv(trunk, 4, name)), 1, f"dense_{name}") for name in "ab"], 1)
     tf.nn.softmax(tf.add(tf.reduce_sum(parts, 1, keepdims=True), [1.0, 2.0, 3.0, 4.0], name="logits"))
@@ -245,7 +247,7 @@ def test_one_column_spread_over_the_classes_is_no_branch_of_them(graph):
 
 
 def test_a_feature_pyramid_shares_the_finest_level_of_its_trunk(graph):
-    """Levels are added from coarse to fine, each has its head, and all anchors are joined."""
+    """A feature pyramid: levels are added from coarse to fine, each has a head, and all anchors are joined."""
     x = placeholder()
     levels = [conv(x, 4, "level0")]
     for n in (1, 2):
@@ -264,7 +266,7 @@ def test_a_feature_pyramid_shares_the_finest_level_of_its_trunk(graph):
 
 
 def test_stages_that_look_at_the_scores_of_the_stage_before(graph):
-    """A pose net: two heads, their scores joined with the trunk's features for the next pair."""
+    """A pose net: the scores of two heads are joined with the trunk's features for the next two heads."""
     trunk = conv(placeholder(), 4, "trunk")
     joined = trunk
     for stage in (1, 2):
@@ -279,7 +281,7 @@ def test_stages_that_look_at_the_scores_of_the_stage_before(graph):
 
 
 def test_classes_in_front_of_the_positions(graph):
-    """[N, C, h, w], as segmentation nets put it out after a Transpose: axis 1 is followed, not the columns."""
+    """[N, C, h, w], as some segmentation nets output after a Transpose: axis 1 is split, not the columns."""
     trunk = conv(placeholder(), 6, "trunk", seed=1)
     heads = [one_by_one(conv(trunk, 4, name, seed=k), k + 1, f"scores_{name}") for k, name in enumerate("ab")]
     tf.transpose(tf.concat(heads, 3), [0, 3, 1, 2], name="logits")

@@ -1,4 +1,4 @@
-"""A graph that splits its batch over devices is bound to one replica, which is the whole net."""
+"""A graph that splits its batch over devices is bound to its first replica, a complete net."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_bound_to_the_first(graph, split, softmax):
 
 
 def walk_of(graph, name):
-    """The scope of the first convolution that takes this tensor."""
+    """Return the scope of the first convolution after a tensor."""
     users = [op.name for op in graph.get_tensor_by_name(name).consumers() if op.type == "Conv2D"]
     return users[0].split("net1")[0] if len(users) == 1 else users
 
@@ -39,7 +39,7 @@ def net_alone():
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_answers_are_those_of_the_net_alone(split):
-    """Of any number of images; also with fewer of them than replicas."""
+    """Scores are equal for any number of images, also for fewer images than replicas."""
     net = opened(lambda: towers(split, 3))
     for count in (1, 2, 5):
         found, alone = (each.explain(rgb(count), [0, 2], ["gradcam", "gradient"]) for each in (net, net_alone()))
@@ -63,7 +63,7 @@ def test_the_output_that_the_file_declares(graph):
 
 
 def test_losses_in_each_tower(graph):
-    """A training graph: nothing is joined, each tower has its own loss."""
+    """In a training graph nothing is joined, and each tower has its own loss."""
     labels = tf.split(tf.placeholder(tf.int32, [None], name="labels"), 2)
     for n, part in enumerate(tf.split(placeholder(), 2)):
         with tf.name_scope(f"tower_{n}"):
@@ -84,7 +84,7 @@ def test_what_is_done_before_the_split_is_said(graph):
     towers(by_split, start=start)
     binding = bind(graph)
     assert binding.input == "split:0"
-    assert any("behind 'truediv', which changes values" in warning for warning in binding.warnings)
+    assert any("after 'truediv', which changes values" in warning for warning in binding.warnings)
 
 
 def test_images_of_bytes_that_are_cast_before_the_split(graph):
@@ -94,14 +94,14 @@ def test_images_of_bytes_that_are_cast_before_the_split(graph):
 
 
 def test_halves_of_a_batch_that_meet_in_one_score_are_no_replicas(graph):
-    """A siamese net on pairs in one batch: both halves make the score."""
+    """A siamese net on pairs in one batch: both halves determine the score."""
     first, second = [member(part, f"net{n}", seed=3) for n, part in enumerate(tf.split(placeholder(), 2))]
     tf.abs(first - second, name="logits")
     assert bind(graph, requested=KeyTensors(logits="logits")).input == "input:0"
 
 
 def test_parts_of_a_image_are_no_replicas(graph):
-    """Left and right half, colour by colour: other axes than that of the images."""
+    """Left and right half, colour by colour: the split is not along the image axis."""
     x = placeholder()
     halves = [conv(half, 4, f"half{n}") for n, half in enumerate(tf.split(x, 2, axis=2))]
     tf.nn.softmax(member(tf.concat(halves, 2), "net", seed=1))
@@ -110,7 +110,7 @@ def test_parts_of_a_image_are_no_replicas(graph):
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_first_replica_alone_in_a_frozen_graph(split):
-    """Frozen from a replica's own output, the other parts and the concat are gone."""
+    """A graph frozen at the output of one replica lacks the other parts and the concat."""
     with tf.Graph().as_default() as graph:
         towers(split)
     kept = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ["replica_0/Softmax"])
@@ -122,7 +122,7 @@ def test_the_first_replica_alone_in_a_frozen_graph(split):
 
 
 def test_parts_cut_behind_a_layer_are_no_replicas(graph):
-    """The features of a batch are split; the images go in before."""
+    """The features of a batch are split; the images are fed before the split."""
     first = tf.split(conv(placeholder(), 4, "shared"), 2)[0]
     tf.nn.softmax(member(first, "net", seed=1))
     assert bind(graph).input == "input:0"

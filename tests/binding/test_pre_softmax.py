@@ -1,4 +1,4 @@
-"""Softmax and its logarithm however they are written, softmax over positions, and what stands between."""
+"""Softmax and its logarithm in all spellings, softmax over positions, and ops in between."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_shifted_scores_are_no_logarithm(graph):
 
 
 def soft_argmax(x):
-    """The mean place of each channel: x and y of 2 key points."""
+    """The mean position of each channel: x and y of 2 key points."""
     power = tf.exp(x - tf.reduce_max(x, [1, 2], keepdims=True))
     share = power / tf.reduce_sum(power, [1, 2], keepdims=True)
     grid = tf.reshape(tf.range(4, dtype=tf.float32), [1, 4, 1, 1])
@@ -89,7 +89,7 @@ def flattened_softmax(x):
 
 
 def flattened_rows_softmax(x):
-    """Images and channels together: the softmax of spatial_softmax in tf.contrib."""
+    """Images and channels in one axis, as in spatial_softmax of tf.contrib."""
     flat = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [-1, 16])
     expected = tf.reduce_sum(tf.nn.softmax(flat) * tf.range(16, dtype=tf.float32), [1], keepdims=True)
     return tf.reshape(expected, [-1, 2], name="places")
@@ -110,7 +110,7 @@ def test_a_classifier_behind_places_is_found(graph, places):
 
 
 def test_the_places_are_explained_as_they_are():
-    """y of output 1 is the expected row of channel 1, whose gradient differs from that of the heat map's mean."""
+    """Output 1 is the expected row of channel 1; its gradient differs from that of the heat map's mean."""
     with tf.Graph().as_default() as graph:
         soft_argmax(score_map(2))
         places, features = (graph.get_tensor_by_name(f"{name}:0") for name in ("places", "features"))
@@ -122,7 +122,7 @@ def test_the_places_are_explained_as_they_are():
     np.testing.assert_allclose(ours["maps"][:, 0], wanted[1], atol=1e-6)
 
 
-# what stands between
+# ops in between
 
 
 def quantised(x):

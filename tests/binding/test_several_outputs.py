@@ -1,4 +1,4 @@
-"""A net with several outputs says so, and each can be asked for as it is written there."""
+"""A net with several outputs warns, and each output can be requested as the warning says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def two_heads():
 def test_several_outputs_are_said_first_and_can_be_chosen_as_written():
     with opened(two_heads) as net:
         warning = net.binding.warnings[0]
-    assert "2 outputs and none was asked for" in warning
+    assert "2 outputs and none was requested" in warning
     chosen, other = warning.split("'")[1], warning.split("'")[3]
     assert {chosen, other} == {"sex_prob:0", "age_prob:0"}
     name = warning.split("--output ")[1].split(" ")[0]
@@ -34,7 +34,7 @@ def test_several_outputs_are_said_first_and_can_be_chosen_as_written():
     for asked in (chosen, other):
         with opened(two_heads, output=asked) as net:
             assert net.binding.logits == asked.replace("_prob:0", "/BiasAdd:0")
-            assert not any("none was asked for" in warning for warning in net.binding.warnings)
+            assert not any("none was requested" in warning for warning in net.binding.warnings)
 
 
 def test_the_warning_comes_before_those_of_the_model():
@@ -42,7 +42,7 @@ def test_the_warning_comes_before_those_of_the_model():
         two_heads()
     with GradCamGraph(replace(load(graph), notes=("a note of the loader",)), preset="zero-one") as net:
         told = net_warnings(net)
-    assert "none was asked for" in told[0]
+    assert "none was requested" in told[0]
     assert "a note of the loader" in told
 
 

@@ -1,4 +1,4 @@
-"""Scores and probabilities that the user or the file names, and what is said where there are none."""
+"""Scores and probabilities named by the user or the file, and the errors if there are none."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def test_images_that_lead_nowhere(graph):
     tf.argmax(images(), 1)
     with pytest.raises(BindingError, match="no image input found"):
         bind(graph)
-    with pytest.raises(BindingError, match="no class scores found: .*Image inputs found: input:0"):
+    with pytest.raises(BindingError, match="no class scores found: .*image inputs found: input:0"):
         bind(graph, requested=KeyTensors(input="input"))

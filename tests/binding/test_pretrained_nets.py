@@ -1,4 +1,4 @@
-"""Real nets bind as their list says: input, logits, probabilities, layer, size, feeds."""
+"""Pretrained nets bind as listed: input, logits, probabilities, layer, size, feeds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gradcam_tf1.types import KeyTensors
 
 FOLDER = find_models()
 NETS = json.loads((FOLDER / "models.json").read_text()) if FOLDER else {}
-# a detector with a loop, several nets in one and placeholders of its own: bound only with its values
+# a detector with a loop, several nets and its own placeholders: it binds only with values for these
 NEEDS_VALUES = [name for name, net in NETS.items() if net.get("nobatch")]
 
 pytestmark = pytest.mark.skipif(not NETS, reason="no real nets: set GRADCAM_TF1_MODELS or put them at ../shared/models")
@@ -53,7 +53,7 @@ def test_bound_as_listed(name):
 
 
 def leads_past(graph, start, end, name):
-    """Whether a chain of ops leads from one tensor to the other without the third."""
+    """Return whether a path leads from one tensor to another past a third."""
     seen, stack = {name, end}, [end]
     while stack:
         for before in graph.get_tensor_by_name(stack.pop()).op.inputs:
@@ -64,7 +64,7 @@ def leads_past(graph, start, end, name):
 
 
 def check_layer(graph, net, binding):
-    """The listed convolution, or its map after the activation that directly follows, said in the reason.
+    """Check for the listed convolution, or for its map after the activation that follows, as the reason says.
 
     Where that is of one branch alone (a detector's finest scale): a map that all branches have, and that is said.
     """
@@ -82,7 +82,7 @@ def check_layer(graph, net, binding):
 
 
 def check_probabilities(name, net, binding):
-    """As listed, unless that is the sigmoid of one class alone; and they are the softmax or sigmoid of the logits."""
+    """As listed, unless that is the sigmoid of a single class; always the softmax or sigmoid of the logits."""
     if binding.probabilities != net["probs"]:
         assert binding.probabilities is None
         assert opened(name)[1].get_tensor_by_name(net["probs"]).shape.rank == 1
@@ -114,7 +114,7 @@ def test_bound_with_its_values_and_the_scores_named(name):
     binding = bound(name, feed=net["feed"], logits=net["logits"])
     assert (binding.input, binding.logits, binding.has_batch_axis) == (net["input"], net["logits"], False)
     assert net["conv"] in [layer.name for layer in binding.layers]
-    # its loop lets gradients through: checked once by finite differences, 5 to 20 % off on 32-bit scores
+    # gradients flow through its loop: checked once by finite differences, 5 to 20 % off on 32-bit scores
     assert not any("no gradient leads" in warning for warning in binding.warnings)
 
 

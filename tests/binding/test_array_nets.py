@@ -1,4 +1,4 @@
-"""Signals and volumes: binding, maps against float64 twins and against nets of images, and their own axes."""
+"""Signals and volumes: binding, maps against float64 twins and against nets of images, and axes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ SAME_AS_IMAGES = {
 
 
 def test_a_signal_is_a_image_one_pixel_high():
-    """Both nets have the same weights, so the map of every method is the same, but for the axis of one row."""
+    """Both nets have the same weights, so every method makes the same map, except for the axis of one row."""
     images, signals = ArrayNet((9,), 3, image=True), ArrayNet((9,), 3)
     arrays = signals.arrays(2) * 40
     names = list(SAME_AS_IMAGES)
@@ -137,7 +137,7 @@ def test_the_peak_is_at_the_spike():
         assert abs(int(placed.argmax()) - spike) <= 1
 
 
-# placing
+# placement
 
 
 def test_placing_is_half_pixel_linear():
@@ -181,7 +181,7 @@ def test_signals_and_volumes_are_bound(net, named):
 
 
 def test_layers_of_a_keras_net():
-    """Dilation, batch norm, pooling and a residual sum between convolutions; the last one without an activation."""
+    """Dilation, batch norm, pooling and a residual sum between convolutions; the last convolution has no activation."""
 
     def build(x):
         layers = tf.keras.layers
@@ -199,11 +199,11 @@ def test_layers_of_a_keras_net():
     assert [layer.shape[1:] for layer in counted] == [(16, 4), (8, 4), (8, 4), (6, 5), (6, 6)]
     assert counted[2].name == "joined:0"
     assert counted[-1].op == "Squeeze"
-    assert "out of Conv2D" in binding.reasons["layer"]
+    assert "the output of Conv2D" in binding.reasons["layer"]
 
 
 def test_images_stay_images():
-    """A gray image [N, H, W] gets its axis behind, one without a batch axis in front."""
+    """A gray image [N, H, W] gets its new axis at the end, an image without a batch axis in front."""
 
     def gray(x):
         a = tf.nn.relu(tf.nn.conv2d(x[..., tf.newaxis], tf.ones([3, 3, 1, 4]), [1, 1, 1, 1], "SAME"))
@@ -229,7 +229,7 @@ def test_inspect_says_what_it_is(tmp_path):
         assert report["array_shape"] == [None, *sides, 2]
 
 
-# what does not work
+# errors
 
 
 def test_channels_first_is_refused():
@@ -238,12 +238,14 @@ def test_channels_first_is_refused():
         a = tf.nn.conv2d(a, tf.ones([1, 3, 2, 4]), [1, 1, 1, 1], "SAME", data_format="NCHW")
         tf.matmul(tf.reduce_mean(a, [2, 3]), tf.ones([4, 3]), name="logits")
 
-    with pytest.raises(BindingError, match=r"with its channels first, by '.*'; signals are \[N, L, C\]"):
+    with pytest.raises(
+        BindingError, match=r"with channels first, as its convolution '.*' shows; signals are \[N, L, C\]"
+    ):
         bind(graph_of(build, [None, 2, 16]), requested=KeyTensors(input="x"))
 
 
 def test_a_layer_has_its_axes():
-    for sides, said in (((11,), r"a layer is a float map \[N, l, K\]"), ((3, 4, 5), r"\[N, d, h, w, K\]")):
+    for sides, said in (((11,), r"name a float map \[N, l, K\]"), ((3, 4, 5), r"\[N, d, h, w, K\]")):
         graph = GradCamGraph(ArrayNet(sides).graph())
         with graph, pytest.raises(BindingError, match=said):
             graph.explain(ArrayNet(sides).arrays(1), layers="Reshape")
