@@ -137,9 +137,8 @@ def test_a_uint8_net_gets_its_noise_after_the_cast():
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), image_size=(4, 4), classes=3, dtype="uint8")
     images = np.random.RandomState(0).randint(0, 255, (2, 4, 4, 3)).astype(np.uint8)
     # the first float tensor holds 0..255; y = (x / 127.5 - 1)^2 / 2, so dy/dx = (x / 127.5 - 1) / 127.5
-    maps = explain(graph, binding, images, [0], ["gradient", "smoothgrad"], options={"smoothgrad": {"level": 0.0}})[
-        "maps"
-    ]
+    plain = {"smoothgrad": {"level": 0.0}}
+    maps = explain(graph, binding, images, [0], ["gradient", "smoothgrad"], options=plain).maps
     expected = (images / 127.5 - 1) / 127.5 * [1, 0, 0]
     for name in ("gradient", "smoothgrad"):
         np.testing.assert_allclose(maps[name, ""][:, 0], expected, atol=1e-6)
