@@ -1,4 +1,4 @@
-"""Why a map is empty where its layer has no say in the score: the score is made in another branch."""
+"""Why a map is empty where its layer has no effect on the score: the score is made in another branch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,18 @@ def name_branches(
     binding: Binding,
     graph: tf.Graph,
 ) -> None:
-    """Say of each map that is zero for want of any gradient where its score is made.
+    """Give each map that is zero because there is no gradient a reason that names the branch of its score.
 
-    answer: its statuses are changed in place.
+    Parameters
+    ----------
+    answer : MapAnswer
+        Its statuses are changed in place.
+    layers : sequence of LayerInfo
+        The requested ones.
+    binding : Binding
+        With the branches of the net.
+    graph : tf.Graph
+        Holds the net.
     """
     by_name = {layer.name: layer for layer in layers}
     led: Dict[Tuple[str, str], bool] = {}

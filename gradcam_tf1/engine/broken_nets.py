@@ -1,8 +1,8 @@
-"""Nets whose scores are NaN or infinite: names the first op that makes such values of finite ones."""
+"""Nets whose scores are NaN or infinite: the first op that makes such values from finite ones."""
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping
+from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -17,13 +17,21 @@ _AT_A_TIME = 16  # tensors of one image that are held together
 
 
 def why_broken(runner: SessionRunner, logits: tf.Tensor, image: np.ndarray, further: Further) -> str:
-    """One sentence that names the op where NaN or infinity first comes up on the way to the scores.
+    """Return one sentence that names the op where NaN or infinity first appears before the scores.
 
-    Args: logits: float, with NaN or +infinity for this image. image: [1, H, W, C] of the input's dtype.
-        further: what further inputs are fed, [1, ...] each.
+    Parameters
+    ----------
+    runner : SessionRunner
+        Runs the net.
+    logits : tf.Tensor
+        Holds NaN or +infinity for this image.
+    image : np.ndarray
+        [1, H, W, C] of the input's dtype.
+    further : mapping
+        What further inputs are fed, [1, ...] each.
     """
-    found = _values(runner, [logits], image, further)[0]
-    what = "infinite" if found is None or not np.isnan(found).any() else "NaN"
+    scores = _values(runner, [logits], image, further)[0]
+    what = "infinite" if scores is None or not np.isnan(scores).any() else "NaN"
     waiting = [tensor for op in _ops_before(logits.op) for tensor in op.outputs if tensor.dtype.is_floating]
     for start in range(0, len(waiting), _AT_A_TIME):
         some = waiting[start : start + _AT_A_TIME]
@@ -34,13 +42,13 @@ def why_broken(runner: SessionRunner, logits: tf.Tensor, image: np.ndarray, furt
     return "the scores are NaN or infinite for this image"
 
 
-def _count_broken(op: Any, value: np.ndarray, what: str) -> int:
+def _count_broken(op: tf.Operation, value: np.ndarray, what: str) -> int:
     if op.type in WEIGHTS:  # -infinity masks, and one number alone is the bound of a clipping
         return int((np.isnan(value) | (np.isposinf(value) & (value.size > 1))).sum())
     return int((np.isnan(value) if what == "NaN" else np.isinf(value)).sum())
 
 
-def _sentence(op: Any, what: str, count: int) -> str:
+def _sentence(op: tf.Operation, what: str, count: int) -> str:
     if op.type in WEIGHTS:
         return (
             f"the scores are {what}: {count} of the net's weights '{op.name}' are NaN or infinite; use a model file "
@@ -52,8 +60,8 @@ def _sentence(op: Any, what: str, count: int) -> str:
     )
 
 
-def _ops_before(end: Any) -> List[Any]:
-    """The ops that `end` is computed from, itself included, in the order of the graph."""
+def _ops_before(end: tf.Operation) -> List[tf.Operation]:
+    """Return the ops that `end` is computed from, itself included, in the order of the graph."""
     seen = {end}
     stack = [end]
     while stack:
@@ -63,8 +71,10 @@ def _ops_before(end: Any) -> List[Any]:
     return [op for op in end.graph.get_operations() if op in seen]
 
 
-def _values(runner: SessionRunner, tensors: List[tf.Tensor], image: np.ndarray, further: Further) -> List[Any]:
-    """What the tensors hold for the image; None for those that cannot be fetched, such as parts of loops."""
+def _values(
+    runner: SessionRunner, tensors: List[tf.Tensor], image: np.ndarray, further: Further
+) -> Sequence[Optional[np.ndarray]]:
+    """Return the values of the tensors for the image; None for those that cannot be fetched, such as parts of loops."""
     try:
         return runner.values(tensors, image, further)
     except RunError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import partial
-from typing import Any, Callable, ContextManager, Dict, Hashable, List, NamedTuple, Optional, Set, TypeVar
+from typing import Any, Callable, ContextManager, Dict, Hashable, List, NamedTuple, Optional, Set, TypeVar, Union
 
 from gradcam_tf1.errors import GradCamError, GradientError
 from gradcam_tf1.gradients.loop_gradients import LoopError
@@ -53,7 +53,7 @@ class BuiltOnce:
                 self._built[key] = _Refused(GradientError(f"{error}; methods that need no gradient work: {usable}"))
             except GradCamError as error:
                 self._built[key] = _Refused(error)
-        result: Any = self._built[key]
+        result: Union[Built, _Refused] = self._built[key]
         if isinstance(result, _Refused):
             raise copy(result.error)
         return result

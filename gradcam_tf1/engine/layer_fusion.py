@@ -1,4 +1,4 @@
-"""The maps of several layers made one. No TensorFlow here."""
+"""The maps of several layers fused into one. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FUSED = "fused"  # stands where the layer's name does; tensor names have a colon
 
 
 def _mean(maps: np.ndarray) -> np.ndarray:
-    return maps.mean(axis=0)
+    return np.asarray(maps.mean(axis=0))
 
 
 def _max(maps: np.ndarray) -> np.ndarray:
     strongest = np.abs(maps).argmax(axis=0)
-    return np.take_along_axis(maps, strongest[np.newaxis], axis=0)[0]
+    return np.asarray(np.take_along_axis(maps, strongest[np.newaxis], axis=0)[0])
 
 
 def _product(maps: np.ndarray) -> np.ndarray:
@@ -29,12 +29,18 @@ def _product(maps: np.ndarray) -> np.ndarray:
     return np.where(agreed, np.sign(maps[0]) * np.abs(maps).prod(axis=0), 0.0)
 
 
-# of maps of -1..1, stacked in front: where signs differ, the max is the stronger one and the product is 0
+# of maps of -1..1, stacked on the first axis: where signs differ, the max is the stronger one and the product is 0
 FUSIONS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {"mean": _mean, "max": _max, "product": _product}
 
 
 def check_fusion(how: str, layers: int) -> None:
-    """Raises OptionError for an unknown fusion, and where there is but one layer."""
+    """Refuse an unknown fusion, and the fusion of a single layer.
+
+    Raises
+    ------
+    OptionError
+        With what is possible.
+    """
     if how not in FUSIONS:
         raise OptionError(f"no fusion {how!r}; possible: {', '.join(FUSIONS)}")
     if layers < 2:
@@ -47,8 +53,15 @@ def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
     Each map is read, bilinear, where the cells of the finest grid lie, and divided by its largest magnitude, so that a
     layer counts by where it looks and not by the size of its numbers; then mean, max or product, point by point. Zero
     maps stay zero.
-    answer: "maps" {(method, layer): [N, T, ...]}, finished, and "statuses" with the same keys; "cells" where they
-    are not stretched over the input, which is of this size.
+
+    Parameters
+    ----------
+    answer : MapAnswer
+        With finished maps; it is changed in place.
+    how : {"mean", "max", "product"}
+        The fusion.
+    size : sequence of int
+        (H, W) of the net's input.
     """
     for method in dict.fromkeys(method for method, _ in answer.maps):
         keys: List[MapKey] = [key for key in answer.maps if key[0] == method]
@@ -61,34 +74,34 @@ def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
                 answer.cells[method, FUSED] = cells
         fused = FUSIONS[how](_scaled(maps)).astype(np.float32)
         answer.maps[method, FUSED] = fused
-        said = f"{how} of {len(keys)} layers, each scaled to 1"
-        answer.statuses[method, FUSED] = [[_status(map, said) for map in row] for row in fused]
+        note = f"{how} of {len(keys)} layers, each scaled to 1"
+        answer.statuses[method, FUSED] = [[_status(map, note) for map in row] for row in fused]
 
 
 def _on_one_grid(
     maps: List[np.ndarray], cells: Sequence[Optional[Cells]], size: Sequence[int]
 ) -> Tuple[List[np.ndarray], Optional[Cells]]:
-    """The maps [N, T, h, w] on the finest grid along each axis, and where its cells lie; None: stretched."""
+    """Return the maps [N, T, h, w] on the finest grid along each axis, and where its cells lie; None: stretched."""
     grids = [map.shape[2:] for map in maps]
     finest = [max(range(len(maps)), key=lambda n: grids[n][axis]) for axis in range(len(grids[0]))]
     grid = [grids[n][axis] for axis, n in enumerate(finest)]
     if not any(cells):
         return [upsample(map, grid) for map in maps], None
-    whole = [each or stretched(size, sides) for each, sides in zip(cells, grids)]
-    picked = [(whole[n].offset[axis], whole[n].stride[axis]) for axis, n in enumerate(finest)]
+    filled = [own or stretched(size, sides) for own, sides in zip(cells, grids)]
+    picked = [(filled[n].offset[axis], filled[n].stride[axis]) for axis, n in enumerate(finest)]
     onto = Cells(*zip(*picked))
-    return [resample(map, size, each, centres(onto, grid)) for map, each in zip(maps, whole)], onto
+    return [resample(map, size, own, centres(onto, grid)) for map, own in zip(maps, filled)], onto
 
 
 def _scaled(maps: List[np.ndarray]) -> np.ndarray:
-    """[layers, N, T, ...], each map with its largest magnitude at 1."""
+    """Return [layers, N, T, ...], each map with its largest magnitude at 1."""
     stacked = np.stack(maps).astype(np.float64)
     largest = np.abs(stacked).max(axis=tuple(range(3, stacked.ndim)), keepdims=True)
-    return np.divide(stacked, largest, out=np.zeros_like(stacked), where=largest > 0)
+    return np.asarray(np.divide(stacked, largest, out=np.zeros_like(stacked), where=largest > 0))
 
 
-def _status(map: np.ndarray, said: str) -> MapStatus:
+def _status(map: np.ndarray, note: str) -> MapStatus:
     low, high = float(map.min()), float(map.max())
     if low or high:
-        return MapStatus("ok", "", low, high, (said,))
-    return MapStatus("empty", "the layers' maps are zero, or agree nowhere", low, high, (said,))
+        return MapStatus("ok", "", low, high, (note,))
+    return MapStatus("empty", "the layers' maps are zero, or agree nowhere", low, high, (note,))

@@ -1,4 +1,4 @@
-"""A probe: what a method that makes its own inputs may ask of the net about one image and its targets."""
+"""The runs of the net that a method makes for one image and its targets, on inputs of its own making."""
 
 from __future__ import annotations
 
@@ -17,12 +17,22 @@ from gradcam_tf1.types import Cells, LayerInfo, ScoreRequest, Slot
 
 
 class Probe(ProbeBase):
-    """One image, T targets. M is the number of inputs of the caller's making; chunks are the probe's business.
+    """One image and its T targets.
 
-    image: float32 [H, W, C], the image as the net's first float tensor has it: preprocessed, at the input's size.
-    pixels: float32 [H, W, 3], RGB 0..255, the same before preprocessing.
-    requests: the T targets; their class ids are fixed, so that a changed input is asked about the same classes.
-    step: called with the number of inputs that were run, after each chunk.
+    Parameters
+    ----------
+    ops : GraphOps
+        The ops of the net.
+    runner : SessionRunner
+        Runs them.
+    fed : np.ndarray
+        The image as it is fed, [H, W, C] of the input's dtype.
+    requests : sequence of ScoreRequest
+        The T targets; their class ids are fixed, so that a changed input is explained for the same classes.
+    pixels, to_batch
+        Of this image, as in `MapRequest`.
+    image : np.ndarray, optional
+        See `ProbeBase`; None: what `fed` leads to.
     """
 
     def __init__(
@@ -47,7 +57,7 @@ class Probe(ProbeBase):
         self._own_features: Dict[LayerInfo, np.ndarray] = {}
 
     def to_input(self, pixels: np.ndarray) -> np.ndarray:
-        """RGB 0..255 [M, H, W, 3] -> inputs like `image` [M, H, W, C], for baselines that are images."""
+        """Preprocess RGB 0..255 [M, H, W, 3] to inputs like `image` [M, H, W, C], for baselines that are images."""
         return self._float_images(self._to_batch(pixels))
 
     def _float_images(self, batch: np.ndarray) -> np.ndarray:
@@ -60,36 +70,51 @@ class Probe(ProbeBase):
 
     @property
     def chunk(self) -> int:
-        """Inputs per `session.run`: a method that makes many makes no more than these at a time."""
+        """Inputs per `session.run`: a method makes no more than these at a time."""
         return self._runner.chunk
 
     def note(self, target: int, sentence: str) -> None:
-        """Say something about the map of a target; it comes out in the map's status."""
+        """Add a sentence to the notes in the status of the target's map."""
         self._notes[target].append(sentence)
 
     def take_notes(self) -> List[Tuple[str, ...]]:
-        """The notes of each target; they are gone then."""
+        """Return the notes of each target and forget them."""
         taken, self._notes = self._notes, [[] for _ in self.requests]
         return [tuple(notes) for notes in taken]
 
     def scores(self, inputs: np.ndarray) -> np.ndarray:
-        """Scores of all targets for each input: [M, H, W, C] -> float32 [M, T]."""
+        """Return the scores of all targets for each input: [M, H, W, C] -> float32 [M, T]."""
         return self._scores(inputs, {})
 
     def scores_at(self, layer: LayerInfo, features: np.ndarray) -> np.ndarray:
-        """Scores when the layer holds `features`: float32 [M, h, w, K] -> [M, T]. Only what follows it is computed.
+        """Return the scores where the layer holds `features`. Only what follows the layer is computed.
 
-        Raises: GradientError for a layer of tokens.
+        Parameters
+        ----------
+        layer : LayerInfo
+            A single layer.
+        features : np.ndarray
+            float32 [M, h, w, K].
+
+        Returns
+        -------
+        np.ndarray
+            float32 [M, T].
+
+        Raises
+        ------
+        GradientError
+            For a layer of tokens.
         """
         tensor = self._ops.layer_tensor(layer)
         if tensor.shape.rank == 3 and not self._ops.takes_signals():
             raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
         values = features if layer.channels_last else np.moveaxis(features, -1, 1 - len(layer.shape))
-        # the image is fed too, in case a way round the layer leads to the logits
+        # the image is fed too, in case a path round the layer leads to the logits
         return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})
 
     def own_features(self, layer: LayerInfo) -> np.ndarray:
-        """Features of the image itself: float32 [h, w, K]; computed once."""
+        """Return the features of the image itself, computed once: float32 [h, w, K]."""
         if layer not in self._own_features:
             own = (self._ops.float_images(), self.image[np.newaxis])
             features: Dict[Any, tf.Tensor] = {0: self._ops.features(layer)}
@@ -98,27 +123,27 @@ class Probe(ProbeBase):
         return self._own_features[layer]
 
     def cells(self, layer: LayerInfo) -> Optional[Cells]:
-        """Where the cells of the layer lie on `image`; None: they share it evenly."""
+        """Return where the cells of the layer lie on `image`; None: they share it evenly."""
         return self.cells_of(layer.name, self.own_features(layer).shape[:-1])
 
     def cells_of(self, name: str, grid: Sequence[int]) -> Optional[Cells]:
-        """The same for any tensor of the net by its name; grid: its sides."""
+        """Return the same for any tensor of the net by its name and the sides of its grid."""
         return cells_of(self._ops.places, name, self.image.shape[:-1], grid)[0]
 
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
-        """Features and grads of one target's score for each input: two float32 [M, h, w, K]."""
+        """Return features and grads of one target's score for each input: two float32 [M, h, w, K]."""
         slot = self._slot(target)
         grads = self._ops.grads(LOGIT, (layer,), slot)[layer]
         found = self._run({"a": self._ops.features(layer), "g": grads}, inputs, self._values(inputs, target))
         return found["a"], found["g"]
 
     def pixel_grads(self, inputs: np.ndarray, target: int) -> np.ndarray:
-        """dy/dx of one target's score for each input: [M, H, W, C] -> float32 [M, H, W, C]."""
+        """Return dy/dx of one target's score for each input: [M, H, W, C] -> float32 [M, H, W, C]."""
         grads = self._ops.pixel_grads(self._slot(target))
         return self._run({0: grads}, inputs, self._values(inputs, target))[0]
 
     def evaluate(self, build: Build, inputs: np.ndarray, target: int) -> Dict[Any, np.ndarray]:
-        """What `build` makes of one target's score and the images' tensor, for each input: arrays [M, ...]."""
+        """Return what `build` makes of one target's score and the images' tensor, for each input: arrays [M, ...]."""
         found = self._ops.extension(build, self._slot(target))
         return self._run(found, inputs, self._values(inputs, target))
 
@@ -134,18 +159,20 @@ class Probe(ProbeBase):
         return Slot(target, self.requests[target].score)
 
     def _values(self, inputs: np.ndarray, target: int) -> Dict[tf.Tensor, np.ndarray]:
-        """The target's values, the same for every input."""
+        """Return the target's values, the same for every input."""
         return self._repeated(target, len(inputs))
 
     def _repeated(self, target: int, count: int) -> Dict[tf.Tensor, np.ndarray]:
         fed = self._ops.fed(self.requests[target], self._slot(target))
         return {tensor: np.repeat(value, count, axis=0) for tensor, value in fed.items()}
 
-    def _run(self, fetches: Dict, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> Dict:
+    def _run(
+        self, fetches: Dict[Any, tf.Tensor], inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]
+    ) -> Dict[Any, np.ndarray]:
         # the image itself is fed below them, since the graph may read its size there
         fed = np.broadcast_to(self._fed, (len(inputs), *self._fed.shape))
         return self._runner.run(fetches, fed, feed, (self._ops.float_images(), inputs), self.step)
 
 
 def _no_step(_count: int) -> None:
-    """Nobody watches."""
+    """Report no progress."""

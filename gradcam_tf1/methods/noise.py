@@ -16,6 +16,11 @@ from gradcam_tf1.types import LayerInfo
 KINDS = ("smoothgrad", "squaregrad", "vargrad")
 
 
+def _options(samples: int) -> Tuple[Option, ...]:
+    """Return the options of `Noise` but its kind; samples: by default."""
+    return Option("samples", samples, low=1), Option("level", 0.15, low=0), Option("seed", 0, low=0)
+
+
 @dataclass(frozen=True)
 class Noise:
     """How maps of noisy copies are combined; M_i is the map of x + e_i, e_i ~ N(0, (level (max x - min x))^2).
@@ -34,7 +39,7 @@ class Noise:
     Raises
     ------
     OptionError
-        For an unknown kind or a value out of bounds.
+        For an unknown kind, or a value of another type or out of bounds.
 
     References
     ----------
@@ -51,8 +56,8 @@ class Noise:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise OptionError(f"no noise {self.kind!r}; possible: {', '.join(KINDS)}")
-        if self.samples < 1 or self.level < 0:
-            raise OptionError(f"samples={self.samples}, level={self.level}: at least one sample, no level below 0")
+        for option in _options(samples=25):
+            option.check("noise", getattr(self, option.name))
 
     def copies(self, images: np.ndarray, sides: int = 3) -> Iterator[np.ndarray]:
         """Yield one noisy copy of all images after the other.
@@ -206,11 +211,6 @@ def _mean_powers(probe: ProbeBase, layer: LayerInfo, noise: Noise, target: int) 
 
 def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, **_others: Any) -> int:
     return samples * probe.targets
-
-
-def _options(samples: int) -> Tuple[Option, ...]:
-    """Return the options of `Noise` but its kind; samples: by default."""
-    return Option("samples", samples, low=1), Option("level", 0.15, low=0), Option("seed", 0, low=0)
 
 
 def _row(name: str, summary: str, paper: str, compute: Callable[..., np.ndarray]) -> IteratedMethod:

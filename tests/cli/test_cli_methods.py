@@ -90,7 +90,7 @@ def test_noise_reaches_the_maps(tmp_path):
     [
         (["--set", "steps=5"], "'steps=5': write METHOD.OPTION=VALUE"),
         (["--set", "rise.masks"], "'rise.masks': write METHOD.OPTION=VALUE"),
-        (["--set", "rise.masks=5"], "options for 'rise', which was not asked for"),
+        (["--set", "rise.masks=5"], "options for 'rise', which is not requested"),
         (["--method", "fem", "--set", "fem.steps=5"], "fem does not take 'steps'; it takes sigmas=2.0"),
         (["--noise", "gauss"], "'gauss' is not one of"),
         (["--fuse", "mean"], "give more than one layer"),

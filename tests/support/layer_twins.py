@@ -39,12 +39,12 @@ def elementwise_twin(a, grads, logits, c):
     return np.maximum(grads[c] * a, 0).sum(-1)
 
 
-def finercam_twin(a, grads, logits, c):
+def finercam_twin(a, grads, logits, c, rivals=3, gamma=0.6):
     grad = grads[c].copy()
     for n, row in enumerate(logits):
         others = [j for j in range(len(row)) if j != c]
-        rivals = sorted(others, key=lambda j: abs(row[j] - row[c]))[:3]
-        grad[n] -= 0.6 * np.mean([grads[d][n] for d in rivals], axis=0)
+        nearest = sorted(others, key=lambda j: abs(row[j] - row[c]))[:rivals]
+        grad[n] -= gamma * np.mean([grads[d][n] for d in nearest], axis=0)
     return gradcam_twin(a, grad)
 
 
@@ -68,7 +68,8 @@ TWINS = {
 }
 
 
-def twin(method, net, images, class_ids):
+def twin(method, net, images, class_ids, **options):
+    """float64 [N, T, h, w], before the closing ReLU."""
     state = net.forward(images)
     grads = [net.feature_grads(images, j) for j in range(net.classes)]
-    return np.stack([TWINS[method](state["features"], grads, state["logits"], c) for c in class_ids], axis=1)
+    return np.stack([TWINS[method](state["features"], grads, state["logits"], c, **options) for c in class_ids], axis=1)

@@ -137,9 +137,8 @@ def test_a_uint8_net_gets_its_noise_after_the_cast():
     binding = Binding("input:0", "logits:0", "features:0", layers=(layer,), image_size=(4, 4), classes=3, dtype="uint8")
     images = np.random.RandomState(0).randint(0, 255, (2, 4, 4, 3)).astype(np.uint8)
     # the first float tensor holds 0..255; y = (x / 127.5 - 1)^2 / 2, so dy/dx = (x / 127.5 - 1) / 127.5
-    maps = explain(graph, binding, images, [0], ["gradient", "smoothgrad"], options={"smoothgrad": {"level": 0.0}})[
-        "maps"
-    ]
+    plain = {"smoothgrad": {"level": 0.0}}
+    maps = explain(graph, binding, images, [0], ["gradient", "smoothgrad"], options=plain).maps
     expected = (images / 127.5 - 1) / 127.5 * [1, 0, 0]
     for name in ("gradient", "smoothgrad"):
         np.testing.assert_allclose(maps[name, ""][:, 0], expected, atol=1e-6)
@@ -154,8 +153,9 @@ def test_a_uint8_net_gets_its_noise_after_the_cast():
     ("given", "message"),
     [
         ({"kind": "smooth"}, "no noise 'smooth'; possible: smoothgrad, squaregrad, vargrad"),
-        ({"samples": 0}, "samples=0, level=0.15: at least one sample"),
-        ({"level": -1}, "samples=25, level=-1: .* no level below 0"),
+        ({"samples": 0}, "noise.samples is a whole number at least 1, not 0; its default is 25"),
+        ({"samples": "5"}, "noise.samples is a whole number at least 1, not '5'"),
+        ({"level": -1}, "noise.level is a number at least 0, not -1; its default is 0.15"),
     ],
 )
 def test_wrong_noise_is_an_error(given, message):

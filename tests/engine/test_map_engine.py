@@ -171,7 +171,7 @@ def test_a_net_that_cuts_its_image_is_explained_by_the_best_part_and_only_before
         expected[best] = parts[best] / 8
         np.testing.assert_allclose(answer.maps["hirescam", "whole:0"][0, 0], expected.reshape(6, 4), atol=1e-6)
         np.testing.assert_allclose(answer.scores, [[parts[best].mean()]], atol=1e-6)
-        with pytest.raises(RunError, match=r"^what is made of 'parts:0' came out as \[3, 2, 4\] for 1 image"):
+        with pytest.raises(RunError, match=r"^what is made of 'parts:0' came out as \[3, 2, 4\] for 1 imag"):
             engine.run(request(image, class_asks([1]), ["hirescam"], binding.layers[1:]))
 
 
