@@ -99,7 +99,7 @@ class NetExplainer:
         def fit(frame: Any) -> Fitted:
             return frame if isinstance(frame, Fitted) else self.net.fit_pixels(frame)
 
-        clips = fit_clips(inputs, self.binding, fit)
+        clips = fit_clips(inputs, self.binding, fit, self.net.takes_own_range)
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
         return NetInput(stack_pixels(clips), self._clips_to_batch, [clip.placement for clip in clips], readers)
 
@@ -195,7 +195,8 @@ class NetExplainer:
         if self.binding.array_shape is None:
             return chosen
         if options.aug_smooth:
-            raise OptionError("aug_smooth mirrors and brightens single images; leave it out for other inputs")
+            kind = "clips" if self.binding.frame_order else "signals and volumes"
+            raise OptionError(f"aug_smooth mirrors and brightens single images; leave it out for {kind}")
         if not self.binding.frame_order:
             return array_methods(chosen, self.binding)
         check_methods(chosen, self.binding)

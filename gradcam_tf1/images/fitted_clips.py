@@ -46,7 +46,9 @@ class FittedClip:
     placement: ClipPlacement
 
 
-def fit_clips(clips: Any, binding: Binding, fit_image: Callable[[Any], Fitted]) -> List[FittedClip]:
+def fit_clips(
+    clips: Any, binding: Binding, fit_image: Callable[[Any], Fitted], own_range: bool = False
+) -> List[FittedClip]:
     """Clips, [N, T, H, W, 3], one [T, H, W, 3], or a list of clips, at the input's size.
 
     fit_image: of a frame. Raises: OptionError where the frames are not as many as the net takes, or differ in size.
@@ -55,14 +57,14 @@ def fit_clips(clips: Any, binding: Binding, fit_image: Callable[[Any], Fitted]) 
         clips = [clips]
     if not isinstance(clips, (list, tuple, np.ndarray)) or not len(clips):
         raise OptionError(f"the net takes clips, and none was given; {WANTED}")
-    return [clip if isinstance(clip, FittedClip) else _fit_clip(clip, binding, fit_image) for clip in clips]
+    return [clip if isinstance(clip, FittedClip) else _fit_clip(clip, binding, fit_image, own_range) for clip in clips]
 
 
-def _fit_clip(clip: Any, binding: Binding, fit_image: Callable[[Any], Fitted]) -> FittedClip:
+def _fit_clip(clip: Any, binding: Binding, fit_image: Callable[[Any], Fitted], own_range: bool) -> FittedClip:
     wanted = (binding.array_shape or (None, None))[1]
     if not isinstance(clip, (list, tuple)) and np.ndim(clip) != 4:
         raise OptionError(f"'{binding.input}' takes clips, and {_kind(clip)} was given; {WANTED}")
-    frames = as_images(list(clip))
+    frames = as_images(list(clip), own_range)
     if wanted not in (None, len(frames)):
         raise OptionError(
             f"a clip has {len(frames)} frames, the net takes {wanted}; choose so many, evenly for example: "

@@ -139,6 +139,7 @@ NETS += [attention_before_softmax, strongest_instance, strongest_of_rows, noisy_
 NETS += [mean_of_the_strongest, pooled_map]
 
 
+@pytest.mark.filterwarnings("ignore:the image has")  # prepared values
 @pytest.mark.parametrize("build", NETS)
 def test_the_scores_and_their_gradients_are_those_of_the_last_tensor(graph, build):
     x = images()
@@ -148,7 +149,7 @@ def test_the_scores_and_their_gradients_are_those_of_the_last_tensor(graph, buil
     with tf.Session(graph=graph) as session:
         wanted = session.run([out] + [tf.gradients(out[:, code], x)[0] for code in (0, 3)], {x: IMAGES})
     assert bind(graph).logits == "out:0"  # also where the graph has gradients
-    with GradCamGraph(definition, input="input") as net:
+    with GradCamGraph(definition, input="input", preset="raw") as net:
         found = net.explain(IMAGES, targets=[0, 3], methods=["gradient"])
     np.testing.assert_allclose(found.scores, wanted[0][:, [0, 3]], rtol=1e-4, atol=1e-6)
     for place in (0, 1):

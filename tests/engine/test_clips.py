@@ -30,7 +30,7 @@ def test_clips_are_bound_by_themselves(net):
 
 def test_gradcam_weighs_each_frame_by_its_own_positions(net):
     x = clips()
-    found = net.explain(x, targets=[1, 2])
+    found = net.explain(x * 255, targets=[1, 2])
     for t, class_id in enumerate((1, 2)):
         wanted = twin(x, class_id)
         weights = wanted["grads"].mean((2, 3), keepdims=True)
@@ -42,7 +42,7 @@ def test_gradcam_weighs_each_frame_by_its_own_positions(net):
 
 def test_gradcampp_is_of_each_frame_too(net):
     x = clips()
-    found = net.explain(x, targets=[1], methods="gradcampp")["gradcampp"][:, 0]
+    found = net.explain(x * 255, targets=[1], methods="gradcampp")["gradcampp"][:, 0]
     wanted = twin(x, 1)
     a, g = wanted["features"], wanted["grads"]
     below = 2 * g**2 + a.sum((2, 3), keepdims=True) * g**3
@@ -60,13 +60,13 @@ def test_ablation_puts_a_channel_out_in_all_frames(net):
     pooled = a.mean((1, 2))
     drops = (np.square(pooled) * clip_nets.WHEN[:, np.newaxis]).sum(0) * clip_nets.HEAD[:, 1]
     raw = np.maximum(a @ (drops / abs(score)), 0)
-    found = net.explain(x, targets=[1], methods="ablationcam")["ablationcam"][0, 0]
+    found = net.explain(x * 255, targets=[1], methods="ablationcam")["ablationcam"][0, 0]
     np.testing.assert_allclose(found, raw, rtol=1e-3, atol=1e-5 * raw.max())
 
 
 def test_clips_of_images_are_preprocessed_and_placed_frame_by_frame(net):
     x = np.rint(clips() * 255).astype(np.uint8)
-    arrays = net.explain(x / np.float32(255), targets=[1], methods=["gradcam", "gradient"])
+    arrays = net.explain(x.astype(np.float32), targets=[1], methods=["gradcam", "gradient"])
     images = net.explain(x, targets=[1], methods=["gradcam", "gradient"])
     for method in ("gradcam", "gradient"):
         np.testing.assert_allclose(images[method], arrays[method], rtol=1e-4, atol=1e-7)
@@ -80,9 +80,9 @@ def test_clips_of_images_are_preprocessed_and_placed_frame_by_frame(net):
 def test_a_batch_is_what_each_clip_is_alone(net):
     x = clips(3)
     methods = ["gradcam", "guided_gradcam", "eigencam", "scorecam"]
-    whole = net.explain(x, targets=[1], methods=methods)
+    whole = net.explain(x * 255, targets=[1], methods=methods)
     for n in range(3):
-        alone = net.explain(x[n : n + 1], targets=[1], methods=methods)
+        alone = net.explain(x[n : n + 1] * 255, targets=[1], methods=methods)
         for method in methods:
             np.testing.assert_allclose(whole[method][n], alone[method][0], rtol=1e-4, atol=1e-7)
 
@@ -96,7 +96,7 @@ def test_any_number_of_frames_where_the_net_takes_any():
         pooled = tf.reshape(tf.reduce_mean(features, [1, 2]), tf.stack([-1, tf.shape(x)[1], CHANNELS]))
         tf.nn.softmax(tf.matmul(tf.reduce_mean(pooled, 1), clip_nets.HEAD, name="logits"))
     with GradCamGraph(graph.as_graph_def(), preset="zero-one") as ours:
-        assert ours.explain(clips()[:, :3])["gradcam"].shape == (2, 1, 3, *SIDES)
+        assert ours.explain(clips()[:, :3] * 255)["gradcam"].shape == (2, 1, 3, *SIDES)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def every_second(graph):
     return graph.as_graph_def()
 
 
+@pytest.mark.filterwarnings("ignore:the image has")  # prepared values
 def test_a_layer_of_one_tower_is_named_and_the_cure_works(every_second):
     with GradCamGraph(every_second, preset="raw") as net, pytest.raises(RunError) as refused:
         net.explain(PHOTOS, targets=[1])
@@ -43,6 +44,7 @@ def test_a_layer_of_one_tower_is_named_and_the_cure_works(every_second):
     assert found["gradcam"].shape[:2] == (5, 1)
 
 
+@pytest.mark.filterwarnings("ignore:the image has")  # prepared values
 def test_scores_with_other_rows_than_images_are_named(graph):
     x = images(None, 8, 8, 3, name="x")
     rows = dense(pooled(conv_relu(x, 4)), 3, 4)

@@ -65,19 +65,19 @@ def test_the_maps_are_those_of_the_array(tmp_path, channels):
     with GradCamGraph(net_of(channels, tmp_path / "net.pb"), preset="zero-one") as net:
         assert (net.binding.input, net.binding.channels, net.binding.layer) == ("x:0", channels, "seen:0")
         known = net.explain(values, targets, ["gradcam", "gradient"])
-        prepared = net.explain(values[np.newaxis] / np.float32(255), targets, ["gradcam", "gradient"])
+        floats = net.explain(values[np.newaxis].astype(np.float32), targets, ["gradcam", "gradient"])
         out = str(tmp_path / "out")
         results = net.visualize_imgs(
             str(photos), out, targets=targets, methods=["gradcam", "gradient"], style=Style(raw=True)
         )
     np.testing.assert_allclose(known["gradcam"][0], np.moveaxis(values, -1, 0) / (255.0 * SIDE**2), rtol=1e-5)
-    np.testing.assert_allclose(prepared["gradcam"], known["gradcam"], rtol=1e-5)
+    np.testing.assert_allclose(floats["gradcam"], known["gradcam"], rtol=1e-5)
     for k in targets:
         band = np.zeros(channels)
         band[k] = 1 / SIDE**2
         np.testing.assert_allclose(known["gradient"][0, k], np.broadcast_to(band, (SIDE, SIDE, channels)), rtol=1e-5)
         np.testing.assert_allclose(
-            prepared.map("gradient", 0, k).placed(), known.map("gradient", 0, k).placed(), rtol=1e-5
+            floats.map("gradient", 0, k).placed(), known.map("gradient", 0, k).placed(), rtol=1e-5
         )
     assert len(results) == (4 if channels in (2, 4) else 3)
     for result in results:
