@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -26,42 +26,44 @@ def _convolution(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output:
 
 
 def _with_kernel(cells: CellWalk, op: tf.Operation, origin: CellOrigin, kernel: str) -> CellOrigin:
-    strides = op.get_attr("strides")
-    for axis in origin.axes:
-        padding, window = _padding(op, axis), _kernel_window(cells, op, origin, kernel, axis)
-        if padding is None or window is None:
+    windows, strides = _kernel_windows(cells, op, origin, kernel), op.get_attr("strides")
+    for axis, extent, leans in windows:
+        padding = _padding(op, axis)
+        if padding is None:
             return lost(op)
-        extent, leans = window
         origin = on_axis(cells, origin, axis, "window", (extent, strides[axis], *padding), leans)
-    return origin if origin.axes else lost(op)
+    return origin if windows else lost(op)
 
 
 def _transposed(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
     sizes, kernel, _data = cells.index.inputs[op.name]
+    windows, strides = _kernel_windows(cells, op, origin, kernel), op.get_attr("strides")
     lengths, static = numbers(cells, sizes), cells.dims(cells.index.outputs[op.name][0])
-    strides = op.get_attr("strides")
-    for axis in origin.axes:
-        padding, window = _padding(op, axis), _kernel_window(cells, op, origin, kernel, axis)
-        if padding is None or window is None:
+    for axis, extent, leans in windows:
+        padding = _padding(op, axis)
+        if padding is None:
             return lost(op)
         length = static[axis] if static else None
         length = lengths[axis] if length is None and lengths is not None else length
-        extent, leans = window
         origin = on_axis(cells, origin, axis, "transposed", (extent, strides[axis], padding[0], length), leans)
-    return origin if origin.axes else lost(op)
+    return origin if windows else lost(op)
 
 
-def _kernel_window(
-    cells: CellWalk, op: tf.Operation, origin: CellOrigin, kernel: str, axis: int
-) -> Optional[Tuple[int, bool]]:
-    """Return the dilated extent of a kernel along an axis, and whether it is the first to lean; None if unknown."""
-    sides, number = cells.dims(kernel), axis - _first_axis(op)
-    extent = sides[number] if 0 <= number < len(sides) - 2 else None
-    if extent is None or kernel in cells.origins:
-        return None
-    leans = not cells.steps[origin.rows[origin.axes.index(axis)]].leans and extent > 1 and cells.leans(kernel, number)
-    dilations = attribute(op, "dilations")
-    return (extent - 1) * (dilations[axis] if dilations else 1) + 1, leans
+def _kernel_windows(cells: CellWalk, op: tf.Operation, origin: CellOrigin, kernel: str) -> List[Tuple[int, int, bool]]:
+    """Return each axis with cells, the dilated extent of the kernel, and whether it is the first to lean.
+
+    Empty if there is no such axis, or if the extent along one is unknown.
+    """
+    sides, first, dilations = cells.dims(kernel), _first_axis(op), attribute(op, "dilations")
+    windows = []
+    for axis, row in zip(origin.axes, origin.rows):
+        number = axis - first
+        extent = sides[number] if 0 <= number < len(sides) - 2 else None
+        if extent is None or kernel in cells.origins:
+            return []
+        leans = not cells.steps[row].leans and extent > 1 and cells.leans(kernel, number)
+        windows.append((axis, (extent - 1) * (dilations[axis] if dilations else 1) + 1, leans))
+    return windows
 
 
 def _pool(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int) -> CellOrigin:
