@@ -1,4 +1,4 @@
-"""Keras files, SavedModels and checkpoint indexes of strangers; and what --trust-model changes."""
+"""Keras files, SavedModels and checkpoint indexes of unknown origin; what --trust-model changes."""
 
 from __future__ import annotations
 
@@ -210,11 +210,14 @@ def test_the_index_is_read_as_tensorflow_reads_it(checkpoint):
     [
         (lambda entry: setattr(entry.shape.dim[0], "size", -5), r"no definite shape \(\[-5\]\)"),
         (lambda entry: setattr(entry.shape.dim[0], "size", 2**62), "more than the 2 GB"),
-        (lambda entry: setattr(entry, "dtype", 250), "has no type that this TensorFlow knows"),
+        (lambda entry: setattr(entry, "dtype", 250), "has no dtype that this TensorFlow knows"),
         (lambda entry: setattr(entry, "offset", -8), "is said to lie at byte -8 of data file 0"),
-        (lambda entry: setattr(entry, "shard_id", 77), "of data file 77, 32 bytes long; there are 1 such files"),
+        (lambda entry: setattr(entry, "shard_id", 77), "of data file 77, 32 bytes long; there are 1 data files"),
         (lambda entry: setattr(entry, "size", 2**40), "1099511627776 bytes long"),
-        (lambda entry: setattr(entry, "offset", 2**20), "data-00000-of-00001 ends after .* bytes, the variable"),
+        (
+            lambda entry: setattr(entry, "offset", 2**20),
+            "data-00000-of-00001 has .* bytes, the variable .* ends at byte",
+        ),
     ],
 )
 def test_absurd_entries_of_an_index(change, message, checkpoint):
@@ -252,7 +255,7 @@ def test_indexes_with_blocks_that_cannot_be(checkpoint, tmp_path):
         check_index(index_with("after.index", bytes(after), tmp_path), [])
     packed = good.replace(b"\0" + struct.pack("<I", masked(block([])[:-4])), b"\1abcd")
     packed = packed[:start].replace(struct.pack("<II", 0, 1) + b"\0", struct.pack("<II", 0, 1) + b"\1") + packed[start:]
-    with pytest.raises(ModelFileError, match="it is compressed, as TensorFlow never writes it"):
+    with pytest.raises(ModelFileError, match="it is compressed, and TensorFlow never writes it so"):
         check_index(index_with("packed.index", packed, tmp_path), [])
     long = block([(b"a", b"")])
     long = long.replace(varint(0) + varint(1) + varint(0), varint(0) + varint(1) + varint(99), 1)

@@ -1,4 +1,4 @@
-"""The same ops, hidden in functions, branches, loops and data sets."""
+"""Ops that touch files or run code, hidden in functions, branches, loops and data sets."""
 
 from __future__ import annotations
 

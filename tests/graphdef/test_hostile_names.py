@@ -1,4 +1,4 @@
-"""Labels, paths and names of strangers are text on the terminal, in file names, in the manifest and in figures."""
+"""Labels, paths and names of unknown origin stay text: on the terminal, in file names, manifests and figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No op of a stranger's graph touches a file, runs code or ends the program, however deep it is hidden."""
+"""No op of a graph of unknown origin touches a file, runs code or ends the program, at any depth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps behind loops and conditionals are what tf.gradients gives in the graph that built the net."""
+"""Maps behind loops and conditionals equal tf.gradients in the graph that built the net."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loops before the convolutions, such as tf.map_fn of resizing: the maps behind them are found and right."""
+"""Loops before the convolutions, such as tf.map_fn of resizing: maps behind them are correct."""
 
 from __future__ import annotations
 

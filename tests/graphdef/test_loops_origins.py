@@ -1,4 +1,4 @@
-"""Maps behind loops are right from every origin: training graph, checkpoint, SavedModel, session, Keras file."""
+"""Maps behind loops are correct from every origin: training graph, checkpoint, SavedModel, session, Keras file."""
 
 from __future__ import annotations
 

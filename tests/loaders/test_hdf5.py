@@ -1,4 +1,4 @@
-"""HDF5 files of strangers: what names other files, crashes, hangs or unpacks to gigabytes is refused, from outside."""
+"""HDF5 files of unknown origin: refused if they name other files, crash, hang or unpack to gigabytes."""
 
 from __future__ import annotations
 

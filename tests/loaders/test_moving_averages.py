@@ -1,4 +1,4 @@
-"""Weights whose moving averages were kept beside them: the scores are those of the averaged net only where asked."""
+"""Weights stored with moving averages: the averaged values are used only on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo net points at what it is asked for; its scenes and its graph are those the scripts in nets/ make."""
+"""Maps of the demo net point at the requested objects; the scripts in nets/ reproduce its scenes and graph."""
 
 from __future__ import annotations
 

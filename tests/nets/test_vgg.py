@@ -1,4 +1,4 @@
-"""VGG graphs against a float64 numpy twin, classic against fully convolutional, and the names people look for."""
+"""VGG graphs against a float64 numpy twin, classic against fully convolutional, and the usual tensor names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every weights format gives the same net; files made by Python 2 and torch themselves; weights of another net."""
+"""Every weights format gives the same net: files made by Python 2 and by torch, weights of another net."""
 
 from __future__ import annotations
 

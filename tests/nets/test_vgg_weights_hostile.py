@@ -1,4 +1,4 @@
-"""Weights files that are damaged, hostile or of another kind: refused by name, and nothing of them is run."""
+"""Weights files that are damaged, hostile or of another kind are refused by name; no code is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keras files of a few kB whose layers take Keras minutes or gigabytes to build, before a weight is looked at."""
+"""Keras files of a few kB whose layers would take Keras minutes or gigabytes to build are refused."""
 
 from __future__ import annotations
 

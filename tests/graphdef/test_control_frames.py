@@ -1,4 +1,4 @@
-"""Contexts read off the ops of a frozen graph are those that TensorFlow wrote down while it built the graph."""
+"""Contexts found in a frozen graph equal those that TensorFlow recorded while it built the graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real nets: what is loaded computes what TensorFlow's own loaders compute."""
+"""Real nets: a loaded graph computes the same as TensorFlow's own loaders."""
 
 from __future__ import annotations
 

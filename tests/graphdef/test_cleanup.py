@@ -1,4 +1,4 @@
-"""Each repair on NodeDefs: what it mends, what it notes, and what it refuses."""
+"""Each repair of NodeDefs: what it changes, what it notes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_inputs_from_nowhere(text):
 def test_graph_from_the_future():
     graph_def = small()
     graph_def.versions.min_consumer = 99999
-    with pytest.raises(ModelFileError, match="asks for graph version 99999, TensorFlow .* has"):
+    with pytest.raises(ModelFileError, match="needs graph version 99999, TensorFlow .* has"):
         load(graph_def)
 
 
@@ -95,7 +95,7 @@ def old_batch_norm():
 
 def test_references_left_by_freezing():
     model = load(old_batch_norm())
-    assert model.notes == ("references to variables made values: 3",)
+    assert model.notes == ("references to variables turned into values: 3",)
     types = {node.name: node.op for node in model.graph_def.node}
     assert (types["switch"], types["update"], types["merge"]) == ("Switch", "Sub", "Merge")
     np.testing.assert_array_equal(run(model.graph_def, feed={"x:0": X, "training:0": False}), X + 2)

@@ -1,4 +1,4 @@
-"""Live Keras models: the answers that Keras gives, in any kind of program, and its state as it was."""
+"""Live Keras models: the scores that Keras gives, in any kind of program, and no change of its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors that constants make: TensorFlow would compute them while it imports a graph of a few kB."""
+"""Tensors computed from constants: TensorFlow would compute them while it imports a graph of a few kB."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def graph_with(kind, many):
 @pytest.mark.parametrize("kind", sorted(MADE))
 def test_large_ones_are_refused_before_they_are_made(kind):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ModelFileError, match=r"'net': '.*' .\w+. would make a tensor of 1,07\d,\d+,\d+ numbers"):
+    with pytest.raises(ModelFileError, match=r"'net': node '.*' .\w+. would make a tensor of 1,07\d,\d+,\d+ numbers"):
         import_graph(graph_with(kind, MANY), "net")
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10 < LITTLE
 

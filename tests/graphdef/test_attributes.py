@@ -1,4 +1,4 @@
-"""Attributes of a newer TensorFlow: dropped where they change nothing, refused where they do."""
+"""Attributes of a newer TensorFlow: dropped at their defaults, refused otherwise."""
 
 from __future__ import annotations
 

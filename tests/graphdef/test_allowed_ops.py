@@ -1,4 +1,4 @@
-"""Every op of the runtime, judged: which a stranger's graph may run. A new one in a newer TensorFlow fails here."""
+"""Every op of the runtime is classified as allowed or not; a new op in a newer TensorFlow fails here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graphs as they are found in the wild: input pipelines, several devices, training batch norm, TF2's SavedModels."""
+"""Graphs of usual training programs: input pipelines, several devices, training batch norm, TF2 SavedModels."""
 
 from __future__ import annotations
 

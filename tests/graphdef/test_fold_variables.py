@@ -1,4 +1,4 @@
-"""Folding variables through control flow, functions and gathers; cutting training without cutting the net."""
+"""Variables are folded through control flow, functions and gathers; training ops are cut, the net is not."""
 
 from __future__ import annotations
 
@@ -199,9 +199,9 @@ def test_values_that_do_not_fit_their_variable():
     with tf.Graph().as_default() as graph:
         build_net()
     graph_def = graph.as_graph_def()
-    with pytest.raises(ModelFileError, match=r"'conv/kernel' has shape \(3, 3\), the graph wants \(3, 3, 3, 8\)"):
+    with pytest.raises(ModelFileError, match=r"'conv/kernel' has shape \(3, 3\), the graph expects \(3, 3, 3, 8\)"):
         folding.fold(graph_def, lambda names: {"conv/kernel": np.zeros((3, 3), np.float32)})
-    with pytest.raises(ModelFileError, match="'conv/kernel' is float64, the graph wants float32"):
+    with pytest.raises(ModelFileError, match="'conv/kernel' is float64, the graph expects float32"):
         folding.fold(graph.as_graph_def(), lambda names: {"conv/kernel": np.zeros((3, 3, 3, 8))})
 
 

@@ -1,4 +1,4 @@
-"""SavedModels of strangers: the graph that was checked is the one that is loaded, and it runs no code."""
+"""SavedModels of unknown origin: the graph that was checked is the one that is loaded; no code is run."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_pipes_are_no_models(name, tmp_path):
     path = tmp_path / "here" / ("variables" if "variables" in name else "") / name
     path.unlink()
     os.mkfifo(str(path))
-    with pytest.raises(ModelFileError, match="(no regular file|without a model)"):
+    with pytest.raises(ModelFileError, match="(not a regular file|without a model)"):
         load(tmp_path / "here")
-    with pytest.raises(ModelFileError, match="no regular file"):
+    with pytest.raises(ModelFileError, match="not a regular file"):
         load(path)

@@ -1,4 +1,4 @@
-"""Keras files whose architecture asks for more than their weights are: refused before any memory is taken."""
+"""Keras files whose architecture needs more than their weights are refused before memory is taken."""
 
 from __future__ import annotations
 

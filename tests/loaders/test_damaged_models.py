@@ -135,7 +135,7 @@ def test_folder_without_a_model(tmp_path):
 def test_folder_that_holds_versions_of_a_saved_model(made, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(ModelFileError, match=r"SavedModels lie in its folders: 1"):
+    with pytest.raises(ModelFileError, match=r"one of its folders with a SavedModel: 1"):
         load(tmp_path)
 
 
@@ -226,7 +226,7 @@ def test_build_function_with_another_shape(made):
     def build():
         tf.matmul(tf.placeholder(tf.float32, [None, 9]), tf.get_variable("head/weights", [9, 4]))
 
-    with pytest.raises(ModelFileError, match=r"'head/weights' has shape \(240, 4\), the graph wants \(9, 4\)"):
+    with pytest.raises(ModelFileError, match=r"'head/weights' has shape \(240, 4\), the graph expects \(9, 4\)"):
         load(made[0] / "model.ckpt-7", build=build)
 
 

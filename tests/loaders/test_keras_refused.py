@@ -1,4 +1,4 @@
-"""Keras files that hold program code, misfit weights or no architecture: refused by name."""
+"""Keras files with program code, weights that do not fit or no architecture are refused by name."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_weights_that_do_not_fit(tmp_path):
     saved_model(tmp_path / "net.h5")
     rewrite_config(tmp_path / "net.h5", lambda config: config["config"]["layers"][1]["config"].update(filters=5))
     with pytest.raises(
-        ModelFileError, match=r"net\.h5: .*(do not fit its architecture|the graph wants \(3, 3, 3, 5\))"
+        ModelFileError, match=r"net\.h5: .*(do not fit its architecture|the graph expects \(3, 3, 3, 5\))"
     ):
         load(tmp_path / "net.h5")
 

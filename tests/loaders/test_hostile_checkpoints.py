@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: only what was looked through is read, and nothing from elsewhere."""
+"""Checkpoints of unknown origin: only checked bytes are read, and no file elsewhere."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_pipe_is_no_checkpoint(end, made, tmp_path):
     here = copied(made["index"][0][0], tmp_path / "here")
     (here / f"m{end}").unlink()
     os.mkfifo(str(here / f"m{end}"))
-    with pytest.raises(ModelFileError, match=f"m{end} is no regular file"):
+    with pytest.raises(ModelFileError, match=f"m{end} is not a regular file"):
         load(here / "m")
 
 
@@ -181,7 +181,7 @@ def test_places_to_search_from_that_begin_no_entry(made):
     index = block([(b"\xff", varint(0) + varint(len(hidden)))])
     places = [0, 0, len(data), len(index) - 5]
     footer = b"".join(map(varint, places)).ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
-    with pytest.raises(WireError, match="byte 7 is said to begin an entry"):
+    with pytest.raises(WireError, match="byte 7 is a restart point, and no entry begins there"):
         list(entries(data + index + footer))
 
 
@@ -203,5 +203,5 @@ def test_more_data_files_than_there_are(count, made, tmp_path):
     items = dict(entries((here / "m.index").read_bytes()))
     items[b""] = runtime.bundle_header_message()(num_shards=count).SerializeToString()
     (here / "m.index").write_bytes(table(sorted(items.items())))
-    with pytest.raises(ModelFileError, match=r"(is said to have -?\d data files|00000-of-00002 is missing)"):
+    with pytest.raises(ModelFileError, match=r"(states -?\d data files|00000-of-00002 is missing)"):
         load(here / "m")

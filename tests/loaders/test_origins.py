@@ -1,4 +1,4 @@
-"""The same net from every origin gives the logits of the session it came from."""
+"""The same net from every origin gives the logits of the session that made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints whose variables are stored in parts: TensorFlow ends the whole program where the parts do not fit."""
+"""Checkpoints with variables in parts: TensorFlow would end the program if the parts do not fit."""
 
 from __future__ import annotations
 
@@ -82,11 +82,11 @@ BROKEN = {
     "huge": (first(2**62, 2**62), f"a part of it is said to have {2**62} numbers from {2**62}"),
     "empty": (first(0, 0), "a part of it is said to have 0 numbers from 0"),
     "outside": (first(3, 2), "a part of it is said to have 2 numbers from 3"),
-    "one missing": (lambda entry: entry.slices.__delitem__(0), "has parts that leave some of it out"),
-    "of other axes": (lambda entry: entry.slices[0].extent.__delitem__(0), "has 3 axes, a part of it 2"),
-    "without axes": (lambda entry: entry.slices[0].ClearField("extent"), "has 3 axes, a part of it 0"),
+    "one missing": (lambda entry: entry.slices.__delitem__(0), "has parts that do not cover it completely"),
+    "of other axes": (lambda entry: entry.slices[0].extent.__delitem__(0), "has 3 axes, a part of it has 2"),
+    "without axes": (lambda entry: entry.slices[0].ClearField("extent"), "has 3 axes, a part of it has 0"),
     "too many": (add_many, "is stored in 5,006 parts; 4,096 are allowed"),
-    "of another type": (lambda entry: setattr(entry, "dtype", 2), "whose numbers are of another kind"),
+    "of another type": (lambda entry: setattr(entry, "dtype", 2), "whose numbers have another shape or dtype"),
 }
 
 
@@ -106,7 +106,7 @@ def test_parts_of_other_sizes_than_their_numbers(good, tmp_path):
         part.shape.dim[1].size = 1
         items[key] = part.SerializeToString()
 
-    with pytest.raises(ModelFileError, match="whose numbers are of another kind"):
+    with pytest.raises(ModelFileError, match="whose numbers have another shape or dtype"):
         read(changed(good, tmp_path, lambda entry: None, shrink))
 
 
@@ -124,7 +124,7 @@ def test_a_variable_without_axes_in_parts(good, tmp_path):
         entry.ClearField("slices")
         entry.slices.add()
 
-    with pytest.raises(ModelFileError, match="has 0 axes, a part of it 0"):
+    with pytest.raises(ModelFileError, match="has 0 axes, a part of it has 0"):
         read(changed(good, tmp_path, how))
 
 
