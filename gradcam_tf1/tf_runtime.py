@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # messages without a public name, for annotations here and in
     from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto as TensorShapeProto
     from tensorflow.core.framework.tensor_slice_pb2 import TensorSliceProto as TensorSliceProto
     from tensorflow.core.protobuf.control_flow_pb2 import ControlFlowContextDef as ControlFlowContextDef
+    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef as SignatureDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModel
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto as BundleEntryProto
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleHeaderProto as BundleHeaderProto

@@ -283,8 +283,8 @@ def test_first_synonyms_that_two_classes_share_are_told_apart():
     [
         ("crane", "'crane' names 2 classes: 0 'crane, bird', 5 'crane, machine'; give one of these or its id"),
         ("cat", "'cat' names 3 classes: 1 'tabby, tabby cat', 2 'tiger cat', 4 'Persian_cat'"),
-        ("tabbi", "no class is named 'tabbi'; near names: tabby; or give a class id"),
-        ("xyzzy", "no class is named 'xyzzy'; names are like 0 'crane, bird', 1 'tabby, tabby cat'"),
+        ("tabbi", "no class is named 'tabbi'; similar names: tabby; or give a class id"),
+        ("xyzzy", "no class is named 'xyzzy'; the first names are 0 'crane, bird', 1 'tabby, tabby cat'"),
         ("", "no class is named ''"),
         ("  ", "no class is named '  '"),
     ],

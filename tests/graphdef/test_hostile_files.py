@@ -66,7 +66,7 @@ def test_a_lambda_is_run_on_trust_only(tmp_path):
         path, lambda layers: layers.Lambda(lambda x: [open(canary, "w").close(), x * 2][1], name="double")
     )
     (tmp_path / "canary").unlink()
-    with pytest.raises(ModelFileError, match="layer 'double' is a Lambda, that is program code .*--trust-model"):
+    with pytest.raises(ModelFileError, match="layer 'double' is a Lambda .program code .*--trust-model"):
         load(path)
     assert not (tmp_path / "canary").exists()
     model = load(path, trust_model=True)
@@ -82,7 +82,7 @@ def test_functions_by_name_are_not_called(name, tmp_path):
     keras_file(path, activation)
     config = {"name": "act", "function": "io.gfile.rmtree"}
     change_layer(path, "act", class_name=name, config=config, inbound_nodes=[["conv", 0, 0, {"path": str(victim)}]])
-    with pytest.raises(ModelFileError, match=f"layer 'act' is a {name}, that is a call of any function"):
+    with pytest.raises(ModelFileError, match=f"layer 'act' is a {name} .a call of any function"):
         load(path)
     inner = {"class_name": name, "config": config}
     change_layer(path, "act", class_name="TimeDistributed", config={"name": "act", "layer": inner})
@@ -113,7 +113,7 @@ def test_single_ops_of_absurd_size(tmp_path):
 
 def test_single_ops_that_cannot_be_read(tmp_path):
     op_layer(tmp_path / "net.h5", nonsense=3)
-    with pytest.raises(ModelFileError, match="layer 'act' is a single op, and not one that can be read"):
+    with pytest.raises(ModelFileError, match="layer 'act' is a single op whose definition is damaged"):
         load(tmp_path / "net.h5")
 
 

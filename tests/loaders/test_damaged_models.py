@@ -213,7 +213,7 @@ def test_truncated_checkpoint_files(part, size, made, tmp_path):
 
 def test_state_file_that_names_nothing(tmp_path):
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "gone"\n')
-    with pytest.raises(ModelFileError, match="names a checkpoint that is not beside it"):
+    with pytest.raises(ModelFileError, match="names a checkpoint that is not in its folder"):
         load(tmp_path / "checkpoint")
 
 
@@ -239,7 +239,7 @@ def test_variable_that_is_not_in_the_checkpoint(made):
 
     model = load(made[0] / "model.ckpt-7", build=build)
     np.testing.assert_array_equal(logits_of(model), made[1])
-    assert model.notes == ("variables without a value stand as placeholders (1): extra",)
+    assert model.notes == ("variables without a value became placeholders (1): extra",)
     more = logits_of(model, logits="more:0", feed={"extra:0": np.ones(4, np.float32)})
     np.testing.assert_array_equal(more, made[1] + 1)
 
@@ -280,4 +280,4 @@ def test_uninitialised_variables_stand_as_placeholders():
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
         build_net()
         model = load(session)
-    assert model.notes[0].startswith("variables without a value stand as placeholders (7): conv/kernel")
+    assert model.notes[0].startswith("variables without a value became placeholders (7): conv/kernel")

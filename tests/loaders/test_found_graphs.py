@@ -180,5 +180,5 @@ def test_saved_model_without_a_default_signature(tmp_path):
     assert os.path.exists(str(tmp_path / "export" / "saved_model.pbtxt"))
     model = load(tmp_path / "export")
     assert model.inputs == ()
-    assert model.notes[-1].startswith("no signature chosen (there are: 'classify', 'detect')")
+    assert model.notes[-1].startswith("no signature chosen (possible: 'classify', 'detect')")
     np.testing.assert_array_equal(logits_of(model), wanted)

@@ -40,7 +40,7 @@ def test_a_crash_and_a_hang_of_hdf5_stay_outside(tmp_path, monkeypatch):
         load(tmp_path / "net.h5")
     monkeypatch.setattr(hdf5, "_PROBE", "import time; time.sleep(60)")
     monkeypatch.setattr(hdf5, "_SECONDS", 0.2)
-    with pytest.raises(ModelFileError, match=r"HDF5 does not come to an end with it in 0 s"):
+    with pytest.raises(ModelFileError, match=r"HDF5 does not finish reading it in 0 s"):
         load(tmp_path / "net.h5")
 
 
@@ -96,5 +96,5 @@ def test_the_limits_of_the_process(tmp_path, monkeypatch):
 
 def test_a_check_that_fails_is_no_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(hdf5, "_PROBE", "import nowhere")
-    with pytest.raises(ModelFileError, match="it cannot be tried in a process of its own .ModuleNotFoundError: No mod"):
+    with pytest.raises(ModelFileError, match="it cannot be tried in a separate process .ModuleNotFoundError: No mod"):
         load(small_file(tmp_path / "net.h5"))

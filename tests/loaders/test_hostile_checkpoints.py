@@ -84,7 +84,7 @@ def test_state_files_that_lead_elsewhere(kind, name, made, tmp_path):
     text = name.replace("\\", "\\\\")
     (here / "checkpoint").write_text(f'model_checkpoint_path: "{text}"\n')
     for given in (here, here / "checkpoint"):
-        with pytest.raises(ModelFileError, match="only checkpoints beside it are read"):
+        with pytest.raises(ModelFileError, match="only checkpoints in its folder are read"):
             load(given)
 
 
@@ -97,7 +97,7 @@ def test_an_absolute_path_means_the_file_beside(kind, made, tmp_path):
         np.testing.assert_array_equal(logits_of(load(given)), wanted)
     for path in here.glob("m*"):
         path.unlink()
-    with pytest.raises(ModelFileError, match=r"names a checkpoint that is not beside it, .*beside it are: none"):
+    with pytest.raises(ModelFileError, match=r"names a checkpoint that is not in its folder, .*the folder has: none"):
         load(here / "checkpoint")
 
 
@@ -109,7 +109,7 @@ def test_a_path_into_a_folder_below(kind, made, tmp_path):
     (here / "checkpoint").write_text('model_checkpoint_path: "run/m"\n')
     np.testing.assert_array_equal(logits_of(load(here)), wanted)
     copied(made[kind][1][0], here / "run")
-    with pytest.raises(ModelFileError, match="not beside it; give its prefix: .*run/m") as told:
+    with pytest.raises(ModelFileError, match="in another folder; give its prefix: .*run/m") as told:
         load(here)
     prefix = str(told.value).rsplit(": ", 1)[1]
     np.testing.assert_array_equal(logits_of(load(prefix)), made[kind][1][1])
@@ -122,7 +122,7 @@ def test_a_state_file_that_is_out_of_date(made, tmp_path):
     np.testing.assert_array_equal(logits_of(load(here)), wanted)  # it is the only one
     for path in list(here.glob("m.*")):
         shutil.copy(str(path), str(here / path.name.replace("m.", "k.", 1)))
-    with pytest.raises(ModelFileError, match="give the prefix of one .beside it are: k, m"):
+    with pytest.raises(ModelFileError, match="give the prefix of one .the folder has: k, m"):
         load(here)
 
 

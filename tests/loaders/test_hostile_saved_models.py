@@ -80,7 +80,7 @@ def test_two_graphs_of_the_same_tags(two, evil, tmp_path):
     for tags in (["serve"], ["serve", "serve"]):  # TensorFlow compares sets
         saved.meta_graphs[0].meta_info_def.tags[:] = tags
         (here / "saved_model.pb").write_bytes(saved.SerializeToString())
-        with pytest.raises(ModelFileError, match="has two graphs tagged 'serve', and which of them is meant is open"):
+        with pytest.raises(ModelFileError, match="has two graphs tagged 'serve', and one is expected for each tag"):
             load(here)
     assert not evil[1].exists()
 

@@ -88,5 +88,5 @@ def test_live_model_that_cannot_be_traced():
 
 def test_unbuilt_live_model():
     keras = runtime.keras()
-    with pytest.raises(ModelFileError, match="does not know its input shape yet"):
+    with pytest.raises(ModelFileError, match="has no input shape yet"):
         load(keras.models.Sequential([keras.layers.Dense(2)]))
