@@ -66,7 +66,7 @@ def label_names(source: Any) -> Optional[List[str]]:
     return names
 
 
-def check_class_count(nb_classes: Any) -> None:
+def check_class_count(nb_classes: object) -> None:
     """Raise OptionError if `nb_classes` is neither None nor a number of classes."""
     if nb_classes is not None and not (isinstance(nb_classes, Integral) and int(nb_classes) > 0):
         raise OptionError(f"nb_classes is the number of classes, at least 1, not {nb_classes!r}")
@@ -141,13 +141,13 @@ def _python_literal(text: str) -> Any:
     return value
 
 
-def _id_of(key: Any) -> int:
+def _id_of(key: object) -> int:
     if isinstance(key, int) or (isinstance(key, str) and re.fullmatch(r"\d{1,9}", key)):
         return int(key)
     raise _BadLabels(f"has {_short(key)} where a class id is expected")
 
 
-def _name_of(item: Any) -> str:
+def _name_of(item: object) -> str:
     """Return a name, or the name in a [synset, name] pair."""
     if isinstance(item, (list, tuple)) and len(item) == 2 and all(isinstance(part, str) for part in item):
         item = item[1]
@@ -156,7 +156,7 @@ def _name_of(item: Any) -> str:
     return item
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:60] + "..."
 

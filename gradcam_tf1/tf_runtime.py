@@ -25,7 +25,9 @@ if TYPE_CHECKING:  # messages without a public name, for annotations here and in
     from tensorflow.core.framework.tensor_pb2 import TensorProto as TensorProto
     from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto as TensorShapeProto
     from tensorflow.core.framework.tensor_slice_pb2 import TensorSliceProto as TensorSliceProto
+    from tensorflow.core.protobuf.control_flow_pb2 import CondContextDef as CondContextDef
     from tensorflow.core.protobuf.control_flow_pb2 import ControlFlowContextDef as ControlFlowContextDef
+    from tensorflow.core.protobuf.control_flow_pb2 import WhileContextDef as WhileContextDef
     from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef as SignatureDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModel
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto as BundleEntryProto
@@ -245,7 +247,7 @@ def set_inference_phase() -> None:
         keras().backend.set_learning_phase(0)
 
 
-def flatten_model(model: Any) -> Flat:
+def flatten_model(model: tf.keras.Model) -> Flat:
     """Turn a live Keras model of an eager program into an ordinary frozen graph, in inference mode."""
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype, _input_name(tensor)) for tensor in model.inputs]
     function = tf.compat.v2.function(
@@ -258,7 +260,7 @@ def _input_name(tensor: tf.Tensor) -> str:
     return str(tensor.name.split(":")[0].split("/")[-1])
 
 
-def keras_session(model: Any) -> tf.Session:
+def keras_session(model: tf.keras.Model) -> tf.Session:
     """Return the session in which the Keras of a live graph-mode model keeps its weights."""
     package = type(model).__mro__[-2].__module__.split(".")[0]
     return (keras() if package != "keras" else sys.modules["keras"]).backend.get_session()

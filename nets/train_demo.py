@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Tuple, Union
 
 import cv2
 import numpy as np
@@ -43,7 +43,9 @@ def initial_parameters(rng: np.random.RandomState) -> Parameters:
     return parameters
 
 
-def network(images: tf.Tensor, parameters: Mapping[str, Any], training: bool) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+def network(
+    images: tf.Tensor, parameters: Mapping[str, Union[np.ndarray, tf.Tensor]], training: bool
+) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
     """Build the demo net: five convolutions with batch norm and ReLU, global average pooling, one dense layer.
 
     Parameters
@@ -131,7 +133,7 @@ def train(steps: int, batch: int, seed: int, report_every: int = 100) -> Paramet
     seed : int
         The seed of scenes and initial parameters.
     report_every : int
-        Print the loss after every so many steps.
+        How many steps lie between two lines of output.
 
     Returns
     -------

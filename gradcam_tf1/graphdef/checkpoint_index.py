@@ -10,9 +10,9 @@ import mmap
 import os
 import struct
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar, Union
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.partitioned_variables import PART_MARK, check_parts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.tf_runtime import BundleEntryProto
 
 Table = Union[bytes, mmap.mmap]
-_Message = TypeVar("_Message")
+_Message = TypeVar("_Message", bound=Message)
 _FOOTER, _TRAILER = 48, 5  # bytes; the trailer holds one byte for the compression and four of a checksum
 _HEADER_KEY = b""
 _MAX_SHARDS = 99_999  # five digits in the names of the data files
@@ -79,9 +79,8 @@ def count_shards(path: str) -> int:
 def _parse(kind: Callable[[], _Message], value: bytes) -> _Message:
     """Parse a message; refuse bytes that protobuf would write differently, since another parser may read them so."""
     message = kind()
-    parsed: Any = message
-    parsed.ParseFromString(value)
-    if parsed.SerializeToString() != value:
+    message.ParseFromString(value)
+    if message.SerializeToString() != value:
         raise WireError("an entry is not written as TensorFlow writes it")
     return message
 
@@ -170,7 +169,7 @@ def _block(data: Table, start: int, size: int) -> Iterator[Tuple[bytes, bytes]]:
 def _check_location(what: str, entry: BundleEntryProto, shards: List[Tuple[str, int]]) -> None:
     if not 0 <= entry.shard_id < len(shards) or entry.offset < 0 or not 0 <= entry.size <= MAX_BYTES:
         location = f"byte {entry.offset} of data file {entry.shard_id}, {entry.size} bytes long"
-        raise ModelFileError(f"{what} is said to lie at {location}; there are {len(shards)} data files")
+        raise ModelFileError(f"{what} should lie at {location}; there are {len(shards)} data files")
     shard, held = shards[entry.shard_id]
     if entry.offset + entry.size > held:
         raise ModelFileError(f"{shard} has {held} bytes, {what} ends at byte {entry.offset + entry.size}")

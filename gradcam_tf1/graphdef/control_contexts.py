@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Unio
 from gradcam_tf1.tf_runtime import context_message
 
 if TYPE_CHECKING:
-    from tensorflow.core.protobuf.control_flow_pb2 import CondContextDef, WhileContextDef
-
-    from gradcam_tf1.tf_runtime import ControlFlowContextDef
+    from gradcam_tf1.tf_runtime import CondContextDef, ControlFlowContextDef, WhileContextDef
 
 Outputs = Callable[[str], List[str]]  # op -> its tensors
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple, TypeVar
 
 from gradcam_tf1.tf_runtime import tf
+
+_Message = TypeVar("_Message")
 
 
 class Edge(NamedTuple):
@@ -102,7 +104,7 @@ def dependants(users: Dict[str, List[tf.NodeDef]], names: Iterable[str]) -> Set[
     return spread(names, lambda name: [node.name for node in users.get(name, ())])
 
 
-def keep_only(messages: Any, wanted: Callable[[Any], bool]) -> None:
+def keep_only(messages: List[_Message], wanted: Callable[[_Message], bool]) -> None:
     """Keep only some messages of a repeated field, in place: a new list would hold every weight twice.
 
     One stable sort moves the others to the end, where they are cut off. Deleting them one by one would move all

@@ -66,7 +66,7 @@ def _part(what: str, part: TensorSliceProto, sizes: List[int]) -> Part:
         if lengths[axis] == _FULL and starts[axis] == 0:
             lengths[axis] = size
         if starts[axis] < 0 or lengths[axis] < 1 or starts[axis] + lengths[axis] > size:
-            part_range = f"a part of it is said to have {lengths[axis]} numbers from {starts[axis]} on"
+            part_range = f"a part of it has {lengths[axis]} numbers from {starts[axis]} on"
             raise ModelFileError(f"{what} has {size} numbers along axis {axis}, and {part_range}")
     return starts, lengths
 

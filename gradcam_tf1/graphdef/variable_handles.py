@@ -6,16 +6,16 @@ Reads become identities. Ops and functions that pass the handle on get the dtype
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from gradcam_tf1.graphdef.nodes import keep_only
 from gradcam_tf1.graphdef.training_ops import WRITERS
 from gradcam_tf1.tf_runtime import tf
 
 if TYPE_CHECKING:
-    from tensorflow.core.framework.op_def_pb2 import OpDef
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
-    from gradcam_tf1.tf_runtime import FunctionDef
+    from gradcam_tf1.tf_runtime import FunctionDef, OpDef
 
 # An output: name of the output argument, index within it, index among all outputs. A function body refers to outputs
 # by the first two, a graph by the last.
@@ -70,7 +70,9 @@ class _Body:
     An output is written as NodeDef.input writes it: "node" or "node:1" in a graph, "node:output:0" in a function.
     """
 
-    def __init__(self, nodes: Any, function: Optional[FunctionDef] = None) -> None:
+    def __init__(
+        self, nodes: RepeatedCompositeFieldContainer[tf.NodeDef], function: Optional[FunctionDef] = None
+    ) -> None:
         self.nodes, self.function = nodes, function
         self.carried: Set[str] = set()
         self.users: Dict[str, List[Tuple[tf.NodeDef, List[int]]]] = defaultdict(list)  # output -> node, its inputs

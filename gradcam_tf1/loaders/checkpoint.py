@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -244,7 +244,7 @@ def _declared(returned: object) -> Declared:
     return Declared(_tensor_names(returned.get("input")), _tensor_names(returned.get("logits")))
 
 
-def _tensor_names(tensor: Any) -> Tuple[str, ...]:
+def _tensor_names(tensor: Union[tf.Tensor, str, None]) -> Tuple[str, ...]:
     if tensor is None:
         return ()
     name = getattr(tensor, "name", tensor)

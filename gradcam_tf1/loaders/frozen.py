@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, TypeVar
+from typing import Callable, TypeVar
 
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders.finish_loading import finish
@@ -14,10 +14,10 @@ from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
 PROTOBUF_LIMIT = 2**31 - 1
-Message = TypeVar("Message")
+_Message = TypeVar("_Message", bound=Message)
 
 
-def read_message(path: str, kind: Callable[[], Message], text: bool = False) -> Message:
+def read_message(path: str, kind: Callable[[], _Message], text: bool = False) -> _Message:
     """Parse a protobuf file.
 
     Parameters
@@ -44,15 +44,14 @@ def read_message(path: str, kind: Callable[[], Message], text: bool = False) -> 
             f"{path} is larger than 2 GB, the limit of a protobuf file; keep the weights in a checkpoint"
         )
     message = kind()
-    parsed: Any = message
     name = type(message).__name__
     try:
         if text:
             with open(path, encoding="utf-8") as file:
-                text_format.Parse(file.read(), parsed, allow_unknown_field=True)
+                text_format.Parse(file.read(), message, allow_unknown_field=True)
         else:
             with open(path, "rb") as file:
-                parsed.ParseFromString(file.read())
+                message.ParseFromString(file.read())
     except (DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: it does not parse as a {name} ({error})") from error
     return message

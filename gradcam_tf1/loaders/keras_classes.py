@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Optional
+from typing import Dict, Optional
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -12,7 +12,7 @@ from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.allowed_ops import reaches_outside
 from gradcam_tf1.graphdef.tensor_sizes import check_constants
-from gradcam_tf1.loaders.keras_config import layers
+from gradcam_tf1.loaders.keras_config import Json, Part, layers
 from gradcam_tf1.tf_runtime import tf
 
 # class -> why it needs trust_model
@@ -65,12 +65,12 @@ def is_harmless(name: str) -> bool:
     return name in _LAYERS or _FAMILIES.match(name) is not None
 
 
-def check_classes(config: Any, path: str, trusted: bool) -> None:
+def check_classes(config: Json, path: str, trusted: bool) -> None:
     """Refuse classes that this Keras lacks, and, unless the file is trusted, classes that may do harm.
 
     Parameters
     ----------
-    config : JSON value
+    config : Json
         The translated configuration of the model.
     path : str
         The file, for messages.
@@ -104,7 +104,7 @@ def check_classes(config: Any, path: str, trusted: bool) -> None:
             _check_op(part, path, trusted)
 
 
-def _layer_name(part: Dict[str, Any]) -> str:
+def _layer_name(part: Part) -> str:
     inner = part.get("config")
     return str(part.get("name") or (inner.get("name") if isinstance(inner, dict) else None) or part["class_name"])
 
@@ -115,7 +115,7 @@ def _is_known(name: str) -> bool:
     return listed or hasattr(keras.layers, name) or name in keras.utils.get_custom_objects()
 
 
-def _check_op(part: Dict[str, Any], path: str, trusted: bool) -> None:
+def _check_op(part: Part, path: str, trusted: bool) -> None:
     node = _node(part.get("config"))
     if node is None:
         raise ModelFileError(f"{path}: layer {_layer_name(part)!r} is a single op whose definition is damaged")
@@ -130,7 +130,7 @@ def _check_op(part: Dict[str, Any], path: str, trusted: bool) -> None:
         raise ModelFileError(f"{path}: {error}") from error
 
 
-def _node(config: Any) -> Optional[tf.NodeDef]:
+def _node(config: Json) -> Optional[tf.NodeDef]:
     """Return the NodeDef in a layer's configuration, None if it does not parse."""
     text = config.get("node_def") if isinstance(config, dict) else None
     try:

@@ -7,6 +7,9 @@ from typing import Any, Callable, Dict, Iterator, List, Union
 
 from gradcam_tf1.errors import ModelFileError
 
+Json = Any  # a value of parsed JSON
+Part = Dict[str, Any]  # a part of a configuration that has a class name
+
 MAX_TEXT = 1 << 26  # bytes
 _DIGITS = 20
 # Weights come from the file and nothing is trained, so initialisers, regularisers and constraints are left out: files
@@ -29,7 +32,7 @@ _NEWER_KEYS = {
 _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormalization", "FixedDropout": "Dropout"}
 
 
-def parse_config(text: Union[str, bytes], path: str) -> Dict[str, Any]:
+def parse_config(text: Union[str, bytes], path: str) -> Part:
     """Parse the `model_config` attribute of a file. Raises ModelFileError if it is not the JSON of a Keras model."""
     try:
         if len(text) > MAX_TEXT:
@@ -51,7 +54,7 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def layers(config: Any) -> Iterator[Dict[str, Any]]:
+def layers(config: Json) -> Iterator[Part]:
     """Yield every part of a configuration that has a class name, nested parts included."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
@@ -63,12 +66,12 @@ def layers(config: Any) -> Iterator[Dict[str, Any]]:
             yield from layers(value)
 
 
-def translate(config: Any, notes: List[str], older: bool) -> Any:
+def translate(config: Json, notes: List[str], older: bool) -> Json:
     """Translate a configuration to Keras 2, without what inference does not need.
 
     Parameters
     ----------
-    config : JSON value
+    config : Json
         The configuration or a part of it.
     notes : list of str
         Sentences for the user are appended here.
@@ -77,7 +80,7 @@ def translate(config: Any, notes: List[str], older: bool) -> Any:
 
     Returns
     -------
-    JSON value
+    Json
         The translation; `config` is not changed.
     """
     if isinstance(config, list):
@@ -86,7 +89,7 @@ def translate(config: Any, notes: List[str], older: bool) -> Any:
         return config
     if config.get("class_name") == "function":  # an activation, as Keras 3 writes it
         return config.get("config")
-    kept: Dict[str, Any] = {}
+    kept: Dict[str, Json] = {}
     for key, value in config.items():
         if key in _FOREIGN_KEYS or (isinstance(key, str) and key.endswith(_TRAINING_KEYS)):
             continue
@@ -103,7 +106,7 @@ def translate(config: Any, notes: List[str], older: bool) -> Any:
     return kept
 
 
-def _dtype(value: Any, notes: List[str]) -> Any:
+def _dtype(value: Json, notes: List[str]) -> Json:
     """Return the plain dtype name of a policy of newer versions; mixed-precision policies become float32."""
     if isinstance(value, dict):
         inner = value.get("config")
@@ -116,12 +119,12 @@ def _dtype(value: Any, notes: List[str]) -> Any:
     return value
 
 
-def _inbound_nodes(nodes: Any) -> Any:
+def _inbound_nodes(nodes: Json) -> Json:
     """Return the calls of a layer, each as [[layer, call, output, arguments], ...], for any version."""
     return [_call(node) if isinstance(node, dict) else node for node in nodes] if isinstance(nodes, list) else nodes
 
 
-def _call(node: Dict[str, Any]) -> List[Any]:
+def _call(node: Dict[str, Json]) -> List[Json]:
     arguments = {key: value for key, value in node.get("kwargs", {}).items() if value is not None and key != "training"}
     histories = [
         part["config"]["keras_history"] for part in layers(node.get("args")) if "keras_history" in part["config"]
@@ -129,12 +132,12 @@ def _call(node: Dict[str, Any]) -> List[Any]:
     return [[*history, arguments] for history in histories]
 
 
-def _tensors(value: Any) -> Any:
+def _tensors(value: Json) -> Json:
     """Return [[layer, call, output], ...]; Keras 3 leaves out the outer list for a single tensor."""
     return [value] if isinstance(value, list) and value and isinstance(value[0], str) else value
 
 
-_KEYS_OF_KERAS_3: Dict[str, Callable[[Any, List[str]], Dict[str, Any]]] = {
+_KEYS_OF_KERAS_3: Dict[str, Callable[[Json, List[str]], Dict[str, Json]]] = {
     "batch_shape": lambda value, _: {"batch_input_shape": value},
     "dtype": lambda value, notes: {"dtype": _dtype(value, notes)},
     "inbound_nodes": lambda value, _: {"inbound_nodes": _inbound_nodes(value)},

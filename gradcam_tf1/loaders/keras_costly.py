@@ -5,7 +5,7 @@ The number of pieces depends on the layers before, so it is counted when such a 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Type
 
 import numpy as np
 
@@ -26,7 +26,7 @@ _LIMITS = {
 _BY_IMPLEMENTATION = dict(enumerate(list(_LIMITS)[:3], 1))
 
 
-def counting_layers(path: str) -> Dict[str, Any]:
+def counting_layers(path: str) -> Dict[str, Type[tf.keras.layers.Layer]]:
     """Make layer classes that count their pieces before they build them.
 
     Parameters
@@ -42,7 +42,7 @@ def counting_layers(path: str) -> Dict[str, Any]:
     """
     totals = dict.fromkeys(_LIMITS, 0.0)
 
-    def count_pieces(layer: Any, shape: Sizes) -> None:
+    def count_pieces(layer: tf.keras.layers.Layer, shape: Sizes) -> None:
         if None in shape[1:]:
             return  # not built by positions, or Keras reports the error
         what, count = _pieces(layer, [size or 0 for size in shape])  # None only for the batch
@@ -58,14 +58,16 @@ def counting_layers(path: str) -> Dict[str, Any]:
     return {name: _counting(getattr(available, name), count_pieces) for name in names}
 
 
-def _counting(base: Any, count_pieces: Callable[[Any, Sizes], None]) -> Any:
+def _counting(
+    base: Type[tf.keras.layers.Layer], count_pieces: Callable[[tf.keras.layers.Layer, Sizes], None]
+) -> Type[tf.keras.layers.Layer]:
     """Return a subclass of a Keras layer that counts its pieces first."""
 
-    def build(self: Any, input_shape: Any) -> None:
+    def build(self: tf.keras.layers.Layer, input_shape: Any) -> None:
         count_pieces(self, tf.TensorShape(input_shape).as_list())
         base.build(self, input_shape)
 
-    def call(self: Any, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> Any:
+    def call(self: tf.keras.layers.Layer, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> Any:
         if self.built and getattr(self, "implementation", 1) == 1:  # its ops are made again
             count_pieces(self, inputs.shape.as_list())
         return base.__call__(self, inputs, *args, **kwargs)
@@ -73,7 +75,7 @@ def _counting(base: Any, count_pieces: Callable[[Any, Sizes], None]) -> Any:
     return type(base.__name__, (base,), {"build": build, "__call__": call})
 
 
-def _local(layer: Any, shape: List[int]) -> Tuple[str, float]:
+def _local(layer: tf.keras.layers.Layer, shape: List[int]) -> Tuple[str, float]:
     what = _BY_IMPLEMENTATION.get(layer.implementation, "")
     output_shape = list(layer.compute_output_shape(tuple(shape)))
     last = layer.data_format == "channels_last"
@@ -84,7 +86,7 @@ def _local(layer: Any, shape: List[int]) -> Tuple[str, float]:
     return what, after * min(_product(layer.kernel_size), before) * channels * layer.filters
 
 
-def _repeating(layer: Any, shape: List[int]) -> Tuple[str, float]:
+def _repeating(layer: tf.keras.layers.Layer, shape: List[int]) -> Tuple[str, float]:
     lengths = shape[2:] if getattr(layer, "data_format", "") == "channels_first" else shape[1:-1]
     factors = np.ravel(layer.size).tolist()
     return _REPEATED, float(sum(length * abs(factor) for length, factor in zip(lengths, factors)))
@@ -98,10 +100,10 @@ _PIECES = {
 }
 
 
-def _pieces(layer: Any, shape: List[int]) -> Tuple[str, float]:
+def _pieces(layer: tf.keras.layers.Layer, shape: List[int]) -> Tuple[str, float]:
     """Return what a layer builds one by one, a key of _LIMITS, and how many of it."""
     return _PIECES[type(layer).__name__](layer, shape)
 
 
-def _product(sizes: Iterable[Any]) -> float:
+def _product(sizes: Iterable[int]) -> float:
     return float(np.prod([int(size) for size in sizes], dtype=np.float64))

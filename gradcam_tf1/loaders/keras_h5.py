@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Tuple, Type, Union
+from typing import TYPE_CHECKING, Iterable, List, Tuple, Type, Union
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
@@ -13,7 +13,7 @@ from gradcam_tf1.graphdef.private_files import copy_file, private_folder
 from gradcam_tf1.loaders.finish_loading import Declared, finish
 from gradcam_tf1.loaders.hdf5 import find_damage
 from gradcam_tf1.loaders.keras_classes import check_classes
-from gradcam_tf1.loaders.keras_config import parse_config, translate
+from gradcam_tf1.loaders.keras_config import Part, parse_config, translate
 from gradcam_tf1.loaders.keras_costly import counting_layers
 from gradcam_tf1.loaders.keras_sizes import check_sizes, check_weights
 from gradcam_tf1.loaders.live_model import load_session
@@ -120,7 +120,7 @@ def _stored_numbers(file: h5py.File) -> int:
     return sum(sizes)
 
 
-def _build(config: Dict[str, Any], path: str) -> Any:
+def _build(config: Part, path: str) -> tf.keras.Model:
     runtime.set_inference_phase()
     known = {"relu6": tf.nn.relu6, "swish": tf.nn.swish, "silu": tf.nn.swish}  # some versions do not know these names
     known.update(counting_layers(path))
@@ -151,12 +151,12 @@ def _names(tensors: Iterable[tf.Tensor]) -> Tuple[str, ...]:
     return tuple(tensor.name for tensor in tensors)
 
 
-def is_model(source: Any) -> bool:
+def is_model(source: object) -> bool:
     """Whether a source is a live model of tf.keras, tf_keras or keras."""
     return hasattr(source, "get_config") and hasattr(source, "outputs") and hasattr(source, "layers")
 
 
-def load_model(model: Any) -> LoadedModel:
+def load_model(model: tf.keras.Model) -> LoadedModel:
     """Load a frozen graph from a live Keras model: a copy of its session's graph, or a trace in eager programs.
 
     Parameters
@@ -188,7 +188,7 @@ def load_model(model: Any) -> LoadedModel:
     return finish(graph_def, "Keras model", "Keras model", declared=Declared(inputs, outputs))
 
 
-def _session_of(model: Any, graph: tf.Graph) -> tf.Session:
+def _session_of(model: tf.keras.Model, graph: tf.Graph) -> tf.Session:
     """Return the session with the model's weights: the default session if it runs this graph, else that of Keras."""
     session = tf.get_default_session()
     if session is not None and session.graph is graph:

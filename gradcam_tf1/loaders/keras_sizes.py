@@ -7,12 +7,12 @@ multiply the number of calls.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
+from typing import Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.loaders.keras_config import layers
+from gradcam_tf1.loaders.keras_config import Json, Part, layers
 from gradcam_tf1.tf_runtime import tf
 
 MAX_LAYERS, MAX_INPUTS = 5000, 50_000  # Keras needs some milliseconds for each
@@ -25,7 +25,7 @@ _SHAPES = ("batch_input_shape", "batch_shape", "target_shape", "size", "n", "inp
 _PAIRS = (("height", "width"),)
 
 
-def check_sizes(config: Any, path: str) -> None:
+def check_sizes(config: Json, path: str) -> None:
     """Raise ModelFileError if a translated configuration is too large; switch unrolled loops to loops, in place."""
     parts = list(layers(config))
     _at_most(len(parts), MAX_LAYERS, "layers", path)
@@ -74,12 +74,12 @@ def _at_most(count: int, limit: int, what: str, path: str) -> None:
         raise ModelFileError(f"{path}: its architecture has {count:,} {what}; {limit:,} are allowed")
 
 
-def _count_inputs(part: Dict[str, Any]) -> int:
+def _count_inputs(part: Part) -> int:
     calls = part.get("inbound_nodes")
     return sum(len(call) if isinstance(call, list) else 1 for call in calls) if isinstance(calls, list) else 0
 
 
-def _shapes(part: Dict[str, Any]) -> Iterator[List[int]]:
+def _shapes(part: Part) -> Iterator[List[int]]:
     config = part.get("config")
     if not isinstance(config, dict):
         return
@@ -89,7 +89,7 @@ def _shapes(part: Dict[str, Any]) -> Iterator[List[int]]:
         yield _numbers([config.get(key) for key in pair])
 
 
-def _numbers(value: Any) -> List[int]:
+def _numbers(value: Json) -> List[int]:
     """Return the integers in a value, at any depth of nesting."""
     found: List[int] = []
     waiting = [value]
@@ -102,11 +102,11 @@ def _numbers(value: Any) -> List[int]:
     return found
 
 
-def _product(sizes: Sequence[Any]) -> float:
+def _product(sizes: Sequence[Optional[int]]) -> float:
     return float(np.prod([abs(size or 1) for size in sizes], dtype=np.float64))
 
 
-def _name(part: Dict[str, Any]) -> str:
+def _name(part: Part) -> str:
     config = part.get("config")
     return str(part.get("name") or (config.get("name") if isinstance(config, dict) else None) or part["class_name"])
 
@@ -131,7 +131,7 @@ class Calls(NamedTuple):
     called: int
 
 
-def count_calls(part: Dict[str, Any]) -> Calls:
+def count_calls(part: Part) -> Calls:
     """Count the calls of a part of a configuration that has a class name, nested parts included."""
     name = str(part["class_name"])
     inner = Calls(0, 0)
@@ -145,7 +145,7 @@ def count_calls(part: Dict[str, Any]) -> Calls:
     return Calls(factor * (inner.made + while_built), factor * (inner.called + weight))
 
 
-def _inside(value: Any) -> Iterator[Dict[str, Any]]:
+def _inside(value: Json) -> Iterator[Part]:
     """Yield the outermost parts in a value."""
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         if isinstance(item, dict) and isinstance(item.get("class_name"), str):
@@ -154,6 +154,6 @@ def _inside(value: Any) -> Iterator[Dict[str, Any]]:
             yield from _inside(item)
 
 
-def _times(part: Dict[str, Any]) -> int:
+def _times(part: Part) -> int:
     nodes = part.get("inbound_nodes")
     return max(len(nodes), 1) if isinstance(nodes, list) else 1

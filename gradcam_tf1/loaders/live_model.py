@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 import numpy as np
 
@@ -17,17 +17,17 @@ from gradcam_tf1.types import LoadedModel
 Run = Callable[[List[str]], List[np.ndarray]]  # tensor names -> their values
 
 
-def is_session(source: Any) -> bool:
+def is_session(source: object) -> bool:
     """Whether a source is a session of any kind."""
     return hasattr(source, "run") and isinstance(getattr(source, "graph", None), tf.Graph)
 
 
-def is_graph(source: Any) -> bool:
+def is_graph(source: object) -> bool:
     """Whether a source is a live tf.Graph."""
     return isinstance(source, tf.Graph)
 
 
-def is_pair(source: Any) -> bool:
+def is_pair(source: object) -> bool:
     """Whether a source is a (graph, session) pair."""
     return isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], tf.Graph) and is_session(source[1])
 

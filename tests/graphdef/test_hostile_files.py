@@ -211,7 +211,7 @@ def test_the_index_is_read_as_tensorflow_reads_it(checkpoint):
         (lambda entry: setattr(entry.shape.dim[0], "size", -5), r"no definite shape \(\[-5\]\)"),
         (lambda entry: setattr(entry.shape.dim[0], "size", 2**62), "more than the 2 GB"),
         (lambda entry: setattr(entry, "dtype", 250), "has no dtype that this TensorFlow knows"),
-        (lambda entry: setattr(entry, "offset", -8), "is said to lie at byte -8 of data file 0"),
+        (lambda entry: setattr(entry, "offset", -8), "should lie at byte -8 of data file 0"),
         (lambda entry: setattr(entry, "shard_id", 77), "of data file 77, 32 bytes long; there are 1 data files"),
         (lambda entry: setattr(entry, "size", 2**40), "1099511627776 bytes long"),
         (
