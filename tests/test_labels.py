@@ -31,7 +31,7 @@ REAL = {
     ),
     "labels/imagenet_comp_graph_label_strings.txt": (1001, {0: "dummy", 1: "kit fox", 125: "golden retriever"}),
     "labels/gtsrb_signnames.csv": (43, {0: "Speed limit (20km/h)", 17: "No entry", 12: "Priority road"}),
-    # The numbers in this one are folder numbers; the line is the class.
+    # The numbers in this file are folder numbers; the line is the class.
     "pb/retrained_mobilenet_0.25_224_caltech256/labels.txt": (256, {0: "161 photocopier", 11: "121 kangaroo 101"}),
 }
 
@@ -260,7 +260,7 @@ ANIMALS = Labels(
         ("tabby", 1),
         ("TABBY CAT", 1),
         ("tabby, tabby cat", 1),
-        ("tiger", 3),  # the first synonym of one, only a part of another
+        ("tiger", 3),  # the first synonym of one class, only a part of another
         ("panthera tigris", 3),
         ("persian", 4),
         (" persian  cat ", 4),

@@ -27,6 +27,7 @@ Table = Union[bytes, mmap.mmap]
 _Message = TypeVar("_Message", bound=Message)
 _FOOTER, _TRAILER = 48, 5  # bytes; the trailer holds one byte for the compression and four of a checksum
 _HEADER_KEY = b""
+_REMEDY = "copy the checkpoint again, or save it again"
 _MAX_SHARDS = 99_999  # five digits in the names of the data files
 
 
@@ -90,9 +91,11 @@ def _damage_of(path: str) -> Iterator[None]:
     try:
         yield
     except (WireError, DecodeError, struct.error) as error:
-        raise ModelFileError(f"{path} is damaged: it cannot be read as the index of a checkpoint ({error})") from error
+        raise ModelFileError(
+            f"{path} is damaged: it cannot be read as the index of a checkpoint ({error}); {_REMEDY}"
+        ) from error
     except ModelFileError as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from error
+        raise ModelFileError(f"{path} is damaged: {error}; {_REMEDY}") from error
 
 
 def _entries_in(path: str) -> Iterator[Tuple[bytes, bytes]]:

@@ -46,9 +46,11 @@ def check_single_file(path: str) -> None:
         for variable in variables.values():
             raise ModelFileError(f"the numbers of {variable.name!r} are missing")
     except ModelFileError as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from error
+        raise ModelFileError(f"{path} is damaged: {error}; copy the checkpoint again, or save it again") from error
     except (WireError, DecodeError, struct.error, ValueError) as error:
-        raise ModelFileError(f"{path} is damaged: it cannot be read as a checkpoint ({error})") from error
+        raise ModelFileError(
+            f"{path} is damaged: it cannot be read as a checkpoint ({error}); copy it again, or save it again"
+        ) from error
 
 
 def _variables(tensors: Iterable[SavedSliceMeta]) -> Dict[bytes, SavedSliceMeta]:
@@ -59,8 +61,8 @@ def _variables(tensors: Iterable[SavedSliceMeta]) -> Dict[bytes, SavedSliceMeta]
         undivided = len(tensor.slice) == 1 and len(tensor.slice[0].extent) == len(tensor.shape.dim)
         if not undivided or any(extent.start or extent.HasField("length") for extent in tensor.slice[0].extent):
             raise ModelFileError(
-                f"the variable {tensor.name!r} is stored in parts, which TensorFlow does not read from a single file; "
-                "save the checkpoint again with tf.train.SaverDef.V2"
+                f"the variable {tensor.name!r} is stored in parts, which TensorFlow reads only from files in the "
+                "format tf.train.SaverDef.V2"
             )
         variables[part_key(tensor.name.encode(), tensor.slice[0])] = tensor
     return variables

@@ -156,7 +156,8 @@ class Values:
         except (tf.errors.OpError, RuntimeError, ValueError, IndexError, DecodeError) as error:
             first = str(error).split("\n")[0].replace(self._copy, self.prefix)
             raise ModelFileError(
-                f"checkpoint {self.prefix} is damaged or incomplete, {what} cannot be read: {first}"
+                f"checkpoint {self.prefix} is damaged or incomplete, {what} cannot be read ({first}); copy it again, "
+                "or save it again"
             ) from error
 
 

@@ -53,7 +53,9 @@ def read_message(path: str, kind: Callable[[], _Message], text: bool = False) ->
             with open(path, "rb") as file:
                 message.ParseFromString(file.read())
     except (DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelFileError(f"{path} is damaged: it does not parse as a {name} ({error})") from error
+        raise ModelFileError(
+            f"{path} is damaged: it does not parse as a {name} ({error}); copy it again, or export it again"
+        ) from error
     return message
 
 

@@ -94,7 +94,7 @@ def _read_config(path: str, copy: str) -> Tuple[Union[str, bytes], int]:
 
     damage = find_damage(copy)
     if damage:
-        raise ModelFileError(f"{path} is damaged: {damage.replace(copy, path)}")
+        raise ModelFileError(f"{path} is damaged: {damage.replace(copy, path)}; copy it again, or save it again")
     try:
         with h5py.File(copy, "r") as file:
             if "model_config" in file.attrs:
@@ -102,7 +102,9 @@ def _read_config(path: str, copy: str) -> Tuple[Union[str, bytes], int]:
             found = ", ".join(sorted(file.keys())[:5])
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         reason = str(error).replace(copy, path)
-        raise ModelFileError(f"{path} is damaged: HDF5 cannot open it ({reason})") from error
+        raise ModelFileError(
+            f"{path} is damaged: HDF5 cannot open it ({reason}); copy it again, or save it again"
+        ) from error
     raise ModelFileError(
         f"{path} holds weights only, without the architecture (found: {found}); save the whole model (model.save), or "
         "build it in your program, load these weights and pass the model object"

@@ -60,7 +60,7 @@ def test_devices_colocation_and_recorded_shapes():
 
 
 def test_gradient_overrides_of_other_programs():
-    """Somebody's saved guided ReLU: without the repair, tf.gradients ends in a LookupError."""
+    """A saved guided ReLU: without the repair, tf.gradients raises a LookupError."""
     graph_def = small()
     node_of(graph_def, "act").attr["_gradient_op_type"].s = b"SomebodysGuidedRelu"
     assert clean(graph_def) == ("gradient overrides removed: SomebodysGuidedRelu",)
@@ -70,7 +70,7 @@ def test_gradient_overrides_of_other_programs():
 
 
 def old_batch_norm():
-    """What freezing leaves of a batch norm with references: RefSwitch on a constant, AssignSub, reference types."""
+    """A frozen batch norm with references: RefSwitch on a constant, AssignSub, reference types."""
     graph_def = make(lambda x: tf.add(x, tf.constant([2.0, 2, 2], name="mean"), name="unused"))
     del graph_def.node[-1]
     training = graph_def.node.add(name="training", op="Placeholder")
@@ -111,7 +111,7 @@ def test_placeholder_of_a_version_that_was_removed():
 
 
 def test_global_normalisation_of_the_first_inception():
-    """The op of the 2015 graphs, gone since graph version 9: the version in the file keeps it alive."""
+    """An op of 2015, removed in graph version 9: the version in the file keeps it valid."""
     graph_def = tf.GraphDef()
     graph_def.versions.producer = 8
     graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = FLOAT

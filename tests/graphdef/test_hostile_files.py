@@ -24,7 +24,7 @@ from gradcam_tf1.tf_runtime import tf
 
 
 def keras_file(path, layer=None):
-    """conv, an optional layer, pooling, dense, as Keras saves it; what Keras predicts."""
+    """Save conv, an optional layer, pooling and dense with Keras; return what Keras predicts."""
     keras = runtime.keras()
     with tf.Graph().as_default() as graph, tf.Session(graph=graph).as_default():
         conv = keras.layers.Conv2D(4, 3, name="conv", input_shape=(12, 10, 3))
@@ -61,7 +61,7 @@ def test_every_layer_of_this_keras_was_judged():
 def test_a_lambda_is_run_on_trust_only(tmp_path):
     path = tmp_path / "net.h5"
     canary = str(tmp_path / "canary")
-    # the code makes a file wherever it is run
+    # the code makes a file when it is run
     wanted = keras_file(
         path, lambda layers: layers.Lambda(lambda x: [open(canary, "w").close(), x * 2][1], name="double")
     )
@@ -76,7 +76,7 @@ def test_a_lambda_is_run_on_trust_only(tmp_path):
 
 @pytest.mark.parametrize("name", ["TFOpLambda", "SlicingOpLambda"])
 def test_functions_by_name_are_not_called(name, tmp_path):
-    """Keras would look up any function of TensorFlow, gfile.rmtree too."""
+    """Keras would call any function of TensorFlow, even gfile.rmtree."""
     path, victim = tmp_path / "net.h5", tmp_path / "victim"
     victim.mkdir()
     keras_file(path, activation)
@@ -129,7 +129,7 @@ def test_a_class_that_nobody_has_judged(tmp_path, monkeypatch):
 
 
 def save_with_initialiser(folder, write):
-    """A SavedModel with a table whose initialiser, run by whoever loads it, may write a file."""
+    """Write a SavedModel with a table whose initialiser, which runs on loading, may write a file."""
     import tensorflow as tensorflow2
     from tensorflow.python.trackable import resource
 

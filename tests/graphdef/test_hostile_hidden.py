@@ -55,7 +55,7 @@ def one():
 
 
 def with_functions(build):
-    """Branches and loops as functions, the way of TensorFlow 2."""
+    """Branches and loops as functions, as TensorFlow 2 writes them."""
     was = tf.control_flow_v2_enabled()
     tf.enable_control_flow_v2()
     try:

@@ -14,7 +14,7 @@ ENDS = {"input": "input", "logits": "logits", "layer": "features", "preset": "ra
 
 
 def trained_net():
-    """The recurrent net with variables and an optimiser, whose own gradients go through the loop."""
+    """Build the recurrent net with variables and an optimiser, whose gradients pass through the loop."""
     with loop_nets.loops_of_ops():
         loop_nets.head(loop_nets.recurrent(loop_nets.columns(), tf.Variable))
         logits = tf.get_default_graph().get_tensor_by_name("logits:0")
@@ -24,7 +24,7 @@ def trained_net():
 
 @pytest.fixture(scope="module")
 def origins(tmp_path_factory):
-    """Name of an origin -> what GradCamGraph opens, and the map that TensorFlow's own gradient makes."""
+    """Return origin -> source for GradCamGraph, and the map that TensorFlow's own gradient gives."""
     folder = tmp_path_factory.mktemp("loops")
     graph = tf.Graph()
     with inside(graph):

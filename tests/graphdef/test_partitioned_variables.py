@@ -98,7 +98,7 @@ def test_parts_that_do_not_fit_are_refused(kind, good, tmp_path):
 
 
 def test_parts_of_other_sizes_than_their_numbers(good, tmp_path):
-    """TensorFlow would copy what lies behind the numbers in memory."""
+    """TensorFlow would copy memory behind the numbers."""
 
     def shrink(items):
         key = min(key for key in items if key.startswith(b"\0"))
@@ -129,7 +129,7 @@ def test_a_variable_without_axes_in_parts(good, tmp_path):
 
 
 def test_sizes_beyond_all_numbers_with_a_zero_behind(good, tmp_path):
-    """Seen to end with SIGABRT."""
+    """TensorFlow ends with SIGABRT."""
 
     def how(entry):
         for dim, size in zip(entry.shape.dim, (2**62, 2**62, 0)):
@@ -141,7 +141,7 @@ def test_sizes_beyond_all_numbers_with_a_zero_behind(good, tmp_path):
 
 
 def test_the_program_lives_on(good, tmp_path):
-    """Seen to end with SIGABRT before the parts were looked at."""
+    """TensorFlow ends with SIGABRT before it reads the parts."""
     prefix = changed(good, tmp_path, add_again)
     command = [sys.executable, "-m", "gradcam_tf1", "inspect", prefix]
     with tf.Graph().as_default():

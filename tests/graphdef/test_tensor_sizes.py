@@ -26,7 +26,7 @@ MADE = {
 
 
 def graph_with(kind, many):
-    """A net with a reshape whose shape is reckoned with the largest of the numbers made."""
+    """Build a net with a reshape whose shape uses the largest of the computed numbers."""
     make, written = MADE[kind]
     value = np.array(written(many), np.int32)
     with tf.Graph().as_default() as graph:
@@ -65,7 +65,7 @@ def test_sizes_that_are_no_numbers_are_left_to_tensorflow():
 
 
 def test_a_long_chain_is_gone_along_once():
-    """Its numbers are the same with one pass over the nodes, whatever their order in the file."""
+    """Sizes are found in one pass over the nodes, in any order in the file."""
     with tf.Graph().as_default() as graph:
         tensor = tf.placeholder(tf.int32, [1], name="n")
         for _ in range(3000):

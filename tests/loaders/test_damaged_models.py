@@ -146,7 +146,7 @@ def test_objects_that_are_no_model(source):
 
 
 def test_saved_model_in_the_place_of_a_frozen_graph(made, tmp_path):
-    """Renamed, its variables beside it: the content counts."""
+    """A renamed saved_model.pb with its variables: the content counts."""
     folder, wanted = made
     os.symlink(str(folder / "export" / "variables"), str(tmp_path / "variables"))
     (tmp_path / "frozen.pb").write_bytes((folder / "export" / "saved_model.pb").read_bytes())
@@ -231,7 +231,7 @@ def test_build_function_with_another_shape(made):
 
 
 def test_variable_that_is_not_in_the_checkpoint(made):
-    """Needed by nothing of the net: no more than a note. A placeholder stands in its place, to be named when needed."""
+    """A variable that the net does not use becomes a placeholder with a note; an error names it if it is used."""
 
     def build():
         _, logits = build_net()

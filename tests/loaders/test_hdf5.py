@@ -51,7 +51,7 @@ def small_file(path):
 
 
 def packed_file(path, shape, chunks, data):
-    """A data set of floats of which the first chunk is written."""
+    """A data set of floats with only its first chunk written."""
     with h5py.File(str(path), "w") as file:
         sides = (None,) * len(shape)
         item = file.create_dataset("x", shape, "f4", chunks=chunks, maxshape=sides, compression="gzip")
@@ -78,7 +78,7 @@ def test_large_files_may_have_large_data(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no limit of memory")
 def test_a_chunk_that_unpacks_to_more_memory_than_there_is(tmp_path, monkeypatch):
-    """Ten numbers, in a piece of 100 MB."""
+    """Ten numbers in a chunk of 100 MB."""
     path = packed_file(tmp_path / "a.h5", (10,), (25_000_000,), bytes(100_000_000))
     assert find_damage(path) is None
     monkeypatch.setattr(hdf5, "_MEMORY", 60 << 20)

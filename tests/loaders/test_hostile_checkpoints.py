@@ -48,14 +48,14 @@ def copied(source, target):
 
 
 def broken_index():
-    """An index whose entry no protobuf parser takes, with right checksums: TensorFlow ends the program on it."""
+    """An index with right checksums and an entry that does not parse: TensorFlow ends the program."""
     header = runtime.bundle_header_message()(num_shards=1).SerializeToString()
     return table([(b"", header), (b"head/bias", b"\xff\xff\xff\xff")])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_of_the_prefix_name_is_not_read(kind, made, tmp_path):
-    """TensorFlow prefers the folder m/ to m.index, and would end the program on what m/checkpoint names."""
+    """TensorFlow prefers the folder m/ to m.index, and would end the program on the checkpoint that it names."""
     folder, wanted = made[kind][0]
     here = copied(folder, tmp_path / "d")
     if kind == "single":  # the prefix itself is a file
@@ -103,7 +103,7 @@ def test_an_absolute_path_means_the_file_beside(kind, made, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_path_into_a_folder_below(kind, made, tmp_path):
-    """What is there is refused with its prefix, which loads; what is not there means the file beside."""
+    """A named checkpoint elsewhere is refused with its prefix; if it does not exist, the local file is used."""
     folder, wanted = made[kind][0]
     here = copied(folder, tmp_path / "here")
     (here / "checkpoint").write_text('model_checkpoint_path: "run/m"\n')
@@ -127,7 +127,7 @@ def test_a_state_file_that_is_out_of_date(made, tmp_path):
 
 
 def test_a_prefix_with_signs_that_stand_for_other_files(made, tmp_path):
-    """To TensorFlow a prefix of the first format is a pattern."""
+    """TensorFlow reads a prefix of the single-file format as a pattern."""
     folder, wanted = made["single"][0]
     here = copied(folder, tmp_path / "here")
     shutil.copy(str(here / "m"), str(here / "[a]*"))
@@ -156,7 +156,7 @@ def test_a_pipe_is_no_checkpoint(end, made, tmp_path):
 
 
 def test_a_data_file_that_shrinks_after_the_look(made, tmp_path, monkeypatch):
-    """What TensorFlow reads is the copy that was looked through."""
+    """TensorFlow reads the copy that was checked."""
     folder, wanted = made["index"][0]
     here = copied(folder, tmp_path / "here")
     from gradcam_tf1.graphdef import checkpoint_files
@@ -173,7 +173,7 @@ def test_a_data_file_that_shrinks_after_the_look(made, tmp_path, monkeypatch):
 
 
 def test_places_to_search_from_that_begin_no_entry(made):
-    """A reader that goes on from such a place finds entries that one from the start does not see."""
+    """A reader that starts at a restart point finds entries that a reader from the start does not see."""
     items = list(entries((made["index"][0][0] / "m.index").read_bytes()))
     good = block(items)
     hidden = good[:-5][:-8] + struct.pack("<III", 0, 7, 2)

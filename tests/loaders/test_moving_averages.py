@@ -31,7 +31,7 @@ def build():
 
 
 class Trained:
-    """A training that has ended: the two sets of weights, their scores, and the files."""
+    """Train a net; return both sets of weights, their scores and the files."""
 
     def __init__(self, folder, resource):
         self.prefix, self.saved, self.restored = (str(folder / name) for name in ("model.ckpt-7", "saved", "eval.ckpt"))

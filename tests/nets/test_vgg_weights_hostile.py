@@ -31,7 +31,7 @@ def vgg11(tmp_path_factory):
 
 
 class Asks:
-    """Pickles into a call of any function."""
+    """An object whose pickle calls any function."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -75,7 +75,7 @@ def test_pickles_that_ask_for_functions_are_refused_by_name(tmp_path, monkeypatc
 
 
 def test_a_pickle_cannot_change_the_reader_for_the_next_file(tmp_path):
-    # BUILD with a slot state sets attributes of what it is given: here of the stand-in for codecs.encode.
+    # BUILD with a slot state sets attributes of its object, here of the stand-in for codecs.encode.
     program = b"\x80\x02c_codecs\nencode\nN}U\x0c__defaults__K\x01\x85s\x86b0}."
     with open(str(tmp_path / "bad.npy"), "wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": ()})
