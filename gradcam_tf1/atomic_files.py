@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and only inside the output folder."""
+"""Write files completely or not at all, and only inside the output folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
 def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
-    """Write a file so that other readers never see half of it. what: for the message.
+    """Write a file so that other readers never see a part of it.
 
-    Raises: OSError naming the path where it cannot be written.
+    Parameters
+    ----------
+    path : str
+        The file, in an existing folder; an older one is replaced.
+    data : bytes or memoryview
+        The content.
+    what : str
+        What the file is, for the error message ("map", "manifest").
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; the error names the path.
     """
-    # In the same folder, since a rename is atomic only within one file system; short, whatever the name's length.
+    # In the same folder: a rename is atomic only within one file system. The name is short even if the path's is long.
     temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -31,21 +43,31 @@ def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
 
 
 def remove_leftovers(folder: str) -> None:
-    """Remove, below this folder, what a killed process left of files that it was writing."""
-    for place, _, names in os.walk(folder):
+    """Remove the temporary files that a killed process left in a folder and its subfolders."""
+    for parent, _, names in os.walk(folder):
         for name in filter(_LEFTOVER.fullmatch, names):
-            os.unlink(os.path.join(place, name))
+            os.unlink(os.path.join(parent, name))
 
 
 def make_folders(out_folder: str, path: str) -> None:
-    """Make the folders of a file below the output folder, which must be there.
+    """Make the folders of a file inside the output folder.
 
-    Raises: OSError naming what is missing: somebody has removed the output folder, and writing on would hide that.
+    Parameters
+    ----------
+    out_folder : str
+        The output folder, which must exist.
+    path : str
+        The file; its folder is made.
+
+    Raises
+    ------
+    OSError
+        If the output folder was removed (making it again would hide that), or a link leads outside of it.
     """
     folder = os.path.dirname(path)
     below = os.path.relpath(folder, out_folder).split(os.sep)
     try:
-        for depth in range(len(below)):  # one by one: makedirs would make the output folder again
+        for depth in range(len(below)):  # one by one: makedirs would make the output folder too
             _make_folder(os.path.join(out_folder, *below[: depth + 1]))
     except FileNotFoundError as error:
         message = "the output folder was removed during the run"
@@ -55,7 +77,7 @@ def make_folders(out_folder: str, path: str) -> None:
 
 
 def _make_folder(path: str) -> None:
-    """Make one folder unless it is there. Raises: FileNotFoundError where the one above it is not there."""
+    """Make one folder unless it exists. Raises FileNotFoundError if its parent does not exist."""
     try:
         os.mkdir(path)
     except FileExistsError:
@@ -64,9 +86,11 @@ def _make_folder(path: str) -> None:
 
 
 def open_own(path: str) -> BinaryIO:
-    """A file of the output folder, to be read and added to; made if absent. Raises: OSError where it is a link."""
+    """Open a file of the output folder to read and append; make it if absent. Raises OSError if it is a link."""
     if os.path.islink(path):
-        raise PermissionError(errno.EPERM, "it is a link, and a run writes into its own folder only; remove it", path)
+        raise PermissionError(
+            errno.EPERM, "it is a link, and a run writes inside its output folder only; remove it", path
+        )
     return cast(BinaryIO, open(path, "ab+", buffering=0, opener=lambda n, flags: os.open(n, flags | _NO_LINKS, 0o666)))
 
 

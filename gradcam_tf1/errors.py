@@ -1,4 +1,4 @@
-"""The errors this toolkit raises on purpose: each says what was given, what is possible and what to do."""
+"""The errors that this toolkit raises on purpose: each says what was given, what is possible and what to do."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ class GradCamError(ValueError):
 
 
 class ModelFileError(GradCamError):
-    """The model file is missing, damaged or not of a known kind."""
+    """The model file is missing, damaged or of an unknown kind."""
 
 
 class BindingError(GradCamError):
-    """The input, the logits, the layer or a placeholder's value could not be determined.
+    """The input, the logits, the layer or a placeholder's value cannot be determined.
 
-    found: what could be meant, a `types.Candidates`; None where that was not looked for.
+    Attributes
+    ----------
+    found : types.Candidates or None
+        The tensors that are possible; None if they were not searched.
     """
 
-    found: Any = None
+    found: Any = None  # `types` lies above this module
 
 
 class FeedError(BindingError):
-    """A value for an input beside the images is missing, or does not fit."""
+    """The value of an input other than the images is missing or does not fit."""
 
 
 class GradientError(GradCamError):
@@ -35,22 +38,22 @@ class RunError(GradCamError):
 
 
 class TimeLimitError(RunError):
-    """A batch took longer than it may."""
+    """A batch exceeded the time limit."""
 
 
 class OutOfMemoryError(RunError):
-    """The memory is not enough for so many images at a time."""
+    """Out of memory at this batch size."""
 
 
 class ClosedError(GradCamError):
-    """The net was closed, maybe by another thread, before it could answer."""
+    """The net was closed, perhaps by another thread, before or during the call."""
 
-    def __init__(self, message: str = "the net is closed: open it again to ask it anything") -> None:
+    def __init__(self, message: str = "the net is closed; open it again") -> None:
         super().__init__(message)
 
 
 class StoppedError(GradCamError):
-    """An image failed, and the run was asked to stop there."""
+    """An image failed in a run that stops at the first failure."""
 
 
 class TargetError(GradCamError):
@@ -58,7 +61,7 @@ class TargetError(GradCamError):
 
 
 class RegionError(TargetError):
-    """A mask or a point does not fit its image; other images may be right."""
+    """A mask or point does not fit its image; other images may still work."""
 
 
 class ImageFileError(GradCamError):
@@ -66,19 +69,19 @@ class ImageFileError(GradCamError):
 
 
 class WeightsError(GradCamError):
-    """A weights file lacks a layer, has a wrong shape, or holds something that is not an array."""
+    """A weights file is damaged, lacks a layer, has a wrong shape or holds something that is not an array."""
 
 
 class OptionError(GradCamError):
-    """An option's value is not one of the possible ones."""
+    """Unknown option or invalid value."""
 
 
 class ManifestError(GradCamError):
-    """A manifest no longer holds what the run has written into it."""
+    """A manifest was changed: it no longer holds what the run wrote."""
 
 
 class SelectionError(GradCamError, IndexError, KeyError):
-    """An answer does not hold this image, target, method or layer; the message says what it holds."""
+    """A result does not hold this image, target, method or layer; the message lists what it holds."""
 
-    def __str__(self) -> str:  # KeyError would show the repr of the sentence
+    def __str__(self) -> str:  # KeyError would show the repr of the message
         return str(self.args[0]) if self.args else ""

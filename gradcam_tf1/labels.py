@@ -1,8 +1,9 @@
-"""Class names: every usual label file read into one list, ids to names and names to ids. No TensorFlow here."""
+"""Class names: read label files of every usual form, and map ids to names and names to ids. No TensorFlow here."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import difflib
 import io
@@ -11,7 +12,7 @@ import os
 import re
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Type
 
 from gradcam_tf1.errors import OptionError, TargetError
 
@@ -31,40 +32,48 @@ _NAME_COLUMNS = re.compile("name|label|class|categor|sign|descri", re.IGNORECASE
 
 
 def read_labels(path: str) -> List[str]:
-    """The class names of a label file, index = class id; ids the file leaves out are named "class 7".
+    """Read the class names of a label file in one of `FORMS`.
 
-    Synonyms stay together ("tench, Tinca tinca"); a number before a space counts as an id only where the numbers rise
-    through the file and are not zero-padded, otherwise the line's place is the id (retrained nets: "161 photocopier").
-    Raises OptionError naming the file and the forms that can be read.
+    Synonyms stay in one name ("tench, Tinca tinca"). A number before a space is an id only if such numbers rise through
+    the file and have no leading zeros. Otherwise the id is the line's index, as in "161 photocopier" of retrained nets.
+
+    Returns
+    -------
+    list of str
+        The names by class id; an id that the file does not name is called "class 7".
+
+    Raises
+    ------
+    OptionError
+        If the file cannot be read; the message lists the possible forms.
     """
     try:
-        text = _read_text(path)
-        names = _parse(text, path)
+        return _parse(_read_text(path), path)
     except _BadLabels as error:
         raise OptionError(f"label file {path!r} {error}; label files that can be read: {FORMS}") from error
-    return names
 
 
 def label_names(source: Any) -> Optional[List[str]]:
-    """The class names of what a net is given as labels: a path, a list of names, or None. Raises: OptionError."""
+    """Return the names of a `labels` argument: a label file, names by class id, or None. Raises OptionError."""
     if source is None:
         return None
     if isinstance(source, (str, os.PathLike)):
         return read_labels(os.path.expanduser(os.fspath(source)))
-    names = list(source) if isinstance(source, Iterable) else [None]
-    if not all(isinstance(name, str) for name in names):
+    items = list(source) if isinstance(source, Iterable) else [None]
+    names = [name for name in items if isinstance(name, str)]
+    if len(names) < len(items):
         raise OptionError(f"labels are {source!r}; give the path of a label file, or a list of class names")
     return names
 
 
-def check_class_count(nb_classes: Any) -> None:
-    """Raises: OptionError where it is neither None nor a number of classes."""
+def check_class_count(nb_classes: object) -> None:
+    """Raise OptionError if `nb_classes` is neither None nor a number of classes."""
     if nb_classes is not None and not (isinstance(nb_classes, Integral) and int(nb_classes) > 0):
         raise OptionError(f"nb_classes is the number of classes, at least 1, not {nb_classes!r}")
 
 
 class _BadLabels(ValueError):
-    """Why a label file cannot be read."""
+    """The reason why a label file cannot be read."""
 
 
 def _read_text(path: str) -> str:
@@ -92,7 +101,7 @@ def _parse(text: str, path: str) -> List[str]:
         return _from_literal(text.strip())
     if path.lower().endswith((".csv", ".tsv")):
         return _from_table(text)
-    # str.splitlines would also split at characters that some names contain, and shift all ids behind them.
+    # str.splitlines also splits at characters that some names contain, which would shift all later ids.
     lines = [line.rstrip() for line in re.split(r"\r\n|\r|\n", text.rstrip())]
     filled = [line for line in lines if line]
     for pattern in (_ID_AND_SEPARATOR, _ID_AND_SPACE):
@@ -120,7 +129,7 @@ def _from_literal(text: str) -> List[str]:
 
 
 def _python_literal(text: str) -> Any:
-    # Strings, numbers, brackets only: a long run of operators can overflow the stack of Python's parser.
+    # Only strings, numbers and brackets: many operators in a row can overflow the stack of Python's parser.
     if not re.fullmatch(r"[\d\s{}\[\]():,u]*", _STRING.sub("", text)):
         raise _BadLabels("is neither JSON nor a plain Python dict or list")
     try:
@@ -132,14 +141,14 @@ def _python_literal(text: str) -> Any:
     return value
 
 
-def _id_of(key: Any) -> int:
+def _id_of(key: object) -> int:
     if isinstance(key, int) or (isinstance(key, str) and re.fullmatch(r"\d{1,9}", key)):
         return int(key)
     raise _BadLabels(f"has {_short(key)} where a class id is expected")
 
 
-def _name_of(item: Any) -> str:
-    """A name, or the name in [synset, name] pairs."""
+def _name_of(item: object) -> str:
+    """Return a name, or the name in a [synset, name] pair."""
     if isinstance(item, (list, tuple)) and len(item) == 2 and all(isinstance(part, str) for part in item):
         item = item[1]
     if not isinstance(item, str):
@@ -147,16 +156,15 @@ def _name_of(item: Any) -> str:
     return item
 
 
-def _short(value: Any) -> str:
-    told = repr(value)
-    return told if len(told) <= 60 else told[:60] + "..."
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."
 
 
 def _from_table(text: str) -> List[str]:
-    try:
+    dialect: Type[csv.Dialect] = csv.excel  # if there is one column only
+    with contextlib.suppress(csv.Error):
         dialect = csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
-    except csv.Error:
-        dialect = csv.excel  # one column only
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), dialect) if any(cell.strip() for cell in row)]
     except csv.Error as error:
@@ -202,8 +210,14 @@ def _by_id(pairs: Iterable[Tuple[int, str]]) -> List[str]:
 class Labels:
     """Class names of one net: class id i is names[i - offset].
 
-    names: index 0 first, synonyms with commas. offset: 1 where the net has a background class that the names lack,
-    -1 where the names have one that the net lacks. note: one sentence on that for the user, else "".
+    Attributes
+    ----------
+    names : sequence of str
+        The names in order, synonyms separated by commas.
+    offset : int
+        1 if the net has a background class that the names lack, -1 if the names have one that the net lacks, else 0.
+    note : str
+        A sentence about the background class for the user, or "".
     """
 
     names: Sequence[str]
@@ -212,9 +226,26 @@ class Labels:
 
     @classmethod
     def for_classes(cls, names: Sequence[str], classes: Optional[int], background: bool = False) -> Labels:
-        """Names for a net of that many classes (None: unknown; 1: one logit, two classes), background class noticed.
+        """Fit names to a net, with or without a background class.
 
-        background: the net is known to have one as class 0. Raises OptionError with both numbers where they differ.
+        Parameters
+        ----------
+        names : sequence of str
+            The names by class id.
+        classes : int or None
+            The number of outputs of the net: None if unknown, 1 for one logit, which means two classes.
+        background : bool
+            Whether class 0 of the net is known to be background.
+
+        Returns
+        -------
+        Labels
+            The names, with the offset that fits.
+
+        Raises
+        ------
+        OptionError
+            If the numbers of names and classes do not fit.
         """
         expected = 2 if classes == 1 else classes
         if expected is None or len(names) == expected:
@@ -230,27 +261,37 @@ class Labels:
         )
 
     def full_name(self, class_id: int) -> str:
-        """All synonyms as the file has them; "class 17" for an id without a name."""
+        """Return all synonyms of a class as the file has them, or "class 17" for an id without a name."""
         index = class_id - self.offset
         if 0 <= index < len(self.names):
             return self.names[index]
         return "background" if class_id == 0 and self.offset == 1 else f"class {class_id}"
 
     def name(self, class_id: int) -> str:
-        """The first synonym, or the full name where another class has the same first one."""
+        """Return the first synonym of a class, or the full name if another class has the same first synonym."""
         full = self.full_name(class_id)
         short = full.split(",")[0].strip()
         shared = sum(_plain(other.split(",")[0]) == _plain(short) for other in self.names)
         return short if short and shared <= 1 else full
 
     def ids(self, text: str) -> List[int]:
-        """The class id that a name means, as a list of one: full name, else synonym, else the only one containing it.
+        """Find the class that a name means: by its full name, else a synonym, else the only name that contains it.
 
-        Case and underscores do not matter. Raises TargetError, listing near names, for no class or several.
+        Case and underscores do not matter.
+
+        Returns
+        -------
+        list of int
+            One class id.
+
+        Raises
+        ------
+        TargetError
+            If no class or several classes fit; the message lists similar names.
         """
         wanted = _plain(text)
-        numbered = [(class_id, self.full_name(class_id)) for class_id in self._class_ids()]
-        tests = (
+        numbered = [(class_id, self.full_name(class_id)) for class_id in range(len(self.names) + self.offset)]
+        tests: Tuple[Callable[[str], bool], ...] = (
             lambda name: _plain(name) == wanted,
             lambda name: _plain(name.split(",")[0]) == wanted,
             lambda name: wanted in [_plain(part) for part in name.split(",")],
@@ -258,23 +299,21 @@ class Labels:
             lambda name: wanted in _plain(name),
         )
         for test in tests if wanted else ():
-            found = [(class_id, name) for class_id, name in numbered if test(name)]
-            if len(found) == 1:
-                return [found[0][0]]
-            if found:
-                raise TargetError(f"{text!r} names {len(found)} classes: {_listed(found)}; give one of these or its id")
+            matches = [(class_id, name) for class_id, name in numbered if test(name)]
+            if len(matches) == 1:
+                return [matches[0][0]]
+            if matches:
+                listed = _listed(matches)
+                raise TargetError(f"{text!r} names {len(matches)} classes: {listed}; give one of these or its id")
         near = difflib.get_close_matches(wanted, [_plain(self.name(class_id)) for class_id, _ in numbered], 5, 0.5)
-        hint = f"near names: {', '.join(near)}" if near else f"names are like {_listed(numbered[:5])}"
+        hint = f"similar names: {', '.join(near)}" if near else f"the first names are {_listed(numbered[:5])}"
         raise TargetError(f"no class is named {text!r}; {hint}; or give a class id")
-
-    def _class_ids(self) -> range:
-        return range(len(self.names) + self.offset)
 
 
 def _plain(name: str) -> str:
     return " ".join(name.replace("_", " ").lower().split())
 
 
-def _listed(found: Sequence[Tuple[int, str]]) -> str:
-    told = ", ".join(f"{class_id} {name!r}" for class_id, name in found[:8])
-    return told + (", ..." if len(found) > 8 else "")
+def _listed(classes: Sequence[Tuple[int, str]]) -> str:
+    shown = ", ".join(f"{class_id} {name!r}" for class_id, name in classes[:8])
+    return shown + (", ..." if len(classes) > 8 else "")

@@ -1,7 +1,7 @@
 """The embedded demo net and its scenes. No TensorFlow here.
 
-The net tells which of seven kinds of object are in an image: five convolutions with batch norm and ReLU, global
-average pooling, one dense layer, one sigmoid per kind. `train_demo` trained it, on the presence of kinds alone.
+The net detects which of seven kinds of object are in an image: five convolutions with batch norm and ReLU, global
+average pooling, one dense layer, one sigmoid for each kind. `train_demo` trained it on the presence of kinds alone.
 
 Tensors: `input:0` [N, 96, 128, 3], `conv5/Relu:0` [N, 12, 16, 64], `logits/BiasAdd:0` and `probabilities:0` [N, 7].
 """
@@ -25,8 +25,14 @@ _FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo")
 class Scene:
     """One image with known objects.
 
-    path: a PNG file. size: (height, width) in pixels. boxes: class name -> (top, left, bottom, right), bottom and right
-    exclusive, one object of a class at most.
+    Attributes
+    ----------
+    path : str
+        A PNG file.
+    size : (int, int)
+        Height and width in pixels.
+    boxes : dict
+        Class name -> (top, left, bottom, right) in pixels, bottom and right exclusive; at most one object of a class.
     """
 
     path: str
@@ -35,12 +41,12 @@ class Scene:
 
 
 def demo_model() -> str:
-    """Path of the demo net, a frozen graph."""
+    """Return the path of the demo net, a frozen graph."""
     return os.path.join(_FOLDER, "demo_net.pb")
 
 
 def demo_scenes() -> List[Scene]:
-    """The scenes that come with the demo net, in order of their names; two to four objects each."""
+    """Return the scenes that come with the demo net, in the order of their names; each has two to four objects."""
     with open(os.path.join(_FOLDER, "scenes.json"), encoding="utf-8") as stream:
         records = json.load(stream)
     return [

@@ -1,8 +1,8 @@
-"""Draws the scenes of the demo net: a few kinds of object on clutter, with their boxes. No TensorFlow here."""
+"""Draw the scenes of the demo net: objects of a few kinds on clutter, with their boxes. No TensorFlow here."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -11,33 +11,65 @@ from gradcam_tf1.errors import OptionError
 
 KINDS = ("star", "ring", "triangle", "square", "cross", "crescent", "heart")
 
-Box = Tuple[int, int, int, int]
+Box = Tuple[int, int, int, int]  # top, left, bottom, right; the last two exclusive
 
 _SUPERSAMPLING = 4
-_LOW_CONTRAST = 110.0  # RGB distance below which an object would melt into what lies under it
+_LOW_CONTRAST = 110.0  # RGB distance below which an object is hard to see on its background
 
 
 def draw_scene(
     rng: np.random.RandomState, height: int, width: int, kinds: Sequence[str]
 ) -> Tuple[np.ndarray, Dict[str, Box]]:
-    """One scene with one object of each of `kinds`, none overlapping another.
+    """Draw one scene with one object of each kind; objects do not overlap.
 
-    Returns the image, uint8 [height, width, 3] RGB, and for each kind its box (top, left, bottom, right) in pixels,
-    bottom and right exclusive. A kind for which no free place was found is left out of both.
+    Parameters
+    ----------
+    rng : np.random.RandomState
+        The source of random numbers.
+    height, width : int
+        The size of the image in pixels.
+    kinds : sequence of str
+        Some of `KINDS`.
+
+    Returns
+    -------
+    image : np.ndarray
+        uint8 [height, width, 3], RGB.
+    boxes : dict
+        Kind -> (top, left, bottom, right) in pixels, bottom and right exclusive. A kind that found no free place is
+        missing here and in the image.
     """
     image = _background(rng, height, width)
     _clutter(rng, image)
     boxes: Dict[str, Box] = {}
     for kind in kinds:
-        place = _free_place(rng, height, width, list(boxes.values()))
-        if place is not None:
-            boxes[kind] = draw_object(rng, image, kind, *place)
+        disc = _free_disc(rng, height, width, list(boxes.values()))
+        if disc is not None:
+            boxes[kind] = draw_object(rng, image, kind, *disc)
     image += rng.normal(0.0, rng.uniform(0.0, 6.0), image.shape)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), boxes
 
 
 def outline(kind: str, rng: np.random.RandomState) -> np.ndarray:
-    """The outer outline of one `kind` inside the unit circle: float64 [points, 2] as (x, y), not rotated."""
+    """Return the outline of a kind inside the unit circle.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    rng : np.random.RandomState
+        The source of random numbers.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [points, 2], (x, y), not rotated.
+
+    Raises
+    ------
+    OptionError
+        If there is no such kind.
+    """
     if kind == "star":
         radius = np.where(np.arange(10) % 2 == 0, 1.0, rng.uniform(0.36, 0.46))
         return _polar(radius, 10)
@@ -57,22 +89,22 @@ def outline(kind: str, rng: np.random.RandomState) -> np.ndarray:
     raise OptionError(f"no kind of object is called {kind!r}; possible: {', '.join(KINDS)}")
 
 
-def _polar(radius: Any, points: int) -> np.ndarray:
+def _polar(radius: Union[float, np.ndarray], points: int) -> np.ndarray:
     angle = 2.0 * np.pi * np.arange(points) / points
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
 def _hole(kind: str, rng: np.random.RandomState) -> Optional[np.ndarray]:
-    """What is cut out of the outline: float64 [points, 2], or None."""
+    """Return the outline of the hole in a kind, float64 [points, 2]; None if it has no hole."""
     if kind == "ring":
-        return _polar(1.0, 72) * rng.uniform(0.5, 0.66)
+        return np.asarray(_polar(1.0, 72) * rng.uniform(0.5, 0.66))
     if kind == "crescent":
-        return _polar(1.0, 72) * rng.uniform(0.78, 0.86) + np.array([rng.uniform(0.4, 0.5), 0.0])
+        return np.asarray(_polar(1.0, 72) * rng.uniform(0.78, 0.86) + np.array([rng.uniform(0.4, 0.5), 0.0]))
     return None
 
 
 def _alpha(rng: np.random.RandomState, kind: str, radius: float, shift: np.ndarray) -> np.ndarray:
-    """Coverage by pixel of one turned object: float64 [side, side] in 0..1; `shift`: sub-pixel part of its centre."""
+    """Return the coverage of one rotated object by pixel, float64 [side, side] in 0..1; `shift` is below one pixel."""
     angle = rng.uniform(0.0, 2.0 * np.pi)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     half = int(np.ceil(radius)) + 1
@@ -81,11 +113,28 @@ def _alpha(rng: np.random.RandomState, kind: str, radius: float, shift: np.ndarr
         if points is not None:
             pixels = ((points @ turn) * radius + half + shift) * _SUPERSAMPLING
             cv2.fillPoly(canvas, [np.rint(pixels).astype(np.int32)], value)
-    return cv2.resize(canvas, (2 * half, 2 * half), interpolation=cv2.INTER_AREA) / 255.0
+    return np.asarray(cv2.resize(canvas, (2 * half, 2 * half), interpolation=cv2.INTER_AREA) / 255.0)
 
 
 def draw_object(rng: np.random.RandomState, image: np.ndarray, kind: str, y: float, x: float, radius: float) -> Box:
-    """Draws one `kind`, turned and coloured at random, into float `image` [H, W, 3]; returns its box."""
+    """Draw one object with random rotation and colour.
+
+    Parameters
+    ----------
+    rng : np.random.RandomState
+        The source of random numbers.
+    image : np.ndarray
+        float [H, W, 3], RGB, 0..255; changed in place.
+    kind : str
+        One of `KINDS`.
+    y, x, radius : float
+        Centre and radius in pixels.
+
+    Returns
+    -------
+    Box
+        Top, left, bottom, right in pixels, bottom and right exclusive.
+    """
     shift = np.array([x % 1.0, y % 1.0])
     alpha = _alpha(rng, kind, radius, shift)
     half = alpha.shape[0] // 2
@@ -98,10 +147,10 @@ def draw_object(rng: np.random.RandomState, image: np.ndarray, kind: str, y: flo
     return top + int(rows[0]), left + int(columns[0]), top + int(rows[-1]) + 1, left + int(columns[-1]) + 1
 
 
-def _free_place(
+def _free_disc(
     rng: np.random.RandomState, height: int, width: int, taken: Sequence[Box]
 ) -> Optional[Tuple[float, float, float]]:
-    """Centre and radius (y, x, radius) of a disc inside the image that keeps clear of the boxes in `taken`."""
+    """Return (y, x, radius) of a disc inside the image that does not touch the boxes; None if none was found."""
     scale = np.sqrt(height * width)
     for attempt in range(60):
         radius = scale * rng.uniform(0.12, 0.2 if attempt < 30 else 0.14)
@@ -114,9 +163,9 @@ def _free_place(
 
 
 def _colour(rng: np.random.RandomState, low: float = 0.0, high: float = 1.0) -> np.ndarray:
-    """A colour of random hue, `low`..`high` bright: float64 [3] RGB 0..255."""
-    hsv = np.float32([[[rng.uniform(0, 360), rng.uniform(0.15, 0.9), rng.uniform(low, high)]]])
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64) * 255.0
+    """Return a colour of random hue, with brightness `low`..`high` of 1: float64 [3], RGB, 0..255."""
+    hsv = np.array([[[rng.uniform(0, 360), rng.uniform(0.15, 0.9), rng.uniform(low, high)]]], np.float32)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64) * 255.0)
 
 
 def _colour_away_from(rng: np.random.RandomState, under: np.ndarray) -> np.ndarray:
@@ -127,7 +176,7 @@ def _colour_away_from(rng: np.random.RandomState, under: np.ndarray) -> np.ndarr
 
 
 def _background(rng: np.random.RandomState, height: int, width: int) -> np.ndarray:
-    """A turned two-colour gradient with soft cloudy texture: float64 [height, width, 3]."""
+    """Return a rotated gradient of two colours with a soft cloudy texture: float64 [height, width, 3]."""
     angle = rng.uniform(0.0, 2.0 * np.pi)
     y, x = np.mgrid[0:height, 0:width] / float(max(height, width))
     ramp = np.clip(0.5 + (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle), 0, 1)[:, :, None]
@@ -135,11 +184,11 @@ def _background(rng: np.random.RandomState, height: int, width: int) -> np.ndarr
     second = 0.5 * first + 0.5 * _colour(rng, 0.1, 0.95)
     cells = rng.normal(0.0, rng.uniform(2.0, 16.0), (rng.randint(3, 14), rng.randint(3, 14), 1))
     clouds = cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)[:, :, None]
-    return (1.0 - ramp) * first + ramp * second + clouds
+    return np.asarray((1.0 - ramp) * first + ramp * second + clouds)
 
 
 def _clutter(rng: np.random.RandomState, image: np.ndarray) -> None:
-    """Lines, arcs, discs and specks drawn into float64 `image`: none of them one of KINDS."""
+    """Draw lines, arcs, discs and specks into a float64 image, in place; none looks like one of KINDS."""
     height, width = image.shape[:2]
     unit = np.sqrt(height * width) / 138.0
     mean = image.mean(axis=(0, 1))

@@ -1,8 +1,8 @@
-"""Trains the demo net on drawn scenes and writes what the package ships.
+"""Train the demo net on drawn scenes and write the files that the package ships.
 
     python -m gradcam_tf1.nets.train_demo --out DIR
 
-The net learns only which kinds of object a scene holds (one sigmoid per kind); it never sees a box.
+The net learns only which kinds of object a scene contains (one sigmoid for each kind); it never sees a box.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Tuple, Union
 
 import cv2
 import numpy as np
@@ -22,14 +22,14 @@ INPUT_SIZE = (96, 128)
 CHANNELS = (16, 32, 48, 64, 64)  # of conv1 .. conv5; the first POOLED of them are followed by a 2x2 max pool
 POOLED = 3
 EPSILON = 1e-3
-SHIPPED_SEED = 2025  # picked: all 36 maps of this dozen point right; of other dozens 98 in 100 do
+SHIPPED_SEED = 2025  # chosen: all 36 maps of these 12 scenes point at their object; with other seeds 98 of 100 do
 SHIPPED_SIZES = ((240, 320), (320, 240), (300, 300), (240, 400))
 
 Parameters = Dict[str, np.ndarray]
 
 
 def initial_parameters(rng: np.random.RandomState) -> Parameters:
-    """He-initialised trainable arrays by name: kernels HWIO, batch-norm scale and offset, the dense head."""
+    """Return He-initialised trainable arrays by name: kernels HWIO, batch-norm scale and offset, the dense head."""
     parameters: Parameters = {}
     inputs = 3
     for index, outputs in enumerate(CHANNELS, start=1):
@@ -43,11 +43,26 @@ def initial_parameters(rng: np.random.RandomState) -> Parameters:
     return parameters
 
 
-def network(images: tf.Tensor, parameters: Mapping[str, Any], training: bool) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
-    """The demo net as graph ops: five convolutions with batch norm and ReLU, global average pooling, one dense layer.
+def network(
+    images: tf.Tensor, parameters: Mapping[str, Union[np.ndarray, tf.Tensor]], training: bool
+) -> Tuple[tf.Tensor, Dict[str, tf.Tensor]]:
+    """Build the demo net: five convolutions with batch norm and ReLU, global average pooling, one dense layer.
 
-    images: float32 [N, 96, 128, 3] RGB in -1..1. Returns logits [N, 7] and, in training, the batch statistics by name;
-    otherwise `parameters` must hold the statistics too.
+    Parameters
+    ----------
+    images : tf.Tensor
+        float32 [N, 96, 128, 3], RGB, -1..1.
+    parameters : mapping
+        Name -> array or variable; with the batch statistics unless `training`.
+    training : bool
+        Use the statistics of the batch.
+
+    Returns
+    -------
+    logits : tf.Tensor
+        float32 [N, 7].
+    statistics : dict
+        Name -> tensor of the mean and variance that each batch norm uses.
     """
     statistics = {}
     features = images
@@ -75,10 +90,24 @@ def network(images: tf.Tensor, parameters: Mapping[str, Any], training: bool) ->
 
 
 def training_batch(rng: np.random.RandomState, count: int) -> Tuple[np.ndarray, np.ndarray]:
-    """float32 [count, 96, 128, 3] in -1..1 and which kinds are there: float32 [count, 7] of 0 and 1.
+    """Draw a batch of scenes.
 
-    Scenes are drawn at several shapes and stretched to the input's, as photographs will be. Every other scene has a
-    single object: there the label says plainly what that object is called, which speeds up the learning.
+    Scenes are drawn in several shapes and stretched to that of the input, as photographs will be. Every other scene has
+    a single object, whose class is then unambiguous, which makes learning faster.
+
+    Parameters
+    ----------
+    rng : np.random.RandomState
+        The source of random numbers.
+    count : int
+        The number of scenes.
+
+    Returns
+    -------
+    images : np.ndarray
+        float32 [count, 96, 128, 3], RGB, -1..1.
+    present : np.ndarray
+        float32 [count, 7], 1 for each kind in the scene, else 0.
     """
     height, width = INPUT_SIZE
     images, present = [], np.zeros((count, len(KINDS)), np.float32)
@@ -93,9 +122,23 @@ def training_batch(rng: np.random.RandomState, count: int) -> Tuple[np.ndarray, 
 
 
 def train(steps: int, batch: int, seed: int, report_every: int = 100) -> Parameters:
-    """Adam on the sigmoid cross entropy of presence, cosine rate. Returns all parameters, batch statistics included.
+    """Train with Adam and a cosine rate on the sigmoid cross entropy of the kinds' presence.
 
-    The same seed gives the same scenes and start; sums of several threads may differ in the last bits.
+    The same seed gives the same scenes and initial parameters; sums over threads may differ in the last bits.
+
+    Parameters
+    ----------
+    steps, batch : int
+        The number of steps, and of scenes in each.
+    seed : int
+        The seed of scenes and initial parameters.
+    report_every : int
+        How many steps lie between two lines of output.
+
+    Returns
+    -------
+    dict
+        Name -> float32 array of all parameters, batch statistics included.
     """
     rng = np.random.RandomState(seed)
     with tf.Graph().as_default():
@@ -121,13 +164,13 @@ def train(steps: int, batch: int, seed: int, report_every: int = 100) -> Paramet
                 averages = {k: 0.98 * averages.get(k, v) + 0.02 * v for k, v in seen.items()}
                 if step % report_every == 0 or step == steps - 1:
                     print(f"step {step:5d}  loss {smooth:.4f}", flush=True)
-            learned = session.run(variables)
+            learned: Parameters = session.run(variables)
     learned.update({k: v.astype(np.float32) for k, v in averages.items()})
     return learned
 
 
 def frozen_graph(parameters: Parameters) -> tf.GraphDef:
-    """The inference graph with all parameters as constants: tf.GraphDef, from `input:0` to `probabilities:0`."""
+    """Build the inference graph from `input:0` to `probabilities:0`, with all parameters as constants."""
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, (None, *INPUT_SIZE, 3), name="input")
         constants = {name: tf.constant(value, name=name) for name, value in parameters.items()}
@@ -137,22 +180,33 @@ def frozen_graph(parameters: Parameters) -> tf.GraphDef:
 
 
 def shipped_scenes(count: int = 12) -> List[Tuple[np.ndarray, Dict[str, Box]]]:
-    """The scenes beside the net: two to four kinds each, every kind about equally often, several image shapes."""
+    """Draw the shipped scenes: two to four kinds each, all kinds about equally often, several image shapes.
+
+    Parameters
+    ----------
+    count : int
+        The number of scenes.
+
+    Returns
+    -------
+    list of (np.ndarray, dict)
+        Image uint8 [H, W, 3], RGB, and kind -> box, as `draw_scene`.
+    """
     rng = np.random.RandomState(SHIPPED_SEED)
     scenes: List[Tuple[np.ndarray, Dict[str, Box]]] = []
     used = dict.fromkeys(KINDS, 0)
     while len(scenes) < count:
-        wanted = sorted(KINDS, key=lambda kind: (used[kind], rng.uniform()))[: 2 + len(scenes) % 3]
+        kinds = sorted(KINDS, key=lambda kind: (used[kind], rng.uniform()))[: 2 + len(scenes) % 3]
         height, width = SHIPPED_SIZES[len(scenes) % len(SHIPPED_SIZES)]
-        image, boxes = draw_scene(rng, height, width, wanted)
-        if len(boxes) == len(wanted):
+        image, boxes = draw_scene(rng, height, width, kinds)
+        if len(boxes) == len(kinds):
             scenes.append((image, boxes))
-            used.update({kind: used[kind] + 1 for kind in wanted})
+            used.update({kind: used[kind] + 1 for kind in kinds})
     return scenes
 
 
 def write_scenes(folder: str) -> None:
-    """Writes scenes/scene_NN.png and scenes.json ({file: {"size": [height, width], "boxes": {kind: box}}})."""
+    """Write scenes/scene_NN.png and scenes.json ({file: {"size": [height, width], "boxes": {kind: box}}})."""
     os.makedirs(os.path.join(folder, "scenes"), exist_ok=True)
     records = {}
     for index, (image, boxes) in enumerate(shipped_scenes()):
@@ -165,7 +219,7 @@ def write_scenes(folder: str) -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True, help="folder for demo_net.pb, scenes.json and scenes/")
     parser.add_argument("--steps", type=int, default=4500)

@@ -1,4 +1,4 @@
-"""VGG-11/13/16/19 as TF1 graph code: classic 224 x 224 and fully convolutional.
+"""Build VGG-11/13/16/19 as TF1 graphs: classic for 224 x 224 images, or fully convolutional.
 
 Paper: Simonyan and Zisserman, https://arxiv.org/abs/1409.1556.
 
@@ -10,7 +10,7 @@ Fully convolutional only: `logits:0`, the mean of fc8 over its positions.
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from gradcam_tf1.types import LoadedModel
 REFERENCE_NETS = {"vgg11": 11, "vgg13": 13, "vgg16": 16, "vgg19": 19}
 CLASSIC_SIZE = 224
 
-Parameters = Dict[str, Tuple[Any, Any]]
+Parameters = Dict[str, Tuple["tf.Tensor", "tf.Tensor"]]  # layer -> kernel, bias
 
 
 def build_vgg(
@@ -33,25 +33,45 @@ def build_vgg(
     weights: Optional[VggWeights] = None,
     fully_convolutional: bool = False,
 ) -> Dict[str, tf.Tensor]:
-    """Adds VGG-`depth` to the default graph, its weights as constants.
+    """Add a VGG to the default graph, its weights as constants.
 
-    images: float tensor [N, 224, 224, 3], preprocessed as `weights.preset` says ("caffe": BGR minus mean);
-    fully convolutional: [N, H, W, 3] of any size. There fc6 is a 7 x 7 VALID convolution (pool5 smaller than that, from
-    images under 193 pixels, is padded with zeros), and the class scores are averaged over positions, so that a
-    224 x 224 image scores the same either way.
-    weights: None takes random ones (seed 0).
+    In the fully convolutional form, fc6 is a 7 x 7 VALID convolution; pool5 of images under 193 pixels is smaller than
+    that and padded with zeros. The class scores are averaged over positions, so a 224 x 224 image has the same scores
+    in both forms.
 
-    Returns tensors by the names of the field: "conv1_1" .. "conv5_4" (after ReLU, as the TF ports name them),
-    "pool1" .. "pool5", "fc6", "fc7", "fc8" (before ReLU or softmax; fully convolutional [N, h, w, classes]), "relu6",
-    "relu7", "logits" [N, classes] (before softmax) and "prob" [N, classes].
+    Parameters
+    ----------
+    images : tf.Tensor
+        float [N, 224, 224, 3], preprocessed as `weights.preset` says ("caffe": BGR minus mean); fully convolutional:
+        [N, H, W, 3] of any size.
+    depth : {11, 13, 16, 19}
+        The number of layers with weights.
+    classes : int
+        The number of classes.
+    weights : VggWeights, optional
+        Default: random weights with seed 0.
+    fully_convolutional : bool
+        Which form to build.
 
-    Raises OptionError (depth), WeightsError (weights that do not fit).
+    Returns
+    -------
+    dict
+        Name -> tensor: "conv1_1" .. "conv5_4" (after ReLU, as other TensorFlow ports name them), "pool1" .. "pool5",
+        "fc6", "fc7", "fc8" (before ReLU or softmax; fully convolutional [N, h, w, classes]), "relu6", "relu7", "logits"
+        [N, classes] (before softmax) and "prob" [N, classes].
+
+    Raises
+    ------
+    OptionError
+        If there is no VGG of this depth.
+    WeightsError
+        If the weights do not fit.
     """
     conv_names(depth)
     weights = weights or random_weights(depth, classes=classes)
     check_layers(weights.layers, depth, "weights")
     if weights.classes != classes:
-        raise WeightsError(f"the weights are for {weights.classes} classes; {classes} were asked")
+        raise WeightsError(f"the weights are for {weights.classes} classes, not for {classes}; give the same number")
     parameters = {}
     for name, (kernel, bias) in _arranged(weights, fully_convolutional).items():
         with tf.name_scope(name + "/"):
@@ -60,11 +80,30 @@ def build_vgg(
 
 
 def vgg_model(name: str, weights: str, fully_convolutional: bool = False) -> LoadedModel:
-    """The reference net `name` ("vgg11" .. "vgg19") with the weights of file `weights`, frozen.
+    """Load a reference net with weights from a file.
 
-    Input `input:0`, float32 [N, 224, 224, 3] ([N, H, W, 3] fully convolutional), output `prob:0`.
+    The input is `input:0`, float32 [N, 224, 224, 3] (fully convolutional [N, H, W, 3]), the output `prob:0`.
 
-    Raises OptionError (unknown net), WeightsError (the file).
+    Parameters
+    ----------
+    name : {"vgg11", "vgg13", "vgg16", "vgg19"}
+        The net.
+    weights : str
+        The weights file, see `read_weights`.
+    fully_convolutional : bool
+        Build the form for images of any size.
+
+    Returns
+    -------
+    LoadedModel
+        The frozen graph.
+
+    Raises
+    ------
+    OptionError
+        If there is no such net.
+    WeightsError
+        If the file is missing, damaged or does not fit.
     """
     if name not in REFERENCE_NETS:
         raise OptionError(f"no reference net is called {name!r}; possible: {', '.join(REFERENCE_NETS)}")
@@ -82,10 +121,24 @@ def vgg_model(name: str, weights: str, fully_convolutional: bool = False) -> Loa
 
 
 def vgg_graph_def(depth: int, weights: VggWeights, fully_convolutional: bool = False) -> tf.GraphDef:
-    """The frozen graph of VGG-`depth`: tf.GraphDef holding `weights` once.
+    """Build the frozen graph of a VGG, which holds its weights once.
 
-    The graph is built on placeholders and the arrays are put into its NodeDefs afterwards: constants made by
-    tf.constant would pass through several more copies of the 575 MB of VGG-19.
+    The graph is built on placeholders, and the arrays are put into its NodeDefs afterwards: tf.constant would make
+    several more copies of the 575 MB of VGG-19.
+
+    Parameters
+    ----------
+    depth : {11, 13, 16, 19}
+        The number of layers with weights.
+    weights : VggWeights
+        The weights.
+    fully_convolutional : bool
+        Build the form for images of any size.
+
+    Returns
+    -------
+    tf.GraphDef
+        The graph, from `input:0` to `prob:0`.
     """
     size = None if fully_convolutional else CLASSIC_SIZE
     arrays: Dict[str, np.ndarray] = {}
@@ -106,7 +159,7 @@ def vgg_graph_def(depth: int, weights: VggWeights, fully_convolutional: bool = F
 
 
 def _make_constant(node: tf.NodeDef, array: np.ndarray) -> None:
-    """Turns a float32 placeholder NodeDef into a Const that holds `array`."""
+    """Turn the NodeDef of a float32 placeholder into a Const with this array."""
     node.op = "Const"
     del node.attr["shape"]
     value = node.attr["value"].tensor
@@ -117,12 +170,13 @@ def _make_constant(node: tf.NodeDef, array: np.ndarray) -> None:
 
 
 def _arranged(weights: VggWeights, fully_convolutional: bool) -> Mapping[str, Tuple[np.ndarray, np.ndarray]]:
-    """The layers with dense kernels as matrices [in, out], unless they are to be convolutions. Views, no copies."""
+    """Return the layers, dense kernels as matrices [in, out] unless they become convolutions; views, no copies."""
+    layers: Mapping[str, Tuple[np.ndarray, np.ndarray]] = weights.layers
     if fully_convolutional:
-        return weights.layers
+        return layers
     return {
         name: (kernel.reshape(-1, kernel.shape[3]) if name in DENSE else kernel, bias)
-        for name, (kernel, bias) in weights.layers.items()
+        for name, (kernel, bias) in layers.items()
     }
 
 
@@ -171,7 +225,7 @@ def _dense_layers(
 
 
 def _at_least_pooled_size(features: tf.Tensor) -> tf.Tensor:
-    """`features` [N, h, w, C] with zeros around them up to 7 x 7, where they are smaller than that."""
+    """Pad features [N, h, w, C] with zeros to at least 7 x 7."""
     known = features.shape.as_list()[1:3]
     if all(size is not None and size >= POOLED_SIZE for size in known):
         return features

@@ -1,4 +1,4 @@
-"""Reads VGG weights from the files that people have; which format it is shows in the file, not in its name."""
+"""Read VGG weights from the usual files; the format is recognised by content, not by file name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ import numpy as np
 from gradcam_tf1.errors import WeightsError
 from gradcam_tf1.nets.vgg_layers import DENSE, POOLED_SIZE, Layers, VggWeights, check_layers
 from gradcam_tf1.nets.weights.keras import read_keras
-from gradcam_tf1.nets.weights.npy import read_npy
-from gradcam_tf1.nets.weights.npz import read_npz
+from gradcam_tf1.nets.weights.numpy_weights import read_npy, read_npz
 from gradcam_tf1.nets.weights.slim import read_slim
 from gradcam_tf1.nets.weights.torchvision import read_torchvision
 
-# format -> its reader and the preprocessing its nets were trained with
+# format -> its reader, and the preprocessing that its nets were trained with
 FORMATS: Dict[str, Tuple[Callable[[str], Layers], str]] = {
     "npy": (read_npy, "caffe"),
     "npz": (read_npz, "caffe"),
@@ -31,7 +30,7 @@ FORMATS: Dict[str, Tuple[Callable[[str], Layers], str]] = {
 _POSSIBLE = (
     "possible: .npy (pickled dict), .npz, TF-Slim checkpoint, Keras .h5 (tf kernels), torchvision .pth state dict"
 )
-# What the readers of zip, npy, h5 and checkpoint files raise when the bytes are not right.
+# Errors that the readers of zip, npy, h5 and checkpoint files raise for damaged files.
 _DAMAGE = (
     OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RuntimeError, MemoryError,
     SyntaxError, tokenize.TokenError, struct.error, zlib.error, zipfile.BadZipFile,
@@ -40,9 +39,24 @@ _TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # ends every .index file and
 
 
 def read_weights(path: str, depth: int) -> VggWeights:
-    """The weights of VGG-`depth` from a .npy, .npz, TF-Slim checkpoint, Keras .h5 or torchvision .pth file.
+    """Read the weights of a VGG.
 
-    Raises WeightsError: no such file, another kind of file, damaged or hostile content, missing or misfit layers.
+    Parameters
+    ----------
+    path : str
+        A .npy, .npz, TF-Slim checkpoint, Keras .h5 or torchvision .pth file.
+    depth : {11, 13, 16, 19}
+        The number of layers with weights.
+
+    Returns
+    -------
+    VggWeights
+        The weights and the preprocessing that they were trained with.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, of another kind, damaged or hostile, or its layers do not fit.
     """
     path = os.fspath(path)
     try:
@@ -57,7 +71,7 @@ def read_weights(path: str, depth: int) -> VggWeights:
 
 
 def file_format(path: str) -> str:
-    """Which of FORMATS the file at `path` is, from its content. Raises WeightsError."""
+    """Return which of FORMATS a file has, by its content. Raises WeightsError if it has none of them."""
     if glob.glob(glob.escape(path) + ".data-*") or os.path.exists(path + ".index"):
         return "slim"
     if not os.path.isfile(path):
@@ -90,7 +104,7 @@ def _opening(head: bytes) -> str:
 
 
 def _canonical(name: str, kernel: np.ndarray, bias: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """float32 pair with an HWIO kernel: dense matrices [in, out] become 7 x 7 (fc6) or 1 x 1 kernels."""
+    """Return a float32 pair with an HWIO kernel: dense matrices [in, out] become 7 x 7 (fc6) or 1 x 1 kernels."""
     if kernel.ndim == 2 and name in DENSE:
         side = POOLED_SIZE if name == "fc6" else 1
         if kernel.shape[0] % side**2 == 0:

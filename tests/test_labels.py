@@ -31,7 +31,7 @@ REAL = {
     ),
     "labels/imagenet_comp_graph_label_strings.txt": (1001, {0: "dummy", 1: "kit fox", 125: "golden retriever"}),
     "labels/gtsrb_signnames.csv": (43, {0: "Speed limit (20km/h)", 17: "No entry", 12: "Priority road"}),
-    # The numbers in this one are folder numbers; the line is the class.
+    # The numbers in this file are folder numbers; the line is the class.
     "pb/retrained_mobilenet_0.25_224_caltech256/labels.txt": (256, {0: "161 photocopier", 11: "121 kangaroo 101"}),
 }
 
@@ -260,7 +260,7 @@ ANIMALS = Labels(
         ("tabby", 1),
         ("TABBY CAT", 1),
         ("tabby, tabby cat", 1),
-        ("tiger", 3),  # the first synonym of one, only a part of another
+        ("tiger", 3),  # the first synonym of one class, only a part of another
         ("panthera tigris", 3),
         ("persian", 4),
         (" persian  cat ", 4),
@@ -283,8 +283,8 @@ def test_first_synonyms_that_two_classes_share_are_told_apart():
     [
         ("crane", "'crane' names 2 classes: 0 'crane, bird', 5 'crane, machine'; give one of these or its id"),
         ("cat", "'cat' names 3 classes: 1 'tabby, tabby cat', 2 'tiger cat', 4 'Persian_cat'"),
-        ("tabbi", "no class is named 'tabbi'; near names: tabby; or give a class id"),
-        ("xyzzy", "no class is named 'xyzzy'; names are like 0 'crane, bird', 1 'tabby, tabby cat'"),
+        ("tabbi", "no class is named 'tabbi'; similar names: tabby; or give a class id"),
+        ("xyzzy", "no class is named 'xyzzy'; the first names are 0 'crane, bird', 1 'tabby, tabby cat'"),
         ("", "no class is named ''"),
         ("  ", "no class is named '  '"),
     ],

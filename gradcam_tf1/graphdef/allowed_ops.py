@@ -1,8 +1,8 @@
-"""Which ops a stranger's graph may run: those that only compute. The rest is cut away before the graph is imported.
+"""Which ops a graph of unknown origin may run: only ops that compute. Other ops are cut before import.
 
-An op without state computes, unless it is listed here as one that reaches for the outside or ends the program; an op
-with state may do anything, so only those listed as harmless are run. Read off the registries of 1.15.5 and 2.21; an op
-of a newer TensorFlow or of a loaded library is run if it says of itself that it has no state.
+A stateless op computes, unless the list `_OUTSIDE` names it. A stateful op may do anything, so only ops of the list
+`_HARMLESS` are run. The lists come from the registries of TensorFlow 1.15.5 and 2.21. An op of a newer TensorFlow or
+of a loaded library is run if its definition says that it is stateless.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 
 from gradcam_tf1.tf_runtime import op_definition
 
-# Without state in their definitions, and yet: files, addresses, code, a whole graph hidden in a string, or the end of
-# the program. The last are of tensorflow.contrib, there once it was imported: programs that they start, and the cloud.
+# Stateless by definition, and still they touch files or memory addresses, run code, hold a whole graph in a string or
+# end the program. The last block is registered by tensorflow.contrib: those ops start programs or use cloud services.
 _OUTSIDE = frozenset(
     re.findall(
         r"\w+",
@@ -31,7 +31,7 @@ _OUTSIDE = frozenset(
     )
 )
 
-# With state that stays in the session's memory: control flow, chance, variables, queues, tables, arrays.
+# Stateful, but the state stays in the session's memory: control flow, random numbers, variables, queues, tables.
 _HARMLESS = frozenset(
     re.findall(
         r"\w+",
@@ -65,9 +65,9 @@ _HARMLESS = frozenset(
     """,
     )
 )
-# Ops that TensorFlow puts in by itself and that trust what it tells them, a tensor's place in memory for one.
+# Ops that TensorFlow inserts itself and that trust their attributes, such as a memory address of a tensor.
 _INTERNAL = re.compile(r"_(?!Fused|ReadVariablesOp\Z|VarHandlesOp\Z)")
-# Whole families of the same kind; what writes variables is cut as training already.
+# Families of harmless stateful ops. Ops that write variables are cut earlier, as training ops.
 _FAMILIES = re.compile(
     r"(TensorArray|Stack(Push|Pop|Close)?(V2)?\Z|(FIFO|PaddingFIFO|Priority|RandomShuffle)Queue(V2)?\Z|Queue[A-Z]"
     r"|(Ordered)?Map(Clear|IncompleteSize|Peek|Size|Stage|Unstage|UnstageNoKey)\Z|(Unstage|Stage(Clear|Peek|Size)?)\Z"
@@ -78,7 +78,7 @@ _FAMILIES = re.compile(
 
 
 def reaches_outside(op: str) -> bool:
-    """Whether an op of this type may touch files, addresses or foreign code; False for types this runtime lacks."""
+    """Whether an op type may touch files or memory addresses or run code; False for types this runtime lacks."""
     if op in _OUTSIDE:
         return True
     definition = op_definition(op)

@@ -1,17 +1,21 @@
-"""Attributes that this runtime does not know: dropped where they change nothing, named in an error where they do."""
+"""Attributes that this runtime does not know: drop them if they change nothing, else raise an error."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.tf_runtime import op_definition, tf
 
-Defaults = Dict[Tuple[str, str], Any]
+if TYPE_CHECKING:
+    from gradcam_tf1.tf_runtime import OpList
 
-# Attributes added after 1.15 to ops that 1.15 has, with the value at which the op does what it always did
-# (read off the registries of 1.15.5 and 2.21). Types are strings, strings are bytes.
-_NEWER: Dict[str, Any] = {
+Defaults = Dict[Tuple[str, str], "tf.AttrValue"]  # (op, attribute) -> its default
+_Value = Union[bool, int, float, bytes, str, List[str]]
+
+# Attributes that TensorFlow added after 1.15 to older ops, with the value that keeps the old behaviour (from the
+# registries of 1.15.5 and 2.21). A str is a dtype, bytes are a string.
+_NEWER: Dict[str, _Value] = {
     "Tcomplex": "complex64",
     "Tk": "int32",
     "Treal": "float32",
@@ -43,11 +47,25 @@ _NEWER: Dict[str, Any] = {
 }
 
 
-def drop_unknown(nodes: Iterator[Any], defaults: Defaults) -> Optional[str]:
-    """Drop, in place, attributes unknown here that stand at their default.
+def drop_unknown(nodes: Iterator[tf.NodeDef], defaults: Defaults) -> Optional[str]:
+    """Drop unknown attributes that have their default value, in place.
 
-    defaults: (op, attribute) -> AttrValue, where the file brings its own op definitions.
-    Raises ModelFileError naming the first node whose attribute has a meaning that would be lost.
+    Parameters
+    ----------
+    nodes : iterator of NodeDef
+        The nodes to change.
+    defaults : dict
+        (op, attribute) -> AttrValue, the defaults that the file itself states.
+
+    Returns
+    -------
+    str or None
+        A sentence that lists the dropped attributes, None if there were none.
+
+    Raises
+    ------
+    ModelFileError
+        If an unknown attribute has another value; the message names the first node.
     """
     dropped: Dict[str, int] = {}
     known: Dict[str, Optional[Set[str]]] = {}
@@ -59,10 +77,10 @@ def drop_unknown(nodes: Iterator[Any], defaults: Defaults) -> Optional[str]:
         if attributes is None:
             continue
         for name in [name for name in node.attr if name not in attributes and not name.startswith("_")]:
-            if not _means_nothing(node, name, defaults):
+            if not _is_default(node, name, defaults):
                 raise ModelFileError(
                     f"node {node.name!r}: TensorFlow {tf.__version__} does not know the attribute {name!r} of op "
-                    f"{node.op}, set to {_shown(node.attr[name])}; without it the net would be computed wrongly: "
+                    f"{node.op}, set to {_shown(node.attr[name])}, and would compute the net wrongly without it; "
                     "load it with a newer TensorFlow"
                 )
             del node.attr[name]
@@ -72,18 +90,18 @@ def drop_unknown(nodes: Iterator[Any], defaults: Defaults) -> Optional[str]:
     return f"attributes of a newer TensorFlow, at their defaults, removed: {', '.join(sorted(dropped))}"
 
 
-def _means_nothing(node: Any, name: str, defaults: Defaults) -> bool:
+def _is_default(node: tf.NodeDef, name: str, defaults: Defaults) -> bool:
     value = node.attr[name]
     if (node.op, name) in defaults:
         return bool(value == defaults[node.op, name])
     if name == "exponential_avg_factor" and "is_training" in node.attr and not node.attr["is_training"].b:
-        return True  # it averages batch statistics, and there are none
+        return True  # it averages batch statistics, which inference does not use
     if name == "incompatible_shape_error":
-        return True  # False only turns an error into an answer
+        return True  # False only returns a value where True raises an error
     return name in _NEWER and bool(value == _attribute(_NEWER[name]))
 
 
-def _attribute(value: Any) -> Any:
+def _attribute(value: _Value) -> tf.AttrValue:
     if isinstance(value, bool):
         return tf.AttrValue(b=value)
     if isinstance(value, int):
@@ -97,12 +115,12 @@ def _attribute(value: Any) -> Any:
     return tf.AttrValue(type=tf.as_dtype(value).as_datatype_enum)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: tf.AttrValue) -> str:
     return " ".join(str(value).split())[:80]
 
 
-def file_defaults(op_list: Any) -> Defaults:
-    """The defaults in the op definitions that a MetaGraph carries for the ops it uses."""
+def file_defaults(op_list: OpList) -> Defaults:
+    """Return the defaults in the op definitions that a MetaGraph stores for its ops."""
     return {
         (op.name, attribute.name): attribute.default_value
         for op in op_list.op

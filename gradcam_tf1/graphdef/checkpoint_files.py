@@ -1,7 +1,7 @@
-"""The files of a checkpoint, copied to a private place and looked through there before TensorFlow opens the copy.
+"""Copy the files of a checkpoint to a private folder and check them there; TensorFlow then opens the copy.
 
-TensorFlow would look for itself: where a folder has the name of the prefix, it reads what that folder names instead,
-and characters such as * in a name stand for other files.
+Given the original prefix, TensorFlow might open other files: it expands characters such as * in a name, and if a
+folder has the name of the prefix, it reads the checkpoint that this folder names.
 """
 
 from __future__ import annotations
@@ -21,9 +21,22 @@ _NAME = "variables"
 
 @contextmanager
 def private_checkpoint(prefix: str) -> Iterator[str]:
-    """The prefix of a private copy of a checkpoint; it is there inside the block.
+    """Copy and check a checkpoint; the copy exists inside the block.
 
-    Raises: ModelFileError where a file is missing, or damaged so that TensorFlow should not open it.
+    Parameters
+    ----------
+    prefix : str
+        The common part of the file names.
+
+    Yields
+    ------
+    str
+        The prefix of the private copy.
+
+    Raises
+    ------
+    ModelFileError
+        If a file is missing, or damaged so that TensorFlow should not open it.
     """
     with private_folder() as folder:
         copy = os.path.join(folder, _NAME)
@@ -32,9 +45,17 @@ def private_checkpoint(prefix: str) -> Iterator[str]:
 
 
 def copy_checkpoint(prefix: str, copy: str) -> None:
-    """Copy the files of a checkpoint and look through the copy. prefix, copy: the common parts of the files' names.
+    """Copy the files of a checkpoint from one prefix to another and check the copy.
 
-    Raises: as `private_checkpoint`.
+    Parameters
+    ----------
+    prefix, copy : str
+        The common part of the file names, of the original and of the copy.
+
+    Raises
+    ------
+    ModelFileError
+        If a file is missing, or damaged so that TensorFlow should not open it.
     """
     try:
         if os.path.isfile(prefix) and not os.path.exists(prefix + ".index"):

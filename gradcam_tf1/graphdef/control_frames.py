@@ -1,29 +1,40 @@
-"""The loops and conditionals of a GraphDef, read off its ops: Enter, Merge, Switch, LoopCond, NextIteration, Exit.
+"""Find the loops and conditionals of a GraphDef from its ops Enter, Merge, Switch, LoopCond, NextIteration and Exit.
 
-A loop's variable comes in by Enter, goes round through Merge, Switch and NextIteration and leaves by Exit; LoopCond
-tells the Switches whether there is another round. What does not change comes in by Enter alone. In a conditional,
-Switch lets a tensor into the branch that the predicate takes, and Merge takes the result of whichever it was.
+A loop variable enters by Enter, passes Merge, Switch and NextIteration in each iteration and leaves by Exit; LoopCond
+decides whether there is another iteration. A loop constant enters by Enter alone. In a conditional, Switch passes a
+tensor to the branch that the predicate selects, and Merge returns the result of the branch that was taken.
 Source: https://arxiv.org/abs/1603.04467, section 4.4.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Dict, Iterable, List, Optional, Tuple, Union
 
 from gradcam_tf1.graphdef.control_contexts import CondBranch, ControlContext, WhileLoop, all_within
 from gradcam_tf1.graphdef.nodes import Edge, edges
+from gradcam_tf1.tf_runtime import tf
 
-MAX_DEPTH = 24  # of loops and conditionals in each other; the cost of finding them grows with it
-PARALLEL = 10  # rounds at a time, where the file says nothing sensible
+MAX_DEPTH = 24  # nesting depth of loops and conditionals; the cost of the search grows with it
+PARALLEL = 10  # parallel iterations, if the file states no valid number
 ENTER, EXIT, SWITCH, MERGE, NEXT, COND = "Enter", "Exit", "Switch", "Merge", "NextIteration", "LoopCond"
 _FLOW = {ENTER, EXIT, SWITCH, MERGE, NEXT, COND}
 
 
-def find_contexts(graph_def: Any) -> List[ControlContext]:
-    """The outermost loops, and the outermost conditionals with a loop inside; other conditionals need no context.
+def find_contexts(graph_def: tf.GraphDef) -> List[ControlContext]:
+    """Find the outermost loops and the outermost conditionals that contain a loop.
 
-    Those of which a part is missing are left out as a whole; none is found where they lie deeper than MAX_DEPTH.
+    Other conditionals need no context. A context with a missing part is left out together with all inside it.
+
+    Parameters
+    ----------
+    graph_def : GraphDef
+        The graph, not changed.
+
+    Returns
+    -------
+    list of ControlContext
+        Each with its nested contexts; empty if the nesting is deeper than `MAX_DEPTH`.
     """
     if not any(node.op == ENTER for node in graph_def.node):
         return []
@@ -33,22 +44,35 @@ def find_contexts(graph_def: Any) -> List[ControlContext]:
     return [root for root in finder.roots() if all(context.is_whole() for context in all_within([root]))]
 
 
-def backward_merges(graph_def: Any) -> List[str]:
-    """The ends of conditionals that take branch 1 first, as TensorFlow 2 writes them."""
-    going_round = {node.name for node in graph_def.node if node.op == NEXT}
+def backward_merges(graph_def: tf.GraphDef) -> List[str]:
+    """Return the names of the Merges of conditionals that list branch 1 first, as TensorFlow 2 writes them."""
+    iterated = {node.name for node in graph_def.node if node.op == NEXT}
     merges = [edges(node) for node in graph_def.node if node.op == MERGE]
-    if all(any(edge.node in going_round for edge in inputs) for inputs in merges):  # no conditional at all
+    if all(any(edge.node in iterated for edge in inputs) for inputs in merges):  # no conditional
         return []
     finder = _Finder(graph_def)
     finder.find()
     return finder.backward
 
 
-def loop_of_each(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> Dict[str, str]:
-    """Node name -> one name for all nodes of the same loop (of the same graph for those that lie in none).
+def loop_of_each(nodes: Dict[str, tf.NodeDef], inputs: Dict[str, List[Edge]]) -> Dict[str, str]:
+    """Group the nodes by loop.
 
-    A loop hangs together by every edge except those into an Enter and out of an Exit, and what its Enters take hangs
-    together too. Its frame's name may be that of another loop, where a graph was imported twice.
+    All edges connect nodes of the same loop, except those into an Enter and out of an Exit. The sources of the Enters
+    of one loop are in one group, too. Frame names do not identify a loop: a graph that was imported twice has the same
+    frame name twice.
+
+    Parameters
+    ----------
+    nodes : dict
+        Name -> NodeDef.
+    inputs : dict
+        Name -> its input edges.
+
+    Returns
+    -------
+    dict
+        Node name -> the name of one node that stands for its group; nodes outside all loops form a group, too.
     """
     leader = {name: name for name in nodes}
 
@@ -65,23 +89,23 @@ def loop_of_each(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> Dict[s
         for source in () if node.op == ENTER else sources(name):
             leader[find(source)] = find(name)
     enters = [name for name, node in nodes.items() if node.op == ENTER]
-    for _ in range(MAX_DEPTH):  # what comes in through several loops joins one of them in each round
-        taken: Dict[str, str] = {}
-        apart = False
+    for _ in range(MAX_DEPTH):  # each pass joins the sources one loop further out
+        source_of: Dict[str, str] = {}
+        changed = False
         for name in enters:
             for source in sources(name):
-                first, here = find(taken.setdefault(find(name), source)), find(source)
-                apart = apart or first != here
-                leader[here] = first
-        if not apart:
+                first, other = find(source_of.setdefault(find(name), source)), find(source)
+                changed = changed or first != other
+                leader[other] = first
+        if not changed:
             break
     return {name: find(name) for name in nodes}
 
 
 class _Finder:
-    """One pass over the nodes, each after its inputs; the Enters of a loop before what they lead to."""
+    """One pass over the nodes, each after its inputs, and all Enters of a loop before the nodes inside."""
 
-    def __init__(self, graph_def: Any) -> None:
+    def __init__(self, graph_def: tf.GraphDef) -> None:
         self.nodes = {node.name: node for node in graph_def.node}
         self.inputs = {name: edges(node) for name, node in self.nodes.items()}
         self.users: Dict[str, List[str]] = defaultdict(list)
@@ -91,23 +115,23 @@ class _Finder:
         self.loop_of = loop_of_each(self.nodes, self.inputs)
         self.loops: Dict[str, WhileLoop] = {}
         self.branches: Dict[Tuple[Optional[ControlContext], str, int], CondBranch] = {}
-        # node -> the context of its outputs, a pair of them for a Switch
+        # node -> the context of its outputs; for a Switch one for each output
         self.made: Dict[str, Union[ControlContext, Tuple[ControlContext, ControlContext], None]] = {}
-        self.same: Dict[str, str] = {}  # tensor -> the one that it repeats
-        self.backward: List[str] = []  # Merges that take branch 1 first
+        self.same: Dict[str, str] = {}  # output of an Identity -> its input
+        self.backward: List[str] = []  # Merges that list branch 1 first
 
     def find(self) -> bool:
-        """Whether the pass came to its end; it stops where something lies deeper than MAX_DEPTH."""
-        places = {ENTER: self._enter, MERGE: self._merge, COND: self._cond, EXIT: self._exit, SWITCH: self._switch}
+        """Run the pass. Return False if it stopped because the nesting is deeper than MAX_DEPTH."""
+        handlers = {ENTER: self._enter, MERGE: self._merge, COND: self._cond, EXIT: self._exit, SWITCH: self._switch}
         for name in self._in_order():
             context = self._deepest(self.inputs[name])
             if context is not None and context.depth > MAX_DEPTH:
                 return False
-            places.get(self.nodes[name].op, self._op)(name, context)
+            handlers.get(self.nodes[name].op, self._op)(name, context)
         return True
 
     def roots(self) -> List[ControlContext]:
-        """The outermost contexts, nested ones put into their parents."""
+        """Return the outermost contexts; nested ones are added to their parents."""
         found: List[ControlContext] = [*self.loops.values(), *self.branches.values()]
         for context in found:
             if context.parent is not None:
@@ -115,8 +139,6 @@ class _Finder:
         looping = {each for loop in self.loops.values() for each in loop.ancestors()}
         twins = {(branch.parent, branch.pred) for branch in self.branches.values() if branch in looping}
         return [c for c in found if c.parent is None and (c in looping or (None, getattr(c, "pred", "")) in twins)]
-
-    # order
 
     def _in_order(self) -> Iterable[str]:
         waiting: Dict[str, int] = {}
@@ -143,8 +165,6 @@ class _Finder:
                 if not waiting[user]:
                     ready.append(user)
 
-    # contexts of inputs
-
     def _context(self, edge: Edge) -> Optional[ControlContext]:
         made = self.made.get(edge.node)
         if not isinstance(made, tuple):
@@ -159,8 +179,6 @@ class _Finder:
                 found = context
         return found
 
-    # one function for each kind of op
-
     def _op(self, name: str, context: Optional[ControlContext]) -> None:
         self.made[name] = context
         first = self.inputs[name][0] if self.inputs[name] else None
@@ -173,13 +191,13 @@ class _Finder:
             self._offer_pivot(name, context, [edge for edge in self.inputs[name] if not edge.control])
 
     def _offer_pivot(self, name: str, context: ControlContext, inputs: List[Edge]) -> None:
-        """An Identity of what a Switch lets in, else any op that takes it, is there only if the round or branch is."""
+        """Use an op behind a Switch as pivot, if possible an Identity: it runs only in the iteration or branch."""
         switched = [edge for edge in inputs if self.nodes[edge.node].op == SWITCH]
         is_identity = self.nodes[name].op == "Identity"
         if isinstance(context, CondBranch) and switched and (is_identity or not context.pivot):
             context.pivot = _tensor(name)
-        goes_on = any(edge.output == 1 and self._is_of_loop(edge.node) for edge in switched)
-        if isinstance(context, WhileLoop) and goes_on and (is_identity or not context.body):
+        in_body = any(edge.output == 1 and self._is_of_loop(edge.node) for edge in switched)
+        if isinstance(context, WhileLoop) and in_body and (is_identity or not context.body):
             context.body = _tensor(name)
 
     def _enter(self, name: str, context: Optional[ControlContext]) -> None:
@@ -201,7 +219,7 @@ class _Finder:
     def _merge(self, name: str, context: Optional[ControlContext]) -> None:
         if isinstance(context, WhileLoop) and any(self.nodes[edge.node].op == NEXT for edge in self.inputs[name]):
             context.merges.append(_tensor(name))
-        elif isinstance(context, CondBranch):  # the end of a conditional: what its branches have in common
+        elif isinstance(context, CondBranch):  # the end of a conditional lies outside its branches
             if context.branch == 1 and self._context(self.inputs[name][0]) is context:
                 context.backward = True
                 self.backward.append(name)
@@ -237,7 +255,7 @@ class _Finder:
             pair[side].outside[_name(data)] = _tensor(name, side)
 
     def _is_of_loop(self, name: str) -> bool:
-        return self.nodes[self.inputs[name][1].node].op == COND
+        return bool(self.nodes[self.inputs[name][1].node].op == COND)
 
     def _branch(self, parent: Optional[ControlContext], pred: str, side: int) -> CondBranch:
         key = (parent, pred, side)
@@ -249,9 +267,9 @@ class _Finder:
         return self.same.get(_name(edge), _name(edge))
 
     def _add(self, name: str, context: ControlContext) -> None:
-        """Tell a context of an op in it; one of a branch tells those around it too."""
-        for each in context.ancestors() if isinstance(context, CondBranch) else [context]:
-            each.ops[name] = None
+        """Add an op to a context; an op of a branch belongs to the contexts around the branch, too."""
+        for holder in context.ancestors() if isinstance(context, CondBranch) else [context]:
+            holder.ops[name] = None
 
 
 def _tensor(name: str, output: int = 0) -> str:

@@ -1,10 +1,10 @@
-"""Ops that cannot or must not run here: those that touch files or run foreign code, and those this runtime lacks."""
+"""Cut ops that must not or cannot run: those that touch files or run code, and those that this runtime lacks."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterable, List, Optional, Set
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, Optional, Set
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.allowed_ops import reaches_outside
@@ -20,12 +20,21 @@ from gradcam_tf1.graphdef.nodes import (
 from gradcam_tf1.graphdef.removal import remove
 from gradcam_tf1.tf_runtime import op_definition, tf
 
-# Layers with weights: what stands before one of them is part of the net, what comes after all of them is not.
+if TYPE_CHECKING:
+    from gradcam_tf1.tf_runtime import FunctionDefLibrary
+
+# Layers with weights: ops before one of them belong to the net; ops behind all of them may be cut.
 _LAYERS = re.compile(r"(Conv2D|Conv3D|DepthwiseConv2dNative|MatMul|BatchMatMul(V2)?|BiasAdd|FusedBatchNorm(V\d)?)\Z")
 
 
-def cut_files_and_code(graph_def: Any) -> Optional[str]:
-    """Put placeholders where ops would read or write files or run code of the file's author; unused ones just go."""
+def cut_files_and_code(graph_def: tf.GraphDef) -> Optional[str]:
+    """Replace ops that would touch files or run code by placeholders, in place; remove the unused ones.
+
+    Returns
+    -------
+    str or None
+        A sentence that names the ops, None if there were none.
+    """
     unsafe = functions_with(graph_def.library, _is_forbidden)
     cut = [node for node in graph_def.node if _is_forbidden(node) or (unsafe and _calls_any(node, unsafe))]
     if not cut:
@@ -39,19 +48,32 @@ def cut_files_and_code(graph_def: Any) -> Optional[str]:
     remove(graph_def, gone, bridge=True)
     if not replaced:
         return f"ops that touch files or run code left out: {', '.join(sorted({node.op for node in cut}))}"
-    return f"ops that touch files or run code are not run, placeholders stand in their place: {', '.join(replaced[:5])}"
+    return f"ops that touch files or run code are replaced by placeholders: {', '.join(replaced[:5])}"
 
 
-def _is_forbidden(node: Any) -> bool:
+def _is_forbidden(node: tf.NodeDef) -> bool:
     return reaches_outside(node.op)
 
 
-def _calls_any(node: Any, functions: Set[str]) -> bool:
+def _calls_any(node: tf.NodeDef, functions: Set[str]) -> bool:
     return any(name in functions for name in functions_called(node))
 
 
-def functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
-    """The functions that contain such a node, call one that does, or have one that does as their gradient."""
+def functions_with(library: FunctionDefLibrary, is_meant: Callable[[tf.NodeDef], bool]) -> Set[str]:
+    """Find the functions that contain certain nodes.
+
+    Parameters
+    ----------
+    library : FunctionDefLibrary
+        The functions of a graph.
+    is_meant : callable
+        NodeDef -> whether it is one of these nodes.
+
+    Returns
+    -------
+    set of str
+        The functions with such a node, and those that call one of them or have one of them as their gradient.
+    """
     callers: Dict[str, List[str]] = defaultdict(list)
     starts = []
     for function in library.function:
@@ -65,28 +87,28 @@ def functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
     return spread(starts, lambda name: callers.get(name, ()))
 
 
-def called_functions(library: Any, start: Iterable[str]) -> Set[str]:
-    """`start` and all functions that these call, directly or not, or that are the gradients of these."""
+def called_functions(library: FunctionDefLibrary, start: Iterable[str]) -> Set[str]:
+    """Return `start` and all functions that these call, directly or not, with the gradients of all of them."""
     bodies = {function.signature.name: function.node_def for function in library.function}
     gradients = {gradient.function_name: gradient.gradient_func for gradient in library.gradient}
 
     def called_by(name: str) -> List[str]:
-        own = [called for node in bodies.get(name, ()) for called in functions_called(node)]
-        return [*own, gradients.get(name, "")]
+        names = [called for node in bodies.get(name, ()) for called in functions_called(node)]
+        return [*names, gradients.get(name, "")]
 
     return spread(start, called_by)
 
 
-def drop_unused_functions(graph_def: Any) -> None:
-    """Functions that nothing calls any more would drag in ops that are not there."""
+def drop_unused_functions(graph_def: tf.GraphDef) -> None:
+    """Remove functions that nothing calls any more, in place: they may contain ops that this runtime lacks."""
     if not graph_def.library.function:
         return
     used = called_functions(graph_def.library, [name for node in graph_def.node for name in functions_called(node)])
     keep_only(graph_def.library.function, lambda function: function.signature.name in used)
 
 
-def _replace_by_placeholders(graph_def: Any, cut: Dict[str, Any]) -> None:
-    """One placeholder per output that is used; the first keeps the node's name, so that its tensor keeps its own."""
+def _replace_by_placeholders(graph_def: tf.GraphDef, cut: Dict[str, tf.NodeDef]) -> None:
+    """Put one placeholder for each used output; output 0 keeps the node's name, so that its tensor keeps its name."""
     used: Dict[str, Set[int]] = defaultdict(set)
     for node in graph_def.node if cut else ():
         for index, edge in enumerate(edges(node)):
@@ -104,8 +126,8 @@ def _replace_by_placeholders(graph_def: Any, cut: Dict[str, Any]) -> None:
         node.attr["dtype"].type = dtype
 
 
-def _output_type(node: Any, index: int) -> int:
-    """The dtype number of one output, 0 where there is none."""
+def _output_type(node: tf.NodeDef, index: int) -> int:
+    """Return the dtype enum of one output, 0 if there is no such output."""
     definition = op_definition(node.op)
     for argument in definition.output_arg if definition is not None else ():
         if argument.type_list_attr:
@@ -121,14 +143,22 @@ def _output_type(node: Any, index: int) -> int:
     return 0
 
 
-def leave_out_unknown(graph_def: Any) -> Optional[str]:
-    """Take out ops that this runtime does not have, with what depends on them.
+def leave_out_unknown(graph_def: tf.GraphDef) -> Optional[str]:
+    """Remove ops that this runtime does not have, and all nodes that depend on them, in place.
 
-    Raises ModelFileError where layers with weights depend on one: then the net cannot be computed.
+    Returns
+    -------
+    str or None
+        A sentence that names the ops, None if there were none.
+
+    Raises
+    ------
+    ModelFileError
+        If a layer with weights depends on one: then the net cannot be computed.
     """
     functions = {function.signature.name for function in graph_def.library.function}
 
-    def is_unknown(node: Any) -> bool:
+    def is_unknown(node: tf.NodeDef) -> bool:
         return node.op not in functions and op_definition(node.op) is None
 
     hollow = functions_with(graph_def.library, is_unknown)
@@ -145,11 +175,11 @@ def leave_out_unknown(graph_def: Any) -> Optional[str]:
             )
     remove(graph_def, gone)
     if not graph_def.node:
-        raise ModelFileError(f"nothing is left of the graph without the unknown ops {_types(unknown)}; {_remedy()}")
-    return f"ops unknown here left out, with what depends on them ({len(gone)} nodes): {_types(unknown)}"
+        raise ModelFileError(f"without the unknown ops {_types(unknown)} the graph is empty; {_remedy()}")
+    return f"unknown ops left out, with the nodes that depend on them ({len(gone)} in all): {_types(unknown)}"
 
 
-def _upstream(graph_def: Any, name: str) -> Set[str]:
+def _upstream(graph_def: tf.GraphDef, name: str) -> Set[str]:
     sources = {node.name: data_sources(node) for node in graph_def.node}
     return spread([name], lambda other: sources[other])
 

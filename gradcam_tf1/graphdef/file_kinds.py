@@ -1,6 +1,9 @@
-"""What a model path holds, judged by its content; the file name only breaks ties. No TensorFlow here.
+"""Recognise what a model path holds by its content; the file name decides only between equal contents. No TensorFlow.
 
-Protobuf parses many wrong files without complaint, so the outermost records are compared with those of each message.
+The tables: `_MAGIC` for first bytes, `_TEXTS` for text files, `_MESSAGES` for protobuf messages. A kind is the word by
+which a loader takes the file ("HDF5", "graph"), or a phrase for an error message ("a PNG image").
+
+Protobuf parses many wrong files without an error, so the outermost fields are compared with those of each message.
 """
 
 from __future__ import annotations
@@ -8,10 +11,10 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from typing import Any, Container, List, NamedTuple
+from typing import Callable, Container, List, NamedTuple, Tuple, Union
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.graphdef.wire import LENGTH, WireError, WireField, records
+from gradcam_tf1.graphdef.wire import LENGTH, Buffer, WireError, WireField, records
 
 POSSIBLE = (
     "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or "
@@ -26,7 +29,7 @@ _KERAS_3 = (
     "folder"
 )
 _IN_KERAS_3 = (b"config.json", b"model.weights.h5")
-_DIRECTORY = 1 << 16  # bytes at the end of a zip archive, where its names stand
+_DIRECTORY = 1 << 16  # bytes at the end of a zip archive, which list its names
 _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
     (b"PK\x03\x04", _ZIP),
@@ -49,28 +52,41 @@ _TEXTS = (
     (r"<", "an HTML or XML page (a failed download?)"),
     (r"version https://git-lfs", "a Git LFS pointer (the model itself was not downloaded: git lfs pull)"),
 )
-_TABLE_MAGIC = bytes.fromhex(
-    "57fb808b247547db"
-)  # last bytes of every TensorFlow table: .index files and V1 checkpoints
+_TABLE_MAGIC = bytes.fromhex("57fb808b247547db")  # last bytes of every .index file and of V1 checkpoints
 _SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 
 
 class Content(NamedTuple):
-    """A path and what is there: "missing", "folder", "HDF5", "graph", ... or words that only describe a wrong file."""
+    """A path and what it holds.
+
+    Attributes
+    ----------
+    path : str
+        The path as it was given.
+    kind : str
+        "missing", "folder", "shard", "table", "HDF5", "graph", "graph text", "meta graph", "meta graph text",
+        "SavedModel", "SavedModel text", "checkpoint state", or a phrase that describes a file of another kind.
+    """
 
     path: str
     kind: str
 
 
-def identify(path: Any) -> Content:
-    """Look at a path without parsing it. Raises ModelFileError for unreadable, empty and truncated files."""
+def identify(path: Union[str, os.PathLike[str]]) -> Content:
+    """Recognise what a path holds, without parsing the file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is unreadable, empty or truncated, or no regular file.
+    """
     path = os.fspath(path)
     if os.path.isdir(path):
         return Content(path, "folder")
     if not os.path.exists(path):
         return Content(path, "missing")
     if not os.path.isfile(path):
-        raise ModelFileError(f"{path} is no regular file (a pipe or a device?); expected {POSSIBLE}")
+        raise ModelFileError(f"{path} is not a regular file (a pipe or a device?); expected {POSSIBLE}")
     if _SHARD.search(path):
         return Content(path, "shard")
     try:
@@ -84,7 +100,7 @@ def identify(path: Any) -> Content:
         raise ModelFileError(f"{path} cannot be read: {error}") from error
 
 
-def _kind(path: str, data: Any) -> str:
+def _kind(path: str, data: mmap.mmap) -> str:
     head = data[:4096]
     for magic, kind in _MAGIC:
         if head.startswith(magic):
@@ -113,7 +129,20 @@ def _text_kind(head: str) -> str:
 
 
 def wrong(content: Content, expected: str = POSSIBLE) -> ModelFileError:
-    """The error for a file that is something else, or a folder that holds no model."""
+    """Return the error for a file of another kind, or for a folder without a model.
+
+    Parameters
+    ----------
+    content : Content
+        What was found.
+    expected : str
+        What is possible, for the message.
+
+    Returns
+    -------
+    ModelFileError
+        The error, to be raised.
+    """
     if content.kind == "folder":
         return _wrong_folder(content.path)
     return ModelFileError(f"{content.path} is {content.kind}; expected {expected}")
@@ -123,7 +152,9 @@ def _wrong_folder(path: str) -> ModelFileError:
     names = sorted(os.listdir(path))
     versions = [name for name in names if os.path.isfile(os.path.join(path, name, "saved_model.pb"))]
     if versions:
-        return ModelFileError(f"{path} is not a model itself; SavedModels lie in its folders: {', '.join(versions)}")
+        return ModelFileError(
+            f"{path} is not a model; give one of its folders with a SavedModel: {', '.join(versions)}"
+        )
     held = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"
     return ModelFileError(f"{path} is a folder without a model (it holds: {held}); expected {POSSIBLE}")
 
@@ -132,54 +163,74 @@ _NODE_NAME = re.compile(rb"[A-Za-z0-9.][A-Za-z0-9_.\\/>\-]*\Z")
 _OP_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_>]*\Z")
 
 
-def _inside(data: Any, record: WireField) -> List[WireField]:
-    return list(records(data, record.start, record.end))
+def _inside(data: Buffer, field: WireField) -> List[WireField]:
+    return list(records(data, field.start, field.end))
 
 
-def _only(found: List[WireField], fields: Container[int], varints: Container[int] = ()) -> bool:
-    return all((r.wire_type == LENGTH and r.field in fields) or r.field in varints for r in found)
+def _only(fields: List[WireField], messages: Container[int], varints: Container[int] = ()) -> bool:
+    return all((f.wire_type == LENGTH and f.field in messages) or f.field in varints for f in fields)
 
 
-def _is_node(data: Any, record: WireField) -> bool:
+def _is_node(data: Buffer, field: WireField) -> bool:
     try:
-        found = _inside(data, record)
+        fields = _inside(data, field)
     except WireError:
         return False
-    texts = {r.field: bytes(data[r.start : r.end]) for r in found if r.wire_type == LENGTH and r.field in (1, 2)}
+    texts = {f.field: bytes(data[f.start : f.end]) for f in fields if f.wire_type == LENGTH and f.field in (1, 2)}
     named = _NODE_NAME.match(texts.get(1, b"")) and _OP_NAME.match(texts.get(2, b""))
-    return bool(named) and _only(found, range(1, 8))
+    return bool(named) and _only(fields, range(1, 8))
 
 
-def _is_graph(data: Any, found: List[WireField]) -> bool:
-    nodes = [r for r in found if r.field == 1]
-    return _only(found, (1, 2, 4, 5), (3,)) and all(_is_node(data, node) for node in nodes[:1] + nodes[-1:])
+def _is_graph(data: Buffer, fields: List[WireField]) -> bool:
+    nodes = [f for f in fields if f.field == 1]
+    return _only(fields, (1, 2, 4, 5), (3,)) and all(_is_node(data, node) for node in nodes[:1] + nodes[-1:])
 
 
-def _is_meta_graph(data: Any, found: List[WireField]) -> bool:
-    graphs = [r for r in found if r.field == 2]
-    return len(graphs) == 1 and _only(found, range(1, 9)) and _is_graph(data, _inside(data, graphs[0]))
+def _is_meta_graph(data: Buffer, fields: List[WireField]) -> bool:
+    graphs = [f for f in fields if f.field == 2]
+    return len(graphs) == 1 and _only(fields, range(1, 9)) and _is_graph(data, _inside(data, graphs[0]))
 
 
-def _is_saved_model(data: Any, found: List[WireField]) -> bool:
-    metas = [r for r in found if r.field == 2]
-    return bool(metas) and _only(found, (2,), (1,)) and _is_meta_graph(data, _inside(data, metas[0]))
+def _is_saved_model(data: Buffer, fields: List[WireField]) -> bool:
+    metas = [f for f in fields if f.field == 2]
+    return bool(metas) and _only(fields, (2,), (1,)) and _is_meta_graph(data, _inside(data, metas[0]))
 
 
-def _is_onnx(_: Any, found: List[WireField]) -> bool:
-    fields = {r.field for r in found}
-    return {1, 7} <= fields and any(r.field == 1 and r.wire_type == 0 for r in found)
+def _is_onnx(_: Buffer, fields: List[WireField]) -> bool:
+    return {1, 7} <= {f.field for f in fields} and any(f.field == 1 and f.wire_type == 0 for f in fields)
 
 
-_KINDS = (("graph", _is_graph), ("meta graph", _is_meta_graph), ("SavedModel", _is_saved_model), ("ONNX", _is_onnx))
+_MESSAGES: Tuple[Tuple[str, Callable[[Buffer, List[WireField]], bool]], ...] = (
+    ("graph", _is_graph),
+    ("meta graph", _is_meta_graph),
+    ("SavedModel", _is_saved_model),
+    ("ONNX", _is_onnx),
+)
 
 
-def message_kind(data: Any) -> str:
-    """ "graph", "meta graph", "SavedModel", "ONNX" or "unknown" for a binary protobuf file. Raises WireError."""
-    found = list(records(data))
-    for kind, fits in _KINDS:
+def message_kind(data: Buffer) -> str:
+    """Recognise a binary protobuf file by its outermost fields.
+
+    Parameters
+    ----------
+    data : bytes, memoryview or mmap
+        The whole file.
+
+    Returns
+    -------
+    str
+        "graph", "meta graph", "SavedModel", "ONNX" or "unknown".
+
+    Raises
+    ------
+    WireError
+        If the file is no protobuf message.
+    """
+    fields = list(records(data))
+    for kind, fits in _MESSAGES:
         try:
-            if fits(data, found):
+            if fits(data, fields):
                 return kind
-        except WireError:  # a payload that is no message: then it is not this kind
+        except WireError:  # a payload is no message, so the file is not of this kind
             continue
     return "unknown"

@@ -1,8 +1,8 @@
-"""Folding variables into constants, on NodeDefs, for the whole graph at once: no output has to be named."""
+"""Fold the variables of a graph into constants, on NodeDefs. No output has to be named: the whole graph is folded."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -12,22 +12,34 @@ from gradcam_tf1.graphdef.variable_handles import follow_handles
 from gradcam_tf1.tf_runtime import tf
 
 LIMIT = 2**31 - 1  # bytes of one protobuf message
-_BATCH = 64 * 2**20  # bytes of values that are held besides the graph
+_BATCH = 64 * 2**20  # bytes of values in memory besides the graph
 Values = Dict[str, np.ndarray]
 Read = Callable[[List[str]], Values]
 
 
-def fold(graph_def: Any, read: Read) -> Tuple[str, ...]:
-    """Turn every variable that inference can use into a Const, in place; training-only ops go.
+def fold(graph_def: tf.GraphDef, read: Read) -> Tuple[str, ...]:
+    """Turn every variable that inference can use into a Const and remove training ops, in place.
 
-    read: variable node names -> the values of those that have one; called for a few variables at a time, so that no
-    second copy of the weights is kept. A variable without value becomes a Placeholder of its name: harmless where no
-    output needs it, and named as unfed where one does.
+    A variable without a value becomes a Placeholder of the same name. It does no harm if no output needs it; otherwise
+    the error about an unfed placeholder names it.
 
-    Returns: the names of the variables without value.
+    Parameters
+    ----------
+    graph_def : GraphDef
+        The graph to change.
+    read : callable
+        Names of variable nodes -> the values of those that have one. It is called for a few variables at a time, so
+        that memory holds no second copy of the weights.
 
-    Raises:
-        ModelFileError: a value does not fit its variable, or the weights exceed 2 GB.
+    Returns
+    -------
+    tuple of str
+        The names of the variables without a value.
+
+    Raises
+    ------
+    ModelFileError
+        If a value does not fit its variable, or the weights exceed 2 GB.
     """
     cut_training(graph_def)
     variables = [node for node in graph_def.node if node.op in VARIABLES]
@@ -49,9 +61,9 @@ def fold(graph_def: Any, read: Read) -> Tuple[str, ...]:
     return tuple(missing)
 
 
-def _batches(variables: List[Any]) -> Iterator[List[Any]]:
-    """The variables in their order, as many at a time as _BATCH allows."""
-    batch: List[Any] = []
+def _batches(variables: List[tf.NodeDef]) -> Iterator[List[tf.NodeDef]]:
+    """Split the variables into batches of at most _BATCH bytes; their order stays."""
+    batch: List[tf.NodeDef] = []
     size = 0
     for node in variables:
         dims = [dim.size for dim in node.attr["shape"].shape.dim]
@@ -64,22 +76,24 @@ def _batches(variables: List[Any]) -> Iterator[List[Any]]:
         yield batch
 
 
-def _become(node: Any, op: str, keep: Tuple[str, ...]) -> None:
+def _become(node: tf.NodeDef, op: str, keep: Tuple[str, ...]) -> None:
     node.op = op
     del node.input[:]
     for name in [name for name in node.attr if name not in keep]:
         del node.attr[name]
 
 
-def _become_const(node: Any, value: np.ndarray) -> None:
+def _become_const(node: tf.NodeDef, value: np.ndarray) -> None:
     dtype = tf.as_dtype(node.attr["dtype"].type).base_dtype
     shape = node.attr["shape"].shape
-    unknown = node.op == "Variable" and not shape.dim  # the first version of the op has no other way to say so
+    unknown = node.op == "Variable" and not shape.dim  # the first version of the op means an unknown shape by this
     expected = tf.TensorShape(None if unknown else shape)
     if not expected.is_compatible_with(value.shape):
-        raise ModelFileError(f"the value of variable {node.name!r} has shape {value.shape}, the graph wants {expected}")
+        raise ModelFileError(
+            f"the value of variable {node.name!r} has shape {value.shape}, the graph expects {expected}"
+        )
     if dtype != tf.string and tf.as_dtype(value.dtype) != dtype:
-        raise ModelFileError(f"the value of variable {node.name!r} is {value.dtype}, the graph wants {dtype.name}")
+        raise ModelFileError(f"the value of variable {node.name!r} is {value.dtype}, the graph expects {dtype.name}")
     _become(node, "Const", ("dtype",))
     node.attr["dtype"].type = dtype.as_datatype_enum
     tensor = node.attr["value"].tensor

@@ -1,20 +1,21 @@
-"""Restores what freezing cuts off a loop: gradients need more of a loop than its outputs do."""
+"""Restore the parts of a loop that freezing removes: gradients need more of a loop than its outputs do."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any, Dict, List, Set
+from typing import Dict, List, Set
 
 from gradcam_tf1.graphdef.control_frames import COND, ENTER, EXIT, SWITCH, backward_merges, loop_of_each
 from gradcam_tf1.graphdef.nodes import Edge, edges, spread
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
 
-def complete_loops(graph_def: Any) -> None:
-    """Give every loop a frame of its own, every variable its Exit, and every branch in a loop its own Switch, in place.
+def complete_loops(graph_def: tf.GraphDef) -> None:
+    """Repair the loops of a graph for gradients, in place.
 
-    The ends of conditionals take their branches in the order that TensorFlow's gradient expects.
-    TensorFlow takes the gradient of a variable that has no Exit for none, without a word.
+    Every loop gets its own frame, every loop variable an Exit, and every branch inside a loop its own Switch. Merges of
+    conditionals get the branch order that TensorFlow's gradient expects. Without its Exit, a variable would silently
+    get the gradient None.
     """
     if not any(node.op == ENTER for node in graph_def.node):
         return
@@ -33,33 +34,33 @@ def complete_loops(graph_def: Any) -> None:
             if name in inside and used >= {0, 1}:
                 _split(graph_def, nodes[name], [nodes[user] for user in users[name]])
         elif not any(nodes[user].op == EXIT for user in users[name]):
-            way_out = graph_def.node.add(name=f"{OUR_SCOPE}exit_of/{name}", op=EXIT, input=[name])
-            way_out.attr["T"].CopyFrom(nodes[name].attr["T"])
-    _turn_round(nodes, inputs, backward_merges(graph_def))
+            added = graph_def.node.add(name=f"{OUR_SCOPE}exit_of/{name}", op=EXIT, input=[name])
+            added.attr["T"].CopyFrom(nodes[name].attr["T"])
+    _swap_branches(nodes, inputs, backward_merges(graph_def))
 
 
-def _separate_frames(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> None:
-    """A graph that was imported twice has two loops of one name, which TensorFlow would run, and count, as one."""
+def _separate_frames(nodes: Dict[str, tf.NodeDef], inputs: Dict[str, List[Edge]]) -> None:
+    """Give each loop its own frame name: TensorFlow would run the two loops of a graph imported twice as one loop."""
     loop_of = loop_of_each(nodes, inputs)
     conds = Counter(loop_of[name] for name, node in nodes.items() if node.op == COND)
     frames: Dict[bytes, Dict[str, bytes]] = defaultdict(dict)
     for name, node in nodes.items():
         if node.op == ENTER and conds[loop_of[name]]:
             frame = node.attr["frame_name"].s
-            own = frames[frame].setdefault(loop_of[name], frame + (b"_%d" % len(frames[frame])) * bool(frames[frame]))
-            node.attr["frame_name"].s = own
+            new = frame + (b"_%d" % len(frames[frame])) * bool(frames[frame])
+            node.attr["frame_name"].s = frames[frame].setdefault(loop_of[name], new)
 
 
-def _turn_round(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]], merges: List[str]) -> None:
-    """Let the ends of conditionals take branch 0 first, but those whose second output says which input it was."""
-    asked = {edge.node for each in inputs.values() for edge in each if edge.output == 1}
+def _swap_branches(nodes: Dict[str, tf.NodeDef], inputs: Dict[str, List[Edge]], merges: List[str]) -> None:
+    """Let Merges list branch 0 first, except those whose second output, the index of the taken input, is used."""
+    indexed = {edge.node for node_edges in inputs.values() for edge in node_edges if edge.output == 1}
     for name in merges:
-        if name not in asked and len(nodes[name].input) > 1:
+        if name not in indexed and len(nodes[name].input) > 1:
             first, second = nodes[name].input[:2]
             nodes[name].input[0], nodes[name].input[1] = second, first
 
 
-def _inside_loops(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> Set[str]:
+def _inside_loops(nodes: Dict[str, tf.NodeDef], inputs: Dict[str, List[Edge]]) -> Set[str]:
     users: Dict[str, List[str]] = defaultdict(list)
     for name in nodes:
         for edge in inputs[name]:
@@ -68,8 +69,8 @@ def _inside_loops(nodes: Dict[str, Any], inputs: Dict[str, List[Edge]]) -> Set[s
     return spread([name for name, node in nodes.items() if node.op == ENTER], lambda name: users[name])
 
 
-def _split(graph_def: Any, switch: Any, users: List[Any]) -> None:
-    """One Switch for each branch: what TensorFlow keeps of a round is kept for the one branch or for the other."""
+def _split(graph_def: tf.GraphDef, switch: tf.NodeDef, users: List[tf.NodeDef]) -> None:
+    """Use one Switch for each branch: for the gradient, TensorFlow stores the values of an iteration by branch."""
     other = graph_def.node.add()
     other.CopyFrom(switch)
     other.name = f"{switch.name}/gradcam_tf1_false"
@@ -79,14 +80,14 @@ def _split(graph_def: Any, switch: Any, users: List[Any]) -> None:
                 user.input[index] = other.name
 
 
-_PASSED = ("Enter", "Identity", "Switch")
-_STEPS = 64  # loops and conditionals that a handle goes through
-_WRITES = {"TensorArrayWriteV3": 0, "TensorArrayScatterV3": 1}  # the axes before an element's own
+_PASSED = ("Enter", "Identity", "Switch")  # ops that pass the handle of a TensorArray on
+_STEPS = 64  # limit on such ops in a row
+_WRITES = {"TensorArrayWriteV3": 0, "TensorArrayScatterV3": 1}  # op -> leading axes of its value that number elements
 
 
 def restore_array_shapes(graph: tf.Graph) -> None:
-    """Tell the tensors that are gathered from TensorArrays the shape of the elements that are written there."""
-    elements: Dict[str, Any] = {}
+    """Set the shape of tensors gathered from TensorArrays, from the shapes of the elements written there."""
+    elements: Dict[str, tf.TensorShape] = {}
     for op in graph.get_operations():
         if op.type in _WRITES:
             array, shape = _array(op.inputs[0]), op.inputs[2].shape[_WRITES[op.type] :]
@@ -100,7 +101,7 @@ def restore_array_shapes(graph: tf.Graph) -> None:
 
 
 def _array(handle: tf.Tensor) -> str:
-    """The op that made the array of a handle."""
+    """Return the name of the op that made the array of a handle."""
     for _ in range(_STEPS):
         if handle.op.type not in _PASSED:
             break

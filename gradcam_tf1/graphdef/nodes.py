@@ -1,13 +1,27 @@
-"""Reading the edges of a GraphDef, and the order in which its nodes can be computed. All in linear time."""
+"""Read the edges of a GraphDef and order its nodes, in linear time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple, TypeVar
+
+from gradcam_tf1.tf_runtime import tf
+
+_Message = TypeVar("_Message")
 
 
 class Edge(NamedTuple):
-    """One entry of NodeDef.input: "^node" (control), "node" or "node:1"."""
+    """One entry of NodeDef.input: "^node" (control), "node" or "node:1".
+
+    Attributes
+    ----------
+    node : str
+        The name of the source node.
+    output : int
+        The index of its output, -1 for a control edge.
+    control : bool
+        Whether it is a control edge.
+    """
 
     node: str
     output: int
@@ -15,7 +29,7 @@ class Edge(NamedTuple):
 
 
 def parse_edge(text: str) -> Edge:
-    """The node, output index and kind of one input entry."""
+    """Parse one entry of NodeDef.input."""
     if text.startswith("^"):
         return Edge(text[1:], -1, True)
     node, colon, index = text.rpartition(":")
@@ -24,23 +38,23 @@ def parse_edge(text: str) -> Edge:
     return Edge(text, 0, False)
 
 
-def edges(node: Any) -> List[Edge]:
-    """All inputs of a NodeDef."""
+def edges(node: tf.NodeDef) -> List[Edge]:
+    """Return all inputs of a NodeDef, parsed."""
     return [parse_edge(text) for text in node.input]
 
 
-def sources(node: Any) -> List[str]:
-    """The names of all nodes that a NodeDef takes inputs from or waits for."""
+def sources(node: tf.NodeDef) -> List[str]:
+    """Return the names of the nodes that a NodeDef takes data from or waits for."""
     return [text if ":" not in text and text[:1] != "^" else parse_edge(text).node for text in node.input]
 
 
-def data_sources(node: Any) -> List[str]:
-    """The names of the nodes that a NodeDef takes data from."""
+def data_sources(node: tf.NodeDef) -> List[str]:
+    """Return the names of the nodes that a NodeDef takes data from."""
     return [parse_edge(text).node if ":" in text else text for text in node.input if text[:1] != "^"]
 
 
-def functions_called(node: Any) -> Iterator[str]:
-    """The names that a NodeDef may call functions by: its op, and the functions among its attributes."""
+def functions_called(node: tf.NodeDef) -> Iterator[str]:
+    """Yield the names of the functions that a NodeDef may call: its op and the functions in its attributes."""
     yield node.op
     waiting = list(node.attr.values())
     while waiting:
@@ -51,17 +65,30 @@ def functions_called(node: Any) -> Iterator[str]:
             waiting.extend(function.attr.values())
 
 
-def consumers(graph_def: Any) -> Dict[str, List[Any]]:
-    """Node name -> the NodeDefs that use an output of it as data."""
-    found: Dict[str, List[Any]] = defaultdict(list)
+def consumers(graph_def: tf.GraphDef) -> Dict[str, List[tf.NodeDef]]:
+    """Return node name -> the NodeDefs that use one of its outputs as data."""
+    users: Dict[str, List[tf.NodeDef]] = defaultdict(list)
     for node in graph_def.node:
         for name in dict.fromkeys(data_sources(node)):
-            found[name].append(node)
-    return found
+            users[name].append(node)
+    return users
 
 
 def spread(start: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> Set[str]:
-    """Every name reached from `start`, itself included."""
+    """Return every name reached from `start`, `start` included.
+
+    Parameters
+    ----------
+    start : iterable of str
+        The first names.
+    neighbours : callable
+        Name -> the names reached from it in one step.
+
+    Returns
+    -------
+    set of str
+        The names.
+    """
     reached = set(start)
     waiting = list(reached)
     while waiting:
@@ -72,15 +99,23 @@ def spread(start: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> 
     return reached
 
 
-def dependants(users: Dict[str, List[Any]], names: Iterable[str]) -> Set[str]:
-    """`names` and every node whose data comes, however far, from them. users: of `consumers`."""
+def dependants(users: Dict[str, List[tf.NodeDef]], names: Iterable[str]) -> Set[str]:
+    """Return `names` and every node whose data comes from them, directly or not; `users` is from `consumers`."""
     return spread(names, lambda name: [node.name for node in users.get(name, ())])
 
 
-def keep_only(messages: Any, wanted: Callable[[Any], bool]) -> None:
-    """Delete the others of a repeated field in place: a new list would hold every weight twice.
+def keep_only(messages: List[_Message], wanted: Callable[[_Message], bool]) -> None:
+    """Keep only some messages of a repeated field, in place: a new list would hold every weight twice.
 
-    They go to the end in one sort, which keeps the order of the rest: one at a time would be a move of all that follow.
+    One stable sort moves the others to the end, where they are cut off. Deleting them one by one would move all
+    messages behind each of them.
+
+    Parameters
+    ----------
+    messages : repeated field of a message
+        The field to change.
+    wanted : callable
+        Message -> whether it stays.
     """
     total = len(messages)
     kept = sum(map(bool, map(wanted, messages)))
@@ -89,18 +124,18 @@ def keep_only(messages: Any, wanted: Callable[[Any], bool]) -> None:
         del messages[kept:]
 
 
-Before = Dict[str, List[str]]  # name -> where it comes from
+Before = Dict[str, List[str]]  # name -> its sources
 
 
 def in_order(before: Before) -> List[str]:
-    """The names, each behind all that it comes from; those on a circle, or behind one, are left out."""
+    """Return the names, each after its sources; names on a circle or behind one are left out."""
     waiting = {name: len(set(names)) for name, names in before.items()}
     users: Dict[str, List[str]] = defaultdict(list)
     for name, names in before.items():
         for source in set(names):
             users[source].append(name)
     order = [name for name, count in waiting.items() if not count]
-    for name in order:  # grows
+    for name in order:  # grows meanwhile
         for user in users.get(name, ()):
             waiting[user] -= 1
             if not waiting[user]:
@@ -109,13 +144,14 @@ def in_order(before: Before) -> List[str]:
 
 
 def circle_in(before: Before) -> str:
-    """One circle as text, 'a' <- 'b' <- 'a', "" where there is none."""
+    """Return one circle as text, 'a' <- 'b' <- 'a', or "" if there is none."""
     order = in_order(before)
     if len(order) == len(before):
         return ""
     left = before.keys() - set(order)
-    name, seen = next(name for name in before if name in left), {}  # type: ignore[var-annotated]
-    while name not in seen:  # every one that is left has a source that is left
+    seen: Dict[str, int] = {}
+    name = next(name for name in before if name in left)
+    while name not in seen:  # each remaining name has a remaining source
         seen[name] = len(seen)
         name = next(source for source in before[name] if source in left)
     return _path(tuple(seen)[seen[name] :])

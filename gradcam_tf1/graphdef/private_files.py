@@ -1,6 +1,6 @@
-"""Private copies of files: what was looked through is what is read later, whatever becomes of the originals meanwhile.
+"""Private copies of files: the bytes that were checked are the bytes that are read, even if the original changes.
 
-A link would not do: its file can be replaced, or written to, between the look and the use.
+A link is not enough: its target can be replaced or written to between check and use.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import shutil
 import stat
 import tempfile
 from contextlib import contextmanager
-from typing import Iterator
+from typing import IO, Iterator
 
 from gradcam_tf1.errors import ModelFileError
 
-_PIECE = 1 << 24
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe is opened without waiting
+_PIECE = 1 << 24  # bytes
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # do not wait for a pipe's writer
 
 
 @contextmanager
 def private_folder() -> Iterator[str]:
-    """A new folder that only this user can enter, in the system's folder for temporary files; removed at the end."""
+    """Make a temporary folder that only this user can enter; remove it after the block."""
     folder = tempfile.mkdtemp(prefix="gradcam_tf1_")
     try:
         yield folder
@@ -29,9 +29,19 @@ def private_folder() -> Iterator[str]:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copy a regular file, opened once; a link to one counts as the file.
+    """Copy a regular file; a link to one is followed.
 
-    Raises: ModelFileError for anything else (pipes, devices, folders), and where there is no room.
+    Parameters
+    ----------
+    source : str
+        The file; it is opened once.
+    target : str
+        The copy, which must not exist yet.
+
+    Raises
+    ------
+    ModelFileError
+        If the source is a pipe, device or folder, or the disk is full.
     """
     try:
         number = os.open(source, _FLAGS)
@@ -40,21 +50,21 @@ def copy_file(source: str, target: str) -> None:
     with os.fdopen(number, "rb", buffering=0) as file:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
-            raise ModelFileError(f"{source} is no regular file; a model's files are")
+            raise ModelFileError(f"{source} is not a regular file; give a copy of it in a regular file")
         try:
             with open(target, "xb", buffering=0) as copy:
                 _copy(file, copy, status.st_size)
         except OSError as error:
             raise ModelFileError(
-                f"{source} cannot be copied to {os.path.dirname(target)}: {error.strerror}; its "
-                f"{status.st_size:,} bytes need room there as long as it is loaded: set TMPDIR to a folder that has it"
+                f"{source} cannot be copied to {os.path.dirname(target)}: {error.strerror}; while it is loaded, its "
+                f"{status.st_size:,} bytes need space there: set TMPDIR to a folder with enough space"
             ) from error
 
 
-def _copy(file: object, copy: object, size: int) -> None:
-    """As many bytes as the file had when it was opened: one that grows does not fill the disk."""
+def _copy(file: IO[bytes], copy: IO[bytes], size: int) -> None:
+    """Copy at most the bytes that the file had when it was opened: a growing file must not fill the disk."""
     while size > 0:
-        piece = file.read(min(size, _PIECE))  # type: ignore[attr-defined]
+        piece = file.read(min(size, _PIECE))
         if not piece:
             return
-        size -= copy.write(piece)  # type: ignore[attr-defined]
+        size -= copy.write(piece)

@@ -1,18 +1,26 @@
-"""Taking nodes out of a GraphDef, with the control edges to them, in linear time."""
+"""Remove nodes from a GraphDef, with the control edges to them, in linear time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Dict, Iterable, List, Set, Tuple
+from typing import Dict, Iterable, List, Set, Tuple
 
 from gradcam_tf1.graphdef.nodes import keep_only, sources, spread
+from gradcam_tf1.tf_runtime import tf
 
 
-def remove(graph_def: Any, names: Set[str], bridge: bool = False) -> None:
-    """Take these nodes out, in place, and the control edges to them; a no-op left without any input goes too.
+def remove(graph_def: tf.GraphDef, names: Set[str], bridge: bool = False) -> None:
+    """Remove nodes and the control edges to them, in place; a no-op that loses its last input is removed, too.
 
-    bridge: a node left without any input waits for what the nodes taken out had waited for, which stay as no-ops: in a
-    loop, that is what says that it belongs there.
+    Parameters
+    ----------
+    graph_def : GraphDef
+        The graph to change.
+    names : set of str
+        The nodes to remove.
+    bridge : bool
+        Keep removed nodes as no-ops where another node would lose its last input, so that it still waits for the same
+        nodes. Inside a loop, these edges mark a node as part of the loop.
     """
     if not names:
         return
@@ -29,8 +37,8 @@ def remove(graph_def: Any, names: Set[str], bridge: bool = False) -> None:
     keep_only(graph_def.node, lambda node: node.name not in gone or node.name in bridges)
 
 
-def _without_input(nodes: Dict[str, Any], names: Iterable[str]) -> Tuple[Set[str], Set[str]]:
-    """The nodes that go, with the no-ops that are left without any input, and the others that are left so."""
+def _without_input(nodes: Dict[str, tf.NodeDef], names: Iterable[str]) -> Tuple[Set[str], Set[str]]:
+    """Return the nodes to remove, no-ops without a remaining input included, and the other nodes without one."""
     waiters: Dict[str, List[str]] = defaultdict(list)
     left = {}
     for name, node in nodes.items():
@@ -53,19 +61,20 @@ def _without_input(nodes: Dict[str, Any], names: Iterable[str]) -> Tuple[Set[str
     return gone, emptied
 
 
-def _bridges(nodes: Dict[str, Any], gone: Set[str], emptied: Set[str]) -> Set[str]:
-    """Those of the nodes that go which lie between one that stays and one that is left without any input."""
+def _bridges(nodes: Dict[str, tf.NodeDef], gone: Set[str], emptied: Set[str]) -> Set[str]:
+    """Return the removed nodes between a node that stays and a node that would lose its last input."""
     before = {name: sources(nodes[name]) for name in gone if name in nodes}
     users: Dict[str, List[str]] = defaultdict(list)
     for name, origins in before.items():
         for origin in origins:
             users[origin].append(name)
-    held = spread([name for name, found in before.items() if not gone.issuperset(found)], lambda n: users.get(n, ()))
-    starts = [text[1:] for name in emptied for text in nodes[name].input if text[1:] in held]
-    return spread(starts, lambda name: [origin for origin in before.get(name, ()) if origin in held])
+    first = [name for name, origins in before.items() if not gone.issuperset(origins)]
+    connected = spread(first, lambda name: users.get(name, ()))
+    starts = [text[1:] for name in emptied for text in nodes[name].input if text[1:] in connected]
+    return spread(starts, lambda name: [origin for origin in before.get(name, ()) if origin in connected])
 
 
-def _become_no_op(node: Any, inputs: List[str]) -> None:
+def _become_no_op(node: tf.NodeDef, inputs: List[str]) -> None:
     node.op = "NoOp"
     node.attr.clear()
     node.input[:] = inputs

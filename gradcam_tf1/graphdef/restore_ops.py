@@ -1,12 +1,12 @@
-"""Which checkpoint entry each variable of a graph is restored from, read off the graph's own restore ops.
+"""Find the checkpoint entry of each variable from the restore ops of the graph.
 
-Nothing is run: an op that this runtime does not know, a device that is absent or an input pipeline that points at lost
-files does not stand in the way, and renamed or partitioned variables come out as their Saver meant them.
+Nothing is run, so unknown ops, absent devices and input pipelines with missing files do not matter. Renamed and
+partitioned variables get the values that their Saver would restore.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -20,19 +20,40 @@ _PASSED = {"Identity", "Reshape", "Cast"}
 
 
 class CheckpointEntry(NamedTuple):
-    """A key of the checkpoint and, for one part of a partitioned variable, the slices to take of it."""
+    """Where a checkpoint stores the value of a variable.
+
+    Attributes
+    ----------
+    key : str
+        The key in the checkpoint.
+    slices : tuple of slice or None
+        For one part of a partitioned variable, the part of the stored value; None for all of it.
+    """
 
     key: str
     slices: Optional[Tuple[slice, ...]] = None
 
 
-def restored_entries(graph_def: Any, filename_tensor: str = "") -> Dict[str, CheckpointEntry]:
-    """Variable node name -> checkpoint entry. filename_tensor: SaverDef's, to pick one of several savers."""
+def restored_entries(graph_def: tf.GraphDef, filename_tensor: str = "") -> Dict[str, CheckpointEntry]:
+    """Find the checkpoint entry of each variable.
+
+    Parameters
+    ----------
+    graph_def : GraphDef
+        The graph with its restore ops.
+    filename_tensor : str
+        The filename tensor of a SaverDef, which selects one of several savers; "" uses all.
+
+    Returns
+    -------
+    dict
+        Name of a variable node -> CheckpointEntry.
+    """
     origins = _Origins(graph_def)
     entries: Dict[str, List[CheckpointEntry]] = {}
-    wanted = parse_edge(filename_tensor).node
+    filename = parse_edge(filename_tensor).node
     restores = [node for node in graph_def.node if node.op in _RESTORES]
-    chosen = [node for node in restores if wanted and origins.of(edges(node)[0]).node == wanted]
+    chosen = [node for node in restores if filename and origins.of(edges(node)[0]).node == filename]
     for node in chosen or restores:
         entries[node.name] = _entries_of(origins, node)
     found = {}
@@ -47,23 +68,23 @@ def restored_entries(graph_def: Any, filename_tensor: str = "") -> Dict[str, Che
 
 
 class _Origins:
-    """Where the value of an edge comes from, through ops that pass it on; each way is gone once."""
+    """Follow an edge back through ops that pass values on; each result is computed once."""
 
-    def __init__(self, graph_def: Any) -> None:
+    def __init__(self, graph_def: tf.GraphDef) -> None:
         self.nodes = {node.name: node for node in graph_def.node}
         self._passing = {n.name: edges(n)[0] for n in graph_def.node if n.op in _PASSED and n.input}
         self._known: Dict[str, Edge] = {}
 
     def of(self, edge: Edge) -> Edge:
-        way: List[str] = []
+        passed: List[str] = []
         while edge.node in self._passing:
             if edge.node in self._known:
                 edge = self._known[edge.node]
                 break
-            self._known[edge.node] = edge  # so that a circle ends
-            way.append(edge.node)
+            self._known[edge.node] = edge  # ends the search on a circle
+            passed.append(edge.node)
             edge = self._passing[edge.node]
-        self._known.update(dict.fromkeys(way, edge))
+        self._known.update(dict.fromkeys(passed, edge))
         return edge
 
     def strings(self, edge: Edge) -> List[str]:
@@ -74,7 +95,7 @@ class _Origins:
         return [bytes(text).decode("utf-8") for text in np.ravel(tf.make_ndarray(node.attr["value"].tensor))]
 
 
-def _entries_of(origins: _Origins, restore: Any) -> List[CheckpointEntry]:
+def _entries_of(origins: _Origins, restore: tf.NodeDef) -> List[CheckpointEntry]:
     inputs = edges(restore)
     keys = origins.strings(inputs[1])
     slices = origins.strings(inputs[2]) if restore.op != "Restore" else []
@@ -83,7 +104,7 @@ def _entries_of(origins: _Origins, restore: Any) -> List[CheckpointEntry]:
 
 
 def parse_slices(text: str) -> Optional[Tuple[slice, ...]]:
-    """The slices of "30 10 0,10:-" (full shape, then start,length per axis or - for all of it); None for ""."""
+    """Parse "30 10 0,10:-": the full shape, then "start,length" or "-" (all) for each axis; None for ""."""
     if not text:
         return None
     parts = []

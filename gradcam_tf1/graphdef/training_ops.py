@@ -1,11 +1,11 @@
-"""Cutting what only training needs: optimisers, initialisers, savers, summaries, and what hangs on nothing else."""
+"""Remove what only training needs: optimisers, initialisers, savers, summaries, and nodes that only these use."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from functools import lru_cache
-from typing import Any, Dict, List, Set
+from typing import Dict, List, Set
 
 from gradcam_tf1.graphdef.nodes import consumers, dependants, sources
 from gradcam_tf1.graphdef.removal import remove
@@ -14,7 +14,7 @@ from gradcam_tf1.tf_runtime import tf
 VARIABLES = {"Variable", "VariableV2", "VarHandleOp", "TemporaryVariable"}
 READS = {"Identity", "ReadVariableOp"}
 
-# What an assignment yields is the value written; where the net goes on with that value, arithmetic replaces it.
+# An assignment returns the value that it wrote. If the net uses that value, an op without side effects replaces it.
 _ASSIGNMENTS = {"Assign": "Identity", "AssignAdd": "Add", "AssignSub": "Sub"}
 _QUESTIONS = {"IsVariableInitialized", "VarIsInitializedOp"}
 SAVERS = re.compile(
@@ -27,21 +27,21 @@ WRITERS = re.compile(
     r"|WriteSummary|WriteScalarSummary|WriteGraphSummary|FlushSummaryWriter|(Resource)?Accumulator\w*)\Z"
 )
 _TRAINING_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|Initializer|initializer)(/|$)")
-Users = Dict[str, List[Any]]  # of `consumers`
+Users = Dict[str, List["tf.NodeDef"]]  # from `consumers`
 _CONSTANT_SOURCES = VARIABLES | {"Const", "NoOp"}
 
 
-def cut_training(graph_def: Any) -> None:
-    """Remove, in place, every op that writes variables or files, what depends on it, and what only it used."""
+def cut_training(graph_def: tf.GraphDef) -> None:
+    """Remove ops that write variables or files, nodes that depend on them, and nodes that only they use, in place."""
     if not any(node.op in VARIABLES or _writes(node.op) for node in graph_def.node):
         return
     _assignments_as_values(graph_def)
     users = consumers(graph_def)
     gone = dependants(users, [node.name for node in graph_def.node if _writes(node.op)])
-    litter = _Litter(graph_def, users)
-    gone |= litter.left_by(gone)
+    leftovers = _Leftovers(graph_def, users)
+    gone |= leftovers.of(gone)
     gone |= _loose_ends(graph_def, gone)
-    gone |= litter.left_by(gone)
+    gone |= leftovers.of(gone)
     remove(graph_def, gone | _unused_reads(graph_def, users, gone))
 
 
@@ -50,7 +50,7 @@ def _writes(op: str) -> bool:
     return WRITERS.match(op) is not None or SAVERS.match(op) is not None
 
 
-def _assignments_as_values(graph_def: Any) -> None:
+def _assignments_as_values(graph_def: tf.GraphDef) -> None:
     users = consumers(graph_def)
     for node in graph_def.node:
         if node.op not in _QUESTIONS and node.op not in _ASSIGNMENTS:
@@ -70,8 +70,8 @@ def _assignments_as_values(graph_def: Any) -> None:
                 del node.attr[name]
 
 
-def _answer_yes(node: Any) -> None:
-    """Is the variable initialised? A constant always is."""
+def _answer_yes(node: tf.NodeDef) -> None:
+    """Turn the question whether a variable is initialised into the constant True: it becomes a constant."""
     node.op = "Const"
     del node.input[:]
     node.attr.clear()
@@ -79,8 +79,8 @@ def _answer_yes(node: Any) -> None:
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(True))
 
 
-def _unused_reads(graph_def: Any, users: Users, gone: Set[str]) -> Set[str]:
-    """Reads nobody uses, of variables that have no other use: optimiser slots, counters."""
+def _unused_reads(graph_def: tf.GraphDef, users: Users, gone: Set[str]) -> Set[str]:
+    """Return unused variables, such as optimiser slots and counters, and their reads, which nothing uses."""
     unused: Set[str] = set()
     for node in graph_def.node:
         if node.op not in VARIABLES:
@@ -92,27 +92,30 @@ def _unused_reads(graph_def: Any, users: Users, gone: Set[str]) -> Set[str]:
     return unused
 
 
-def _names(users: Dict[str, List[Any]], name: str) -> List[str]:
+def _names(users: Users, name: str) -> List[str]:
     return [user.name for user in users.get(name, ())]
 
 
 def _scope(name: str) -> str:
-    """The scope of gradients or of an initialiser that a node stands in, "" for other nodes."""
-    found = _TRAINING_SCOPE.search(name)
-    return name[: found.end()] if found else ""
+    """Return the scope of gradients or of an initialiser in a node's name, "" if there is none."""
+    match = _TRAINING_SCOPE.search(name)
+    return name[: match.end()] if match else ""
 
 
-def _loose_ends(graph_def: Any, gone: Set[str]) -> Set[str]:
-    """Gradients that the optimiser left unused, those of the images: they would hold on to all the others."""
+def _loose_ends(graph_def: tf.GraphDef, gone: Set[str]) -> Set[str]:
+    """Return gradients that nothing uses, such as those of the images: they would keep all other gradients."""
     scopes = {_scope(name) for name in gone} - {""}
     used = {name for node in graph_def.node for name in sources(node)}
     return {node.name for node in graph_def.node if node.name not in used and _scope(node.name) in scopes}
 
 
-class _Litter:
-    """What goes with others: all of its users go, and no image reaches it, or it is a gradient."""
+class _Leftovers:
+    """Finds the nodes to remove together with others: all their users are removed, and no image reaches them.
 
-    def __init__(self, graph_def: Any, users: Users) -> None:
+    Gradients and sources of savers are removed even if an image reaches them.
+    """
+
+    def __init__(self, graph_def: tf.GraphDef, users: Users) -> None:
         self._sources = {node.name: list(dict.fromkeys(sources(node))) for node in graph_def.node}
         self._savers = {node.name for node in graph_def.node if SAVERS.match(node.op)}
         self._users: Dict[str, List[str]] = defaultdict(list)
@@ -122,10 +125,10 @@ class _Litter:
         starts = [n.name for n in graph_def.node if not n.input and n.op not in _CONSTANT_SOURCES]
         self._fed = dependants(users, starts + [n.name for n in graph_def.node if n.op.startswith("Placeholder")])
 
-    def left_by(self, gone: Set[str]) -> Set[str]:
-        """What is of no use once these are gone."""
-        going, litter = set(gone), set()
-        left: Dict[str, int] = {}
+    def of(self, gone: Set[str]) -> Set[str]:
+        """Return the nodes that have no use once these are removed."""
+        going, leftovers = set(gone), set()
+        left: Dict[str, int] = {}  # node -> users that are not removed yet
         for_savers = {name for name in gone if name in self._savers}
         waiting = list(gone)
         while waiting:
@@ -135,8 +138,8 @@ class _Litter:
                 if left[origin] or origin in going:
                     continue
                 if origin not in self._fed or _scope(origin) or for_savers.issuperset(self._users[origin]):
-                    litter.add(origin)
+                    leftovers.add(origin)
                     going.add(origin)
                     for_savers.add(origin)
                     waiting.append(origin)
-        return litter
+        return leftovers

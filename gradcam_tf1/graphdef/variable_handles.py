@@ -1,16 +1,24 @@
-"""Where a variable's handle went, its value goes: reads become identities, carriers and functions change types."""
+"""Pass the value of a folded variable where the graph passed its handle.
+
+Reads become identities. Ops and functions that pass the handle on get the dtype of the value.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable, Dict, List, NamedTuple, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from gradcam_tf1.graphdef.nodes import keep_only
 from gradcam_tf1.graphdef.training_ops import WRITERS
 from gradcam_tf1.tf_runtime import tf
 
-# Outputs as (name of the output argument, index within it, index among all outputs): a function body refers to its
-# nodes' outputs by the first two, a graph by the last.
+if TYPE_CHECKING:
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+
+    from gradcam_tf1.tf_runtime import FunctionDef, OpDef
+
+# An output: name of the output argument, index within it, index among all outputs. A function body refers to outputs
+# by the first two, a graph by the last.
 Output = Tuple[str, int, int]
 
 _CARRIERS: Dict[str, Tuple[Output, ...]] = {
@@ -26,7 +34,19 @@ _CARRIERS: Dict[str, Tuple[Output, ...]] = {
 
 
 class Call(NamedTuple):
-    """How an op calls functions: inputs before the arguments, the attribute of their types, those of the functions."""
+    """How an op calls functions.
+
+    Attributes
+    ----------
+    skipped : int
+        The number of inputs before the arguments of the functions.
+    types : str
+        The attribute with the dtypes of the arguments.
+    functions : tuple of str
+        The attributes with the functions.
+    returns : bool
+        Whether the op returns its arguments, as a loop does.
+    """
 
     skipped: int
     types: str
@@ -45,43 +65,49 @@ _CALLS = {
 
 
 class _Body:
-    """The nodes of a graph or of one function, who uses which output, and which of them were a handle's."""
+    """The nodes of a graph or of one function: the users of each output, and the outputs that carried a handle.
 
-    def __init__(self, nodes: Any, function: Any = None) -> None:
+    An output is written as NodeDef.input writes it: "node" or "node:1" in a graph, "node:output:0" in a function.
+    """
+
+    def __init__(
+        self, nodes: RepeatedCompositeFieldContainer[tf.NodeDef], function: Optional[FunctionDef] = None
+    ) -> None:
         self.nodes, self.function = nodes, function
         self.carried: Set[str] = set()
-        self.users: Dict[str, List[Tuple[Any, List[int]]]] = defaultdict(list)  # text -> nodes, at which inputs
+        self.users: Dict[str, List[Tuple[tf.NodeDef, List[int]]]] = defaultdict(list)  # output -> node, its inputs
         for node in nodes:
-            places: Dict[str, List[int]] = {}
+            indices: Dict[str, List[int]] = {}
             for index, text in enumerate(node.input):
-                places.setdefault(self.normal(text), []).append(index)
-            for text, positions in places.items():
+                indices.setdefault(self.normal(text), []).append(index)
+            for text, positions in indices.items():
                 self.users[text].append((node, positions))
         self._names = {node.name for node in nodes}
-        self._returned: Dict[str, List[Any]] = defaultdict(list)
-        for output in function.signature.output_arg if function is not None else ():
-            self._returned[function.ret[output.name]].append(output)
+        self._returned: Dict[str, List[OpDef.ArgDef]] = defaultdict(list)
+        if function is not None:
+            for output in function.signature.output_arg:
+                self._returned[function.ret[output.name]].append(output)
 
     def normal(self, text: str) -> str:
         return text[:-2] if self.function is None and text.endswith(":0") else text
 
-    def text(self, node: Any, output: Output) -> str:
+    def text(self, node: tf.NodeDef, output: Output) -> str:
         if self.function is not None:
             return f"{node.name}:{output[0]}:{output[1]}"
         return self.normal(f"{node.name}:{output[2]}")
 
     def carry(self, text: str, dtype: int) -> None:
-        """Take down that the value goes by this text, also where the function returns it."""
+        """Record that an output carries the value; if the function returns it, change the dtype there, too."""
         self.carried.add(text)
         for output in self._returned.get(text, ()):
             output.type = dtype
 
-    def rename_read(self, node: Any) -> None:
+    def rename_read(self, node: tf.NodeDef) -> None:
         for user, _ in self.users.get(f"{node.name}:value:0", ()):
             user.input[:] = [_renamed(text, {node.name}) for text in user.input]
 
-    def axis_zero(self, node: Any) -> str:
-        """A new constant 0 beside `node`, for GatherV2."""
+    def axis_zero(self, node: tf.NodeDef) -> str:
+        """Add a constant 0 next to `node`, for GatherV2, and return its output."""
         name = f"{node.name}/axis"
         while name in self._names:
             name += "_"
@@ -92,16 +118,24 @@ class _Body:
         return name if self.function is None else f"{name}:output:0"
 
 
-def follow_handles(graph_def: Any, handles: Dict[str, int]) -> None:
-    """Adapt, in place, all that a variable's handle reaches. handles: node name -> dtype enum of the variable."""
+def follow_handles(graph_def: tf.GraphDef, handles: Dict[str, int]) -> None:
+    """Adapt all nodes that a variable's handle reaches, in place.
+
+    Parameters
+    ----------
+    graph_def : GraphDef
+        The graph to change; the variables are constants already.
+    handles : dict
+        Name of a node that was a handle -> the dtype enum of its variable.
+    """
     if handles:
         _Follower(graph_def).follow(handles)
 
 
 class _Follower:
-    """Goes after handles through nodes and functions, each of them once, without recursion."""
+    """Follows handles through nodes and functions, each once, without recursion."""
 
-    def __init__(self, graph_def: Any) -> None:
+    def __init__(self, graph_def: tf.GraphDef) -> None:
         self._graph = _Body(graph_def.node)
         self._functions = {function.signature.name: function for function in graph_def.library.function}
         self._bodies: Dict[str, _Body] = {}
@@ -123,8 +157,8 @@ class _Follower:
             body.carry(text, dtype)
             self._waiting.append((body, text, dtype))
 
-    def _adapt(self, body: _Body, node: Any, positions: List[int], dtype: int) -> Tuple[Output, ...]:
-        """Make one user of the handle take the value; the outputs by which it goes on."""
+    def _adapt(self, body: _Body, node: tf.NodeDef, positions: List[int], dtype: int) -> Tuple[Output, ...]:
+        """Let one user of the handle take the value; return its outputs that pass the value on."""
         if node.op in _CARRIERS:
             node.attr["T"].type = dtype
             return _CARRIERS[node.op]
@@ -139,7 +173,7 @@ class _Follower:
             return self._adapt_call(node, positions, dtype)
         return ()
 
-    def _adapt_call(self, node: Any, positions: List[int], dtype: int) -> Tuple[Output, ...]:
+    def _adapt_call(self, node: tf.NodeDef, positions: List[int], dtype: int) -> Tuple[Output, ...]:
         if node.op not in _CALLS:  # a node whose op is a function of the library
             for position in positions:
                 self._specialise(node.op, position, dtype)
@@ -153,15 +187,16 @@ class _Follower:
         if not call.returns:
             return ()
         shapes = node.attr["output_shapes"].list.shape
-        for position in positions if shapes else ():  # the handle was a scalar, the value is not
+        for position in positions if shapes else ():  # a handle is a scalar, the value need not be
             shapes[position].Clear()
             shapes[position].unknown_rank = True
         return tuple(("output", position, position) for position in positions)
 
     def _specialise(self, name: str, position: int, dtype: int) -> None:
-        """Make one argument of a function take the value where it took the handle.
+        """Let one argument of a function take the value instead of the handle.
 
-        In place, for all callers: a body reads a handle as one type, and every variable is folded.
+        The function changes in place, for all its callers: a body reads a handle as one dtype, and every variable is
+        folded.
         """
         function = self._functions[name]
         argument = function.signature.input_arg[position]
@@ -174,8 +209,8 @@ class _Follower:
         self._carry(self._bodies[name], argument.name, dtype)
 
 
-def _forget_handle(function: Any, argument: Any, position: int) -> None:
-    """What newer versions record about an argument that is a handle."""
+def _forget_handle(function: FunctionDef, argument: OpDef.ArgDef, position: int) -> None:
+    """Remove what newer versions record about an argument that is a handle."""
     for message, name in ((argument, "handle_data"), (function, "arg_attr"), (function, "resource_arg_unique_id")):
         if name not in message.DESCRIPTOR.fields_by_name:
             continue
@@ -185,10 +220,10 @@ def _forget_handle(function: Any, argument: Any, position: int) -> None:
             del getattr(message, name)[position]
 
 
-def _finish(function: Any) -> None:
-    """Name what a function returns as it is called now, and take out the ops that would write a variable.
+def _finish(function: FunctionDef) -> None:
+    """Update the names of what a function returns, and remove ops that would write a variable.
 
-    These have no outputs, only others wait for them.
+    These ops have no outputs; other nodes only wait for them.
     """
     reads = {node.name for node in function.node_def if node.op == "Identity"}
     for key, text in list(function.ret.items()):
@@ -208,12 +243,12 @@ def _finish(function: Any) -> None:
 
 
 def _renamed(text: str, reads: Set[str]) -> str:
-    """A read's output is called `value`, that of the identity in its place `output`."""
+    """Rename the output of a read that became an Identity, from `value` to `output`."""
     name, _, rest = text.partition(":")
     return f"{name}:output:0" if rest == "value:0" and name in reads else text
 
 
-def _read(body: _Body, node: Any, dtype: int) -> None:
+def _read(body: _Body, node: tf.NodeDef, dtype: int) -> None:
     node.op = "Identity"
     del node.attr["dtype"]
     node.attr["T"].type = dtype
@@ -221,31 +256,31 @@ def _read(body: _Body, node: Any, dtype: int) -> None:
         body.rename_read(node)
 
 
-def _gather(body: _Body, node: Any, dtype: int) -> None:
+def _gather(body: _Body, node: tf.NodeDef, dtype: int) -> None:
     node.op = "GatherV2"
     node.input.insert(2, body.axis_zero(node))
     _retype(node, dtype, ("dtype", "validate_indices"), "Tparams")
     node.attr["Taxis"].type = tf.int32.as_datatype_enum
 
 
-def _gather_nd(_: _Body, node: Any, dtype: int) -> None:
+def _gather_nd(_: _Body, node: tf.NodeDef, dtype: int) -> None:
     node.op = "GatherNd"
     _retype(node, dtype, ("dtype",), "Tparams")
 
 
-def _shape(_: _Body, node: Any, dtype: int) -> None:
+def _shape(_: _Body, node: tf.NodeDef, dtype: int) -> None:
     node.op = "Shape"
     _retype(node, dtype, (), "T")
 
 
-def _retype(node: Any, dtype: int, dropped: Tuple[str, ...], name: str) -> None:
+def _retype(node: tf.NodeDef, dtype: int, dropped: Tuple[str, ...], name: str) -> None:
     for old in dropped:
         if old in node.attr:
             del node.attr[old]
     node.attr[name].type = dtype
 
 
-_READERS: Dict[str, Callable[[_Body, Any, int], None]] = {
+_READERS: Dict[str, Callable[[_Body, tf.NodeDef, int], None]] = {
     "ReadVariableOp": _read,
     "ResourceGather": _gather,
     "ResourceGatherNd": _gather_nd,

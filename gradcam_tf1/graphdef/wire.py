@@ -1,12 +1,14 @@
-"""The outermost records of a protobuf message, read without knowing what message it is.
+"""Read the outermost fields of a protobuf message without knowing its type.
 
-Source of the encoding: https://protobuf.dev/programming-guides/encoding/
+Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
 
-from typing import Any, Iterator, NamedTuple, Tuple
+import mmap
+from typing import Iterator, NamedTuple, Tuple, Union
 
+Buffer = Union[bytes, memoryview, mmap.mmap]
 LENGTH = 2  # wire type of strings, bytes and messages
 _FIXED = {1: 8, 5: 4}
 
@@ -16,7 +18,17 @@ class WireError(ValueError):
 
 
 class WireField(NamedTuple):
-    """One outermost field: its number, its wire type and where its payload lies."""
+    """One outermost field of a message.
+
+    Attributes
+    ----------
+    field : int
+        Its number in the message type.
+    wire_type : int
+        0 for a number, 2 (`LENGTH`) for a string or message, 1 and 5 for fixed sizes.
+    start, end : int
+        The bytes of its payload: data[start:end].
+    """
 
     field: int
     wire_type: int
@@ -24,8 +36,8 @@ class WireField(NamedTuple):
     end: int
 
 
-def read_varint(data: Any, at: int, end: int) -> Tuple[int, int]:
-    """The number at byte `at` of `data`, and the byte after it. Raises WireError."""
+def read_varint(data: Buffer, at: int, end: int) -> Tuple[int, int]:
+    """Return the number at byte `at` of `data`, and the position after it. Raises WireError if there is none."""
     value = shift = 0
     while at < end:
         byte = data[at]
@@ -39,10 +51,25 @@ def read_varint(data: Any, at: int, end: int) -> Tuple[int, int]:
     raise WireError(f"the data ends at byte {end} inside a number")
 
 
-def records(data: Any, start: int = 0, end: int = -1) -> Iterator[WireField]:
-    """The outermost fields of data[start:end] (bytes, memoryview or mmap), one at a time, nothing copied.
+def records(data: Buffer, start: int = 0, end: int = -1) -> Iterator[WireField]:
+    """Read the outermost fields of a message, without a copy.
 
-    Raises: WireError at the first field that is none.
+    Parameters
+    ----------
+    data : bytes, memoryview or mmap
+        Contains the message.
+    start, end : int
+        The message is data[start:end]; end -1 is the end of `data`.
+
+    Yields
+    ------
+    WireField
+        One field after the other.
+
+    Raises
+    ------
+    WireError
+        At the first position where no valid field begins.
     """
     end = len(data) if end < 0 else end
     at = start
@@ -62,5 +89,5 @@ def records(data: Any, start: int = 0, end: int = -1) -> Iterator[WireField]:
         else:
             raise WireError(f"no protobuf field at byte {at}")
         if at > end:
-            raise WireError(f"the record at byte {first} wants {at - first} bytes and {end - first} are left")
+            raise WireError(f"the field at byte {first} needs {at - first} bytes and {end - first} are left")
         yield WireField(field, wire_type, first, at)

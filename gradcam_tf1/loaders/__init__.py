@@ -1,4 +1,9 @@
-"""`load`: any TensorFlow 1 model becomes one frozen GraphDef. Each form is one row of a table."""
+"""Turn a TensorFlow 1 model of any form into one frozen graph; each form is one row of `FORMS`.
+
+In: a path, a GraphDef, a Keras model, a session or a (graph, session) pair, and the options of `load`.
+Out: a `LoadedModel`: the frozen, repaired GraphDef and what the model states about its inputs and outputs.
+Never: code from a file (without `trust_model`), a change to the user's graph, session or files.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +13,40 @@ from typing import Any, Callable, List, NamedTuple, Optional
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.file_kinds import POSSIBLE, Content, identify, wrong
 from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, live_model, saved_model
+from gradcam_tf1.loaders.checkpoint import Build
 from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.tf_runtime import check_process
 from gradcam_tf1.types import LoadedModel
 
 
 class LoadOptions(NamedTuple):
-    """What the user may say besides the source."""
+    """The arguments of `load` besides the source.
+
+    Attributes
+    ----------
+    tag, signature, build, trust_model
+        As in `load`.
+    averages : Averages
+        Whether moving averages are used, and which were found; a new object for each model.
+    """
 
     tag: Optional[str] = None
     signature: Optional[str] = None
-    build: Optional[Callable[[], Any]] = None
+    build: Optional[Build] = None
     trust_model: bool = False
-    averages: Averages = Averages()  # one of its own for each model
+    averages: Averages = Averages()
 
 
 class LoaderRow(NamedTuple):
-    """One kind of source: how to recognise it and how to load it."""
+    """One form of model.
+
+    Attributes
+    ----------
+    recognise : callable
+        (source, options) -> whether the source has this form. A path arrives as a `Content`, any other source as given.
+    load : callable
+        (source, options) -> LoadedModel.
+    """
 
     recognise: Callable[[Any, LoadOptions], bool]
     load: Callable[[Any, LoadOptions], LoadedModel]
@@ -71,21 +93,47 @@ def load(
     *,
     tag: Optional[str] = None,
     signature: Optional[str] = None,
-    build: Optional[Callable[[], Any]] = None,
+    build: Optional[Build] = None,
     trust_model: bool = False,
     moving_averages: bool = False,
 ) -> LoadedModel:
-    """Load a TensorFlow 1 model, whatever its form, into one frozen graph.
+    """Load a TensorFlow 1 model of any form into one frozen graph.
 
-    source: a path, a tf.GraphDef, a tf.keras model, a tf.Session, or a (tf.Graph, tf.Session) pair.
-    tag, signature: which part of a SavedModel. build: the function that builds the graph of a checkpoint without .meta.
-    trust_model: run the program code in a Keras file (Lambda layers), and let Keras and TensorFlow open the files that
-        the model names. Ops of a graph that touch files or run code are cut away in any case.
-    moving_averages: variables take the values of their tf.train.ExponentialMovingAverage instead of their own.
+    The form is recognised by content, not by file name. The source is not changed.
 
-    Raises:
-        ModelFileError: the file is missing, damaged, or of a kind that is not known; or it has no moving averages.
-        RunError: in a process that was forked from one that had opened a net.
+    Parameters
+    ----------
+    source : path, tf.GraphDef, tf.keras model, tf.Session, tf.Graph or (tf.Graph, tf.Session)
+        A path is that of a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, folder or one of its files), a
+        SavedModel (its folder or saved_model.pb) or a Keras .h5. A tf.Graph alone must have no variables.
+    tag : str, optional
+        SavedModel only: the tags of the graph to load, separated by commas ("serve,gpu"). Default: "serve", else the
+        only graph.
+    signature : str, optional
+        SavedModel only: the signature that names the inputs and outputs. Default: "serving_default", else the only
+        one; if there are several, inputs and outputs are searched in the graph.
+    build : callable, optional
+        Checkpoint only: a function without arguments that builds the net in the default graph. It replaces the .meta
+        file. It may return `KeyTensors` or a dict with "input" and "logits".
+    trust_model : bool
+        Run program code in a Keras file (Lambda layers), and let Keras and TensorFlow open files that the model names.
+        Set it only if you trust the author. Ops of a graph that touch files or run code are cut in any case.
+    moving_averages : bool
+        Checkpoint, SavedModel and session only: use the values of tf.train.ExponentialMovingAverage for all variables
+        that have one.
+
+    Returns
+    -------
+    LoadedModel
+        The frozen graph, declared inputs and outputs, and notes on repairs.
+
+    Raises
+    ------
+    ModelFileError
+        If the source is missing, damaged or of an unknown kind, needs `trust_model`, or has no moving averages
+        although they are requested.
+    RunError
+        In a process that was forked from one that had opened a net.
     """
     check_process()
     options = LoadOptions(tag, signature, build, trust_model, Averages(moving_averages))
@@ -93,12 +141,12 @@ def load(
         source = identify(source)
     for form in FORMS:
         if form.recognise(source, options):
-            return options.averages.told(form.load(source, options))
+            return options.averages.with_note(form.load(source, options))
     if not isinstance(source, Content):
         raise ModelFileError(f"a {type(source).__name__} is not a model; expected {POSSIBLE}")
     if source.kind == "missing":
         raise ModelFileError(
-            f"{source.path}: no such file or folder, and no checkpoint of that prefix; expected {POSSIBLE}"
+            f"{source.path}: no such file or folder, and no checkpoint with this prefix; expected {POSSIBLE}"
         )
     raise wrong(source)
 

@@ -1,7 +1,7 @@
-"""Which checkpoint is meant by a prefix, one of its files, a folder, or the text file `checkpoint` in a folder.
+"""Find the checkpoint that is meant by a prefix, one of its files, a folder or the text file `checkpoint` in a folder.
 
-Only files beside that text are read, whatever path it holds: nets are trained in one place and used in another, and a
-file of a stranger does not choose what else is opened.
+Only checkpoints beside that text file are read, whatever path it holds: folders are moved after training, and a file of
+unknown origin must not choose which other files are opened.
 """
 
 from __future__ import annotations
@@ -17,23 +17,39 @@ from gradcam_tf1.graphdef.file_kinds import Content
 STATE = "checkpoint"
 _SUFFIX = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
 _NAMED = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
-_STATE_BYTES = 1 << 22  # the newest comes first
+_STATE_BYTES = 1 << 22  # the name of the newest comes first, so a longer text is not read
 
 
 def is_prefix(path: str) -> bool:
-    """Whether files of a checkpoint of this prefix are there."""
+    """Whether a checkpoint has this prefix."""
     return any(os.path.exists(path + end) for end in (".index", ".meta")) or bool(
         glob.glob(glob.escape(path) + ".data-?????-of-?????")
     )
 
 
 def holds_checkpoints(folder: str) -> bool:
-    """Whether checkpoints lie in the folder, or a `checkpoint` file that names one."""
+    """Whether a folder holds checkpoints, or a `checkpoint` file that names one."""
     return bool(_prefixes(folder)) or bool(_named(os.path.join(folder, STATE)))
 
 
 def find_prefix(content: Content) -> str:
-    """The common part of a checkpoint's file names. Raises ModelFileError where it is not clear or not beside."""
+    """Return the prefix of the checkpoint that is meant.
+
+    Parameters
+    ----------
+    content : Content
+        A prefix, one of its files, a folder or a `checkpoint` file.
+
+    Returns
+    -------
+    str
+        The common part of its file names.
+
+    Raises
+    ------
+    ModelFileError
+        If several checkpoints are possible, or the named one is not beside the `checkpoint` file.
+    """
     path = content.path
     if content.kind == "folder":
         return _prefix_or_folder(path)
@@ -55,7 +71,7 @@ def _prefix_or_folder(path: str) -> str:
 
 
 def _newest(folder: str) -> str:
-    """The one that the folder's `checkpoint` file names, else the last one."""
+    """Return the prefix that the folder's `checkpoint` file names, else the one with the highest step."""
     found = _prefixes(folder)
     state = os.path.join(folder, STATE)
     if not _named(state):
@@ -80,11 +96,11 @@ def _step(prefix: str) -> Tuple[int, str]:
 
 
 class _Gone(ModelFileError):
-    """What a `checkpoint` file names is not there."""
+    """The checkpoint that a `checkpoint` file names does not exist."""
 
 
 def _named(state: str) -> str:
-    """The path in a `checkpoint` file, "" where there is none."""
+    """Return the path in a `checkpoint` file, "" if there is none."""
     if not os.path.isfile(state):
         return ""
     with open(state, encoding="utf-8", errors="replace") as file:
@@ -93,24 +109,26 @@ def _named(state: str) -> str:
 
 
 def _beside(state: str) -> str:
-    """The prefix beside a `checkpoint` file that it names.
+    """Return the prefix that a `checkpoint` file names, in the folder of this file.
 
-    A plain name is that; of an absolute path, or of a folder that is not there, the last part is.
+    The last part of the path is used: the folder part of an absolute path, or of one that does not exist, is outdated.
     """
     named, folder = _named(state), os.path.dirname(state)
     parts = re.split(r"[\\/]+", named)
     prefix = os.path.join(folder, parts[-1])
     absolute = re.match(r"[\\/]|\w+:", named) is not None
     if ".." in parts or parts[-1] in ("", "."):
-        raise ModelFileError(f"{state} names {named!r}: only checkpoints beside it are read; give the prefix of one")
+        raise ModelFileError(
+            f"{state} names {named!r}: only checkpoints in its folder are read; give the prefix of one"
+        )
     elsewhere = os.path.join(folder, named)
     if len(parts) > 1 and parts[:-1] != ["."] and not absolute and _is_there(elsewhere):
-        raise ModelFileError(f"{state} names a checkpoint that is not beside it; give its prefix: {elsewhere}")
+        raise ModelFileError(f"{state} names a checkpoint in another folder; give its prefix: {elsewhere}")
     if not _is_there(prefix):
         others = ", ".join(os.path.basename(other) for other in _prefixes(folder)[-8:]) or "none"
         raise _Gone(
-            f"{state} names a checkpoint that is not beside it, {named!r}; give the prefix of one "
-            f"(beside it are: {others})"
+            f"{state} names a checkpoint that is not in its folder, {named!r}; give the prefix of one "
+            f"(the folder has: {others})"
         )
     return prefix
 

@@ -1,19 +1,28 @@
-"""The last step of every loader: fold the variables, clean up, record."""
+"""The last step of every loader: check the graph, fold its variables, repair it and make the record."""
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.attributes import Defaults
 from gradcam_tf1.graphdef.check_graph import check
 from gradcam_tf1.graphdef.cleanup import clean
 from gradcam_tf1.graphdef.fold_variables import Read, Values, fold
+from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
 
 class Declared(NamedTuple):
-    """What the source says about itself: its input and output tensors, and the defaults of its ops' attributes."""
+    """What the source states about itself.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of str
+        The names of its input and output tensors; empty if it states none.
+    defaults : dict or None
+        Defaults of the attributes of its ops, see `attributes.file_defaults`.
+    """
 
     inputs: Tuple[str, ...] = ()
     outputs: Tuple[str, ...] = ()
@@ -24,11 +33,32 @@ NOTHING = Declared()
 
 
 def finish(
-    graph_def: Any, source: str, kind: str, read: Optional[Read] = None, declared: Declared = NOTHING
+    graph_def: tf.GraphDef, source: str, kind: str, read: Optional[Read] = None, declared: Declared = NOTHING
 ) -> LoadedModel:
-    """Turn a graph (changed in place) into the record.
+    """Check, fold and repair a graph, and make the record.
 
-    read: variable names -> the values there are; left out for a graph that should have no variables.
+    Parameters
+    ----------
+    graph_def : GraphDef
+        The graph; changed in place.
+    source : str
+        What the user gave, for messages ("model.pb").
+    kind : str
+        The form of the source ("frozen graph").
+    read : callable, optional
+        Names of variables -> the values that exist. Leave it out for a graph that must have no variables.
+    declared : Declared
+        The inputs, outputs and defaults that the source states.
+
+    Returns
+    -------
+    LoadedModel
+        The frozen graph, ready to import.
+
+    Raises
+    ------
+    ModelFileError
+        If the graph is refused, cannot be repaired or has variables without a way to read them.
     """
     notes = []
     try:
@@ -44,7 +74,7 @@ def finish(
         notes.extend(clean(graph_def, declared.defaults))
     except ModelFileError as error:
         raise ModelFileError(f"{source}: {error}") from error
-    except (ValueError, TypeError, LookupError, AttributeError) as error:  # attributes not as their op has them
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # attributes that do not fit their op
         raise ModelFileError(f"{source}: the graph is damaged ({type(error).__name__}: {error})") from error
     return LoadedModel(graph_def, source, kind, declared.inputs, declared.outputs, tuple(notes))
 
@@ -55,4 +85,4 @@ def _no_values(_: List[str]) -> Values:
 
 def _missing_note(missing: Tuple[str, ...]) -> str:
     shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-    return f"variables without a value stand as placeholders ({len(missing)}): {shown}"
+    return f"variables without a value became placeholders ({len(missing)}): {shown}"

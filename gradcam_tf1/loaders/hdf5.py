@@ -1,7 +1,7 @@
-"""HDF5 files of unknown origin, tried in a process of their own first: damaged ones crash or hang libhdf5 itself.
+"""Try HDF5 files of unknown origin in a separate process first: damaged files crash or hang libhdf5 itself.
 
-A file can also name other files (external links, external storage, virtual datasets), whose content would then be taken
-for weights; such a file is refused. So is one whose data unpack to many times its size.
+Files that name other files (external links, external storage, virtual datasets) are refused: the content of those files
+would be taken for weights. Files whose data unpack to many times their size are refused, too.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 from importlib.util import find_spec
 from typing import List, Optional
 
-_SECONDS = 10  # and one more for every 20 MB
-_MEMORY = 512 << 20  # bytes, and four times the file's size: weights are hardly packed, and read one by one
+_SECONDS = 10  # plus one for every 20 MB
+_MEMORY = 512 << 20  # bytes, plus four times the file's size: weights hardly compress, and are read one by one
 _PROBE = """
 import functools, json, operator, sys
-path, places, allowed, seconds = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-sys.path += places
+path, folders, allowed, seconds = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+sys.path += folders
 import h5py
 def limit(kind, value):
     soft, hard = resource.getrlimit(kind)
@@ -64,29 +64,40 @@ except Exception as error:
 
 
 def find_damage(path: str) -> Optional[str]:
-    """Why a file cannot be opened safely, None if it can; all of it is read once, elsewhere, in limited memory."""
-    if not sys.executable:  # a program with Python inside, which could not start another one
+    """Find out whether a file can be opened safely: read all of it in another process, with limited memory and time.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    str or None
+        The reason why it cannot be opened safely, None if it can.
+    """
+    if not sys.executable:  # Python is embedded in another program and cannot start a process
         return None
     size = os.path.getsize(path)
-    patience = _SECONDS + size / 20e6
-    limits = [str(_MEMORY + 4 * size), str(int(patience) + 1)]
-    command = [sys.executable, "-I", "-c", _PROBE, os.path.abspath(path), json.dumps(_places()), *limits]
+    seconds = _SECONDS + size / 20e6
+    limits = [str(_MEMORY + 4 * size), str(int(seconds) + 1)]
+    command = [sys.executable, "-I", "-c", _PROBE, os.path.abspath(path), json.dumps(_import_folders()), *limits]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return f"HDF5 does not come to an end with it in {patience:.0f} s"
+        return f"HDF5 does not finish reading it in {seconds:.0f} s"
     if done.returncode < 0:
         return f"HDF5 crashes on it (signal {-done.returncode})"
     if done.returncode == 3:
         return f"HDF5 cannot open it ({_line(done.stdout, 0)})"
-    return f"it cannot be tried in a process of its own ({_line(done.stderr, -1)})" if done.returncode else None
+    return f"it cannot be tried in a separate process ({_line(done.stderr, -1)})" if done.returncode else None
 
 
-def _line(told: bytes, place: int) -> str:
-    return told.decode("utf-8", "replace").strip().split("\n")[place][:300]
+def _line(output: bytes, index: int) -> str:
+    return output.decode("utf-8", "replace").strip().split("\n")[index][:300]
 
 
-def _places() -> List[str]:
-    """Where h5py and numpy are installed; the process looks nowhere else, not in the working folder either."""
+def _import_folders() -> List[str]:
+    """Return the folders of h5py and numpy; the process imports from no other folder, the working folder included."""
     origins = [find_spec(name).origin for name in ("h5py", "numpy")]  # type: ignore[union-attr]
     return [os.path.dirname(os.path.dirname(str(origin))) for origin in origins]

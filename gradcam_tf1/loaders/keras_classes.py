@@ -1,9 +1,9 @@
-"""Which classes a Keras file may name: layers that only compute. Others run code of the file's author or open files."""
+"""Which classes a Keras file may name: layers that only compute. Other classes run code of its author or open files."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Optional
+from typing import Dict, Optional
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -12,10 +12,10 @@ from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.allowed_ops import reaches_outside
 from gradcam_tf1.graphdef.tensor_sizes import check_constants
-from gradcam_tf1.loaders.keras_config import layers
+from gradcam_tf1.loaders.keras_config import Json, Part, layers
 from gradcam_tf1.tf_runtime import tf
 
-# class -> why it is built on trust only
+# class -> why it needs trust_model
 REFUSED: Dict[str, str] = {
     "Lambda": "program code inside the file",
     "__lambda__": "program code inside the file",
@@ -54,42 +54,57 @@ _FAMILIES = re.compile(
     r"|(Global)?(Average|Avg|Max)Pool(ing)?[123]D\Z|(Cropping|SpatialDropout|UpSampling|ZeroPadding)[123]D\Z"
     r"|Random(Brightness|Contrast|Crop|Flip|Height|Rotation|Translation|Width|Zoom)\Z"
 )
-# Classes that Keras can rebuild though its list of layers does not show them; those for single ops came with 2.x.
+# Classes that Keras can rebuild although keras.layers does not list them.
 _UNLISTED = ("Model", "Sequential", "Functional", "BatchNormalizationV1", "BatchNormalizationV2", "TensorFlowOpLayer")
 _VALUES = ("TensorShape", "__tuple__")
 _ON_TRUST = ("Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda")
 
 
 def is_harmless(name: str) -> bool:
-    """Whether a class of Keras, by its name, only computes."""
+    """Whether the Keras class with this name only computes."""
     return name in _LAYERS or _FAMILIES.match(name) is not None
 
 
-def check_classes(config: Any, path: str, trusted: bool) -> None:
-    """Raises ModelFileError for classes that this Keras lacks, and, unless trusted, for those that may do harm."""
+def check_classes(config: Json, path: str, trusted: bool) -> None:
+    """Refuse classes that this Keras lacks, and, unless the file is trusted, classes that may do harm.
+
+    Parameters
+    ----------
+    config : Json
+        The translated configuration of the model.
+    path : str
+        The file, for messages.
+    trusted : bool
+        Whether the user trusts the author of the file.
+
+    Raises
+    ------
+    ModelFileError
+        If a class is refused; the message names the layer.
+    """
     for part in layers(config):
-        name, own = part["class_name"], _layer_name(part)
+        name, layer = part["class_name"], _layer_name(part)
         if not trusted and name in REFUSED:
             raise ModelFileError(
-                f"{path}: layer {own!r} is a {name}, that is {REFUSED[name]}, which is not run; build the net in your "
-                "own program and pass the live model object, or a frozen graph of it; or, if you trust the author of "
-                "the file, say so: trust_model=True, or --trust-model"
+                f"{path}: layer {layer!r} is a {name} ({REFUSED[name]}), which is not run; build the net in your own "
+                "program and pass the live model object or a frozen graph of it; or, if you trust the author of the "
+                "file, load it with trust_model=True or --trust-model"
             )
         if not _is_known(name):
             raise ModelFileError(
-                f"{path}: this Keras has no layer class {name!r}; build the net in your program, with your own "
+                f"{path}: this Keras has no layer class {name!r}; build the net in your own program, with your own "
                 "layers or a newer Keras, and pass the live model object"
             )
         if not trusted and not is_harmless(name) and name not in runtime.keras().utils.get_custom_objects():
             raise ModelFileError(
-                f"{path}: the class {name!r} of layer {own!r} is not known to be harmless; pass the live model object, "
-                "or say that you trust the author of the file: trust_model=True, or --trust-model"
+                f"{path}: the class {name!r} of layer {layer!r} is not known to be harmless; pass the live model "
+                "object, or, if you trust the author of the file, load it with trust_model=True or --trust-model"
             )
         if name == "TensorFlowOpLayer":
             _check_op(part, path, trusted)
 
 
-def _layer_name(part: Dict[str, Any]) -> str:
+def _layer_name(part: Part) -> str:
     inner = part.get("config")
     return str(part.get("name") or (inner.get("name") if isinstance(inner, dict) else None) or part["class_name"])
 
@@ -100,13 +115,14 @@ def _is_known(name: str) -> bool:
     return listed or hasattr(keras.layers, name) or name in keras.utils.get_custom_objects()
 
 
-def _check_op(part: Dict[str, Any], path: str, trusted: bool) -> None:
+def _check_op(part: Part, path: str, trusted: bool) -> None:
     node = _node(part.get("config"))
     if node is None:
-        raise ModelFileError(f"{path}: layer {_layer_name(part)!r} is a single op, and not one that can be read")
+        raise ModelFileError(f"{path}: layer {_layer_name(part)!r} is a single op whose definition is damaged")
     if reaches_outside(node.op) and not trusted:
         raise ModelFileError(
-            f"{path}: layer {_layer_name(part)!r} is the op {node.op}, which touches files or runs code"
+            f"{path}: layer {_layer_name(part)!r} is the op {node.op}, which touches files or runs code; if you trust "
+            "the author of the file, load it with trust_model=True or --trust-model"
         )
     try:
         check_constants(node)
@@ -114,7 +130,8 @@ def _check_op(part: Dict[str, Any], path: str, trusted: bool) -> None:
         raise ModelFileError(f"{path}: {error}") from error
 
 
-def _node(config: Any) -> Optional[Any]:
+def _node(config: Json) -> Optional[tf.NodeDef]:
+    """Return the NodeDef in a layer's configuration, None if it does not parse."""
     text = config.get("node_def") if isinstance(config, dict) else None
     try:
         if isinstance(text, dict):

@@ -1,20 +1,23 @@
-"""The architecture inside a Keras .h5, made readable for the Keras at hand. This is JSON only, no code is run."""
+"""Translate the architecture in a Keras .h5 for the Keras version at hand. It is JSON; no code is run."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Union
 
 from gradcam_tf1.errors import ModelFileError
 
+Json = Any  # a value of parsed JSON
+Part = Dict[str, Any]  # a part of a configuration that has a class name
+
 MAX_TEXT = 1 << 26  # bytes
 _DIGITS = 20
-# Weights are read from the file and nothing is trained, so how they would be made, punished or kept in bounds is
-# left out: newer files name classes there that older versions lack, and any of the user's own.
+# Weights come from the file and nothing is trained, so initialisers, regularisers and constraints are left out: files
+# name classes there that this version lacks, or custom classes.
 _TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint")
-# Module paths make newer versions import whatever the file says.
+# Module paths would let newer versions import any module that the file names.
 _FOREIGN_KEYS = ("module", "registered_name", "build_config", "compile_config")
-# Keys of newer versions, and the value at which older versions do the same.
+# Keys of newer versions, with the value that means the behaviour of older versions.
 _NEWER_KEYS = {
     "groups": 1,
     "keepdims": False,
@@ -29,8 +32,8 @@ _NEWER_KEYS = {
 _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormalization", "FixedDropout": "Dropout"}
 
 
-def parse_config(text: Any, path: str) -> Dict[str, Any]:
-    """The `model_config` attribute as a dict. Raises ModelFileError for what is no JSON of a Keras model."""
+def parse_config(text: Union[str, bytes], path: str) -> Part:
+    """Parse the `model_config` attribute of a file. Raises ModelFileError if it is not the JSON of a Keras model."""
     try:
         if len(text) > MAX_TEXT:
             raise ModelFileError(f"{path}: its architecture is {len(text):,} bytes long; {MAX_TEXT:,} are allowed")
@@ -40,19 +43,19 @@ def parse_config(text: Any, path: str) -> Dict[str, Any]:
     except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture is damaged JSON ({error})") from error
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
-        raise ModelFileError(f"{path}: its architecture is no Keras model (it has no class_name and config)")
+        raise ModelFileError(f"{path}: its architecture is not a Keras model (it has no class_name and config)")
     return config
 
 
 def _whole_number(text: str) -> int:
-    """Python takes time for one of a million digits."""
+    """Parse a number of limited length: Python needs long for a million digits."""
     if len(text) > _DIGITS:
         raise ValueError(f"a number of {len(text)} digits")
     return int(text)
 
 
-def layers(config: Any) -> Iterator[Dict[str, Any]]:
-    """Every part of a configuration that has a class name, the nested ones too."""
+def layers(config: Json) -> Iterator[Part]:
+    """Yield every part of a configuration that has a class name, nested parts included."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
             yield config
@@ -63,15 +66,30 @@ def layers(config: Any) -> Iterator[Dict[str, Any]]:
             yield from layers(value)
 
 
-def translate(config: Any, notes: List[str], older: bool) -> Any:
-    """A configuration without what does not matter here, in the words of Keras 2; older: in those of tf.keras 1.15."""
+def translate(config: Json, notes: List[str], older: bool) -> Json:
+    """Translate a configuration to Keras 2, without what inference does not need.
+
+    Parameters
+    ----------
+    config : Json
+        The configuration or a part of it.
+    notes : list of str
+        Sentences for the user are appended here.
+    older : bool
+        Translate to tf.keras of TensorFlow 1.15 instead.
+
+    Returns
+    -------
+    Json
+        The translation; `config` is not changed.
+    """
     if isinstance(config, list):
         return [translate(value, notes, older) for value in config]
     if not isinstance(config, dict):
         return config
     if config.get("class_name") == "function":  # an activation, as Keras 3 writes it
         return config.get("config")
-    kept = {}
+    kept: Dict[str, Json] = {}
     for key, value in config.items():
         if key in _FOREIGN_KEYS or (isinstance(key, str) and key.endswith(_TRAINING_KEYS)):
             continue
@@ -88,8 +106,8 @@ def translate(config: Any, notes: List[str], older: bool) -> Any:
     return kept
 
 
-def _dtype(value: Any, notes: List[str]) -> Any:
-    """A plain dtype name for the policies of newer versions; half-precision policies compute in float32 here."""
+def _dtype(value: Json, notes: List[str]) -> Json:
+    """Return the plain dtype name of a policy of newer versions; mixed-precision policies become float32."""
     if isinstance(value, dict):
         inner = value.get("config")
         value = inner.get("name", "float32") if isinstance(inner, dict) else "float32"
@@ -101,12 +119,12 @@ def _dtype(value: Any, notes: List[str]) -> Any:
     return value
 
 
-def _inbound_nodes(nodes: Any) -> Any:
-    """The calls of a layer: [[layer, call, output, arguments], ...] each, whatever the version."""
+def _inbound_nodes(nodes: Json) -> Json:
+    """Return the calls of a layer, each as [[layer, call, output, arguments], ...], for any version."""
     return [_call(node) if isinstance(node, dict) else node for node in nodes] if isinstance(nodes, list) else nodes
 
 
-def _call(node: Dict[str, Any]) -> List[Any]:
+def _call(node: Dict[str, Json]) -> List[Json]:
     arguments = {key: value for key, value in node.get("kwargs", {}).items() if value is not None and key != "training"}
     histories = [
         part["config"]["keras_history"] for part in layers(node.get("args")) if "keras_history" in part["config"]
@@ -114,16 +132,16 @@ def _call(node: Dict[str, Any]) -> List[Any]:
     return [[*history, arguments] for history in histories]
 
 
-def _tensors(given: Any) -> Any:
-    """[[layer, call, output], ...]; Keras 3 leaves out the outer list where there is one tensor."""
-    return [given] if isinstance(given, list) and given and isinstance(given[0], str) else given
+def _tensors(value: Json) -> Json:
+    """Return [[layer, call, output], ...]; Keras 3 leaves out the outer list for a single tensor."""
+    return [value] if isinstance(value, list) and value and isinstance(value[0], str) else value
 
 
-_KEYS_OF_KERAS_3: Dict[str, Callable[[Any, List[str]], Dict[str, Any]]] = {
+_KEYS_OF_KERAS_3: Dict[str, Callable[[Json, List[str]], Dict[str, Json]]] = {
     "batch_shape": lambda value, _: {"batch_input_shape": value},
     "dtype": lambda value, notes: {"dtype": _dtype(value, notes)},
     "inbound_nodes": lambda value, _: {"inbound_nodes": _inbound_nodes(value)},
     "input_layers": lambda value, _: {"input_layers": _tensors(value)},
     "output_layers": lambda value, _: {"output_layers": _tensors(value)},
-    "node_def": lambda value, _: {"node_def": value},  # a message of TensorFlow, with words of its own
+    "node_def": lambda value, _: {"node_def": value},  # a message of TensorFlow: its keys are not those of Keras
 }

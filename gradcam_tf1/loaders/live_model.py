@@ -1,8 +1,8 @@
-"""Live sessions: the graph is copied and the variables are read; nothing is added to either."""
+"""Load live graphs and sessions: copy the graph and read the variables; add nothing to either."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 import numpy as np
 
@@ -14,36 +14,62 @@ from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
-Run = Callable[[List[str]], List[Any]]
+Run = Callable[[List[str]], List[np.ndarray]]  # tensor names -> their values
 
 
-def is_session(source: Any) -> bool:
-    """Whether this is a session of any kind: it runs tensors of a graph."""
+def is_session(source: object) -> bool:
+    """Whether a source is a session of any kind."""
     return hasattr(source, "run") and isinstance(getattr(source, "graph", None), tf.Graph)
 
 
-def is_graph(source: Any) -> bool:
-    """Whether this is a live graph alone."""
+def is_graph(source: object) -> bool:
+    """Whether a source is a live tf.Graph."""
     return isinstance(source, tf.Graph)
 
 
-def is_pair(source: Any) -> bool:
-    """Whether this is (graph, session)."""
+def is_pair(source: object) -> bool:
+    """Whether a source is a (graph, session) pair."""
     return isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], tf.Graph) and is_session(source[1])
 
 
 def load_session(
-    graph: Any,
-    session: Any,
+    graph: tf.Graph,
+    session: tf.Session,
     source: str = "live session",
     kind: str = "live session",
-    graph_def: Any = None,
+    graph_def: Optional[tf.GraphDef] = None,
     declared: Declared = NOTHING,
     averages: Optional[Averages] = None,
 ) -> LoadedModel:
-    """A frozen graph from a live one. graph_def: the part of `graph` to load, all of it by default."""
+    """Load a frozen graph from a live graph and its session.
+
+    Parameters
+    ----------
+    graph : tf.Graph
+        The live graph.
+    session : tf.Session
+        A session of this graph, also a monitored one.
+    source, kind : str
+        For `LoadedModel`.
+    graph_def : GraphDef, optional
+        The part of `graph` to load; changed in place. Default: a copy of all of it.
+    declared : Declared
+        The inputs and outputs that the model states.
+    averages : Averages, optional
+        Whether moving averages replace the values of variables.
+
+    Returns
+    -------
+    LoadedModel
+        The frozen graph.
+
+    Raises
+    ------
+    ModelFileError
+        If the session runs another graph, or variables cannot be read.
+    """
     if session.graph is not graph:
-        raise ModelFileError(f"{source}: the session runs another graph than the one given with it")
+        raise ModelFileError(f"{source}: the session runs another graph than the one given; give its session.graph")
     graph_def = copy_graph(graph, source) if graph_def is None else graph_def
     values = _Values(_averaged(_readers(graph_def), averages or Averages()), _runner(session))
     return finish(graph_def, source, kind, values.read, declared)
@@ -56,11 +82,11 @@ class _Values:
         self._readers, self._run = readers, run
 
     def read(self, names: List[str]) -> Dict[str, np.ndarray]:
-        """The values of those that are initialised."""
+        """Return the values of the variables that are initialised."""
         names = [name for name in names if name in self._readers]
         try:
             return dict(zip(names, self._run([self._readers[name] for name in names])))
-        except tf.errors.FailedPreconditionError:  # one of them is not initialised: which?
+        except tf.errors.FailedPreconditionError:  # one of them is not initialised; try them one by one
             if len(names) == 1:
                 return {}
             return {name: value for single in names for name, value in self.read([single]).items()}
@@ -68,29 +94,29 @@ class _Values:
             raise ModelFileError(f"variables cannot be read from the session: {str(error).splitlines()[0]}") from error
 
 
-def copy_graph(graph: Any, source: str) -> Any:
-    """The GraphDef of a live graph. Raises ModelFileError where it exceeds 2 GB."""
+def copy_graph(graph: tf.Graph, source: str) -> tf.GraphDef:
+    """Return the GraphDef of a live graph. Raises ModelFileError if it exceeds 2 GB."""
     try:
         return graph.as_graph_def()
     except ValueError as error:
         raise ModelFileError(f"{source}: the graph cannot be copied: {error}") from error
 
 
-def load_graph(graph: Any) -> LoadedModel:
-    """A frozen graph from a live tf.Graph without variables."""
+def load_graph(graph: tf.Graph) -> LoadedModel:
+    """Load a frozen graph from a live tf.Graph without variables. Raises ModelFileError if it has variables."""
     return finish(copy_graph(graph, "live graph"), "live graph", "live session")
 
 
-def _runner(session: Any) -> Run:
+def _runner(session: tf.Session) -> Run:
     if not hasattr(session, "run_step_fn"):
         run: Run = session.run
         return run
-    # A monitored session counts its runs and calls its hooks; a step function reaches the session beneath them.
+    # A monitored session counts runs and calls hooks; a step function uses the plain session inside it.
     return lambda names: session.run_step_fn(lambda step_context: step_context.session.run(names))
 
 
-def _readers(graph_def: Any) -> Dict[str, str]:
-    """Variable node name -> an existing tensor that yields its value."""
+def _readers(graph_def: tf.GraphDef) -> Dict[str, str]:
+    """Return variable node name -> an existing tensor with its value."""
     users = consumers(graph_def)
     readers = {}
     for node in graph_def.node:
@@ -107,9 +133,9 @@ def _readers(graph_def: Any) -> Dict[str, str]:
 
 
 def _averaged(readers: Dict[str, str], averages: Averages) -> Dict[str, str]:
-    """The same, where moving averages are asked for with those that take a variable's place."""
+    """Return the readers, those of requested moving averages in place of their variables' own."""
     return {name: readers[averages.key([name], readers) or name] for name in readers}
 
 
-def _control_inputs(node: Any) -> int:
+def _control_inputs(node: tf.NodeDef) -> int:
     return len(node.input)

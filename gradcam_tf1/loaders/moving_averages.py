@@ -1,4 +1,4 @@
-"""Moving averages of the weights, which tf.train.ExponentialMovingAverage keeps in variables of their own."""
+"""Use the moving averages of weights that tf.train.ExponentialMovingAverage keeps in separate variables."""
 
 from __future__ import annotations
 
@@ -12,41 +12,75 @@ SUFFIX = "/ExponentialMovingAverage"
 
 
 class Averages:
-    """Of one model, the variables that have a moving average. asked: it takes their place."""
+    """The variables of one model that have a moving average.
 
-    def __init__(self, asked: bool = False) -> None:
-        self.asked = asked
-        self._found: Dict[str, None] = {}
+    Parameters
+    ----------
+    requested : bool
+        Whether the averages replace the values of these variables.
+    """
 
-    def key(self, names: Sequence[str], there: Container[str], restored: str = "") -> Optional[str]:
-        """The name of the average that takes the place of a variable's own value; None: its own is read.
+    def __init__(self, requested: bool = False) -> None:
+        self.requested = requested
+        self._averaged: Dict[str, None] = {}  # names of these variables, in order
 
-        names: of the variable. there: names of all values. restored: the one that the graph's own saver reads.
+    def key(self, names: Sequence[str], stored: Container[str], restored: str = "") -> Optional[str]:
+        """Find the average of one variable.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The names of the variable.
+        stored : container of str
+            The names of all stored values.
+        restored : str
+            The name that the graph's own saver reads; "" if it reads none.
+
+        Returns
+        -------
+        str or None
+            The name of the average to read; None if the variable's own value is to be read.
         """
-        if restored.endswith(SUFFIX):  # it reads the average of its own accord
-            if self.asked and not names[0].endswith(SUFFIX):
-                self._found[names[0]] = None
+        if restored.endswith(SUFFIX):  # the saver reads the average anyway
+            if self.requested and not names[0].endswith(SUFFIX):
+                self._averaged[names[0]] = None
             return None
         for name in [restored, *names] if restored else names:
-            if name + SUFFIX in there:
-                self._found[name] = None
-                return name + SUFFIX if self.asked else None
+            if name + SUFFIX in stored:
+                self._averaged[name] = None
+                return name + SUFFIX if self.requested else None
         return None
 
-    def told(self, model: LoadedModel) -> LoadedModel:
-        """The model with a note on its averages. Raises: ModelFileError where they are asked for and there are none."""
-        if self.asked and not self._found:
+    def with_note(self, model: LoadedModel) -> LoadedModel:
+        """Add a note on the averages to a loaded model.
+
+        Parameters
+        ----------
+        model : LoadedModel
+            The model, whose variables were looked up with `key`.
+
+        Returns
+        -------
+        LoadedModel
+            The model with the note; the model itself if it has no averages.
+
+        Raises
+        ------
+        ModelFileError
+            If averages are requested and there are none.
+        """
+        if self.requested and not self._averaged:
             raise ModelFileError(
-                f"{model.source} ({model.kind}) has no moving averages: none of its variables has one named "
-                f"'...{SUFFIX}'; load it without --moving-averages (in Python, without moving_averages=True)"
+                f"{model.source} ({model.kind}) has no moving averages: no variable is named '...{SUFFIX}'; "
+                "load it without --moving-averages (in Python, without moving_averages=True)"
             )
-        if not self._found:
+        if not self._averaged:
             return model
-        count = "one variable" if len(self._found) == 1 else f"{len(self._found)} variables"
+        count = "1 variable" if len(self._averaged) == 1 else f"{len(self._averaged)} variables"
         note = (
-            f"moving averages, as was asked, are the values of {count}"
-            if self.asked
-            else f"moving averages of {count} are there, which evaluation often takes; this is the net without them: "
-            "load it with --moving-averages (in Python moving_averages=True) for the other"
+            f"the requested moving averages are used for {count}"
+            if self.requested
+            else f"moving averages of {count} are stored, which evaluation often uses, and are not used here; to use "
+            "them, load the model with --moving-averages (in Python, moving_averages=True)"
         )
-        return replace(model, notes=(*model.notes, note), moving_averages=self.asked)
+        return replace(model, notes=(*model.notes, note), moving_averages=self.requested)

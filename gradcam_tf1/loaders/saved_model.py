@@ -1,10 +1,10 @@
-"""SavedModels: those of TensorFlow 1 are a graph and a checkpoint; those of TensorFlow 2 it must flatten itself."""
+"""Load SavedModels: those of TensorFlow 1 are a graph and a checkpoint; TensorFlow 2 flattens its own."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Iterable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
@@ -24,13 +24,16 @@ from gradcam_tf1.loaders.saved_model_copy import write_copy
 from gradcam_tf1.tf_runtime import flatten_saved_model, saved_model_message, tf
 from gradcam_tf1.types import LoadedModel
 
+if TYPE_CHECKING:
+    from gradcam_tf1.tf_runtime import SignatureDef
+
 FILES = ("saved_model.pb", "saved_model.pbtxt")
 _DEFAULT_TAG, _DEFAULT_SIGNATURE = "serve", "serving_default"
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
 
 def is_saved_model(content: Content) -> bool:
-    """Whether this is a SavedModel's folder or its saved_model.pb."""
+    """Whether a path is the folder of a SavedModel or its saved_model.pb."""
     if content.kind == "folder":
         return any(os.path.isfile(os.path.join(content.path, name)) for name in FILES)
     return content.kind in ("SavedModel", "SavedModel text")
@@ -43,9 +46,28 @@ def load_saved_model(
     trusted: bool = False,
     averages: Optional[Averages] = None,
 ) -> LoadedModel:
-    """A frozen graph from a SavedModel; its signature names the inputs and outputs.
+    """Load a frozen graph from a SavedModel; its signature names the inputs and outputs.
 
-    trusted: let TensorFlow run what a SavedModel of TensorFlow 2 has in its initialisers.
+    Parameters
+    ----------
+    content : Content
+        The folder, or its saved_model.pb.
+    tag, signature : str or None
+        The graph and the signature to load; None takes the default, see `loaders.load`.
+    trusted : bool
+        Let TensorFlow run the initialisers of a SavedModel written by TensorFlow 2.
+    averages : Averages, optional
+        Whether moving averages replace the values of variables.
+
+    Returns
+    -------
+    LoadedModel
+        The frozen graph.
+
+    Raises
+    ------
+    ModelFileError
+        If the model is damaged, needs trust or TensorFlow 2, or has no such tag or signature.
     """
     if content.kind == "folder":
         path = next(path for path in (os.path.join(content.path, name) for name in FILES) if os.path.isfile(path))
@@ -72,59 +94,62 @@ def load_saved_model(
     return replace(model, notes=(*model.notes, *notes))
 
 
-def _pick_graph(graphs: Any, tag: Optional[str], folder: str) -> Any:
-    """The graph of the asked tags ("serve" or "serve,gpu"), else `serve`, else the only one."""
-    tags = [frozenset(graph.meta_info_def.tags) for graph in graphs]
-    shown = [",".join(sorted(found)) for found in tags]
-    twice = [text for found, text in zip(tags, shown) if tags.count(found) > 1]
+def _pick_graph(graphs: Sequence[tf.MetaGraphDef], tag: Optional[str], folder: str) -> tf.MetaGraphDef:
+    """Return the graph with the requested tags ("serve" or "serve,gpu"); by default `serve`, else the only graph."""
+    tag_sets = [frozenset(graph.meta_info_def.tags) for graph in graphs]
+    shown = [",".join(sorted(tags)) for tags in tag_sets]
+    twice = [text for tags, text in zip(tag_sets, shown) if tag_sets.count(tags) > 1]
     if twice:
         raise ModelFileError(
-            f"{folder} has two graphs tagged {twice[0]!r}, and which of them is meant is open; save it again with one, "
-            "or with tags of their own"
+            f"{folder} has two graphs tagged {twice[0]!r}, and one is expected for each tag; save it again with one of "
+            "them, or with different tags"
         )
-    asked = frozenset(filter(None, (_DEFAULT_TAG if tag is None else tag).split(",")))
-    if asked in tags:
-        return graphs[tags.index(asked)]
+    requested = frozenset(filter(None, (_DEFAULT_TAG if tag is None else tag).split(",")))
+    if requested in tag_sets:
+        return graphs[tag_sets.index(requested)]
     if tag is None and len(graphs) == 1:
         return graphs[0]
     raise ModelFileError(
-        f"{folder} has no graph tagged {','.join(sorted(asked))!r}; tags found: {_listed(shown)}; choose one with tag="
+        f"{folder} has no graph tagged {','.join(sorted(requested))!r}; tags found: {_listed(shown)}; choose one with "
+        "tag="
     )
 
 
-def _pick_signature(signatures: Any, asked: Optional[str], folder: str) -> Tuple[Optional[str], List[str]]:
-    """The asked signature, else `serving_default`, else the only one; None, and a note, where the choice is open."""
+def _pick_signature(
+    signatures: Mapping[str, SignatureDef], requested: Optional[str], folder: str
+) -> Tuple[Optional[str], List[str]]:
+    """Return the requested signature; by default `serving_default`, else the only one, else None and a note."""
     keys = [key for key in sorted(signatures) if not key.startswith("__")]
-    if asked is not None and asked not in keys:
-        raise ModelFileError(f"{folder} has no signature {asked!r}; signatures found: {_listed(keys)}")
-    if asked is None and _DEFAULT_SIGNATURE in keys:
-        asked = _DEFAULT_SIGNATURE
-    if asked is None and len(keys) == 1:
-        asked = keys[0]
-    if asked is None:
-        return None, [f"no signature chosen (there are: {_listed(keys)}); inputs and outputs are searched in the graph"]
-    return asked, []
+    if requested is not None and requested not in keys:
+        raise ModelFileError(f"{folder} has no signature {requested!r}; signatures found: {_listed(keys)}")
+    if requested is None and _DEFAULT_SIGNATURE in keys:
+        requested = _DEFAULT_SIGNATURE
+    if requested is None and len(keys) == 1:
+        requested = keys[0]
+    if requested is None:
+        return None, [f"no signature chosen (possible: {_listed(keys)}); inputs and outputs are searched in the graph"]
+    return requested, []
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in sorted(names)) or "none"
 
 
-def _names(infos: Any) -> Tuple[str, ...]:
+def _names(infos: Mapping[str, tf.TensorInfo]) -> Tuple[str, ...]:
     return tuple(infos[key].name for key in sorted(infos) if infos[key].name)
 
 
-def _written_by_tf2(meta: Any, key: str) -> bool:
-    """Whether the net hides in a function call: then the graph itself has only the call."""
+def _written_by_tf2(meta: tf.MetaGraphDef, key: str) -> bool:
+    """Whether the net is a function and the graph only calls it."""
     calls = {node.name for node in meta.graph_def.node if node.op in _CALLS}
     outputs = _names(meta.signature_def[key].outputs)
-    return meta.HasField("object_graph_def") and any(parse_edge(name).node in calls for name in outputs)
+    return bool(meta.HasField("object_graph_def")) and any(parse_edge(name).node in calls for name in outputs)
 
 
-def _check_functions(meta: Any, folder: str, trusted: bool) -> None:
-    """TensorFlow loads such a model by building its functions and running its initialisers: only if they just compute.
+def _check_functions(meta: tf.MetaGraphDef, folder: str, trusted: bool) -> None:
+    """Refuse functions that touch files or run code: TensorFlow may run functions while it loads such a model.
 
-    Functions that save and restore belong to every SavedModel; they are not called, the loader does it in its own way.
+    Every SavedModel has functions that save and restore. TensorFlow's loader does not call them, so they are allowed.
     """
     try:
         check(meta.graph_def)
@@ -137,11 +162,12 @@ def _check_functions(meta: Any, folder: str, trusted: bool) -> None:
                 raise ModelFileError(
                     f"{folder}: the op {node.op} (node {node.name!r} of the function {function.signature.name!r}) "
                     "touches files or runs code, and TensorFlow may run it while it loads the model; if you trust the "
-                    "author of the model, say so: trust_model=True, or --trust-model"
+                    "author of the model, load it with trust_model=True or --trust-model"
                 )
 
 
-def _flattened(folder: str, meta: Any, key: str, trusted: bool) -> LoadedModel:
+def _flattened(folder: str, meta: tf.MetaGraphDef, key: str, trusted: bool) -> LoadedModel:
+    """Let TensorFlow 2 flatten a private copy of the model."""
     if not runtime.IS_TF2:
         raise ModelFileError(
             f"{folder} was written by TensorFlow 2 (tf.saved_model.save), whose functions TensorFlow {tf.__version__} "
@@ -151,7 +177,7 @@ def _flattened(folder: str, meta: Any, key: str, trusted: bool) -> LoadedModel:
         write_copy(folder, meta, copy, with_assets=trusted)
         try:
             graph_def, inputs, outputs = flatten_saved_model(copy, list(meta.meta_info_def.tags), key)
-        except Exception as error:  # TensorFlow's loader raises nearly anything on damaged objects
+        except Exception as error:  # TensorFlow's loader raises errors of many types on damaged objects
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].replace(copy, folder)
             raise ModelFileError(f"{folder}: TensorFlow cannot load this SavedModel: {reason}") from error
     return finish(graph_def, folder, "SavedModel", declared=Declared(inputs, outputs))

@@ -1,27 +1,44 @@
-"""A SavedModel as TensorFlow is given it: the one graph that was checked, and copies of the files that it needs.
+"""Write the private copy of a SavedModel that TensorFlow loads: the checked graph alone, and copies of its files.
 
-TensorFlow looks at a folder in its own way: it takes the first of several graphs with the same tags, saved_model.cpb
-before saved_model.pb before saved_model.pbtxt, and what lies there at that moment. Here it finds what was read.
+In the original folder, TensorFlow might load something else: it takes the first of several graphs with the same tags,
+prefers saved_model.cpb to saved_model.pb to saved_model.pbtxt, and reads the files again.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.checkpoint_files import copy_checkpoint
 from gradcam_tf1.graphdef.private_files import copy_file
-from gradcam_tf1.tf_runtime import saved_model_message
+from gradcam_tf1.tf_runtime import saved_model_message, tf
+
+if TYPE_CHECKING:
+    from gradcam_tf1.tf_runtime import SavedModel
 
 _VARIABLES = "variables"
 _ASSETS = "assets"
 
 
-def write_copy(folder: str, meta: Any, target: str, with_assets: bool) -> None:
-    """Write a SavedModel of this MetaGraphDef alone into the folder `target`, with the variables beside it in `folder`.
+def write_copy(folder: str, meta: tf.MetaGraphDef, target: str, with_assets: bool) -> None:
+    """Write a SavedModel with one graph, and the variables of the original.
 
-    with_assets: copy the files that its initialisers read, too. Raises: ModelFileError.
+    Parameters
+    ----------
+    folder : str
+        The original SavedModel, with its variables and assets.
+    meta : MetaGraphDef
+        The graph to write.
+    target : str
+        The folder to write into.
+    with_assets : bool
+        Copy the files that its initialisers read, too.
+
+    Raises
+    ------
+    ModelFileError
+        If variables are damaged, or an asset lies outside the folder.
     """
     saved = saved_model_message()(saved_model_schema_version=1)
     saved.meta_graphs.add().CopyFrom(meta)
@@ -30,17 +47,17 @@ def write_copy(folder: str, meta: Any, target: str, with_assets: bool) -> None:
         file.write(_bytes(saved, folder))
     if os.path.isdir(os.path.join(folder, _VARIABLES)):
         os.mkdir(os.path.join(target, _VARIABLES))
-        places = (os.path.join(place, _VARIABLES, "variables") for place in (folder, target))
-        copy_checkpoint(*places)
+        original, copy = (os.path.join(parent, _VARIABLES, "variables") for parent in (folder, target))
+        copy_checkpoint(original, copy)
     for asset in saved.meta_graphs[0].asset_file_def if with_assets else ():
         _copy_asset(folder, asset.filename, target)
 
 
-def _bytes(saved: Any, folder: str) -> bytes:
+def _bytes(saved: SavedModel, folder: str) -> bytes:
     try:
         return bytes(saved.SerializeToString())
-    except (ValueError, SystemError) as error:  # of 2 GB and more
-        raise ModelFileError(f"{folder}: its graph cannot be written down again: {error}") from error
+    except (ValueError, SystemError) as error:  # 2 GB or more
+        raise ModelFileError(f"{folder}: its graph cannot be copied: {error}") from error
 
 
 def _copy_asset(folder: str, name: str, target: str) -> None:

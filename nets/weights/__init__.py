@@ -1,1 +1,6 @@
-"""Readers of VGG weights, one module per file format; each returns layers by name, kernels HWIO."""
+"""Readers of VGG weights, one module for each kind of file.
+
+In: the path of a weights file.
+Out: layer name -> (kernel, bias), kernels HWIO.
+Never: code from a file.
+"""

@@ -1,4 +1,4 @@
-"""Reads files of torch.save without torch: the zip format of torch 1.6 and later, and the plain one before.
+"""Read files of torch.save without torch: the zip format of torch 1.6 and later, and the older plain format.
 
 Format: https://github.com/pytorch/pytorch/blob/main/torch/serialization.py
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcam_tf1.errors import WeightsError
 from gradcam_tf1.nets.restricted_unpickler import RestrictedUnpickler
-from gradcam_tf1.nets.weights.pairs import SIZE_LIMIT
+from gradcam_tf1.nets.vgg_layers import SIZE_LIMIT, check_size
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -34,7 +34,7 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class _Storage:
-    """A persistent id: which block of numbers, of which type, how many."""
+    """A block of numbers, as a persistent id names it: its type, its key and how many numbers it has."""
 
     type_name: str
     key: str
@@ -43,7 +43,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A view of a storage, in elements."""
+    """A view of a storage; offset and strides count elements."""
 
     storage: _Storage
     offset: int
@@ -69,29 +69,26 @@ _ADMITTED: Dict[Tuple[str, str], Callable[..., Any]] = {
 }
 
 
-class _TorchUnpickler(RestrictedUnpickler):
-    """Knows tensors, and storage types by their names alone; `storages` lists those that were asked for."""
-
-    def __init__(self, stream: IO[bytes], source: str) -> None:
-        self.storages: List[_Storage] = []
-        super().__init__(stream, source, _ADMITTED, self._storage)
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name in _DTYPES:
-            return name
-        return super().find_class(module, name)
-
-    def _storage(self, pid: Any) -> _Storage:
-        if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage" or pid[1] not in _DTYPES:
-            raise WeightsError(f"a persistent id that is no storage: {pid!r:.80}")
-        self.storages.append(_Storage(pid[1], str(pid[2]), int(pid[4])))
-        return self.storages[-1]
+_STORAGE_TYPES = {("torch", name): name for name in _DTYPES}
 
 
 def read_state_dict(path: str) -> Dict[str, np.ndarray]:
-    """Tensor name -> array (float32) of a state dict written by torch.save, also one wrapped as {"state_dict": ...}.
+    """Read a state dict written by torch.save, also one wrapped as {"state_dict": ...}.
 
-    Raises WeightsError: damaged file, refused names, something else than a dict of tensors.
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    dict
+        Tensor name -> float32 array.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged, names refused functions, or holds no dict of tensors.
     """
     with open(path, "rb") as stream:
         content, blocks = _read_zip(stream, path) if zipfile.is_zipfile(stream) else _read_legacy(stream, path)
@@ -106,8 +103,7 @@ def read_state_dict(path: str) -> Dict[str, np.ndarray]:
 def _read_zip(stream: BinaryIO, path: str) -> Tuple[Any, Dict[str, np.ndarray]]:
     with zipfile.ZipFile(stream) as archive:
         size = sum(member.file_size for member in archive.infolist())
-        if size > SIZE_LIMIT:
-            raise WeightsError(f"{path} unpacks to {size} bytes; no VGG is larger than {SIZE_LIMIT}")
+        check_size(size, path)
         names = archive.namelist()
         pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
@@ -121,7 +117,7 @@ def _read_zip(stream: BinaryIO, path: str) -> Tuple[Any, Dict[str, np.ndarray]]:
 
 
 def _read_legacy(stream: BinaryIO, path: str) -> Tuple[Any, Dict[str, np.ndarray]]:
-    """Five pickles (magic number, version, system, content, storage keys), then length and numbers of each storage."""
+    """Read five pickles (magic number, version, system, content, storage keys), then size and numbers of storages."""
     size = stream.seek(0, 2)
     stream.seek(0)
     if _unpickle(stream, path)[0] != LEGACY_MAGIC:
@@ -143,8 +139,16 @@ def _read_legacy(stream: BinaryIO, path: str) -> Tuple[Any, Dict[str, np.ndarray
 
 
 def _unpickle(stream: IO[bytes], path: str) -> Tuple[Any, List[_Storage]]:
-    unpickler = _TorchUnpickler(stream, path)
-    return unpickler.read(), unpickler.storages
+    """Read one pickle: its object, and the storages that it refers to."""
+    storages: List[_Storage] = []
+
+    def storage(pid: Any) -> _Storage:
+        if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage" or pid[1] not in _DTYPES:
+            raise WeightsError(f"a persistent id that is no storage: {pid!r:.80}")
+        storages.append(_Storage(pid[1], str(pid[2]), int(pid[4])))
+        return storages[-1]
+
+    return RestrictedUnpickler(stream, path, _ADMITTED, storage, _STORAGE_TYPES).read(), storages
 
 
 def _numbers(data: bytes, storage: _Storage, swapped: bool, path: str) -> np.ndarray:
@@ -158,7 +162,7 @@ def _numbers(data: bytes, storage: _Storage, swapped: bool, path: str) -> np.nda
 
 
 def _array(tensor: _Tensor, blocks: Dict[str, np.ndarray], name: str) -> np.ndarray:
-    """The numbers of one tensor, float32, after checking that its view stays inside its storage."""
+    """Return the numbers of one tensor as float32, after a check that its view stays inside its storage."""
     block = blocks.get(tensor.storage.key, np.zeros(0, np.float32))
     shape, strides = tensor.shape, tensor.strides
     sane = len(shape) == len(strides) and min((tensor.offset, *shape, *strides)) >= 0

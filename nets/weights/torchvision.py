@@ -1,4 +1,4 @@
-"""torchvision's `vgg19-*.pth` and its kin: state dicts of features.N and classifier.N."""
+"""Read torchvision's `vgg19-*.pth` and similar files: state dicts with features.N and classifier.N."""
 
 from __future__ import annotations
 
@@ -8,20 +8,33 @@ from typing import Dict, List
 import numpy as np
 
 from gradcam_tf1.errors import WeightsError
-from gradcam_tf1.nets.vgg_layers import BLOCKS, DENSE, POOLED_SIZE, Layers, conv_names
-from gradcam_tf1.nets.weights.pairs import pair_up
+from gradcam_tf1.nets.vgg_layers import BLOCKS, DENSE, POOLED_SIZE, Layers, conv_names, pair_up
 from gradcam_tf1.nets.weights.torch_file import read_state_dict
 
 _KEY = re.compile(r"(?:^|\.)(?P<part>features|classifier)\.(?P<index>\d+)\.(?P<kind>weight|bias|running_mean)$")
 
 
 def read_torchvision(path: str) -> Layers:
-    """Layers of a torchvision VGG state dict, brought to TensorFlow's order.
+    """Read the layers of a torchvision VGG, in TensorFlow's axis order.
 
-    Convolutions [out, in, height, width] become HWIO; classifier.0 [D, C * 7 * 7], which takes pool5 flattened in
-    channel, height, width order, becomes [7, 7, C, D]. Images: RGB, by ImageNet's mean and deviation ("torch").
+    Convolutions [out, in, height, width] become HWIO. classifier.0 [D, C * 7 * 7] takes pool5 flattened in the order
+    channel, height, width; it becomes [7, 7, C, D]. Images are RGB, normalised by ImageNet's mean and deviation
+    ("torch").
 
-    Raises WeightsError.
+    Parameters
+    ----------
+    path : str
+        The .pth file.
+
+    Returns
+    -------
+    Layers
+        Layer -> (kernel, bias), kernels HWIO.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged or its layers are not those of a VGG.
     """
     arrays = []
     indices: Dict[str, List[int]] = {"features": [], "classifier": []}
@@ -42,12 +55,12 @@ def read_torchvision(path: str) -> Layers:
 
 
 def _names(part: str, count: int, path: str) -> List[str]:
-    """The canonical names of the `count` layers of one part, in order."""
+    """Return the names of the `count` layers of one part, in order."""
     if part == "classifier" and count in (0, len(DENSE)):
         return list(DENSE)[:count]
     for depth in BLOCKS:
         if part == "features" and len(conv_names(depth)) == count:
-            return conv_names(depth)
+            return list(conv_names(depth))
     raise WeightsError(f"{path} has {count} layers called {part}.N, unlike any VGG of torchvision")
 
 

@@ -56,7 +56,7 @@ def test_forked_and_spawned_processes(state, tmp_path):
     refused = "RunError this process was forked from one that had opened a net"
     assert told["inherited"].startswith(refused), done.stderr
     assert told["own"].startswith(refused)
-    assert "it must open its own net" in told["own"]
+    assert "open the net in a process that is started anew" in told["own"]
     assert told["parent"] == "1"
     assert "gradcam" in told["spawned"]
     assert "gradcam" in told["early"]

@@ -155,5 +155,5 @@ def test_a_closed_net_says_so(asked_before):
         lambda: net.explain(PHOTOS, 1, "gradient"),
         lambda: net.usable_methods(["deconvnet"]),
     ):
-        with pytest.raises(ClosedError, match="the net is closed: open it again"):
+        with pytest.raises(ClosedError, match="the net is closed; open it again"):
             ask()

@@ -1,4 +1,4 @@
-"""Keras files, SavedModels and checkpoint indexes of strangers; and what --trust-model changes."""
+"""Keras files, SavedModels and checkpoint indexes of unknown origin; what --trust-model changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gradcam_tf1.tf_runtime import tf
 
 
 def keras_file(path, layer=None):
-    """conv, an optional layer, pooling, dense, as Keras saves it; what Keras predicts."""
+    """Save conv, an optional layer, pooling and dense with Keras; return what Keras predicts."""
     keras = runtime.keras()
     with tf.Graph().as_default() as graph, tf.Session(graph=graph).as_default():
         conv = keras.layers.Conv2D(4, 3, name="conv", input_shape=(12, 10, 3))
@@ -61,12 +61,12 @@ def test_every_layer_of_this_keras_was_judged():
 def test_a_lambda_is_run_on_trust_only(tmp_path):
     path = tmp_path / "net.h5"
     canary = str(tmp_path / "canary")
-    # the code makes a file wherever it is run
+    # the code makes a file when it is run
     wanted = keras_file(
         path, lambda layers: layers.Lambda(lambda x: [open(canary, "w").close(), x * 2][1], name="double")
     )
     (tmp_path / "canary").unlink()
-    with pytest.raises(ModelFileError, match="layer 'double' is a Lambda, that is program code .*--trust-model"):
+    with pytest.raises(ModelFileError, match="layer 'double' is a Lambda .program code .*--trust-model"):
         load(path)
     assert not (tmp_path / "canary").exists()
     model = load(path, trust_model=True)
@@ -76,13 +76,13 @@ def test_a_lambda_is_run_on_trust_only(tmp_path):
 
 @pytest.mark.parametrize("name", ["TFOpLambda", "SlicingOpLambda"])
 def test_functions_by_name_are_not_called(name, tmp_path):
-    """Keras would look up any function of TensorFlow, gfile.rmtree too."""
+    """Keras would call any function of TensorFlow, even gfile.rmtree."""
     path, victim = tmp_path / "net.h5", tmp_path / "victim"
     victim.mkdir()
     keras_file(path, activation)
     config = {"name": "act", "function": "io.gfile.rmtree"}
     change_layer(path, "act", class_name=name, config=config, inbound_nodes=[["conv", 0, 0, {"path": str(victim)}]])
-    with pytest.raises(ModelFileError, match=f"layer 'act' is a {name}, that is a call of any function"):
+    with pytest.raises(ModelFileError, match=f"layer 'act' is a {name} .a call of any function"):
         load(path)
     inner = {"class_name": name, "config": config}
     change_layer(path, "act", class_name="TimeDistributed", config={"name": "act", "layer": inner})
@@ -113,7 +113,7 @@ def test_single_ops_of_absurd_size(tmp_path):
 
 def test_single_ops_that_cannot_be_read(tmp_path):
     op_layer(tmp_path / "net.h5", nonsense=3)
-    with pytest.raises(ModelFileError, match="layer 'act' is a single op, and not one that can be read"):
+    with pytest.raises(ModelFileError, match="layer 'act' is a single op whose definition is damaged"):
         load(tmp_path / "net.h5")
 
 
@@ -129,7 +129,7 @@ def test_a_class_that_nobody_has_judged(tmp_path, monkeypatch):
 
 
 def save_with_initialiser(folder, write):
-    """A SavedModel with a table whose initialiser, run by whoever loads it, may write a file."""
+    """Write a SavedModel with a table whose initialiser, which runs on loading, may write a file."""
     import tensorflow as tensorflow2
     from tensorflow.python.trackable import resource
 
@@ -210,11 +210,14 @@ def test_the_index_is_read_as_tensorflow_reads_it(checkpoint):
     [
         (lambda entry: setattr(entry.shape.dim[0], "size", -5), r"no definite shape \(\[-5\]\)"),
         (lambda entry: setattr(entry.shape.dim[0], "size", 2**62), "more than the 2 GB"),
-        (lambda entry: setattr(entry, "dtype", 250), "has no type that this TensorFlow knows"),
-        (lambda entry: setattr(entry, "offset", -8), "is said to lie at byte -8 of data file 0"),
-        (lambda entry: setattr(entry, "shard_id", 77), "of data file 77, 32 bytes long; there are 1 such files"),
+        (lambda entry: setattr(entry, "dtype", 250), "has no dtype that this TensorFlow knows"),
+        (lambda entry: setattr(entry, "offset", -8), "should lie at byte -8 of data file 0"),
+        (lambda entry: setattr(entry, "shard_id", 77), "of data file 77, 32 bytes long; there are 1 data files"),
         (lambda entry: setattr(entry, "size", 2**40), "1099511627776 bytes long"),
-        (lambda entry: setattr(entry, "offset", 2**20), "data-00000-of-00001 ends after .* bytes, the variable"),
+        (
+            lambda entry: setattr(entry, "offset", 2**20),
+            "data-00000-of-00001 has .* bytes, the variable .* ends at byte",
+        ),
     ],
 )
 def test_absurd_entries_of_an_index(change, message, checkpoint):
@@ -252,7 +255,7 @@ def test_indexes_with_blocks_that_cannot_be(checkpoint, tmp_path):
         check_index(index_with("after.index", bytes(after), tmp_path), [])
     packed = good.replace(b"\0" + struct.pack("<I", masked(block([])[:-4])), b"\1abcd")
     packed = packed[:start].replace(struct.pack("<II", 0, 1) + b"\0", struct.pack("<II", 0, 1) + b"\1") + packed[start:]
-    with pytest.raises(ModelFileError, match="it is compressed, as TensorFlow never writes it"):
+    with pytest.raises(ModelFileError, match="it is compressed, and TensorFlow never writes it so"):
         check_index(index_with("packed.index", packed, tmp_path), [])
     long = block([(b"a", b"")])
     long = long.replace(varint(0) + varint(1) + varint(0), varint(0) + varint(1) + varint(99), 1)

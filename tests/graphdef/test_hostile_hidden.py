@@ -1,4 +1,4 @@
-"""The same ops, hidden in functions, branches, loops and data sets."""
+"""Ops that touch files or run code, hidden in functions, branches, loops and data sets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def one():
 
 
 def with_functions(build):
-    """Branches and loops as functions, the way of TensorFlow 2."""
+    """Branches and loops as functions, as TensorFlow 2 writes them."""
     was = tf.control_flow_v2_enabled()
     tf.enable_control_flow_v2()
     try:

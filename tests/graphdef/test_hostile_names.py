@@ -1,4 +1,4 @@
-"""Labels, paths and names of strangers are text on the terminal, in file names, in the manifest and in figures."""
+"""Labels, paths and names of unknown origin stay text: on the terminal, in file names, manifests and figures."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def photo_folder(tmp_path_factory):
 
 
 def label_file(tmp_path, nasty):
-    """JSON writes every character; the first classes have the nasty names."""
+    """Labels as JSON, which can hold every character; the first classes have the hostile names."""
     path = tmp_path / "labels.json"
     path.write_text(json.dumps([*nasty, *DEMO_CLASSES[len(nasty) :]]))
     return path
@@ -78,7 +78,7 @@ def test_labels_through_the_command_line(nasty, naming, photo_folder, tmp_path):
 
 
 def test_names_in_errors(tmp_path):
-    """Not found, ambiguous or not fitting: the message shows the name, it does not obey it."""
+    """Names that are unknown, ambiguous or do not fit: the message shows them escaped."""
     asked = ["--out", tmp_path / "o", "--preset", "inception", "--labels", label_file(tmp_path, NASTY[:6])]
     (tmp_path / "few.json").write_text(json.dumps(NASTY))
     for command_line in (
@@ -159,7 +159,7 @@ def test_names_beside_the_progress_bar(monkeypatch):
 
 @pytest.mark.parametrize("text", [*NASTY, "", "\ud800", "\udc80x", "%s", "\u732b"])
 def test_any_text_can_be_drawn(text):
-    """OpenCV ends the program on a lone surrogate; what its font lacks is a question mark."""
+    """OpenCV ends the program on a lone surrogate; characters that its font lacks become question marks."""
     tiles = [[Tile(np.zeros((20, 20, 3), np.uint8), title)] for title in (text, re.sub("[^ -~]", "?", text))]
     sheets = [contact_sheet([row], "") for row in tiles]
     np.testing.assert_array_equal(sheets[0], sheets[1])

@@ -1,4 +1,4 @@
-"""No op of a stranger's graph touches a file, runs code or ends the program, however deep it is hidden."""
+"""No op of a graph of unknown origin touches a file, runs code or ends the program, at any depth."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_no_file_is_touched(kind, as_data, tmp_path, capfd):
 
 
 def test_code_in_the_gradient_of_a_function_is_not_run(tmp_path):
-    """The forward pass is clean; what would write is the function that the file gives as the gradient."""
+    """The forward pass is harmless; the function that the file names as the gradient would write."""
     graph_def = function_graph()
     assert isinstance(outcome(graph_def), bytes)
     gradient = graph_def.library.function.add()

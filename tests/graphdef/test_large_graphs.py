@@ -1,4 +1,4 @@
-"""The cost of a graph grows as the graph: what took minutes takes seconds, and what cannot is refused by its size."""
+"""Time grows linearly with the size of a graph; graphs that are too large are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
 
 MANY = 60_000
-SECONDS = 20  # of one processor; 2 on a quiet machine, minutes before
+SECONDS = 20  # of processor time; 2 are usual on an idle machine
 
 
 def seconds(call):
@@ -41,7 +41,10 @@ REFUSED = [
         made.unknown_before_the_net,
         r"does not know the op Alien \(node 'alien0'\), and the layer 'Conv2D' depends on it",
     ),
-    (made.many_edges, r"has 1,19\d,\d+ edges between its nodes, with those of its functions; 1,000,000 are allowed"),
+    (
+        made.many_edges,
+        r"has 1,19\d,\d+ edges between its nodes, those of its functions included; 1,000,000 are allowed",
+    ),
 ]
 
 
@@ -74,7 +77,7 @@ def test_binding_grows_as_the_graph(build, count):
             with GradCamGraph(graph_def, preset="zero-one") as net:
                 assert net.binding.input == "images:0"
         except GradCamError:
-            assert build is made.diamonds  # TensorFlow may not want to go through so many
+            assert build is made.diamonds  # TensorFlow may refuse so many
 
     assert seconds(ask) < SECONDS
 
@@ -88,13 +91,13 @@ def test_functions_in_a_row():
 
 
 def test_functions_that_unfold():
-    """Each calls the next one twice: 2^30 bodies."""
-    with pytest.raises(ModelFileError, match=r"the function 'f1\d' is more than 500,000 nodes with the functions that"):
+    """Each function calls the next one twice: 2^30 bodies."""
+    with pytest.raises(ModelFileError, match=r"the function 'f1\d' has more than 500,000 nodes, the functions that"):
         load(made.functions(30, calls=2))
 
 
 def test_a_handle_goes_through_many_functions():
-    """Without recursion: a variable's value takes the way of its handle down 150 functions."""
+    """A variable's value follows its handle through 150 functions, without recursion."""
     graph_def = made.functions(150)
     handle = made.add(graph_def, "variable", "VarHandleOp", dtype=FLOAT)
     handle.attr["shape"].shape.dim.add().size = 3
@@ -134,7 +137,7 @@ def test_the_order_of_a_graph():
 
 
 def test_bridges_are_as_few_as_what_was_cut():
-    """Constants that wait for the cut ops of a row: each would have waited for all that stand before it."""
+    """Constants that wait for a row of cut ops: each would wait for all ops before it."""
 
     def build(x):
         last = tf.identity(x, name="start").op

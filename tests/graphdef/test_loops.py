@@ -1,4 +1,4 @@
-"""Maps behind loops and conditionals are what tf.gradients gives in the graph that built the net."""
+"""Maps behind loops and conditionals equal tf.gradients in the graph that built the net."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_nets_whose_functions_have_the_same_names():
 
 
 def test_a_net_imported_twice_has_two_loops():
-    """Both copies have frames of one name. Their mean has the same gradient, as both have the same images."""
+    """Both copies use one frame name. Both get the same images, so their mean has the same gradient."""
     net, graph = built("recurrent"), tf.Graph()
     with graph.as_default():
         images = tf.placeholder(tf.float32, [None, 8, 12, 3], name="input")
@@ -128,7 +128,7 @@ def test_the_next_request_is_right_after_one_that_failed_inside_a_loop():
 @pytest.mark.parametrize("rule", ["guided_backprop", "deconvnet"])
 @pytest.mark.parametrize("activation", ["relu", "leaky"])
 def test_gradient_rules_reach_activations_in_a_loop(rule, activation):
-    """Against the same net unrolled: three activations there, one that runs three times here."""
+    """Against the same net unrolled: three activations instead of one that runs three times."""
     function = {"relu": tf.nn.relu, "leaky": lambda x: tf.maximum(0.2 * x, x)}[activation]
     looped, unrolled = (
         loop_nets.build(lambda x: kind(x, function)).frozen  # noqa: B023 - called at once
@@ -165,7 +165,7 @@ def test_gradient_rules_reach_activations_in_a_functional_loop(rule):
 
 
 def test_states_of_a_loop_that_nobody_uses_are_no_outputs():
-    """A live graph or a checkpoint has all of them; a frozen file has not."""
+    """A live graph or a checkpoint has all Exits; a frozen file does not."""
     graph = tf.Graph()
     with graph.as_default(), loop_nets.loops_of_ops():
         loop_nets.head(loop_nets.recurrent(loop_nets.columns()))

@@ -1,4 +1,4 @@
-"""Loops before the convolutions, such as tf.map_fn of resizing: the maps behind them are found and right."""
+"""Loops before the convolutions, such as tf.map_fn of resizing: maps behind them are correct."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def head(x):
 
 
 def resized(back_prop=True):
-    """As many input functions have it; back_prop=False is what authors give who do not train through it."""
+    """A usual input function; authors who do not train through it set back_prop=False."""
     x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")
     y = tf.map_fn(lambda one: tf.image.resize_images(one, (8, 8)), x, back_prop=back_prop)
     head(y / 255.0 - 0.5)
@@ -40,7 +40,7 @@ def resized_without_gradient():
 
 
 def detector_export():
-    """As the Object Detection API exports its nets: uint8, cast, a loop of two results."""
+    """A net as the Object Detection API exports it: uint8, cast, a loop with two results."""
     x = tf.placeholder(tf.uint8, [None, None, None, 3], name="input")
 
     def one(image):
@@ -57,7 +57,7 @@ def standardised():
 
 
 def between():
-    """A convolution before the loop too."""
+    """A net with a convolution before the loop, too."""
     x = tf.placeholder(tf.float32, [None, *SIZE, 3], name="input")
     head(tf.map_fn(lambda one: tf.image.resize_images(one, (8, 8)), convolution(x / 255.0, 3)))
 
@@ -78,8 +78,8 @@ def frozen(graph):
 
 
 def in_the_building_graph(build, dtype):
-    """Features and gradients of class 1 by the features, and by the input where that holds floats."""
-    build = resized if build is resized_without_gradient else build  # there its author switched it off
+    """Return features and gradients of class 1 by the features, and by the input if it holds floats."""
+    build = resized if build is resized_without_gradient else build  # its author switched the gradient off
     graph = graph_of(build)
     with graph.as_default(), loop_nets.loops_of_ops(), tf.Session(graph=graph) as sess:
         ends = [graph.get_tensor_by_name(f"{name}:0") for name in ("features", "input")]

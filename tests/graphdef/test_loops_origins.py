@@ -1,4 +1,4 @@
-"""Maps behind loops are right from every origin: training graph, checkpoint, SavedModel, session, Keras file."""
+"""Maps behind loops are correct from every origin: training graph, checkpoint, SavedModel, session, Keras file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDS = {"input": "input", "logits": "logits", "layer": "features", "preset": "ra
 
 
 def trained_net():
-    """The recurrent net with variables and an optimiser, whose own gradients go through the loop."""
+    """Build the recurrent net with variables and an optimiser, whose gradients pass through the loop."""
     with loop_nets.loops_of_ops():
         loop_nets.head(loop_nets.recurrent(loop_nets.columns(), tf.Variable))
         logits = tf.get_default_graph().get_tensor_by_name("logits:0")
@@ -25,7 +25,7 @@ def trained_net():
 
 @pytest.fixture(scope="module")
 def origins(tmp_path_factory):
-    """Name of an origin -> what GradCamGraph opens, and the map that TensorFlow's own gradient makes."""
+    """Return origin -> source for GradCamGraph, and the map that TensorFlow's own gradient gives."""
     folder = tmp_path_factory.mktemp("loops")
     graph = tf.Graph()
     with inside(graph):

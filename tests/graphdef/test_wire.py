@@ -1,4 +1,4 @@
-"""Protobuf records against what protobuf itself writes, and damage byte by byte."""
+"""Protobuf fields against what protobuf writes, and damage at every byte."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_each_wire_type_has_its_length():
         (b"\x08" + b"\xff" * 12, "no protobuf number at byte 11"),
         (b"\x02\x01a", "no protobuf field at byte 1"),  # field 0
         (b"\x0b", "no protobuf field at byte 1"),  # a group
-        (b"\x0a\x04abc", "the record at byte 2 wants 4 bytes and 3 are left"),
-        (b"\x09abc", "the record at byte 1 wants 8 bytes and 3 are left"),
+        (b"\x0a\x04abc", "the field at byte 2 needs 4 bytes and 3 are left"),
+        (b"\x09abc", "the field at byte 1 needs 8 bytes and 3 are left"),
     ],
 )
 def test_damage_has_its_place(data, message):

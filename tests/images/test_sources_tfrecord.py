@@ -111,7 +111,7 @@ def test_records_cut_off_anywhere(tmp_path):
     [
         (b"\x0f\xff", "is not a tf.train.Example: no protobuf field at byte 1"),
         (b"\x0a\xff\xff\xff", "is not a tf.train.Example: the data ends at byte 4 inside a number"),
-        (b"\x0a\x7fabc", "is not a tf.train.Example: the record at byte 2 wants 127 bytes and 3 are left"),
+        (b"\x0a\x7fabc", "is not a tf.train.Example: the field at byte 2 needs 127 bytes and 3 are left"),
         (b"", "has no image in 'image/encoded'; features of bytes: none"),
         (example(label=b"cat", image__encoded=b""), "has no image in 'image/encoded'; features of bytes: 'image/enc"),
         (example(image__encoded=png_bytes()[:-30]), "cannot be decoded"),

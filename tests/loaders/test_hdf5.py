@@ -1,4 +1,4 @@
-"""HDF5 files of strangers: what names other files, crashes, hangs or unpacks to gigabytes is refused, from outside."""
+"""HDF5 files of unknown origin: refused if they name other files, crash, hang or unpack to gigabytes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_crash_and_a_hang_of_hdf5_stay_outside(tmp_path, monkeypatch):
         load(tmp_path / "net.h5")
     monkeypatch.setattr(hdf5, "_PROBE", "import time; time.sleep(60)")
     monkeypatch.setattr(hdf5, "_SECONDS", 0.2)
-    with pytest.raises(ModelFileError, match=r"HDF5 does not come to an end with it in 0 s"):
+    with pytest.raises(ModelFileError, match=r"HDF5 does not finish reading it in 0 s"):
         load(tmp_path / "net.h5")
 
 
@@ -51,7 +51,7 @@ def small_file(path):
 
 
 def packed_file(path, shape, chunks, data):
-    """A data set of floats of which the first chunk is written."""
+    """A data set of floats with only its first chunk written."""
     with h5py.File(str(path), "w") as file:
         sides = (None,) * len(shape)
         item = file.create_dataset("x", shape, "f4", chunks=chunks, maxshape=sides, compression="gzip")
@@ -78,7 +78,7 @@ def test_large_files_may_have_large_data(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no limit of memory")
 def test_a_chunk_that_unpacks_to_more_memory_than_there_is(tmp_path, monkeypatch):
-    """Ten numbers, in a piece of 100 MB."""
+    """Ten numbers in a chunk of 100 MB."""
     path = packed_file(tmp_path / "a.h5", (10,), (25_000_000,), bytes(100_000_000))
     assert find_damage(path) is None
     monkeypatch.setattr(hdf5, "_MEMORY", 60 << 20)
@@ -96,5 +96,5 @@ def test_the_limits_of_the_process(tmp_path, monkeypatch):
 
 def test_a_check_that_fails_is_no_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(hdf5, "_PROBE", "import nowhere")
-    with pytest.raises(ModelFileError, match="it cannot be tried in a process of its own .ModuleNotFoundError: No mod"):
+    with pytest.raises(ModelFileError, match="it cannot be tried in a separate process .ModuleNotFoundError: No mod"):
         load(small_file(tmp_path / "net.h5"))

@@ -1,4 +1,4 @@
-"""Weights whose moving averages were kept beside them: the scores are those of the averaged net only where asked."""
+"""Weights stored with moving averages: the averaged values are used only on request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build():
 
 
 class Trained:
-    """A training that has ended: the two sets of weights, their scores, and the files."""
+    """Train a net; return both sets of weights, their scores and the files."""
 
     def __init__(self, folder, resource):
         self.prefix, self.saved, self.restored = (str(folder / name) for name in ("model.ckpt-7", "saved", "eval.ckpt"))
@@ -80,14 +80,14 @@ def test_the_averaged_net_answers_where_asked(trained, kind):
             assert net.model.moving_averages is asked
             note = next(note for note in net.model.notes if "moving averages" in note)
         np.testing.assert_allclose(found.scores, scores, rtol=1e-4, atol=1e-6)
-        assert ("moving averages of one variable are there" in note) is not asked
-        assert ("moving averages, as was asked, are the values of one variable" in note) is asked
+        assert ("moving averages of 1 variable are stored" in note) is not asked
+        assert ("the requested moving averages are used for 1 variable" in note) is asked
 
 
 def test_a_saver_that_reads_the_averages_itself_is_left_alone(trained):
     for asked in (False, True):
         model = load(trained.restored, moving_averages=asked)
-        assert any("as was asked" in note for note in model.notes) is asked
+        assert any("the requested moving averages" in note for note in model.notes) is asked
         with GradCamGraph(model, preset="zero-one") as net:
             np.testing.assert_allclose(net.explain([PHOTO], [[0, 1, 2]]).scores, trained.averaged, rtol=1e-4)
 
@@ -97,7 +97,7 @@ def test_the_command_line(trained):
     assert "--moving-averages" in plain.output
     asked = CliRunner().invoke(main, ["inspect", trained.prefix, "--moving-averages"])
     assert (plain.exit_code, asked.exit_code) == (0, 0)
-    assert "moving averages, as was asked" in asked.output
+    assert "the requested moving averages" in asked.output
 
 
 def test_partitioned_weights(tmp_path):

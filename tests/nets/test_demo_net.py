@@ -1,4 +1,4 @@
-"""The demo net points at what it is asked for; its scenes and its graph are those the scripts in nets/ make."""
+"""Maps of the demo net point at the requested objects; the scripts in nets/ reproduce its scenes and graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gradcam_tf1.tf_runtime import tf
 
 @pytest.fixture(scope="module")
 def grad_cam():
-    """(images uint8 RGB, class ids) -> (maps [N, 12, 16], logits [N, 7]); Grad-CAM in its plainest form."""
+    """Compute plain Grad-CAM: (images uint8 RGB, class ids) -> (maps [N, 12, 16], logits [N, 7])."""
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(read_graph(), name="")
         logits, features = (graph.get_tensor_by_name(name) for name in ("logits/BiasAdd:0", "conv5/Relu:0"))
@@ -42,7 +42,7 @@ def read_graph():
 
 
 def pointing(grad_cam, scenes):
-    """By kind and scene, whether the map's peak lies in its box; for each scene, whether the top class is in it."""
+    """Return by kind and scene whether the map's peak lies in the box, and by scene whether it has the top class."""
     hits, known = [], []
     for image, boxes in scenes:
         ids = [KINDS.index(kind) for kind in boxes]

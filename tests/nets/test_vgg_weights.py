@@ -1,4 +1,4 @@
-"""Every weights format gives the same net; files made by Python 2 and torch themselves; weights of another net."""
+"""Every weights format gives the same net: files made by Python 2 and by torch, weights of another net."""
 
 from __future__ import annotations
 
@@ -104,9 +104,9 @@ def test_fortran_order_arrays_and_big_endian_numbers(tmp_path):
 
 def test_weights_of_another_depth_are_named(files):
     for name in FORMATS:
-        with pytest.raises(WeightsError, match=r"lacks conv3_4, conv4_4, conv5_4 \(vgg19 asked\): these are VGG-16 w"):
+        with pytest.raises(WeightsError, match=r"lacks conv3_4, conv4_4, conv5_4 for vgg19: these are VGG-16 w"):
             read_weights(files[16][1][name], 19)
-        with pytest.raises(WeightsError, match=r"has conv3_4, .* too many \(vgg16 asked\): these are VGG-19 weights"):
+        with pytest.raises(WeightsError, match=r"has conv3_4, .* too many for vgg16: these are VGG-19 weights"):
             read_weights(files[19][1][name], 16)
 
 

@@ -1,4 +1,4 @@
-"""Weights files that are damaged, hostile or of another kind: refused by name, and nothing of them is run."""
+"""Weights files that are damaged, hostile or of another kind are refused by name; no code is run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from vgg_files import (
 )
 
 from gradcam_tf1.errors import WeightsError
-from gradcam_tf1.nets import restricted_unpickler
+from gradcam_tf1.nets import restricted_unpickler, vgg_layers
 from gradcam_tf1.nets.vgg_weights import read_weights
-from gradcam_tf1.nets.weights import keras, npz, slim, torch_file
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def vgg11(tmp_path_factory):
 
 
 class Asks:
-    """Pickles into a call of any function."""
+    """An object whose pickle calls any function."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -76,7 +75,7 @@ def test_pickles_that_ask_for_functions_are_refused_by_name(tmp_path, monkeypatc
 
 
 def test_a_pickle_cannot_change_the_reader_for_the_next_file(tmp_path):
-    # BUILD with a slot state sets attributes of what it is given: here of the stand-in for codecs.encode.
+    # BUILD with a slot state sets attributes of its object, here of the stand-in for codecs.encode.
     program = b"\x80\x02c_codecs\nencode\nN}U\x0c__defaults__K\x01\x85s\x86b0}."
     with open(str(tmp_path / "bad.npy"), "wb") as stream:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": ()})
@@ -153,14 +152,13 @@ def test_object_arrays_in_npz_are_refused(tmp_path):
 
 
 def test_what_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr(npz, "SIZE_LIMIT", 1000)
+    monkeypatch.setattr(vgg_layers, "SIZE_LIMIT", 1000)
     np.savez_compressed(str(tmp_path / "bomb.npz"), conv1_1_W=np.zeros(10**6))
-    with pytest.raises(WeightsError, match="unpacks to 8000128 bytes; no VGG is larger"):
+    with pytest.raises(WeightsError, match="holds 8000128 bytes of weights; no VGG is larger"):
         read_weights(str(tmp_path / "bomb.npz"), 19)
-    monkeypatch.setattr(torch_file, "SIZE_LIMIT", 1000)
     with zipfile.ZipFile(str(tmp_path / "bomb.pth"), "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x/data.pkl", b"0" * 10**6)
-    with pytest.raises(WeightsError, match="unpacks to 1000000 bytes; no VGG is larger"):
+    with pytest.raises(WeightsError, match="holds 1000000 bytes of weights; no VGG is larger"):
         read_weights(str(tmp_path / "bomb.pth"), 19)
 
 
@@ -174,7 +172,7 @@ def test_h5_sizes_are_checked_before_reading(tmp_path, monkeypatch, vgg11):
     with pytest.raises(WeightsError, match="its data are more than 512 MB"):
         read_weights(path, 19)
     path = write_keras(tmp_path / "large.h5", vgg11[0].layers)
-    monkeypatch.setattr(keras, "SIZE_LIMIT", 1000)
+    monkeypatch.setattr(vgg_layers, "SIZE_LIMIT", 1000)
     with pytest.raises(WeightsError, match=r"large.h5 holds \d+ bytes of weights; no VGG is larger than 1000"):
         read_weights(path, 11)
 
@@ -182,7 +180,7 @@ def test_h5_sizes_are_checked_before_reading(tmp_path, monkeypatch, vgg11):
 def test_checkpoint_sizes_are_checked_before_reading(tmp_path, monkeypatch, vgg11):
     path = write_slim(tmp_path / "large.ckpt", vgg11[0].layers, "vgg_a")
     assert read_weights(path, 11).layers
-    monkeypatch.setattr(slim, "SIZE_LIMIT", 1000)
+    monkeypatch.setattr(vgg_layers, "SIZE_LIMIT", 1000)
     with pytest.raises(WeightsError, match=r"large.ckpt holds \d+ bytes of weights; no VGG is larger than 1000"):
         read_weights(path, 11)
 

@@ -1,4 +1,4 @@
-"""SavedModels of strangers: the graph that was checked is the one that is loaded, and it runs no code."""
+"""SavedModels of unknown origin: the graph that was checked is the one that is loaded; no code is run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS_GIVEN = np.random.RandomState(3).rand(2, 5, 3).astype(np.float32).reshape(2
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    """Of TensorFlow 2: two folders with other weights, and what each computes."""
+    """Two TF2 SavedModels with different weights, and what each computes."""
     if not runtime.IS_TF2:
         pytest.skip("flattened on TensorFlow 2 only")
     found = []
@@ -47,7 +47,7 @@ def save_functions(folder, kernel):
 
 @pytest.fixture(scope="module")
 def evil(tmp_path_factory):
-    """A graph of TensorFlow 1 with an initialiser that makes a file, run by TensorFlow's own loader."""
+    """A TF1 graph with an initialiser that makes a file, which TensorFlow's own loader runs."""
     folder = tmp_path_factory.mktemp("evil")
     canary = tmp_path_factory.mktemp("canary") / "canary"
     with tf.Graph().as_default(), tf.Session() as session:
@@ -71,7 +71,7 @@ def computed(model):
 
 
 def test_two_graphs_of_the_same_tags(two, evil, tmp_path):
-    """TensorFlow takes the first of them."""
+    """TensorFlow would take the first of two such graphs."""
     here = tmp_path / "here"
     shutil.copytree(str(two[0][0]), str(here))
     saved = parsed(evil[0])
@@ -80,13 +80,13 @@ def test_two_graphs_of_the_same_tags(two, evil, tmp_path):
     for tags in (["serve"], ["serve", "serve"]):  # TensorFlow compares sets
         saved.meta_graphs[0].meta_info_def.tags[:] = tags
         (here / "saved_model.pb").write_bytes(saved.SerializeToString())
-        with pytest.raises(ModelFileError, match="has two graphs tagged 'serve', and which of them is meant is open"):
+        with pytest.raises(ModelFileError, match="has two graphs tagged 'serve', and one is expected for each tag"):
             load(here)
     assert not evil[1].exists()
 
 
 def test_two_graphs_of_other_tags(tmp_path):
-    """On both runtimes; the commas of a name are not those between tags."""
+    """On both runtimes; a comma in a name does not separate tags."""
     with net_session() as session:
         wanted = session.run(LOGITS, {"images:0": IMAGES})
         save_saved_model(session, tmp_path / "here")
@@ -108,7 +108,7 @@ def test_two_graphs_of_other_tags(tmp_path):
 
 @pytest.mark.parametrize("kind", ["pb", "pbtxt", "cpb"])
 def test_another_file_in_the_folder_is_not_loaded(kind, two, evil, tmp_path):
-    """net.pb was checked and saved_model.pb loaded."""
+    """net.pb must not be checked and saved_model.pb loaded."""
     here = tmp_path / "here"
     shutil.copytree(str(two[0][0]), str(here))
     os.rename(str(here / "saved_model.pb"), str(here / "net.pb"))
@@ -139,7 +139,7 @@ def test_files_that_change_between_look_and_use(two, evil, tmp_path, monkeypatch
 
 
 def test_links_are_read_once_as_files(two, tmp_path):
-    """As the folders of download caches have them."""
+    """Links, as in folders of download caches."""
     here = tmp_path / "here"
     (here / "variables").mkdir(parents=True)
     os.symlink(str(two[0][0] / "saved_model.pb"), str(here / "saved_model.pb"))
@@ -149,7 +149,7 @@ def test_links_are_read_once_as_files(two, tmp_path):
 
 
 def test_concatenated_messages_are_one(two, evil, tmp_path):
-    """Protobuf merges what is written twice: the graph of the second part joins the list of the first."""
+    """Protobuf merges fields that occur twice: the graph of the second part is added to the list of the first."""
     here = tmp_path / "here"
     shutil.copytree(str(two[0][0]), str(here))
     good, bad = (parsed(folder).SerializeToString() for folder in (two[0][0], evil[0]))
@@ -161,7 +161,7 @@ def test_concatenated_messages_are_one(two, evil, tmp_path):
 
 
 def test_assets_outside_the_folder(two, tmp_path):
-    """They are copied for trusted models only, and only from the folder."""
+    """Assets are copied for trusted models only, and only from the folder."""
     here = tmp_path / "here"
     shutil.copytree(str(two[0][0]), str(here))
     saved = parsed(here)
@@ -212,7 +212,7 @@ def test_pipes_are_no_models(name, tmp_path):
     path = tmp_path / "here" / ("variables" if "variables" in name else "") / name
     path.unlink()
     os.mkfifo(str(path))
-    with pytest.raises(ModelFileError, match="(no regular file|without a model)"):
+    with pytest.raises(ModelFileError, match="(not a regular file|without a model)"):
         load(tmp_path / "here")
-    with pytest.raises(ModelFileError, match="no regular file"):
+    with pytest.raises(ModelFileError, match="not a regular file"):
         load(path)

@@ -135,7 +135,7 @@ def test_folder_without_a_model(tmp_path):
 def test_folder_that_holds_versions_of_a_saved_model(made, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(ModelFileError, match=r"SavedModels lie in its folders: 1"):
+    with pytest.raises(ModelFileError, match=r"one of its folders with a SavedModel: 1"):
         load(tmp_path)
 
 
@@ -146,7 +146,7 @@ def test_objects_that_are_no_model(source):
 
 
 def test_saved_model_in_the_place_of_a_frozen_graph(made, tmp_path):
-    """Renamed, its variables beside it: the content counts."""
+    """A renamed saved_model.pb with its variables: the content counts."""
     folder, wanted = made
     os.symlink(str(folder / "export" / "variables"), str(tmp_path / "variables"))
     (tmp_path / "frozen.pb").write_bytes((folder / "export" / "saved_model.pb").read_bytes())
@@ -213,7 +213,7 @@ def test_truncated_checkpoint_files(part, size, made, tmp_path):
 
 def test_state_file_that_names_nothing(tmp_path):
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "gone"\n')
-    with pytest.raises(ModelFileError, match="names a checkpoint that is not beside it"):
+    with pytest.raises(ModelFileError, match="names a checkpoint that is not in its folder"):
         load(tmp_path / "checkpoint")
 
 
@@ -226,12 +226,12 @@ def test_build_function_with_another_shape(made):
     def build():
         tf.matmul(tf.placeholder(tf.float32, [None, 9]), tf.get_variable("head/weights", [9, 4]))
 
-    with pytest.raises(ModelFileError, match=r"'head/weights' has shape \(240, 4\), the graph wants \(9, 4\)"):
+    with pytest.raises(ModelFileError, match=r"'head/weights' has shape \(240, 4\), the graph expects \(9, 4\)"):
         load(made[0] / "model.ckpt-7", build=build)
 
 
 def test_variable_that_is_not_in_the_checkpoint(made):
-    """Needed by nothing of the net: no more than a note. A placeholder stands in its place, to be named when needed."""
+    """A variable that the net does not use becomes a placeholder with a note; an error names it if it is used."""
 
     def build():
         _, logits = build_net()
@@ -239,7 +239,7 @@ def test_variable_that_is_not_in_the_checkpoint(made):
 
     model = load(made[0] / "model.ckpt-7", build=build)
     np.testing.assert_array_equal(logits_of(model), made[1])
-    assert model.notes == ("variables without a value stand as placeholders (1): extra",)
+    assert model.notes == ("variables without a value became placeholders (1): extra",)
     more = logits_of(model, logits="more:0", feed={"extra:0": np.ones(4, np.float32)})
     np.testing.assert_array_equal(more, made[1] + 1)
 
@@ -280,4 +280,4 @@ def test_uninitialised_variables_stand_as_placeholders():
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
         build_net()
         model = load(session)
-    assert model.notes[0].startswith("variables without a value stand as placeholders (7): conv/kernel")
+    assert model.notes[0].startswith("variables without a value became placeholders (7): conv/kernel")

@@ -1,4 +1,4 @@
-"""Graphs as they are found in the wild: input pipelines, several devices, training batch norm, TF2's SavedModels."""
+"""Graphs of usual training programs: input pipelines, several devices, training batch norm, TF2 SavedModels."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def clear_devices(graph):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_training_batch_norm_by_placeholder(version, tmp_path):
-    """The usual conv + batch_normalization(training=placeholder): both ways of it, as in its own session."""
+    """The usual conv + batch_normalization(training=placeholder): both modes compute the same as its own session."""
     graph = tf.Graph()
     with control_flow(version), graph.as_default(), tf.Session(graph=graph) as session:
         images = tf.placeholder(tf.float32, [None, 12, 10, 3], "images")
@@ -144,7 +144,7 @@ def save_with_functions(folder):
 
 
 def hollow_saved_model(folder):
-    """The outside of a TF2-written SavedModel: a signature whose output is a function call, and an object graph."""
+    """The outer part of a TF2 SavedModel: a signature whose output is a function call, and an object graph."""
     saved = runtime.saved_model_message()(saved_model_schema_version=1)
     meta = saved.meta_graphs.add()
     meta.meta_info_def.tags.append("serve")
@@ -180,5 +180,5 @@ def test_saved_model_without_a_default_signature(tmp_path):
     assert os.path.exists(str(tmp_path / "export" / "saved_model.pbtxt"))
     model = load(tmp_path / "export")
     assert model.inputs == ()
-    assert model.notes[-1].startswith("no signature chosen (there are: 'classify', 'detect')")
+    assert model.notes[-1].startswith("no signature chosen (possible: 'classify', 'detect')")
     np.testing.assert_array_equal(logits_of(model), wanted)

@@ -1,4 +1,4 @@
-"""Ops that are unknown, touch files, run code or print are cut out; what is left computes the same."""
+"""Ops that are unknown, touch files, run code or print are cut; the rest computes the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_unknown_op_after_the_net_is_left_out():
     graph_def.node.add(name="after", op="Identity", input=["boxes"]).attr["T"].type = FLOAT
     graph_def.node.add(name="done", op="NoOp", input=["^after"])
     (note,) = clean(graph_def)
-    assert note.endswith("left out, with what depends on them (2 nodes): TFLite_Detection_PostProcess")
+    assert note.endswith("left out, with the nodes that depend on them (2 in all): TFLite_Detection_PostProcess")
     assert not {node.name for node in graph_def.node} & {"boxes", "after", "done"}
     np.testing.assert_array_equal(run(graph_def), np.maximum(X, 0))
 
@@ -54,7 +54,7 @@ def test_unknown_op_inside_a_function():
 def test_nothing_but_unknown_ops():
     graph_def = tf.GraphDef()
     graph_def.node.add(name="a", op="Alien")
-    with pytest.raises(ModelFileError, match="nothing is left of the graph without the unknown ops Alien"):
+    with pytest.raises(ModelFileError, match="without the unknown ops Alien the graph is empty"):
         clean(graph_def)
 
 
@@ -71,7 +71,7 @@ def test_files_are_not_touched(tmp_path):
             tf.add(x, tf.cast(tf.strings.length(text), tf.float32), name="out")
 
     model = load(make(build))
-    assert "placeholders stand in their place: ReadFile (text)" in model.notes[0]
+    assert "are replaced by placeholders: ReadFile (text)" in model.notes[0]
     got = run(model.graph_def, feed={"x:0": X, "text:0": b"abc"})
     np.testing.assert_array_equal(got, X + 3)
     assert not target.exists()

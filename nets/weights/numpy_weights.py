@@ -1,25 +1,42 @@
-"""`vgg19.npy`: a pickled dict, layer name -> [kernel, bias], as TF1 scripts pass around; mostly written by Python 2."""
+"""Read numpy's files of VGG weights: `vgg19.npy` (a pickled dict) and `vgg16_weights.npz` (one array for each name)."""
 
 from __future__ import annotations
 
+import re
+import zipfile
 from typing import Any, BinaryIO, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import WeightsError
 from gradcam_tf1.nets.restricted_unpickler import NUMPY_NAMES, PickledArray, RestrictedUnpickler
-from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers
+from gradcam_tf1.nets.vgg_layers import KNOWN_LAYERS, Layers, check_size, pair_up
 
 _KERNEL_NAMES = ("weights", "kernel", "W")
 _BIAS_NAMES = ("biases", "bias", "b")
+_KEY = re.compile(r"(?:^|/)(?P<layer>conv\d_\d|fc\d)(?:_|/)(?P<part>W|b|kernel|bias|weights|biases)(?::0)?$")
 
 
 def read_npy(path: str) -> Layers:
-    """Layers of a .npy file that holds one dict, layer name -> [kernel, bias] or {"weights": .., "biases": ..}.
+    """Read the layers of a .npy file with one dict, mostly written by Python 2.
 
-    Kernels HWIO for BGR images; fc6 [7 * 7 * C, D], for pool5 flattened in height, width, channel order.
+    The dict is layer name -> [kernel, bias] or {"weights": kernel, "biases": bias}. Kernels are HWIO for BGR images;
+    fc6 is [7 * 7 * C, D], for pool5 flattened in the order height, width, channel.
 
-    Raises WeightsError.
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    Layers
+        Layer -> (kernel, bias).
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged, holds anything else, or its pickle names other functions than those of numpy arrays.
     """
     with open(path, "rb") as stream:
         shape, dtype = _header(stream)
@@ -52,3 +69,38 @@ def _pair(name: str, value: Any, path: str) -> Tuple[np.ndarray, np.ndarray]:
         return value[0].array(), value[1].array()
     except WeightsError as error:
         raise WeightsError(f"{path}: {name}: {error}") from error
+
+
+def read_npz(path: str) -> Layers:
+    """Read the layers of a .npz file with names such as conv1_1_W, conv1_1_b or conv1_1/kernel, conv1_1/bias.
+
+    Kernels are HWIO for BGR images.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    Layers
+        Layer -> (kernel, bias).
+
+    Raises
+    ------
+    WeightsError
+        If the file is too large, or a layer does not have one kernel and one bias.
+    ValueError
+        If a member is pickled.
+    """
+    arrays = []
+    with open(path, "rb") as stream:
+        with zipfile.ZipFile(stream) as archive:
+            check_size(sum(member.file_size for member in archive.infolist()), path)
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as members:
+            for key in members.files:
+                match = _KEY.search(key)
+                if match and match.group("layer") in KNOWN_LAYERS:
+                    arrays.append((match.group("layer"), members[key]))
+    return pair_up(arrays, path)

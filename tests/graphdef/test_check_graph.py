@@ -1,4 +1,4 @@
-"""Absurd graphs of strangers are refused by name before anything is built."""
+"""Damaged, oversized and hostile graphs are refused by name before anything is built."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_damaged_functions():
     graph_def = function_graph()
     body = graph_def.library.function[0]
     body.node_def.add().CopyFrom(body.node_def[0])
-    with pytest.raises(ModelFileError, match="in the function 'f' node names occur more than once"):
+    with pytest.raises(ModelFileError, match="in the function 'f' a node name occurs more than once"):
         load(graph_def)
     body.node_def[1].name, body.node_def[0].input[0], body.node_def[1].input[0] = "m", "m:output:0", "n:output:0"
     with pytest.raises(ModelFileError, match="the function 'f' is circular"):
@@ -69,7 +69,7 @@ def test_damaged_functions():
         ([2**62, 2**62], r"more than the 2 GB"),
         ([-1], r"has no definite shape \(\[-1\]\)"),
         ([1] * 300, "has no definite shape"),
-        ([3, 3, 3, 5], "wants 540 bytes and holds 432"),
+        ([3, 3, 3, 5], "needs 540 bytes and holds 432"),
     ],
 )
 def test_constants_of_absurd_shapes(sizes, message):
@@ -85,7 +85,7 @@ def test_constants_of_absurd_shapes(sizes, message):
 def test_constants_that_are_none():
     graph_def = plain()
     kernel = next(node for node in graph_def.node if node.op == "Const")
-    for dtype, message in ((20, "is a handle"), (250, "has no type that this TensorFlow knows")):
+    for dtype, message in ((20, "is a handle"), (250, "has no dtype that this TensorFlow knows")):
         kernel.attr["value"].tensor.Clear()
         kernel.attr["value"].tensor.dtype = dtype
         with pytest.raises(ModelFileError, match=message):
@@ -102,7 +102,7 @@ def test_inputs_that_do_not_fit_their_op():
         load(graph_def)
     graph_def = plain()
     node(graph_def, "features").input.insert(0, "^images")
-    with pytest.raises(ModelFileError, match=r"node 'features' \(Relu\) has control inputs before its data"):
+    with pytest.raises(ModelFileError, match=r"node 'features' \(Relu\) has control inputs before its data inputs"):
         load(graph_def)
 
 

@@ -1,4 +1,4 @@
-"""Contexts read off the ops of a frozen graph are those that TensorFlow wrote down while it built the graph."""
+"""Contexts found in a frozen graph equal those that TensorFlow recorded while it built the graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOOPING = sorted(set(loop_nets.KINDS) - {"branch_alone"})
 
 
 def recorded(graph):
-    """The outermost contexts of a live graph, by its collections."""
+    """Return the outermost contexts of a live graph, from its collections."""
     with graph.as_default():
         collections = tf.train.export_meta_graph().collection_def
     found = []
@@ -31,7 +31,7 @@ def parts(message):
 
 
 def insides(messages):
-    """For each context the ops that lie in it and in none of its nested ones."""
+    """Return for each context the ops that lie in it and in none of its nested contexts."""
     innermost, waiting = {}, [(message, ()) for message in messages]
     while waiting:
         message, place = waiting.pop(0)
@@ -54,7 +54,7 @@ def loops(messages):
 
 
 def groups(innermost, names):
-    """The same sets of ops, without the names of what holds them."""
+    """Return the same sets of ops, without the names of their contexts."""
     found = {}
     for name in names:
         found.setdefault(innermost.get(name), set()).add(name)
@@ -79,7 +79,7 @@ def test_contexts_are_those_of_the_collections(name):
         assert set(loop.loop_enter_names) == set(wanted.loop_enter_names)
         assert set(loop.loop_exit_names) == set(wanted.loop_exit_names)
         assert loop.parallel_iterations == wanted.parallel_iterations
-    # a predicate's own Switch stands before the branches in the one, in a branch in the other
+    # the predicate's own Switch lies before the branches in one graph, and in a branch in the other
     own = {node.name for node in graph_def.node if node.op == "Switch" and node.input[0] == node.input[1]}
     looped = {name for name in {**insides(theirs), **insides(ours)} if "gradcam_tf1" not in name}
     assert groups(insides(ours), looped - own) == groups(insides(theirs), looped - own)
@@ -97,7 +97,7 @@ def test_an_exit_that_freezing_cut_off_is_there_again():
 
 
 def loop_nodes(name, start, depth=1):
-    """A loop of one variable that starts with the tensor `start`, and what comes out of it."""
+    """Build a loop of one variable that starts with the tensor `start`; return its output."""
     if depth > 1:
         inner, after = loop_nodes(f"{name}/in", f"{name}/body", depth - 1)
     else:

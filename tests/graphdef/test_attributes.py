@@ -1,4 +1,4 @@
-"""Attributes of a newer TensorFlow: dropped where they change nothing, refused where they do."""
+"""Attributes of a newer TensorFlow: dropped at their defaults, refused otherwise."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_unknown_attributes_with_a_meaning(name, field, value):
 
 
 def test_harmless_values_of_unknown_attributes():
-    """Averaging of batch statistics in a batch norm that uses none; an error that would be an answer."""
-    norm = tf.NodeDef(name="norm", op="FusedBatchNormGrad")  # of neither TensorFlow does it know the other two
+    """Averaging of batch statistics in a batch norm that uses none; an error where False would return a value."""
+    norm = tf.NodeDef(name="norm", op="FusedBatchNormGrad")  # neither TensorFlow knows the other two attributes of it
     norm.attr["is_training"].b = False
     norm.attr["exponential_avg_factor"].f = 0.1
     norm.attr["incompatible_shape_error"].b = False

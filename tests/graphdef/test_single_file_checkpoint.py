@@ -1,4 +1,4 @@
-"""Single-file checkpoints, the first format: TensorFlow does not open one whose sizes do not fit."""
+"""Single-file (V1) checkpoints: TensorFlow does not open one whose sizes do not fit."""
 
 from __future__ import annotations
 
@@ -76,10 +76,13 @@ GAMMA = b"\x00conv/gamma\x00\x01\x01\x01\x80\x7f"
 DAMAGED = {
     "negative": (meta(lambda v: setattr(v.shape.dim[0], "size", -5)), r"no definite shape \(\[-5\]\)"),
     "giant": (meta(lambda v: setattr(v.shape.dim[0], "size", 2**62)), "more than the 2 GB"),
-    "no type": (meta(lambda v: setattr(v, "type", 250)), "has no type that this TensorFlow knows"),
-    "larger": (meta(lambda v: setattr(v.shape.dim[0], "size", 80)), "has 80 numbers of float32, 8 are there"),
-    "other type": (meta(lambda v: setattr(v, "type", 2)), "has 8 numbers of float64, 0 are there"),
-    "fewer": (numbers(lambda n: n.float_val.__delitem__(slice(3, None))), "has 8 numbers of float32, 3 are there"),
+    "no type": (meta(lambda v: setattr(v, "type", 250)), "has no dtype that this TensorFlow knows"),
+    "larger": (meta(lambda v: setattr(v.shape.dim[0], "size", 80)), "needs 80 numbers of float32, the file holds 8"),
+    "other type": (meta(lambda v: setattr(v, "type", 2)), "needs 8 numbers of float64, the file holds 0"),
+    "fewer": (
+        numbers(lambda n: n.float_val.__delitem__(slice(3, None))),
+        "needs 8 numbers of float32, the file holds 3",
+    ),
     "parts": (meta(lambda v: v.slice[0].extent[0].__setattr__("start", 2)), "stored in parts, .*SaverDef.V2"),
     "no part": (meta(lambda v: v.ClearField("slice")), "'conv/gamma' is stored in parts"),
     "missing": (lambda items: items.pop(GAMMA), "the numbers of 'conv/gamma' are missing"),

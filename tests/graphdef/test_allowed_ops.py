@@ -1,4 +1,4 @@
-"""Every op of the runtime, judged: which a stranger's graph may run. A new one in a newer TensorFlow fails here."""
+"""Every op of the runtime is classified as allowed or not; a new op in a newer TensorFlow fails here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradcam_tf1.graphdef.allowed_ops import reaches_outside
 
 @lru_cache(maxsize=None)
 def registry():
-    """The definitions of all ops that are compiled in; of a program of its own, since other tests may load more."""
+    """Return the definitions of all compiled-in ops, from a separate process: other tests may load more ops."""
     if not runtime.IS_TF2:
         code = (
             "import sys, tensorflow\n"
@@ -71,7 +71,7 @@ def test_ops_that_look_like_files_are_cut():
 
 
 def test_every_op_with_state_that_is_run_was_read():
-    """A new op with state in a newer TensorFlow is not run until somebody has looked at it."""
+    """A new stateful op of a newer TensorFlow is not run before it is reviewed."""
     kept = [name for name, op in registry().items() if op.is_stateful and not reaches_outside(name)]
     strange = [name for name in kept if not FAMILIAR.match(name)]
     assert not strange
@@ -137,7 +137,7 @@ INPUTS = re.findall(
 
 
 def test_texts_that_an_op_takes_were_read():
-    """A file may be called anything: ImmutableConst takes it as its memory_region_name."""
+    """A file name can be any text: ImmutableConst uses it as memory_region_name."""
     strange = []
     for name, op in registry().items():
         if reaches_outside(name):

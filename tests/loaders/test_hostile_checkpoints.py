@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: only what was looked through is read, and nothing from elsewhere."""
+"""Checkpoints of unknown origin: only checked bytes are read, and no file elsewhere."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def copied(source, target):
 
 
 def broken_index():
-    """An index whose entry no protobuf parser takes, with right checksums: TensorFlow ends the program on it."""
+    """An index with right checksums and an entry that does not parse: TensorFlow ends the program."""
     header = runtime.bundle_header_message()(num_shards=1).SerializeToString()
     return table([(b"", header), (b"head/bias", b"\xff\xff\xff\xff")])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_of_the_prefix_name_is_not_read(kind, made, tmp_path):
-    """TensorFlow prefers the folder m/ to m.index, and would end the program on what m/checkpoint names."""
+    """TensorFlow prefers the folder m/ to m.index, and would end the program on the checkpoint that it names."""
     folder, wanted = made[kind][0]
     here = copied(folder, tmp_path / "d")
     if kind == "single":  # the prefix itself is a file
@@ -84,7 +84,7 @@ def test_state_files_that_lead_elsewhere(kind, name, made, tmp_path):
     text = name.replace("\\", "\\\\")
     (here / "checkpoint").write_text(f'model_checkpoint_path: "{text}"\n')
     for given in (here, here / "checkpoint"):
-        with pytest.raises(ModelFileError, match="only checkpoints beside it are read"):
+        with pytest.raises(ModelFileError, match="only checkpoints in its folder are read"):
             load(given)
 
 
@@ -97,19 +97,19 @@ def test_an_absolute_path_means_the_file_beside(kind, made, tmp_path):
         np.testing.assert_array_equal(logits_of(load(given)), wanted)
     for path in here.glob("m*"):
         path.unlink()
-    with pytest.raises(ModelFileError, match=r"names a checkpoint that is not beside it, .*beside it are: none"):
+    with pytest.raises(ModelFileError, match=r"names a checkpoint that is not in its folder, .*the folder has: none"):
         load(here / "checkpoint")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_path_into_a_folder_below(kind, made, tmp_path):
-    """What is there is refused with its prefix, which loads; what is not there means the file beside."""
+    """A named checkpoint elsewhere is refused with its prefix; if it does not exist, the local file is used."""
     folder, wanted = made[kind][0]
     here = copied(folder, tmp_path / "here")
     (here / "checkpoint").write_text('model_checkpoint_path: "run/m"\n')
     np.testing.assert_array_equal(logits_of(load(here)), wanted)
     copied(made[kind][1][0], here / "run")
-    with pytest.raises(ModelFileError, match="not beside it; give its prefix: .*run/m") as told:
+    with pytest.raises(ModelFileError, match="in another folder; give its prefix: .*run/m") as told:
         load(here)
     prefix = str(told.value).rsplit(": ", 1)[1]
     np.testing.assert_array_equal(logits_of(load(prefix)), made[kind][1][1])
@@ -122,12 +122,12 @@ def test_a_state_file_that_is_out_of_date(made, tmp_path):
     np.testing.assert_array_equal(logits_of(load(here)), wanted)  # it is the only one
     for path in list(here.glob("m.*")):
         shutil.copy(str(path), str(here / path.name.replace("m.", "k.", 1)))
-    with pytest.raises(ModelFileError, match="give the prefix of one .beside it are: k, m"):
+    with pytest.raises(ModelFileError, match="give the prefix of one .the folder has: k, m"):
         load(here)
 
 
 def test_a_prefix_with_signs_that_stand_for_other_files(made, tmp_path):
-    """To TensorFlow a prefix of the first format is a pattern."""
+    """TensorFlow reads a prefix of the single-file format as a pattern."""
     folder, wanted = made["single"][0]
     here = copied(folder, tmp_path / "here")
     shutil.copy(str(here / "m"), str(here / "[a]*"))
@@ -151,12 +151,12 @@ def test_a_pipe_is_no_checkpoint(end, made, tmp_path):
     here = copied(made["index"][0][0], tmp_path / "here")
     (here / f"m{end}").unlink()
     os.mkfifo(str(here / f"m{end}"))
-    with pytest.raises(ModelFileError, match=f"m{end} is no regular file"):
+    with pytest.raises(ModelFileError, match=f"m{end} is not a regular file"):
         load(here / "m")
 
 
 def test_a_data_file_that_shrinks_after_the_look(made, tmp_path, monkeypatch):
-    """What TensorFlow reads is the copy that was looked through."""
+    """TensorFlow reads the copy that was checked."""
     folder, wanted = made["index"][0]
     here = copied(folder, tmp_path / "here")
     from gradcam_tf1.graphdef import checkpoint_files
@@ -173,7 +173,7 @@ def test_a_data_file_that_shrinks_after_the_look(made, tmp_path, monkeypatch):
 
 
 def test_places_to_search_from_that_begin_no_entry(made):
-    """A reader that goes on from such a place finds entries that one from the start does not see."""
+    """A reader that starts at a restart point finds entries that a reader from the start does not see."""
     items = list(entries((made["index"][0][0] / "m.index").read_bytes()))
     good = block(items)
     hidden = good[:-5][:-8] + struct.pack("<III", 0, 7, 2)
@@ -181,7 +181,7 @@ def test_places_to_search_from_that_begin_no_entry(made):
     index = block([(b"\xff", varint(0) + varint(len(hidden)))])
     places = [0, 0, len(data), len(index) - 5]
     footer = b"".join(map(varint, places)).ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
-    with pytest.raises(WireError, match="byte 7 is said to begin an entry"):
+    with pytest.raises(WireError, match="byte 7 is a restart point, and no entry begins there"):
         list(entries(data + index + footer))
 
 
@@ -203,5 +203,5 @@ def test_more_data_files_than_there_are(count, made, tmp_path):
     items = dict(entries((here / "m.index").read_bytes()))
     items[b""] = runtime.bundle_header_message()(num_shards=count).SerializeToString()
     (here / "m.index").write_bytes(table(sorted(items.items())))
-    with pytest.raises(ModelFileError, match=r"(is said to have -?\d data files|00000-of-00002 is missing)"):
+    with pytest.raises(ModelFileError, match=r"(states -?\d data files|00000-of-00002 is missing)"):
         load(here / "m")

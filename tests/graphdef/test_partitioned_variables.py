@@ -1,4 +1,4 @@
-"""Checkpoints whose variables are stored in parts: TensorFlow ends the whole program where the parts do not fit."""
+"""Checkpoints with variables in parts: TensorFlow would end the program if the parts do not fit."""
 
 from __future__ import annotations
 
@@ -78,15 +78,15 @@ def add_many(entry):
 BROKEN = {
     "twice": (add_again, "has parts that overlap"),
     "overlapping": (first(1, 2), "has parts that overlap"),
-    "negative": (first(-5, -7), "has 4 numbers along axis 0, and a part of it is said to have -7 numbers from -5"),
-    "huge": (first(2**62, 2**62), f"a part of it is said to have {2**62} numbers from {2**62}"),
-    "empty": (first(0, 0), "a part of it is said to have 0 numbers from 0"),
-    "outside": (first(3, 2), "a part of it is said to have 2 numbers from 3"),
-    "one missing": (lambda entry: entry.slices.__delitem__(0), "has parts that leave some of it out"),
-    "of other axes": (lambda entry: entry.slices[0].extent.__delitem__(0), "has 3 axes, a part of it 2"),
-    "without axes": (lambda entry: entry.slices[0].ClearField("extent"), "has 3 axes, a part of it 0"),
+    "negative": (first(-5, -7), "has 4 numbers along axis 0, and a part of it has -7 numbers from -5"),
+    "huge": (first(2**62, 2**62), f"a part of it has {2**62} numbers from {2**62}"),
+    "empty": (first(0, 0), "a part of it has 0 numbers from 0"),
+    "outside": (first(3, 2), "a part of it has 2 numbers from 3"),
+    "one missing": (lambda entry: entry.slices.__delitem__(0), "has parts that do not cover it completely"),
+    "of other axes": (lambda entry: entry.slices[0].extent.__delitem__(0), "has 3 axes, a part of it has 2"),
+    "without axes": (lambda entry: entry.slices[0].ClearField("extent"), "has 3 axes, a part of it has 0"),
     "too many": (add_many, "is stored in 5,006 parts; 4,096 are allowed"),
-    "of another type": (lambda entry: setattr(entry, "dtype", 2), "whose numbers are of another kind"),
+    "of another type": (lambda entry: setattr(entry, "dtype", 2), "whose numbers have another shape or dtype"),
 }
 
 
@@ -98,7 +98,7 @@ def test_parts_that_do_not_fit_are_refused(kind, good, tmp_path):
 
 
 def test_parts_of_other_sizes_than_their_numbers(good, tmp_path):
-    """TensorFlow would copy what lies behind the numbers in memory."""
+    """TensorFlow would copy memory behind the numbers."""
 
     def shrink(items):
         key = min(key for key in items if key.startswith(b"\0"))
@@ -106,7 +106,7 @@ def test_parts_of_other_sizes_than_their_numbers(good, tmp_path):
         part.shape.dim[1].size = 1
         items[key] = part.SerializeToString()
 
-    with pytest.raises(ModelFileError, match="whose numbers are of another kind"):
+    with pytest.raises(ModelFileError, match="whose numbers have another shape or dtype"):
         read(changed(good, tmp_path, lambda entry: None, shrink))
 
 
@@ -124,12 +124,12 @@ def test_a_variable_without_axes_in_parts(good, tmp_path):
         entry.ClearField("slices")
         entry.slices.add()
 
-    with pytest.raises(ModelFileError, match="has 0 axes, a part of it 0"):
+    with pytest.raises(ModelFileError, match="has 0 axes, a part of it has 0"):
         read(changed(good, tmp_path, how))
 
 
 def test_sizes_beyond_all_numbers_with_a_zero_behind(good, tmp_path):
-    """Seen to end with SIGABRT."""
+    """TensorFlow ends with SIGABRT."""
 
     def how(entry):
         for dim, size in zip(entry.shape.dim, (2**62, 2**62, 0)):
@@ -141,7 +141,7 @@ def test_sizes_beyond_all_numbers_with_a_zero_behind(good, tmp_path):
 
 
 def test_the_program_lives_on(good, tmp_path):
-    """Seen to end with SIGABRT before the parts were looked at."""
+    """TensorFlow ends with SIGABRT before it reads the parts."""
     prefix = changed(good, tmp_path, add_again)
     command = [sys.executable, "-m", "gradcam_tf1", "inspect", prefix]
     with tf.Graph().as_default():

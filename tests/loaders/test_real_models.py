@@ -1,4 +1,4 @@
-"""Real nets: what is loaded computes what TensorFlow's own loaders compute."""
+"""Real nets: a loaded graph computes the same as TensorFlow's own loaders."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ READERS = {"pb": read_frozen, "ckpt": read_checkpoint, "sm": read_saved_model, "
 def image(net, folder):
     draw = np.random.RandomState(0)
     size = [1, *net["size"]]
-    if net.get("nobatch"):  # a detector: its later stages run only where it finds something
+    if net.get("nobatch"):  # a detector: its later stages run only if it finds something
         return cv2.imread(str(folder / net["photo"])).astype(np.float32)
     if net.get("dtype") == "uint8":
         return draw.randint(0, 256, size).astype(np.uint8)
@@ -81,7 +81,7 @@ def test_real_nets_compute_what_they_should(name, models_dir):
 
 
 def test_keras_file_of_a_newer_version(models_dir):
-    """Written by TF 2.4; the two runtimes must agree on it, so the numbers are written down here."""
+    """A file of TF 2.4 on which both runtimes must agree, so the expected numbers are literal."""
     net = json.loads((models_dir / "models.json").read_text())["vww_96"]
     model = load(models_dir / net["path"])
     assert (model.inputs, model.outputs) == (("input_1:0",), ("dense/Softmax:0",))

@@ -28,7 +28,7 @@ def test_file_gives_what_keras_predicts(sequential, tmp_path):
 
 
 def test_configuration_of_a_newer_keras(tmp_path):
-    """The words that TF 2.4 and later write, put into a file of this version."""
+    """Put keys of TF 2.4 and later into a file of this version."""
     wanted = saved_model(tmp_path / "net.h5")
 
     def newer(config):
@@ -58,7 +58,7 @@ def test_configuration_of_a_newer_keras(tmp_path):
 
 
 def test_file_of_keras_3(tmp_path):
-    """The same net in the words of Keras 3: calls by history, policies, functions as objects, one tensor unwrapped."""
+    """The same net with the keys of Keras 3: calls by history, policies, functions as objects, one tensor unwrapped."""
     wanted = saved_model(tmp_path / "net.h5")
 
     def tensor(history):

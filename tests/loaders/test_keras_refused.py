@@ -1,4 +1,4 @@
-"""Keras files that hold program code, misfit weights or no architecture: refused by name."""
+"""Keras files with program code, weights that do not fit or no architecture are refused by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_lambda_layers_are_refused_before_anything_is_read(tmp_path):
         tmp_path / "net.h5",
         lambda config: config["config"]["layers"][3].update(class_name="Lambda", name="double", config=code),
     )
-    with pytest.raises(ModelFileError, match=r"net\.h5: layer 'double' is a Lambda, that is program code"):
+    with pytest.raises(ModelFileError, match=r"net\.h5: layer 'double' is a Lambda .program code"):
         load(tmp_path / "net.h5")
 
 
@@ -55,14 +55,14 @@ def test_weights_that_do_not_fit(tmp_path):
     saved_model(tmp_path / "net.h5")
     rewrite_config(tmp_path / "net.h5", lambda config: config["config"]["layers"][1]["config"].update(filters=5))
     with pytest.raises(
-        ModelFileError, match=r"net\.h5: .*(do not fit its architecture|the graph wants \(3, 3, 3, 5\))"
+        ModelFileError, match=r"net\.h5: .*(do not fit its architecture|the graph expects \(3, 3, 3, 5\))"
     ):
         load(tmp_path / "net.h5")
 
 
 def test_damaged_architecture(tmp_path):
     saved_model(tmp_path / "net.h5")
-    for text, message in ((b'{"class_name": "Mod', "damaged JSON"), (b'["layers"]', "no Keras model")):
+    for text, message in ((b'{"class_name": "Mod', "damaged JSON"), (b'["layers"]', "not a Keras model")):
         with h5py.File(str(tmp_path / "net.h5"), "a") as file:
             file.attrs["model_config"] = text
         with pytest.raises(ModelFileError, match=message):
@@ -73,7 +73,7 @@ def test_architecture_of_other_make(tmp_path):
     saved_model(tmp_path / "net.h5")
     calls = [{"args": [{"class_name": "__keras_tensor__"}]}]
     rewrite_config(tmp_path / "net.h5", lambda config: config["config"]["layers"][1].update(inbound_nodes=calls))
-    with pytest.raises(ModelFileError, match=r"not written as Keras writes it \(KeyError"):
+    with pytest.raises(ModelFileError, match=r"does not have the form of Keras \(KeyError"):
         load(tmp_path / "net.h5")
 
 
@@ -87,7 +87,7 @@ def test_no_input_shape(tmp_path):
         config["config"].pop("build_input_shape", None)
 
     rewrite_config(tmp_path / "net.h5", forget)
-    with pytest.raises(ModelFileError, match="does not say its input shape"):
+    with pytest.raises(ModelFileError, match="has no input shape"):
         load(tmp_path / "net.h5")
 
 

@@ -1,4 +1,4 @@
-"""What a protobuf file is, by the numbers of its outermost fields."""
+"""The kind of a protobuf file, from the numbers of its outermost fields."""
 
 from __future__ import annotations
 

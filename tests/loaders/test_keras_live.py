@@ -1,4 +1,4 @@
-"""Live Keras models: the answers that Keras gives, in any kind of program, and its state as it was."""
+"""Live Keras models: the scores that Keras gives, in any kind of program, and no change of its state."""
 
 from __future__ import annotations
 
@@ -88,5 +88,5 @@ def test_live_model_that_cannot_be_traced():
 
 def test_unbuilt_live_model():
     keras = runtime.keras()
-    with pytest.raises(ModelFileError, match="does not know its input shape yet"):
+    with pytest.raises(ModelFileError, match="has no input shape yet"):
         load(keras.models.Sequential([keras.layers.Dense(2)]))

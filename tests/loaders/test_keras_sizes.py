@@ -1,4 +1,4 @@
-"""Keras files whose architecture asks for more than their weights are: refused before any memory is taken."""
+"""Keras files whose architecture needs more than their weights are refused before memory is taken."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def edited(folder, build, changes):
 @pytest.mark.parametrize("kind", sorted(WEIGHTS))
 def test_weights_that_the_file_does_not_hold(kind, tmp_path):
     path = edited(tmp_path, *WEIGHTS[kind])
-    refused(path, r"its architecture does not fit its weights: it asks for [\d,]+ numbers, the largest is '.*'")
+    refused(path, r"its architecture does not fit its weights: it needs [\d,]+ numbers, the largest is '.*'")
 
 
 SIZES = {
@@ -76,7 +76,7 @@ def test_small_ones_still_load(tmp_path):
     ("text", "match"),
     [
         ("[" * 100_000, "damaged JSON"),
-        ('{"a":' * 3000 + "1" + "}" * 3000, "(damaged JSON|no Keras model)"),
+        ('{"a":' * 3000 + "1" + "}" * 3000, "(damaged JSON|not a Keras model)"),
         ('{"class_name": "Sequential", "config": ' + '{"layer": ' * 700 + "1" + "}" * 701, "net.h5"),
         ('{"class_name": "Sequential", "config": {"n": ' + "9" * 100_000 + "}}", "a number of 100000 digits"),
         ("not at all", "damaged JSON"),

@@ -1,4 +1,4 @@
-"""Tensors that constants make: TensorFlow would compute them while it imports a graph of a few kB."""
+"""Tensors computed from constants: TensorFlow would compute them while it imports a graph of a few kB."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MADE = {
 
 
 def graph_with(kind, many):
-    """A net with a reshape whose shape is reckoned with the largest of the numbers made."""
+    """Build a net with a reshape whose shape uses the largest of the computed numbers."""
     make, written = MADE[kind]
     value = np.array(written(many), np.int32)
     with tf.Graph().as_default() as graph:
@@ -45,7 +45,7 @@ def graph_with(kind, many):
 @pytest.mark.parametrize("kind", sorted(MADE))
 def test_large_ones_are_refused_before_they_are_made(kind):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ModelFileError, match=r"'net': '.*' .\w+. would make a tensor of 1,07\d,\d+,\d+ numbers"):
+    with pytest.raises(ModelFileError, match=r"'net': node '.*' .\w+. would make a tensor of 1,07\d,\d+,\d+ numbers"):
         import_graph(graph_with(kind, MANY), "net")
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10 < LITTLE
 
@@ -65,7 +65,7 @@ def test_sizes_that_are_no_numbers_are_left_to_tensorflow():
 
 
 def test_a_long_chain_is_gone_along_once():
-    """Its numbers are the same with one pass over the nodes, whatever their order in the file."""
+    """Sizes are found in one pass over the nodes, in any order in the file."""
     with tf.Graph().as_default() as graph:
         tensor = tf.placeholder(tf.int32, [1], name="n")
         for _ in range(3000):

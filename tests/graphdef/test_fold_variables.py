@@ -1,4 +1,4 @@
-"""Folding variables through control flow, functions and gathers; cutting training without cutting the net."""
+"""Variables are folded through control flow, functions and gathers; training ops are cut, the net is not."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def handle_through_identity(images, resource):
 
 
 def handle_through_loop(images, resource):
-    """The handle itself goes round, and is read from what the loop gives back."""
+    """The handle itself is a loop variable, and is read from the output of the loop."""
     kernel = variable("kernel", [3, 4], resource)
     if resource:
         rounds = tf.while_loop(
@@ -112,7 +112,7 @@ def test_values_follow_their_handles(net, resource, version):
 
 
 def test_function_that_returns_what_it_read():
-    """A body without the identity that TensorFlow puts there: the name of the read's output changes in `ret`, too."""
+    """A body without TensorFlow's usual identity: the name of the read's output changes in `ret`, too."""
     graph_def = tf.GraphDef()
     function = graph_def.library.function.add()
     function.signature.name = "read_it"
@@ -134,7 +134,7 @@ def test_function_that_returns_what_it_read():
 
 
 def test_gradients_pass_through_the_folded_control_flow():
-    """The point of it all: the gradient to the input, worked out by hand."""
+    """The gradient with respect to the input, computed by hand."""
     graph = tf.Graph()
     with control_flow(2), graph.as_default(), tf.Session(graph=graph) as session:
         images = tf.placeholder(tf.float32, [2, 3], "images")
@@ -150,7 +150,7 @@ def test_gradients_pass_through_the_folded_control_flow():
 
 
 def test_cut_keeps_a_net_that_feeds_only_its_loss():
-    """Everything above the logits goes with the optimiser; the logits themselves must not."""
+    """All ops above the logits are removed with the optimiser; the logits stay."""
     with net_session(training=True) as session:
         graph_def = session.graph.as_graph_def()
     cut_training(graph_def)
@@ -171,7 +171,7 @@ def test_cut_keeps_gradients_that_are_an_output():
 
 @pytest.mark.parametrize(("assign", "factor"), [(tf.assign, 1), (tf.assign_add, 3), (tf.assign_sub, -1)])
 def test_assigned_value_that_the_net_goes_on_with(assign, factor):
-    """Batch norm in training mode reads what it has just written: v, v + 2v... here with v = 2."""
+    """Batch norm in training mode reads the value that it wrote: v, then v + 2v, here with v = 2."""
     graph = tf.Graph()
     with graph.as_default(), tf.Session(graph=graph) as session:
         images = tf.placeholder(tf.float32, [2, 3], "images")
@@ -199,9 +199,9 @@ def test_values_that_do_not_fit_their_variable():
     with tf.Graph().as_default() as graph:
         build_net()
     graph_def = graph.as_graph_def()
-    with pytest.raises(ModelFileError, match=r"'conv/kernel' has shape \(3, 3\), the graph wants \(3, 3, 3, 8\)"):
+    with pytest.raises(ModelFileError, match=r"'conv/kernel' has shape \(3, 3\), the graph expects \(3, 3, 3, 8\)"):
         folding.fold(graph_def, lambda names: {"conv/kernel": np.zeros((3, 3), np.float32)})
-    with pytest.raises(ModelFileError, match="'conv/kernel' is float64, the graph wants float32"):
+    with pytest.raises(ModelFileError, match="'conv/kernel' is float64, the graph expects float32"):
         folding.fold(graph.as_graph_def(), lambda names: {"conv/kernel": np.zeros((3, 3, 3, 8))})
 
 

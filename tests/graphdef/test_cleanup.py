@@ -1,4 +1,4 @@
-"""Each repair on NodeDefs: what it mends, what it notes, and what it refuses."""
+"""Each repair of NodeDefs: what it changes, what it notes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_inputs_from_nowhere(text):
 def test_graph_from_the_future():
     graph_def = small()
     graph_def.versions.min_consumer = 99999
-    with pytest.raises(ModelFileError, match="asks for graph version 99999, TensorFlow .* has"):
+    with pytest.raises(ModelFileError, match="needs graph version 99999, TensorFlow .* has"):
         load(graph_def)
 
 
@@ -60,7 +60,7 @@ def test_devices_colocation_and_recorded_shapes():
 
 
 def test_gradient_overrides_of_other_programs():
-    """Somebody's saved guided ReLU: without the repair, tf.gradients ends in a LookupError."""
+    """A saved guided ReLU: without the repair, tf.gradients raises a LookupError."""
     graph_def = small()
     node_of(graph_def, "act").attr["_gradient_op_type"].s = b"SomebodysGuidedRelu"
     assert clean(graph_def) == ("gradient overrides removed: SomebodysGuidedRelu",)
@@ -70,7 +70,7 @@ def test_gradient_overrides_of_other_programs():
 
 
 def old_batch_norm():
-    """What freezing leaves of a batch norm with references: RefSwitch on a constant, AssignSub, reference types."""
+    """A frozen batch norm with references: RefSwitch on a constant, AssignSub, reference types."""
     graph_def = make(lambda x: tf.add(x, tf.constant([2.0, 2, 2], name="mean"), name="unused"))
     del graph_def.node[-1]
     training = graph_def.node.add(name="training", op="Placeholder")
@@ -95,7 +95,7 @@ def old_batch_norm():
 
 def test_references_left_by_freezing():
     model = load(old_batch_norm())
-    assert model.notes == ("references to variables made values: 3",)
+    assert model.notes == ("references to variables turned into values: 3",)
     types = {node.name: node.op for node in model.graph_def.node}
     assert (types["switch"], types["update"], types["merge"]) == ("Switch", "Sub", "Merge")
     np.testing.assert_array_equal(run(model.graph_def, feed={"x:0": X, "training:0": False}), X + 2)
@@ -111,7 +111,7 @@ def test_placeholder_of_a_version_that_was_removed():
 
 
 def test_global_normalisation_of_the_first_inception():
-    """The op of the 2015 graphs, gone since graph version 9: the version in the file keeps it alive."""
+    """An op of 2015, removed in graph version 9: the version in the file keeps it valid."""
     graph_def = tf.GraphDef()
     graph_def.versions.producer = 8
     graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = FLOAT

@@ -1,4 +1,4 @@
-"""Keras files of a few kB whose layers take Keras minutes or gigabytes to build, before a weight is looked at."""
+"""Keras files of a few kB whose layers would take Keras minutes or gigabytes to build are refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_positions_that_follow_from_the_layers_before(implementation, match, tmp
 
 
 def test_positions_of_a_layer_that_is_called_again_and_again(tmp_path, monkeypatch):
-    """20 calls of 64 positions: all of them are written into the graph."""
+    """20 calls of 64 positions: the graph gets ops for all of them."""
     monkeypatch.setitem(keras_costly._LIMITS, "positions with weights of their own", 200)
 
     def build(path):
@@ -68,7 +68,7 @@ def test_positions_of_a_layer_that_is_called_again_and_again(tmp_path, monkeypat
 
 @pytest.mark.parametrize("kind", ["UpSampling1D", "UpSampling3D"])
 def test_repeated_positions(kind, tmp_path):
-    """Keras cuts the tensor into its positions and puts each together as often as it is repeated."""
+    """Keras splits the tensor into positions and concatenates each as often as it is repeated."""
     shape = (500, 3) if kind == "UpSampling1D" else (500, 1, 1, 3)
     path = save(
         tmp_path / "net.h5",
@@ -81,7 +81,7 @@ def test_repeated_positions(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
 def test_unrolled_layers_are_computed_as_loops(kind, tmp_path):
-    """The numbers are those of Keras; the graph does not grow with the steps, whatever layer they come from."""
+    """The numbers equal those of Keras; the graph does not grow with the steps, for any layer."""
     keras = runtime.keras()
     images = np.random.RandomState(0).rand(2, 5, 3).astype(np.float32)
     path = str(tmp_path / "net.h5")
@@ -128,7 +128,7 @@ def wrapped(layer):
 
 
 def test_calls_of_nets_in_nets_multiply():
-    """By hand: making a net calls its layers once each; each call of it calls them again."""
+    """Counted by hand: building a net calls each of its layers once, and each call of it calls them again."""
     leaf = {"class_name": "Dense", "config": {}, "inbound_nodes": [[]] * 3}
     assert count_calls(net([leaf])).made == 3
     inner = net([leaf, leaf], calls=10)

@@ -1,4 +1,4 @@
-"""Functions get names that no other graph of the program has, everywhere they are named, and do what they did."""
+"""Functions get names that no other graph of the program uses, everywhere, and compute the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same net from every origin gives the logits of the session it came from."""
+"""The same net from every origin gives the logits of the session that made it."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_saver_with_other_names_and_the_right_one_of_two_savers(tmp_path):
 
 
 def test_variables_under_the_names_they_share(tmp_path):
-    """A graph imported into a scope, without a saver: its handles still say which variables they mean."""
+    """A graph imported into a scope, without a saver: its handles still name their variables."""
     with net_session(resource=True) as session:
         wanted = session.run(LOGITS, {INPUT: IMAGES})
         graph_def = session.graph.as_graph_def()
