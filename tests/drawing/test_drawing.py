@@ -131,7 +131,7 @@ def test_pixel_maps_have_no_box():
     ("options", "message"),
     [
         ({"colormap": "rainbow"}, "unknown colour map 'rainbow'"),
-        ({"alpha": 1.5}, "alpha is between 0 .* got 1.5"),
+        ({"alpha": 1.5}, "alpha is a number between 0 .* not 1.5"),
         ({"style": "fancy"}, "unknown style 'fancy'; possible: overlay, blend, contour, mask-only, gray-background"),
         ({"box": 1.0}, "at least 0 and below 1, not 1.0"),
     ],
