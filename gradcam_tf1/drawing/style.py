@@ -230,7 +230,7 @@ def outlined(image: np.ndarray, box: Box) -> np.ndarray:
 
 def line_width(image: np.ndarray) -> int:
     """Return the line width in pixels: thin on small images, visible when a large image is shrunk to the screen."""
-    return max(1, round(min(image.shape[:2]) / 250))
+    return int(max(1, round(min(image.shape[:2]) / 250)))
 
 
 def peak(map: np.ndarray, placement: Placement) -> Tuple[int, int]:
@@ -258,7 +258,7 @@ def peak(map: np.ndarray, placement: Placement) -> Tuple[int, int]:
     rows, columns = np.divmod(np.flatnonzero(flat == flat.max()), flat.shape[1])
     off_middle = np.abs(rows + 0.5 - flat.shape[0] / 2) + np.abs(columns + 0.5 - flat.shape[1] / 2)
     nearest = int(np.argmin(off_middle))
-    return top + int(rows[nearest]), left + int(columns[nearest])
+    return int(top + rows[nearest]), int(left + columns[nearest])
 
 
 def full_heat(statuses: Iterable[MapStatus], signed: bool = False) -> Optional[float]:
