@@ -13,7 +13,6 @@ from gradcam_tf1.drawing.figure_grid import save
 from gradcam_tf1.drawing.image_figures import classes_figure, layers_figure, methods_figure, signs_figure
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS, expand_methods
 from gradcam_tf1.targets import Top, Worst
@@ -195,7 +194,7 @@ class FigureMaker:
         self,
         net: FigureNet,
         images: Sequence[np.ndarray],
-        fitted: Sequence[Fitted],
+        fitted: Sequence[Any],
         paths: Sequence[Dict[str, str]],
         targets: Any,
         inputs: Mapping[str, Any],
@@ -209,7 +208,7 @@ class FigureMaker:
         images : sequence of np.ndarray
             The original images, uint8 [H, W, 3], RGB.
         fitted : sequence of Fitted
-            The same images at the size of the net's input.
+            The same images at the size of the net's input, as `explain` takes them.
         paths : sequence of dict
             For each image, figure name -> path; {} for an image whose figures exist already. The folders must exist.
         targets : Any
