@@ -13,6 +13,15 @@ from gradcam_tf1.images.window import AUTOMATIC, Window, shades
 PHOTOGRAPH = (1, 3)  # nets with these numbers of channels take photographs; gray is mixed from RGB
 
 
+def check_bands(bands: Any) -> Tuple[int, ...]:
+    """Return bands as a tuple of ints, () for None; raise OptionError unless they are one or three numbers from 1."""
+    numbers = () if bands is None else tuple(bands) if isinstance(bands, (list, tuple, np.ndarray)) else (bands,)
+    whole = all(isinstance(band, (int, np.integer)) and not isinstance(band, bool) and band >= 1 for band in numbers)
+    if len(numbers) not in (0, 1, 3) or not whole:
+        raise OptionError(f"bands are one or three whole numbers, counted from 1, such as 3,2,1, not {bands!r}")
+    return tuple(int(band) for band in numbers)
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """Options of reading an image.
@@ -78,15 +87,6 @@ class ReadOptions:
 
 
 AS_PHOTOGRAPH = ReadOptions()
-
-
-def check_bands(bands: Any) -> Tuple[int, ...]:
-    """Return bands as a tuple of ints, () for None; raise OptionError unless they are one or three numbers from 1."""
-    numbers = () if bands is None else tuple(bands) if isinstance(bands, (list, tuple, np.ndarray)) else (bands,)
-    whole = all(isinstance(band, (int, np.integer)) and not isinstance(band, bool) and band >= 1 for band in numbers)
-    if len(numbers) not in (0, 1, 3) or not whole:
-        raise OptionError(f"bands are one or three whole numbers, counted from 1, such as 3,2,1, not {bands!r}")
-    return tuple(int(band) for band in numbers)
 
 
 def picked(values: np.ndarray, bands: Sequence[int], name: str) -> np.ndarray:

@@ -14,6 +14,10 @@ LUMINANCE = (0.299, 0.587, 0.114)
 GRAYS: Dict[str, Tuple[float, float, float]] = {"luminance": LUMINANCE, "mean": (1 / 3, 1 / 3, 1 / 3)}
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Preprocessing of a net: (x * scale - mean) / std, with the channels in `order` or mixed to one `gray` channel.
@@ -219,10 +223,6 @@ def find_preset(
         return preset
     summary = ", ".join(f"{key} {value}" for key, value in changes.items())
     return replace(preset, description=f"{name} with {summary}", **changes)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def as_preprocessing(preset: Any) -> Optional[Preprocessing]:

@@ -50,7 +50,7 @@ class Window:
 
     def __post_init__(self) -> None:
         for name in ("centre", "width", "low", "high"):
-            _check_number(name, getattr(self, name))
+            object.__setattr__(self, name, _plain_number(name, getattr(self, name)))
         if self.slice is not None and (not isinstance(self.slice, (int, np.integer)) or isinstance(self.slice, bool)):
             raise OptionError(f"the slice of a window is a whole number, counted from 0, not {self.slice!r}")
         if not isinstance(self.stored, (bool, np.bool_)):
@@ -76,10 +76,12 @@ class Window:
         return None
 
 
-def _check_number(name: str, value: Any) -> None:
+def _plain_number(name: str, value: Any) -> Any:
+    """Return a number without numpy's type, or None; raise OptionError for anything else."""
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if value is not None and not is_number:
         raise OptionError(f"the {name} of a window is a number, not {value!r}")
+    return value.item() if isinstance(value, np.generic) else value
 
 
 AUTOMATIC = Window()
