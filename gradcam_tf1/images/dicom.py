@@ -154,7 +154,7 @@ def _first(value: Any) -> Optional[float]:
 def _by_table(dataset: Any, values: np.ndarray) -> np.ndarray:
     table = dataset.VOILUTSequence[0]
     shown = np.asarray(_processing().apply_voi(values.astype(np.int64), dataset), np.float64)
-    return (shown / (2 ** int(table.LUTDescriptor[2]) - 1) * 255.0).clip(0.0, 255.0)
+    return np.asarray((shown / (2 ** int(table.LUTDescriptor[2]) - 1) * 255.0).clip(0.0, 255.0))
 
 
 def _colours(dataset: Any, name: str) -> np.ndarray:

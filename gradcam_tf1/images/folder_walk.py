@@ -142,7 +142,7 @@ def entries(folder: str, keep: Callable[[str], bool] = lambda name: not name.sta
 
 
 def _next_names(folder: str, after: str, keep: Callable[[str], bool]) -> Tuple[List[str], bool]:
-    """Return the first CHUNK names after `after`, or up to twice as many where these are all, and whether more follow."""
+    """Return the first CHUNK names after `after`, up to twice as many where these are all, and whether more follow."""
     names: List[str] = []
     last = ""
     with os.scandir(folder) as listing:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from typing import BinaryIO, Iterator, Tuple, Union
+from typing import BinaryIO, Iterator, Tuple, Union, cast
 
 from PIL import Image
 
@@ -43,7 +43,7 @@ def frame_sizes(image: Image.Image, file: File, name: str) -> Iterator[Tuple[int
     if image.format == "GIF":
         yield from gif_sizes(file, name)
     elif image.format == "TIFF":
-        yield from page_sizes(file, name)
+        yield from page_sizes(cast(BinaryIO, file), name)
     else:
         count = getattr(image, "n_frames", 1)
         size = png_size(file, name, True) if image.format == "PNG" and count > 1 else image.size
