@@ -12,8 +12,8 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from test_sources_damaged import chunk, png
-from test_sources_swelling import outcome
+from test_damaged_images import chunk, png
+from test_memory_bounds import outcome
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.clip_folders import find_clips

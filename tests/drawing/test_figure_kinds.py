@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from small_nets import SmallNet
-from test_figures import SOLID, centre_of_red, titles
+from test_image_figures import SOLID, centre_of_red, titles
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli import terminal as show_module

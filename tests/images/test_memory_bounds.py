@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from test_sources_damaged import chunk, png, zeros
+from test_damaged_images import chunk, png, zeros
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images import pillow_files as decoding
