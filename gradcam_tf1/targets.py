@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple, Union
+from typing import Any, Callable, Optional, Tuple, Union
 
 ClassSpec = Union[int, str, None]  # id, name, or None for the top class
 
@@ -136,4 +136,4 @@ class Scalar:
         Name of a float tensor [N] or [N, 1], or a callable (tf.Graph) -> such a tensor, called once in the net's graph.
     """
 
-    source: Any
+    source: Union[str, Callable[[Any], Any]]

@@ -147,7 +147,7 @@ def _switched(own: OwnGradient) -> OwnGradient:
     return gradient
 
 
-def _deconvnet(op: tf.Operation, positive: tf.Tensor, known: Activations) -> Any:
+def _deconvnet(op: tf.Operation, positive: tf.Tensor, known: Activations) -> List[Optional[tf.Tensor]]:
     """Hand [R > 0] R down to the activation's input unchanged."""
     composite = known.composite(op)
     if composite is None:

@@ -15,7 +15,7 @@ from gradcam_tf1.images.decode import MAX_PIXELS, decode
 from gradcam_tf1.images.safe_open import open_regular
 
 
-class Content(ABC):
+class ImageContent(ABC):
     """Where the bytes of an image are."""
 
     @property
@@ -38,13 +38,13 @@ class ImageSource:
         A path, or the path of an archive, "!/" and the name inside; shown in messages and written to the manifest.
     relative : str
         POSIX path, unique within a run and the same in each run; the names of written files are made from it.
-    content : Content
+    content : ImageContent
         Where its bytes are.
     """
 
     source: str
     relative: str
-    content: Content
+    content: ImageContent
 
     @property
     def path(self) -> str:
@@ -102,7 +102,7 @@ def lost_image(source: str, relative: str, reason: str) -> ImageSource:
 
 
 @dataclass(frozen=True)
-class WholeFile(Content):
+class WholeFile(ImageContent):
     """A file of its own."""
 
     path: str
@@ -113,7 +113,7 @@ class WholeFile(Content):
 
 
 @dataclass(frozen=True)
-class FileRange(Content):
+class FileRange(ImageContent):
     """A range of bytes in a file."""
 
     path: str
@@ -131,7 +131,7 @@ class FileRange(Content):
 
 
 @dataclass(frozen=True)
-class InMemory(Content):
+class InMemory(ImageContent):
     """Bytes in memory, of a packed archive, which is read only once."""
 
     data: bytes = field(repr=False)
@@ -147,7 +147,7 @@ class InMemory(Content):
 
 
 @dataclass(frozen=True)
-class MissingImage(Content):
+class MissingImage(ImageContent):
     """An image that cannot be read, and why."""
 
     reason: str

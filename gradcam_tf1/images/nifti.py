@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import Any, BinaryIO, Optional
+from typing import Any, BinaryIO, Optional, Union
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.safe_open import MAX_BYTES, check_size
 from gradcam_tf1.images.window import Ends, Window, as_stored, finite_ends, import_extra, pick_slice, shades, three
+
+SliceFile = Union[gzip.GzipFile, BinaryIO]
 
 _SINGLE, _PAIR = (b"n+1\0", b"n+2\0"), (b"ni1\0", b"ni2\0")
 _MOST_UNPACKED = 1 << 32  # maximum number of bytes of a compressed file before the slice
@@ -52,7 +54,7 @@ def read_nifti(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) 
         raise ImageFileError(f"{name!r} is the header of a NIfTI pair; save it as one file, .nii or .nii.gz")
     if magic is None:
         raise ImageFileError(f"{name!r} is not a NIfTI file")
-    stream: Any = gzip.GzipFile(fileobj=file) if head[:2] == b"\x1f\x8b" else file
+    stream: SliceFile = gzip.GzipFile(fileobj=file) if head[:2] == b"\x1f\x8b" else file
     second = magic == b"n+2\0" and _unpacked(head)[4:8] == magic
     form = nibabel.Nifti2Header if second else nibabel.Nifti1Header
     header = form(stream.read(form.sizeof_hdr))
@@ -63,7 +65,7 @@ def read_nifti(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) 
     return three(_gray(values, name, header, wanted.window))
 
 
-def _slice(stream: Any, name: str, header: Any, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
+def _slice(stream: SliceFile, name: str, header: Any, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
     """Return the requested slice as stored: [first axis, second axis]."""
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if len(shape) < 2 or min(shape) < 1:

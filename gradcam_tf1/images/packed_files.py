@@ -8,10 +8,10 @@ import io
 import lzma
 import os
 import zlib
-from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
+from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional, Union
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.image_source import Content, FileRange, InMemory
+from gradcam_tf1.images.image_source import FileRange, ImageContent, InMemory
 from gradcam_tf1.images.safe_open import open_regular
 
 _BLOCK = 1 << 16
@@ -61,7 +61,7 @@ class Packing(NamedTuple):
     """
 
     magic: bytes
-    open: Callable[[BinaryIO], Any]
+    open: Callable[[BinaryIO], Union[io.BufferedIOBase, BinaryIO]]
 
 
 PACKINGS = (
@@ -152,7 +152,7 @@ class Stream:
             return self.place <= self.size
         return sum(map(len, self._blocks(size))) == size
 
-    def take(self, size: int) -> Optional[Content]:
+    def take(self, size: int) -> Optional[ImageContent]:
         """Return the next `size` bytes as the content of an image, None where there are fewer.
 
         A file that is not packed is not read here: the content is a range of it.

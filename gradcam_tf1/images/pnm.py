@@ -23,7 +23,7 @@ _DEPTHS = {b"1": 1, b"2": 1, b"3": 3, b"4": 1, b"5": 1, b"6": 3, b"f": 1, b"F": 
 _MEANINGS = {1: "gray", 3: "rgb"}
 
 
-class _Header(NamedTuple):
+class _PnmHeader(NamedTuple):
     """The header of a PNM file.
 
     Attributes
@@ -68,13 +68,13 @@ def read_pnm(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) ->
         return as_wanted(Samples(values, name, full, None, header.kind in b"14"), wanted, header.rgb)
 
 
-def _read_header(file: BinaryIO, name: str) -> _Header:
+def _read_header(file: BinaryIO, name: str) -> _PnmHeader:
     kind = file.read(2)[1:]
     if kind == b"7":
         return _pam_header(file, name)
     tokens = _header_tokens(file, name, 2 if kind in b"14" else 3)
     most = float(tokens[2]) if kind in b"fF" else int(tokens[2]) if len(tokens) > 2 else 1
-    return _Header(kind, int(tokens[0]), int(tokens[1]), _DEPTHS[kind], most, _MEANINGS[_DEPTHS[kind]])
+    return _PnmHeader(kind, int(tokens[0]), int(tokens[1]), _DEPTHS[kind], most, _MEANINGS[_DEPTHS[kind]])
 
 
 def _header_tokens(file: BinaryIO, name: str, count: int) -> List[bytes]:
@@ -97,7 +97,7 @@ def _header_tokens(file: BinaryIO, name: str, count: int) -> List[bytes]:
     raise ImageFileError(f"{name!r} is a damaged PNM file: its header has no end")
 
 
-def _pam_header(file: BinaryIO, name: str) -> _Header:
+def _pam_header(file: BinaryIO, name: str) -> _PnmHeader:
     file.readline(_MOST_LINE)
     fields: Dict[str, str] = {}
     for _ in range(_MOST_HEADER_LINES):
@@ -105,13 +105,13 @@ def _pam_header(file: BinaryIO, name: str) -> _Header:
         if words and words[0] == "ENDHDR":
             depth, alpha = int(fields["DEPTH"]), fields.get("TUPLTYPE", "").strip().endswith("_ALPHA")
             rgb = {2: "gray+alpha", 4: "rgb+alpha"}.get(depth) if alpha else _MEANINGS.get(depth)
-            return _Header(b"7", int(fields["WIDTH"]), int(fields["HEIGHT"]), depth, int(fields["MAXVAL"]), rgb)
+            return _PnmHeader(b"7", int(fields["WIDTH"]), int(fields["HEIGHT"]), depth, int(fields["MAXVAL"]), rgb)
         if len(words) == 2 and not words[0].startswith("#"):
             fields[words[0]] = words[1]
     raise ImageFileError(f"{name!r} is a damaged PAM file: its header has no end")
 
 
-def _values(file: BinaryIO, name: str, header: _Header, count: int) -> np.ndarray:
+def _values(file: BinaryIO, name: str, header: _PnmHeader, count: int) -> np.ndarray:
     shape = (header.height, header.width, header.depth)
     if header.kind in b"123":
         return _from_text(file, name, header, count).reshape(shape)
@@ -135,7 +135,7 @@ def _whole(file: BinaryIO, name: str, size: int) -> bytes:
     return data
 
 
-def _from_text(file: BinaryIO, name: str, header: _Header, count: int) -> np.ndarray:
+def _from_text(file: BinaryIO, name: str, header: _PnmHeader, count: int) -> np.ndarray:
     values = np.empty(count, np.uint8 if header.most < 256 else np.uint16)
     filled = 0
     for words in _words(file, header.kind == b"1"):

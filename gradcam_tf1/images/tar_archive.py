@@ -12,7 +12,7 @@ import re
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.images.file_names import Relatives, is_hidden, is_image_name
-from gradcam_tf1.images.image_source import Content, ImageSource, lost_image
+from gradcam_tf1.images.image_source import ImageContent, ImageSource, lost_image
 from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -28,7 +28,7 @@ _OTHERS = {
 }
 
 
-class _Header(NamedTuple):
+class _TarHeader(NamedTuple):
     name: str
     kind: bytes
     size: int
@@ -39,7 +39,7 @@ def is_tar(head: bytes) -> bool:
     return len(head) >= _BLOCK and _parse(head[:_BLOCK]) is not None
 
 
-def _parse(block: bytes) -> Optional[_Header]:
+def _parse(block: bytes) -> Optional[_TarHeader]:
     """Return the header, None where the block is not one."""
     checksum = _number(block[148:156])
     plain = block[:148] + b" " * 8 + block[156:]
@@ -52,7 +52,7 @@ def _parse(block: bytes) -> Optional[_Header]:
         prefix = _text(block[345:500])
         name = f"{prefix}/{name}" if prefix else name
     kind = block[156:157].replace(b"\0", b"0").replace(b"7", b"0")
-    return _Header(name, kind, size)
+    return _TarHeader(name, kind, size)
 
 
 def _number(field: bytes) -> Optional[int]:
@@ -100,7 +100,7 @@ def tar_images(path: str) -> Iterator[ImageSource]:
             )
 
 
-def _image(path: str, header: _Header, content: Optional[Content], relatives: Relatives) -> ImageSource:
+def _image(path: str, header: _TarHeader, content: Optional[ImageContent], relatives: Relatives) -> ImageSource:
     source, relative = f"{path}!/{header.name}", relatives(header.name)
     if header.kind != b"0":
         return lost_image(source, relative, _OTHERS.get(header.kind, "is not a file"))
@@ -111,7 +111,7 @@ def _image(path: str, header: _Header, content: Optional[Content], relatives: Re
     return ImageSource(source, relative, content) if header.size else lost_image(source, relative, "is empty (0 bytes)")
 
 
-def _members(stream: Stream) -> Iterator[Tuple[Optional[_Header], Optional[Content]]]:
+def _members(stream: Stream) -> Iterator[Tuple[Optional[_TarHeader], Optional[ImageContent]]]:
     """Yield (header, content) of each member, and (None, None) once for a part that is not a header."""
     further: Dict[str, str] = {}
     lost = False
@@ -143,7 +143,7 @@ def _members(stream: Stream) -> Iterator[Tuple[Optional[_Header], Optional[Conte
             return
 
 
-def _extension(stream: Stream, header: _Header) -> Dict[str, str]:
+def _extension(stream: Stream, header: _TarHeader) -> Dict[str, str]:
     """Return the fields that this header sets for the next one; raise ValueError where it is too long."""
     if header.size > _MOST_HEADER:
         raise ValueError(f"a header of {header.size:,} bytes")
@@ -168,11 +168,11 @@ def _pax(data: bytes) -> Dict[str, str]:
     return fields
 
 
-def _extended(header: _Header, further: Dict[str, str]) -> _Header:
+def _extended(header: _TarHeader, further: Dict[str, str]) -> _TarHeader:
     size = further.get("size", "")
     name, kind = further.get("path", header.name), header.kind
     if any(key.startswith("GNU.sparse") for key in further):
         name, kind = further.get("GNU.sparse.name", name), b"S"
     if kind == b"0" and name.endswith("/"):  # programs older than the standard mark folders like this
         kind = b"5"
-    return _Header(name, kind, int(size) if size.isdecimal() else header.size)
+    return _TarHeader(name, kind, int(size) if size.isdecimal() else header.size)

@@ -20,7 +20,7 @@ from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.graphdef.wire import LENGTH, WireField, records
 from gradcam_tf1.images.crc32c import masked, masked_columns
 from gradcam_tf1.images.file_names import Relatives
-from gradcam_tf1.images.image_source import Content, ImageSource, InMemory, lost_image
+from gradcam_tf1.images.image_source import ImageContent, ImageSource, InMemory, lost_image
 from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -100,7 +100,7 @@ def tfrecord_images(path: str) -> Iterator[ImageSource]:
 
 
 def _image(
-    source: str, number: str, size: Optional[int], content: Optional[Content], relatives: Relatives
+    source: str, number: str, size: Optional[int], content: Optional[ImageContent], relatives: Relatives
 ) -> ImageSource:
     if size is None:
         return lost_image(source, relatives(number), "is damaged: the checksum of its length is wrong")
@@ -112,7 +112,7 @@ def _image(
     return ImageSource(source, relatives(record.name() or number), record)
 
 
-def _records(stream: Stream) -> Iterator[Tuple[Optional[int], Optional[Content]]]:
+def _records(stream: Stream) -> Iterator[Tuple[Optional[int], Optional[ImageContent]]]:
     """Yield (length, content followed by its checksum) of each record; the length is None where it is damaged."""
     header = stream.read(_LENGTH.size)
     while header:
@@ -161,11 +161,11 @@ def _headers(block: bytes) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class TFRecordEntry(Content):
+class TFRecordEntry(ImageContent):
     """A record followed by its checksum, in a file or in memory."""
 
     source: str
-    content: Content
+    content: ImageContent
 
     @property
     def held(self) -> int:

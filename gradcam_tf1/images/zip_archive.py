@@ -17,7 +17,7 @@ from typing import BinaryIO, Iterator, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.file_names import Relatives, is_hidden, is_image_name
-from gradcam_tf1.images.image_source import Content, ImageSource, lost_image
+from gradcam_tf1.images.image_source import ImageContent, ImageSource, lost_image
 from gradcam_tf1.images.safe_open import MAX_BYTES, open_regular
 
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
@@ -174,7 +174,7 @@ def _wide(extra: bytes, *numbers: int) -> Tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class ZipMember(Content):
+class ZipMember(ImageContent):
     """A member of a zip archive, located by its offset; `source` is for messages only."""
 
     path: str

@@ -24,7 +24,7 @@ _POSSIBLE = (
     "or Scalar target"
 )
 
-Reader = TypeVar("Reader")
+Converter = TypeVar("Converter")
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _contrast(target: Contrast, _n: int, context: TargetContext) -> ScoreRequest
 
 
 def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
-    values: Dict[str, Any] = {"code": _code(target.class_spec, context)}
+    values: Dict[str, np.ndarray] = {"code": _code(target.class_spec, context)}
     if target.mask is not None and target.point is not None:
         raise TargetError("a Region has a mask or a point, not both")
     if target.mask is not None:
@@ -157,7 +157,7 @@ def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
 
 
 def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
-    values: Dict[str, Any] = {"code": _code(target.class_spec, context)}
+    values: Dict[str, np.ndarray] = {"code": _code(target.class_spec, context)}
     if target.index is not None:
         if not _is_whole(target.index):
             raise TargetError(f"Anchor(index={target.index!r}): give the number of one anchor, counted from 0")
@@ -195,7 +195,7 @@ _READERS: Dict[type, Callable[..., ScoreRequest]] = {
 }
 
 
-def _need(reader: Optional[Reader]) -> Reader:
+def _need(reader: Optional[Converter]) -> Converter:
     if reader is None:
         raise TargetError("this target needs the images themselves; use GradCamGraph.explain")
     return reader

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_explanations import SOLID, centre_of_red, titles
 from PIL import Image
 from small_nets import SmallNet
-from test_image_figures import SOLID, centre_of_red, titles
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli import terminal as show_module

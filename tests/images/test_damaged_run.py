@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pytest
+from damaged_images import damage
 from PIL import Image
-from test_damaged_images import damage
 
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model

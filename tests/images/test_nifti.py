@@ -6,8 +6,8 @@ import gzip
 
 import numpy as np
 import pytest
-from test_medical_files import write_nifti
-from test_memory_bounds import outcome
+from measured_reads import outcome
+from medical_files import write_nifti
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.image_files import read_image

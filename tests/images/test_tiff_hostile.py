@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from test_memory_bounds import outcome
+from measured_reads import outcome
 from tiff_files import encoded, tagged
 
 from gradcam_tf1.errors import ImageFileError
