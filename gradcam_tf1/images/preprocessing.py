@@ -57,7 +57,7 @@ class Preprocessing:
         if not _is_number(self.scale):
             raise OptionError(f"scale must be a number, got {self.scale!r}")
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if not isinstance(values, (tuple, list)) or not all(map(_is_number, values)):
+            if not isinstance(values, (tuple, list, np.ndarray)) or not all(map(_is_number, values)):
                 raise OptionError(f"{name} must be a tuple of numbers, such as (1.0,), got {values!r}")
         for name, values in (("scale", (self.scale,)), ("mean", self.mean), ("std", self.std)):
             most = 1 if name == "scale" or self.gray else 3 if self.order == "bgr" else self.channels

@@ -37,4 +37,4 @@ def test_a_wrong_option_is_refused_with_what_is_possible(record, options, messag
 def test_numpy_values_are_taken():
     assert Window(low=np.float32(1), high=np.int64(3), slice=np.int32(-1)).ends == (1, 3)
     assert ReadOptions(np.int64(5), np.array([3, 2, 1])).bands == (3, 2, 1)
-    assert Preprocessing("test", np.float32(0.5), [np.float64(1)]).channels == 3
+    assert Preprocessing("test", np.float32(0.5), np.array([1.0, 2.0, 3.0, 4.0])).channels == 4
