@@ -36,7 +36,7 @@ def check_rule_reaches(rule: str, score: tf.Tensor, start: tf.Tensor) -> None:
     if hidden:
         raise GradientError(
             f"the {rule} rule does not reach the activations inside the function of '{hidden[0].name}' "
-            f"({hidden[0].type}), so the result would be partly a plain gradient; use 'gradient', a layer method such "
+            f"({hidden[0].type}), so the result would be half a plain gradient; use 'gradient', a layer method such "
             "as 'gradcam', or a model frozen with its functions inlined"
         )
 
