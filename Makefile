@@ -1,5 +1,5 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
-# PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_images_formats.py -k png" chooses the tests.
+# PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_decode.py -k png" chooses the tests.
 
 .PHONY: help demo test test-tf2 lint format soak fuzz bench bench-tf2 bench-builds clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.

@@ -13,6 +13,8 @@ from gradcam_tf1._version import __version__ as __version__
 if TYPE_CHECKING:
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
+    from gradcam_tf1.drawing.explanation import Explanation as Explanation
+    from gradcam_tf1.drawing.explanation import Map as Map
     from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
     from gradcam_tf1.drawing.figure_kinds import FIGURES as FIGURES
     from gradcam_tf1.drawing.image_figures import classes_figure as classes_figure
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from gradcam_tf1.drawing.image_figures import signs_figure as signs_figure
     from gradcam_tf1.drawing.style import Style as Style
     from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
-    from gradcam_tf1.engine.explanation import Explanation as Explanation
-    from gradcam_tf1.engine.explanation import Map as Map
     from gradcam_tf1.errors import BindingError as BindingError
     from gradcam_tf1.errors import ClosedError as ClosedError
     from gradcam_tf1.errors import GradCamError as GradCamError
@@ -105,7 +105,7 @@ _NAMES = {
         "GradCamGraph",
     ),
     "engine.explain_options": ("ExplainOptions",),
-    "engine.explanation": (
+    "drawing.explanation": (
         "Explanation",
         "Map",
     ),

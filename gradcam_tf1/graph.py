@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Optional
 
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain_options import ExplainOptions
-from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.run.input_rows import as_inputs

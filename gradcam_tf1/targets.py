@@ -1,16 +1,22 @@
-"""What can be asked of an image besides a class id or name. Records only; `asks.py` turns them into numbers."""
+"""What can be explained besides a class id or name. Records only; `scoring.score_requests` turns them into numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple, Union
+from typing import Any, Callable, Optional, Tuple, Union
 
 ClassSpec = Union[int, str, None]  # id, name, or None for the top class
 
 
 @dataclass(frozen=True)
 class Top:
-    """The k classes with the highest scores: k targets."""
+    """The k classes with the highest scores, as k targets.
+
+    Attributes
+    ----------
+    k : int
+        Number of classes, from 1 to the number of classes of the net.
+    """
 
     k: int
 
@@ -22,19 +28,42 @@ class Worst:
 
 @dataclass(frozen=True)
 class All:
-    """Every class of the net: C targets."""
+    """Every class of the net, as C targets."""
 
 
 @dataclass(frozen=True)
 class Down:
-    """What lowers an output, -y: the other direction of a regression."""
+    """What lowers an output: -y_c. For regression nets (Grad-CAM's counterfactual explanation, section 3.3).
+
+    Attributes
+    ----------
+    output : int, str or None
+        Id or name of the output; None for the highest one.
+
+    References
+    ----------
+    https://arxiv.org/abs/1610.02391
+    """
 
     output: ClassSpec = None
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Why `a` and not `b`: y_a - y_b. Without b: the class that the net predicts (true label against predicted)."""
+    """Why class a and not class b: y_a - y_b (the difference that Finer-CAM builds on).
+
+    Attributes
+    ----------
+    a : int, str or None
+        Id or name of the class that is explained; None for the top class.
+    b : int, str or None
+        The class it is compared with; None for the class that the net predicts, so that a true label can be compared
+        with a wrong prediction.
+
+    References
+    ----------
+    https://arxiv.org/abs/2501.11309
+    """
 
     a: ClassSpec
     b: ClassSpec = None
@@ -42,10 +71,22 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Region:
-    """A class of a segmentation net, its scores summed over a region (Seg-Grad-CAM, https://arxiv.org/abs/2002.11434).
+    """A class of a segmentation net in a region (Seg-Grad-CAM): sum_ij M_ij y_ijc.
 
-    mask: [H, W], bool or 0..1, of the original image; point: (row, column) on the original image; neither: where
-    the net itself predicts the class.
+    Without `mask` and `point` the region is where the net itself predicts the class.
+
+    Attributes
+    ----------
+    class_spec : int, str or None
+        Id or name of the class; None for the top class of the image.
+    mask : array_like, optional
+        M: [H, W] of the original image, bool or 0..1.
+    point : tuple of float, optional
+        One position instead of a mask: (row, column) in pixels of the original image.
+
+    References
+    ----------
+    https://arxiv.org/abs/2002.11434
     """
 
     class_spec: ClassSpec = None
@@ -55,7 +96,17 @@ class Region:
 
 @dataclass(frozen=True)
 class Anchor:
-    """A class of a detector before non-maximum suppression: one anchor by index, else the sum of the `best` ones."""
+    """A class of a detector before non-maximum suppression: y_ac of one anchor a, or the sum of the best anchors.
+
+    Attributes
+    ----------
+    class_spec : int, str or None
+        Id or name of the class; None for the top class.
+    index : int, optional
+        Number of the anchor, from 0, in the order of the net's scores; None for the best ones.
+    best : int
+        Number of anchors with the highest scores of the class that are summed, at least 1; only without `index`.
+    """
 
     class_spec: ClassSpec = None
     index: Optional[int] = None
@@ -64,13 +115,25 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Similar:
-    """How near the net's output is to that of a reference image: cosine. image: RGB [H, W, 3], 0..255."""
+    """Similarity to a reference image: cos(e, r), e the net's output for the image, r that for the reference.
+
+    Attributes
+    ----------
+    image : array_like
+        The reference image, [H, W, 3], RGB, 0..255.
+    """
 
     image: Any
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """Any number per image: a tensor's name, or a callable (tf.Graph) -> tensor [N], called once in the net's graph."""
+    """Any differentiable number per image.
 
-    source: Any
+    Attributes
+    ----------
+    source : str or callable
+        Name of a float tensor [N] or [N, 1], or a callable (tf.Graph) -> such a tensor, called once in the net's graph.
+    """
+
+    source: Union[str, Callable[[Any], Any]]

@@ -1,30 +1,49 @@
-"""The box around what a map lights up. No TensorFlow here."""
+"""The box around the highest region of a map. No TensorFlow here."""
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Any, Optional
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.geometry import Box
 
 BOX_SHARE = 0.15
 
-Box = Tuple[int, int, int, int]
-
 
 def largest_box(map: np.ndarray, share: float = BOX_SHARE) -> Optional[Box]:
-    """Box (top, left, bottom, right), the last two exclusive, of the largest connected region above share * maximum.
+    """Return the box of the largest connected region with map > share * max(map).
 
-    Grad-CAM's localisation, https://arxiv.org/abs/1610.02391, section 4.1. Pixels touch along their sides; of two
-    regions with as many pixels the one with the higher value counts. None where nothing is above zero.
-    Args: map: [H, W], placed on the image. Raises: OptionError for a share outside 0..1.
+    This is Grad-CAM's localisation, section 4.1 of the paper. Pixels are connected along their sides. Of two regions
+    of equal size, the one with the higher maximum counts.
+
+    Parameters
+    ----------
+    map : np.ndarray
+        Float [H, W], placed on the image.
+    share : float
+        Threshold as a share of the map's maximum, 0 <= share < 1.
+
+    Returns
+    -------
+    tuple of int, or None
+        (top, left, bottom, right) in pixels, the last two exclusive; None where no value is above zero.
+
+    Raises
+    ------
+    OptionError
+        If `share` is not a number in 0 <= share < 1.
+
+    References
+    ----------
+    https://arxiv.org/abs/1610.02391
     """
     check_share(share)
     highest = float(map.max())
     if highest <= 0:
         return None
-    from scipy import ndimage  # imported late: it takes a while
+    from scipy import ndimage  # imported here because it takes long to import
 
     regions, count = ndimage.label(map > share * highest)
     numbers = np.arange(1, count + 1)
@@ -36,6 +55,7 @@ def largest_box(map: np.ndarray, share: float = BOX_SHARE) -> Optional[Box]:
 
 
 def check_share(share: Any) -> None:
-    """Raises OptionError for a share that leaves nothing, or no threshold at all."""
-    if not isinstance(share, (int, float, np.integer, np.floating)) or not 0 <= share < 1:
-        raise OptionError(f"the share of the maximum that bounds a region is at least 0 and below 1, not {share}")
+    """Raise OptionError unless `share` is a number with 0 <= share < 1."""
+    is_number = isinstance(share, (int, float, np.integer, np.floating)) and not isinstance(share, bool)
+    if not is_number or not 0 <= share < 1:
+        raise OptionError(f"the box share, of the map's maximum, is at least 0 and below 1, not {share!r}")

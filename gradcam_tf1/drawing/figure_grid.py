@@ -1,24 +1,28 @@
-"""Panels under titles, in rows, with colour bars: a matplotlib figure. matplotlib is imported when one is made."""
+"""A matplotlib figure of titled panels in rows, with colour bars. matplotlib is imported when a figure is made."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from gradcam_tf1.drawing.overlay import colorize, write_png
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 NO_EVIDENCE = "no positive evidence"
 
 _DPI = 140
-# pixels: longer side of a panel's image, a line of its title, its colour bar with gap and numbers, border
+# pixels: longer side of a panel's image, title line, gap and width of the colour bar, its numbers, border
 SIDE, LINE, GAP, BAR, NUMBERS, MARGIN = 420, 29, 12, 18, 104, 16
-WIDE = 300  # the least room for a title, above an image that is narrow
-LETTERS = 40  # of a title's line
-COLUMNS = 4  # more panels go on in the next line: a wider figure is shrunk where it is shown, and its text with it
+WIDE = 300  # minimum width of a title above a narrow image
+LETTERS = 40  # maximum length of a title line
+COLUMNS = 4  # panels per line: a wider figure would be shrunk on the screen, and its text would become too small
 _TITLE, _NUMBER = 12, 10  # points
 
 
@@ -26,8 +30,16 @@ _TITLE, _NUMBER = 12, 10  # points
 class Panel:
     """One map in a figure.
 
-    image: uint8 [H, W, 3] RGB, what is drawn. title: its lines. ends: what the lower and upper end of the colour bar
-    stand for; None: no bar. empty: what the panel says of a map that is all zero.
+    Attributes
+    ----------
+    image : np.ndarray
+        The drawn map, uint8 [H, W, 3], RGB.
+    title : sequence of str
+        Lines of the title.
+    ends : tuple of float, optional
+        Values at the lower and upper end of the colour bar; None for no bar.
+    empty : str
+        Text on the panel of a map that is zero everywhere, "" for other maps.
     """
 
     image: np.ndarray
@@ -36,8 +48,21 @@ class Panel:
     empty: str = ""
 
 
-def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Any:
-    """A matplotlib Figure of the panels, each with its colour bar, on an Agg canvas; long rows take several lines."""
+def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Figure:
+    """Return a figure of the panels, each with its colour bar; rows longer than COLUMNS are broken into lines.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of Panel
+        The panels of each row.
+    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+        Colours of the bars.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        On an Agg canvas.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -52,23 +77,23 @@ def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Any:
     FigureCanvasAgg(figure)
     top = MARGIN
     for row, images, tall in zip(rows, cells, heights):
-        for place, (panel, image) in enumerate(zip(row, images)):
-            _draw(figure, panel, image, (top + title, MARGIN + place * across), (height, width), colormap)
+        for number, (panel, image) in enumerate(zip(row, images)):
+            _draw(figure, panel, image, (top + title, MARGIN + number * across), (height, width), colormap)
         top += tall
     return figure
 
 
 def _lines(row: Sequence[Panel]) -> List[Sequence[Panel]]:
-    """The row in lines of nearly the same length, of at most COLUMNS panels."""
+    """Break a row into lines of nearly equal length, at most COLUMNS panels each."""
     count = -(-len(row) // COLUMNS)
     length = -(-len(row) // count)
     return [row[start : start + length] for start in range(0, len(row), length)]
 
 
 def _draw(
-    figure: Any, panel: Panel, image: np.ndarray, place: Tuple[int, int], size: Tuple[int, int], colormap: str
+    figure: Figure, panel: Panel, image: np.ndarray, corner: Tuple[int, int], size: Tuple[int, int], colormap: str
 ) -> None:
-    top, left = place
+    top, left = corner
     tall, wide = image.shape[:2]
     axes = _axes(figure, (top, left, tall, wide), size)
     axes.imshow(image, interpolation="nearest", aspect="auto")
@@ -90,11 +115,11 @@ def _draw(
         bar.tick_params(labelsize=_NUMBER, length=2)
 
 
-def _axes(figure: Any, box: Tuple[int, int, int, int], size: Tuple[int, int]) -> Any:
-    """Axes over whole pixels (top, left, height, width), so that images are not resampled."""
+def _axes(figure: Figure, box: Tuple[int, int, int, int], size: Tuple[int, int]) -> Axes:
+    """Add axes that cover whole pixels (top, left, height, width), so that images are not resampled."""
     top, left, tall, wide = box
     height, width = size
-    return figure.add_axes([left / width, 1 - (top + tall) / height, wide / width, tall / height])
+    return figure.add_axes((left / width, 1 - (top + tall) / height, wide / width, tall / height))
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:
@@ -104,22 +129,23 @@ def _shrunk(image: np.ndarray) -> np.ndarray:
 
 
 def _line(text: str) -> str:
-    """One line of plain text: no control characters, nothing that matplotlib takes for a formula."""
+    """Return one line of plain text, without control characters and without formulas for matplotlib."""
     words = "".join(char if char.isprintable() else " " for char in text)
     cut = words if len(words) <= LETTERS else words[: LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return cut.replace("$", r"\$")
 
 
-def render(figure: Any) -> np.ndarray:
-    """The figure as an image: uint8 [H, W, 3] RGB."""
+def render(figure: Figure) -> np.ndarray:
+    """Render a figure with an Agg canvas, as `grid` returns it, to uint8 [H, W, 3], RGB."""
+    canvas: Any = figure.canvas  # its type is that of all canvases, of which not all have a buffer
     with warnings.catch_warnings():
-        # a label in a script that matplotlib's own font lacks shows as boxes; the manifest has it in full
+        # letters that matplotlib's font lacks are drawn as boxes; the manifest has the label in full
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
-        figure.canvas.draw()
-    return np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+        canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def save_figure(figure: Any, path: str) -> None:
-    """Write the figure as a PNG file, whole or not at all. Raises: OSError naming the path."""
+def save_figure(figure: Figure, path: str) -> None:
+    """Write the figure as a PNG file atomically; raise OSError naming the path where it cannot be written."""
     write_png(path, render(figure))

@@ -1,11 +1,12 @@
-"""The four figures of one explained image. Each takes an Explanation and gives a matplotlib Figure."""
+"""The four figures of one explained image. Each takes an Explanation and returns a matplotlib Figure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
 import numpy as np
 
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_grid import LETTERS, NO_EVIDENCE, Panel, grid
 from gradcam_tf1.drawing.overlay import contrast
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, full_heat
@@ -14,61 +15,124 @@ from gradcam_tf1.methods import METHODS
 from gradcam_tf1.types import MapKey
 
 if TYPE_CHECKING:
-    from gradcam_tf1.engine.explanation import Explanation
+    from matplotlib.figure import Figure
 
 MAX_ROWS = 10
-# how the reason of an empty map begins -> what its panel says
+# start of an empty map's reason -> text of its panel
 EMPTY = (("all evidence here is against", NO_EVIDENCE), ("no gradient leads", "no way to this score"))
 NOTHING = "zero everywhere"
 _DEFAULT = Style()
 
 
-def classes_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
-    """One row, one panel per target: of targets [Top(3), Worst()] the three best classes and the lowest one.
+def classes_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Figure:
+    """Return a figure of one image with one panel per target, in one row.
 
-    Args:
-        explanation: its first method and layer are shown. image: the original image n, uint8 [H, W, 3] RGB.
-        labels: names for the titles. style: how maps are drawn.
+    With targets [Top(3), Worst()] it shows the three best classes and the lowest one.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Its first method and layer are shown.
+    image : np.ndarray
+        The original image n, uint8 [H, W, 3], RGB.
+    n : int
+        Number of the image in the explanation.
+    style : Style
+        Options of drawing.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     key = next(iter(explanation.maps))
-    about = _Painter(explanation, image, n, style)
-    return grid([[about.panel(t, key) for t in about.slots]], style.colormap)
+    painter = _Painter(explanation, image, n, style)
+    return grid([[painter.panel(t, key) for t in painter.slots]], style.colormap)
 
 
-def layers_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
-    """One panel per layer of the explanation's first method, one row per target. Arguments: as `classes_figure`."""
+def layers_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Figure:
+    """Return a figure of one image with one panel per layer of the first method, one row per target.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        All layers of its first method are shown.
+    image : np.ndarray
+        The original image n, uint8 [H, W, 3], RGB.
+    n : int
+        Number of the image in the explanation.
+    style : Style
+        Options of drawing.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     method = next(iter(explanation.maps))[0]
     keys = [key for key in explanation.maps if key[0] == method]
-    about = _Painter(explanation, image, n, style)
-    rows = [[about.panel(t, key, _end_of(key[1])) for key in keys] for t in about.slots]
+    painter = _Painter(explanation, image, n, style)
+    rows = [[painter.panel(t, key, _shortened(key[1])) for key in keys] for t in painter.slots]
     return grid(rows, style.colormap)
 
 
-def methods_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
-    """One panel per method, at its first layer, one row per target. Arguments: as `classes_figure`."""
+def methods_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Figure:
+    """Return a figure of one image with one panel per method, one row per target.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        All its methods are shown, each at its first layer.
+    image : np.ndarray
+        The original image n, uint8 [H, W, 3], RGB.
+    n : int
+        Number of the image in the explanation.
+    style : Style
+        Options of drawing.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     keys = [explanation.key(method) for method in dict.fromkeys(method for method, _ in explanation.maps)]
-    about = _Painter(explanation, image, n, style)
-    rows = [[about.panel(t, key, key[0]) for key in keys] for t in about.slots]
+    painter = _Painter(explanation, image, n, style)
+    rows = [[painter.panel(t, key, key[0]) for key in keys] for t in painter.slots]
     return grid(rows, style.colormap)
 
 
-def signs_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Any:
-    """Evidence for and against, methods "positive" and "negative" on one shared scale, one row per target.
+def signs_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style: Style = _DEFAULT) -> Figure:
+    """Return a figure of the evidence for and against, on one scale, one row per target.
 
-    Arguments: as `classes_figure`. Raises: OptionError where the explanation lacks one of the two.
+    Parameters
+    ----------
+    explanation : Explanation
+        Its methods "positive" and "negative" are shown, each at its first layer.
+    image : np.ndarray
+        The original image n, uint8 [H, W, 3], RGB.
+    n : int
+        Number of the image in the explanation.
+    style : Style
+        Options of drawing.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    OptionError
+        If the explanation lacks one of the two methods.
     """
     if not {"positive", "negative"} <= {method for method, _ in explanation.maps}:
         raise OptionError("this figure needs the methods 'positive' and 'negative'; explain with 'positive_negative'")
     keys = [explanation.key(method) for method in ("positive", "negative")]
-    about = _Painter(explanation, image, n, style, keys)
-    return grid([[about.panel(t, key, key[0]) for key in keys] for t in about.slots], style.colormap)
+    painter = _Painter(explanation, image, n, style, keys)
+    return grid([[painter.panel(t, key, key[0]) for key in keys] for t in painter.slots], style.colormap)
 
 
 class _Painter:
-    """Makes the panels of one image.
+    """Make the panels of one image.
 
-    slots: its targets, each once, at most MAX_ROWS. together: maps that share a scale, and so do the targets of a map.
-    With a style of own scales the targets do not.
+    `slots` are its targets, each once, at most MAX_ROWS. With `style.share_scale` the targets share one scale. The maps
+    of the keys in `together` share one, too.
     """
 
     def __init__(
@@ -84,7 +148,7 @@ class _Painter:
         self.slots = _slots(explanation, n)
 
     def panel(self, t: int, key: MapKey, head: str = "") -> Panel:
-        """One map as a panel. head: first line of the title."""
+        """Draw the map of target t as a panel; `head` is the first line of its title."""
         space = METHODS[key[0]].space
         empty = self._explanation.statuses[key][self._n][t].state == "empty"
         placement = self._explanation.placements[self._n]
@@ -97,23 +161,23 @@ class _Painter:
 
     def _why_empty(self, t: int, key: MapKey) -> str:
         reason = self._explanation.statuses[key][self._n][t].reason
-        return next((said for start, said in EMPTY if reason.startswith(start)), NOTHING)
+        return next((text for start, text in EMPTY if reason.startswith(start)), NOTHING)
 
     def _scale(self, t: int, key: MapKey) -> Optional[float]:
-        """What counts as full heat."""
+        """Return the value drawn at full strength."""
         slots = self.slots if self._style.share_scale else [t]
         shared = [(slot, other) for slot in slots for other in self._together or [key]]
         statuses = (self._explanation.statuses[other][self._n][slot] for slot, other in shared)
         return full_heat(statuses, self._style.signed)
 
     def _contrast(self, t: int, key: MapKey) -> Optional[float]:
-        """What counts as full contrast of a map by the pixels."""
+        """Return the magnitude of a pixel map drawn at full contrast."""
         slots = self.slots if self._style.share_scale else [t]
-        full = [contrast(self._explanation.maps[key][self._n, slot]) for slot in slots]
-        return max((each for each in full if each is not None), default=None)
+        contrasts = [contrast(self._explanation.maps[key][self._n, slot]) for slot in slots]
+        return max((value for value in contrasts if value is not None), default=None)
 
     def _title(self, t: int) -> List[str]:
-        """Label, or what else the target is, and score."""
+        """Return two lines: the label or other description of the target, and its score."""
         explanation, n = self._explanation, self._n
         class_id, score = int(explanation.class_ids[n, t]), float(explanation.scores[n, t])
         name = (
@@ -130,13 +194,13 @@ class _Painter:
         return [" ".join(filter(None, [name, about])), shown]
 
 
-def _end_of(name: str) -> str:
-    """The end of a layer's name, which says more than its scopes."""
+def _shortened(name: str) -> str:
+    """Keep the end of a long layer name, which says more than its scopes."""
     return name if len(name) <= LETTERS else "\N{HORIZONTAL ELLIPSIS}" + name[1 - LETTERS :]
 
 
 def _slots(explanation: Explanation, n: int) -> Sequence[int]:
-    """The targets, each once, at most MAX_ROWS of them."""
+    """Return the numbers of the targets, each target once, at most MAX_ROWS."""
     abouts = explanation.abouts or [""] * explanation.class_ids.shape[1]
-    asked = list(zip(explanation.class_ids[n].tolist(), abouts))
-    return [t for t, target in enumerate(asked) if target not in asked[:t]][:MAX_ROWS]
+    targets = list(zip(explanation.class_ids[n].tolist(), abouts))
+    return [t for t, target in enumerate(targets) if target not in targets[:t]][:MAX_ROWS]

@@ -1,15 +1,16 @@
-"""Drawing: maps in colours, on photographs, saliency as an image; PNG files written whole. No TensorFlow here."""
+"""Draw maps in colours and on photographs, draw saliency, write PNG files. No TensorFlow here."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.images.geometry import Box
 
 _CV2_COLORMAPS = {
     "jet": cv2.COLORMAP_JET,
@@ -17,30 +18,47 @@ _CV2_COLORMAPS = {
     "viridis": cv2.COLORMAP_VIRIDIS,
     "inferno": cv2.COLORMAP_INFERNO,
 }
-# Low, middle, high of the diverging map: blue speaks against the class, white is zero, red speaks for it.
+# From low to high: blue is evidence against the class, white is zero, red is evidence for it.
 _DIVERGING = np.array([[0, 30, 220], [110, 160, 255], [250, 250, 250], [255, 140, 100], [220, 0, 0]], np.float64)
 COLORMAPS = (*_CV2_COLORMAPS, "diverging")
 
-# What zlib does with the pixels of a PNG. In a photograph it looks for repeats in vain: codes for single bytes give the
-# same size in three quarters of the time. Smooth colours do repeat, and become half as large as in cv2's own way.
-# No level is given, since cv2 then leaves its fast filter for a slow one.
+# zlib's strategies for the pixels of a PNG. A photograph has hardly any repeats: Huffman codes alone give the same size
+# in three quarters of the time. Smooth colours repeat, and become half as large as with cv2's default.
+# No compression level is set, because cv2 then replaces its fast filter with a slow one.
 PHOTOGRAPH, SMOOTH, DRAWN = (
     cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
     cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
     cv2.IMWRITE_PNG_STRATEGY_RLE,
 )
 
-ALPHA = 0.6  # the most that a heat map covers of the photograph
-
-Box = Tuple[int, int, int, int]
+ALPHA = 0.6  # opacity of a heat map where it is highest
 
 
 def normalize(map: np.ndarray, signed: bool = False, scale: Optional[float] = None) -> np.ndarray:
-    """A raw map as float32 in 0..1, same shape: map / scale, negatives cut to 0; all-zero stays zero, never NaN.
+    """Normalise a raw map to 0..1.
 
-    scale: what becomes 1, default the map's own maximum; pass the larger maximum of two maps to show them on one scale.
-    signed: 0.5 + 0.5 * map / scale instead, scale being the largest magnitude: 0.5 is zero.
-    Normalise after placing the map on the image, not before. Raises GradCamError where the map is not finite.
+    Unsigned: max(map, 0) / scale. Signed: 0.5 + 0.5 * map / scale, so that 0.5 stands for zero. A map of zeros stays
+    zero, never NaN. Place the map on the image first and normalise it then.
+
+    Parameters
+    ----------
+    map : np.ndarray
+        Raw values of any shape.
+    signed : bool
+        Whether negative values are kept.
+    scale : float, optional
+        The value that becomes 1. By default the map's maximum, or with `signed` its largest magnitude. To show two maps
+        on one scale, pass the larger of their maxima.
+
+    Returns
+    -------
+    np.ndarray
+        float32 of the same shape, 0..1.
+
+    Raises
+    ------
+    GradCamError
+        If the map holds NaN or infinity.
     """
     map = np.asarray(map, np.float32)
     low, high = _ends(map)
@@ -59,9 +77,24 @@ def normalize(map: np.ndarray, signed: bool = False, scale: Optional[float] = No
 
 
 def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
-    """A normalised map [H, W], 0..1, in colours: uint8 [H, W, 3] RGB; in jet 1 is red and 0 is blue.
+    """Colour a normalised map.
 
-    Raises OptionError for an unknown colour map and for a map that is not normalised.
+    Parameters
+    ----------
+    map : np.ndarray
+        Float [H, W], 0..1, as `normalize` returns it.
+    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+        In jet 0 is blue and 1 is red; in diverging 0 is blue, 0.5 white, 1 red.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [H, W, 3], RGB.
+
+    Raises
+    ------
+    OptionError
+        If the colour map is unknown, or the map is empty, not [H, W] or not within 0..1.
     """
     map = np.asarray(map, np.float32)
     if map.ndim != 2 or map.size == 0:
@@ -73,33 +106,59 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
 
 
 def _levels(map: np.ndarray) -> np.ndarray:
-    """A normalised float32 map of up to 3 axes as uint8, 0..255: rounded to the nearest, halves to the even one."""
+    """Convert a normalised float32 map of up to 3 axes to uint8 0..255, rounding halves to even."""
     return cv2.convertScaleAbs(map, alpha=255)
 
 
 @lru_cache(maxsize=None)
 def _table(colormap: str) -> np.ndarray:
-    """The 256 colours of a colour map, uint8 [256, 1, 3], RGB, not to be written to."""
+    """Return the 256 colours of a colour map: uint8 [256, 1, 3], RGB. The array is cached: do not write to it."""
+    check_colormap(colormap)
     levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]
     if colormap in _CV2_COLORMAPS:
         return cv2.cvtColor(cv2.applyColorMap(levels, _CV2_COLORMAPS[colormap]), cv2.COLOR_BGR2RGB)
-    if colormap != "diverging":
-        raise OptionError(f"unknown colour map {colormap!r}; possible: {', '.join(COLORMAPS)}")
     stops = np.linspace(0, 255, len(_DIVERGING))
     channels = [np.interp(levels[:, 0], stops, values) for values in _DIVERGING.T]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)[:, np.newaxis]
+    table: np.ndarray = np.rint(np.stack(channels, axis=-1)).astype(np.uint8)[:, np.newaxis]
+    return table
+
+
+def check_colormap(colormap: Any) -> None:
+    """Raise OptionError for an unknown colour map."""
+    if not isinstance(colormap, str) or colormap not in COLORMAPS:
+        raise OptionError(f"unknown colour map {colormap!r}; possible: {', '.join(COLORMAPS)}")
 
 
 def overlay(
     image: np.ndarray, map: np.ndarray, colormap: str = "jet", alpha: float = ALPHA, seen: Optional[Box] = None
 ) -> np.ndarray:
-    """The photograph, tinted where the map is hot: image + a * (colours - image), uint8 [H, W, 3] RGB.
+    """Tint a photograph where the map is high: image + a * (colours - image).
 
-    a = alpha * map, or alpha * |2 map - 1| with the diverging colour map, whose zero is 0.5: where the map says nothing
+    a = alpha * map; with the diverging colour map, whose zero is 0.5, a = alpha * |2 map - 1|. Where the map is zero
     the photograph keeps its colours.
-    Args: image: uint8 [H, W, 3] RGB. map: normalised [H, W], 0..1. alpha: the most that a colour covers, 0..1. seen:
-        the box (top, left, bottom, right) that the net saw, default everything; outside it the photograph stays.
-    Raises OptionError for other shapes and for alpha outside 0..1.
+
+    Parameters
+    ----------
+    image : np.ndarray
+        uint8 [H, W, 3], RGB.
+    map : np.ndarray
+        Normalised, float [H, W], 0..1.
+    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+        Colours of the map.
+    alpha : float
+        Opacity where the map is 1, 0..1.
+    seen : tuple of int, optional
+        Box (top, left, bottom, right) that the net saw; the photograph outside it is unchanged. By default all of it.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [H, W, 3], RGB.
+
+    Raises
+    ------
+    OptionError
+        If a shape, the colour map or `alpha` does not fit.
     """
     _check_rgb(image)
     if np.shape(map) != image.shape[:2]:
@@ -119,24 +178,25 @@ def overlay(
     return result
 
 
-def check_alpha(alpha: float) -> None:
-    """Raises: OptionError where it is no share."""
-    if not 0 <= alpha <= 1:
-        raise OptionError(f"alpha is between 0 (photograph only) and 1 (heat map only), got {alpha}")
+def check_alpha(alpha: Any) -> None:
+    """Raise OptionError unless `alpha` is a number in 0..1."""
+    is_number = isinstance(alpha, (int, float, np.integer, np.floating)) and not isinstance(alpha, bool)
+    if not is_number or not 0 <= alpha <= 1:
+        raise OptionError(f"alpha is a number between 0 (photograph only) and 1 (heat map only), not {alpha!r}")
 
 
 @lru_cache(maxsize=8)
 def _tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
-    """For each of 256 levels how much of the photograph stays, 0..255, and what is added: two uint8 [256, 1, 3]."""
+    """Return for 256 levels the weight of the photograph, 0..255, and the colour added: two uint8 [256, 1, 3]."""
     levels = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
-    # 0.5 is no level: the two beside it count as zero
+    # 0.5 lies between two levels: both count as zero
     strength = alpha * ((np.abs(510 * levels - 255) - 1) / 254 if colormap == "diverging" else levels)
     kept = np.repeat(np.rint(255 * (1 - strength)), 3, axis=2)
     return kept.astype(np.uint8), np.rint(strength * _table(colormap)).astype(np.uint8)
 
 
 def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np.ndarray:
-    """(1 - alpha) * image + alpha * colours inside `seen`, the image outside; all uint8 [H, W, 3] RGB."""
+    """Return (1 - alpha) * image + alpha * colours inside the box `seen`, the image outside; uint8 [H, W, 3], RGB."""
     top, left, bottom, right = seen
     result = image.copy()
     part = result[top:bottom, left:right]
@@ -145,10 +205,26 @@ def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np
 
 
 def guided_image(saliency: np.ndarray, scale: Optional[float] = None) -> np.ndarray:
-    """Signed saliency [H, W, 3] or [H, W, 1] as uint8 [H, W, 3] RGB on mid-gray (128 = zero).
+    """Draw signed saliency on mid-gray: 128 + 127 * saliency / scale.
 
-    scale: the magnitude that becomes full contrast, `contrast(saliency)` where it is not given. Raises OptionError for
-    other shapes, GradCamError if not finite.
+    Parameters
+    ----------
+    saliency : np.ndarray
+        Float [H, W, 3], RGB, or [H, W, 1].
+    scale : float, optional
+        The magnitude drawn at full contrast; by default `contrast(saliency)`.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [H, W, 3], RGB; 128 stands for zero.
+
+    Raises
+    ------
+    OptionError
+        If the saliency has another shape or is empty.
+    GradCamError
+        If it holds NaN or infinity.
     """
     saliency = np.asarray(saliency, np.float32)
     if saliency.ndim != 3 or saliency.shape[2] not in (1, 3) or 0 in saliency.shape:
@@ -159,38 +235,67 @@ def guided_image(saliency: np.ndarray, scale: Optional[float] = None) -> np.ndar
 
 
 def contrast(saliency: np.ndarray, percentile: float = 99.5) -> Optional[float]:
-    """The given percentile of the non-zero magnitudes, None where all are zero.
+    """Return a percentile of the non-zero magnitudes, to be drawn at full contrast.
 
-    A few extreme pixels, which every such image has, would otherwise leave the rest gray. Raises: GradCamError where
-    not all are finite.
+    Saliency has a few extreme pixels; scaled by the maximum, everything else would be gray.
+
+    Parameters
+    ----------
+    saliency : np.ndarray
+        Signed values of any shape.
+    percentile : float
+        In percent, 0..100.
+
+    Returns
+    -------
+    float, or None
+        None where every value is zero.
+
+    Raises
+    ------
+    GradCamError
+        If the saliency holds NaN or infinity.
     """
     magnitudes = np.abs(np.asarray(saliency, np.float32)).ravel()
     _ends(magnitudes)
     magnitudes = magnitudes[magnitudes > 0]
-    # A million values settle a percentile; looking at tens of millions takes long.
+    # a million values are enough for a percentile, and faster
     sample = magnitudes[:: max(1, magnitudes.size // 1_000_000)]
     return _high_percentile(sample, percentile) if sample.size else None
 
 
 def _high_percentile(values: np.ndarray, share: float) -> float:
-    """np.percentile(values, share) of float32 [N], several times faster: only the few largest are put in order."""
-    place = (values.size - 1) * share / 100
-    below = int(place)
-    some = values[:: max(1, values.size // 10_000)]
-    largest = values[values >= np.percentile(some, max(0.0, share - 1))]
-    if values.size - largest.size > below:  # the guess was too high
+    """Return np.percentile(values, share) of float32 [N], several times faster: only the largest values are sorted."""
+    position = (values.size - 1) * share / 100
+    below = int(position)
+    sample = values[:: max(1, values.size // 10_000)]
+    largest = values[values >= np.percentile(sample, max(0.0, share - 1))]
+    if values.size - largest.size > below:  # the estimate was too high
         largest = values
     first = below - (values.size - largest.size)
     second = min(first + 1, largest.size - 1)
     ordered = np.partition(largest, [first, second])
-    return float(ordered[first]) + (float(ordered[second]) - float(ordered[first])) * (place - below)
+    return float(ordered[first]) + (float(ordered[second]) - float(ordered[first])) * (position - below)
 
 
 def write_png(path: str, rgb: np.ndarray, strategy: int = DRAWN) -> None:
-    """Write uint8 [H, W, 3] RGB as a PNG file, whole or not at all: other readers never see half an image.
+    """Write a PNG file atomically: a reader sees the whole image or none.
 
-    strategy: PHOTOGRAPH, SMOOTH or DRAWN; the same pixels, packed in the way that is best for such images.
-    Raises OSError naming the path where it cannot be written, OptionError where the array is no image.
+    Parameters
+    ----------
+    path : str
+        Where to write. The folder must exist.
+    rgb : np.ndarray
+        uint8 [H, W, 3], RGB.
+    strategy : int
+        PHOTOGRAPH, SMOOTH or DRAWN: how zlib compresses. The pixels are the same.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; names the path.
+    OptionError
+        If the array is not uint8 [H, W, 3] or is empty.
     """
     _check_rgb(rgb)
     done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_STRATEGY, strategy])
@@ -200,9 +305,9 @@ def write_png(path: str, rgb: np.ndarray, strategy: int = DRAWN) -> None:
 
 
 def _ends(map: np.ndarray) -> Tuple[float, float]:
-    """The lowest value or 0, the highest value or 0. Raises GradCamError where not all values are finite."""
+    """Return min(map, 0) and max(map, 0); raise GradCamError where a value is NaN or infinite."""
     ends = float(np.min(map, initial=0.0)), float(np.max(map, initial=0.0))
-    if not np.isfinite(ends).all():  # NaN is the end of whatever it is among
+    if not np.isfinite(ends).all():  # the minimum of an array that holds NaN is NaN
         raise GradCamError("the map holds NaN or infinity: the net's activations or gradients overflow on this image")
     return ends
 

@@ -10,6 +10,7 @@ from typing import Any, ContextManager, Dict, Iterable, List, Mapping, Optional,
 import numpy as np
 
 from gradcam_tf1.binding.tensor_names import choose_output
+from gradcam_tf1.drawing.figure_kinds import FigureNet
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.graph_import import device_names, open_sessions
@@ -31,7 +32,7 @@ _NO_TENSORS = KeyTensors()
 Self = TypeVar("Self", bound="BoundNet")
 
 
-class BoundNet:
+class BoundNet(FigureNet):
     """What GradCamGraph is without its questions: the model, the hooks, the binding and the sessions.
 
     The parameters are those of GradCamGraph.

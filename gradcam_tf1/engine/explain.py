@@ -9,10 +9,11 @@ import numpy as np
 
 from gradcam_tf1.binding import resolve_layer
 from gradcam_tf1.binding.layer_specs import is_auto
+from gradcam_tf1.drawing.explanation import Explanation
+from gradcam_tf1.drawing.figure_kinds import FigureExplainer
 from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_methods, as_arrays, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.explain_options import ExplainOptions
-from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
@@ -61,7 +62,7 @@ class NetInput:
 
 
 @dataclass(frozen=True)
-class NetExplainer:
+class NetExplainer(FigureExplainer):
     """A bound net on one device, ready to explain inputs."""
 
     net: BoundNet

@@ -11,7 +11,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 from gradcam_tf1.binding.cells import CellPlaces
 from gradcam_tf1.engine.feature_maps import Compute, apart, by_channel, by_frame, channels_last, tokens_as_map
-from gradcam_tf1.engine.score_ops import ScoreOps
+from gradcam_tf1.engine.score_graph_ops import ScoreGraphOps
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
@@ -24,7 +24,7 @@ from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo, ScoreKey, Slot
 
 
-class GraphOps(ScoreOps, GraphOpsBase):
+class GraphOps(ScoreGraphOps, GraphOpsBase):
     """The ops for one net. The graph is finalized whenever none of these methods is at work.
 
     Parameters

@@ -1,9 +1,9 @@
-"""Which ops of a net are activations, those included that a net spells out in several ops.
+"""Find the activations of a net, including those composed of several ops.
 
-LeakyReLU is also written Maximum(a x, x), Relu(x) - a Relu(-x) or b x + c |x|; PReLU Relu(x) + a (x - |x|) / 2; a
-bounded ReLU Maximum(Minimum(x, 6), 0). Their last op is then the activation, and the Relus and maxima inside are only
-parts of it. Maximum and Add are also used for other things: they count only where both inputs are made from one
-tensor, value by value, and not by a straight line, or, for a maximum, where the other input is the constant 0.
+LeakyReLU is also written Maximum(a x, x), Relu(x) - a Relu(-x) or b x + c |x|; PReLU as Relu(x) + a (x - |x|) / 2; a
+bounded ReLU as Maximum(Minimum(x, 6), 0). The last op then counts as the activation; the Relus and maxima inside are
+parts of it. Maximum and Add have other uses, too: they count only where both inputs are elementwise, non-linear
+functions of one tensor, or, for a maximum, where the other input is the constant 0.
 
 An activation whose output is a factor of something else is a gate, see `gates.py`: no rule applies to it.
 """
@@ -11,7 +11,7 @@ An activation whose output is a factor of something else is a gate, see `gates.p
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
 
 from gradcam_tf1.gradients.gates import find_gates
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
@@ -20,19 +20,28 @@ from gradcam_tf1.tf_runtime import tf
 ALONE = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus")
 JOINS = ("Maximum", "Minimum", "Add", "AddV2", "Sub")
 CLIPS = ("ClipByValue",)
-# what can be seen of activations that no rule is for: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
+# ops of activations that no rule applies to: Swish is x Sigmoid(x), GELU x Erf(x) or x Tanh(...)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
-# value by value, with one input that depends on the images
+# elementwise, with one input that depends on the images
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
 _WITH_CONSTANT = ("Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
 _BENT = ("Abs", "Relu", "Relu6", "Maximum", "Minimum", "ClipByValue")
 
-# longer spellings of an activation are not known
-_STEPS = 8
+_STEPS = 8  # maximum number of ops between the last op of a composed activation and its input
 
 
 class Composite(NamedTuple):
-    """An activation spelt out. leaf: what it is a function of. short: the input of its last op nearest to the leaf."""
+    """An activation composed of several ops.
+
+    Attributes
+    ----------
+    leaf : tf.Tensor
+        The tensor that it is a function of.
+    short : tf.Tensor
+        The input of its last op that is fewest ops away from the leaf.
+    parts : frozenset of str
+        Names of its other ops.
+    """
 
     leaf: tf.Tensor
     short: tf.Tensor
@@ -40,62 +49,69 @@ class Composite(NamedTuple):
 
 
 class Activations:
-    """The activations among some ops, found once, in time linear in these.
+    """The activations among some ops, found once, in linear time.
 
-    way: the ops of one graph that depend on the images, in its order. counts: how often each op type of ALONE and
-    OTHERS is there.
+    Parameters
+    ----------
+    path : sequence of tf.Operation
+        The ops of one graph that depend on the images, in the order of the graph.
+
+    Attributes
+    ----------
+    counts : dict
+        Op type of ALONE and OTHERS -> number of such ops.
     """
 
-    def __init__(self, way: Sequence[tf.Operation]) -> None:
-        self._graph = way[0].graph if way else None
-        self._inner: Dict[Any, Activations] = {}
-        self.counts = dict(Counter(op.type for op in way if op.type in ALONE + OTHERS))
-        self._way = {op.name for op in way}
+    def __init__(self, path: Sequence[tf.Operation]) -> None:
+        self._graph: Optional[tf.Graph] = path[0].graph if path else None
+        self._inner: Dict[tf.Graph, Activations] = {}
+        self.counts = dict(Counter(op.type for op in path if op.type in ALONE + OTHERS))
+        self._path = {op.name for op in path}
         self._composites: Dict[str, Composite] = {}
         self._parents: Dict[str, tf.Tensor] = {}
         self._rectified: Set[str] = set()
-        for op in way:  # what an op is made of comes before it
-            self._look_at(op)
-        self._parts = frozenset().union(*(each.parts for each in self._composites.values()))
-        self._gates = find_gates(way, self._composites)
+        for op in path:  # an op's inputs come before it
+            self._add(op)
+        self._parts = frozenset().union(*(composite.parts for composite in self._composites.values()))
+        self._gates = find_gates(path, self._composites)
 
     @classmethod
     def between(cls, outputs: Sequence[tf.Tensor], start: tf.Tensor) -> Activations:
-        """Those on the ways from the images to some outputs."""
+        """Return the activations on all paths from `start`, the images, to some outputs."""
         return cls(ops_between(outputs, start))
 
     def of(self, op: tf.Operation) -> Activations:
-        """Those of the graph that holds `op`: the net, or the body of a functional loop or branch of it."""
+        """Return the activations of the graph that holds `op`: the net, or the body of a functional loop or branch."""
         if self._graph is None or op.graph is self._graph:
             return self
         if op.graph not in self._inner:
-            fed = [each for each in op.graph.get_operations() if each.type == "Placeholder"]
-            after = ops_after(fed)
-            self._inner[op.graph] = Activations([each for each in op.graph.get_operations() if each in after])
+            ops = op.graph.get_operations()
+            after = ops_after([inner for inner in ops if inner.type == "Placeholder"])
+            self._inner[op.graph] = Activations([inner for inner in ops if inner in after])
         return self._inner[op.graph]
 
     def is_activation(self, op: tf.Operation) -> bool:
-        """Whether `op` is an activation, or the last op of one that is spelt out; parts of one look like it too."""
+        """Return whether `op` is an activation or the last op of a composed one; also True for a part that looks so."""
         return op.type in ALONE or self._is_rectifier(op) or op.name in self._composites
 
     def is_part(self, op: tf.Operation) -> bool:
-        """Whether a later op makes one activation of this op and others."""
+        """Return whether `op` is a part of a composed activation, and not its last op."""
         return op.name in self._parts
 
     def is_gate(self, op: tf.Operation) -> bool:
-        """Whether what `op` gives is a factor of something else."""
+        """Return whether the output of `op` is a factor of something else."""
         return op.name in self._gates
 
     def composite(self, op: tf.Operation) -> Optional[Composite]:
-        """The activation whose last op this is, where it is spelt out in several."""
+        """Return the composed activation whose last op is `op`, None where there is none."""
         return self._composites.get(op.name)
 
     def data(self, op: tf.Operation) -> List[tf.Tensor]:
-        """The inputs of `op` that depend on the images."""
-        return [tensor for tensor in op.inputs if tensor.op.name in self._way]
+        """Return the inputs of `op` that depend on the images."""
+        return [tensor for tensor in op.inputs if tensor.op.name in self._path]
 
     def is_cap(self, op: tf.Operation) -> bool:
-        """Whether `op` is the Minimum(x, c) of a bounded ReLU: the rectifier comes right before or right after it."""
+        """Return whether `op` is the Minimum(x, c) of a bounded ReLU, next to its rectifier."""
         data = self._parents.get(op.name)
         if op.type != "Minimum" or data is None or op.name in self._composites:
             return False
@@ -103,14 +119,14 @@ class Activations:
         return any(near.type == "Relu" or self._is_rectifier(near) for near in neighbours)
 
     def _is_rectifier(self, op: tf.Operation) -> bool:
-        """Whether `op` is Maximum(x, 0) or ClipByValue(x, 0, c), where x may be negative."""
+        """Return whether `op` is Maximum(x, 0) or ClipByValue(x, 0, c), where x may be negative."""
         if op.type not in ("Maximum", *CLIPS):
             return False
-        bounds = [tensor for tensor in list(op.inputs)[:2] if tensor.op.name not in self._way]
+        bounds = [tensor for tensor in list(op.inputs)[:2] if tensor.op.name not in self._path]
         data = self.data(op)
         return len(bounds) == len(data) == 1 and _is_zero(bounds[0]) and data[0].op.name not in self._rectified
 
-    def _look_at(self, op: tf.Operation) -> None:
+    def _add(self, op: tf.Operation) -> None:
         composite = self._as_composite(op)
         if composite is not None:
             self._composites[op.name] = composite
@@ -121,7 +137,7 @@ class Activations:
             self._parents[op.name] = composite.leaf
         passed = op.type in ("Minimum", "Identity") and op.name in self._parents
         if op.type in ("Relu", "Relu6") or (passed and self._parents[op.name].op.name in self._rectified):
-            self._rectified.add(op.name)  # Keras clips what it has already rectified
+            self._rectified.add(op.name)  # Keras clips after a ReLU
 
     def _as_composite(self, op: tf.Operation) -> Optional[Composite]:
         if op.type not in JOINS or len(self.data(op)) < 2:
@@ -132,17 +148,17 @@ class Activations:
         if not shared:
             return None
         leaf = shared[0]
-        ways = [_before(line, leaf) for line in lines]
-        parts = {tensor.op.name: tensor.op for way in ways for tensor in way}
+        branches = [_before(line, leaf) for line in lines]
+        parts = {tensor.op.name: tensor.op for branch in branches for tensor in branch}
         if not {op.type, *(part.type for part in parts.values())} & set(_BENT):
             return None
-        # of a difference the first input, which comes through with its sign
-        short = op.inputs[0] if op.type == "Sub" else min(zip(ways, op.inputs), key=lambda pair: len(pair[0]))[1]
+        # of a difference, the first input, because it keeps its sign
+        short = op.inputs[0] if op.type == "Sub" else min(zip(branches, op.inputs), key=lambda pair: len(pair[0]))[1]
         inner = [self._composites[name].parts for name in parts if name in self._composites]
         return Composite(leaf, short, frozenset(parts).union(*inner))
 
     def _line(self, tensor: tf.Tensor) -> List[tf.Tensor]:
-        """The tensor and what it is made from, value by value, latest first."""
+        """Return the tensor and the tensors that it is an elementwise function of, latest first."""
         line = [tensor]
         while len(line) < _STEPS and line[-1].op.name in self._parents:
             line.append(self._parents[line[-1].op.name])

@@ -1,7 +1,7 @@
-"""The tensor that the score is differentiated by: the bound input, or, where it holds integers, its floats.
+"""Find the tensor that the score is differentiated by: the bound input, or the floats made from an integer input.
 
-It is found by the input's name. Integers are followed through ops that keep every pixel where it is; where something
-else comes before the floats, there is no gradient by the pixels of this input, and nothing else is taken for it.
+An integer input is followed through ops that keep every pixel in its place. Where another op comes before the floats,
+there is no gradient by the pixels of this input, and no other tensor replaces it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,27 @@ from gradcam_tf1.types import Binding
 
 _KEPT = ("Cast", "Identity", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "StopGradient", "PreventGradient")
 _WITH_CONSTANT = ("Add", "AddV2", "Sub", "Mul")
-# the whole image in another size: its floats are the resized one's
+# these resize the whole image: its floats are those of the resized image
 _RESIZED = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
 _LOOPS = ("Enter", "RefEnter", "While", "StatelessWhile", "TensorArrayScatterV3", "TensorListFromTensor")
 
-_TRIED = 8  # floats that are looked at before none is named
+_TRIED = 8  # maximum number of float tensors that are tried as an advice
 
-TURNS = [0, 3, 1, 2], [0, 2, 3, 1]  # channels to the front, and back
+TURNS = [0, 3, 1, 2], [0, 2, 3, 1]  # transposes to channels first, and back
 
 
 class FloatImages(NamedTuple):
-    """tensor: [N, H, W, C] of floats. has_batch_axis, channels_last: its layout, where it is another one."""
+    """The images as floats.
+
+    Attributes
+    ----------
+    tensor : tf.Tensor
+        Floats [N, H, W, C], or another layout according to the other fields.
+    has_batch_axis : bool
+        Whether the first axis is N; False: [H, W, C].
+    channels_last : bool
+        Whether the channel axis is the last one; False: it comes before H and W.
+    """
 
     tensor: tf.Tensor
     has_batch_axis: bool = True
@@ -33,44 +43,59 @@ class FloatImages(NamedTuple):
 
 
 def float_images(graph: tf.Graph, binding: Binding) -> FloatImages:
-    """What dy/dx is taken by.
+    """Return the tensor x of dy/dx.
 
-    Raises: GradientError where no single tensor of floats is made of an integer input, pixel by pixel.
+    Parameters
+    ----------
+    graph : tf.Graph
+        The graph that holds the net.
+    binding : Binding
+        The key tensors of the net.
+
+    Returns
+    -------
+    FloatImages
+        The bound input, or the floats made from it.
+
+    Raises
+    ------
+    GradientError
+        If no single float tensor is made from an integer input, pixel by pixel.
     """
-    found = FloatImages(graph.get_tensor_by_name(binding.input), binding.has_batch_axis, binding.input_channels_last)
-    if found.tensor.dtype.is_floating:
-        return found
+    images = FloatImages(graph.get_tensor_by_name(binding.input), binding.has_batch_axis, binding.input_channels_last)
+    if images.tensor.dtype.is_floating:
+        return images
     logits = graph.get_tensor_by_name(binding.logits)
     before = ops_before(logits)
-    while not found.tensor.dtype.is_floating:
-        following = [op for op in found.tensor.consumers() if op in before and op in users(found.tensor.op)]
+    while not images.tensor.dtype.is_floating:
+        following = [op for op in images.tensor.consumers() if op in before and op in users(images.tensor.op)]
         following = list(dict.fromkeys(following))
-        later = _step(following[0], found) if len(following) == 1 else None
+        later = _step(following[0], images) if len(following) == 1 else None
         if later is None:
             raise GradientError(_refusal(binding, following, logits))
-        found = later
-    return found
+        images = later
+    return images
 
 
-def _step(op: tf.Operation, found: FloatImages) -> Optional[FloatImages]:
-    """The images behind one op that keeps every pixel where it is; None behind another."""
-    later = found._replace(tensor=op.outputs[0])
-    if op.type in _KEPT + _RESIZED or (op.type in _WITH_CONSTANT and _has_one_input(op, found)):
+def _step(op: tf.Operation, images: FloatImages) -> Optional[FloatImages]:
+    """Return the output of an op that keeps every pixel in its place; None for other ops."""
+    later = images._replace(tensor=op.outputs[0])
+    if op.type in _KEPT + _RESIZED or (op.type in _WITH_CONSTANT and _has_one_input(op, images)):
         return later
     if op.type == "Transpose":
         order = _constant(op.inputs[1])
-        turn = TURNS[not found.channels_last]
-        return later._replace(channels_last=not found.channels_last) if order == turn else None
-    if op.type == "ExpandDims" and not found.has_batch_axis and _constant(op.inputs[1]) in (0, -4):
+        turn = TURNS[not images.channels_last]
+        return later._replace(channels_last=not images.channels_last) if order == turn else None
+    if op.type == "ExpandDims" and not images.has_batch_axis and _constant(op.inputs[1]) in (0, -4):
         return later._replace(has_batch_axis=True)
-    if op.type == "Squeeze" and found.has_batch_axis and list(op.get_attr("squeeze_dims")) in ([0], [-4]):
+    if op.type == "Squeeze" and images.has_batch_axis and list(op.get_attr("squeeze_dims")) in ([0], [-4]):
         return later._replace(has_batch_axis=False)
-    same = op.type == "Reshape" and _same_image(found.tensor, later.tensor)
+    same = op.type == "Reshape" and _same_image(images.tensor, later.tensor)
     return later._replace(has_batch_axis=later.tensor.shape.rank == 4) if same else None
 
 
-def _has_one_input(op: tf.Operation, found: FloatImages) -> bool:
-    return sum(tensor.name != found.tensor.name and _constant(tensor) is not None for tensor in op.inputs) == 1
+def _has_one_input(op: tf.Operation, images: FloatImages) -> bool:
+    return sum(bool(tensor.name != images.tensor.name) and _constant(tensor) is not None for tensor in op.inputs) == 1
 
 
 def _constant(tensor: tf.Tensor) -> Any:
@@ -78,18 +103,18 @@ def _constant(tensor: tf.Tensor) -> Any:
     return None if value is None else value.tolist()
 
 
-def _same_image(one: tf.Tensor, other: tf.Tensor) -> bool:
-    """Whether a Reshape only adds or takes away the axis of the batch."""
-    if one.shape.rank not in (3, 4) or other.shape.rank not in (3, 4):
+def _same_image(before: tf.Tensor, after: tf.Tensor) -> bool:
+    """Return whether a Reshape only adds or removes the batch axis."""
+    if before.shape.rank not in (3, 4) or after.shape.rank not in (3, 4):
         return False
-    sides = [tensor.shape.as_list()[-3:] for tensor in (one, other)]
-    return sides[0] == sides[1] and None not in sides[0]
+    sides = [tensor.shape.as_list()[-3:] for tensor in (before, after)]
+    return bool(sides[0] == sides[1] and None not in sides[0])
 
 
 def _refusal(binding: Binding, following: Sequence[tf.Operation], logits: tf.Tensor) -> str:
     start = f"no single tensor of floats is made from '{binding.input}' ({binding.dtype}) pixel by pixel"
     if not following:
-        return f"{start}: nothing that leads to '{binding.logits}' follows it. Use a layer method such as 'gradcam'"
+        return f"{start}: no op on a path to '{binding.logits}' follows it. Use a layer method such as 'gradcam'"
     named = " and ".join(f"'{op.name}' ({op.type})" for op in following[:3])
     in_loop = any(op.type in _LOOPS for op in following)
     why = f"it goes into a loop at {named}" if in_loop else f"it goes into {named} first"
@@ -99,7 +124,7 @@ def _refusal(binding: Binding, following: Sequence[tf.Operation], logits: tf.Ten
 
 
 def _floats_behind(following: Sequence[tf.Operation], logits: tf.Tensor) -> Optional[tf.Tensor]:
-    """Floats that look like images and that all ways to the logits lead through: a person may bind them."""
+    """Return floats that look like images and lie on all paths to the logits, to be bound instead; None without any."""
     between = ops_after(following) & ops_before(logits)
     tried = 0
     for op in logits.graph.get_operations() if between else ():

@@ -1,4 +1,4 @@
-"""Whether a score depends on a tensor, and if no gradient arrives, the first op that blocks it."""
+"""Say whether a score depends on a tensor, and where no gradient arrives, which op blocks it first."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from gradcam_tf1.tf_runtime import OUR_SCOPE, is_differentiable, tf
 
 
 def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
-    """One message on why d(score)/d(target) does not exist: no path, or the first blocking op from the score down.
+    """Return a message on why d(score)/d(target) does not exist: no path, or the first blocking op from the score down.
 
-    Args: score: the tensor that was differentiated; target: a feature map or the input.
+    Parameters
+    ----------
+    score : tf.Tensor
+        The tensor that was differentiated.
+    target : tf.Tensor
+        A feature map or the input.
+
+    Returns
+    -------
+    str
+        One sentence with advice.
     """
     after = ops_after([target.op])
     outputs = net_outputs(score)
@@ -33,22 +43,22 @@ def explain_missing_gradient(score: tf.Tensor, target: tf.Tensor) -> str:
 
 
 def net_outputs(score: tf.Tensor) -> List[tf.Tensor]:
-    """The net's own tensors that a score of ours is made of."""
-    found: Dict[str, tf.Tensor] = {}
+    """Return the net's own tensors from which one of our scores is computed."""
+    outputs: Dict[str, tf.Tensor] = {}
     stack, seen = [score], {score.name}
     while stack:
         tensor = stack.pop()
         if not tensor.op.name.startswith(OUR_SCOPE):
-            found[tensor.name] = tensor
+            outputs[tensor.name] = tensor
             continue
-        floats = [each for each in tensor.op.inputs if each.dtype.is_floating and each.name not in seen]
-        seen.update(each.name for each in floats)
+        floats = [source for source in tensor.op.inputs if source.dtype.is_floating and source.name not in seen]
+        seen.update(source.name for source in floats)
         stack.extend(floats)
-    return list(found.values())
+    return list(outputs.values())
 
 
 def _first_blocking(outputs: List[tf.Operation], after: Set[tf.Operation]) -> Optional[tf.Operation]:
-    """Breadth first from the outputs towards the target, inside what depends on the target."""
+    """Search breadth first from the outputs towards the target, among the ops that depend on the target."""
     seen = set(outputs)
     level = outputs
     while level:
@@ -66,19 +76,19 @@ def _first_blocking(outputs: List[tf.Operation], after: Set[tf.Operation]) -> Op
 
 
 def gradient_leads(score: tf.Tensor, target: tf.Tensor) -> bool:
-    """Whether a way leads back from `score` to `target` along which every op hands a gradient down."""
+    """Return whether a path of differentiable ops leads from `target` to `score`."""
     stack, seen = [score], {score.name}
     while stack:
         tensor = stack.pop()
         if tensor.name == target.name:
             return True
         steps = tensor.op.inputs if is_differentiable(tensor.op) else ()
-        fresh = [each for each in steps if _holds_floats(each) and each.name not in seen]
-        seen.update(each.name for each in fresh)
+        fresh = [source for source in steps if _holds_floats(source) and source.name not in seen]
+        seen.update(source.name for source in fresh)
         stack += fresh
     return False
 
 
 def _holds_floats(tensor: tf.Tensor) -> bool:
-    """Floats, or the lists of them that loops hand on."""
-    return tensor.dtype.is_floating or tensor.dtype == tf.variant
+    """Return whether a tensor holds floats, or lists of floats, which loops pass on."""
+    return bool(tensor.dtype.is_floating or tensor.dtype == tf.variant)

@@ -1,4 +1,4 @@
-"""Walks over the ops of a graph and the functions they call, each linear in what it visits."""
+"""Walks over the ops of a graph and the functions they call, each in linear time."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from typing import Any, Callable, Dict, Iterable, List, Sequence, Set
 
 from gradcam_tf1.tf_runtime import tf
 
-# they read sizes, not values: a path through them is none
+# these read sizes, not values: no gradient goes through them
 SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
-WEIGHTS = ("Const", "ReadVariableOp")  # large ones are in variables, see weights.py
+WEIGHTS = ("Const", "ReadVariableOp")  # large constants become variables, see engine/large_weights.py
 
 
 def ops_before(*tensors: tf.Tensor) -> Set[tf.Operation]:
-    """All ops that the tensors are made by, their own included."""
-    return _closure([tensor.op for tensor in tensors], lambda op: [each.op for each in op.inputs])
+    """Return all ops from which the tensors are computed, their own ops included."""
+    return _closure([tensor.op for tensor in tensors], lambda op: [tensor.op for tensor in op.inputs])
 
 
 def ops_after(ops: Iterable[tf.Operation], without: Sequence[tf.Operation] = ()) -> Set[tf.Operation]:
-    """The ops and all that use their values, not their sizes; ways through the ops `without` are not gone."""
+    """Return the ops and all that use their values, not only their sizes, on paths that avoid the ops `without`."""
     blocked = set(without)
     starts = [op for op in ops if op not in blocked]
-    return _closure(starts, lambda op: [each for each in users(op) if each not in blocked])
+    return _closure(starts, lambda op: [user for user in users(op) if user not in blocked])
 
 
 def ops_between(outputs: Sequence[tf.Tensor], start: tf.Tensor) -> List[tf.Operation]:
-    """The ops on all ways of values from `start` to `outputs`, both ends' own included, in the order of the graph."""
-    on_the_way = ops_after([start.op]) & ops_before(*outputs)
-    return [op for op in start.graph.get_operations() if op in on_the_way]
+    """Return the ops on all paths of values from `start` to `outputs`, ends included, in the order of the graph."""
+    on_the_path = ops_after([start.op]) & ops_before(*outputs)
+    return [op for op in start.graph.get_operations() if op in on_the_path]
 
 
 def users(op: tf.Operation) -> List[tf.Operation]:
-    """The ops that use the values of an op, each once."""
-    found = [each for output in op.outputs for each in output.consumers() if each.type not in SHAPE_OPS]
-    return list(dict.fromkeys(found))
+    """Return the ops that use the values of an op, each once."""
+    consumers = [user for output in op.outputs for user in output.consumers() if user.type not in SHAPE_OPS]
+    return list(dict.fromkeys(consumers))
 
 
 def _closure(ops: Iterable[tf.Operation], following: Callable[[tf.Operation], List[tf.Operation]]) -> Set[tf.Operation]:
@@ -45,34 +45,52 @@ def _closure(ops: Iterable[tf.Operation], following: Callable[[tf.Operation], Li
     return seen
 
 
-def calls_with(graph: Any, ops: Sequence[Any], is_meant: Callable[[Any], bool]) -> List[Any]:
-    """Those of the ops of a tf.Graph whose functions contain such a NodeDef; reads the whole graph if any calls one."""
+def calls_with(
+    graph: tf.Graph, ops: Sequence[tf.Operation], matches: Callable[[tf.NodeDef], bool]
+) -> List[tf.Operation]:
+    """Return the ops that call a function with a matching node.
+
+    If any op calls a function, the definition of the whole graph is read.
+
+    Parameters
+    ----------
+    graph : tf.Graph
+        The graph of the ops.
+    ops : sequence of tf.Operation
+        The ops to check.
+    matches : callable
+        Whether a NodeDef of a function matches.
+
+    Returns
+    -------
+    list of tf.Operation
+    """
     called = {op: names for op, names in ((op, _called_by(op.node_def)) for op in ops) if len(names) > 1}
-    holding = _functions_with(graph.as_graph_def().library, is_meant) if called else set()
+    holding = _functions_with(graph.as_graph_def().library, matches) if called else set()
     return [op for op, names in called.items() if names & holding]
 
 
-def _functions_with(library: Any, is_meant: Callable[[Any], bool]) -> Set[str]:
-    """The functions that contain such a node, or call one that does, however far."""
+def _functions_with(library: Any, matches: Callable[[tf.NodeDef], bool]) -> Set[str]:
+    """Return the functions of a FunctionDefLibrary that contain a matching node, or call one that does."""
     callers: Dict[str, List[str]] = {}
-    found: List[str] = []
+    pending: List[str] = []
     for function in library.function:
         name = function.signature.name
         for node in function.node_def:
             for called in _called_by(node):
                 callers.setdefault(called, []).append(name)
-        if any(is_meant(node) for node in function.node_def):
-            found.append(name)
-    holding = set(found)
-    while found:
-        fresh = [name for name in callers.get(found.pop(), ()) if name not in holding]
+        if any(matches(node) for node in function.node_def):
+            pending.append(name)
+    holding = set(pending)
+    while pending:
+        fresh = [name for name in callers.get(pending.pop(), ()) if name not in holding]
         holding.update(fresh)
-        found += fresh
+        pending += fresh
     return holding
 
 
-def _called_by(node: Any) -> Set[str]:
-    """The names of the functions that a NodeDef may call, its op among them."""
+def _called_by(node: tf.NodeDef) -> Set[str]:
+    """Return the names of the functions that a node may call, its op type among them."""
     names = {node.op}
     for value in node.attr.values():
         names.update(function.name for function in ([value.func] if value.HasField("func") else value.list.func))

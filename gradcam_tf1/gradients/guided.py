@@ -1,21 +1,21 @@
-"""One graph, several gradients: plain, guided, deconvnet.
+"""Several gradients of one graph: plain, guided, deconvnet.
 
-A graph imported under `override_map()` carries our gradient names on its activations. Those gradients read a
-thread-local switch when `tf.gradients` builds them: off, they are TensorFlow's own; inside `with gradient_rule(mode)`
-they follow that mode. So the class activation maps and the pixels share one forward pass, and the maps' weights never
-pass through a guided activation.
+A graph imported under `override_map()` has our gradient names on its activations. When `tf.gradients` builds these
+gradients, they read a thread-local switch: by default they are TensorFlow's own; inside `with gradient_rule(mode)` they
+follow that mode. So class activation maps and pixel methods share one forward pass, and the gradients of a layer never
+pass a guided activation.
 
-R is the gradient that comes from above, f the activation of its input x, R_l what is handed down:
+R is the gradient by the output f(x) of an activation, R_l the gradient by its input x:
 
     plain      R_l = f'(x) R
     guided     R_l = f'(x) [R > 0] R     https://arxiv.org/abs/1412.6806
     deconvnet  R_l = [R > 0] R           https://arxiv.org/abs/1311.2901
 
-For a ReLU f'(x) is [f > 0], which gives guided backprop as its paper writes it. The paper and its implementations
-know ReLUs only. For the other activations f' is their own derivative: what guided backprop adds to the gradient is
-that nothing passes which speaks against a unit, and with f' >= 0 that holds for all of these; a LeakyReLU whose slope
-goes to 0 and a Softplus that is made steeper then come to the ReLU's result. Swish, SiLU and GELU turn round below
-zero (f' < 0), where a positive gradient would come out negative: they have no rule.
+For a ReLU f'(x) is [f > 0], which gives guided backprop as in its paper. The paper and its implementations know ReLUs
+only. For other activations f' is their own derivative. Guided backprop blocks gradients that are evidence against a
+unit, and with f' >= 0 this holds for all of them; a LeakyReLU whose slope goes to 0 and a Softplus that becomes steeper
+have the ReLU as their limit. Swish, SiLU and GELU decrease below zero (f' < 0), where a positive gradient would become
+negative: they have no rule.
 """
 
 from __future__ import annotations
@@ -24,47 +24,63 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Tuple
+from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple, cast
 
 from gradcam_tf1.gradients.activations import ALONE, CLIPS, JOINS, Activations
-from gradcam_tf1.gradients.fast_gradients import FASTER
+from gradcam_tf1.gradients.fast_gradients import FASTER, OwnGradient
 from gradcam_tf1.gradients.tensor_array_gradients import ARRAYS
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 MODES = ("plain", "guided", "deconvnet")
 
-# Namespaced: several toolkits register a "GuidedRelu", and a second registration in a process is a KeyError.
+# A prefix of our own: other toolkits register a "GuidedRelu", and registering a name twice raises KeyError.
 _PREFIX = "GradcamTf1"
 
 _switch = threading.local()
 
-OwnGradient = Callable[["tf.Operation", "tf.Tensor"], Any]  # in quotes: this line must not import TensorFlow
-
 
 class Reached:
-    """What a rule was applied to, and what it left. known: the net's activations.
+    """What a rule changed and what it left.
 
-    kinds: of the activations that it changed, op type -> how many. gates: of those that are factors of something else.
+    Attributes
+    ----------
+    mode : str
+        The rule, one of MODES.
+    known : Activations
+        The net's activations.
+    kinds : Counter
+        Op type -> number of activations that were changed.
+    gates : Counter
+        Op type -> number of activations that were left because they are factors of something else.
     """
 
     def __init__(self, mode: str, known: Activations) -> None:
         self.mode = mode
         self.known = known
-        self.kinds: Counter = Counter()
-        self.gates: Counter = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.gates: Counter[str] = Counter()
 
     @property
     def count(self) -> int:
-        """How many activations were changed."""
+        """Number of activations that were changed."""
         return sum(self.kinds.values())
 
 
 @contextmanager
 def gradient_rule(mode: str, known: Activations) -> Iterator[Reached]:
-    """Gradients built inside follow `mode`, one of MODES. known: the activations on their way.
+    """Make the gradients that are built inside the block follow a rule.
 
-    Yields a `Reached`, whose count is right when the block ends; zero means that the gradient built inside is a plain
-    one, which the caller must not pass off as anything else.
+    Parameters
+    ----------
+    mode : {"plain", "guided", "deconvnet"}
+        The rule.
+    known : Activations
+        The activations on the path of these gradients.
+
+    Yields
+    ------
+    Reached
+        What the rule changed, complete when the block ends. A count of 0 means that the gradient is a plain one.
     """
     outer = getattr(_switch, "reached", None)
     _switch.reached = Reached(mode, known)
@@ -75,12 +91,21 @@ def gradient_rule(mode: str, known: Activations) -> Iterator[Reached]:
 
 
 def override_map(graph: tf.Graph) -> ContextManager[None]:
-    """The context under which a graph must be imported for `gradient_rule` to reach its activations."""
-    return graph.gradient_override_map({op_type: _PREFIX + op_type for op_type in _registered_types()})
+    """Return the context in which a graph must be imported so that `gradient_rule` reaches its activations."""
+    context: ContextManager[None] = graph.gradient_override_map(
+        {op_type: _PREFIX + op_type for op_type in _registered_types()}
+    )
+    return context
 
 
 def override_in_functions(library: Any) -> None:
-    """The same for the functions of a graph, in place, before import: bodies of functional loops and branches."""
+    """Do the same for the functions of a graph (bodies of functional loops and branches), in place, before import.
+
+    Parameters
+    ----------
+    library : FunctionDefLibrary
+        `GraphDef.library` of the graph.
+    """
     ours = set(_registered_types())
     for function in library.function:
         for node in function.node_def:
@@ -90,13 +115,13 @@ def override_in_functions(library: Any) -> None:
 
 @lru_cache(maxsize=None)
 def _registered_types() -> Tuple[str, ...]:
-    found = {op_type: own_gradient(op_type) for op_type in (*ALONE, *JOINS, *CLIPS)}
-    # TensorFlow 1.15 has no gradient for ClipByValue, and none is invented
-    own_gradients = {op_type: own for op_type, own in found.items() if own is not None}
+    gradients = {op_type: own_gradient(op_type) for op_type in (*ALONE, *JOINS, *CLIPS)}
+    # TensorFlow 1.15 has no gradient for ClipByValue, and we add none
+    own_gradients = {op_type: own for op_type, own in gradients.items() if own is not None}
     for op_type, own in own_gradients.items():
         tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
     for op_type, faster in FASTER.items():
-        tf.RegisterGradient(_PREFIX + op_type)(faster(own_gradient(op_type)))
+        tf.RegisterGradient(_PREFIX + op_type)(faster(cast("OwnGradient", own_gradient(op_type))))
     for op_type, gradient in ARRAYS.items():
         tf.RegisterGradient(_PREFIX + op_type)(gradient)
     return (*own_gradients, *FASTER, *ARRAYS)
@@ -122,22 +147,22 @@ def _switched(own: OwnGradient) -> OwnGradient:
     return gradient
 
 
-def _deconvnet(op: tf.Operation, positive: tf.Tensor, known: Activations) -> Any:
-    """[R > 0] R handed down to the activation's input as it is."""
+def _deconvnet(op: tf.Operation, positive: tf.Tensor, known: Activations) -> List[Optional[tf.Tensor]]:
+    """Hand [R > 0] R down to the activation's input unchanged."""
     composite = known.composite(op)
     if composite is None:
         return _to_inputs(op, {known.data(op)[0].name: positive})
-    # by the shortest way; what the ops on it multiply by is divided out, so that the leaf gets R itself
+    # along the shortest path; the slope of its ops is divided out, so that the leaf gets R itself
     slope = tf.gradients(composite.short, composite.leaf)[0]
     return _to_inputs(op, {composite.short.name: tf.math.divide_no_nan(positive, slope)})
 
 
 def _within_deconvnet(op: tf.Operation, grad: tf.Tensor, known: Activations, own: OwnGradient) -> Any:
-    """The parts of an activation let through what its last op hands down; other ops are what they are."""
+    """Let the parts of an activation pass the gradient of its last op unchanged; other ops have their own gradient."""
     passes = known.is_cap(op) or (known.is_activation(op) and known.composite(op) is None)
     return _to_inputs(op, {known.data(op)[0].name: grad}) if passes else own(op, grad)
 
 
 def _to_inputs(op: tf.Operation, grads: Dict[str, tf.Tensor]) -> List[Optional[tf.Tensor]]:
-    """One gradient for each input; None for those that get none. x + x is one tensor twice: the first gets it."""
+    """Return one gradient for each input, None for those that get none; of a tensor used twice, the first gets it."""
     return [grads.pop(tensor.name, None) for tensor in op.inputs]

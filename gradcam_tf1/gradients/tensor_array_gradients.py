@@ -1,22 +1,24 @@
-"""The gradients of TensorArrays as loops of the first kind use them.
+"""The gradients of TensorArrays in while loops of version 1 (Enter, Exit, ...).
 
-They are TensorFlow's own, spelt with its raw ops. TensorFlow's functions make a TensorArray object on the way, and that
-is of the other kind wherever a program has functional control flow on, as all of TensorFlow 2 has: AssertionError.
+They are TensorFlow's own, written with raw ops. TensorFlow's gradient functions create a TensorArray object, which is
+of version 2 wherever control flow v2 is on, as in all of TensorFlow 2, and then raises AssertionError.
 Source: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/python/ops/tensor_array_grad.py
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from gradcam_tf1.tf_runtime import tf
 
+InputGradients = List[Optional["tf.Tensor"]]  # one for each input; in quotes: this line must not import TensorFlow
+
 
 def _gradient_array(op: tf.Operation, flow: tf.Tensor, grad: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-    """Handle and flow of the array that collects the gradients of the array that `op` works on.
+    """Return handle and flow of the array that collects the gradients of the array that `op` reads or writes.
 
-    There is one for each call of tf.gradients, known by the name scope of what it builds. flow: it says that the array
-    has its final size.
+    There is one for each call of tf.gradients, identified by its name scope. `flow` must come after the array has its
+    final size.
     """
     handle = op.inputs[0]
     with tf.get_default_graph().colocate_with(handle.op):
@@ -26,44 +28,44 @@ def _gradient_array(op: tf.Operation, flow: tf.Tensor, grad: tf.Tensor) -> Tuple
 
 
 def _call(name: str) -> str:
-    """The scope of the tf.gradients call that a tensor was made by."""
+    """Return the scope of the tf.gradients call that made a tensor."""
     parts = name.split("/")
     last = max(place for place, part in enumerate(parts) if part.startswith("gradients"))
     return "/".join(parts[: last + 1])
 
 
 def _after(op: tf.Operation, flow: tf.Tensor) -> tf.Tensor:
-    """The flow, once what `op` writes is there."""
+    """Return the flow, after `op` has written."""
     with tf.control_dependencies([tf.identity(op.outputs[0])]):
         return tf.identity(flow)
 
 
-def _of_element(put: str, place: str) -> Callable[..., List[Any]]:
-    """Of what is taken out by its index or indices: its gradient is put in there."""
+def _read_gradient(write: str, index: str) -> Callable[..., InputGradients]:
+    """Return the gradient function of a read: it writes the gradient to the same index or indices."""
 
-    def gradient(op: tf.Operation, grad: tf.Tensor) -> List[Any]:
+    def gradient(op: tf.Operation, grad: tf.Tensor) -> InputGradients:
         handle, flow = _gradient_array(op, op.inputs[2], grad)
-        made = getattr(tf.raw_ops, put)(handle=handle, value=grad, flow_in=flow, **{place: op.inputs[1]})
-        return [None, None, made]
+        written = getattr(tf.raw_ops, write)(handle=handle, value=grad, flow_in=flow, **{index: op.inputs[1]})
+        return [None, None, written]
 
     return gradient
 
 
-def _of_entry(take: str, place: str) -> Callable[..., List[Any]]:
-    """Of what is put in: its gradient is taken out there, once the forward value is in."""
+def _write_gradient(read: str, index: str) -> Callable[..., InputGradients]:
+    """Return the gradient function of a write: it reads the gradient from the same index, after the forward write."""
 
-    def gradient(op: tf.Operation, flow: tf.Tensor) -> List[Any]:
+    def gradient(op: tf.Operation, flow: tf.Tensor) -> InputGradients:
         handle, after = _gradient_array(op, _after(op, flow), flow)
         value = op.inputs[2]
-        where = {place: op.inputs[1]}
-        grad = getattr(tf.raw_ops, take)(handle=handle, flow_in=after, dtype=value.dtype, **where)
+        where = {index: op.inputs[1]}
+        grad = getattr(tf.raw_ops, read)(handle=handle, flow_in=after, dtype=value.dtype, **where)
         grad.set_shape(value.shape)
         return [None, None, grad, flow]
 
     return gradient
 
 
-def _of_concat(op: tf.Operation, grad: tf.Tensor, _lengths: tf.Tensor) -> List[Any]:
+def _concat_gradient(op: tf.Operation, grad: tf.Tensor, _lengths: tf.Tensor) -> InputGradients:
     handle, flow = _gradient_array(op, op.inputs[1], grad)
     return [
         None,
@@ -71,7 +73,7 @@ def _of_concat(op: tf.Operation, grad: tf.Tensor, _lengths: tf.Tensor) -> List[A
     ]
 
 
-def _of_split(op: tf.Operation, flow: tf.Tensor) -> List[Any]:
+def _split_gradient(op: tf.Operation, flow: tf.Tensor) -> InputGradients:
     handle, after = _gradient_array(op, _after(op, flow), flow)
     value = op.inputs[1]
     grad = tf.raw_ops.TensorArrayConcatV3(handle=handle, flow_in=after, dtype=value.dtype)[0]
@@ -79,11 +81,11 @@ def _of_split(op: tf.Operation, flow: tf.Tensor) -> List[Any]:
     return [None, grad, None, flow]
 
 
-ARRAYS: Dict[str, Callable[..., List[Any]]] = {
-    "TensorArrayReadV3": _of_element("TensorArrayWriteV3", "index"),
-    "TensorArrayGatherV3": _of_element("TensorArrayScatterV3", "indices"),
-    "TensorArrayWriteV3": _of_entry("TensorArrayReadV3", "index"),
-    "TensorArrayScatterV3": _of_entry("TensorArrayGatherV3", "indices"),
-    "TensorArrayConcatV3": _of_concat,
-    "TensorArraySplitV3": _of_split,
+ARRAYS: Dict[str, Callable[..., InputGradients]] = {
+    "TensorArrayReadV3": _read_gradient("TensorArrayWriteV3", "index"),
+    "TensorArrayGatherV3": _read_gradient("TensorArrayScatterV3", "indices"),
+    "TensorArrayWriteV3": _write_gradient("TensorArrayReadV3", "index"),
+    "TensorArrayScatterV3": _write_gradient("TensorArrayGatherV3", "indices"),
+    "TensorArrayConcatV3": _concat_gradient,
+    "TensorArraySplitV3": _split_gradient,
 }

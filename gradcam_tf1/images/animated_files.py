@@ -1,10 +1,10 @@
-"""Files of several frames: GIF, APNG, WebP, TIFF of several pages. No TensorFlow here."""
+"""Read files with several frames: GIF, APNG, WebP, TIFF with several pages. No TensorFlow here."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from typing import Any, Callable, Iterator, List, Sequence, TypeVar
+from typing import Callable, Iterator, List, Sequence, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -20,17 +20,17 @@ from gradcam_tf1.images.safe_open import MAX_BYTES, check_size
 _NAMES = re.compile(r"\.(gif|png|apng|webp|tiff?)\Z", re.IGNORECASE)
 _FORMATS = ("GIF", "PNG", "WEBP", "TIFF")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
-_MOST = 4 * MAX_BYTES  # that are read of a file
+_MOST = 4 * MAX_BYTES  # maximum number of bytes read of a file
 
 Answer = TypeVar("Answer")
 
 
 def is_animated(source: ImageSource) -> bool:
-    """Whether the file has a second frame; False for one that cannot be read, which reading it will say."""
+    """Return whether the file has a second frame; False where it cannot be read: reading it later says why."""
     if _NAMES.search(source.relative) is None:
         return False
 
-    def has_second(image: Any, file: Bounded) -> bool:
+    def has_second(image: Image.Image, file: Bounded) -> bool:
         return len(list(itertools.islice(frame_sizes(image, file, source.source), 2))) == 2
 
     try:
@@ -40,33 +40,52 @@ def is_animated(source: ImageSource) -> bool:
 
 
 def count_frames(source: ImageSource, max_pixels: int) -> int:
-    """How many frames there are; none is decoded. Raises: ImageFileError for more than may be looked through."""
+    """Count the frames without decoding any; raise ImageFileError where there are too many or too large ones."""
     return _with(source, max_pixels, lambda image, file: _count(image, file, source.source, max_pixels))
 
 
-def _count(image: Any, file: Bounded, name: str, max_pixels: int) -> int:
-    place = file.tell()
+def _count(image: Image.Image, file: Bounded, name: str, max_pixels: int) -> int:
+    position = file.tell()
     count = count_checked(frame_sizes(image, file, name), name, max_pixels)
-    file.seek(place)
+    file.seek(position)
     return count
 
 
 def read_frames(source: ImageSource, numbers: Sequence[int], max_pixels: int) -> List[np.ndarray]:
-    """These frames, in rising order, as uint8 [H, W, 3], RGB, transparency laid on white.
+    """Read some frames as RGB, transparency composited on white.
 
-    Raises: ImageFileError with the reason.
+    Parameters
+    ----------
+    source : ImageSource
+        The file.
+    numbers : sequence of int
+        Numbers of the frames, from 0, in ascending order.
+    max_pixels : int
+        Maximum number of pixels of a frame.
+
+    Returns
+    -------
+    list of np.ndarray
+        uint8 [H, W, 3], RGB, for each number.
+
+    Raises
+    ------
+    ImageFileError
+        If a frame is missing, damaged or too large; says why.
     """
 
-    def read(image: Any, file: Bounded) -> List[np.ndarray]:
+    def read(image: Image.Image, file: Bounded) -> List[np.ndarray]:
         _count(image, file, source.source, max_pixels)
         return list(_frames(image, file, source.source, numbers, max_pixels))
 
     return _with(source, max_pixels, read)
 
 
-def _frames(image: Any, file: Bounded, name: str, numbers: Sequence[int], max_pixels: int) -> Iterator[np.ndarray]:
+def _frames(
+    image: Image.Image, file: Bounded, name: str, numbers: Sequence[int], max_pixels: int
+) -> Iterator[np.ndarray]:
     for number in numbers:
-        file.limit(READS, _most_of_tags(image, file))
+        file.limit(READS, _tag_bytes(image, file))
         if not _seek(image, number):
             raise ImageFileError(f"{name!r} ends before its frame {number}")
         check_size(name, image.width, image.height, max_pixels)
@@ -74,12 +93,12 @@ def _frames(image: Any, file: Bounded, name: str, numbers: Sequence[int], max_pi
         image.load()
         if image.mode not in _MODES:
             raise ImageFileError(f"{name!r}, frame {number}: pixels of mode {image.mode}; frames have 8 bits")
-        whole = image.convert("RGBA")
-        yield np.array(Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB"))
+        rgba = image.convert("RGBA")
+        yield np.array(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
 
 
 def _seek(image: Image.Image, number: int) -> bool:
-    """Go to a frame; whether it is there."""
+    """Go to a frame; return whether it exists."""
     try:
         image.seek(number)
     except EOFError:
@@ -87,24 +106,24 @@ def _seek(image: Image.Image, number: int) -> bool:
     return True
 
 
-def _most_of_tags(image: Any, file: Bounded) -> int:
-    """What may be read to come to a frame: of TIFF the tags alone, which readers keep."""
-    place = file.tell()
+def _tag_bytes(image: Image.Image, file: Bounded) -> int:
+    """Return the number of bytes that may be read to reach a frame: of TIFF only the tags, which Pillow keeps."""
+    position = file.tell()
     size = head_size(file, _MOST) if image.format == "TIFF" else _MOST
-    file.seek(place)
+    file.seek(position)
     return size
 
 
-def _with(source: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
+def _with(source: ImageSource, max_pixels: int, use: Callable[[Image.Image, Bounded], Answer]) -> Answer:
     try:
         return _opened(source, max_pixels, use)
     except ImageFileError:
         raise
-    except Exception as error:  # the readers raise nearly anything on damaged data
+    except Exception as error:  # Pillow's readers raise nearly any exception on damaged data
         raise ImageFileError(f"{source.source!r} cannot be decoded: {error or type(error).__name__}") from error
 
 
-def _opened(source: ImageSource, max_pixels: int, use: Callable[[Any, Bounded], Answer]) -> Answer:
+def _opened(source: ImageSource, max_pixels: int, use: Callable[[Image.Image, Bounded], Answer]) -> Answer:
     with source.content.open() as file, strict_pillow():
         bounded = Bounded(file, source.source, READS, head_size(file, _MOST))
         check_first(bounded, source.source, max_pixels)

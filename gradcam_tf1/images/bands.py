@@ -1,4 +1,4 @@
-"""Which channels an image is read in: RGB for photographs, or as many bands as the net takes."""
+"""Choose the channels of an image: RGB for photographs, or as many bands as the net takes."""
 
 from __future__ import annotations
 
@@ -10,30 +10,73 @@ import numpy as np
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.window import AUTOMATIC, Window, shades
 
-PHOTOGRAPH = (1, 3)  # nets of so many channels take photographs: gray is mixed of RGB
+PHOTOGRAPH = (1, 3)  # nets with these numbers of channels take photographs; gray is mixed from RGB
+
+
+def check_bands(bands: Any) -> Tuple[int, ...]:
+    """Return bands as a tuple of ints, () for None; raise OptionError unless they are one or three numbers from 1."""
+    numbers = () if bands is None else tuple(bands) if isinstance(bands, (list, tuple, np.ndarray)) else (bands,)
+    whole = all(isinstance(band, (int, np.integer)) and not isinstance(band, bool) and band >= 1 for band in numbers)
+    if len(numbers) not in (0, 1, 3) or not whole:
+        raise OptionError(f"bands are one or three whole numbers, counted from 1, such as 3,2,1, not {bands!r}")
+    return tuple(int(band) for band in numbers)
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """channels: of the net; 1 and 3 stand for photographs, uint8 RGB, others for so many bands as they are stored.
+    """Options of reading an image.
 
-    bands: the ones to draw, from 1; a net that takes photographs sees these of TIFF, PNM and .npy files. window: how
-    measured values become 0..255.
+    Attributes
+    ----------
+    channels : int
+        Number of channels of the net. 1 and 3 read a photograph, uint8 RGB; any other number reads the bands as stored.
+    bands : tuple of int
+        The one or three bands to draw, counted from 1; () for the first three. A net that takes photographs gets these
+        bands of TIFF, PNM and .npy files.
+    window : Window
+        How measured values become 0..255.
+
+    Raises
+    ------
+    OptionError
+        If a field has a wrong type or value. The message says what is possible.
     """
 
     channels: int = 3
     bands: Tuple[int, ...] = ()
     window: Window = AUTOMATIC
 
+    def __post_init__(self) -> None:
+        whole = isinstance(self.channels, (int, np.integer)) and not isinstance(self.channels, bool)
+        if not whole or self.channels < 1:
+            raise OptionError(f"channels is a whole number, at least 1, not {self.channels!r}")
+        object.__setattr__(self, "bands", check_bands(self.bands))
+        if not isinstance(self.window, Window):
+            raise OptionError(f"window is a Window, such as Window(low=0, high=4095), not {self.window!r}")
+
     @property
     def many(self) -> bool:
-        """Whether bands are wanted as they are."""
+        """Whether bands are read as they are stored."""
         return self.channels not in PHOTOGRAPH
 
     def fits(self, channels: int, name: str) -> bool:
-        """Whether an image of so many channels is taken as it is; False where RGB is wanted.
+        """Return whether an image is read as its stored bands; False where it is read as RGB.
 
-        Raises: ImageFileError where other bands are wanted than it has.
+        Parameters
+        ----------
+        channels : int
+            Number of channels of the image.
+        name : str
+            Name of the image, for messages.
+
+        Returns
+        -------
+        bool
+
+        Raises
+        ------
+        ImageFileError
+            If the net takes another number of bands than the image has.
         """
         if not self.many or channels == self.channels:
             return self.many
@@ -46,19 +89,11 @@ class ReadOptions:
 AS_PHOTOGRAPH = ReadOptions()
 
 
-def check_bands(bands: Any) -> Tuple[int, ...]:
-    """One or three numbers of bands, from 1; () for None. Raises: OptionError."""
-    numbers = () if bands is None else tuple(bands) if isinstance(bands, (list, tuple, np.ndarray)) else (bands,)
-    whole = all(isinstance(each, (int, np.integer)) and not isinstance(each, bool) and each >= 1 for each in numbers)
-    if len(numbers) not in (0, 1, 3) or not whole:
-        raise OptionError(f"bands are one or three whole numbers, counted from 1, such as 3,2,1, not {bands!r}")
-    return tuple(int(each) for each in numbers)
-
-
 def picked(values: np.ndarray, bands: Sequence[int], name: str) -> np.ndarray:
-    """The bands of [H, W, channels] that are drawn, [H, W, 3]; by default the first three, of two the first in gray.
+    """Return the bands to draw of [H, W, channels], as [H, W, 3].
 
-    Raises: ImageFileError where there is no such band.
+    By default these are the first three; of one or two channels the first, in gray. Raise ImageFileError where a band
+    does not exist.
     """
     count = values.shape[2]
     chosen = tuple(bands) or ((1, 2, 3) if count >= 3 else (1,))
@@ -67,15 +102,33 @@ def picked(values: np.ndarray, bands: Sequence[int], name: str) -> np.ndarray:
     return values[..., [number - 1 for number in (chosen * 3)[:3]]]
 
 
-SHARE = 2.0  # percent of the values of a band at each end that are drawn black or white where they are no pixels
+SHARE = 2.0  # percent of a band's values at each end that become black or white, where values are not 0..255
 _SAMPLE = 1_000_000
 
 
 def drawn(values: np.ndarray, bands: Sequence[int] = (), name: str = "the image") -> np.ndarray:
-    """uint8 [H, W, 3] of [H, W, channels], the three bands that are named, from 1.
+    """Return three bands of an image as an RGB image to draw on.
 
-    Values within 0..255 are drawn as they are. Of others, each band is stretched from its 2nd to its 98th percentile.
-    Raises: ImageFileError where there is no such band.
+    Values within 0..255 are kept. Otherwise each band is stretched from its 2nd to its 98th percentile.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        uint8 or float [H, W, channels].
+    bands : sequence of int
+        One or three bands, counted from 1; () for the first three.
+    name : str
+        Name of the image, for messages.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [H, W, 3].
+
+    Raises
+    ------
+    ImageFileError
+        If a band does not exist.
     """
     if values.dtype == np.uint8 and values.shape[2] == 3 and not bands:
         return values

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to pixels: RGB or bands, upright, whatever the file holds. No TensorFlow here."""
+"""Decode the bytes of an image file to pixels: RGB or bands, upright. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -21,21 +21,48 @@ HEAD_BYTES = 512
 
 
 class Format(NamedTuple):
-    """A kind of image file: how its first bytes or its name give it away, and what reads it."""
+    """A kind of image file.
+
+    Attributes
+    ----------
+    recognise : callable
+        (first HEAD_BYTES bytes, name) -> whether the file is of this kind.
+    read : callable
+        (file, name, max_pixels, wanted) -> pixels; may raise any exception on damaged files.
+    """
 
     recognise: Callable[[bytes, str], bool]
     read: Callable[[BinaryIO, str, int, ReadOptions], np.ndarray]
 
 
 def decode(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, wanted: ReadOptions = AS_PHOTOGRAPH) -> np.ndarray:
-    """One image as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
+    """Decode one image as RGB, upright.
 
-    EXIF orientation is applied, transparency is laid on white, 16-bit values are scaled to 8 bit, gray becomes three
-    equal channels, of an animation the first frame is taken; colour profiles are not applied. Where bands are wanted,
-    the channels as they are, uint8 or float32 [H, W, channels], 0..255. Values that have no window, where that is
-    asked for, are float32.
-    Args: file: open for reading, at its start. name: for messages. wanted: see `ReadOptions`.
-    Raises: ImageFileError with the reason for anything that is not a whole image.
+    EXIF orientation is applied, transparency is composited on white, 16-bit values are scaled to 8 bit, gray becomes
+    three equal channels, and of an animation the first frame is read. Colour profiles are not applied. The size is
+    checked in the header, before decoding.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading, at its start.
+    name : str
+        Name of the image, for messages and, where the content is ambiguous, for its kind.
+    max_pixels : int
+        Maximum number of pixels, height times width.
+    wanted : ReadOptions
+        Channels, bands and window.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [H, W, 3], RGB, 0..255. For a net with other than 1 or 3 channels, uint8 or float32 [H, W, channels],
+        0..255. With `Window(stored=True)` float32, values as stored.
+
+    Raises
+    ------
+    ImageFileError
+        If it is not a complete image, is too large, or has other channels; says why.
     """
     head = file.read(HEAD_BYTES)
     file.seek(0)
@@ -44,7 +71,7 @@ def decode(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS, wanted: Read
         return form.read(file, name, max_pixels, wanted)
     except ImageFileError:
         raise
-    except Exception as error:  # the readers raise nearly anything on damaged data, struct.error to KeyError
+    except Exception as error:  # the readers raise nearly any exception on damaged data, from struct.error to KeyError
         raise ImageFileError(f"{name!r} cannot be decoded: {error or type(error).__name__}") from error
 
 

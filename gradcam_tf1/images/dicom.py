@@ -1,7 +1,7 @@
-"""DICOM files as images, through pydicom (the extra "medical").
+"""Read DICOM files as images, through pydicom (the extra "medical").
 
-Stored values become what they measure by the header's slope and intercept (or table), then gray by a window, see
-`window.py`; MONOCHROME1, whose low values are bright, is inverted. Of several frames one is taken.
+Stored values become measured values by the header's slope and intercept (or table), then gray by a window, see
+`window.py`. MONOCHROME1, whose low values are bright, is inverted. Of several frames one is read.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _FUNCTIONS = {"LINEAR": linear, "LINEAR_EXACT": linear_exact, "SIGMOID": sigmoid
 
 
 def is_dicom(head: bytes, name: str) -> bool:
-    """By the letters behind the preamble, or the name."""
+    """Recognise DICOM by the letters after the preamble, or by the name."""
     return head[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
 
 
 def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
-    """One frame as uint8 [H, W, 3], RGB. Raises: ImageFileError, and what pydicom raises on damaged files."""
+    """Read one frame as uint8 [H, W, 3], RGB, or float32 without a window; raise ImageFileError or pydicom's errors."""
     pydicom = import_extra("pydicom", "DICOM", name)
     data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ImageFileError(f"{name!r} has more than the {MAX_BYTES:,} bytes that are read of a DICOM file")
-    if _DEFLATED in data:  # pydicom unpacks these whole, to any size
+    if _DEFLATED in data:  # pydicom decompresses these without a limit of size
         raise ImageFileError(f"{name!r} is a deflated DICOM file; save it in another transfer syntax")
     dataset = pydicom.dcmread(io.BytesIO(data))
     if "PixelData" not in dataset:
@@ -54,7 +54,7 @@ def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) 
     check_size(name, int(dataset.Columns), int(dataset.Rows), max_pixels)
     _keep_one_frame(dataset, pick_slice(wanted.window, int(dataset.get("NumberOfFrames") or 1), name))
     if hasattr(dataset, "pixel_array_options"):
-        dataset.pixel_array_options(raw=True)  # from version 3 on: colours as they are stored, as before
+        dataset.pixel_array_options(raw=True)  # version 3: colours as they are stored, as in earlier versions
     if dataset.file_meta.TransferSyntaxUID.is_compressed:
         packed = bytes(dataset.PixelData)
         check_sides(unwrapped(packed), name, int(dataset.Columns), int(dataset.Rows))
@@ -65,7 +65,7 @@ def read_dicom(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) 
 
 
 def _keep_one_frame(dataset: Any, index: int) -> None:
-    """Cut the pixel data down to one frame, so that only that one is decoded."""
+    """Reduce the pixel data to one frame, so that only that frame is decoded."""
     count = int(dataset.get("NumberOfFrames") or 1)
     if count <= 1:
         return
@@ -84,18 +84,17 @@ def _keep_one_frame(dataset: Any, index: int) -> None:
 
 
 def _encapsulated_frame(data: bytes, index: int, count: int) -> bytes:
-    from pydicom import encaps
-
+    encaps: Any = importlib.import_module("pydicom.encaps")
     if hasattr(encaps, "get_frame"):  # version 3
-        return encaps.encapsulate([encaps.get_frame(data, index, number_of_frames=count)])
-    for place, frame in enumerate(encaps.generate_pixel_data_frame(data, count)):
-        if place == index:
-            return encaps.encapsulate([frame])
+        return bytes(encaps.encapsulate([encaps.get_frame(data, index, number_of_frames=count)]))
+    for number, frame in enumerate(encaps.generate_pixel_data_frame(data, count)):
+        if number == index:
+            return bytes(encaps.encapsulate([frame]))
     raise ImageFileError(f"frame {index} of {count} is missing")
 
 
 def _processing() -> Any:
-    """Where pydicom keeps its look-up tables, by version."""
+    """Return pydicom's module of look-up tables, which depends on the version."""
     try:
         return importlib.import_module("pydicom.pixels")
     except ImportError:
@@ -103,11 +102,11 @@ def _processing() -> Any:
 
 
 def _gray(dataset: Any, name: str, window: Window) -> np.ndarray:
-    """Gray 0..255 as uint8 [H, W], some rows at a time; float32 without a window."""
+    """Return gray 0..255 as uint8 [H, W], converted strip by strip; float32 without a window."""
     stored = dataset.pixel_array
     if window.stored:
         return as_stored(_measured(dataset, stored), name)
-    show = _way_to_show(dataset, stored, window)
+    show = _to_gray(dataset, stored, window)
     shown = np.empty(stored.shape, np.uint8)
     for part, into in zip(strips(stored), strips(shown)):
         gray = show(_measured(dataset, part))
@@ -117,11 +116,11 @@ def _gray(dataset: Any, name: str, window: Window) -> np.ndarray:
 
 
 def _measured(dataset: Any, stored: np.ndarray) -> np.ndarray:
-    return _processing().apply_modality_lut(stored, dataset).astype(np.float64)
+    return np.asarray(_processing().apply_modality_lut(stored, dataset), np.float64)
 
 
-def _way_to_show(dataset: Any, stored: np.ndarray, window: Window) -> Callable[[np.ndarray], np.ndarray]:
-    """From measured values to gray 0..255 as float."""
+def _to_gray(dataset: Any, stored: np.ndarray, window: Window) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from measured values to gray 0..255 as float."""
     if window.low is not None and window.high is not None:
         low, high = window.low, window.high
         return lambda values: between(values, low, high)
@@ -143,7 +142,7 @@ def _window_of(dataset: Any, window: Window) -> Tuple[Optional[float], Optional[
 
 
 def _first(value: Any) -> Optional[float]:
-    """A header may offer several windows; the first is the one to begin with."""
+    """Return the first of several values: a header may have several windows, the first is the default."""
     if value is None or value == "":
         return None
     try:
@@ -154,8 +153,8 @@ def _first(value: Any) -> Optional[float]:
 
 def _by_table(dataset: Any, values: np.ndarray) -> np.ndarray:
     table = dataset.VOILUTSequence[0]
-    shown = _processing().apply_voi(values.astype(np.int64), dataset).astype(np.float64)
-    return (shown / (2 ** int(table.LUTDescriptor[2]) - 1) * 255.0).clip(0.0, 255.0)
+    shown = np.asarray(_processing().apply_voi(values.astype(np.int64), dataset), np.float64)
+    return np.asarray((shown / (2 ** int(table.LUTDescriptor[2]) - 1) * 255.0).clip(0.0, 255.0))
 
 
 def _colours(dataset: Any, name: str) -> np.ndarray:
@@ -170,4 +169,4 @@ def _colours(dataset: Any, name: str) -> np.ndarray:
         stored = _processing().convert_color_space(stored, kind, "RGB")
     elif kind not in ("RGB", "PALETTE COLOR", "YBR_ICT", "YBR_RCT"):  # the last two: JPEG 2000, decoded to RGB
         raise ImageFileError(f"{name!r} has colours as {kind}, which is not supported")
-    return np.rint(stored[..., :3].astype(np.float64) * (255.0 / (2**bits - 1))).astype(np.uint8)
+    return np.asarray(np.rint(stored[..., :3].astype(np.float64) * (255.0 / (2**bits - 1))), np.uint8)

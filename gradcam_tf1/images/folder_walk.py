@@ -1,4 +1,4 @@
-"""The files below a folder or of a pattern, one at a time and sorted; memory does not depend on how many there are."""
+"""Walk the files below a folder or of a pattern, sorted, in constant memory."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ import fnmatch
 import os
 from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-from gradcam_tf1.images.file_names import is_image_name
+from gradcam_tf1.images.file_names import Seen, is_image_name
 from gradcam_tf1.images.own_outputs import is_output_folder
-from gradcam_tf1.images.seen_names import Seen
 
-# A folder of more entries is read several times, each time for the next so many names: 16 times for a million, at about
-# a second each, in place of a list of a million names.
+# A folder with more entries is read several times, each time for the next CHUNK names: 16 times for a million names, at
+# about a second each, instead of a list of a million names in memory.
 CHUNK = 1 << 16
 
 FILE, FOLDER, UNLISTED, LEFT_OUT = "file", "folder", "unlisted", "left out"
 
 
 class FoundPath(NamedTuple):
-    """A path and what it is: FILE, FOLDER (a new one), UNLISTED (a folder that cannot be read, with the reason).
+    """A path and its kind.
 
-    LEFT_OUT is a folder that was to be avoided, or that an earlier run has written. real: the real path of a FOLDER,
-    which takes long to find for a deep one.
+    Attributes
+    ----------
+    path : str
+        The path, below the folder or pattern that was given.
+    kind : str
+        FILE; FOLDER, one that is entered; UNLISTED, a folder that cannot be read; LEFT_OUT, a skipped output folder.
+    reason : str
+        Why an UNLISTED folder cannot be read.
+    real : str
+        Real path of a FOLDER. Finding it takes long in deep folders.
     """
 
     path: str
@@ -31,22 +38,32 @@ class FoundPath(NamedTuple):
 
 
 def inside(path: str, folder: str) -> bool:
-    """Whether a real path is the folder or below it."""
+    """Return whether a real path is the folder or below it."""
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def has_magic(path: str) -> bool:
-    """Whether there is a wildcard in it."""
+    """Return whether a path has a wildcard."""
     return any(character in path for character in "*?[")
 
 
 def walk(root: str, avoid: str = "") -> Iterator[FoundPath]:
-    """Everything visible below a folder, in the order of the sorted paths.
+    """Yield everything visible below a folder, in the order of the sorted paths.
 
-    Linked folders are followed, but each folder is entered once: a link to one that the walk comes to by itself, or
-    came to already, is passed over, so loops end. avoid: real path of a folder that is left out, as are the output
-    folders of earlier runs below the root.
-    A folder with an image's name and no image below is given as a file: reading it says what is wrong.
+    Links to folders are followed, but each folder is entered once, so that loops end: a link to a folder that the walk
+    visits anyway is skipped. Output folders of earlier runs below the root are skipped. A folder with the name of an
+    image and no image below is yielded as a file, so that reading it reports the error.
+
+    Parameters
+    ----------
+    root : str
+        The folder.
+    avoid : str
+        Real path of a folder to skip, "" for none.
+
+    Yields
+    ------
+    FoundPath
     """
     roots = {os.path.realpath(root)}
     avoid = "" if avoid and inside(os.path.realpath(root), avoid) else avoid
@@ -84,7 +101,7 @@ def _is_left_out(real: str, avoid: str) -> bool:
 
 
 def _enter(path: str, real: str, roots: Set[str]) -> str:
-    """The real path of a folder that is to be walked, "" for one that is, was or will be walked by another way."""
+    """Return the real path of a folder to enter, "" for one that the walk visits by another path."""
     if not os.path.islink(path):
         return "" if real in roots else real
     real = os.path.realpath(path)
@@ -98,9 +115,24 @@ def _enter(path: str, real: str, roots: Set[str]) -> str:
 
 
 def entries(folder: str, keep: Callable[[str], bool] = lambda name: not name.startswith(".")) -> Iterator[str]:
-    """The names in a folder that `keep` takes, sorted as parts of paths: folders have a "/" behind them.
+    """Yield the names in a folder, sorted as parts of paths.
 
-    Raises: OSError where it cannot be listed.
+    Parameters
+    ----------
+    folder : str
+        The folder.
+    keep : callable
+        Whether a name is yielded; by default all that do not begin with a dot.
+
+    Yields
+    ------
+    str
+        The name, with "/" appended for a folder.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be listed.
     """
     after, more = "", True
     while more:
@@ -110,11 +142,11 @@ def entries(folder: str, keep: Callable[[str], bool] = lambda name: not name.sta
 
 
 def _next_names(folder: str, after: str, keep: Callable[[str], bool]) -> Tuple[List[str], bool]:
-    """The first CHUNK names behind `after`, or somewhat more where these are all; and whether there are others."""
+    """Return the first CHUNK names after `after`, up to twice as many where these are all, and whether more follow."""
     names: List[str] = []
     last = ""
-    with os.scandir(folder) as found:
-        for entry in found:
+    with os.scandir(folder) as listing:
+        for entry in listing:
             if not keep(entry.name):
                 continue
             name = entry.name + "/" if _is_folder(entry) else entry.name
@@ -131,12 +163,12 @@ def _next_names(folder: str, after: str, keep: Callable[[str], bool]) -> Tuple[L
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in circles
+    except OSError:  # a link that leads to itself
         return False
 
 
 def fixed_part(pattern: str) -> Tuple[str, Tuple[str, ...]]:
-    """The folder that a pattern begins with, and the parts from its first wildcard on."""
+    """Split a pattern into the folder before its first wildcard, and the remaining parts."""
     parts = _parts(pattern)
     fixed = next(i for i, part in enumerate(parts) if has_magic(part))
     return os.path.join(*parts[:fixed]) if fixed else ".", tuple(parts[fixed:])
@@ -149,35 +181,50 @@ def _parts(path: str) -> List[str]:
 
 
 def expand(pattern: str, avoid: str = "") -> Iterator[FoundPath]:
-    """The files of a pattern, `**` for any folders, each once and in the same order each time. avoid: as in `walk`."""
+    """Yield the files of a pattern, each once, always in the same order; `**` stands for any folders.
+
+    Parameters
+    ----------
+    pattern : str
+        A path with wildcards.
+    avoid : str
+        Real path of a folder to skip, "" for none.
+
+    Yields
+    ------
+    FoundPath
+    """
     root, parts = fixed_part(pattern)
     avoid = "" if avoid and inside(os.path.realpath(root), avoid) else avoid
     walked: Dict[int, Seen] = {number: Seen() for number in range(len(parts) + 1)}
-    found = _expand(FoundPath(root, FOLDER, "", os.path.realpath(root)), parts, avoid, walked)
+    matches = _expand(FoundPath(root, FOLDER, "", os.path.realpath(root)), parts, avoid, walked)
     if sum(part == "**" for part in parts) < 2:
-        yield from found
+        yield from matches
         return
-    seen = Seen()  # a/**/b/** comes to a/b/b/c.jpg in two ways
-    yield from (each for each in found if seen.add(each.path))
+    seen = Seen()  # a/**/b/** matches a/b/b/c.jpg twice
+    yield from (match for match in matches if seen.add(match.path))
 
 
 def _expand(folder: FoundPath, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[FoundPath]:
-    """What the rest of a pattern finds below a folder. walked: parts that were left -> folders that a `**` came to."""
+    """Yield the matches of the remaining parts below a folder; `walked` has the folders that a `**` has visited.
+
+    Its keys are numbers of remaining parts.
+    """
     if parts[0] == "**":
         yield from _anywhere(folder, parts, avoid, walked)
         return
     rest = parts[1:]
-    for found in _matches(folder, parts[0]):
-        if found.kind == UNLISTED or (found.kind == FILE and not rest):
-            yield found
-        elif found.kind == FOLDER and _is_left_out(found.real, avoid):
-            yield FoundPath(found.path, LEFT_OUT)
-        elif found.kind == FOLDER and rest:
-            yield from _expand(found, rest, avoid, walked)
+    for match in _matches(folder, parts[0]):
+        if match.kind == UNLISTED or (match.kind == FILE and not rest):
+            yield match
+        elif match.kind == FOLDER and _is_left_out(match.real, avoid):
+            yield FoundPath(match.path, LEFT_OUT)
+        elif match.kind == FOLDER and rest:
+            yield from _expand(match, rest, avoid, walked)
 
 
 def _anywhere(folder: FoundPath, parts: Sequence[str], avoid: str, walked: Dict[int, Seen]) -> Iterator[FoundPath]:
-    """The same where the next part is `**`; nothing where it came to this folder before, from one above it."""
+    """Yield the matches where the next part is `**`; none where it has visited this folder from one above."""
     rest, before = parts[1:], walked[len(parts)]
     if folder.path in before:
         return
@@ -210,5 +257,5 @@ def _matches(folder: FoundPath, part: str) -> Iterator[FoundPath]:
 
 def _folder(above: FoundPath, name: str) -> FoundPath:
     path = os.path.join(above.path, name)
-    moved = os.path.islink(path) or name == os.pardir
-    return FoundPath(path, FOLDER, "", os.path.realpath(path) if moved else os.path.join(above.real, name))
+    elsewhere = os.path.islink(path) or name == os.pardir
+    return FoundPath(path, FOLDER, "", os.path.realpath(path) if elsewhere else os.path.join(above.real, name))

@@ -1,10 +1,10 @@
-"""Finding images on disk and reading them: RGB, upright, 8 bit, whatever the file holds. No TensorFlow here."""
+"""Find images on disk and read them as RGB, upright, 8 bit. No TensorFlow here."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Set, Tuple
 
 import numpy as np
 
@@ -23,28 +23,50 @@ from gradcam_tf1.images.window import AUTOMATIC, Window
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One image to read. path: where it is. relative: POSIX path under the given root, unique within a listing."""
+    """One image to read.
+
+    Attributes
+    ----------
+    path : str
+        Where the file is.
+    relative : str
+        POSIX path below the listed folder, unique within a listing.
+    """
 
     path: str
     relative: str
 
 
 def list_images(source: Source) -> List[ImageFile]:
-    """The images of a folder (recursive), a file, a glob pattern (`**` too), or a list of any of these.
+    """List the images of a folder, file, glob pattern, or a list of any of these.
 
-    Folders and patterns give files with a known extension, sorted, hidden ones left out; a file that is named itself is
-    taken whatever its extension, and a list keeps its order. Raises ImageFileError where nothing is found.
+    Folders are searched recursively. Folders and patterns give the files with a known extension, sorted, without hidden
+    ones. A file named directly is taken with any extension. A list keeps its order.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or sequence of these
+        A folder, a file, or a pattern with `*`, `?`, `[...]` and `**`.
+
+    Returns
+    -------
+    list of ImageFile
+
+    Raises
+    ------
+    ImageFileError
+        If a path does not exist, or there is no image.
     """
-    found = [item for group in _collect(source) for item in group]
-    if not found:
-        raise ImageFileError("no images: the list of paths is empty")
-    return _unique(found)
+    files = [file for group in _collect(source) for file in group]
+    if not files:
+        raise ImageFileError("no images: the list of paths is empty; give a folder, file or pattern")
+    return _unique(files)
 
 
 def _collect(source: Source) -> Iterator[List[ImageFile]]:
     if isinstance(source, (list, tuple)):
-        for one in source:
-            yield from _collect(one)
+        for part in source:
+            yield from _collect(part)
         return
     if not isinstance(source, (str, os.PathLike)):
         raise ImageFileError(f"images are given as a folder, file, pattern or list of these, not {source!r}")
@@ -58,26 +80,26 @@ def _collect(source: Source) -> Iterator[List[ImageFile]]:
         raise ImageFileError(f"no such file or folder: {path!r}")
 
 
-def _unique(found: List[ImageFile]) -> List[ImageFile]:
-    """Equal relative names get the folder they come from in front, and a number where that is not enough."""
+def _unique(files: List[ImageFile]) -> List[ImageFile]:
+    """Put the name of their folder before equal relative names, and add a number where they are still equal."""
     counts: Dict[str, int] = {}
-    for item in found:
-        counts[item.relative] = counts.get(item.relative, 0) + 1
+    for file in files:
+        counts[file.relative] = counts.get(file.relative, 0) + 1
     taken = {relative for relative, count in counts.items() if count == 1}
     result = []
-    for item in found:
-        relative = item.relative
+    for file in files:
+        relative = file.relative
         if counts[relative] > 1:
-            relative = _free_name(item, taken)
+            relative = _free_name(file, taken)
             taken.add(relative)
-        result.append(ImageFile(item.path, relative))
+        result.append(ImageFile(file.path, relative))
     return result
 
 
-def _free_name(item: ImageFile, taken: set) -> str:
-    root = os.path.abspath(item.path)[: -len(item.relative)]
+def _free_name(file: ImageFile, taken: Set[str]) -> str:
+    root = os.path.abspath(file.path)[: -len(file.relative)]
     parent = os.path.basename(root.rstrip(os.sep))
-    name = f"{parent}/{item.relative}" if parent else item.relative
+    name = f"{parent}/{file.relative}" if parent else file.relative
     stem, extension = os.path.splitext(name)
     number = 2
     while name in taken:
@@ -89,13 +111,35 @@ def _free_name(item: ImageFile, taken: set) -> str:
 def read_image(
     path: str, max_pixels: int = MAX_PIXELS, window: Window = AUTOMATIC, channels: int = 3, bands: Tuple[int, ...] = ()
 ) -> np.ndarray:
-    """One image as uint8 [H, W, 3], RGB, upright; the size is checked in the header, before decoding.
+    """Read one image file as RGB, upright.
 
-    EXIF orientation is applied, transparency is laid on white, 16-bit values are scaled to 8 bit, gray becomes three
-    equal channels, of an animation the first frame is taken; colour profiles are not applied. window: of DICOM, NIfTI,
-    .npy and of TIFF whose values have no white of their own. channels: for a net of 2, 4 or more channels these as they
-    are, uint8 or float32 [H, W, channels], 0..255. bands: the three of a file with more, counted from 1, that are read.
-    Raises ImageFileError with the reason for anything that is not a whole, regular image file.
+    EXIF orientation is applied, transparency is composited on white, 16-bit values are scaled to 8 bit, gray becomes
+    three equal channels, and of an animation the first frame is read. Colour profiles are not applied. The size is
+    checked in the header, before decoding.
+
+    Parameters
+    ----------
+    path : str
+        A JPEG, PNG, BMP, GIF, TIFF, WebP, PNM, .npy, DICOM or NIfTI file.
+    max_pixels : int
+        Maximum number of pixels, height times width.
+    window : Window
+        How measured values become 0..255, in DICOM, NIfTI, .npy, and TIFF without a defined white.
+    channels : int
+        Number of channels of the net. 1 and 3 read a photograph; any other number reads the bands as they are stored.
+    bands : tuple of int
+        The one or three bands to read of a file with more than three, counted from 1; () for none in particular.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [H, W, 3], RGB, 0..255. With other `channels` than 1 and 3, uint8 or float32 [H, W, channels], 0..255.
+        With `Window(stored=True)` float32, values as stored.
+
+    Raises
+    ------
+    ImageFileError
+        If the file cannot be opened, is not a complete image, is too large, or has other channels; says why.
     """
     with open_regular(path) as file:
         return decode(file, path, max_pixels, ReadOptions(channels, bands, window))

@@ -1,10 +1,11 @@
-"""One image, not yet read: its name, and where its bytes are."""
+"""One image that is not yet read: its name, and where its bytes are."""
 
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -14,82 +15,113 @@ from gradcam_tf1.images.decode import MAX_PIXELS, decode
 from gradcam_tf1.images.safe_open import open_regular
 
 
+class ImageContent(ABC):
+    """Where the bytes of an image are."""
+
+    @property
+    def held(self) -> int:
+        """Number of bytes kept in memory until the image is read."""
+        return 0
+
+    @abstractmethod
+    def open(self) -> BinaryIO:
+        """Open the encoded image for reading; raise ImageFileError where it cannot be read."""
+
+
 @dataclass(frozen=True)
 class ImageSource:
-    """One image of a run.
+    """One image of a run, not yet read.
 
-    source: what is shown and written to the manifest: a path, or an archive's path, "!/" and what is inside.
-    relative: POSIX path, unique within a run and the same in each run, the base of the names of what is written.
-    content: where its bytes are, one of content.py's.
+    Attributes
+    ----------
+    source : str
+        A path, or the path of an archive, "!/" and the name inside; shown in messages and written to the manifest.
+    relative : str
+        POSIX path, unique within a run and the same in each run; the names of written files are made from it.
+    content : ImageContent
+        Where its bytes are.
     """
 
     source: str
     relative: str
-    content: Any
+    content: ImageContent
 
     @property
     def path(self) -> str:
-        """The same as source; of an image in a file of its own, where that is."""
+        """Same as `source`: the path of the image, unless it is in an archive."""
         return self.source
 
     def read(self, max_pixels: int = MAX_PIXELS, wanted: ReadOptions = AS_PHOTOGRAPH) -> np.ndarray:
-        """The image as uint8 [H, W, 3], RGB, upright, or what else is wanted of it, see `decode`.
+        """Read the image; it may be read in any thread, and several times.
 
-        May be called in any thread, and again.
+        Parameters
+        ----------
+        max_pixels : int
+            Maximum number of pixels, height times width.
+        wanted : ReadOptions
+            Channels, bands and window.
 
-        Raises: ImageFileError with the reason, whatever is wrong with it.
+        Returns
+        -------
+        np.ndarray
+            uint8 [H, W, 3], RGB, upright, or other values and channels; see `decode`.
+
+        Raises
+        ------
+        ImageFileError
+            If the image cannot be read for any reason; says why.
         """
         try:
             with self.content.open() as file:
                 return decode(file, self.source, max_pixels, wanted)
-        except OSError as error:  # the disk, in the middle of an archive
+        except OSError as error:  # of the disk, within an archive
             raise ImageFileError(f"{self.source!r} cannot be read: {error.strerror or error}") from error
 
     @property
     def held(self) -> int:
-        """Bytes of memory that it keeps while it waits to be read."""
-        return getattr(self.content, "held", 0)
+        """Number of bytes kept in memory until the image is read."""
+        return self.content.held
 
     def emptied(self) -> ImageSource:
-        """The same without the bytes that it keeps: it was read, and waits for its turn."""
+        """Return the same image without the bytes it keeps in memory, for after it was read."""
         return replace(self, content=MissingImage(f"{self.source!r} was read already"))
 
     def below(self, folder: str) -> ImageSource:
-        """The same under a folder of its source's name."""
+        """Return the same image with its relative path below a folder."""
         return replace(self, relative=f"{folder}/{self.relative}")
 
 
 def image_file(path: str, relative: str) -> ImageSource:
-    """An image in a file of its own."""
+    """Return an image that is a file of its own."""
     return ImageSource(path, relative, WholeFile(path))
 
 
 def lost_image(source: str, relative: str, reason: str) -> ImageSource:
-    """One that cannot be read, and is listed all the same."""
+    """Return an image that cannot be read but is listed; reading it raises the reason."""
     return ImageSource(source, relative, MissingImage(f"{source!r} {reason}"))
 
 
 @dataclass(frozen=True)
-class WholeFile:
+class WholeFile(ImageContent):
     """A file of its own."""
 
     path: str
 
     def open(self) -> BinaryIO:
-        """Raises: ImageFileError where it is no regular file that may be read."""
+        """Open the file; raise ImageFileError where it is not a readable regular file."""
         return open_regular(self.path)
 
 
 @dataclass(frozen=True)
-class FileRange:
-    """So many bytes of a file, from an offset on."""
+class FileRange(ImageContent):
+    """A range of bytes in a file."""
 
     path: str
     offset: int
     size: int
 
     def open(self) -> BinaryIO:
-        """Raises: ImageFileError where the file has become shorter."""
+        """Read the bytes; raise ImageFileError where the file has become shorter."""
         with open_regular(self.path) as file:
             file.seek(self.offset)
             data = file.read(self.size)
@@ -99,27 +131,27 @@ class FileRange:
 
 
 @dataclass(frozen=True)
-class InMemory:
-    """Bytes that can be had only once, of a packed archive."""
+class InMemory(ImageContent):
+    """Bytes in memory, of a packed archive, which is read only once."""
 
     data: bytes = field(repr=False)
 
     @property
     def held(self) -> int:
-        """Bytes of memory."""
+        """Number of bytes in memory."""
         return len(self.data)
 
     def open(self) -> BinaryIO:
-        """The bytes as a stream."""
+        """Return the bytes as a stream."""
         return io.BytesIO(self.data)
 
 
 @dataclass(frozen=True)
-class MissingImage:
-    """An image that is not to be had, and why."""
+class MissingImage(ImageContent):
+    """An image that cannot be read, and why."""
 
     reason: str
 
     def open(self) -> BinaryIO:
-        """Raises: ImageFileError, always."""
+        """Raise ImageFileError with the reason."""
         raise ImageFileError(self.reason)

@@ -1,4 +1,4 @@
-"""Images named line by line: in a text file, or on standard input."""
+"""List images that are named line by line, in a text file or on standard input."""
 
 from __future__ import annotations
 
@@ -16,17 +16,30 @@ _MOST_PATH = 1 << 15  # no system has longer paths
 
 
 def listed_images(path: str) -> Iterator[ImageSource]:
-    """The images of a list: one path per line, or ended by NUL characters; relative ones start at the list's folder.
+    """Yield the images of a list of paths, one per line or separated by NUL characters.
 
-    A path where nothing is, is a lost image.
-    Raises: ImageFileError where the list cannot be read.
+    Relative paths start at the folder of the list. A path that does not exist becomes an image that cannot be read.
+
+    Parameters
+    ----------
+    path : str
+        The text file, UTF-8.
+
+    Yields
+    ------
+    ImageSource
+
+    Raises
+    ------
+    ImageFileError
+        If the list cannot be read.
     """
     with open_regular(path, "a list of paths") as file:
         yield from _images(file, path, os.path.dirname(path))
 
 
 def piped_images(stream: Optional[BinaryIO] = None) -> Iterator[ImageSource]:
-    """The same from standard input; relative paths start at the working folder."""
+    """Yield the images of a list on standard input; relative paths start at the working folder."""
     yield from _images(stream or sys.stdin.buffer, "-", "")
 
 
@@ -42,8 +55,8 @@ def _images(stream: BinaryIO, source: str, folder: str) -> Iterator[ImageSource]
 
 
 def _paths(stream: BinaryIO, source: str) -> Iterator[Optional[str]]:
-    """The paths; None for one that is too long. No path has a NUL character, so one in the first block tells."""
-    read = getattr(stream, "read1", stream.read)  # of a pipe what is there, without waiting for a whole block
+    """Yield the paths, None for one that is too long; a NUL character in the first block means that NUL separates."""
+    read = getattr(stream, "read1", stream.read)  # of a pipe, the available bytes without waiting for a whole block
     block = read(_BLOCK)
     if block[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ImageFileError(f"{source!r} is a list in UTF-16; save it as UTF-8")

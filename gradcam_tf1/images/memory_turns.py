@@ -1,4 +1,4 @@
-"""Large images take turns: each takes a gigabyte while it is decoded or fitted, and readers are many."""
+"""Let threads decode and fit large images one at a time, because each image takes about a gigabyte of memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import ContextManager, Iterator, Optional, Set
 
 LARGE = 25_000_000  # pixels
 _changed = threading.Condition()
-_holder: Optional[int] = None  # the thread whose turn it is
+_holder: Optional[int] = None  # the thread that works on a large image
 _waiting: Set[int] = set()
 
 
-def turn(pixels: int) -> ContextManager:
-    """Inside, no other thread works on a large image; at once for those that are not."""
+def turn(pixels: int) -> ContextManager[None]:
+    """Return a context that only one thread at a time enters for a large image; others enter immediately."""
     if pixels > LARGE:
         return _turn()
     return contextlib.nullcontext()
@@ -37,7 +37,7 @@ def _turn() -> Iterator[None]:
 
 
 def give_up(thread: int) -> None:
-    """The turn of a thread ends, whether it is done or was given up; nothing where it is not its turn."""
+    """End the turn of a thread that is finished or abandoned; do nothing where it has no turn."""
     global _holder  # noqa: PLW0603
     with _changed:
         if _holder == thread:
@@ -46,6 +46,6 @@ def give_up(thread: int) -> None:
 
 
 def is_waiting(thread: int) -> bool:
-    """Whether a thread waits for its turn."""
+    """Return whether a thread waits for its turn."""
     with _changed:
         return thread in _waiting

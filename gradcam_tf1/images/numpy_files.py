@@ -1,4 +1,4 @@
-"""Arrays of numpy as images: [H, W] or [H, W, channels]. Objects, which would be code, are never read.
+"""Read .npy arrays as images: [H, W] or [H, W, channels]. Arrays of objects, which can hold code, are never read.
 
 Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import Any, BinaryIO, Tuple
+from typing import BinaryIO, Tuple
 
 import numpy as np
 
@@ -18,16 +18,16 @@ from gradcam_tf1.images.samples import Samples, as_wanted
 from gradcam_tf1.images.window import finite_ends
 
 _MAGIC = b"\x93NUMPY"
-_MOST_HEADER = 4096  # longer ones are of structured arrays, or made to keep the parser busy
+_MOST_HEADER = 4096  # longer headers belong to structured arrays, or are made to keep the parser busy
 
 
 def is_npy(head: bytes, _name: str) -> bool:
-    """By its first letters."""
+    """Recognise a .npy file by its first bytes."""
     return head[:6] == _MAGIC
 
 
 def read_npy(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
-    """What is wanted of an array. Raises: ImageFileError, and ValueError on damaged headers."""
+    """Read an array as an image; raise ImageFileError, or ValueError on damaged headers."""
     shape, fortran, dtype = read_header(file, name)
     if dtype.kind not in "uif" or len(shape) not in (2, 3) or 0 in shape:
         raise ImageFileError(
@@ -46,21 +46,42 @@ def read_npy(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) ->
     return as_wanted(_samples(values, name, wanted), wanted, rgb)
 
 
-def size_of(shape: Tuple[int, ...], dtype: Any) -> int:
-    """Bytes, of any shape: numpy's own product goes round at 2^63."""
-    return functools.reduce(operator.mul, map(int, shape), dtype.itemsize)
+def size_of(shape: Tuple[int, ...], dtype: np.dtype) -> int:
+    """Return the number of bytes of an array; numpy's own product overflows at 2^63."""
+    return functools.reduce(operator.mul, map(int, shape), int(dtype.itemsize))
 
 
-def read_header(file: BinaryIO, name: str) -> Tuple[Tuple[int, ...], bool, Any]:
-    """Shape, whether the first side runs fastest, and type. file: at its start.
+def read_header(file: BinaryIO, name: str) -> Tuple[Tuple[int, ...], bool, np.dtype]:
+    """Read the header of a .npy file.
 
-    Raises: ImageFileError where there are no such numbers, and ValueError on damaged headers.
+    Parameters
+    ----------
+    file : binary file
+        At its start; afterwards at the first number.
+    name : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    tuple of int
+        The shape.
+    bool
+        Whether the array is in Fortran order.
+    np.dtype
+        The type of its numbers.
+
+    Raises
+    ------
+    ImageFileError
+        If the version is unknown, or the header is too long or damaged.
+    ValueError
+        If numpy cannot read the header.
     """
     version = np.lib.format.read_magic(file)
     length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
     if version not in ((1, 0), (2, 0)) or length > _MOST_HEADER:
         raise ImageFileError(
-            f"{name!r} is an array of a kind that is not read; save it with numpy.save, of numbers only"
+            f"{name!r} is an array of a kind that is not supported; save an array of numbers with numpy.save"
         )
     file.seek(len(_MAGIC) + 2)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -71,7 +92,7 @@ def read_header(file: BinaryIO, name: str) -> Tuple[Tuple[int, ...], bool, Any]:
 
 
 def _samples(values: np.ndarray, name: str, wanted: ReadOptions) -> Samples:
-    """As in `explain`, numbers of 0..255 are pixels; others need a window. Raises: ImageFileError where it has none."""
+    """Take numbers of 0..255 as pixels, as `explain` does; raise ImageFileError for others without a window."""
     if values.dtype == np.uint8:
         return Samples(values, name, (0.0, 255.0))
     window = wanted.window
@@ -83,7 +104,7 @@ def _samples(values: np.ndarray, name: str, wanted: ReadOptions) -> Samples:
         if low < 0 or high > 255 or high <= least:
             raise ImageFileError(
                 f"{name!r} holds {values.dtype} from {low:g} to {high:g}, not pixels of 0..255; say what is black and "
-                "white, --window LOW,HIGH (in Python visualize_imgs(..., window=(low, high))), or none for values as "
-                "they are stored"
+                "white, --window LOW,HIGH (in Python visualize_imgs(..., window=(low, high))), or none to keep the "
+                "values as they are stored"
             )
     return Samples(values, name, (0.0, 255.0))

@@ -1,4 +1,4 @@
-"""Files that may be packed with gzip, bzip2 or xz, read from front to end in little memory."""
+"""Read files that may be packed with gzip, bzip2 or xz from start to end, in little memory."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import io
 import lzma
 import os
 import zlib
-from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional
+from typing import Any, BinaryIO, Callable, Iterator, NamedTuple, Optional, Union
 
 from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.image_source import FileRange, InMemory
+from gradcam_tf1.images.image_source import FileRange, ImageContent, InMemory
 from gradcam_tf1.images.safe_open import open_regular
 
 _BLOCK = 1 << 16
-_XZ_MEMORY = 256 << 20  # xz -9 needs 65 MiB to unpack; a file can ask for 4 GiB
+_XZ_MEMORY = 256 << 20  # xz -9 needs 65 MiB to unpack; a file can demand 4 GiB
 
-# What the readers of damaged files raise.
+# errors of the readers on damaged files
 PACKED_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 
 
 class _Xz(io.RawIOBase):
-    """As lzma.LZMAFile, which has no limit to the memory that a file can ask for."""
+    """Like lzma.LZMAFile, with a limit to the memory that a file can demand."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -50,10 +50,18 @@ class _Xz(io.RawIOBase):
 
 
 class Packing(NamedTuple):
-    """A way to pack files: its first bytes, and what unpacks it."""
+    """A compression.
+
+    Attributes
+    ----------
+    magic : bytes
+        The first bytes of such files.
+    open : callable
+        Packed file -> unpacked file.
+    """
 
     magic: bytes
-    open: Callable[[BinaryIO], Any]
+    open: Callable[[BinaryIO], Union[io.BufferedIOBase, BinaryIO]]
 
 
 PACKINGS = (
@@ -64,7 +72,7 @@ PACKINGS = (
 
 
 def head_of(path: str, size: int = 512) -> bytes:
-    """The first bytes of a file, unpacked; none where it cannot be read."""
+    """Return the first bytes of a file, unpacked; b"" where it cannot be read."""
     try:
         with Stream(path) as stream:
             return stream.read(size)
@@ -73,9 +81,26 @@ def head_of(path: str, size: int = 512) -> bytes:
 
 
 class Stream:
-    """A file to be read once, from front to end, unpacked on the way.
+    """A file that is read once, from start to end, and unpacked while it is read.
 
-    Raises: ImageFileError where it cannot be opened; the methods raise PACKED_ERRORS where the packing is damaged.
+    The methods raise PACKED_ERRORS where the packed data are damaged.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Attributes
+    ----------
+    place : int
+        Position in the unpacked data.
+    size : int, optional
+        Size of the file; None where it is packed.
+
+    Raises
+    ------
+    ImageFileError
+        If the file cannot be opened.
     """
 
     def __init__(self, path: str) -> None:
@@ -96,11 +121,11 @@ class Stream:
         self._file.close()
 
     def read(self, size: int) -> bytes:
-        """So many bytes, fewer at the end."""
+        """Read `size` bytes, fewer at the end."""
         return b"".join(self._blocks(size))
 
     def put_back(self, data: bytes) -> None:
-        """These bytes, which were read last, come again."""
+        """Put back the bytes that were read last, so that they are read again."""
         self.place -= len(data)
         if self.size is None:
             self._returned = data + self._returned
@@ -120,17 +145,17 @@ class Stream:
             yield part
 
     def skip(self, size: int) -> bool:
-        """Pass over so many bytes; False where there are not as many."""
+        """Skip `size` bytes; return whether there were as many."""
         if self.size is not None:
             self.place += size
             self._file.seek(min(self.place, self.size))
             return self.place <= self.size
         return sum(map(len, self._blocks(size))) == size
 
-    def take(self, size: int) -> Any:
-        """The next so many bytes as the content of an image, None where there are not as many.
+    def take(self, size: int) -> Optional[ImageContent]:
+        """Return the next `size` bytes as the content of an image, None where there are fewer.
 
-        A file that is not packed is not read here.
+        A file that is not packed is not read here: the content is a range of it.
         """
         if self.size is None:
             data = self.read(size)

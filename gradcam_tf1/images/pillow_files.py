@@ -1,12 +1,12 @@
-"""Image files that Pillow reads: JPEG, PNG, GIF and others of 8 bits, and 16-bit gray."""
+"""Read image files with Pillow: JPEG, PNG, GIF and others of 8 bits, and 16-bit gray."""
 
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO, Dict, Tuple
+from typing import BinaryIO, Dict, Tuple, Union
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.bands import ReadOptions
@@ -16,13 +16,13 @@ from gradcam_tf1.images.pillow_limits import HEAD_READS, MOST_HEAD, READS, Bound
 from gradcam_tf1.images.safe_open import MAX_BYTES, MOST_BYTES, check_size
 from gradcam_tf1.images.samples import Samples, as_wanted
 
-# Pillow is held to these: its other readers include one that starts Ghostscript on whatever the file says.
+# Pillow is limited to these formats: one of its other readers runs Ghostscript on the content of the file.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-STRIP = 1 << 20  # pixels
-# WebP is read as a whole, TIFF may have the layers of Photoshop among its tags.
+STRIP = 1 << 20  # pixels converted at a time
+# Pillow reads WebP as a whole; TIFF may have Photoshop's layers among its tags
 _READ_WHOLE = (b"RIFF", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_JPEG = ("JPEG", "MPO")  # the second holds several images, of which the first is read
-# Pillow's modes whose channels are bands; all others are colours or gray
+_JPEG = ("JPEG", "MPO")  # MPO holds several images, of which the first is read
+# number of bands of Pillow's modes; other modes are colours or gray
 _BANDS = {"L": 1, "1": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBX": 4, "RGBa": 4}
 
 _ORIENTATION_TAG = 0x0112
@@ -39,7 +39,7 @@ _TURNS: Dict[int, Tuple[bool, bool, bool]] = {
 
 
 def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
-    """What is wanted of the first image in the file. Raises: ImageFileError, and what Pillow raises."""
+    """Read the first image in a file; raise ImageFileError or Pillow's errors."""
     most = max(MAX_BYTES, MOST_BYTES * max_pixels)
     bounded = Bounded(file, name, HEAD_READS, head_size(file, most))
     with strict_pillow():
@@ -47,7 +47,7 @@ def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions)
             check_first(bounded, name, max_pixels)
             bounded.limit(HEAD_READS, head_size(file, most))
             image = Image.open(bounded, formats=FORMATS)
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise ImageFileError(f"{name!r} is not an image in a known format ({', '.join(FORMATS)})") from error
         with image:
             check_size(name, image.width, image.height, max_pixels)
@@ -59,8 +59,8 @@ def read_common(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions)
                 return turned(_by_strips(image, name, wanted), _orientation(image))
 
 
-def head_size(file: Any, most: int) -> int:
-    """How many bytes may be read before the size of the image is known."""
+def head_size(file: Union[BinaryIO, Bounded], most: int) -> int:
+    """Return the number of bytes that may be read before the size of the image is known."""
     whole = file.read(4) in _READ_WHOLE
     size = min(file.seek(0, io.SEEK_END) + MOST_HEAD, most) if whole else MOST_HEAD
     file.seek(0)
@@ -68,19 +68,18 @@ def head_size(file: Any, most: int) -> int:
 
 
 def _by_strips(image: Image.Image, name: str, wanted: ReadOptions) -> np.ndarray:
-    """So that beside the image and the result hardly any memory is taken."""
+    """Convert strip by strip, so that little memory is taken besides the image and the result."""
     if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
         raise ImageFileError(f"{name!r} has 32-bit pixels, whose white is not defined; save it with 8 or 16 bits")
     rows = max(1, STRIP // image.width)
     if rows >= image.height:
         return _strip(image, name, wanted)
-    pixels = None
-    for top in range(0, image.height, rows):
+    first = _strip(image.crop((0, 0, image.width, rows)), name, wanted)
+    pixels = np.empty((image.height, *first.shape[1:]), first.dtype)
+    pixels[:rows] = first
+    for top in range(rows, image.height, rows):
         bottom = min(top + rows, image.height)
-        strip = _strip(image.crop((0, top, image.width, bottom)), name, wanted)
-        if pixels is None:
-            pixels = np.empty((image.height, *strip.shape[1:]), strip.dtype)
-        pixels[top:bottom] = strip
+        pixels[top:bottom] = _strip(image.crop((0, top, image.width, bottom)), name, wanted)
     return pixels
 
 
@@ -101,17 +100,18 @@ def _strip(strip: Image.Image, name: str, wanted: ReadOptions) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation that is still to be applied, 1 = upright; a damaged EXIF block counts as none."""
+    """Return the EXIF orientation that is still to be applied, 1 = upright; a damaged EXIF block counts as 1."""
     if image.format == "TIFF":
-        return 1  # Pillow turns TIFF itself while loading, and in some versions leaves the tag behind
+        return 1  # Pillow rotates TIFF itself while loading, and in some versions keeps the tag
     try:
-        return image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # noqa: BLE001 - the pixels are whole, and a broken EXIF block raises nearly anything
+        orientation: int = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # noqa: BLE001 - the pixels are intact, and a damaged EXIF block raises nearly any exception
         return 1
+    return orientation
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """[H, W, channels] upright. orientation: as EXIF and TIFF number it."""
+    """Rotate and flip [H, W, channels] upright; `orientation` is EXIF's and TIFF's number, 1..8."""
     if orientation not in _TURNS:
         return pixels
     swap, up_down, left_right = _TURNS[orientation]

@@ -1,4 +1,4 @@
-"""The PNM family: PBM, PGM and PPM as text or bytes (P1 to P6), PAM (P7) and the floats of PFM; any maximum.
+"""Read the PNM family: PBM, PGM and PPM as text or bytes (P1 to P6), PAM (P7) and PFM (floats), with any maximum.
 
 Sources: https://netpbm.sourceforge.net/doc/pnm.html, pam.html there; https://www.pauldebevec.com/Research/HDR/PFM/
 """
@@ -23,8 +23,20 @@ _DEPTHS = {b"1": 1, b"2": 1, b"3": 3, b"4": 1, b"5": 1, b"6": 3, b"f": 1, b"F": 
 _MEANINGS = {1: "gray", 3: "rgb"}
 
 
-class _Header(NamedTuple):
-    """most: the value that is white; of PFM its scale, whose sign tells the byte order."""
+class _PnmHeader(NamedTuple):
+    """The header of a PNM file.
+
+    Attributes
+    ----------
+    kind : bytes
+        The second byte of the file: 1 to 7, f or F.
+    width, height, depth : int
+        Size in pixels and number of channels.
+    most : float
+        The value of white; of PFM its scale, whose sign is the byte order.
+    rgb : str, optional
+        What the channels are, see `samples.as_wanted`.
+    """
 
     kind: bytes
     width: int
@@ -35,12 +47,12 @@ class _Header(NamedTuple):
 
 
 def is_pnm(head: bytes, _name: str) -> bool:
-    """By its first letters."""
+    """Recognise a PNM file by its first bytes."""
     return re.match(rb"P[1-7fF][\s#]", head) is not None
 
 
 def read_pnm(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
-    """What is wanted of the first image in the file. Raises: ImageFileError, ValueError on damaged files."""
+    """Read the first image in a file; raise ImageFileError, or ValueError on damaged files."""
     header = _read_header(file, name)
     if header.width < 1 or header.height < 1 or header.depth < 1 or header.most == 0:
         raise ImageFileError(f"{name!r} is a damaged PNM file: its header says {header.width}x{header.height} pixels")
@@ -56,17 +68,17 @@ def read_pnm(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) ->
         return as_wanted(Samples(values, name, full, None, header.kind in b"14"), wanted, header.rgb)
 
 
-def _read_header(file: BinaryIO, name: str) -> _Header:
+def _read_header(file: BinaryIO, name: str) -> _PnmHeader:
     kind = file.read(2)[1:]
     if kind == b"7":
         return _pam_header(file, name)
     tokens = _header_tokens(file, name, 2 if kind in b"14" else 3)
     most = float(tokens[2]) if kind in b"fF" else int(tokens[2]) if len(tokens) > 2 else 1
-    return _Header(kind, int(tokens[0]), int(tokens[1]), _DEPTHS[kind], most, _MEANINGS[_DEPTHS[kind]])
+    return _PnmHeader(kind, int(tokens[0]), int(tokens[1]), _DEPTHS[kind], most, _MEANINGS[_DEPTHS[kind]])
 
 
 def _header_tokens(file: BinaryIO, name: str, count: int) -> List[bytes]:
-    """So many words; one blank behind the last is read, comments are passed over."""
+    """Return the next `count` words, reading one blank after the last; comments are skipped."""
     tokens: List[bytes] = []
     word, comment = b"", False
     for _ in range(_MOST_HEADER_LINES * 64):
@@ -85,21 +97,21 @@ def _header_tokens(file: BinaryIO, name: str, count: int) -> List[bytes]:
     raise ImageFileError(f"{name!r} is a damaged PNM file: its header has no end")
 
 
-def _pam_header(file: BinaryIO, name: str) -> _Header:
+def _pam_header(file: BinaryIO, name: str) -> _PnmHeader:
     file.readline(_MOST_LINE)
-    found: Dict[str, str] = {}
+    fields: Dict[str, str] = {}
     for _ in range(_MOST_HEADER_LINES):
         words = file.readline(_MOST_LINE).decode("latin-1").split(None, 1)
         if words and words[0] == "ENDHDR":
-            depth, alpha = int(found["DEPTH"]), found.get("TUPLTYPE", "").strip().endswith("_ALPHA")
+            depth, alpha = int(fields["DEPTH"]), fields.get("TUPLTYPE", "").strip().endswith("_ALPHA")
             rgb = {2: "gray+alpha", 4: "rgb+alpha"}.get(depth) if alpha else _MEANINGS.get(depth)
-            return _Header(b"7", int(found["WIDTH"]), int(found["HEIGHT"]), depth, int(found["MAXVAL"]), rgb)
+            return _PnmHeader(b"7", int(fields["WIDTH"]), int(fields["HEIGHT"]), depth, int(fields["MAXVAL"]), rgb)
         if len(words) == 2 and not words[0].startswith("#"):
-            found[words[0]] = words[1]
+            fields[words[0]] = words[1]
     raise ImageFileError(f"{name!r} is a damaged PAM file: its header has no end")
 
 
-def _values(file: BinaryIO, name: str, header: _Header, count: int) -> np.ndarray:
+def _values(file: BinaryIO, name: str, header: _PnmHeader, count: int) -> np.ndarray:
     shape = (header.height, header.width, header.depth)
     if header.kind in b"123":
         return _from_text(file, name, header, count).reshape(shape)
@@ -123,22 +135,22 @@ def _whole(file: BinaryIO, name: str, size: int) -> bytes:
     return data
 
 
-def _from_text(file: BinaryIO, name: str, header: _Header, count: int) -> np.ndarray:
+def _from_text(file: BinaryIO, name: str, header: _PnmHeader, count: int) -> np.ndarray:
     values = np.empty(count, np.uint8 if header.most < 256 else np.uint16)
-    at = 0
+    filled = 0
     for words in _words(file, header.kind == b"1"):
-        numbers = np.array([int(word) for word in words[: count - at]], np.int64)
+        numbers = np.array([int(word) for word in words[: count - filled]], np.int64)
         if numbers.size and not 0 <= numbers.min() <= numbers.max() <= header.most:
             raise ImageFileError(f"{name!r} is a damaged PNM file: it has a value above its maximum {header.most:g}")
-        values[at : at + numbers.size] = numbers
-        at += numbers.size
-        if at == count:
+        values[filled : filled + numbers.size] = numbers
+        filled += numbers.size
+        if filled == count:
             return values
-    raise ImageFileError(f"{name!r} cannot be decoded: it is truncated, {count - at} values are missing")
+    raise ImageFileError(f"{name!r} cannot be decoded: it is truncated, {count - filled} values are missing")
 
 
 def _words(file: BinaryIO, digits: bool) -> Iterator[List[bytes]]:
-    """The words of a text, some thousands at a time, without comments; with `digits` each digit is one."""
+    """Yield the words of a text, some thousands at a time, without comments; with `digits` each digit is a word."""
     rest, block = b"", b"x"
     while block:
         block = file.read(_BLOCK)

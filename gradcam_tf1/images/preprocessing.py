@@ -1,4 +1,4 @@
-"""From RGB values 0..255 to the values a net was trained on; sizes belong to geometry. No TensorFlow here."""
+"""Convert RGB values 0..255 to the values that a net was trained on. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -9,18 +9,37 @@ import numpy as np
 
 from gradcam_tf1.errors import OptionError
 
-# ITU-R BT.601, what cv2.COLOR_RGB2GRAY, Pillow's "L" and tf.image.rgb_to_grayscale use (the last with rounded weights).
+# ITU-R BT.601, as in cv2.COLOR_RGB2GRAY, Pillow's "L" and tf.image.rgb_to_grayscale (which rounds the weights).
 LUMINANCE = (0.299, 0.587, 0.114)
 GRAYS: Dict[str, Tuple[float, float, float]] = {"luminance": LUMINANCE, "mean": (1 / 3, 1 / 3, 1 / 3)}
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
-    """(x * scale - mean) / std, after the channels were put in `order` or mixed to one `gray` channel.
+    """Preprocessing of a net: (x * scale - mean) / std, with the channels in `order` or mixed to one `gray` channel.
 
-    mean, std: one value, or one per channel in the net's own order (caffe's means are blue first), of as many channels
-        as they are: values alone suit a net of any number.
-    order: "rgb" or "bgr". gray: None, "luminance" (0.299 R + 0.587 G + 0.114 B) or "mean".
+    Attributes
+    ----------
+    description : str
+        What it does, for messages and the command line.
+    scale : float
+        Factor of the values 0..255; finite and not 0.
+    mean, std : tuple of float
+        One value, which suits any number of channels, or one value per channel in the net's order (caffe's means have
+        blue first). `std` is not 0.
+    order : {"rgb", "bgr"}
+        Order of the channels at the net's input.
+    gray : {None, "luminance", "mean"}
+        Mix the channels to one: 0.299 R + 0.587 G + 0.114 B, or (R + G + B) / 3.
+
+    Raises
+    ------
+    OptionError
+        If a field has a wrong type or value. The message says what is possible.
     """
 
     description: str
@@ -33,8 +52,13 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.order not in ("rgb", "bgr"):
             raise OptionError(f"unknown channel order {self.order!r}; possible: rgb, bgr")
-        if self.gray is not None and self.gray not in GRAYS:
+        if self.gray is not None and self.gray not in tuple(GRAYS):
             raise OptionError(f"unknown gray {self.gray!r}; possible: {', '.join(GRAYS)}")
+        if not _is_number(self.scale):
+            raise OptionError(f"scale must be a number, got {self.scale!r}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if not isinstance(values, (tuple, list, np.ndarray)) or not all(map(_is_number, values)):
+                raise OptionError(f"{name} must be a tuple of numbers, such as (1.0,), got {values!r}")
         for name, values in (("scale", (self.scale,)), ("mean", self.mean), ("std", self.std)):
             most = 1 if name == "scale" or self.gray else 3 if self.order == "bgr" else self.channels
             if len(values) not in (1, most):
@@ -46,22 +70,38 @@ class Preprocessing:
 
     @property
     def channels(self) -> int:
-        """How many channels come out of an image in RGB: 1 or 3; or as many as there are values of mean or std."""
+        """Number of channels of the result for an RGB image: 1 or 3, or the number of values of mean or std."""
         longest = max(len(self.mean), len(self.std))
         return 1 if self.gray is not None else longest if longest > 1 else 3
 
     @property
     def is_identity(self) -> bool:
-        """Whether values stay as they are."""
-        return self.gray is None and self.scale == 1 and not any(self.mean) and set(self.std) == {1.0}
+        """Whether the values stay unchanged (their order may change)."""
+        return bool(self.gray is None and self.scale == 1 and not any(self.mean) and set(self.std) == {1.0})
 
     @property
     def is_of_bands(self) -> bool:
-        """Whether it has values for each of other than 1 and 3 channels: then they are those of the images."""
+        """Whether mean or std has one value for each band of images with other than 1 or 3 channels."""
         return self.channels not in (1, 3)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """float32 [N, H, W, 3] RGB 0..255, or bands -> float32 [N, H, W, channels]; the input stays as it is."""
+        """Preprocess a batch of images.
+
+        Parameters
+        ----------
+        images : np.ndarray
+            uint8 or float [N, H, W, 3], RGB, 0..255, or [N, H, W, bands]. It is not changed.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [N, H, W, channels], in the net's channel order.
+
+        Raises
+        ------
+        OptionError
+            If the shape does not fit.
+        """
         images = np.asarray(images, np.float32)
         taken = 3 if self._of_colours else images.shape[-1] if self._of_any else self.channels
         if images.ndim != 4 or images.shape[3] != taken:
@@ -72,18 +112,18 @@ class Preprocessing:
         elif self.order == "bgr":
             images = images[..., ::-1]
         mean, std = np.array(self.mean, np.float64), np.array(self.std, np.float64)
-        values = np.multiply(images, (self.scale / std).astype(np.float32), order="C")
+        values: np.ndarray = np.multiply(images, (self.scale / std).astype(np.float32), order="C")
         values -= (mean / std).astype(np.float32)
         return values
 
     @property
     def _of_colours(self) -> bool:
-        """Whether it turns or mixes red, green and blue."""
+        """Whether it reorders or mixes red, green and blue."""
         return self.gray is not None or self.order == "bgr"
 
     @property
     def _of_any(self) -> bool:
-        """Whether it treats all channels alike, however many they are."""
+        """Whether it treats all channels alike and suits any number of them."""
         return not self._of_colours and len(self.mean) == len(self.std) == 1
 
     @property
@@ -91,12 +131,12 @@ class Preprocessing:
         return self.scale, self.mean, self.std
 
     def check_channels(self, channels: int) -> None:
-        """Raise OptionError where the net's input has another number of channels than come out here."""
+        """Raise OptionError unless the result suits a net's input with this number of channels."""
         if channels == self.channels or (self._of_any and channels not in (1, 3)):
             return
         fitting = [name for name, preset in PRESETS.items() if channels in (1, 3) and preset.channels == channels]
         alike = [name for name in fitting if self._values == PRESETS[name]._values and PRESETS[name].order == "rgb"]
-        own = "own values of as many channels, --mean and --std, or a preset without any: zero-one, raw, inception"
+        own = "own values of as many channels, --mean and --std, or a preset for any number: zero-one, raw, inception"
         what = f"presets for it: {', '.join(fitting)}" if fitting else f"give {own}; or override preprocess()"
         what = f"use the preset {alike[0]}, which makes the same values; {what}" if alike else what
         raise OptionError(
@@ -137,16 +177,36 @@ def find_preset(
     scale: Optional[float] = None,
     bgr: bool = False,
 ) -> Preprocessing:
-    """A preset by name, with own values where the preset sets none; "custom" is "raw" to start from.
+    """Return a preset by name, with own values where the preset sets none.
 
-    (x * scale - mean) / std, mean and std in the net's channel order. Raises OptionError for an unknown name (listing
-    all of them) and for a value that the preset already sets.
+    The result is (x * scale - mean) / std.
+
+    Parameters
+    ----------
+    name : str
+        A key of PRESETS, or "custom", which starts from "raw".
+    mean, std : sequence of float, optional
+        One value, or one per channel in the net's channel order.
+    scale : float, optional
+        Factor of the values 0..255.
+    bgr : bool
+        Whether the net takes BGR.
+
+    Returns
+    -------
+    Preprocessing
+
+    Raises
+    ------
+    OptionError
+        If the name is unknown (all are listed), or the preset already sets one of the values.
     """
     if name not in PRESETS and name != "custom":
         raise OptionError(f"unknown preprocessing {name!r}; possible:\n{list_presets()}")
     preset = PRESETS["raw" if name == "custom" else name]
-    own = {key: tuple(map(float, values)) for key, values in (("mean", mean), ("std", std)) if values is not None}
-    changes: Dict[str, Any] = dict(own)
+    changes: Dict[str, Any] = {
+        key: tuple(map(float, values)) for key, values in (("mean", mean), ("std", std)) if values is not None
+    }
     if scale is not None:
         changes["scale"] = float(scale)
     if bgr:
@@ -161,12 +221,12 @@ def find_preset(
         raise OptionError(f"preset {name!r} makes one gray channel, BGR has no meaning there")
     if not changes:
         return preset
-    told = ", ".join(f"{key} {value}" for key, value in changes.items())
-    return replace(preset, description=f"{name} with {told}", **changes)
+    summary = ", ".join(f"{key} {value}" for key, value in changes.items())
+    return replace(preset, description=f"{name} with {summary}", **changes)
 
 
 def as_preprocessing(preset: Any) -> Optional[Preprocessing]:
-    """A Preprocessing as it is, or the preset of a name; None stays None. Raises: OptionError for anything else."""
+    """Return a Preprocessing unchanged, or the preset of a name, or None for None; else raise OptionError."""
     if preset is None or isinstance(preset, Preprocessing):
         return preset
     if not isinstance(preset, str):
@@ -175,7 +235,7 @@ def as_preprocessing(preset: Any) -> Optional[Preprocessing]:
 
 
 def list_presets() -> str:
-    """One line for each preset: name and meaning, for the command line."""
+    """Return one line for each preset, name and description, for the command line."""
     rows = {name: preset.description for name, preset in PRESETS.items()}
     rows["custom"] = "(x * scale - mean) / std with your own values"
     return "\n".join(f"  {name:<20}{meaning}" for name, meaning in rows.items())

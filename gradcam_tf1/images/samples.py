@@ -1,4 +1,4 @@
-"""Stored numbers of an image, [H, W, channels] of any type, as what is wanted of it: RGB or bands, 0..255."""
+"""Convert the stored numbers of an image, [H, W, channels] of any type, to RGB or bands, 0..255."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ _KINDS = {"u": "unsigned", "i": "signed", "f": "float"}
 
 @dataclass(frozen=True)
 class Samples:
-    """values: [H, W, channels], numbers as the file stores them. name: for messages.
+    """The stored numbers of an image.
 
-    full: the values that are black and white by the type alone, None where only the file or a person can say it. said:
-    the same by the file's own header. inverted: the least value is white.
+    Attributes
+    ----------
+    values : np.ndarray
+        [H, W, channels], numbers as the file stores them.
+    name : str
+        Name of the image, for messages.
+    full : tuple of float, optional
+        The values of black and white that follow from the type of the numbers; None where it does not define them.
+    said : tuple of float, optional
+        The values of black and white in the file's header, None where it has none.
+    inverted : bool
+        Whether the minimum is white.
     """
 
     values: np.ndarray
@@ -29,16 +39,16 @@ class Samples:
     inverted: bool = False
 
     def ends(self, window: Window) -> Ends:
-        """What becomes black and white. Raises: ImageFileError where nobody says it."""
+        """Return the values of black and white; raise ImageFileError where nothing defines them."""
         if self.values.dtype == np.uint8 and self.full is not None:
             return self.full
         ends = window.ends or self.full or self.said
         if ends is None:
             bits, kind = 8 * self.values.dtype.itemsize, _KINDS[self.values.dtype.kind]
             raise ImageFileError(
-                f"{self.name!r} has {bits}-bit {kind} pixels, and nobody says which values are black and white; give "
-                "them: --window LOW,HIGH, in Python visualize_imgs(..., window=(low, high)), or none for values as "
-                "they are stored"
+                f"{self.name!r} has {bits}-bit {kind} pixels, and nothing says which values are black and white; give "
+                "them: --window LOW,HIGH, in Python visualize_imgs(..., window=(low, high)), or none to keep the "
+                "values as they are stored"
             )
         if ends != self.full:
             check_inside(self.values, ends, self.name)
@@ -46,10 +56,27 @@ class Samples:
 
 
 def as_wanted(samples: Samples, wanted: ReadOptions, rgb: Optional[str] = None) -> np.ndarray:
-    """uint8 [H, W, 3] RGB, or the bands [H, W, channels] as uint8 or float32; values 0..255, or as they are stored.
+    """Convert stored numbers to the requested image.
 
-    rgb: what the channels are where they make a photograph: "gray", "gray+alpha", "rgb", "rgb+alpha",
-    "rgb+premultiplied", "rgb+other". Raises: ImageFileError where they are not what is wanted.
+    Parameters
+    ----------
+    samples : Samples
+        The stored numbers.
+    wanted : ReadOptions
+        Channels, bands and window.
+    rgb : str, optional
+        What the channels are where they are a photograph: "gray", "gray+alpha", "rgb", "rgb+alpha",
+        "rgb+premultiplied" or "rgb+other"; None for bands.
+
+    Returns
+    -------
+    np.ndarray
+        uint8 [H, W, 3], RGB, or the bands as uint8 or float32 [H, W, channels]; values 0..255, or as stored.
+
+    Raises
+    ------
+    ImageFileError
+        If the channels do not suit the net, or black and white are not defined.
     """
     count = samples.values.shape[2]
     if wanted.fits(count, samples.name):
@@ -72,18 +99,18 @@ def as_wanted(samples: Samples, wanted: ReadOptions, rgb: Optional[str] = None) 
 
 
 def _bands(samples: Samples, window: Window) -> np.ndarray:
-    """Nothing is rounded: a net may have been trained on differences that 8 bits do not show."""
+    """Return the bands without rounding: a net may have been trained on differences smaller than 8 bits can express."""
     values = samples.values
-    if values.dtype == np.uint8 and samples.full == (0, 255):
+    if values.dtype == np.uint8 and samples.full == (0.0, 255.0):
         return np.ascontiguousarray(255 - values if samples.inverted else values)
     if window.stored:
         return as_stored(values, samples.name)
-    found = np.empty(values.shape, np.float32)
+    bands = np.empty(values.shape, np.float32)
     low, high = samples.ends(window)
     for channel in range(values.shape[2]):
         scaled = between(values[..., channel], low, high)
-        found[..., channel] = 255.0 - scaled if samples.inverted else scaled
-    return np.where(np.isnan(found), np.float32(0), found) if values.dtype.kind == "f" else found
+        bands[..., channel] = 255.0 - scaled if samples.inverted else scaled
+    return np.where(np.isnan(bands), np.float32(0), bands) if values.dtype.kind == "f" else bands
 
 
 def _shown(samples: Samples, window: Window) -> np.ndarray:
@@ -93,8 +120,8 @@ def _shown(samples: Samples, window: Window) -> np.ndarray:
 
 
 def _on_white(shown: np.ndarray, rgb: str) -> np.ndarray:
-    """uint8 [H, W, 2 or 4] laid on white."""
+    """Composite uint8 [H, W, 2 or 4] on white."""
     colours, alpha = shown[..., :-1].astype(np.float32), shown[..., -1:].astype(np.float32) / 255
-    laid = colours + 255 * (1 - alpha) if rgb == "rgb+premultiplied" else colours * alpha + 255 * (1 - alpha)
-    laid = np.rint(laid.clip(0, 255)).astype(np.uint8)
-    return three(laid[..., 0]) if rgb == "gray+alpha" else laid
+    mixed = colours + 255 * (1 - alpha) if rgb == "rgb+premultiplied" else colours * alpha + 255 * (1 - alpha)
+    mixed = np.rint(mixed.clip(0, 255)).astype(np.uint8)
+    return three(mixed[..., 0]) if rgb == "gray+alpha" else mixed

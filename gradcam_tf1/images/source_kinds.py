@@ -1,4 +1,4 @@
-"""The kinds of sources: how each is recognised and what opens it. A new kind is one more row."""
+"""The kinds of sources of images: how each is recognised and opened. A new kind is one more row of SOURCES."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ PathsGiven = Union[str, "os.PathLike[str]", Sequence[Any]]
 
 
 class SourceKind(NamedTuple):
-    """A kind of source. recognise: by the words given. open: (words, real path of the output folder) -> images."""
+    """A kind of source.
+
+    Attributes
+    ----------
+    name : str
+        What it is, for messages.
+    recognise : callable
+        Source as given -> whether it is of this kind.
+    open : callable
+        (source as given, real path of the output folder) -> its images.
+    """
 
     name: str
     recognise: Callable[[str], bool]
@@ -34,7 +44,7 @@ def _is_pattern(given: str) -> bool:
 
 
 def _archive(suffixes: Sequence[str], has_head: Callable[[bytes], bool]) -> Callable[[str], bool]:
-    """Recognises by the extension or the first bytes; a file with an image's name is not looked into."""
+    """Return a function that recognises by extension or first bytes; a file with an image extension is not opened."""
     return lambda given: archive_extension(given) in suffixes or (not is_image_name(given) and has_head(head_of(given)))
 
 
@@ -51,7 +61,7 @@ _ARCHIVES = (
 
 
 def _archives_images(pattern: str, out: str) -> Iterator[ImageSource]:
-    """The images of all archives that fit the pattern, one archive after the other."""
+    """Yield the images of all archives that match the pattern, archive by archive."""
     root = fixed_part(pattern)[0]
     for path, kind, _, _ in expand(pattern, out):
         if kind == FILE:
@@ -78,29 +88,45 @@ SOURCES = (
 
 
 def iter_images(source: PathsGiven, out_folder: str = "") -> Iterator[ImageSource]:
-    """The images of a folder, file, pattern, archive, TFRecord file, `@list`, standard input (`-`) or several.
+    """Yield the images of a source one by one, in the same order and under the same names in every run.
 
-    They come one at a time, in the same order and under the same names in every run. Memory does not depend on how many
-    there are in a folder; it is about 16 bytes for each in a list or archive. What cannot be read is an image too,
-    whose `read` says why. Of several sources each has a folder of its name in `relative`. out_folder is left out.
-    Raises: ImageFileError where a path leads nowhere or no image is found at all; OptionError where the output folder
-    is where images are looked for.
+    Memory does not grow with the images in a folder; a list or archive takes about 16 bytes for each image. Something
+    that cannot be read is yielded, too, as an image whose `read` says why.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or sequence of these
+        A folder, file, pattern, archive, TFRecord file, "@" and the path of a list, or "-" for standard input. With
+        several sources, the images of each have a folder of its name in `relative`.
+    out_folder : str
+        The output folder, which is skipped; "" for none.
+
+    Returns
+    -------
+    iterator of ImageSource
+
+    Raises
+    ------
+    ImageFileError
+        If a path does not exist, or there is no image.
+    OptionError
+        If the output folder is the folder of the images.
     """
     out = os.path.realpath(out_folder) if out_folder else ""
     count = 0
-    for given in _given(source):
+    for given in _paths_given(source):
         _check(given, out)
         count += 1
     if not count:
-        raise ImageFileError("no images: the list of paths is empty")
-    images = _several(source, out) if count > 1 else _open(next(_given(source)), out)
+        raise ImageFileError("no images: the list of paths is empty; give a folder, file or pattern")
+    images = _several(source, out) if count > 1 else _open(next(_paths_given(source)), out)
     return itertools.chain([next(images)], images)
 
 
-def _given(source: PathsGiven) -> Iterator[str]:
+def _paths_given(source: PathsGiven) -> Iterator[str]:
     if isinstance(source, (list, tuple)):
-        for one in source:
-            yield from _given(one)
+        for part in source:
+            yield from _paths_given(part)
     elif isinstance(source, (str, os.PathLike)):
         given = os.fspath(source)
         yield "@" + os.path.expanduser(given[1:]) if given.startswith("@") else os.path.expanduser(given)
@@ -109,7 +135,7 @@ def _given(source: PathsGiven) -> Iterator[str]:
 
 
 def _check(given: str, out: str) -> None:
-    """What can be known before the run begins."""
+    """Check what can be checked before the run begins."""
     path = given[1:] if given.startswith("@") else given
     if given != "-" and not os.path.lexists(path) and not _is_pattern(given):
         raise ImageFileError(f"no such file or folder: {path!r}")
@@ -120,27 +146,27 @@ def _check(given: str, out: str) -> None:
 
 
 def _open(given: str, out: str) -> Iterator[ImageSource]:
-    """The images of one source. Raises: ImageFileError where there is none."""
-    row = next(row for row in SOURCES if row.recognise(given))
-    found = False
-    for image in row.open(given, out):
-        found = True
+    """Yield the images of one source; raise ImageFileError where there is none."""
+    kind = next(kind for kind in SOURCES if kind.recognise(given))
+    empty = True
+    for image in kind.open(given, out):
+        empty = False
         yield image
-    if not found:
-        raise ImageFileError(f"no images in the {row.name} {given!r}")
+    if empty:
+        raise ImageFileError(f"no images in the {kind.name} {given!r}")
 
 
 def _several(source: PathsGiven, out: str) -> Iterator[ImageSource]:
     tops = Relatives()
-    for given in _given(source):
+    for given in _paths_given(source):
         yield from _below(given, tops(_top(given)), out)
 
 
 def _below(given: str, top: str, out: str) -> Iterator[ImageSource]:
-    """The images of one of several sources; where it has none, that is a lost image."""
+    """Yield the images of one of several sources; a source without images becomes an image that cannot be read."""
     try:
         for image in _open(given, out):
-            alone = image.source == given and isinstance(image.content, WholeFile)  # a file that is named itself
+            alone = image.source == given and isinstance(image.content, WholeFile)  # a file given directly
             yield replace(image, relative=top) if alone else image.below(top)
     except ImageFileError as error:
         yield ImageSource(given, top, MissingImage(str(error)))

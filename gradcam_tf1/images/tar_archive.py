@@ -1,7 +1,7 @@
-"""Images in tar archives, packed or not, in the order of the archive.
+"""List the images in tar archives, packed or not, in the order of the archive.
 
-Python's tarfile keeps every member in memory, reads headers of any size, and on Python 3.7 can be made to run for ever
-(CVE-2025-8194); this reader knows no more of the format than it takes to find regular files.
+Python's tarfile keeps every member in memory, reads headers of any size, and on Python 3.7 can be made to run forever
+(CVE-2025-8194). This reader supports only as much of the format as it takes to find regular files.
 Source: https://www.gnu.org/software/tar/manual/html_node/Standard.html (ustar, GNU) and POSIX.1-2001 (pax).
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Dict, Iterator, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.images.file_names import Relatives, is_hidden, is_image_name
-from gradcam_tf1.images.image_source import ImageSource, lost_image
+from gradcam_tf1.images.image_source import ImageContent, ImageSource, lost_image
 from gradcam_tf1.images.packed_files import PACKED_ERRORS, Stream
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -28,22 +28,22 @@ _OTHERS = {
 }
 
 
-class _Header(NamedTuple):
+class _TarHeader(NamedTuple):
     name: str
     kind: bytes
     size: int
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether this is a header with the right checksum."""
+    """Recognise a tar archive by a header with the right checksum."""
     return len(head) >= _BLOCK and _parse(head[:_BLOCK]) is not None
 
 
-def _parse(block: bytes) -> Optional[_Header]:
-    """The header, None where it is none."""
+def _parse(block: bytes) -> Optional[_TarHeader]:
+    """Return the header, None where the block is not one."""
     checksum = _number(block[148:156])
     plain = block[:148] + b" " * 8 + block[156:]
-    signed = sum(plain) - 256 * sum(byte > 127 for byte in plain)  # some old programs summed signed bytes
+    signed = sum(plain) - 256 * sum(byte > 127 for byte in plain)  # some old programs summed up signed bytes
     size = _number(block[124:136])
     if checksum not in (sum(plain), signed) or size is None:
         return None
@@ -52,7 +52,7 @@ def _parse(block: bytes) -> Optional[_Header]:
         prefix = _text(block[345:500])
         name = f"{prefix}/{name}" if prefix else name
     kind = block[156:157].replace(b"\0", b"0").replace(b"7", b"0")
-    return _Header(name, kind, size)
+    return _TarHeader(name, kind, size)
 
 
 def _number(field: bytes) -> Optional[int]:
@@ -67,26 +67,40 @@ def _text(field: bytes) -> str:
 
 
 def tar_images(path: str) -> Iterator[ImageSource]:
-    """The images of an archive; what is no regular file is given with the reason why it is not read.
+    """Yield the images of an archive.
 
-    Where the archive is damaged, that is a lost image too, and the search goes on for the next header.
-    Raises: ImageFileError where it cannot be opened.
+    A member that is not a regular file, and a damaged part of the archive, become images that cannot be read; after a
+    damaged part the next header is searched.
+
+    Parameters
+    ----------
+    path : str
+        The archive.
+
+    Yields
+    ------
+    ImageSource
+
+    Raises
+    ------
+    ImageFileError
+        If the archive cannot be opened.
     """
     relatives = Relatives()
     with Stream(path) as stream:
         try:
-            for header, taken in _members(stream):
+            for header, content in _members(stream):
                 if header is None:
                     yield lost_image(path, relatives(os.path.basename(path)), f"is damaged near byte {stream.place:,}")
                 elif is_image_name(header.name) and header.kind != b"5" and not is_hidden(header.name):
-                    yield _image(path, header, taken, relatives)
+                    yield _image(path, header, content, relatives)
         except PACKED_ERRORS as error:
             yield lost_image(
                 path, relatives(os.path.basename(path)), f"cannot be unpacked beyond byte {stream.place:,}: {error}"
             )
 
 
-def _image(path: str, header: _Header, content: Any, relatives: Relatives) -> ImageSource:
+def _image(path: str, header: _TarHeader, content: Optional[ImageContent], relatives: Relatives) -> ImageSource:
     source, relative = f"{path}!/{header.name}", relatives(header.name)
     if header.kind != b"0":
         return lost_image(source, relative, _OTHERS.get(header.kind, "is not a file"))
@@ -97,8 +111,8 @@ def _image(path: str, header: _Header, content: Any, relatives: Relatives) -> Im
     return ImageSource(source, relative, content) if header.size else lost_image(source, relative, "is empty (0 bytes)")
 
 
-def _members(stream: Stream) -> Iterator[Any]:
-    """(header, content) of each member, (None, None) once where something else than a header follows."""
+def _members(stream: Stream) -> Iterator[Tuple[Optional[_TarHeader], Optional[ImageContent]]]:
+    """Yield (header, content) of each member, and (None, None) once for a part that is not a header."""
     further: Dict[str, str] = {}
     lost = False
     while True:
@@ -129,8 +143,8 @@ def _members(stream: Stream) -> Iterator[Any]:
             return
 
 
-def _extension(stream: Stream, header: _Header) -> Dict[str, str]:
-    """What this header says of the next one. Raises: ValueError where it is longer than any in use."""
+def _extension(stream: Stream, header: _TarHeader) -> Dict[str, str]:
+    """Return the fields that this header sets for the next one; raise ValueError where it is too long."""
     if header.size > _MOST_HEADER:
         raise ValueError(f"a header of {header.size:,} bytes")
     data = stream.read(header.size)
@@ -141,24 +155,24 @@ def _extension(stream: Stream, header: _Header) -> Dict[str, str]:
 
 
 def _pax(data: bytes) -> Dict[str, str]:
-    """The lines "length keyword=value"."""
-    found: Dict[str, str] = {}
-    at = 0
-    while at < len(data):
-        match = re.match(rb"(\d{1,9}) ([^=]+)=", data[at : at + 300])
+    """Return the fields of the lines "length keyword=value"."""
+    fields: Dict[str, str] = {}
+    start = 0
+    while start < len(data):
+        match = re.match(rb"(\d{1,9}) ([^=]+)=", data[start : start + 300])
         length = int(match.group(1)) if match else 0
-        if match is None or not match.end() < length <= len(data) - at:
+        if match is None or not match.end() < length <= len(data) - start:
             break
-        found[os.fsdecode(match.group(2))] = os.fsdecode(data[at + match.end() : at + length - 1])
-        at += length
-    return found
+        fields[os.fsdecode(match.group(2))] = os.fsdecode(data[start + match.end() : start + length - 1])
+        start += length
+    return fields
 
 
-def _extended(header: _Header, further: Dict[str, str]) -> _Header:
+def _extended(header: _TarHeader, further: Dict[str, str]) -> _TarHeader:
     size = further.get("size", "")
     name, kind = further.get("path", header.name), header.kind
     if any(key.startswith("GNU.sparse") for key in further):
         name, kind = further.get("GNU.sparse.name", name), b"S"
-    if kind == b"0" and name.endswith("/"):  # as programs older than the standard marked folders
+    if kind == b"0" and name.endswith("/"):  # programs older than the standard mark folders like this
         kind = b"5"
-    return _Header(name, kind, int(size) if size.isdecimal() else header.size)
+    return _TarHeader(name, kind, int(size) if size.isdecimal() else header.size)

@@ -1,6 +1,6 @@
-"""TIFF files of every layout: 16 and 32 bits, signed, floats, many bands, planes; Pillow reads those of 8 bits.
+"""Read TIFF files of every layout: 16 and 32 bits, signed, floats, many bands, planes; Pillow reads those of 8 bits.
 
-What Pillow reads of the others is right in some layouts only, and it does not say in which.
+Pillow reads other files correctly in some layouts only, and does not report which.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
 _UNSIGNED, _SIGNED, _FLOAT, _VOID = 1, 2, 3, 4
 _JPEG = (6, 7)
 _KINDS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _VOID: "u"}
-_MOST_JPEG = 1 << 28  # bytes of one piece whose scans are counted
+_MOST_JPEG = 1 << 28  # bytes of one strip or tile that are searched for scans
 
 
 def is_tiff_file(head: bytes, _name: str) -> bool:
-    """By its first letters."""
+    """Recognise a TIFF file by its first bytes."""
     return is_tiff(head)
 
 
 def read_tiff(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -> np.ndarray:
-    """What is wanted of a page. Raises: ImageFileError, and what Pillow and struct raise on damaged files."""
+    """Read a page as an image; raise ImageFileError, or errors of Pillow and struct on damaged files."""
     page = read_page(file, name, wanted.window.slice)
     height, width = page.one("height", 0), page.one("width", 0)
     check_size(name, width, height, max_pixels)
@@ -49,13 +49,13 @@ def read_tiff(file: BinaryIO, name: str, max_pixels: int, wanted: ReadOptions) -
     size = height * width * samples * len(pages) * dtype.itemsize
     check_bytes(name, size, max_pixels)
     with turn(size // 3), strict_pillow():
-        found = [_values(file, name, each, dtype, bits) for each in pages]
-        values = found[0] if len(found) == 1 else np.concatenate(found, axis=2)
+        bands = [_values(file, name, band, dtype, bits) for band in pages]
+        values = bands[0] if len(bands) == 1 else np.concatenate(bands, axis=2)
         return turned(_as_wanted(values, name, page, bits, wanted), page.one("orientation", 1))
 
 
 def _pages(file: BinaryIO, name: str, count: int) -> List[Page]:
-    """The pages of a file that has one for each band. Raises: ImageFileError where they are not alike."""
+    """Return the pages of a file with one page for each band; raise ImageFileError where they differ in kind."""
     pages = [read_page(file, name, index) for index in range(count)]
     alike = ("width", "height", "samples", "bits", "format", "photometric", "orientation")
     if any(page.all(tag) != pages[0].all(tag) for page in pages for tag in alike):
@@ -64,13 +64,13 @@ def _pages(file: BinaryIO, name: str, count: int) -> List[Page]:
 
 
 def _values(file: BinaryIO, name: str, page: Page, dtype: np.dtype, bits: int) -> np.ndarray:
-    """The numbers of a page, [H, W, channels]."""
+    """Return the numbers of a page, [H, W, channels]."""
     _check_readable(page, name, bits, dtype)
     return read_cells(file, name, page, make_grid(page, name, bits, page.one("samples", 1)), dtype)
 
 
 def _is_common(page: Page, samples: int, wanted: ReadOptions) -> bool:
-    """Whether it is a photograph as Pillow reads them, of 8 bits and at most four channels."""
+    """Return whether it is a photograph that Pillow reads, of 8 bits and at most four channels."""
     kinds, photometric = set(page.all("format") or (_UNSIGNED,)), page.one("photometric", _BLACK_IS_ZERO)
     if max(page.all("bits") or (1,)) > 8 or not kinds <= {_UNSIGNED, _VOID} or wanted.window.slice is not None:
         return False
@@ -80,21 +80,21 @@ def _is_common(page: Page, samples: int, wanted: ReadOptions) -> bool:
         few = samples in (3, 4)
     as_bands = samples > 1 and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
     own = page.one("compression", 1) in COMPRESSIONS
-    # of BigTIFF Pillow reads, by version, none or one byte order
+    # depending on its version, Pillow reads BigTIFF in no or in one byte order
     return few and not (own and (page.big or (as_bands and bool(wanted.many or wanted.bands))))
 
 
 def number_type(page: Page, name: str) -> Tuple[np.dtype, int]:
-    """The type of the numbers and their bits. Raises: ImageFileError for one that there is not."""
+    """Return the type of the numbers and their bits; raise ImageFileError for an unknown type."""
     bits, kinds = set(page.all("bits") or (1,)), set(page.all("format") or (_UNSIGNED,))
     kind = _KINDS.get(int(min(kinds)), "") if len(kinds) == 1 else ""
     size = int(min(bits))
     known = (size in (8, 16, 32, 64) and (kind != "f" or size > 8)) or (kind == "u" and size < 16)
     if len(bits) > 1 or not kind or not known or size < 1:
-        told = ", ".join(f"{int(each)}" for each in sorted(bits))
+        listed = ", ".join(f"{int(count)}" for count in sorted(bits))
         raise ImageFileError(
-            f"{name!r} is a TIFF file with numbers of {told} bits and sample format {sorted(map(int, kinds))}, which "
-            "are not read; possible: integers of 1 to 16, 32 and 64 bits, floats of 16, 32 and 64"
+            f"{name!r} is a TIFF file with numbers of {listed} bits and sample format {sorted(map(int, kinds))}, which "
+            "are not supported; possible: integers of 1 to 16, 32 and 64 bits, floats of 16, 32 and 64"
         )
     stored = size if size in (8, 16, 32, 64) else 8 if size < 8 else 16
     return np.dtype(f"{kind}{stored // 8}"), size
@@ -128,7 +128,7 @@ def _as_wanted(values: np.ndarray, name: str, page: Page, bits: int, wanted: Rea
 
 
 def _meaning(photometric: int, count: int, extra: Tuple[float, ...]) -> Optional[str]:
-    """What the channels are, see `as_wanted`; None where they are just bands."""
+    """Return what the channels are, see `as_wanted`; None where they are bands."""
     last = int(extra[-1]) if extra else None
     if count == 1:
         return "gray"
@@ -140,7 +140,7 @@ def _meaning(photometric: int, count: int, extra: Tuple[float, ...]) -> Optional
 
 
 def _said(page: Page) -> Optional[Ends]:
-    """The least and greatest value by the file's own tags."""
+    """Return the minimum and maximum in the file's own tags, None without them."""
     for low, high in (("sample_low", "sample_high"), ("low", "high")):
         if page.all(low) and page.all(high) and min(page.all(low)) < max(page.all(high)):
             return float(min(page.all(low))), float(max(page.all(high)))
@@ -148,15 +148,16 @@ def _said(page: Page) -> Optional[Ends]:
 
 
 def _colours(values: np.ndarray, page: Page, name: str, bits: int) -> np.ndarray:
-    """The colours that the values are numbers of: uint16 [H, W, 3]."""
+    """Look the values up in the table of colours: uint16 [H, W, 3]."""
     table = np.array(page.all("colours"), np.uint16)
     if values.shape[2] != 1 or table.size != 3 << bits:
-        raise ImageFileError(f"{name!r} is a damaged TIFF file: its table of colours is not as long as it should be")
-    return table.reshape(3, -1).T[values[..., 0]]
+        raise ImageFileError(f"{name!r} is a damaged TIFF file: its table of colours has a wrong length")
+    colours: np.ndarray = table.reshape(3, -1).T[values[..., 0]]
+    return colours
 
 
 def _check_jpeg(file: BinaryIO, name: str, page: Page, pixels: int) -> None:
-    """Raises: ImageFileError where a strip or tile asks for too many passes over its pixels."""
+    """Raise ImageFileError where a strip or tile has too many JPEG scans."""
     kind = "tile" if "tile_offsets" in page.tags else "strip"
     if kind == "tile":
         pixels = max(pixels, page.one("tile_height", 0) * page.one("tile_width", 0))

@@ -1,7 +1,6 @@
-"""Strips and tiles of a TIFF page: unpacked, never further than they have to be, and put together.
+"""Unpack the strips and tiles of a TIFF page, never beyond their size, and join them.
 
-Sources: TIFF 6.0; its predictor of floats: Adobe Photoshop TIFF Technical Note 3,
-http://chriscox.org/TIFFTN3d1.pdf
+Sources: TIFF 6.0; its predictor of floats: Adobe Photoshop TIFF Technical Note 3, http://chriscox.org/TIFFTN3d1.pdf
 """
 
 from __future__ import annotations
@@ -20,15 +19,29 @@ from gradcam_tf1.images.tiff_tags import MOST_VALUES, Page
 
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
 COMPRESSIONS = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)
-_PADDING = 1 << 26  # bytes that tiles may have beyond their image
+_PADDING = 1 << 26  # maximum number of bytes of tiles outside their image
 _BLOCK = 1 << 24  # bytes
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How a page is cut. cell: (rows, columns) of a strip or tile. planes: 1, or one for each channel. depth: channels
-    of one plane.
+    """How a page is cut into cells: strips or tiles.
+
+    Attributes
+    ----------
+    height, width : int
+        Size of the page in pixels.
+    cell : tuple of int
+        (rows, columns) of a cell.
+    tiled : bool
+        Whether the cells are tiles.
+    planes : int
+        1, or the number of channels where each channel has cells of its own.
+    depth : int
+        Number of channels in one plane.
+    bits : int
+        Bits of one number.
     """
 
     height: int
@@ -41,20 +54,20 @@ class Grid:
 
     @property
     def across(self) -> int:
-        """Cells side by side."""
+        """Number of cells from left to right."""
         return -(-self.width // self.cell[1])
 
     @property
     def down(self) -> int:
-        """Cells one below the other."""
+        """Number of cells from top to bottom."""
         return -(-self.height // self.cell[0])
 
     def row_bytes(self) -> int:
-        """Of one row of a cell; rows begin with a byte."""
+        """Return the number of bytes of a row of a cell; each row starts at a whole byte."""
         return -(-self.cell[1] * self.depth * self.bits // 8)
 
     def cells(self) -> Iterator[Tuple[int, int, int, int]]:
-        """Plane, top, left and stored rows of each cell, in the order of the file."""
+        """Yield plane, top, left and number of stored rows of each cell, in the order of the file."""
         for plane in range(self.planes):
             for top in range(0, self.down * self.cell[0], self.cell[0]):
                 for left in range(0, self.across * self.cell[1], self.cell[1]):
@@ -63,7 +76,7 @@ class Grid:
 
 
 def make_grid(page: Page, name: str, bits: int, samples: int) -> Grid:
-    """Raises: ImageFileError where the page is cut into more pieces, or larger ones, than there is a reason for."""
+    """Return how a page is cut; raise ImageFileError where it has too many or too large cells."""
     height, width = page.one("height", 0), page.one("width", 0)
     tiled = "tile_offsets" in page.tags
     if tiled:
@@ -72,7 +85,7 @@ def make_grid(page: Page, name: str, bits: int, samples: int) -> Grid:
         cell = (max(1, min(page.one("rows", height), height)), width)
     planes = samples if page.one("planar", 1) == 2 else 1
     if min(cell) < 1 or min(height, width) < 1:
-        raise ImageFileError(f"{name!r} is a damaged TIFF file: its tags say a side of 0")
+        raise ImageFileError(f"{name!r} is a damaged TIFF file: in its tags a side is 0")
     grid = Grid(height, width, cell, tiled, planes, samples // planes, bits)
     count = grid.across * grid.down * planes
     size = height * width * samples * bits // 8
@@ -82,10 +95,34 @@ def make_grid(page: Page, name: str, bits: int, samples: int) -> Grid:
 
 
 def read_cells(file: BinaryIO, name: str, page: Page, grid: Grid, dtype: np.dtype) -> np.ndarray:
-    """[H, W, channels] of the dtype, in this machine's byte order. Raises: ImageFileError where a piece is missing."""
+    """Read the numbers of a page.
+
+    Parameters
+    ----------
+    file : binary file
+        The TIFF file.
+    name : str
+        Name of the image, for messages.
+    page : Page
+        The tags of the page.
+    grid : Grid
+        How the page is cut.
+    dtype : np.dtype
+        Type of the numbers, in native byte order.
+
+    Returns
+    -------
+    np.ndarray
+        [H, W, channels] of `dtype`.
+
+    Raises
+    ------
+    ImageFileError
+        If a strip or tile is missing or too short.
+    """
     kind = "tile" if grid.tiled else "strip"
     offsets, counts = page.all(f"{kind}_offsets"), page.all(f"{kind}_counts")
-    found = np.empty((grid.height, grid.width, grid.planes * grid.depth), dtype)
+    values = np.empty((grid.height, grid.width, grid.planes * grid.depth), dtype)
     for number, (plane, top, left, rows) in enumerate(grid.cells()):
         if number >= len(offsets):
             raise ImageFileError(f"{name!r} is cut off: its {kind} {number} is missing")
@@ -98,12 +135,12 @@ def read_cells(file: BinaryIO, name: str, page: Page, grid: Grid, dtype: np.dtyp
             raise ImageFileError(f"{name!r} is cut off: its {kind} {number} ends too early")
         right = min(left + grid.cell[1], grid.width)
         channels = slice(plane * grid.depth, (plane + 1) * grid.depth)
-        _fill(found[top : top + rows, left:right, channels], page, memoryview(data)[:size], grid)
-    return found
+        _fill(values[top : top + rows, left:right, channels], page, memoryview(data)[:size], grid)
+    return values
 
 
 def _fill(into: np.ndarray, page: Page, data: memoryview, grid: Grid) -> None:
-    """Put the numbers of a piece where they belong, some rows at a time."""
+    """Copy the numbers of a cell into its part of the image, some rows at a time."""
     row = grid.row_bytes()
     step = max(1, _BLOCK // row)
     for top in range(0, len(into), step):
@@ -124,7 +161,7 @@ def _unpacked(page: Page, packed: bytes, row: int, rows: int) -> bytes:
 
 
 def _by_pillow(packed: bytes, compression: int, row: int, rows: int) -> bytes:
-    """Bytes are what 8-bit gray is made of: a TIFF file of one strip of it, for Pillow to unpack."""
+    """Unpack bytes with Pillow, as the one strip of a TIFF file of 8-bit gray."""
     tags = (
         (256, row),
         (257, rows),
@@ -142,22 +179,23 @@ def _by_pillow(packed: bytes, compression: int, row: int, rows: int) -> bytes:
 
 
 def _numbers(page: Page, data: memoryview, grid: Grid, rows: int, dtype: np.dtype) -> np.ndarray:
-    """[rows, columns, channels]."""
+    """Return the numbers of some rows: [rows, columns, channels]."""
     shape = (rows, grid.cell[1], grid.depth)
     if grid.bits % 8:
         return _small_numbers(data, shape, grid.bits)
     predictor = page.one("predictor", 1)
     if predictor == 3:
         return _float_differences(data, shape, dtype)
-    values = np.frombuffer(data, dtype.newbyteorder(page.order)).reshape(shape).astype(dtype)
+    stored = np.dtype(f"{page.order}{dtype.kind}{dtype.itemsize}")
+    values = np.frombuffer(data, stored).reshape(shape).astype(dtype)
     if predictor == 2:
-        whole = values.view(f"u{dtype.itemsize}")
-        return np.cumsum(whole, axis=1, dtype=whole.dtype).view(dtype)
+        integers = values.view(f"u{dtype.itemsize}")
+        return np.cumsum(integers, axis=1, dtype=integers.dtype).view(dtype)
     return values
 
 
 def _small_numbers(data: memoryview, shape: Tuple[int, int, int], bits: int) -> np.ndarray:
-    """Of other than whole bytes: rows begin with a byte, the highest bit comes first."""
+    """Return numbers that are not whole bytes: each row starts at a byte, the highest bit comes first."""
     packed = np.frombuffer(data, np.uint8).reshape(shape[0], -1)
     values = np.empty(shape, np.uint8 if bits < 8 else np.uint16)
     for row, into in zip(packed, values):
@@ -167,7 +205,7 @@ def _small_numbers(data: memoryview, shape: Tuple[int, int, int], bits: int) -> 
 
 
 def _float_differences(data: memoryview, shape: Tuple[int, int, int], dtype: np.dtype) -> np.ndarray:
-    """Each row is the highest bytes of all its numbers, then the next ones, and all as differences."""
+    """Undo the predictor of floats: a row has the highest bytes of all numbers, then the next ones, as differences."""
     rows, columns, depth = shape
     differences = np.frombuffer(data, np.uint8).reshape(rows, -1, depth)
     planes = np.cumsum(differences, axis=1, dtype=np.uint8).reshape(rows, dtype.itemsize, columns * depth)

@@ -1,6 +1,6 @@
-"""Images in zip archives, in the order of the archive's directory, which is read entry by entry.
+"""List the images in zip archives, in the order of the archive's directory, which is read entry by entry.
 
-Python's zipfile keeps half a kilobyte for each member in memory, and unpacks to any size.
+Python's zipfile keeps half a kilobyte for each member in memory, and unpacks members of any size.
 Source: PKWARE's APPNOTE.TXT 6.3.10, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
 
@@ -17,13 +17,13 @@ from typing import BinaryIO, Iterator, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.file_names import Relatives, is_hidden, is_image_name
-from gradcam_tf1.images.image_source import ImageSource, lost_image
+from gradcam_tf1.images.image_source import ImageContent, ImageSource, lost_image
 from gradcam_tf1.images.safe_open import MAX_BYTES, open_regular
 
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 _ENTRY, _LOCAL = struct.Struct("<4s6H3L5H2L"), struct.Struct("<4s5H3L2H")
 _MOST_COMMENT = 65535
-_FULL = 0xFFFFFFFF  # the real number is in the ZIP64 field
+_FULL = 0xFFFFFFFF  # means that the number is in the ZIP64 field
 _STORED, _DEFLATED, _BZIP2 = 0, 8, 12
 
 
@@ -39,19 +39,31 @@ class _Member(NamedTuple):
 
 
 def is_zip(head: bytes) -> bool:
-    """By the letters of its first member, or of an empty archive."""
+    """Recognise a zip archive by the first bytes of its first member, or of an empty archive."""
     return head[:4] in (b"PK\3\4", b"PK\5\6")
 
 
 def zip_images(path: str) -> Iterator[ImageSource]:
-    """The images of an archive; members that cannot be read are given with the reason.
+    """Yield the images of an archive; members that cannot be read become images whose `read` says why.
 
-    Raises: ImageFileError where it cannot be opened or has no directory.
+    Parameters
+    ----------
+    path : str
+        The archive.
+
+    Yields
+    ------
+    ImageSource
+
+    Raises
+    ------
+    ImageFileError
+        If the archive cannot be opened or has no directory.
     """
     relatives = Relatives()
     with open_regular(path, "an archive") as file:
-        count, place, shift = _directory(file, path)
-        file.seek(place)
+        count, start, shift = _directory(file, path)
+        file.seek(start)
         for number in range(count):
             member = _next_member(file)
             if member is None:
@@ -68,9 +80,9 @@ def _image(path: str, member: _Member, shift: int, relatives: Relatives) -> Imag
     reason = _reason_against(member)
     if reason:
         return lost_image(source, relative, reason)
-    place = member.offset + shift
+    offset = member.offset + shift
     return ImageSource(
-        source, relative, ZipMember(path, source, place, member.method, member.packed, member.size, member.crc)
+        source, relative, ZipMember(path, source, offset, member.method, member.packed, member.size, member.crc)
     )
 
 
@@ -87,21 +99,21 @@ def _reason_against(member: _Member) -> str:
 
 
 def _directory(file: BinaryIO, path: str) -> Tuple[int, int, int]:
-    """Number of entries, where they begin, and by how much offsets are to be shifted (something stands in front)."""
+    """Return the number of entries, where they begin, and the shift of all offsets (where data precede the archive)."""
     size = file.seek(0, io.SEEK_END)
     start = max(0, size - _MOST_COMMENT - _END.size)
     file.seek(start)
     tail = file.read()
-    found = tail.rfind(b"PK\5\6")
-    if found < 0 or len(tail) - found < _END.size:
+    position = tail.rfind(b"PK\5\6")
+    if position < 0 or len(tail) - position < _END.size:
         raise ImageFileError(f"{path!r} is not a whole zip archive: its directory is missing")
-    _, _, _, _, count, length, offset, _ = _END.unpack_from(tail, found)
-    end = start + found
+    _, _, _, _, count, length, offset, _ = _END.unpack_from(tail, position)
+    end = start + position
     count, length, offset, end = _zip64(file, end) or (count, length, offset, end)
-    place = end - length
-    if place < 0 or place < offset:
+    first = end - length
+    if first < 0 or first < offset:
         raise ImageFileError(f"{path!r} is not a whole zip archive: its directory lies outside")
-    return count, place, place - offset
+    return count, first, first - offset
 
 
 def _zip64(file: BinaryIO, end: int) -> Optional[Tuple[int, int, int, int]]:
@@ -109,17 +121,17 @@ def _zip64(file: BinaryIO, end: int) -> Optional[Tuple[int, int, int, int]]:
     locator = file.read(_LOCATOR.size)
     if locator[:4] != b"PK\6\7":
         return None
-    place = end - _LOCATOR.size - _END64.size  # where it is unless it has extensions, which nobody writes
-    file.seek(max(0, place))
+    start = end - _LOCATOR.size - _END64.size  # unless it has extensions, which no known program writes
+    file.seek(max(0, start))
     record = file.read(_END64.size)
     if record[:4] != b"PK\6\6" or len(record) < _END64.size:
         return None
     fields = _END64.unpack(record)
-    return fields[7], fields[8], fields[9], place
+    return fields[7], fields[8], fields[9], start
 
 
 def _next_member(file: BinaryIO) -> Optional[_Member]:
-    """The next entry of the directory, None where there is none."""
+    """Return the next entry of the directory, None where there is none."""
     fixed = file.read(_ENTRY.size)
     if len(fixed) < _ENTRY.size or fixed[:4] != b"PK\1\2":
         return None
@@ -149,21 +161,21 @@ def _next_member(file: BinaryIO) -> Optional[_Member]:
 
 
 def _wide(extra: bytes, *numbers: int) -> Tuple[int, ...]:
-    """The numbers that do not fit into 32 bits, from the ZIP64 field."""
-    at = 0
-    while at + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, at)
+    """Replace the numbers that do not fit into 32 bits by those of the ZIP64 field."""
+    start = 0
+    while start + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, start)
         if kind == 1:
-            data = extra[at + 4 : at + 4 + length]
+            data = extra[start + 4 : start + 4 + length]
             wide = iter(struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8]))
             return tuple(next(wide, number) if number == _FULL else number for number in numbers)
-        at += 4 + length
+        start += 4 + length
     return numbers
 
 
 @dataclass(frozen=True)
-class ZipMember:
-    """A member of a zip archive, found by its place; its name is for messages only."""
+class ZipMember(ImageContent):
+    """A member of a zip archive, located by its offset; `source` is for messages only."""
 
     path: str
     source: str
@@ -174,7 +186,7 @@ class ZipMember:
     crc: int
 
     def open(self) -> BinaryIO:
-        """The unpacked bytes. Raises: ImageFileError where they are not what the directory says."""
+        """Unpack the member; raise ImageFileError where it differs from what the directory says."""
         with open_regular(self.path, "an archive") as file:
             file.seek(min(self.offset, file.seek(0, io.SEEK_END)))
             local = file.read(_LOCAL.size)
@@ -187,7 +199,7 @@ class ZipMember:
         return io.BytesIO(data)
 
     def _unpack(self, file: BinaryIO) -> bytes:
-        """At most one byte more than there should be, however much the packed bytes would give."""
+        """Unpack at most one byte more than the member's size, even where the packed bytes hold more."""
         packed = file.read(min(self.packed, MAX_BYTES))
         try:
             if self.method == _BZIP2:

@@ -10,9 +10,9 @@ from queue import Queue
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.atomic_files import make_folders
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
 from gradcam_tf1.engine.explain import NetExplainer
-from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.reading import RunImage

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Callable
 
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import peak
-from gradcam_tf1.engine.explanation import Explanation
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.clip_folders import MOST_FRAMES, ClipImage
 from gradcam_tf1.images.fitted_clips import FittedClip, frame_cells, joined

@@ -19,7 +19,7 @@ import unicodedata
 from typing import Dict, List, Optional, Sequence
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images.seen_names import Seen
+from gradcam_tf1.images.file_names import Seen
 
 NAMINGS = ("source", "indexed")
 

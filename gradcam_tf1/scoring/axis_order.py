@@ -1,4 +1,4 @@
-"""A tensor of class scores with the images first and the classes last, by the letters of `Binding.score_axes`."""
+"""Bring class scores to the order images first, classes last, by the letters of `Binding.score_axes`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,27 @@ from gradcam_tf1.types import Binding
 
 
 def classes_last(scores: tf.Tensor, axes: str, binding: Binding) -> tf.Tensor:
-    """float32 [N, C]; [N, h, w, C] where the axes are positions; [N, anchors, C] where there are anchors or steps.
+    """Reorder class scores: images first, classes last.
 
-    axes: one letter for each axis, see `Binding.score_axes`; where they do not fit the rank, the usual order of it.
-    Raises: BindingError for tensors of another rank or kind.
+    Parameters
+    ----------
+    scores : tf.Tensor
+        Floats of rank 1 to 5.
+    axes : str
+        One letter for each axis, see `Binding.score_axes`. Where their number is not the rank, the usual order of that
+        rank is assumed.
+    binding : Binding
+        The key tensors of the net.
+
+    Returns
+    -------
+    tf.Tensor
+        float32 [N, C]; [N, h, w, C] of positions; [N, anchors, C] of anchors or steps.
+
+    Raises
+    ------
+    BindingError
+        If the rank or the dtype does not suit class scores.
     """
     rank = scores.shape.rank
     if rank is None or rank == 0 or rank > 5 or (rank == 5 and len(axes) != 5):
@@ -20,7 +37,9 @@ def classes_last(scores: tf.Tensor, axes: str, binding: Binding) -> tf.Tensor:
             "Name another tensor as logits"
         )
     if not scores.dtype.is_floating:
-        raise BindingError(f"'{scores.name}' is {scores.dtype.name}; class scores are floats. Name another as logits")
+        raise BindingError(
+            f"'{scores.name}' is {scores.dtype.name}; class scores are floats. Name another tensor as logits"
+        )
     scores = tf.cast(scores, tf.float32)
     axes = axes if len(axes) == rank else usual_axes(scores, binding)
     if "c" not in axes:  # one score per image or row
@@ -37,7 +56,7 @@ def classes_last(scores: tf.Tensor, axes: str, binding: Binding) -> tf.Tensor:
 
 
 def _one_axis_of_anchors(scores: tf.Tensor, first: str, binding: Binding) -> tf.Tensor:
-    """[N, ..., C] or [rows, ..., C] -> [N, anchors, C]; rows: see the letters r and s."""
+    """Reshape [N, ..., C] or [rows, ..., C] to [N, anchors, C]; rows are those of the letters r and s."""
     classes = tf.shape(scores)[-1] if scores.shape[-1] is None or _unknown(scores.shape[-1]) else scores.shape[-1]
     if first == "n":
         flat = tf.reshape(scores, [tf.shape(scores)[0], -1, classes])
@@ -54,16 +73,16 @@ def _unknown(side: object) -> bool:
 
 
 def images(binding: Binding) -> tf.Tensor:
-    """How many images go in together: int32."""
+    """Return the number of images in the batch, int32."""
     if not binding.has_batch_axis:
         return tf.constant(1)
     return tf.shape(tf.get_default_graph().get_tensor_by_name(binding.input))[0]
 
 
 def usual_axes(scores: tf.Tensor, binding: Binding) -> str:
-    """What the axes of a rank are where nobody knows better."""
+    """Return the usual letters of the axes for the rank of `scores`."""
     first = "n" if binding.has_batch_axis else "r"
-    rank = scores.shape.rank
+    rank: int = scores.shape.rank
     if rank == 1:
         return "n" if binding.has_batch_axis else "c"
     if rank < 4:
@@ -73,7 +92,7 @@ def usual_axes(scores: tf.Tensor, binding: Binding) -> str:
 
 
 def without_positions(maps: tf.Tensor) -> tf.Tensor:
-    """One score per class, [N, C]: the mean over positions, the best of anchors."""
+    """Reduce to one score per class, [N, C]: the mean over positions, the maximum over anchors."""
     rank = maps.shape.rank
     if rank == 3:
         return tf.reduce_max(maps, axis=1)

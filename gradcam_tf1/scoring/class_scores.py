@@ -1,10 +1,10 @@
-"""From logits of any shape to one score per image and class, [N, C].
+"""Reduce logits of any shape to one score per image and class, [N, C].
 
 - [N, C] is kept; [C] of a net without a batch axis gets one.
-- [N, 1] (one-logit binary head): class 1 scores +logit, class 0 scores -logit.
+- [N, 1] (binary head with one logit): class 1 scores +logit, class 0 scores -logit.
 - Positions [N, h, w, C] or [N, C, h, w] (maps of class scores): their mean.
-- Anchors or steps [N, anchors, C] (detectors, sequences): the best of each class, also where anchors lie on the image
-  axis.
+- Anchors or steps [N, anchors, C] (detectors, sequences): the maximum of each class, also where the anchors lie on the
+  batch axis.
 - A detector with objectness and classes: the logit of their product, for each anchor.
 """
 
@@ -18,12 +18,12 @@ from gradcam_tf1.scoring.linear_head import BIAS, DENSE, PASS_THROUGH, walk_back
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, ScorePart
 
-# what repeats the numbers of probabilities
+# ops that hand the numbers of probabilities on
 _REPEATING = ("Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose", "Cast", "ResizeBilinear", "Dequantize")
 
 
 def logit_scores(binding: Binding) -> tf.Tensor:
-    """The logits themselves: float32 [N, C]."""
+    """y_c: the logits themselves, float32 [N, C]."""
     flat = without_positions(score_maps(binding))
     if binding.score_parts:
         return flat
@@ -33,21 +33,35 @@ def logit_scores(binding: Binding) -> tf.Tensor:
 def positive_scores(binding: Binding) -> tf.Tensor:
     """y+ = max(W, 0) h, where y = W h + b is the last dense layer: float32 [N, C].
 
-    Its difference to `negative_scores` is the logit without its bias.
-    Raises: GradientError where no dense layer (or 1x1 convolution) makes the logits.
+    The difference to `negative_scores` is the logit without its bias.
+
+    Parameters
+    ----------
+    binding : Binding
+        The key tensors of the net.
+
+    Returns
+    -------
+    tf.Tensor
+        float32 [N, C].
+
+    Raises
+    ------
+    GradientError
+        If the logits do not come from a dense layer or 1x1 convolution.
     """
     plus, minus = (_flatten(part, binding) for part in _split_last_kernel(_logits(binding)))
     return tf.concat([minus, plus], axis=1) if plus.shape[1] == 1 else plus
 
 
 def negative_scores(binding: Binding) -> tf.Tensor:
-    """y- = max(-W, 0) h, the evidence against: float32 [N, C]. Raises as `positive_scores`."""
+    """y- = max(-W, 0) h, the evidence against a class: float32 [N, C]. Raise GradientError as `positive_scores`."""
     plus, minus = (_flatten(part, binding) for part in _split_last_kernel(_logits(binding)))
     return tf.concat([plus, minus], axis=1) if plus.shape[1] == 1 else minus
 
 
 def probability_scores(binding: Binding) -> tf.Tensor:
-    """Probabilities as a score: the graph's own, else softmax of the logits (sigmoid of a lone one); float32 [N, C]."""
+    """p_c: the graph's own probabilities, else the softmax of the logits (sigmoid of a single one); float32 [N, C]."""
     if binding.probabilities:
         return class_probabilities(binding)
     scores = logit_scores(binding)
@@ -55,21 +69,25 @@ def probability_scores(binding: Binding) -> tf.Tensor:
 
 
 def log_probability_scores(binding: Binding) -> tf.Tensor:
-    """Their logarithms, from the logits, so that a probability of 1 still has a gradient in float32: [N, C]."""
+    """Return log p_c, computed from the logits so that p_c = 1 has a gradient in float32: float32 [N, C]."""
     scores = logit_scores(binding)
     return tf.log_sigmoid(scores) if binding.classes == 1 or _is_sigmoid(binding) else tf.nn.log_softmax(scores)
 
 
 def rest_scores(binding: Binding) -> tf.Tensor:
-    """ReST, the residual softmax target-class utility: y_c + log p_c; float32 [N, C]. https://arxiv.org/abs/2501.06261
+    """ReST, the residual softmax target-class utility: y_c + log p_c; float32 [N, C].
 
-    Unlike y alone it is curved: its second derivative is there where the net itself is piecewise linear.
+    Unlike y_c it has a second derivative even where the net is piecewise linear.
+
+    References
+    ----------
+    https://arxiv.org/abs/2501.06261
     """
     return logit_scores(binding) + log_probability_scores(binding)
 
 
 def _is_sigmoid(binding: Binding) -> bool:
-    """Whether the graph takes the classes for independent (multi-label)."""
+    """Return whether the graph treats the classes as independent (multi-label)."""
     if binding.score_parts:
         return True
     if not binding.probabilities:
@@ -77,13 +95,21 @@ def _is_sigmoid(binding: Binding) -> bool:
     op = tf.get_default_graph().get_tensor_by_name(binding.probabilities).op
     while op.type in _REPEATING or op.type.startswith("FakeQuant"):
         op = op.inputs[0].op
-    return op.type == "Sigmoid"
+    return bool(op.type == "Sigmoid")
 
 
 def score_maps(binding: Binding) -> tf.Tensor:
-    """The scores with their positions or anchors, images first and classes last: float32 [N, ..., C].
+    """Return the logits with their positions or anchors, images first and classes last.
 
-    [N, h, w, C] of maps, [N, anchors, C] of anchors and steps, [N, C] where there are neither.
+    Parameters
+    ----------
+    binding : Binding
+        The key tensors of the net.
+
+    Returns
+    -------
+    tf.Tensor
+        float32 [N, h, w, C] of maps, [N, anchors, C] of anchors or steps, [N, C] where there are neither.
     """
     return (
         detector_scores(binding) if binding.score_parts else classes_last(_logits(binding), binding.score_axes, binding)
@@ -101,9 +127,9 @@ HEADS: Dict[str, Callable[[Binding], tf.Tensor]] = {
 
 
 def class_probabilities(binding: Binding) -> tf.Tensor:
-    """The probabilities in the classes of `logit_scores`: float32 [N, C]; a lone sigmoid p gives [1 - p, p].
+    """Return the probabilities of the classes of `logit_scores`: float32 [N, C].
 
-    Of a detector: objectness times class, at the best anchor.
+    A single sigmoid p gives [1 - p, p]. A detector gives objectness times class at the best anchor.
     """
     if binding.score_parts:
         return tf.sigmoid(logit_scores(binding))
@@ -125,37 +151,46 @@ def _split_last_kernel(logits: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
     op = dense.op
     if op.type not in DENSE:
         raise GradientError(
-            f"the positive/negative split needs a dense layer (or 1x1 convolution) behind the logits; walking back "
+            f"the positive/negative split needs a dense layer (or 1x1 convolution) that makes the logits; walking back "
             f"from '{logits.name}' came to '{op.name}' ({op.type}). Use another method"
         )
     features, kernel = op.inputs
     parts = []
     for part in (tf.nn.relu(kernel), tf.nn.relu(-kernel)):
-        scores = _again(op, [features, part])
+        scores = _copied(op, [features, part])
         for later in reversed(chain):
             if later.type in PASS_THROUGH:
-                scores = _again(later, [scores, *list(later.inputs)[1:]])
+                scores = _copied(later, [scores, *list(later.inputs)[1:]])
         parts.append(scores)
     return parts[0], parts[1]
 
 
-def _again(op: tf.Operation, inputs: List[tf.Tensor]) -> tf.Tensor:
-    """The same op on other inputs."""
+def _copied(op: tf.Operation, inputs: List[tf.Tensor]) -> tf.Tensor:
+    """Copy an op onto other inputs and return its output."""
     attrs = {name: op.node_def.attr[name] for name in op.node_def.attr if not name.startswith("_")}
     return op.graph.create_op(op.type, inputs, [op.outputs[0].dtype.base_dtype], attrs=attrs).outputs[0]
 
 
 def detector_scores(binding: Binding) -> tf.Tensor:
-    """float32 [N, anchors, C], the anchors of all scales in the order in which the net joins them.
+    """Return the logit of a detector's confidence p = sigmoid(o) sigmoid(c), objectness times class.
 
-    The score is the logit of the detector's confidence, objectness times class, p = sigmoid(o) sigmoid(c):
-    log(p / (1 - p)) = -log(exp(-o) + exp(-c) + exp(-o - c)). It ranks as p does, does not saturate, and is c where the
-    object is certain.
+    log(p / (1 - p)) = -log(exp(-o) + exp(-c) + exp(-o - c)). It ranks as p does, does not saturate, and equals c where
+    the object is certain.
+
+    Parameters
+    ----------
+    binding : Binding
+        The key tensors of the net, with `score_parts`.
+
+    Returns
+    -------
+    tf.Tensor
+        float32 [N, anchors, C], the anchors of all scales in the order in which the net joins them.
     """
-    return tf.concat([_of_scale(part, binding) for part in binding.score_parts], axis=1)
+    return tf.concat([_scale_scores(part, binding) for part in binding.score_parts], axis=1)
 
 
-def _of_scale(part: ScorePart, binding: Binding) -> tf.Tensor:
+def _scale_scores(part: ScorePart, binding: Binding) -> tf.Tensor:
     graph = tf.get_default_graph()
     columns = _as_anchors(classes_last(graph.get_tensor_by_name(part.scores), part.axes, binding))
     classes = columns[..., part.first :]
@@ -181,9 +216,10 @@ def _as_anchors(classes: tf.Tensor) -> tf.Tensor:
 
 
 def softmax_logits(scores: tf.Tensor) -> tf.Tensor:
-    """log(p / (1 - p)) of p = softmax(scores) over the last axis: a score minus logsumexp of all others.
+    """Return log(p / (1 - p)) of p = softmax(scores) over the last axis: each score minus the logsumexp of the others.
 
-    The others of the best class are summed without it; elsewhere 1 - p is at least a half, and safe to take.
+    For the best class, the others are summed without it. For all other classes 1 - p is at least 0.5, so that its
+    logarithm is exact.
     """
     best = tf.one_hot(tf.argmax(scores, axis=-1), tf.shape(scores)[-1], on_value=True, off_value=False, dtype=tf.bool)
     total = tf.reduce_logsumexp(scores, axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The linear end of a net, walked from the logits back: biases, one dense layer, pooling, and where it stops."""
+"""Walk from the logits back through the linear end of a net: biases, one dense layer, pooling."""
 
 from __future__ import annotations
 
@@ -7,27 +7,42 @@ from typing import Callable, List, Optional, Sequence, Tuple
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.tf_runtime import tf
 
-# the same numbers, but for rounding
+# ops that do not change the numbers, except by rounding
 SAME = (
     "Identity", "Cast", "Snapshot", "EnsureShape", "CheckNumerics", "FakeQuantWithMinMaxArgs",
     "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel",
 )  # fmt: skip
-# ops that are linear in their first input once the bias is left out
+# ops that are linear in their first input
 PASS_THROUGH = (*SAME, "Reshape", "Squeeze", "ExpandDims", "Mean", "AvgPool")
 BIAS = ("BiasAdd", "Add", "AddV2")
 DENSE = ("MatMul", "Conv2D")
 
 
 def walk_back(
-    tensor: tf.Tensor, through: Sequence[str], found: Callable[[tf.Tensor], bool]
+    tensor: tf.Tensor, through: Sequence[str], is_end: Callable[[tf.Tensor], bool]
 ) -> Tuple[List[tf.Operation], tf.Tensor]:
-    """Follow the data back from `tensor` through ops of the types `through`, until `found` or an op of another type.
+    """Follow the data back from a tensor, until `is_end` holds or an op of another type comes.
 
-    A dropout that is switched off is passed over.
-    Returns: the ops passed, last first, and the tensor where the walk ended.
+    A dropout that is switched off is skipped.
+
+    Parameters
+    ----------
+    tensor : tf.Tensor
+        Where the walk starts.
+    through : sequence of str
+        Op types that the walk passes.
+    is_end : callable
+        Whether the walk ends at a tensor.
+
+    Returns
+    -------
+    list of tf.Operation
+        The ops passed, the last one of the net first.
+    tf.Tensor
+        Where the walk ended.
     """
     passed: List[tf.Operation] = []
-    while not found(tensor):
+    while not is_end(tensor):
         before = _before_dropout(tensor.op)
         if before is None and tensor.op.type not in through:
             break
@@ -38,9 +53,9 @@ def walk_back(
 
 
 def _before_dropout(merge: tf.Operation) -> Optional[tf.Tensor]:
-    """The data of a conditional whose branch for False hands them on as they are; None for other ops.
+    """Return the data of a conditional whose branch for False returns them unchanged; None for other ops.
 
-    That is how Keras writes dropout, True being the training phase.
+    Keras writes dropout like this; True is the training phase.
     """
     for branch in merge.inputs if merge.type == "Merge" else ():
         start = _behind_identities(branch)
@@ -56,7 +71,7 @@ def _behind_identities(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def _data_input(op: tf.Operation) -> tf.Tensor:
-    """The input that carries data; for an addition, the one that is not the constant bias."""
+    """Return the input that carries data; for an addition, the one that is not the constant bias."""
     if op.type in ("Add", "AddV2") and _is_constant(op.inputs[0]):
         return op.inputs[1]
     return op.inputs[0]
@@ -70,10 +85,21 @@ def _is_constant(tensor: tf.Tensor) -> bool:
 
 
 def require_cam_head(logits: tf.Tensor, layer: tf.Tensor, channels_last: bool) -> None:
-    """Nothing, where the logits are a global average of the layer and linear layers, in either order (CAM's condition).
+    """Check CAM's condition: the logits are a global average of the layer and linear layers, in either order.
 
-    Logits that still have positions are averaged later, see `heads.py`.
-    Raises: GradientError naming the first op that is in the way.
+    Logits that still have positions are averaged later, see `class_scores.py`.
+
+    Parameters
+    ----------
+    logits, layer : tf.Tensor
+        The class scores, and the feature map that CAM would show.
+    channels_last : bool
+        Whether the channel axis of the layer is the last one.
+
+    Raises
+    ------
+    GradientError
+        If the condition does not hold; names the first op that breaks it.
     """
     passed, end = walk_back(
         logits, (*PASS_THROUGH, *BIAS, *DENSE, "Transpose"), lambda tensor: tensor.name == layer.name
@@ -113,7 +139,7 @@ def _one_position(op: tf.Operation, axes: List[int]) -> bool:
 
 
 def _averages(op: tf.Operation, axes: List[int]) -> bool:
-    """Whether the op averages all positions."""
+    """Return whether the op averages all positions."""
     if op.type == "Mean":
         rank = op.inputs[0].shape.rank
         averaged = tf.get_static_value(op.inputs[1]).reshape(-1)
@@ -126,7 +152,7 @@ def _averages(op: tf.Operation, axes: List[int]) -> bool:
 
 
 def _keeps_positions(op: tf.Operation, axes: List[int]) -> bool:
-    """Whether each position of the output comes from that position of the input alone, the same way everywhere."""
+    """Return whether each output position depends only on the same input position, alike for all positions."""
     if op.type == "Conv2D":
         strides = op.get_attr("strides")
         return all(op.inputs[1].shape.as_list()[n] == 1 for n in (0, 1)) and all(strides[axis] == 1 for axis in axes)

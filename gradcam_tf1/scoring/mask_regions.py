@@ -1,4 +1,4 @@
-"""Regions and points of the original image, as the net's input has them."""
+"""Convert masks and points from the original image to the net's input."""
 
 from __future__ import annotations
 
@@ -12,16 +12,30 @@ from gradcam_tf1.images.geometry import Placement
 
 
 def fit_mask(mask: Any, placement: Placement) -> np.ndarray:
-    """A mask of the original image over the net's input, areas averaged.
+    """Fit a mask of the original image to the net's input, averaging areas.
 
-    Args: mask: [H, W] of the original image, bool or 0..1. placement: how that image was fitted.
-    Returns: float32 [h, w], 0..1, 0 where the input has no image. Raises: RegionError for another size or range.
+    Parameters
+    ----------
+    mask : array_like
+        [H, W] of the original image, bool or 0..1.
+    placement : Placement
+        How that image was fitted.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [h, w], 0..1; 0 where the input shows no part of the image.
+
+    Raises
+    ------
+    RegionError
+        If the mask has another size than the image, or values outside 0..1.
     """
     mask = np.asarray(mask, np.float32)
     if mask.shape != tuple(placement.original):
         raise RegionError(f"the mask is {list(mask.shape)}, the image {list(placement.original)} (height, width)")
     if not (mask.min() >= 0 and mask.max() <= 1):
-        raise RegionError(f"a mask lies in 0..1, this one in {mask.min():.3g}..{mask.max():.3g}")
+        raise RegionError(f"a mask has values in 0..1, this one {mask.min():.3g}..{mask.max():.3g}; scale it to 0..1")
     top, left, bottom, right = placement.seen
     start, first, stop, last = placement.inside
     fitted = np.zeros(placement.fitted, np.float32)
@@ -32,15 +46,30 @@ def fit_mask(mask: Any, placement: Placement) -> np.ndarray:
 
 
 def fit_point(point: Tuple[float, float], placement: Placement) -> np.ndarray:
-    """A point (row, column) of the original image as shares of the net's input: float32 [2], 0..1.
+    """Convert a point of the original image to shares of the net's input.
 
-    Raises: RegionError where the net did not see the point.
+    Parameters
+    ----------
+    point : tuple of float
+        (row, column) in pixels of the original image.
+    placement : Placement
+        How that image was fitted.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [2], (row, column) in 0..1.
+
+    Raises
+    ------
+    RegionError
+        If the point lies outside the part of the image that the net saw.
     """
     shares = []
-    for axis, (name, at) in enumerate(zip(("row", "column"), point)):
+    for axis, (name, position) in enumerate(zip(("row", "column"), point)):
         first, last = placement.seen[axis], placement.seen[axis + 2]
-        if not first <= at < last:
-            raise RegionError(f"{name} {at} is outside of what the net saw, {first} to {last - 1}")
+        if not first <= position < last:
+            raise RegionError(f"{name} {position} is outside the part that the net saw, {first} to {last - 1}")
         start, stop = placement.inside[axis], placement.inside[axis + 2]
-        shares.append((start + (at + 0.5 - first) / (last - first) * (stop - start)) / placement.fitted[axis])
+        shares.append((start + (position + 0.5 - first) / (last - first) * (stop - start)) / placement.fitted[axis])
     return np.array(shares, np.float32)

@@ -1,19 +1,21 @@
-"""The scores y that can be explained, one function each: (symbols, slot, options of the target) -> float32 [N].
+"""The scores y that can be explained, one function each: (ops, slot, the target's options) -> float32 [N].
 
-The class of a slot is `symbols.class_ids(slot)`; further values of a target come through placeholders.
+The class of a slot is `ops.class_ids(slot)`. Other values of a target are fed to placeholders, `ops.value(name, slot)`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Tuple
+from typing import Callable, Dict, Tuple, Type, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import TargetError
+from gradcam_tf1.scoring.score_ops import ScoreOps
 from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Slot
 
-# value -> (dtype, rank): what a target may feed, the image axis first
-VALUES: Dict[str, Tuple[Any, int]] = {
+# values that a target may feed: name -> (dtype, rank with the image axis first)
+VALUES: Dict[str, Tuple[Type[np.generic], int]] = {
     "code": (np.int32, 1),
     "rival": (np.int32, 1),
     "mask": (np.float32, 3),
@@ -24,118 +26,139 @@ VALUES: Dict[str, Tuple[Any, int]] = {
 
 
 def of_class(head: str) -> Callable[..., tf.Tensor]:
-    """The score of the slot's class in a matrix of `heads.HEADS`."""
-    return lambda symbols, slot: at_columns(symbols.scores(head), symbols.class_ids(slot))
+    """Return the function for y_c of a head, a key of `class_scores.HEADS`."""
+    return lambda ops, slot: at_columns(ops.scores(head), ops.class_ids(slot))
 
 
-def down(symbols: Any, slot: Any) -> tf.Tensor:
-    """-y: what lowers an output, for regression."""
-    return -at_columns(symbols.scores("logit"), symbols.class_ids(slot))
+def down(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """-y_c: what lowers an output, for regression nets."""
+    return -at_columns(ops.scores("logit"), ops.class_ids(slot))
 
 
-def margin(symbols: Any, slot: Any) -> tf.Tensor:
-    """y_c - max over j != c of y_j: why this class and not its best rival."""
-    scores, ids = symbols.scores("logit"), symbols.class_ids(slot)
+def margin(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """y_c - max_{j != c} y_j: why this class and not its best rival."""
+    scores, ids = ops.scores("logit"), ops.class_ids(slot)
     own = tf.one_hot(ids, tf.shape(scores)[1], on_value=True, off_value=False, dtype=tf.bool)
     rivals = tf.where_v2(own, tf.fill(tf.shape(scores), -np.inf), scores)
     return at_columns(scores, ids) - tf.reduce_max(rivals, axis=1)
 
 
-def finer(symbols: Any, slot: Any, rivals: int, gamma: float) -> tf.Tensor:
+def finer(ops: ScoreOps, slot: Slot, rivals: int, gamma: float) -> tf.Tensor:
     """Finer-CAM: y_c - gamma mean_d y_d over the `rivals` classes d whose scores are nearest to y_c.
 
-    What c shares with its rivals cancels out, since the gradient is linear in the score. The paper takes the mean over
-    3 rivals, for the top class the second to fourth, and finds gamma = 0.6 best; the authors' later code has gamma = 1
-    and weighs the rivals by their probabilities.
+    What c shares with its rivals cancels out, because the gradient is linear in the score. The paper averages 3 rivals,
+    for the top class the second to fourth, and finds gamma = 0.6 best; the authors' later code has gamma = 1 and weighs
+    the rivals by their probabilities.
 
     References
     ----------
     https://arxiv.org/abs/2501.11309
     """
-    scores, ids = symbols.scores("logit"), symbols.class_ids(slot)
+    scores, ids = ops.scores("logit"), ops.class_ids(slot)
     own = at_columns(scores, ids)
-    itself = tf.one_hot(ids, tf.shape(scores)[1], on_value=True, off_value=False, dtype=tf.bool)
-    nearness = -tf.where_v2(itself, tf.fill(tf.shape(scores), np.inf), tf.abs(scores - own[:, tf.newaxis]))
+    is_own = tf.one_hot(ids, tf.shape(scores)[1], on_value=True, off_value=False, dtype=tf.bool)
+    nearness = -tf.where_v2(is_own, tf.fill(tf.shape(scores), np.inf), tf.abs(scores - own[:, tf.newaxis]))
     nearest = tf.nn.top_k(nearness, k=tf.minimum(rivals, tf.shape(scores)[1] - 1)).indices
     return own - gamma * tf.reduce_mean(tf.gather(scores, nearest, batch_dims=1), axis=1)
 
 
-def contrast(symbols: Any, slot: Any) -> tf.Tensor:
+def contrast(ops: ScoreOps, slot: Slot) -> tf.Tensor:
     """y_a - y_b: why class a and not class b."""
-    scores = symbols.scores("logit")
-    return at_columns(scores, symbols.class_ids(slot)) - at_columns(scores, symbols.rival_ids(slot))
+    scores = ops.scores("logit")
+    return at_columns(scores, ops.class_ids(slot)) - at_columns(scores, ops.rival_ids(slot))
 
 
-def region(symbols: Any, slot: Any) -> tf.Tensor:
-    """Seg-Grad-CAM: the class's scores summed over a mask, sum_ij M_ij y_ijc. https://arxiv.org/abs/2002.11434
+def region(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """Seg-Grad-CAM: sum_ij M_ij y_ijc, the scores of the class summed over a mask.
 
-    The mask, float32 [N, H, W] over the net's input, is averaged to the grid of the scores.
+    The mask M, float32 [N, H, W] over the net's input, is averaged to the grid of the scores.
+
+    References
+    ----------
+    https://arxiv.org/abs/2002.11434
     """
-    maps = _class_maps(symbols, slot)
-    mask = tf.image.resize_area(symbols.value("mask", slot)[..., tf.newaxis], tf.shape(maps)[1:3])[..., 0]
+    maps = _class_maps(ops, slot)
+    mask = tf.image.resize_area(ops.value("mask", slot)[..., tf.newaxis], tf.shape(maps)[1:3])[..., 0]
     return tf.reduce_sum(mask * maps, axis=[1, 2])
 
 
-def own_region(symbols: Any, slot: Any) -> tf.Tensor:
+def own_region(ops: ScoreOps, slot: Slot) -> tf.Tensor:
     """Seg-Grad-CAM over the positions where the net itself predicts the class."""
-    best = tf.argmax(_score_maps(symbols), axis=-1, output_type=tf.int32)
-    here = tf.cast(tf.equal(best, symbols.class_ids(slot)[:, tf.newaxis, tf.newaxis]), tf.float32)
-    return tf.reduce_sum(here * _class_maps(symbols, slot), axis=[1, 2])
+    best = tf.argmax(_score_maps(ops), axis=-1, output_type=tf.int32)
+    mask = tf.cast(tf.equal(best, ops.class_ids(slot)[:, tf.newaxis, tf.newaxis]), tf.float32)
+    return tf.reduce_sum(mask * _class_maps(ops, slot), axis=[1, 2])
 
 
-def point(symbols: Any, slot: Any) -> tf.Tensor:
-    """The class's score at one position, given as (row, column) shares of the net's input, 0..1."""
-    maps = _class_maps(symbols, slot)
+def point(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """y_ijc at one position (i, j), fed as (row, column) shares of the net's input, 0..1."""
+    maps = _class_maps(ops, slot)
     size = tf.shape(maps)[1:3]
-    cells = tf.cast(symbols.value("point", slot) * tf.cast(size, tf.float32), tf.int32)
+    cells = tf.cast(ops.value("point", slot) * tf.cast(size, tf.float32), tf.int32)
     cells = tf.minimum(cells, size - 1)
     return tf.gather_nd(maps, tf.concat([_rows(maps)[:, tf.newaxis], cells], axis=1))
 
 
-def anchor(symbols: Any, slot: Any) -> tf.Tensor:
-    """A detector's score of the class at one anchor, before non-maximum suppression."""
-    scores, index = _anchor_scores(symbols, slot), symbols.value("anchor", slot)
+def anchor(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """y_ac of one anchor a of a detector, before non-maximum suppression."""
+    scores, index = _anchor_scores(ops, slot), ops.value("anchor", slot)
     with tf.control_dependencies([_enough_anchors(tf.reduce_max(index) + 1, scores)]):
         return at_columns(scores, tf.identity(index))
 
 
-def anchors(symbols: Any, slot: Any, best: int) -> tf.Tensor:
-    """The sum of a detector's best anchors for the class, before non-maximum suppression."""
-    scores = _anchor_scores(symbols, slot)
+def anchors(ops: ScoreOps, slot: Slot, best: int) -> tf.Tensor:
+    """Sum of y_ac over the `best` anchors of a detector with the highest scores, before non-maximum suppression."""
+    scores = _anchor_scores(ops, slot)
     with tf.control_dependencies([_enough_anchors(best, scores)]):
         return tf.reduce_sum(tf.nn.top_k(scores, k=best).values, axis=1)
 
 
-def _enough_anchors(wanted: Any, scores: tf.Tensor) -> tf.Operation:
-    """On a GPU a number out of range would read zeros."""
-    there = tf.shape(scores)[1]
-    return tf.debugging.Assert(wanted <= there, ["anchors asked for:", wanted, "anchors of the net:", there])
+def _enough_anchors(requested: Union[int, tf.Tensor], scores: tf.Tensor) -> tf.Operation:
+    """Check the number of anchors in the run: on a GPU an index out of range would read zeros."""
+    count = tf.shape(scores)[1]
+    return tf.debugging.Assert(requested <= count, ["anchors requested:", requested, "anchors of the net:", count])
 
 
-def similarity(symbols: Any, slot: Any) -> tf.Tensor:
-    """cos(e, r): how near the net's output e is to that of a reference image, r, float32 [N, D]."""
-    embedding = symbols.embedding()
+def similarity(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """cos(e, r): similarity of the net's output e to r, that of a reference image, float32 [N, D]."""
+    embedding = ops.embedding()
     return tf.reduce_sum(
-        tf.math.l2_normalize(embedding, axis=1) * tf.math.l2_normalize(symbols.value("reference", slot), axis=1), axis=1
+        tf.math.l2_normalize(embedding, axis=1) * tf.math.l2_normalize(ops.value("reference", slot), axis=1), axis=1
     )
 
 
-def scalar(symbols: Any, _slot: Any, source: Any) -> tf.Tensor:
-    """A tensor by name, or what a callable makes of the graph: one number per image, [N].
+def scalar(ops: ScoreOps, _slot: Slot, source: Union[str, Callable[[tf.Graph], tf.Tensor]]) -> tf.Tensor:
+    """Return a tensor of one number per image, [N].
 
-    Raises: TargetError where there is no such tensor, or it has another shape or kind.
+    Parameters
+    ----------
+    ops : ScoreOps
+        The ops of the net.
+    source : str or callable
+        Name of the tensor, or a function that builds it in the net's graph.
+
+    Returns
+    -------
+    tf.Tensor
+        float32 [N].
+
+    Raises
+    ------
+    TargetError
+        If there is no such tensor, or it is not a float tensor [N] or [N, 1].
     """
-    found = source(symbols.graph) if callable(source) else _tensor(symbols.graph, source)
-    if not isinstance(found, tf.Tensor) or not found.dtype.is_floating or found.shape.rank not in (1, 2):
-        raise TargetError(f"a scalar target is one float per image, a tensor of shape [N] or [N, 1]; got {found}")
-    return tf.reshape(tf.cast(found, tf.float32), [-1])
+    tensor = source(ops.graph) if callable(source) else _tensor(ops.graph, source)
+    if not isinstance(tensor, tf.Tensor) or not tensor.dtype.is_floating or tensor.shape.rank not in (1, 2):
+        raise TargetError(
+            f"a Scalar target needs one float per image, a tensor of shape [N] or [N, 1], not {tensor}; name another"
+        )
+    return tf.reshape(tf.cast(tensor, tf.float32), [-1])
 
 
 def _tensor(graph: tf.Graph, name: str) -> tf.Tensor:
     try:
         return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
     except (KeyError, ValueError) as error:
-        raise TargetError(f"no tensor {name!r} in the graph for a scalar target; give its full name, 'op:0'") from error
+        raise TargetError(f"no tensor {name!r} in the graph for a Scalar target; give its full name, 'op:0'") from error
 
 
 SCORES: Dict[str, Callable[..., tf.Tensor]] = {
@@ -158,12 +181,12 @@ SCORES: Dict[str, Callable[..., tf.Tensor]] = {
     "scalar": scalar,
 }
 
-# the scores of a plain class target
+# possible values of the option `score`, for plain class targets
 CLASS_SCORES = ("logit", "probability", "log_probability", "margin", "down")
 
 
 def at_columns(matrix: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """One value of each row: [N, C], int32 [N] -> [N]."""
+    """Pick one value of each row: [N, C], int32 [N] -> [N]."""
     return tf.gather_nd(matrix, tf.stack([_rows(matrix), columns], axis=1))
 
 
@@ -171,27 +194,28 @@ def _rows(tensor: tf.Tensor) -> tf.Tensor:
     return tf.range(tf.shape(tensor)[0])
 
 
-def _score_maps(symbols: Any) -> tf.Tensor:
-    maps = symbols.score_maps()
+def _score_maps(ops: ScoreOps) -> tf.Tensor:
+    maps = ops.score_maps()
     if maps.shape.rank != 4:
         raise TargetError(
-            f"regions and points are for segmentation nets, with scores [N, h, w, C]; the logits here are {maps.shape}"
+            f"Region targets need a segmentation net, with scores [N, h, w, C]; the logits here are {maps.shape}: "
+            "name other logits, or explain a class"
         )
     return maps
 
 
-def _class_maps(symbols: Any, slot: Any) -> tf.Tensor:
-    maps = _score_maps(symbols)
-    own = tf.one_hot(symbols.class_ids(slot), tf.shape(maps)[3])
+def _class_maps(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    maps = _score_maps(ops)
+    own = tf.one_hot(ops.class_ids(slot), tf.shape(maps)[3])
     return tf.reduce_sum(maps * own[:, tf.newaxis, tf.newaxis], axis=3)
 
 
-def _anchor_scores(symbols: Any, slot: Any) -> tf.Tensor:
-    scores = symbols.score_maps()
+def _anchor_scores(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    scores = ops.score_maps()
     if scores.shape.rank != 3:
         raise TargetError(
-            f"anchors are for detectors, with scores [N, anchors, C] before non-maximum suppression; "
-            f"the logits here are {scores.shape}"
+            f"Anchor targets need a detector, with scores [N, anchors, C] before non-maximum suppression; "
+            f"the logits here are {scores.shape}: name other logits, or explain a class"
         )
-    own = tf.one_hot(symbols.class_ids(slot), tf.shape(scores)[2])
+    own = tf.one_hot(ops.class_ids(slot), tf.shape(scores)[2])
     return tf.reduce_sum(scores * own[:, tf.newaxis], axis=2)

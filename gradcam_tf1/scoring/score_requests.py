@@ -1,13 +1,13 @@
-"""Targets, as people write them, to `ScoreRequest` records: which score to differentiate, and the numbers it is fed.
+"""Turn targets, as users write them, into `ScoreRequest` records: the score to differentiate and the values it is fed.
 
-A code is an int32: >= 0 is that class id; -1 the highest score, -2 the second highest, and so on. The graph resolves
-codes in the same forward pass.
+Classes are fed as int32 codes: a code >= 0 is a class id; -1 is the class with the highest score, -2 the second
+highest, and so on. The graph turns codes into ids in the same forward pass.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 
@@ -24,40 +24,64 @@ _POSSIBLE = (
     "or Scalar target"
 )
 
+Converter = TypeVar("Converter")
+
 
 @dataclass(frozen=True)
 class TargetContext:
-    """What targets are read against.
+    """What is needed to read targets.
 
-    classes: number of classes; ids run from 0 to classes - 1. labels: needed for names.
-    score: the score of plain class targets, one of CLASS_SCORES.
-    fit_mask: (n, mask [H, W] of original image n) -> float32 mask over the net's input.
-    fit_point: (n, (row, column)) -> shares of the net's input. embed: image -> the net's output as a vector [D].
+    Attributes
+    ----------
+    classes : int
+        Number of classes; ids run from 0 to classes - 1.
+    labels : Labels, optional
+        Class names; needed for targets that are names.
+    score : str
+        The score of plain class targets, one of CLASS_SCORES.
+    fit_mask : callable, optional
+        (n, mask [H, W] on the original image n) -> float32 mask [h, w] over the net's input.
+    fit_point : callable, optional
+        (n, (row, column) on the original image n) -> float32 [2], shares of the net's input.
+    embed : callable, optional
+        Image -> the net's output as a vector, float32 [D].
     """
 
     classes: int
     labels: Optional[Labels] = None
     score: str = "logit"
     fit_mask: Optional[Callable[[int, Any], np.ndarray]] = None
-    fit_point: Optional[Callable[[int, Any], np.ndarray]] = None
+    fit_point: Optional[Callable[[int, Tuple[float, float]], np.ndarray]] = None
     embed: Optional[Callable[[Any], np.ndarray]] = None
 
 
 def make_requests(targets: Any, images: int, context: TargetContext) -> List[ScoreRequest]:
-    """T asks for N images.
+    """Return T requests for N images.
 
-    Args:
-        targets: None (the top class); one target; a list of targets, asked of every image; or a list or array with one
-            row of T targets per image.
+    Parameters
+    ----------
+    targets : None, a target, a list of targets, or rows of targets
+        None is the top class. A list applies to every image. A list or array of rows has the T targets of each image.
+    images : int
+        N.
+    context : TargetContext
+        Classes, labels and how masks, points and images are converted.
 
-    Raises:
-        TargetError: what is no target, an id out of range, a name without labels, rows that do not fit the images.
+    Returns
+    -------
+    list of ScoreRequest
+        One for each of the T targets, with values for all N images.
+
+    Raises
+    ------
+    TargetError
+        If something is not a target, an id is out of range, a name has no label, or the rows do not fit the images.
     """
     if context.score not in CLASS_SCORES:
         raise TargetError(f"no score {context.score!r}; possible: {', '.join(CLASS_SCORES)}")
-    rows = [[one for target in row for one in _spread(target, context.classes)] for row in _rows(targets, images)]
-    parsed: List[List[ScoreRequest]] = [[_read(target, n, context) for target in row] for n, row in enumerate(rows)]
-    return [_column([row[t] for row in parsed]) for t in range(len(parsed[0]))]
+    rows = [[single for target in row for single in _spread(target, context.classes)] for row in _rows(targets, images)]
+    requests = [[_read(target, n, context) for target in row] for n, row in enumerate(rows)]
+    return [_column([row[t] for row in requests]) for t in range(len(requests[0]))]
 
 
 def _rows(targets: Any, images: int) -> List[Sequence[Any]]:
@@ -65,7 +89,7 @@ def _rows(targets: Any, images: int) -> List[Sequence[Any]]:
         return [[targets]] * images
     per_image = [isinstance(row, (list, tuple, np.ndarray)) for row in targets]
     if not per_image or (any(per_image) and not all(per_image)):
-        raise TargetError(f"targets {targets!r}: give {_POSSIBLE}; a list of these; or one such list per image")
+        raise TargetError(f"targets {targets!r}: give {_POSSIBLE}; a list of these; or one list of these per image")
     if not all(per_image):
         return [targets] * images
     lengths = {len(row) for row in targets}
@@ -78,16 +102,20 @@ def _rows(targets: Any, images: int) -> List[Sequence[Any]]:
 
 
 def _spread(target: Any, classes: int) -> List[Any]:
-    """Targets that stand for several, one by one; ranks are written as _Rank."""
+    """Split a target that stands for several into single ones; ranks become _Rank."""
     if isinstance(target, Top):
-        if not 1 <= target.k <= classes:
-            raise TargetError(f"Top({target.k}): the net has {classes} classes; give 1 to {classes}")
-        return [_Rank(-place) for place in range(1, target.k + 1)]
+        if not _is_whole(target.k) or not 1 <= target.k <= classes:
+            raise TargetError(f"Top({target.k!r}): the net has {classes} classes; give a whole number, 1 to {classes}")
+        return [_Rank(-rank) for rank in range(1, target.k + 1)]
     if isinstance(target, Worst):
         return [_Rank(-classes)]
     if isinstance(target, All):
         return list(range(classes))
     return [target]
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
 
 
 @dataclass(frozen=True)
@@ -96,7 +124,7 @@ class _Rank:
 
 
 def _read(target: Any, n: int, context: TargetContext) -> ScoreRequest:
-    """One target of image n; its values have no image axis yet."""
+    """Read one target of image n; its values have no image axis yet."""
     reader = _READERS.get(type(target))
     if reader is not None:
         return reader(target, n, context)
@@ -115,13 +143,13 @@ def _contrast(target: Contrast, _n: int, context: TargetContext) -> ScoreRequest
 
 
 def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
-    values: Dict[str, Any] = {"code": _code(target.class_spec, context)}
+    values: Dict[str, np.ndarray] = {"code": _code(target.class_spec, context)}
     if target.mask is not None and target.point is not None:
         raise TargetError("a Region has a mask or a point, not both")
     if target.mask is not None:
         return ScoreRequest(("region",), {**values, "mask": _need(context.fit_mask)(n, target.mask)}, "mask")
     if target.point is not None:
-        row, column = target.point
+        row, column = _checked_point(target.point)
         return ScoreRequest(
             ("point",), {**values, "point": _need(context.fit_point)(n, target.point)}, f"at {row}-{column}"
         )
@@ -129,12 +157,23 @@ def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
 
 
 def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
-    values: Dict[str, Any] = {"code": _code(target.class_spec, context)}
+    values: Dict[str, np.ndarray] = {"code": _code(target.class_spec, context)}
     if target.index is not None:
-        return ScoreRequest(("anchor",), {**values, "anchor": np.int32(target.index)}, f"anchor {target.index}")
-    if target.best < 1:
-        raise TargetError(f"Anchor(best={target.best}): give the number of anchors to sum, at least 1")
+        if not _is_whole(target.index):
+            raise TargetError(f"Anchor(index={target.index!r}): give the number of one anchor, counted from 0")
+        index = np.array(target.index, np.int32)
+        return ScoreRequest(("anchor",), {**values, "anchor": index}, f"anchor {target.index}")
+    if not _is_whole(target.best) or target.best < 1:
+        raise TargetError(f"Anchor(best={target.best!r}): give the number of anchors to sum, at least 1")
     return ScoreRequest(("anchors", target.best), values, f"best {target.best} anchors")
+
+
+def _checked_point(point: Any) -> Tuple[float, float]:
+    try:
+        row, column = point
+    except (TypeError, ValueError):
+        raise TargetError(f"Region(point={point!r}): give (row, column) in pixels of the original image") from None
+    return row, column
 
 
 def _similar(target: Similar, _n: int, context: TargetContext) -> ScoreRequest:
@@ -156,29 +195,30 @@ _READERS: Dict[type, Callable[..., ScoreRequest]] = {
 }
 
 
-def _need(reader: Optional[Callable]) -> Callable:
+def _need(reader: Optional[Converter]) -> Converter:
     if reader is None:
-        raise TargetError("this target needs the images themselves; ask GradCamGraph.explain")
+        raise TargetError("this target needs the images themselves; use GradCamGraph.explain")
     return reader
 
 
-def _code(spec: Any, context: TargetContext) -> np.int32:
+def _code(spec: Any, context: TargetContext) -> np.ndarray:
+    """Return the code of a class as an int32 array without axes."""
     if spec is None:
-        return np.int32(TOP1)
+        return np.array(TOP1, np.int32)
     if isinstance(spec, _Rank):
-        return np.int32(spec.code)
+        return np.array(spec.code, np.int32)
     if isinstance(spec, str):
-        return np.int32(_named(spec, context))
-    if isinstance(spec, bool) or not isinstance(spec, (int, np.integer)):
+        return np.array(_named(spec, context), np.int32)
+    if not _is_whole(spec):
         raise TargetError(f"target {spec!r} is a {type(spec).__name__}; possible: {_POSSIBLE}")
     if not 0 <= spec < context.classes:
         raise TargetError(f"no class {spec}: the net has {context.classes} classes, ids 0 to {context.classes - 1}")
-    return np.int32(spec)
+    return np.array(spec, np.int32)
 
 
 def _named(name: str, context: TargetContext) -> int:
     if context.labels is None:
-        raise TargetError(f"class name {name!r} was asked for, but no labels were given; give labels or a class id")
+        raise TargetError(f"class name {name!r} needs labels, but no labels were given; give labels or a class id")
     ids = [class_id for class_id in context.labels.ids(name) if 0 <= class_id < context.classes]
     if len(ids) != 1:
         raise TargetError(f"class name {name!r} fits the ids {ids}; give one of them" if ids else f"no class {name!r}")
@@ -186,9 +226,10 @@ def _named(name: str, context: TargetContext) -> int:
 
 
 def _column(requests: List[ScoreRequest]) -> ScoreRequest:
-    """The same target of all images as one record with the image axis first."""
+    """Join one target of all images into one record with the image axis first."""
     kinds = {request.score for request in requests}
     if len(kinds) > 1:
-        raise TargetError(f"one column of the targets mixes {sorted(kind[0] for kind in kinds)}; give each its own")
+        mixed = sorted(kind[0] for kind in kinds)
+        raise TargetError(f"one column of the targets mixes {mixed}; give each kind its own column")
     values = {name: np.stack([request.values[name] for request in requests]) for name in requests[0].values}
     return ScoreRequest(requests[0].score, values, requests[0].about)

@@ -27,7 +27,7 @@ def test_preprocessing_is_never_guessed(photos, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--class", "unicorn"], "class name 'unicorn' was asked for, but no labels were given"),
+        (["--class", "unicorn"], "class name 'unicorn' needs labels, but no labels were given"),
         (["--class", "7"], "no class 7: the net has 7 classes, ids 0 to 6"),
         (["--layer", "conv9"], "conv9"),
         (["--backcount", "0"], "--backcount counts from 1"),

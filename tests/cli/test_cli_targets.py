@@ -185,7 +185,7 @@ def test_masks_points_and_own_regions_of_a_segmentation_net(segmenter, tmp_path)
 
 def test_a_point_outside_of_a_image_fails_that_image_alone(segmenter, tmp_path):
     text = segment(tmp_path, "out", "--point", "12,2", code=1)
-    assert "row 12.0 is outside of what the net saw, 0 to 7" in text
+    assert "row 12.0 is outside the part that the net saw, 0 to 7" in text
     assert "1 images explained, 2 failed" in text
 
 
@@ -218,7 +218,7 @@ def test_a_scalar_by_name(photos, tmp_path):
         (["--style", "x"], "'x' is not one of"),
         (["--n-images", "0"], "0 is not in the range"),
         (["--top-k", "8"], "Top(8): the net has 7 classes"),
-        (["--region"], "regions and points are for segmentation nets"),
+        (["--region"], "Region targets need a segmentation net"),
         (["--mask", "nowhere"], "no such file or folder: 'nowhere'"),
         (["--class-file", "nowhere.csv"], "No such file or directory: 'nowhere.csv'"),
     ],

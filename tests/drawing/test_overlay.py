@@ -168,7 +168,7 @@ def test_overlay_refuses_a_map_of_another_size():
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_overlay_refuses_alpha_out_of_range(alpha):
-    with pytest.raises(OptionError, match="alpha is between 0"):
+    with pytest.raises(OptionError, match="alpha is a number between 0"):
         overlay(random_image(), np.zeros((6, 9)), alpha=alpha)
 
 

@@ -113,7 +113,7 @@ class TestIndexes:
         ({"n_images": "a"}, "n_images is a whole number, not 'a'"),
         ({"batch_size": 1.5}, "batch_size is a whole number, not 1.5"),
         ({"threads": "2"}, "threads is a whole number, not '2'"),
-        ({"box": "a"}, "the share of the maximum that bounds a region is at least 0 and below 1, not a"),
+        ({"box": "a"}, "the box share, of the map's maximum, is at least 0 and below 1, not 'a'"),
         ({"methods": 5}, "methods are 5; give a name or a list"),
         ({"options": "x"}, "options are 'x'; give method -> its options"),
         ({"options": {"gradcam": {"steps": 1}}, "methods": "gradcam"}, "gradcam does not take 'steps'"),

@@ -150,7 +150,7 @@ BROKEN = {
         r"'Cast' \(Cast\) and 'Cast_1' \(Cast\) first",
     ),
     "a loop": (lambda x: tf.map_fn(lambda one: tf.cast(one, tf.float32), x, dtype=tf.float32), "a loop at"),
-    "never floats": (lambda x: x, "nothing that leads to 'logits:0' follows it"),
+    "never floats": (lambda x: x, "no op on a path to 'logits:0' follows it"),
 }
 
 

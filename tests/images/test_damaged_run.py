@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pytest
+from damaged_images import damage
 from PIL import Image
-from test_sources_damaged import damage
 
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.graph import GradCamGraph

@@ -11,9 +11,9 @@ import zlib
 
 import numpy as np
 import pytest
+from image_files import chunk, png
+from measured_reads import outcome
 from PIL import Image
-from test_sources_damaged import chunk, png
-from test_sources_swelling import outcome
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images.clip_folders import find_clips

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from test_sources_swelling import outcome
+from measured_reads import outcome
 from tiff_files import encoded, tagged
 
 from gradcam_tf1.errors import ImageFileError
@@ -35,15 +35,15 @@ def read(tmp_path, data, **options):
         ({"t256": [60_000], "t257": [60_000]}, "has 60000x60000 pixels"),
         ({"t257": [1_000_000], "t278": [1], "t256": [8]}, "of 1,000,000 strips or tiles, too many"),
         ({"t322": [60_000], "t323": [60_000], "t324": [8], "t325": [8]}, "of 1 strips or tiles, too many or too large"),
-        ({"t322": [0], "t323": [16], "t324": [8], "t325": [8]}, "its tags say a side of 0"),
-        ({"t256": [0]}, "its tags say a side of 0"),
+        ({"t322": [0], "t323": [16], "t324": [8], "t325": [8]}, "in its tags a side is 0"),
+        ({"t256": [0]}, "in its tags a side is 0"),
         ({"t277": [65_535], "t258": [16], "t256": [5000], "t257": [5000]}, "bytes of numbers, more than"),
         ({"t256": [9_000], "t257": [9_000], "t258": [64] * 3, "t339": [3]}, "holds 1,944,000,000 bytes of numbers"),
         ({"t278": [3], "t273": [8], "t279": [9999]}, "cut off: its strip 1 is missing"),
         ({"t258": [0] * 3}, "numbers of 0 bits"),
         ({"t259": [8]}, "cannot be decoded: .*Error -3|incorrect header"),
         ({"t259": [5], "data": b"\x80\x3f"}, "cannot be decoded"),
-        ({"t262": [3], "t258": [16], "t277": [1], "t320": [1, 2, 3]}, "table of colours is not as long"),
+        ({"t262": [3], "t258": [16], "t277": [1], "t320": [1, 2, 3]}, "table of colours has a wrong length"),
     ],
 )
 def test_tags_that_lie(tmp_path, tags, reason):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradcam_tf1.engine.explanation import Explanation
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.types import MapStatus
 
 GRAY = np.full((40, 60, 3), 128, np.uint8)
+SOLID = {"alpha": 1.0, "style": "blend"}
+RED = [128, 0, 0]  # the upper end of jet
 EMPTY = MapStatus("empty", "all evidence here is against this class", -1.0, 0.0)
 WHOLE = Placement((40, 60), (8, 8), (0, 0, 40, 60), (0, 0, 8, 8))
 
@@ -37,3 +39,13 @@ def one_explanation(maps, statuses=None, class_ids=(3,), placement=WHOLE, labels
         labels=labels,
         layers=tuple(dict.fromkeys(layer for _, layer in maps if layer)),
     )
+
+
+def centre_of_red(panel):
+    """(row, column) as shares of the panel."""
+    rows, columns = np.nonzero((np.abs(panel.astype(int) - RED) <= 20).all(axis=2))
+    return np.median(rows) / panel.shape[0], np.median(columns) / panel.shape[1]
+
+
+def titles(figure):
+    return [axes.get_title(loc="left").split("\n") for axes in figure.axes if axes.get_title(loc="left")]

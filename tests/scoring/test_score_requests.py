@@ -1,4 +1,4 @@
-"""What a person asks for, as codes; and every way of asking wrongly."""
+"""Targets become codes; every wrong kind of target is refused by name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
+from gradcam_tf1.targets import Anchor, Region, Top
 
 LABELS = Labels(["cat", "dog", "star"], 0)
 
@@ -47,6 +48,11 @@ def test_codes(targets, codes):
         ([[0], [1, 2]], "lengths \\[1, 2\\]"),
         ([[], []], "one row for each"),
         ("unicorn", "unicorn"),
+        (Top("3"), r"Top\('3'\): the net has 3 classes; give a whole number, 1 to 3"),
+        (Top(True), r"Top\(True\): .* give a whole number"),
+        (Anchor(0, index="a"), r"Anchor\(index='a'\): give the number of one anchor, counted from 0"),
+        (Anchor(0, best=1.5), r"Anchor\(best=1.5\): give the number of anchors to sum, at least 1"),
+        (Region(0, point=5), r"Region\(point=5\): give \(row, column\) in pixels"),
     ],
 )
 def test_wrong_targets_are_named(targets, message):

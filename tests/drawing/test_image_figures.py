@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from made_explanations import EMPTY, GRAY, hot_cell, one_explanation, status_of
+from made_explanations import EMPTY, GRAY, RED, SOLID, centre_of_red, hot_cell, one_explanation, status_of, titles
 from PIL import Image
 
 from gradcam_tf1.drawing.figure_grid import BAR as BAR_WIDTH
@@ -25,9 +25,8 @@ from gradcam_tf1.types import MapStatus
 SCENES = demo_scenes()
 ACROSS = SIDE + GAP + BAR_WIDTH + NUMBERS
 TALL = SIDE * GRAY.shape[0] // GRAY.shape[1]
-SOLID = {"alpha": 1.0, "style": "blend"}
 OPAQUE = Style(**SOLID)
-RED, BLUE = [128, 0, 0], [0, 0, 128]  # the ends of jet
+BLUE = [0, 0, 128]  # the lower end of jet
 
 
 def parts(image, columns, lines, rows=1):
@@ -42,16 +41,6 @@ def parts(image, columns, lines, rows=1):
             bar = image[top : top + TALL, left + SIDE + GAP : left + SIDE + GAP + BAR_WIDTH]
             found.append((panel, bar))
     return found
-
-
-def centre_of_red(panel):
-    """(row, column) as shares of the panel."""
-    rows, columns = np.nonzero((np.abs(panel.astype(int) - RED) <= 20).all(axis=2))
-    return np.median(rows) / panel.shape[0], np.median(columns) / panel.shape[1]
-
-
-def titles(figure):
-    return [axes.get_title(loc="left").split("\n") for axes in figure.axes if axes.get_title(loc="left")]
 
 
 def four_classes(labels=None):

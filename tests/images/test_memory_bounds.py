@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import struct
-import subprocess
-import sys
 import zlib
 
 import numpy as np
 import pytest
+from damaged_images import zeros
+from image_files import chunk, png
+from measured_reads import outcome
 from PIL import Image
-from test_sources_damaged import chunk, png, zeros
 
 from gradcam_tf1.errors import ImageFileError
 from gradcam_tf1.images import pillow_files as decoding
@@ -21,31 +19,6 @@ from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.pillow_limits import HEAD_READS, Bounded
 
 MEGABYTE = 1 << 20
-READ = """
-import json, resource, sys, time
-from gradcam_tf1.errors import ImageFileError
-from gradcam_tf1.images.image_files import read_image
-def most():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before, started = most(), time.process_time()
-try:
-    told = list(read_image(sys.argv[1]).shape)
-except ImageFileError as error:
-    told = str(error)
-print(json.dumps([told, time.process_time() - started, most() - before]))
-"""
-
-
-def outcome(path, data=b"", size=None):
-    """(pixels' shape or reason, seconds of processor time, MB taken); size: the file is made that long, with a hole."""
-    path.write_bytes(data)
-    if size is not None:
-        os.truncate(str(path), size)
-    process = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", READ, str(path)], stdout=subprocess.PIPE, timeout=120, check=True
-    )
-    path.unlink()
-    return json.loads(process.stdout.decode())
 
 
 def jpeg(**options):

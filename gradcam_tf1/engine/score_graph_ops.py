@@ -11,11 +11,12 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.scoring.class_scores import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.score_functions import SCORES, VALUES, at_columns
+from gradcam_tf1.scoring.score_ops import ScoreOps
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, ScoreKey, ScoreRequest, Slot
 
 
-class ScoreOps:
+class ScoreGraphOps(ScoreOps):
     """The ops of the scores of one net. The graph is finalized whenever none of these methods is at work.
 
     Parameters

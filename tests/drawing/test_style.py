@@ -1,4 +1,4 @@
-"""Styles of drawing, held to exact pixels on maps made by hand."""
+"""Styles of drawing: exact pixels on maps made by hand, and every wrong option is refused."""
 
 from __future__ import annotations
 
@@ -127,15 +127,38 @@ def test_pixel_maps_have_no_box():
     assert result.box is None
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"colormap": "rainbow"}, "unknown colour map 'rainbow'"),
-        ({"alpha": 1.5}, "alpha is between 0 .* got 1.5"),
-        ({"style": "fancy"}, "unknown style 'fancy'; possible: overlay, blend, contour, mask-only, gray-background"),
-        ({"box": 1.0}, "at least 0 and below 1, not 1.0"),
-    ],
-)
-def test_wrong_styles_are_refused_before_anything_is_drawn(options, message):
+WRONG = [
+    ({"colormap": "rainbow"}, "unknown colour map 'rainbow'; possible: jet, turbo, viridis, inferno, diverging"),
+    ({"colormap": ["jet"]}, r"unknown colour map \['jet'\]; possible: jet, "),
+    ({"colormap": None}, "unknown colour map None; possible: jet, "),
+    ({"alpha": 1.5}, "alpha is a number between 0 .* and 1 .*, not 1.5"),
+    ({"alpha": float("nan")}, "alpha is a number between 0 .* and 1 .*, not nan"),
+    ({"alpha": "0.5"}, "alpha is a number between 0 .* and 1 .*, not '0.5'"),
+    ({"alpha": None}, "alpha is a number between 0 .* and 1 .*, not None"),
+    ({"alpha": True}, "alpha is a number between 0 .* and 1 .*, not True"),
+    ({"heatmaps": "no"}, "heatmaps is True or False, not 'no'"),
+    ({"raw": 1}, "raw is True or False, not 1"),
+    ({"share_scale": None}, "share_scale is True or False, not None"),
+    ({"style": "comic"}, "unknown style 'comic'; possible: overlay, blend, contour, mask-only, gray-background"),
+    ({"style": {}}, "unknown style {}; possible: overlay, "),
+    ({"box": 1.0}, "the box share, of the map's maximum, is at least 0 and below 1, not 1.0"),
+    ({"box": -0.1}, "the box share, of the map's maximum, is at least 0 and below 1"),
+    ({"box": "0.2"}, "the box share, of the map's maximum, is at least 0 and below 1, not '0.2'"),
+    ({"box": True}, "the box share, of the map's maximum, is at least 0 and below 1, not True"),
+    ({"bands": (1, 2)}, r"bands are one or three whole numbers, counted from 1, such as 3,2,1, not \(1, 2\)"),
+    ({"bands": "rgb"}, "bands are one or three whole numbers"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG, ids=str)
+def test_a_wrong_option_is_refused_with_what_is_possible(options, message):
     with pytest.raises(OptionError, match=message):
         Style(**options)
+
+
+def test_numpy_values_are_taken():
+    style = Style(alpha=np.float32(0.5), box=np.float64(0.25), raw=np.bool_(True), bands=np.array([3, 2, 1]))
+    assert (style.alpha, style.box, style.raw, style.bands) == (0.5, 0.25, True, (3, 2, 1))
+    assert Style(alpha=0).alpha == 0
+    assert Style(alpha=np.int64(1)).alpha == 1
+    assert Style(bands=None).bands == ()

@@ -127,9 +127,9 @@ def test_damaged_arrays(tmp_path):
     data = stream.getvalue()
     for content, reason in (
         (data[:-1], "cut off: it ends 1 bytes too early"),
-        (data[:7] + b"\x07" + data[8:], "cannot be decoded|of a kind that is not read"),
-        (data[:6] + b"\3\0" + data[8:], "of a kind that is not read"),
-        (b"\x93NUMPY\1\0\xff\xff" + b"(" * 65_535, "of a kind that is not read"),
+        (data[:7] + b"\x07" + data[8:], "cannot be decoded|of a kind that is not supported"),
+        (data[:6] + b"\3\0" + data[8:], "of a kind that is not supported"),
+        (b"\x93NUMPY\1\0\xff\xff" + b"(" * 65_535, "of a kind that is not supported"),
         (data.replace(b"(16, 24, 3)", b"(1<<9, 9,9)"), "cannot be decoded"),
         (data.replace(b"(16, 24, 3), }", b"(99999, 99999), }"[:14]), "cannot be decoded|pixels"),
     ):

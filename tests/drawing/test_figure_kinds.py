@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from flat_options import grouped
+from made_explanations import SOLID, centre_of_red, titles
 from PIL import Image
 from small_nets import SmallNet
-from test_figures import SOLID, centre_of_red, titles
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli import terminal as show_module

@@ -12,8 +12,7 @@ from image_files import lock, touch
 
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images import folder_walk
-from gradcam_tf1.images.file_names import archive_extension, is_image_name
-from gradcam_tf1.images.seen_names import Seen
+from gradcam_tf1.images.file_names import Seen, archive_extension, is_image_name
 from gradcam_tf1.images.source_kinds import iter_images
 
 

@@ -256,7 +256,7 @@ def test_ranks_and_ids_of_a_detector():
 
 @pytest.mark.parametrize("target", [Anchor(1, index=COUNT), Anchor(1, best=COUNT + 1)])
 def test_anchors_that_are_not_there(target):
-    with pytest.raises(RunError, match=rf"anchors asked for:\] \[{COUNT + 1}\] \[anchors of the net:\] \[{COUNT}\]"):
+    with pytest.raises(RunError, match=rf"anchors requested:\] \[{COUNT + 1}\] \[anchors of the net:\] \[{COUNT}\]"):
         answers(sliced, [target])
 
 

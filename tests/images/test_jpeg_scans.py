@@ -124,7 +124,7 @@ def test_in_strips_of_a_tiff_file_that_says_the_sides_of_tiles_too(tmp_path):
 def test_sides_in_dicom_are_those_of_the_image_in_it(tmp_path, kind):
     """The decoder goes by the latter: a header of 24x32 would let any size by."""
     pytest.importorskip("pydicom")
-    from test_sources_medical import JPEG, write_dicom
+    from medical_files import JPEG, write_dicom
 
     about = {"Rows": 24, "Columns": 32, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
     about.update(SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="YBR_FULL")
@@ -143,7 +143,7 @@ def test_sides_in_dicom_are_those_of_the_image_in_it(tmp_path, kind):
 
 def test_in_dicom(tmp_path):
     pydicom = pytest.importorskip("pydicom")
-    from test_sources_medical import JPEG, write_dicom
+    from medical_files import JPEG, write_dicom
 
     about = {"Rows": 24, "Columns": 32, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
     about.update(SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="YBR_FULL")
