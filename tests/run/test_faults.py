@@ -19,7 +19,7 @@ from image_folders import write_noise
 from PIL import Image
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli.stopping import Stopper
+from gradcam_tf1.cli.progress import Stopper
 from gradcam_tf1.errors import OptionError, OutOfMemoryError, StoppedError, TimeLimitError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import demo_model

@@ -148,7 +148,7 @@ class TestRemoved:
 
     def test_the_command_line_says_it_in_one_line(self, photos, tmp_path, monkeypatch):
         out = tmp_path / "out"
-        monkeypatch.setattr("gradcam_tf1.cli.tally.Tally.__call__", lambda *_: shutil.rmtree(str(out), True))
+        monkeypatch.setattr("gradcam_tf1.cli.progress.Tally.__call__", lambda *_: shutil.rmtree(str(out), True))
         told = run(photos, out, "--method", "gradcam", "--batch-size", 1, "-q", code=2)
         assert "was removed" in told
         assert len(told.strip().splitlines()) == 1
