@@ -22,12 +22,16 @@ from gradcam_tf1.errors import GradCamError, StoppedError
 class _Failure(click.ClickException):
     """An error that the user can mend: printed as one clear line, without a traceback."""
 
-    def __init__(self, message: str, exit_code: int = 2) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click reads it of the instance
+    exit_code = 2
 
     def format_message(self) -> str:
         return shown(self.message, multiline=True)
+
+
+class _Stop(_Failure):
+    """A run that ended at a failed image, as requested."""
+
+    exit_code = 1
 
 
 class _Group(click.Group):
@@ -37,7 +41,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except GradCamError as error:
-            raise _Failure(str(error), 1 if isinstance(error, StoppedError) else 2) from error
+            failure = _Stop if isinstance(error, StoppedError) else _Failure
+            raise failure(str(error)) from error
         except OSError as error:
             if error.filename is None:
                 raise

@@ -113,7 +113,7 @@ def test_a_batch_that_takes_too_long_has_failed(photos, out):
         results = net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(batch_size=1, timeout=2))
         assert time.monotonic() - start < 60
     assert [result.relative for result in results.failed] == ["005.png"]
-    assert lines(out)[5]["error"].endswith("005.png': the net took longer than the 2 s that are allowed")
+    assert lines(out)[5]["error"].endswith("005.png': the net took longer than the time limit of 2 s")
 
 
 def test_on_error_stop_ends_there_and_resume_goes_on(net, photos, out):
