@@ -95,7 +95,7 @@ def _size(binding: Binding) -> str:
     if binding.array_shape is not None:
         kind = "a signal" if len(binding.array_shape) == 3 else "a volume"
         sides = " x ".join("any" if side is None else str(side) for side in binding.array_shape[1:])
-        return f"{kind} of {sides}, {binding.dtype}{batch}; for `explain` in Python"
+        return f"{kind} of {sides}, {binding.dtype}{batch}"
     height, width = (("any" if side is None else str(side)) for side in binding.image_size)
     return f"{height} x {width} x {binding.channels}, {binding.dtype}{batch}"
 

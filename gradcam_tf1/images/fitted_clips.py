@@ -55,7 +55,7 @@ class ClipPlacement:
         """
         if len(map) != self.frames:
             raise OptionError(
-                f"the clip has {self.frames} frames, but the map has shape {list(np.shape(map))}; give one map per frame"
+                f"the clip has {self.frames} frames, the map has shape {list(np.shape(map))}; give one map per frame"
             )
         return np.stack([self.frame.place(values, frame_cells(cells)) for values in map])
 

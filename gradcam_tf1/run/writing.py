@@ -1,4 +1,4 @@
-"""Draws and writes the maps of one explained image, and says what it wrote. No TensorFlow here."""
+"""Draw and write the maps of an explained image, and record the written files. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -19,12 +19,22 @@ from gradcam_tf1.run.naming import Namer, layer_tokens
 from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
 from gradcam_tf1.types import MapKey
 
-# Kind of image -> how it is packed.
-_PACKED = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
+# Kind of image -> PNG compression.
+_COMPRESSION = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
 
 
 class MapWriter:
-    """Writes into one output folder."""
+    """Writes maps of images to the output folder.
+
+    Parameters
+    ----------
+    out_folder : str
+        The output folder.
+    namer : Namer
+        Names the files.
+    style : Style
+        How maps are drawn.
+    """
 
     def __init__(self, out_folder: str, namer: Namer, style: Style) -> None:
         self._out_folder = out_folder
@@ -34,13 +44,30 @@ class MapWriter:
     def write(self, image: np.ndarray, stem: str, explanation: Explanation, n: int) -> list[TargetRecord]:
         """Draw and write all maps of image n of the explanation.
 
-        Args: image: the original image, uint8 [H, W, 3] RGB. stem: its part of the names.
-        Returns: one record per class; a class that was asked for twice is written once.
-        Raises: OSError where a file cannot be written.
+        Parameters
+        ----------
+        image : np.ndarray
+            The original image, uint8 [H, W, 3], RGB.
+        stem : str
+            Its part of the file names.
+        explanation : Explanation
+            The explanation of its batch.
+        n : int
+            Its number in the batch.
+
+        Returns
+        -------
+        list of TargetRecord
+            One record per target; a repeated target is written once.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written.
         """
         abouts = explanation.abouts or [""] * explanation.class_ids.shape[1]
-        asked = list(zip(explanation.class_ids[n].tolist(), abouts))
-        slots = [t for t, target in enumerate(asked) if target not in asked[:t]]
+        targets = list(zip(explanation.class_ids[n].tolist(), abouts))
+        slots = [t for t, target in enumerate(targets) if target not in targets[:t]]
         first = next(iter(explanation.maps))
         maps = [Map(explanation, first, n, t) for t in slots]
         tokens = self._namer.targets(
@@ -59,7 +86,7 @@ class MapWriter:
         ]
 
     def write_original(self, image: np.ndarray, stem: str) -> dict[str, str]:
-        """Write the image itself where the naming has a name for it: {"original": path}. Raises: OSError."""
+        """Write the image itself if the naming has a name for it: {"original": path}. Raises OSError."""
         name = self._namer.original(stem)
         if not name:
             return {}
@@ -101,9 +128,9 @@ class MapWriter:
         raw: dict[str, Any],
         scale: float | None,
     ) -> tuple[dict[str, str], Any]:
-        """Draw and write one map, None where it is empty: the files, and the box of its lit region.
+        """Draw and write a map, None if it is empty. Return its files and the box of its largest region.
 
-        names: the stem, the tokens of the target, the method and the layer.
+        `names` are the stem, the token of the target, the method, and the token of the layer.
         """
         space = METHODS[names[2]].space
         full = None if space == "pixels" else scale
@@ -114,10 +141,10 @@ class MapWriter:
         return peak(map, placement)
 
     def _raw(self, explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
-        """A map, how its image was fitted and, unless it is stretched, where its cells lie: all placing it takes."""
+        """Return the raw map with its placement and, unless it is stretched, its cells."""
         cells = explanation.cells.get(key)
-        found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
-        return found if cells is None else {**found, **asdict(cells)}
+        raw = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
+        return raw if cells is None else {**raw, **asdict(cells)}
 
     def _save(
         self, tokens: tuple[str, str, str, str], images: dict[str, np.ndarray], raw: dict[str, np.ndarray]
@@ -127,24 +154,25 @@ class MapWriter:
         paths = {kind: os.path.join(self._out_folder, *name.split("/")) for kind, name in names.items()}
         make_folders(self._out_folder, paths[kinds[0]])
         for kind, image in images.items():
-            write_png(paths[kind], image, _PACKED[kind])
+            write_png(paths[kind], image, _COMPRESSION[kind])
         if raw:
             packed = io.BytesIO()
-            np.savez_compressed(packed, **raw)
+            arrays: Any = raw
+            np.savez_compressed(packed, **arrays)
             write_whole(paths["raw"], packed.getvalue(), "map")
         return paths
 
 
-def write_explained(answer: ExplainedImage, writer: MapWriter) -> Result:
-    """Write the maps of one image and let its pixels go. Raises OSError if a file cannot be written."""
-    item, explanation, n = answer.item, answer.explanation, answer.n
+def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
+    """Write the maps of one image and release its pixels. Raises OSError if a file cannot be written."""
+    item, explanation, n = image.item, image.explanation, image.n
     size = None if item.image is None else (item.image.shape[0], item.image.shape[1])
     predicted, targets = FAILED, []
     if explanation is not None and item.image is not None:
         predicted = int(explanation.predicted[n])
         targets = writer.write(item.image, item.stem, explanation, n)
         item.figures = {**item.figures, **writer.write_original(item.image, item.stem)}
-    item.image = item.fitted = answer.explanation = None
+    item.image = item.fitted = image.explanation = None
     item.inputs = {}
     return Result(
         predicted,

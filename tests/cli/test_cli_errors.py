@@ -80,7 +80,7 @@ def test_models_and_images_that_are_not_there(photos, tmp_path):
     assert "choose another output folder" in run(photos, photos, code=2)
     assert "Missing option '--out'" in command("run", demo_model(), photos, code=2)
     (tmp_path / "file").write_text("")
-    assert "file' is no folder; choose another output folder" in run(photos, tmp_path / "file", code=2)
+    assert "file' is not a folder; choose another output folder" in run(photos, tmp_path / "file", code=2)
 
 
 def test_other_exceptions_keep_their_traceback(photos, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from PIL import Image
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.progress import MAX_REASONS, Tally
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.run import line_places, results
+from gradcam_tf1.run import line_index, results
 from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 from gradcam_tf1.run.results import Results
 
@@ -59,9 +59,9 @@ def test_the_manifest_is_not_read_again(tmp_path, monkeypatch, bad):
     if bad:
         (folder / "1.png").write_bytes(b"")
     monkeypatch.setattr(results, "KEPT", 0)
-    reads, read = [], line_places.LinePlaces.read
+    reads, read = [], line_index.LineIndex.read
     monkeypatch.setattr(
-        line_places.LinePlaces, "read", lambda self, numbers: reads.append(numbers) or read(self, numbers)
+        line_index.LineIndex, "read", lambda self, numbers: reads.append(numbers) or read(self, numbers)
     )
     args = ["run", demo_model(), str(folder), "--out", str(out), "--preset", DEMO_PRESET, "--method", "gradcam"]
     done = CliRunner().invoke(main, args)

@@ -121,7 +121,7 @@ def test_on_error_stop_ends_there_and_resume_goes_on(net, photos, out):
     (photos / "005.png").write_bytes(b"no image")
     threads = threading.active_count()
     for resume in (False, True):
-        with pytest.raises(StoppedError, match=r"005\.png.*; the run stops there, 5 images before it are finished"):
+        with pytest.raises(StoppedError, match=r"005\.png.*; the run stops there after 5 finished images"):
             net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(on_error="stop", resume=resume))
         assert [line["relative"] for line in lines(out)] == [f"{i:03}.png" for i in range(5)]
         assert threading.active_count() == threads
@@ -165,7 +165,7 @@ def test_exit_codes_of_the_command(photos, tmp_path, out):
     (photos / "011.png").write_bytes(b"no image")
     stopped = command(*run, "--out", out, "--on-error", "stop", "--timeout", 60)
     assert stopped.exit_code == 1
-    assert "the run stops there, 11 images before it are finished, and resume goes on from there" in stopped.output
+    assert "the run stops there after 11 finished images; resume to continue" in stopped.output
     resumed = command(*run, "--out", out, "--resume")
     assert resumed.exit_code == 1
     assert "11 images explained, 1 failed" in resumed.output

@@ -39,7 +39,9 @@ class TestFilesOfOthers:
     @pytest.mark.parametrize("resume", [False, True])
     def test_are_not_overwritten(self, net, photos, tmp_path, name, text, resume):
         (tmp_path / name).write_text(text)
-        with pytest.raises(OptionError, match=f"{name}' is not of this toolkit, and a run would overwrite it; choose"):
+        with pytest.raises(
+            OptionError, match=f"{name}' was not written by this toolkit, and a run would overwrite it; choose"
+        ):
             net.visualize_imgs(str(photos), str(tmp_path), methods="gradcam", run=RunOptions(resume=resume))
         assert contents(tmp_path) == {name: text.encode()}
 

@@ -166,7 +166,7 @@ def test_a_damaged_journal_is_refused(net, photos, whole, tmp_path):
     lines = whole["manifest.jsonl"].splitlines(keepends=True)
     for damage in (b"\0\0\0\n", b"{}\n", b"[]\n"):
         out = put({**whole, "manifest.jsonl": lines[0] + damage + lines[1]}, tmp_path / "out")
-        with pytest.raises(OptionError, match="its journal is damaged"):
+        with pytest.raises(OptionError, match="its manifest is damaged"):
             net.visualize_imgs(str(photos), out, style=Style(raw=True), run=RunOptions(resume=True))
 
 
