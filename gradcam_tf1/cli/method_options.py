@@ -109,13 +109,13 @@ def make_methods(options: dict[str, Any]) -> list[Any] | None:
         names = list(dict.fromkeys([*(names or DEFAULT_METHODS), *added]))
     if options.pop("no_pooling"):
         names = ["hirescam" if name == "gradcam" else name for name in names or DEFAULT_METHODS]
-    values = options.pop("options")
-    for name in values:
+    given = options.pop("options")
+    for name in given:
         if name not in expand_methods(names or DEFAULT_METHODS):
-            raise OptionError(f"--set {name}: {name!r} is not one of the chosen methods; add --method {name}")
-    if names is None and not values:
+            raise OptionError(f"--set {name}: {name!r} is not among the methods; add --method {name}")
+    if names is None and not given:
         return None
-    return [method(name, **values[name]) if name in values else name for name in names or DEFAULT_METHODS]
+    return [method(name, **given[name]) if name in given else name for name in names or DEFAULT_METHODS]
 
 
 def make_explain_options(options: dict[str, Any], **more: Any) -> ExplainOptions:

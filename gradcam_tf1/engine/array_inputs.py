@@ -6,7 +6,7 @@ There is no geometry: arrays are preprocessed and have the size of the input.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.types import Binding, Cells
 
-# these segment images, or add up parts of them
-_IMAGES_ONLY = ("xrai", "fullgrad")
-# baselines that are colours, 0..255
+# these cut images into regions, or add up parts of them
+_OF_IMAGES = ("xrai", "fullgrad")
+# these are colours, 0..255
 _COLOURS = ("black", "white", "random")
 
 
@@ -104,43 +104,33 @@ def as_arrays(arrays: Any, binding: Binding) -> np.ndarray:
 def array_options(
     methods: Sequence[str], options: Optional[Mapping[str, Mapping[str, Any]]]
 ) -> Dict[str, Mapping[str, Any]]:
-    """Return the options of the methods, with the baseline "zero" for those whose default baseline is a colour.
+    """The options with zero as baseline where it is black by default.
 
-    Parameters
-    ----------
-    methods : sequence of str
-        Names of methods.
-    options : mapping or None
-        Options by method.
-
-    Raises
-    ------
-    OptionError
-        If a method or baseline works on images only.
+    Raises: OptionError for methods and baselines that are for images alone.
     """
-    completed = dict(options or {})
+    found = dict(options or {})
     check_methods(methods)
     for name in methods:
-        baseline = completed.get(name, {}).get("baseline")
+        baseline = found.get(name, {}).get("baseline")
         if isinstance(baseline, str) and baseline in _COLOURS:
             raise OptionError(
                 f"the baseline {baseline!r} of {name} is an image; for signals and volumes give zero, mean, blur, a "
                 "number or an array"
             )
         if baseline is None and method_options(METHODS[name]).get("baseline") in _COLOURS:
-            completed[name] = {**completed.get(name, {}), "baseline": "zero"}
-    return completed
+            found[name] = {**found.get(name, {}), "baseline": "zero"}
+    return found
 
 
 def check_methods(methods: Sequence[str]) -> None:
-    """Raise OptionError if a method works on images only."""
+    """Raises: OptionError for methods that are for images alone."""
     for name in methods:
-        if name in _IMAGES_ONLY:
+        if name in _OF_IMAGES:
             raise OptionError(f"{name} works on images only; for signals, volumes and clips use another method")
 
 
-def no_such_target(*_target: Any) -> NoReturn:
+def no_such_target(*_target: Any) -> Any:
     """Refuse a target that points into an image. Raises TargetError."""
     raise TargetError(
-        "regions, points and references are targets of images only; for signals, volumes and clips use another target"
+        "regions, points and references are targets of images; signals, volumes and clips have all other targets"
     )

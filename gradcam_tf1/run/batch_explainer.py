@@ -157,7 +157,7 @@ class _Device:
 
 
 def _one_at_a_time(progress: Callable[[MethodProgress], None]) -> Callable[[MethodProgress], None]:
-    """Wrap a function so that it runs in one thread at a time."""
+    """Wrap a function so that several threads may call it."""
     lock = threading.Lock()
 
     def call(work: MethodProgress) -> None:

@@ -35,7 +35,7 @@ from gradcam_tf1.run.writing import MapWriter, write_explained
 def visualize(
     net: BoundNet, explainers: Sequence[NetExplainer], imgs_path: Any, out_folder: str, request: RunRequest
 ) -> Results:
-    """Explain every image and write the results; see `GradCamGraph.visualize_imgs`."""
+    """Explain every image of a folder and write what was found; see `GradCamGraph.visualize_imgs`."""
     run, style = request.run, request.style
     out_folder = _as_folder(out_folder)
     plan = make_plan(net, imgs_path, out_folder, request)

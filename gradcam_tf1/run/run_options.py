@@ -45,7 +45,7 @@ class RunOptions:
     timeout : float or None
         Time limit in seconds for reading an image and for running a batch; images that exceed it fail.
     window : (float, float), "none", Window or None
-        Measured values to show as black and white, or "none" for values as stored.
+        How measured values become 0..255: the values that are black and white, or "none" for values as stored.
     stop : callable
         Called before each batch; True ends the run, which can be resumed.
     progress : callable or None

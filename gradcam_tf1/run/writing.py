@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
+from gradcam_tf1.drawing.boxes import Box
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
 from gradcam_tf1.engine.explanation import Explanation, Map
+from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.naming import Namer, layer_tokens
@@ -121,13 +123,13 @@ class MapWriter:
 
     def _draw(
         self,
-        image: Any,
+        image: np.ndarray,
         map: np.ndarray | None,
-        placement: Any,
+        placement: Placement,
         names: tuple[str, str, str, str],
         raw: dict[str, Any],
         scale: float | None,
-    ) -> tuple[dict[str, str], Any]:
+    ) -> tuple[dict[str, str], Box | None]:
         """Draw and write a map, None if it is empty. Return its files and the box of its largest region.
 
         `names` are the stem, the token of the target, the method, and the token of the layer.
@@ -137,7 +139,7 @@ class MapWriter:
         drawn = draw(image, map, placement, space, self._style, full, names[2] in AGAINST)
         return self._save(names, drawn.images, raw), drawn.box
 
-    def _peak(self, _image: Any, map: np.ndarray, placement: Any) -> Any:
+    def _peak(self, _image: np.ndarray, map: np.ndarray, placement: Placement) -> tuple[int, int]:
         return peak(map, placement)
 
     def _raw(self, explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class MapWriter:
         return raw if cells is None else {**raw, **asdict(cells)}
 
     def _save(
-        self, tokens: tuple[str, str, str, str], images: dict[str, np.ndarray], raw: dict[str, np.ndarray]
+        self, tokens: tuple[str, str, str, str], images: dict[str, np.ndarray], raw: dict[str, Any]
     ) -> dict[str, str]:
         kinds = [*images, "raw"] if raw else list(images)
         names = self._namer.names(*tokens, kinds)
@@ -157,8 +159,7 @@ class MapWriter:
             write_png(paths[kind], image, _COMPRESSION[kind])
         if raw:
             packed = io.BytesIO()
-            arrays: Any = raw
-            np.savez_compressed(packed, **arrays)
+            np.savez_compressed(packed, **raw)
             write_whole(paths["raw"], packed.getvalue(), "map")
         return paths
 
