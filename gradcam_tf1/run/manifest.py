@@ -149,6 +149,16 @@ def _results_at(index: LineIndex, path: str, out_folder: str, numbers: Iterable[
 def read_manifest(path: str) -> Iterator[dict[str, Any]]:
     """Yield the lines of a manifest.jsonl as dicts. `source` and `relative` are paths of the file system.
 
+    Parameters
+    ----------
+    path : str
+        Path of the manifest.
+
+    Yields
+    ------
+    dict
+        The line of one image; see `manifest_lines` for its fields.
+
     Raises
     ------
     ValueError

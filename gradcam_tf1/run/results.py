@@ -23,6 +23,11 @@ class Results(PredictedClasses, Sequence[Result]):
     In older scripts it also acts as the array of predicted classes, see `older_style`. In a run over many images only
     the first records stay in memory. The others are read back from the manifest, fastest in order.
 
+    Parameters
+    ----------
+    items : iterable of Result, or Records
+        The results.
+
     Attributes
     ----------
     predicted : np.ndarray

@@ -200,7 +200,7 @@ class TestResume:
         next(out.glob("a.png*gradcam.png")).unlink()
         (own / "a.png").write_bytes(b"damaged")
         told = run(own, out, "--method", "gradcam", "--resume", code=2)
-        assert "outputs of 'a.png' are gone, and it gives other ones now" in told
+        assert "outputs of 'a.png' are gone, and they differ now" in told
 
 
 class TestOutputsOfEarlierRunsBelowTheInput:
