@@ -16,11 +16,8 @@ from gradcam_tf1.targets import Top
 _UNKNOWN = 2**31 - 1  # stands for an unknown number of classes
 _MAX_RANKS = 1_000_000  # of Top, for the check of class ids
 _LISTS = (list, tuple, np.ndarray)
-_CLASS_FIELDS = (
-    "class_spec",
-    "a",
-    "output",
-)  # classes are fed, so targets that differ only in their class run together
+# classes are fed, so targets that differ only in these fields run together
+_CLASS_FIELDS = ("class_spec", "a", "output")
 
 
 def rows_of(targets: Any, listing: Sequence[Listed]) -> List[Any]:
