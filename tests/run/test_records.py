@@ -196,7 +196,7 @@ def test_memory_of_a_image_is_a_few_numbers(tmp_path):
 
         assert grown(12_000, 4_000, step) < 40
     assert len(kept) == 12_000
-    assert next(kept.at([11_999])).scores == [11_999.1]
+    assert next(kept.read([11_999])).scores == [11_999.1]
 
 
 def test_memory_of_a_name_is_a_hash():
