@@ -146,8 +146,8 @@ def test_stop_finishes_the_batch(net, photos, out):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"on_error": "cry"}, "on_error is what a failed image does: skip or stop, not 'cry'"),
-        ({"timeout": 0}, "more than 0, not 0"),
+        ({"on_error": "cry"}, "on_error is skip or stop, not 'cry'"),
+        ({"timeout": 0}, "above 0, not 0"),
     ],
 )
 def test_wrong_options(net, photos, out, options, message):
