@@ -53,7 +53,7 @@ def _file_value(path: str) -> Any:
     except OSError as error:
         raise OptionError(f"{path!r} cannot be read: {error.strerror or error}") from error
     except (ValueError, TypeError, SyntaxError, OverflowError, EOFError) as error:
-        raise OptionError(f"{path!r} is not a .npy array of numbers: {error}") from error
+        raise OptionError(f"{path!r} is not an array of numbers in a .npy file: {error}") from error
 
 
 def _check_header(file: BinaryIO, path: str) -> None:
