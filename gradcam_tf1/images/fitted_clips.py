@@ -81,7 +81,7 @@ class FittedClip:
     placement: ClipPlacement
 
 
-def fit_clips(clips: Any, binding: Binding, fit_image: FitFrame) -> List[FittedClip]:
+def fit_clips(clips: Any, binding: Binding, fit_image: FitFrame, own_range: bool = False) -> List[FittedClip]:
     """Fit clips to the size of the input.
 
     Parameters
@@ -92,6 +92,8 @@ def fit_clips(clips: Any, binding: Binding, fit_image: FitFrame) -> List[FittedC
         The key tensors of the net.
     fit_image : callable
         Fits one frame.
+    own_range : bool
+        Whether the preprocessing may expect other values than 0..255, see `as_images`.
 
     Raises
     ------
@@ -102,14 +104,14 @@ def fit_clips(clips: Any, binding: Binding, fit_image: FitFrame) -> List[FittedC
         clips = [clips]
     if not isinstance(clips, (list, tuple, np.ndarray)) or not len(clips):
         raise OptionError(f"the net takes clips, but none was given; {EXPECTED_CLIPS}")
-    return [clip if isinstance(clip, FittedClip) else _fit_clip(clip, binding, fit_image) for clip in clips]
+    return [clip if isinstance(clip, FittedClip) else _fit_clip(clip, binding, fit_image, own_range) for clip in clips]
 
 
-def _fit_clip(clip: Any, binding: Binding, fit_image: FitFrame) -> FittedClip:
+def _fit_clip(clip: Any, binding: Binding, fit_image: FitFrame, own_range: bool) -> FittedClip:
     count = (binding.array_shape or (None, None))[1]
     if not isinstance(clip, (list, tuple)) and np.ndim(clip) != 4:
         raise OptionError(f"'{binding.input}' takes clips, but {_kind(clip)} was given; {EXPECTED_CLIPS}")
-    frames = as_images(list(clip))
+    frames = as_images(list(clip), own_range)
     if count not in (None, len(frames)):
         raise OptionError(
             f"a clip has {len(frames)} frames, the net takes {count}; choose {count} frames, for example evenly: "
