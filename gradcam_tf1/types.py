@@ -1,32 +1,45 @@
-"""The records that travel between the parts. No TensorFlow here."""
+"""Records that the packages pass to each other. No import of TensorFlow at run time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from gradcam_tf1.tf_runtime import tf
 
 Shape = Tuple[Optional[int], ...]
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What every loader returns: one frozen graph and what the file itself says about names.
+    """A frozen graph, and what its file says about the names of tensors. Every loader returns one.
 
-    graph_def: tf.GraphDef, every variable folded to a Const, cleaned up and ready to import.
-    source: what the user gave, for messages ("model.pb", "live session").
-    kind: what it turned out to be ("frozen graph", "checkpoint", "SavedModel", "Keras h5", "live session").
-    inputs, outputs: tensor names ("input:0") that the file declares (signature, Keras model); empty where it does not.
-    notes: one sentence for each repair or doubt, shown to the user.
-    preprocessing: preset name, where the source is known to want one (reference nets), else None.
-    layer: name of the best feature map, where the source is known (reference nets: a fully convolutional head has later
-    ones, of one position or few), else None.
-    files: what the model was read from, where `source` is not its path.
-    moving_averages: whether variables have the values of their moving averages.
+    Attributes
+    ----------
+    graph_def : tf.GraphDef
+        The graph, ready to import: every variable is folded to a Const op.
+    source : str
+        Path or description of the model, for messages ("model.pb", "live session").
+    kind : str
+        Form of the model ("frozen graph", "checkpoint", "SavedModel", "Keras h5", "live session").
+    inputs, outputs : tuple of str
+        Tensor names ("input:0") that the file declares in a signature or Keras model; () if it declares none.
+    notes : tuple of str
+        One sentence for each repair or doubt, shown to the user.
+    preprocessing : str or None
+        Preset name, for models whose preprocessing is known (reference nets).
+    layer : str or None
+        Name of the best feature map of a reference net, which may not be its last one; None for other models.
+    files : tuple of str
+        Paths that were read, if `source` is not the path.
+    moving_averages : bool
+        Whether variables hold their moving averages.
     """
 
-    graph_def: Any
+    graph_def: tf.GraphDef
     source: str
     kind: str
     inputs: Tuple[str, ...] = ()
@@ -40,13 +53,20 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class KeyTensors:
-    """What `fetch_key_tensors` returns; every field may be left out and is then found automatically.
+    """The tensors that a net is explained with. Fields that are left out are detected.
 
-    input, logits, layer, probabilities: a tf.Tensor, "op:0", "op", a scope or a unique substring; `layer` also an int
-    counted from the end (-1 = last feature map, -3 = third from last), several of these with a + between, or "auto",
-    of each class the last map of its own branch.
-    feed: values for other placeholders, by tensor or name ({"is_training:0": False}); None: it comes with each image.
-    later: further tensors whose values come with each image, as `inputs`.
+    Attributes
+    ----------
+    input, logits, probabilities : tf.Tensor, str or None
+        A tensor, "op:0", "op", a scope, or a unique part of a name.
+    layer : tf.Tensor, str, int or None
+        As `input`, or an int counted from the end (-1 is the last feature map), several names joined by " + ", or
+        "auto": for each class the last feature map of its own branch.
+    feed : mapping
+        Values of other placeholders by tensor or name, {"is_training:0": False}; None for a value that comes with each
+        image.
+    later : sequence
+        Further tensors whose values come with each image, see `ExplainOptions.inputs`.
     """
 
     input: Any = None
@@ -59,21 +79,18 @@ class KeyTensors:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A tensor that could be what is looked for.
-
-    shape: static, None where its rank is unknown. why: what it is. fits: whether it can be named as it is.
-    """
+    """A tensor that may be a key tensor."""
 
     name: str
-    dtype: str
-    shape: Optional[Shape]
-    why: str
-    fits: bool = True
+    dtype: str  # numpy dtype name
+    shape: Optional[Shape]  # static, None if the rank is unknown
+    why: str  # what the tensor is
+    fits: bool = True  # whether its name can be given as it is
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """What could be the input, the scores and the layer, the likely ones first."""
+    """Candidates for each key tensor, the most likely first."""
 
     input: Tuple[Candidate, ...] = ()
     logits: Tuple[Candidate, ...] = ()
@@ -82,12 +99,22 @@ class Candidates:
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """One feature map on the way from the input to the logits.
+    """A feature map between the input and the logits.
 
-    name: tensor name ("conv5_3/Relu:0"). op: its op type. shape: static shape as the graph has it, None where unknown.
-    channels_last: whether the channel axis is the last one (False: axis 1).
-    counted: whether -1, -3 count it; False for a convolution's own output before its batch norm and activation.
-    parts: of several maps that are taken together ("a/Relu:0 + b/Relu:0") each one; () for one map alone.
+    Attributes
+    ----------
+    name : str
+        Tensor name ("conv5_3/Relu:0").
+    op : str
+        Type of its op ("Relu").
+    shape : tuple
+        Static shape in the graph; None for each unknown side.
+    channels_last : bool
+        Whether the channels are the last axis; otherwise they are axis 1.
+    counted : bool
+        Whether -1, -3, ... count this layer. False for a convolution before its batch norm and activation.
+    parts : tuple of LayerInfo
+        The single layers of a combined one ("a/Relu:0 + b/Relu:0"); () for a single layer.
     """
 
     name: str
@@ -100,75 +127,94 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Branch:
-    """A part of the class scores that is made apart from the others, and joined with them by a concat.
+    """A part of the class scores that is computed apart from the others and joined with them by a concat."""
 
-    scores: the tensor that holds it. first, stop: its classes are first .. stop - 1; of anchors its rows.
-    layer: its own last feature map, written as a layer is asked for; "" where it has none.
-    anchors: whether it has all classes, of some of the anchors.
-    """
-
-    scores: str
-    first: int
+    scores: str  # name of the tensor that holds its scores
+    first: int  # its classes are first .. stop - 1, or its anchors
     stop: int
-    layer: str
-    anchors: bool = False
+    layer: str  # name of its own last feature map, "" if it has none
+    anchors: bool = False  # whether it has all classes of some anchors, instead of some classes
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Where the cells of a map lie on the net's input, per axis: the centre of cell i is offset + stride * i.
-
-    In pixels of the input, half-pixel: the centre of pixel p is p + 0.5. A stride is negative where the net mirrors.
-    """
+    """Centres of a map's cells on the input, per axis: offset + stride * i pixels; pixel p is centred at p + 0.5."""
 
     offset: Tuple[float, ...]
-    stride: Tuple[float, ...]
+    stride: Tuple[float, ...]  # negative if the net mirrors the axis
 
 
 @dataclass(frozen=True)
 class ScorePart:
-    """One scale of a detector: its class columns and their objectness, before softmax or sigmoid.
+    """The class scores of one scale of a detector, and their objectness, before softmax or sigmoid."""
 
-    scores: [N, ..., C]. axes: as `Binding.score_axes`. objectness: one column for each anchor, in the same order.
-    exclusive: softmax over the classes, else a sigmoid of each. first: the classes are the columns from this one on,
-    and the objectness is the column before them where `objectness` is "".
-    """
-
-    scores: str
-    axes: str
-    objectness: str
-    exclusive: bool = False
-    first: int = 0
+    scores: str  # tensor name, [N, ..., C]
+    axes: str  # see `Binding.score_axes`
+    objectness: str  # tensor with one column per anchor, in the same order; "" if it is a column of `scores`
+    exclusive: bool = False  # softmax over the classes, otherwise a sigmoid of each
+    first: int = 0  # first column of the classes; without `objectness`, the column before it is the objectness
 
 
 @dataclass(frozen=True)
 class Binding:
-    """The key tensors of one net, by name, and what was learnt about them.
+    """The key tensors of a net by name, and its properties.
 
-    input: tensor that takes the images. dtype: its numpy dtype name ("float32", "uint8").
-    input_channels_last, has_batch_axis: its layout; [N,H,W,C] unless these say otherwise.
-    array_shape: of an input of signals [N, L, C] (C = 1 where it is [N, L]) or volumes [N, D, H, W, C]; None: images.
-    frame_order: of clips [N, T, H, W, C], which are arrays too, how their frames lie on the first axis of a layer:
-    "clips" (N * T) or "frames" (T * N); "" for other inputs.
-    image_size: (height, width), None for each free side. channels: 1 or 3 of photographs, else the bands.
-    batch_size: number of images a run must have because the graph has it baked in; None: any.
-    logits: class scores before softmax/sigmoid, any rank >= 1. classes: their number (1 for a one-logit head).
-    score_axes: a letter for each axis of the logits: n images, c classes, p positions, a anchors or steps of a
-    image; in front r, rows of all images, one image after the other, or s, one step after the other. "": by rank.
-    score_parts: the scales of a detector with objectness, whose scores are made of these and not of `logits` alone.
-    probabilities: the softmax/sigmoid output where there is one. probability_axes: as score_axes.
-    layer: the feature map that is looked at. layers: all candidates, input side first.
-    shared_layer: the default, the last map on which all scores depend, or several, "a/Relu:0 + b/Relu:0", whose maps
-    are added up. branches: the parts that the scores are joined of, () where they are not.
-    feeds: tensor name -> value for every other placeholder.
-    repeated: those of `feeds` that are one row, which every image gets.
-    per_image: further tensors that have no value here: it comes with each image, as `inputs`.
-    mixing: name of the first op that mixes the images of a batch (batch norm in training mode), "" for none.
-    background: True where class 0 is a background class (1001 ImageNet classes, for example).
-    preprocessing: preset name the graph itself shows ("raw" for a uint8 input or in-graph normalisation), else None.
-    places: where the cells of each layer lie on the input, a cells.Places; None: every map is stretched over it.
-    reasons: for each of input, logits, layer, placement, probabilities, feeds, preprocessing: one sentence why.
-    warnings: sentences for the user.
+    Attributes
+    ----------
+    input : str
+        Tensor that receives the images.
+    logits : str
+        Class scores before softmax or sigmoid, of rank 1 or higher.
+    layer : str
+        The feature map to explain by default.
+    probabilities : str or None
+        Output of the softmax or sigmoid; None if the graph has none.
+    layers : tuple of LayerInfo
+        All feature maps, input side first.
+    feeds : dict
+        Tensor name -> value for every other placeholder.
+    image_size : (int or None, int or None)
+        Height and width of the input; None for each free side.
+    channels : int
+        Channels of the input: 1 or 3 for photographs, otherwise the number of bands.
+    dtype : str
+        Numpy dtype name of the input ("float32", "uint8").
+    input_channels_last, has_batch_axis : bool
+        Layout of the input: whether it is [N, H, W, C] instead of [N, C, H, W], and whether it has the axis N.
+    batch_size : int or None
+        Number of images per run that is fixed in the graph; None for any number.
+    classes : int or None
+        Number of classes, 1 for a head with one logit; None if unknown.
+    score_axes, probability_axes : str
+        One letter per axis of `logits` and `probabilities`: n images, c classes, p positions, a anchors or steps of an
+        image. A leading r means rows of all images, image by image, and s step by step. "" for the default by rank.
+    score_parts : tuple of ScorePart
+        The scales of a detector with objectness; its scores are computed from these instead of `logits` alone.
+    background : bool
+        Whether class 0 is a background class (1001 ImageNet classes, for example).
+    preprocessing : str or None
+        Name of the preset that the graph itself shows ("raw" for a uint8 input or normalisation in the graph).
+    array_shape : tuple or None
+        Shape of signals [N, L, C] (also for [N, L]), volumes [N, D, H, W, C] or clips [N, T, H, W, C]; None for images.
+    places : CellPlaces or None
+        Where the cells of each layer lie on the input; None if every map is stretched over it.
+    shared_layer : str
+        The default layer: the last feature map on which all scores depend, or several whose maps are added up.
+    branches : tuple of Branch
+        The parts that the scores are joined from; () if there are none.
+    repeated : tuple of str
+        Those of `feeds` with one row, which is repeated for every image.
+    per_image : tuple of str
+        Further tensors without a value in `feeds`: it comes with each image.
+    mixing : str
+        First op that mixes the images of a batch (batch norm in training mode); "" if there is none.
+    frame_order : str
+        For clips, the order of frames on the first axis of a layer: "clips" (N * T) or "frames" (T * N); "" for other
+        inputs.
+    reasons : dict
+        One sentence each for input, logits, layer, placement, probabilities, feeds and preprocessing.
+    warnings : tuple of str
+        Sentences for the user.
     """
 
     input: str
@@ -201,12 +247,12 @@ class Binding:
     warnings: Tuple[str, ...] = ()
 
 
-ScoreKey = Tuple[Any, ...]  # ("logit",), ("anchors", 3)...: a name from scores.SCORES and its options
+ScoreKey = Tuple[Any, ...]  # ("logit",), ("anchors", 3), ...: a name from SCORES and its options
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of one target in the graph: its number, and which score it differentiates."""
+    """The place of one target in the graph: its number, and the score that it differentiates."""
 
     index: int
     score: ScoreKey = ("logit",)
@@ -214,25 +260,28 @@ class Slot:
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """One target of every image, in numbers: the score to differentiate and what it is fed.
+    """One target of every image, in numbers."""
 
-    values: name from scores.VALUES -> array with the image axis first, [N, ...].
-    inputs: the same for further input tensors of the net, by name.
-    about: what the target is beyond a class, "" for a plain class score.
-    """
-
-    score: ScoreKey
-    values: Mapping[str, np.ndarray]
-    about: str = ""
-    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    score: ScoreKey  # the score to differentiate
+    values: Mapping[str, np.ndarray]  # name from VALUES -> array with the image axis first, [N, ...]
+    about: str = ""  # what the target is besides a class, "" for a plain class score
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)  # further input tensor -> array [N, ...]
 
 
 @dataclass(frozen=True)
 class MapStatus:
-    """Whether one map says anything: state "ok" or "empty" (all zero, never NaN), with the likely reason.
+    """Whether a map is usable.
 
-    minimum, maximum: of the raw map before any rectification, so that "all negative" can be told from "no gradient".
-    notes: sentences on how the map came about: what a gradient rule reached, how far a sum is off.
+    Attributes
+    ----------
+    state : {"ok", "empty"}
+        "empty" if the map is all zero. A map never has NaN.
+    reason : str
+        The likely reason for an empty map.
+    minimum, maximum : float
+        Range of the raw map before any rectification. It separates "all negative" from "no gradient".
+    notes : tuple of str
+        Sentences on how the map was made: what a gradient rule reached, how far a sum is off.
     """
 
     state: str
@@ -244,9 +293,18 @@ class MapStatus:
 
 @dataclass(frozen=True)
 class MethodProgress:
-    """What a method that runs the net many times has to do for a batch, and how much of it is done.
+    """How far a method that runs the net many times has come with a batch.
 
-    runs: for each of the images, of what `unit` names. done: of images * runs.
+    Attributes
+    ----------
+    method, layer : str
+        Names of the method and of the layer's tensor; layer is "" for methods of the input space.
+    images, runs : int
+        Images of the batch, and runs per image.
+    unit : str
+        What a run is ("forward passes of the whole net").
+    done : int
+        Finished runs, of `images * runs`.
     """
 
     method: str

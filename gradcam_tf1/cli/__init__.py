@@ -1,4 +1,9 @@
-"""The command line: `gradcam-tf1 run`, `inspect`, `demo`. Nothing here imports TensorFlow before a command runs."""
+"""The command line: `gradcam-tf1 run`, `inspect`, `demo`.
+
+In: arguments of a shell.
+Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
+Never: an import of TensorFlow before a command runs, a traceback for a mistake of the user.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from gradcam_tf1.errors import GradCamError, StoppedError
 
 
 class _Failure(click.ClickException):
-    """An error of the user's making: one clear line, no traceback."""
+    """An error that the user can mend: printed as one clear line, without a traceback."""
 
     exit_code = 2
 
@@ -23,16 +28,21 @@ class _Failure(click.ClickException):
         return shown(self.message, multiline=True)
 
 
+class _Stop(_Failure):
+    """A run that ended at a failed image, as requested."""
+
+    exit_code = 1
+
+
 class _Group(click.Group):
-    """Turns what the toolkit raises on purpose into messages; anything else is a bug and keeps its traceback."""
+    """Prints the toolkit's own errors as messages; any other error is a bug and keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except GradCamError as error:
-            failure = _Failure(str(error))
-            failure.exit_code = 1 if isinstance(error, StoppedError) else 2
-            raise failure from error
+            failure = _Stop if isinstance(error, StoppedError) else _Failure
+            raise failure(str(error)) from error
         except OSError as error:
             if error.filename is None:
                 raise
@@ -47,12 +57,12 @@ def main() -> None:
     """Where did the network look? Grad-CAM and its relatives for any TensorFlow 1 model.
 
     \b
-      gradcam-tf1 demo                                       see it work, in seconds
-      gradcam-tf1 inspect model.pb                           what is in a model
+      gradcam-tf1 demo                                       try it on a built-in net
+      gradcam-tf1 inspect model.pb                           show inputs, scores and layers of a model
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
 
-    Exit codes: 0 all went well; 1 some images failed, or a method that was asked for was left out; 2 the model or
-    an option is wrong, or nothing can be written; 130 stopped by Ctrl-C.
+    Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
+    wrong, or the output cannot be written; 130 stopped by Ctrl-C.
     """  # noqa: D301 - click wants the backspace character itself
 
 

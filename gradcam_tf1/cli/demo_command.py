@@ -1,13 +1,14 @@
-"""`gradcam-tf1 demo`: the embedded net on its own scenes, so that one sees in seconds what the maps say."""
+"""`gradcam-tf1 demo`: explain the built-in scenes with the built-in net, in seconds."""
 
 from __future__ import annotations
 
 import os
-from typing import Sequence
+from typing import TYPE_CHECKING, Sequence
 
 import click
 
-from gradcam_tf1.cli.terminal import Progress, load_tensorflow, say
+from gradcam_tf1.cli.progress import Progress
+from gradcam_tf1.cli.terminal import load_tensorflow, say
 from gradcam_tf1.drawing.contact_sheet import BAD, GOOD, Tile, contact_sheet
 from gradcam_tf1.drawing.overlay import write_png
 from gradcam_tf1.images.image_files import read_image
@@ -15,18 +16,19 @@ from gradcam_tf1.run.result import TargetRecord
 from gradcam_tf1.run.results import Results
 from gradcam_tf1.run.run_options import RunOptions
 
+if TYPE_CHECKING:
+    from gradcam_tf1.nets.demo import Scene
+
 SHEET = "contact_sheet.png"
 
 
-@click.command(short_help="See it work: the embedded net on its own scenes.")
-@click.option(
-    "--out", "out_folder", default="demo_out", show_default=True, type=click.Path(), help="Folder to write into."
-)
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+@click.command(short_help="Try it: explain built-in scenes with the built-in net.")
+@click.option("--out", "out_folder", default="demo_out", show_default=True, type=click.Path(), help="Output folder.")
+@click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 def demo(out_folder: str, quiet: bool) -> None:
-    """Ask the embedded net about every object in its dozen scenes: asked for the star, the star lights up.
+    """Explain every object of a dozen built-in scenes with the built-in net.
 
-    Writes the images and contact_sheet.png, and prints the share of maps whose peak falls in the right box.
+    Writes the images and contact_sheet.png, and prints the share of maps whose peak lies in the box of their object.
     """
     load_tensorflow()
     from gradcam_tf1.graph import GradCamGraph
@@ -41,17 +43,17 @@ def demo(out_folder: str, quiet: bool) -> None:
             run=RunOptions(progress=progress),
         )
     rows, right = _tiles(results, scenes)
-    asked = sum(len(result.targets) for result in results)
-    summary = f"{right} of {asked} maps ({right / asked:.0%}) have their peak in the box of the object asked for"
+    count = sum(len(result.targets) for result in results)
+    summary = f"{right} of {count} maps ({right / count:.0%}) have their peak in the box of their object"
     sheet = os.path.join(out_folder, SHEET)
     write_png(sheet, contact_sheet(rows, f"Grad-CAM: {summary}"))
     if not quiet:
-        say(f"{len(scenes)} scenes, {asked} questions: {summary}")
+        say(f"{len(scenes)} scenes, {count} objects: {summary}")
         say(f"look at {sheet}; all images are in {out_folder}")
 
 
-def _tiles(results: Results, scenes: Sequence) -> tuple[list[list[Tile]], int]:
-    """For each scene the image and one overlay per question; and how many peaks are in their boxes."""
+def _tiles(results: Results, scenes: Sequence[Scene]) -> tuple[list[list[Tile]], int]:
+    """Return a row of tiles per scene, the image and an overlay per object, and the number of peaks in their boxes."""
     rows, right = [], 0
     for result, scene in zip(results, scenes):
         row = [Tile(read_image(scene.path), os.path.basename(scene.path))]

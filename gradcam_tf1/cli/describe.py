@@ -1,61 +1,64 @@
-"""What was found in a model and why, for people."""
+"""A readable report of the key tensors of a model, and why each was chosen."""
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
+from gradcam_tf1.images.preprocessing import Preprocessing
 from gradcam_tf1.run.settings import net_warnings
 from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
 
+if TYPE_CHECKING:
+    from gradcam_tf1.graph import GradCamGraph
+
 _KEYS = ("input", "logits", "probabilities", "layer")
+_MAX_LISTED = 12  # candidates of one kind
 
 
-_MOST = 12  # candidates of one kind
-
-
-def describe_all(net: Any, found: Candidates, bound: bool) -> None:
-    """Print what is bound, where it is, and what else could be."""
+def describe_all(net: GradCamGraph, candidates: Candidates, bound: bool) -> None:
+    """Print the key tensors if they are bound, all layers, and the candidates for each key tensor."""
     if bound:
         describe(net, layers=True)
     else:
-        say(f"{shown(net.model.source)}: {net.model.kind}, not bound; what could be named:")
-        _list_candidates("layer", "layer", found.layer)
-    _list_candidates("input", "input", found.input)
-    _list_candidates("logits", "score", found.logits)
+        say(f"{shown(net.model.source)}: {net.model.kind}, not bound; candidates:")
+        _list_candidates("layer", "layer", candidates.layer)
+    _list_candidates("input", "input", candidates.input)
+    _list_candidates("logits", "score", candidates.logits)
 
 
-def _list_candidates(option: str, what: str, items: Sequence[Candidate]) -> None:
-    say(f"\n{what}s that could be named with --{option}:" if items else f"\nnothing could be named with --{option}")
-    width = max((len(shown(item.name)) for item in items[:_MOST]), default=0)
-    for item in items[:_MOST]:
+def _list_candidates(option: str, noun: str, items: Sequence[Candidate]) -> None:
+    say(f"\n{noun}s that --{option} can name:" if items else f"\nno candidate for --{option}")
+    width = max((len(shown(item.name)) for item in items[:_MAX_LISTED]), default=0)
+    for item in items[:_MAX_LISTED]:
         shape = "any shape" if item.shape is None else shape_text(item.shape) or "one number"
         say(f"  {shown(item.name):<{width}}  {item.dtype} {shape}; {shown(item.why)}")
-    if len(items) > _MOST:
-        say(f"  and {len(items) - _MOST} more; --json lists them")
+    if len(items) > _MAX_LISTED:
+        say(f"  and {len(items) - _MAX_LISTED} more; --json lists them")
 
 
-def describe(net: Any, layers: bool = False) -> None:
-    """Print what is bound and why; with `layers`, also what else could be. Warnings go to stderr."""
+def describe(net: GradCamGraph, layers: bool = False) -> None:
+    """Print the key tensors and the reason for each, optionally all layers. Warnings go to stderr."""
     binding = net.binding
     preset = net.preset or net.model.preprocessing or binding.preprocessing
+    preprocessing = preset.description if isinstance(preset, Preprocessing) else preset
     say(f"{shown(net.model.source)}: {net.model.kind}")
     for key in _KEYS:
-        _found(key, getattr(binding, key) or "none", binding.reasons.get(key, ""))
+        _print_key(key, getattr(binding, key) or "none", binding.reasons.get(key, ""))
     if "placement" in binding.reasons:
-        _found("placement", binding.reasons["placement"])
-    _found("feeds", ", ".join(_feeds(binding)) or "none")
-    _found("size", _size(binding))
-    _found("classes", _classes(binding))
+        _print_key("placement", binding.reasons["placement"])
+    _print_key("feeds", ", ".join(_feeds(binding)) or "none")
+    _print_key("size", _size(binding))
+    _print_key("classes", _classes(binding))
     if binding.array_shape is None or binding.frame_order:
-        _found("pixels", getattr(preset, "description", preset) or "not known: say it with --preset")
+        _print_key("pixels", preprocessing or "unknown: give --preset")
     if layers:
         _list_layers(binding.layers)
     for warning in net_warnings(net):
         warn(warning)
 
 
-def _found(key: str, value: str, reason: str = "") -> None:
+def _print_key(key: str, value: str, reason: str = "") -> None:
     say(f"  {key:<15}{shown(value)}")
     if reason:
         say(" " * 17 + shown(reason))
@@ -65,15 +68,15 @@ def _list_layers(layers: Sequence[LayerInfo]) -> None:
     counted = [layer for layer in layers if layer.counted]
     width = max((len(shown(layer.name)) for layer in counted), default=0)
     say("\nlayers, input side first:")
-    for place, layer in enumerate(counted, -len(counted)):
-        say(f"  {place:>4}  {shown(layer.name):<{width}}  {layer.op:<12}  {shape_text(layer.shape)}")
+    for number, layer in enumerate(counted, -len(counted)):
+        say(f"  {number:>4}  {shown(layer.name):<{width}}  {layer.op:<12}  {shape_text(layer.shape)}")
     single = [layer for layer in layers if not layer.parts]
     if len(counted) < len(single):
-        say(f"{len(single) - len(counted)} convolutions' own outputs can be named too; --json lists them")
+        say(f"{len(single) - len(counted)} outputs of convolutions can be named too; --json lists them")
 
 
 def shape_text(shape: Sequence[int | None]) -> str:
-    """[None, 7, 7, 512] as "? x 7 x 7 x 512"."""
+    """Return [None, 7, 7, 512] as "? x 7 x 7 x 512"."""
     return " x ".join("?" if side is None else str(side) for side in shape)
 
 
@@ -98,5 +101,5 @@ def _size(binding: Binding) -> str:
 
 
 def _classes(binding: Binding) -> str:
-    count = "not known" if binding.classes is None else str(binding.classes)
+    count = "unknown" if binding.classes is None else str(binding.classes)
     return f"{count}, class 0 is background" if binding.background else count

@@ -1,4 +1,4 @@
-"""Options that give values to inputs beside the images: the same for all images, or one for each."""
+"""Options that feed further inputs of a net: one value for all images, or one value per image."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _MOST_BYTES = 1 << 31
 
 
 def feeds(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """Callback: "keep_prob=1.0" -> {"keep_prob": 1.0}; "x=@a.npy" -> its array, "x=@a.png" -> the path as At."""
-    found: dict[str, Any] = {}
+    """Callback: "keep_prob=1.0" -> {"keep_prob": 1.0}; "x=@a.npy" -> its array, "x=@a.png" -> an ImagePath."""
+    feed: dict[str, Any] = {}
     for value in values:
         name, equals, text = value.partition("=")
         if not (name and equals):
             raise click.BadParameter(f"{value!r}: write NAME=VALUE, as in is_training=false or thresholds=[0.6,0.7]")
-        if name in found:
+        if name in feed:
             raise click.BadParameter(f"{name!r} is given twice; give it one value")
         try:
-            found[name] = _at(text[1:]) if text.startswith("@") else value_or_text(text)
+            feed[name] = _file_value(text[1:]) if text.startswith("@") else value_or_text(text)
         except OptionError as error:
             raise click.BadParameter(str(error)) from error
-    return found
+    return feed
 
 
 class ImagePath(str):
-    """The path of an image, or of a folder of images, that is a value of each image."""
+    """The path of an image that is fed with every image, or of a folder with one image for each of them."""
 
 
-def _at(path: str) -> Any:
-    """The array of a .npy file; other files and folders by their path. Raises: OptionError."""
+def _file_value(path: str) -> Any:
+    """Return the array of a .npy file, or the path of any other file or folder. Raises OptionError."""
     path = os.path.expanduser(path)
     if os.path.isdir(path):
         return ImagePath(path)
@@ -48,35 +48,54 @@ def _at(path: str) -> Any:
                 return ImagePath(path)
             file.seek(0)
             _check_header(file, path)
-        # mapped, because a header may ask for more memory than the file has bytes
+        # mapped, because a header may claim more memory than the file has bytes
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
     except OSError as error:
         raise OptionError(f"{path!r} cannot be read: {error.strerror or error}") from error
     except (ValueError, TypeError, SyntaxError, OverflowError, EOFError) as error:
-        raise OptionError(f"{path!r} is not an array of numbers that numpy has written: {error}") from error
+        raise OptionError(f"{path!r} is not an array of numbers in a .npy file: {error}") from error
 
 
 def _check_header(file: BinaryIO, path: str) -> None:
-    """Raises: OptionError for an array that is none of numbers, truth values or texts, or a very large one."""
+    """Refuse an array over 2 GB, or of anything but numbers, bools or strings. Raises OptionError."""
     try:
         shape, _, dtype = read_header(file, path)
     except ImageFileError as error:
         raise OptionError(str(error)) from error
     if dtype.kind not in "biufcSU":
-        raise OptionError(f"{path!r} is an array of {dtype}; possible: numbers, truth values, texts")
+        raise OptionError(f"{path!r} is an array of {dtype}; possible: numbers, bools, strings")
     if size_of(shape, dtype) > _MOST_BYTES:
-        raise OptionError(f"{path!r} is an array {dtype} {list(shape)}, larger than the 2 GB that can be fed")
+        raise OptionError(
+            f"{path!r} is an array {dtype} {list(shape)}, larger than the 2 GB that can be fed; give a smaller array"
+        )
 
 
 def split_feeds(feed: Mapping[str, Any], feed_file: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the net is told: constants, and None for what comes with each image; and the latter, for a run.
+    """Separate the constants of a net from the values that differ from image to image.
 
-    Raises: OptionError for a table that does not fit, and for a name that has both.
+    Parameters
+    ----------
+    feed : mapping
+        Values of --feed by tensor name.
+    feed_file : str or None
+        Path of a table with one row per image, see --feed-file.
+
+    Returns
+    -------
+    feed : dict
+        For the net: the constants, and None for each tensor whose value comes with each image.
+    inputs : dict
+        For the run: the values of these tensors.
+
+    Raises
+    ------
+    OptionError
+        If the table is not readable as one, or if a name is in both.
     """
     inputs = {name: str(value) for name, value in feed.items() if isinstance(value, ImagePath)}
     for name, column in as_inputs(feed_file).items():
         if name in feed:
-            raise OptionError(f"--feed and --feed-file both give {name!r}; give it in one of them")
+            raise OptionError(f"--feed and --feed-file both set {name!r}; give it in one of them")
         inputs[name] = column
     return {**feed, **dict.fromkeys(inputs)}, inputs
 
@@ -88,13 +107,14 @@ FEED_OPTIONS = (
         multiple=True,
         metavar="NAME=VALUE|@FILE",
         callback=feeds,
-        help="Value of another input: a bool, a number, a list, @values.npy, @image.png, or @folder with images of "
-        "the same names. Repeatable.",
+        help="Value of a further input: a bool, a number, a list, @values.npy, @image.png, or @folder of images named "
+        "like those to explain. Repeatable.",
     ),
     click.option(
         "--feed-file",
         type=click.Path(),
         metavar="FILE",
-        help="CSV of values for each image: file, then a column for each input, its name above.",
+        help="CSV file with values of further inputs for each image: a column 'file', and one column named after each "
+        "input.",
     ),
 )

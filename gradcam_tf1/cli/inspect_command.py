@@ -1,8 +1,8 @@
-"""`gradcam-tf1 inspect`: what is in a model."""
+"""`gradcam-tf1 inspect`: show the key tensors of a model."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,33 +13,36 @@ from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.run.settings import net_warnings
 from gradcam_tf1.types import Candidates
 
+if TYPE_CHECKING:
+    from gradcam_tf1.graph import GradCamGraph
 
-@click.command(short_help="Show the input, the scores and the layers of a model.")
+
+@click.command(short_help="Show the inputs, scores and layers of a model.")
 @model_options
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object on stdout, nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def inspect(as_json: bool, **options: Any) -> None:
-    """Show what is found in MODEL and why: input, logits, probabilities, layers, feeds, warnings.
+    """Show the input, logits, probabilities, layers and feeds of MODEL, and why each was chosen.
 
-    MODEL is what `gradcam-tf1 run` takes. What could be named instead is listed too, also where nothing can be decided
-    (exit code 2).
+    MODEL is the same as for `gradcam-tf1 run`. Other candidates are listed too, also if no choice is possible (exit
+    code 2).
     """
     from gradcam_tf1.binding import binding_report, find_candidates
 
     with open_net(**options) as net:
-        found = find_candidates(net.graph)  # before it is bound: that adds ops of ours
+        candidates = find_candidates(net.graph)  # before binding, which adds ops of this toolkit
         try:
             report = {**binding_report(net.binding), "warnings": net_warnings(net)}
         except BindingError as error:
-            _show(net, {"error": str(error)}, found, as_json)
+            _show(net, {"error": str(error)}, candidates, as_json)
             raise
-        _show(net, report, found, as_json)
+        _show(net, report, candidates, as_json)
 
 
-def _show(net: Any, report: dict[str, Any], found: Candidates, as_json: bool) -> None:
+def _show(net: GradCamGraph, report: dict[str, Any], candidates: Candidates, as_json: bool) -> None:
     from gradcam_tf1.binding import candidates_report
 
     if not as_json:
-        describe_all(net, found, bound="error" not in report)
+        describe_all(net, candidates, bound="error" not in report)
         return
     start = {"model": net.model.source, "kind": net.model.kind}
-    click.echo(strict_json({**start, **report, "candidates": candidates_report(found)}, indent=1))
+    click.echo(strict_json({**start, **report, "candidates": candidates_report(candidates)}, indent=1))

@@ -1,14 +1,14 @@
-"""Options that say which methods make the maps, and how."""
+"""Command-line options that choose the methods and set their options."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 import click
 
-from gradcam_tf1.cli.shared_options import with_options
+from gradcam_tf1.cli.shared_options import Command, Decorator, with_options
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS, choose_methods, method
@@ -19,15 +19,15 @@ _NOISE = Noise()
 
 
 def set_values(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Callback: "rise.masks=500" -> {"rise": {"masks": 500}}; numbers, true, false, null and lists, else a word."""
-    found: dict[str, dict[str, Any]] = {}
+    """Callback: "rise.masks=500" -> {"rise": {"masks": 500}}; JSON, or else a word."""
+    options: dict[str, dict[str, Any]] = {}
     for value in values:
         name, equals, text = value.partition("=")
         method, dot, option = name.partition(".")
         if not (equals and dot and method and option):
             raise click.BadParameter(f"{value!r}: write METHOD.OPTION=VALUE, as in integrated_gradients.steps=100")
-        found.setdefault(method, {})[option] = _value(text)
-    return found
+        options.setdefault(method, {})[option] = _value(text)
+    return options
 
 
 def _value(text: str) -> Any:
@@ -44,34 +44,39 @@ _OPTIONS = (
         multiple=True,
         metavar="NAME",
         type=click.Choice([*METHODS, *METHOD_GROUPS]),
-        help=f"Repeatable; default: gradcam and guided_gradcam. One of {', '.join([*METHODS, *METHOD_GROUPS])}.",
+        help=f"Method that makes the maps: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: gradcam and "
+        "guided_gradcam. Repeatable.",
     ),
-    click.option("--no-pooling", is_flag=True, help="HiResCAM instead of Grad-CAM."),
-    click.option("--guided", is_flag=True, help="Guided backpropagation and Guided Grad-CAM too."),
-    click.option("--separate-negative-positive", is_flag=True, help="The methods positive and negative too."),
+    click.option("--no-pooling", is_flag=True, help="Use HiResCAM instead of Grad-CAM."),
+    click.option("--guided", is_flag=True, help="Add the methods guided_backprop and guided_gradcam."),
+    click.option("--separate-negative-positive", is_flag=True, help="Add the methods positive and negative."),
     click.option(
         "--set",
         "options",
         multiple=True,
         metavar="METHOD.OPTION=VALUE",
         callback=set_values,
-        help="Option of a method, as in integrated_gradients.steps=100. Repeatable.",
+        help="Set an option of a method, as in integrated_gradients.steps=100. Repeatable.",
     ),
     click.option(
-        "--noise-samples", type=click.IntRange(min=1), default=_NOISE.samples, show_default=True, help="Noisy copies."
+        "--noise-samples",
+        type=click.IntRange(min=1),
+        default=_NOISE.samples,
+        show_default=True,
+        help="Number of noisy copies for --noise.",
     ),
     click.option(
         "--noise-level",
         type=click.FloatRange(min=0),
         default=_NOISE.level,
         show_default=True,
-        help="Their deviation as a share of the image's range.",
+        help="Standard deviation of --noise, as a share of the range of the pixel values.",
     ),
 )
 
 
-def _explain_options() -> Iterator[Callable]:
-    """The fields of ExplainOptions that have a help text, as options."""
+def _explain_options() -> Iterator[Decorator]:
+    """Yield an option for each field of ExplainOptions that has a help text."""
     for item in fields(ExplainOptions):
         if "help" in item.metadata:
             flag, summary = "--" + item.name.replace("_", "-"), item.metadata["help"]
@@ -79,13 +84,24 @@ def _explain_options() -> Iterator[Callable]:
             yield click.option(flag, help=summary, **(kind if item.metadata["choices"] else {"is_flag": True}))
 
 
-def method_options(command: Callable) -> Callable:
-    """Which methods, and how; `make_methods` reads them."""
+def method_options(command: Command) -> Command:
+    """Add the options of methods; `make_methods` and `make_explain_options` read them."""
     return with_options((*_OPTIONS, *_explain_options()))(command)
 
 
 def make_methods(options: dict[str, Any]) -> list[Any] | None:
-    """Return the methods with their options; None if none was named. Their options are taken out of `options`."""
+    """Take the options of methods out of `options`.
+
+    Returns
+    -------
+    list or None
+        Method names, and methods with options of their own; None for the default methods.
+
+    Raises
+    ------
+    OptionError
+        If --set names a method that does not run, or an unknown option.
+    """
     names = list(options.pop("methods")) or None
     further = {"guided": ("guided_backprop", "guided_gradcam"), "separate_negative_positive": ("positive_negative",)}
     added = [name for option, members in further.items() if options.pop(option) for name in members]
@@ -103,7 +119,20 @@ def make_methods(options: dict[str, Any]) -> list[Any] | None:
 
 
 def make_explain_options(options: dict[str, Any], **more: Any) -> ExplainOptions:
-    """Return the ExplainOptions of these command-line options, which are taken out of `options`."""
+    """Take the options of `explain` out of `options`.
+
+    Parameters
+    ----------
+    options : dict
+        Command-line options by name.
+    **more
+        Further fields of ExplainOptions.
+
+    Raises
+    ------
+    OptionError
+        If --noise-samples or --noise-level is given without --noise.
+    """
     kind, samples, level = (options.pop(name) for name in ("noise", "noise_samples", "noise_level"))
     if kind is None and (samples, level) != (_NOISE.samples, _NOISE.level):
         raise OptionError(f"--noise-samples and --noise-level need --noise, one of {', '.join(KINDS)}")

@@ -1,4 +1,4 @@
-"""Options as older Grad-CAM tools spell them: translated before click reads the command line."""
+"""Translate the option names of older Grad-CAM tools before click parses the command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Iterator, List, Sequence
 
 import click
 
-# Their name -> ours; "" where the value is one of IMAGES. They are written with - or _, and some tools use one dash.
+# Older name -> present name; "" for a value that is one of IMAGES. Older tools use - or _, and one or two dashes.
 OLDER_NAMES = {
     "save_dir": "out",
     "images_path": "",
@@ -22,17 +22,17 @@ _COUNT = re.compile(r"-?\d+")
 
 
 class OlderNames(click.Command):
-    """A command that takes the options of older tools too, and `--backcount 1 3 4` as three layers."""
+    """A command that also takes the options of older tools, and `--backcount 1 3 4` as three layers."""
 
     def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
-        """Translate, then parse."""
+        """Translate the arguments, then parse them."""
         return super().parse_args(ctx, list(translated(args)))
 
 
 def translated(args: Sequence[str]) -> Iterator[str]:
-    """The arguments with the names of older tools replaced; what follows "--" stays as it is."""
+    """Yield the arguments with present option names; those after "--" are unchanged."""
     rest = iter(args)
-    counting = False  # whether further numbers are counts of layers
+    counting = False  # whether the next numbers are further values of --backcount
     for word in rest:
         counting = counting and _COUNT.fullmatch(word) is not None
         if word == "--":
@@ -49,10 +49,10 @@ def translated(args: Sequence[str]) -> Iterator[str]:
 
 def _word(word: str) -> Iterator[str]:
     name, equals, value = word.partition("=")
-    ours = OLDER_NAMES.get(name.lstrip("-").replace("-", "_")) if re.match(r"--?[a-z]", name) else None
-    if ours is None:
+    present = OLDER_NAMES.get(name.lstrip("-").replace("-", "_")) if re.match(r"--?[a-z]", name) else None
+    if present is None:
         yield word
-    elif ours:
-        yield f"--{ours}{equals}{value}"
+    elif present:
+        yield f"--{present}{equals}{value}"
     elif equals:
         yield value

@@ -1,4 +1,4 @@
-"""Options that say on what, and with how much of it, the net computes."""
+"""Command-line options that choose the devices, threads and memory of the sessions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import click
 
-from gradcam_tf1.cli.shared_options import with_options
+from gradcam_tf1.cli.shared_options import Command, with_options
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.tf_runtime import tf
@@ -24,35 +24,51 @@ _OPTIONS = (
         "--device",
         metavar="cpu|gpu[:N]|all",
         callback=_device,
-        help="Where the net computes (default: a GPU); all: on every GPU, each its own batches.",
+        help="Device that runs the net (default: a GPU, if there is one); all: spread the batches over all GPUs.",
     ),
     click.option(
-        "--intra-op", type=click.IntRange(min=1), metavar="N", help="Threads of one op (default: one per core)."
+        "--intra-op",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Threads that one TensorFlow op may use (default: one per core).",
     ),
-    click.option("--inter-op", type=click.IntRange(min=1), metavar="N", help="Ops at a time (default: one per core)."),
+    click.option(
+        "--inter-op",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="TensorFlow ops that may run at the same time (default: one per core).",
+    ),
     click.option(
         "--gpu-memory-fraction",
         type=click.FloatRange(0, 1, min_open=True),
         metavar="SHARE",
-        help="Most of a GPU's memory that is taken.",
+        help="Largest share of the GPU memory to use.",
     ),
-    click.option("--allow-growth/--no-allow-growth", default=True, help="Take GPU memory as needed (default), or all."),
+    click.option(
+        "--allow-growth/--no-allow-growth",
+        default=True,
+        help="Reserve GPU memory as needed (default), or all of it at the start.",
+    ),
 )
-_TAKEN = ("device", "intra_op", "inter_op", "gpu_memory_fraction", "allow_growth")
+_NAMES = ("device", "intra_op", "inter_op", "gpu_memory_fraction", "allow_growth")
 
 
-def session_options(command: Callable) -> Callable:
-    """What the session may use; `make_session` reads them."""
+def session_options(command: Command) -> Command:
+    """Add the options of sessions; `make_session` reads them."""
     return with_options(_OPTIONS)(command)
 
 
 def make_session(options: dict[str, Any]) -> Callable[[], dict[str, Any]]:
-    """What makes `config` and `devices` of a GradCamGraph of them, once TensorFlow is loaded.
+    """Take the options of sessions out of `options`.
 
-    They are taken out of `options`.
+    Returns
+    -------
+    callable
+        Returns the arguments `config` and `devices` of a GradCamGraph. Call it after TensorFlow is loaded. It raises
+        OptionError if a GPU is missing.
     """
-    given = {name: options.pop(name) for name in _TAKEN}
-    return lambda: {"config": _config(**given), "devices": _gpus() if given["device"] == "all" else ()}
+    values = {name: options.pop(name) for name in _NAMES}
+    return lambda: {"config": _config(**values), "devices": _gpus() if values["device"] == "all" else ()}
 
 
 def _config(
@@ -61,8 +77,8 @@ def _config(
     inter_op: int | None,
     gpu_memory_fraction: float | None,
     allow_growth: bool,
-) -> Any:
-    """Raises: OptionError where a GPU was asked for that is not there."""
+) -> tf.ConfigProto:
+    """Return the session's configuration. Raises OptionError if the requested GPU is missing."""
     config = session_config()
     config.intra_op_parallelism_threads = intra_op or 0
     config.inter_op_parallelism_threads = inter_op or 0
@@ -77,7 +93,7 @@ def _config(
 
 
 def _gpu(device: str) -> str:
-    """The number of the GPU."""
+    """Return the number of the GPU."""
     number = device.partition(":")[2] or "0"
     if int(number) >= _count():
         raise _missing(device)
@@ -85,7 +101,7 @@ def _gpu(device: str) -> str:
 
 
 def _gpus() -> tuple[str, ...]:
-    """TensorFlow's names of all GPUs."""
+    """Return TensorFlow's names of all GPUs."""
     if _count() == 0:
         raise _missing("all")
     return tuple(f"/gpu:{number}" for number in range(_count()))

@@ -1,10 +1,10 @@
-"""Options that several commands share, and the values that are more than a word."""
+"""Options that several commands share, and callbacks that parse their values."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Union
 
 import click
 
@@ -13,21 +13,25 @@ from gradcam_tf1.cli.feed_options import feeds as feeds
 from gradcam_tf1.cli.terminal import load_tensorflow
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import check_bands
-from gradcam_tf1.images.window import make_window
+from gradcam_tf1.images.window import Window, make_window
 from gradcam_tf1.run.input_tables import feed_value as feed_value
 from gradcam_tf1.types import KeyTensors
 
 if TYPE_CHECKING:
     from gradcam_tf1.graph import GradCamGraph
 
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+NamesOrNumbers = List[Union[str, int]]
 
-def _names(values: Sequence[str]) -> list[Any]:
-    """Names, or whole numbers where they are written as such."""
+
+def _names(values: Sequence[str]) -> NamesOrNumbers:
+    """Convert values that are whole numbers; the others remain names."""
     return [int(value) if re.fullmatch(r"-?\d+", value) else value for value in values]
 
 
-def names_or_numbers(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[Any]:
-    """Callback of a repeatable option that takes names as well as whole numbers."""
+def names_or_numbers(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> NamesOrNumbers:
+    """Callback of a repeatable option that takes names and whole numbers."""
     return _names(values)
 
 
@@ -49,7 +53,7 @@ def numbers(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
         return [_number(part) for part in value.split(",")]
     except (ValueError, ZeroDivisionError):
         raise click.BadParameter(
-            f"{value!r}: write a number (1/255 is one too), or one per channel with commas"
+            f"{value!r}: write a number (1/255 works too), or one number per channel, with commas between them"
         ) from None
 
 
@@ -61,8 +65,8 @@ def bands(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
         raise click.BadParameter(f"{value!r}: write one band, or three with commas, counted from 1: 3,2,1") from None
 
 
-def window(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
-    """Callback: "-1000,3000" -> the window of these ends, "none" -> values as they are stored."""
+def window(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Window:
+    """Callback: "-1000,3000" -> the window between these values, "none" -> values as stored."""
     try:
         return make_window(value.split(",") if value is not None and value != "none" else value)
     except OptionError as error:
@@ -74,10 +78,10 @@ def _number(text: str) -> float:
     return float(above) / float(below) if below else float(text)
 
 
-def with_options(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
-    """Decorator that gives a command these options, in this order."""
+def with_options(options: Sequence[Decorator]) -> Decorator:
+    """Return a decorator that adds these options to a command, in this order."""
 
-    def add(command: Callable) -> Callable:
+    def add(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
         return command
@@ -85,27 +89,27 @@ def with_options(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
     return add
 
 
-def model_options(command: Callable) -> Callable:
-    """The MODEL argument, and what helps to find the key tensors in it."""
+def model_options(command: Command) -> Command:
+    """Add the MODEL argument and the options that name its key tensors; `open_net` reads them."""
     return with_options(_MODEL_OPTIONS)(command)
 
 
-def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
-    """Callback of an option that takes one name or whole number."""
+def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | int | None:
+    """Callback of an option that takes one name or one whole number."""
     return None if value is None else _names([value])[0]
 
 
 _LOAD_OPTIONS = ("tag", "signature", "trust_model", "moving_averages")
 _MODEL_OPTIONS = (
     click.argument("model"),
-    click.option("--input", "input_name", metavar="NAME", help="Tensor that takes the images."),
-    click.option("--logits", metavar="NAME", help="Class scores before softmax or sigmoid."),
-    click.option("--probabilities", metavar="NAME", help="Output of the softmax or sigmoid."),
+    click.option("--input", "input_name", metavar="NAME", help="Tensor that receives the images."),
+    click.option("--logits", metavar="NAME", help="Tensor of the class scores before softmax or sigmoid."),
+    click.option("--probabilities", metavar="NAME", help="Tensor of the class probabilities after softmax or sigmoid."),
     click.option(
         "--output",
         metavar="NAME|INDEX",
         callback=name_or_number,
-        help="Which output of a net with several: by name, or counted from 0.",
+        help="Output to explain, if the net has several: its name, or its number counted from 0.",
     ),
     click.option(
         "--layer",
@@ -113,24 +117,24 @@ _MODEL_OPTIONS = (
         multiple=True,
         metavar="NAME|-N|auto",
         callback=names_or_numbers,
-        help="Feature map to explain; -1 is the last, -3 the third from last; 'A + B' adds up the maps of several; "
-        "auto is each class's own, in nets with branches. Repeatable.",
+        help="Feature map to explain: its name, or -1 for the last, -3 for the third from last. 'A + B' adds up the "
+        "maps of two layers. auto uses the layer of each class's own branch. Repeatable.",
     ),
     *FEED_OPTIONS,
-    click.option("--tag", help="Tag of the SavedModel's graph (default: serve, or the only one)."),
-    click.option("--signature", help="Signature of the SavedModel."),
+    click.option("--tag", help="SavedModel: tag of the graph (default: serve, or the only tag)."),
+    click.option("--signature", help="SavedModel: signature that names the input and output tensors."),
     click.option(
         "--trust-model",
         is_flag=True,
-        help="Run the code inside the model file (Keras Lambda layers); for models of people you trust.",
+        help="Allow code inside the model file to run (Keras Lambda layers). Only for models from a source you trust.",
     ),
     click.option(
         "--moving-averages",
         is_flag=True,
-        help="Checkpoint: take the moving averages of the weights, where the training kept some.",
+        help="Checkpoint: use the moving averages of the weights, if the checkpoint has them.",
     ),
-    click.option("--weights", type=click.Path(), help="Weights of a reference net (vgg11, vgg13, vgg16, vgg19)."),
-    click.option("--fully-convolutional", is_flag=True, help="Reference nets: take images of any size."),
+    click.option("--weights", type=click.Path(), help="Weight file of a reference net (vgg11, vgg13, vgg16, vgg19)."),
+    click.option("--fully-convolutional", is_flag=True, help="Reference nets: accept images of any size."),
 )
 
 
@@ -142,19 +146,36 @@ def open_net(
     session: Callable[[], dict[str, Any]] = dict,
     **options: Any,
 ) -> GradCamGraph:
-    """Open the net that these options describe; `session` makes its `config` and `devices`.
+    """Open the net that the options of `model_options` describe.
 
-    Raises ModelFileError, WeightsError or OptionError.
+    Parameters
+    ----------
+    model : str
+        Path of a model, or the name of a reference net.
+    weights : str or None
+        Weight file of a reference net.
+    fully_convolutional : bool
+        Whether a reference net accepts images of any size.
+    layers : sequence
+        Values of --layer; the first one becomes the net's own layer.
+    session : callable
+        Returns the arguments `config` and `devices`, see `make_session`.
+    **options
+        The other options of `model_options`, and arguments of GradCamGraph.
+
+    Raises
+    ------
+    ModelFileError, WeightsError, OptionError
     """
     load_tensorflow()
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.loaders import load
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
-    computing = session()
+    session_arguments = session()
     options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
     layer = layers[0] if layers else None
-    how = {name: options.pop(name) for name in _LOAD_OPTIONS if name in options}
+    loading = {name: options.pop(name) for name in _LOAD_OPTIONS if name in options}
     if weights is not None or fully_convolutional or (model in REFERENCE_NETS and not os.path.exists(model)):
         if weights is None:
             raise OptionError(f"{model!r}: a reference net needs its weights; give --weights FILE")
@@ -162,7 +183,7 @@ def open_net(
         options["preset"] = options.get("preset") or source.preprocessing
         layer = source.layer if layer is None else layer
     else:
-        source = load(model, **how)
+        source = load(model, **loading)
     names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}
     tensors = KeyTensors(input=options.pop("input_name"), layer=layer, **names)
-    return GradCamGraph(source, tensors=tensors, **computing, **options)
+    return GradCamGraph(source, tensors=tensors, **session_arguments, **options)

@@ -1,12 +1,12 @@
-"""Options that say how maps are drawn and what is written."""
+"""Command-line options of drawing: styles, colours, boxes, figures, and the files to write."""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 import click
 
-from gradcam_tf1.cli.shared_options import bands, with_options
+from gradcam_tf1.cli.shared_options import Command, bands, with_options
 from gradcam_tf1.drawing.boxes import BOX_SHARE
 from gradcam_tf1.drawing.figure_kinds import FIGURES
 from gradcam_tf1.drawing.overlay import ALPHA, COLORMAPS
@@ -15,28 +15,32 @@ from gradcam_tf1.run.naming import NAMINGS
 
 _OPTIONS = (
     click.option(
-        "--naming", type=click.Choice(NAMINGS), default="source", show_default=True, help="Names of the files."
+        "--naming",
+        type=click.Choice(NAMINGS),
+        default="source",
+        show_default=True,
+        help="Name the written files after the image, or after its number.",
     ),
     click.option(
         "--style",
         type=click.Choice(tuple(STYLES)),
         default="overlay",
         show_default=True,
-        help="What overlays show.",
+        help="How overlays are drawn.",
     ),
     click.option(
         "--colormap",
         type=click.Choice(COLORMAPS),
         default="jet",
         show_default=True,
-        help="diverging shows negative values too.",
+        help="Colours of heat maps; diverging also shows negative values.",
     ),
     click.option(
         "--alpha",
         type=click.FloatRange(0, 1),
         default=ALPHA,
         show_default=True,
-        help="The most that an overlay covers of the photograph.",
+        help="Opacity of an overlay where the map is highest.",
     ),
     click.option(
         "--box",
@@ -44,37 +48,41 @@ _OPTIONS = (
         flag_value=BOX_SHARE,
         type=click.FloatRange(0, 1, max_open=True),
         metavar="[SHARE]",
-        help=f"Box of the largest region above SHARE of the maximum (alone: {BOX_SHARE}); mask-only shows that share.",
+        help="Draw a box around the largest region above SHARE of the maximum; mask-only shows the pixels above it. "
+        f"Without a value: {BOX_SHARE}.",
     ),
     click.option(
         "--bands",
         metavar="R,G,B",
         callback=bands,
-        help="Images of many bands: the three that are drawn, counted from 1 (default: 1,2,3).",
+        help="Images with many bands: the three to draw as red, green and blue, counted from 1 (default: 1,2,3).",
     ),
-    click.option("--heatmaps/--no-heatmaps", default=True, help="Also write each heat map alone (default: yes)."),
+    click.option(
+        "--heatmaps/--no-heatmaps", default=True, help="Also write each heat map without the image (default: yes)."
+    ),
     click.option(
         "--own-scale",
         is_flag=True,
-        help="Each on its own scale: positive and negative maps, and the classes of a figure.",
+        help="Scale positive and negative maps, and the classes of a figure, each by its own maximum instead of a "
+        "shared one.",
     ),
-    click.option("--raw", is_flag=True, help="Also write the numbers (npz)."),
+    click.option("--raw", is_flag=True, help="Also write the values of each map (.npz)."),
     click.option(
         "--figure",
         "figures",
         multiple=True,
         type=click.Choice(tuple(FIGURES)),
-        help="Also a figure of each image, panels side by side with titles and colour bars. Repeatable.",
+        help="Also write a figure of each image: panels side by side with titles and colour bars. Repeatable.",
     ),
 )
-_TAKEN = ("style", "colormap", "alpha", "box", "bands", "heatmaps", "raw")
+_NAMES = ("style", "colormap", "alpha", "box", "bands", "heatmaps", "raw")
 
 
-def style_options(command: Callable) -> Callable:
-    """Add the options of how maps are drawn; `make_style` reads them."""
+def style_options(command: Command) -> Command:
+    """Add the options of drawing; `make_style` reads them."""
     return with_options(_OPTIONS)(command)
 
 
 def make_style(options: dict[str, Any]) -> Style:
-    """Return the Style of these command-line options, which are taken out of `options`."""
-    return Style(**{name: options.pop(name) for name in _TAKEN}, share_scale=not options.pop("own_scale"))
+    """Take the options of Style out of `options` and return it. Raises OptionError."""
+    return Style(**{name: options.pop(name) for name in _NAMES}, share_scale=not options.pop("own_scale"))

@@ -1,4 +1,4 @@
-"""Options that say what is asked of each image, and the targets they come to."""
+"""Command-line options that choose the targets to explain."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Any, Callable, Sequence
 
 import click
 
-from gradcam_tf1.cli.shared_options import names_or_numbers, with_options
+from gradcam_tf1.cli.shared_options import Command, names_or_numbers, with_options
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.run.per_image import PerImage, put
 from gradcam_tf1.targets import All, Anchor, Contrast, Region, Scalar, Similar, Top, Worst
 
-# scores.CLASS_SCORES, without TensorFlow; a test holds the two equal
+# the names of CLASS_SCORES, without importing TensorFlow; a test compares the two
 SCORES = ("logit", "probability", "log_probability", "margin", "down")
 
 
 def contrasts(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[Contrast]:
-    """Callback: "tabby,lynx" -> Contrast("tabby", "lynx"); "tabby" alone: against the predicted class."""
+    """Callback: "tabby,lynx" -> Contrast("tabby", "lynx"); "tabby" alone contrasts with the predicted class."""
     pairs = [value.split(",") for value in values]
     for value, pair in zip(values, pairs):
         if len(pair) > 2 or not all(name.strip() for name in pair):
-            raise click.BadParameter(f"{value!r}: write A,B, two classes; ids where a name has a comma")
+            raise click.BadParameter(f"{value!r}: write two classes as A,B; use ids if a name has a comma")
     return [Contrast(*names_or_numbers(ctx, param, [name.strip() for name in pair])) for pair in pairs]
 
 
-def place(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[float, float] | None:
+def point(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[float, float] | None:
     """Callback: "120,80" -> (120.0, 80.0)."""
     if value is None:
         return None
     try:
         row, column = (float(part) for part in value.split(","))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a place; write ROW,COLUMN in pixels of the image") from None
+        raise click.BadParameter(f"{value!r} is not a point; write ROW,COLUMN in pixels of the image") from None
     return row, column
 
 
@@ -44,84 +44,118 @@ _OPTIONS = (
         multiple=True,
         metavar="ID|NAME",
         callback=names_or_numbers,
-        help="Class to explain; default: each image's top class. Repeatable.",
+        help="Class to explain (default: the top class of each image). Repeatable.",
     ),
-    click.option("--top-k", type=click.IntRange(min=1), metavar="N", help="The N classes with the highest scores."),
-    click.option("--worst", is_flag=True, help="The class with the lowest score."),
-    click.option("--all-classes", is_flag=True, help="Every class of the net."),
-    click.option("--class-file", type=click.Path(), metavar="FILE", help="CSV of image and class: each image's own."),
+    click.option(
+        "--top-k", type=click.IntRange(min=1), metavar="N", help="Explain the N classes with the highest scores."
+    ),
+    click.option("--worst", is_flag=True, help="Explain the class with the lowest score."),
+    click.option("--all-classes", is_flag=True, help="Explain every class of the net."),
+    click.option(
+        "--class-file",
+        type=click.Path(),
+        metavar="FILE",
+        help="CSV file with the class to explain for each image: columns image and class.",
+    ),
     click.option(
         "--contrast",
         "contrasted",
         multiple=True,
         metavar="A[,B]",
         callback=contrasts,
-        help="Why A and not B (without B: not the predicted class). Repeatable.",
+        help="Explain why class A and not class B (without B: not the predicted class). Repeatable.",
     ),
     click.option(
-        "--score", type=click.Choice(SCORES), default="logit", show_default=True, help="What of a class is explained."
+        "--score",
+        type=click.Choice(SCORES),
+        default="logit",
+        show_default=True,
+        help="Score of a class that the map explains.",
     ),
-    click.option("--region", is_flag=True, help="Segmentation: the region that the net itself gives to the class."),
+    click.option("--region", is_flag=True, help="Segmentation: explain the region where the net predicts the class."),
     click.option(
-        "--point", metavar="ROW,COL", callback=place, help="Segmentation: the class at this pixel of the image."
+        "--point", metavar="ROW,COL", callback=point, help="Segmentation: explain the class at this pixel of the image."
     ),
     click.option(
-        "--mask", type=click.Path(), metavar="FOLDER|FILE", help="Segmentation: the class in masks of the same names."
+        "--mask",
+        type=click.Path(),
+        metavar="FOLDER|FILE",
+        help="Segmentation: explain the class inside a mask: one file, or a folder of masks named like the images.",
     ),
-    click.option("--anchor", type=click.IntRange(min=0), metavar="N", help="Detector: the class at one anchor."),
-    click.option("--best-anchors", type=click.IntRange(min=1), metavar="K", help="Detector: at its K best anchors."),
+    click.option("--anchor", type=click.IntRange(min=0), metavar="N", help="Detector: explain the class at anchor N."),
     click.option(
-        "--reference", type=click.Path(), metavar="IMAGE", help="How like the net's output is to that for IMAGE."
+        "--best-anchors",
+        type=click.IntRange(min=1),
+        metavar="K",
+        help="Detector: explain the class at its K best anchors.",
     ),
-    click.option("--scalar", metavar="TENSOR", help="Any tensor with one number per image."),
+    click.option(
+        "--reference",
+        type=click.Path(),
+        metavar="IMAGE",
+        help="Explain the similarity of the net's output to its output for IMAGE.",
+    ),
+    click.option("--scalar", metavar="TENSOR", help="Explain any tensor that has one number per image."),
 )
-# what is put around each class; one at most
+# options that wrap each class in a Region or Anchor; at most one
 _WRAPS = ("region", "point", "mask", "anchor", "best_anchors")
-_TAKEN = (*_WRAPS, "classes", "top_k", "worst", "all_classes", "class_file", "contrasted", "reference", "scalar")
+_NAMES = (*_WRAPS, "classes", "top_k", "worst", "all_classes", "class_file", "contrasted", "reference", "scalar")
 
 
-def target_options(command: Callable) -> Callable:
-    """What to ask of each image; `make_targets` reads them."""
+def target_options(command: Command) -> Command:
+    """Add the options of targets; `make_targets` reads them."""
     return with_options(_OPTIONS)(command)
 
 
 def make_targets(options: dict[str, Any]) -> Any:
-    """What these options ask, for `visualize_imgs`; they are taken out of `options`.
+    """Take the options of targets out of `options`.
 
-    Raises: OptionError where two of them do not go together.
+    Returns
+    -------
+    list, PerImage or None
+        The targets for `visualize_imgs`.
+
+    Raises
+    ------
+    OptionError
+        If two of the options exclude each other.
     """
-    given = {name: options.pop(name) for name in _TAKEN}
-    wraps = [name for name in _WRAPS if given[name] is not None and given[name] is not False]  # anchor 0 is one
+    values = {name: options.pop(name) for name in _NAMES}
+    wraps = [name for name in _WRAPS if values[name] is not None and values[name] is not False]  # 0 is an anchor
     if len(wraps) > 1:
-        raise OptionError(f"{' and '.join(map(_flag, wraps))} do not go together; give one of them")
-    ranked = [Top(given["top_k"])] * bool(given["top_k"]) + [Worst()] * given["worst"] + [All()] * given["all_classes"]
+        raise OptionError(f"{' and '.join(map(_flag, wraps))} exclude each other; give one of them")
+    ranked: list[Top | Worst | All] = []
+    ranked += [Top(values["top_k"])] * bool(values["top_k"])
+    ranked += [Worst()] * values["worst"]
+    ranked += [All()] * values["all_classes"]
     if wraps and ranked:
-        raise OptionError(f"{_flag(wraps[0])} takes classes by --class or --class-file, not by their rank")
-    if given["class_file"] is not None and given["classes"]:
-        raise OptionError("--class and --class-file both say each image's class; give one of them")
-    others = [*ranked, *given["contrasted"], *_of_images(given)]
-    # a region or anchor without a class is that of the top class
-    classes = given["classes"] or ([None] if wraps else [])
-    wrap = _wrap(wraps[0], given[wraps[0]]) if wraps else None
-    if given["class_file"] is not None or given["mask"] is not None:
-        return PerImage(given["class_file"], given["mask"], tuple(classes), tuple(others), wrap)
+        raise OptionError(f"{_flag(wraps[0])} needs classes from --class or --class-file, not ranks such as --top-k")
+    if values["class_file"] is not None and values["classes"]:
+        raise OptionError("--class and --class-file both set the classes; give one of them")
+    others = [*ranked, *values["contrasted"], *_class_free(values)]
+    # a region or anchor without a class belongs to the top class
+    classes = values["classes"] or ([None] if wraps else [])
+    wrap = _wrap(wraps[0], values[wraps[0]]) if wraps else None
+    if values["class_file"] is not None or values["mask"] is not None:
+        return PerImage(values["class_file"], values["mask"], tuple(classes), tuple(others), wrap)
     return [*(put(wrap, spec) for spec in classes), *others] or None
 
 
-def _of_images(given: dict[str, Any]) -> list[Any]:
-    found: list[Any] = []
-    if given["reference"] is not None:
-        found.append(Similar(read_image(os.path.expanduser(given["reference"]))))
-    if given["scalar"] is not None:
-        found.append(Scalar(given["scalar"]))
-    return found
+def _class_free(values: dict[str, Any]) -> list[Similar | Scalar]:
+    """Return the targets that need no class."""
+    targets: list[Similar | Scalar] = []
+    if values["reference"] is not None:
+        targets.append(Similar(read_image(os.path.expanduser(values["reference"]))))
+    if values["scalar"] is not None:
+        targets.append(Scalar(values["scalar"]))
+    return targets
 
 
-def _wrap(name: str, value: Any) -> Any:
-    wraps: dict[str, Callable[[], Any]] = {
+def _wrap(name: str, value: Any) -> Region | Anchor | None:
+    wraps: dict[str, Callable[[], Region | Anchor | None]] = {
         "region": Region,
         "point": lambda: Region(point=value),
-        "mask": lambda: None,  # its masks are found when the images are known
+        "mask": lambda: None,  # PerImage reads the masks when the images are known
         "anchor": lambda: Anchor(index=value),
         "best_anchors": lambda: Anchor(best=value),
     }

@@ -1,6 +1,6 @@
-"""Signals [N, L, C] and volumes [N, D, H, W, C] as a net takes them, and the way of a map back onto their axes.
+"""Check signals [N, L, C] and volumes [N, D, H, W, C], and place maps on their axes. No TensorFlow here.
 
-No TensorFlow here. There is no geometry: arrays come preprocessed and of the input's own size.
+There is no geometry: arrays are preprocessed and have the size of the input.
 """
 
 from __future__ import annotations
@@ -21,40 +21,76 @@ _SIGNAL_AXES = 3  # [N, L, C]
 
 @dataclass(frozen=True)
 class ArrayPlacement:
-    """The axes of one signal, (L,), or volume, (D, H, W)."""
+    """The axes of a signal or volume, on which maps are placed.
+
+    Attributes
+    ----------
+    sides : tuple of int
+        (L,) of a signal, (D, H, W) of a volume.
+    """
 
     sides: Tuple[int, ...]
 
     def place(self, map: np.ndarray, cells: Optional[Cells] = None) -> np.ndarray:
-        """A map [l], [d, h, w] of any size, or the same with channels behind, on these axes: float32.
+        """Resize a map to these axes: linear along each axis, clamped at the centres of the outer cells.
 
-        Linear along each axis, clamped at the centres of the outer cells. cells: where they lie; None: stretched.
-        Raises: OptionError for another number of axes.
+        Parameters
+        ----------
+        map : np.ndarray
+            [l] or [d, h, w] of any size, optionally with a last axis of channels.
+        cells : Cells or None
+            Where the cells of the map lie on the input; None to stretch the map.
+
+        Returns
+        -------
+        np.ndarray
+            float32 [L] or [D, H, W], with channels if the map has them.
+
+        Raises
+        ------
+        OptionError
+            If the map has another number of axes.
         """
         map = np.asarray(map, np.float32)
         axes = len(self.sides)
         if map.ndim not in (axes, axes + 1) or 0 in map.shape:
-            raise OptionError(f"a map here has {axes} axes, or one more for channels, got shape {list(map.shape)}")
+            raise OptionError(f"the map has shape {list(map.shape)}; give {axes} axes, or one more for channels")
         if map.ndim == axes:
             return upsample(map, self.sides, cells)
         return np.moveaxis(upsample(np.moveaxis(map, -1, 0), self.sides, cells), 0, -1)
 
 
 def as_arrays(arrays: Any, binding: Binding) -> np.ndarray:
-    """What was given as float32 [N, L, C], [N, H, W, C] or [N, D, H, W, C]; the axis of one channel may be left out.
+    """Convert the arrays to float32 and check their shape.
 
-    Raises: OptionError naming the shape that does not fit.
+    Parameters
+    ----------
+    arrays : array_like
+        [N, L, C], [N, H, W, C] or [N, D, H, W, C]; the axis of a single channel may be missing.
+    binding : Binding
+        The key tensors of the net.
+
+    Returns
+    -------
+    np.ndarray
+        float32, with the axis of channels.
+
+    Raises
+    ------
+    OptionError
+        If the shape or dtype does not fit the net, or a value is not finite.
     """
     expected = binding.array_shape or (None, *binding.image_size, binding.channels)
-    given = np.asarray(arrays)
-    values = given[..., np.newaxis] if given.ndim == len(expected) - 1 and expected[-1] == 1 else given
+    original = np.asarray(arrays)
+    lacks_channels = original.ndim == len(expected) - 1 and expected[-1] == 1
+    values = original[..., np.newaxis] if lacks_channels else original
     fits = values.ndim == len(expected) and all(
-        side is None or side == have for side, have in zip(expected[1:], values.shape[1:])
+        side is None or side == actual for side, actual in zip(expected[1:], values.shape[1:])
     )
     if not fits or values.dtype.kind not in "uif" or values.size == 0:
-        wanted = ", ".join(["N", *("any" if side is None else str(side) for side in expected[1:])])
+        sides = ", ".join(["N", *("any" if side is None else str(side) for side in expected[1:])])
         raise OptionError(
-            f"the arrays are {given.dtype} {list(given.shape)}; '{binding.input}' takes floats [{wanted}]"
+            f"the arrays are {original.dtype} {list(original.shape)}; '{binding.input}' takes floats [{sides}]"
         )
     broken = int(values.size - np.isfinite(values).sum())
     if broken:
@@ -91,8 +127,8 @@ def check_methods(methods: Iterable[str], binding: Binding) -> None:
             )
 
 
-def no_such_target(*_given: Any) -> Any:
-    """Reads targets that point into an image. Raises: TargetError."""
+def no_such_target(*_target: Any) -> Any:
+    """Refuse a target that points into an image. Raises TargetError."""
     raise TargetError(
-        "regions, points and likenesses are targets of images; signals, volumes and clips have the others"
+        "regions, points and references are targets of images; signals, volumes and clips have all other targets"
     )

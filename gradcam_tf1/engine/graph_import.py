@@ -1,9 +1,9 @@
-"""A frozen GraphDef into private graphs and sessions, under the gradient override that guided ReLU needs."""
+"""Import a frozen GraphDef into private graphs and sessions, with the gradient override that guided ReLU needs."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -17,22 +17,38 @@ from gradcam_tf1.graphdef.loop_repair import restore_array_shapes
 from gradcam_tf1.graphdef.tensor_sizes import check_made
 from gradcam_tf1.tf_runtime import claim_process, graph_on, inside, restore_context, tf
 
-MAX_ELEMENTS = 2**31  # of one tensor and image
+MAX_ELEMENTS = 2**31  # of one tensor, for one image
 
 
-def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequence[str] = ()) -> List[LiveSession]:
-    """Sessions of their own on the net; its large weights are in variables of each, see `weights.py`.
+def open_sessions(
+    graph_def: tf.GraphDef, source: str, config: Optional[tf.ConfigProto] = None, devices: Sequence[str] = ()
+) -> List[LiveSession]:
+    """Open private sessions on a net. Each has the large weights in its own variables, see `large_weights`.
 
-    Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
-        config: tf.ConfigProto. devices: a session for each; none: one session, and TensorFlow places the ops.
-    Raises: ModelFileError as `import_graph`; OptionError for a device that is not there. Then none stays open.
+    Parameters
+    ----------
+    graph_def : tf.GraphDef
+        Frozen and cleaned up by a loader.
+    source : str
+        Name of the model, for messages.
+    config : tf.ConfigProto or None
+        Configuration of the sessions.
+    devices : sequence of str
+        Open one session per device; () for one session whose ops TensorFlow places.
+
+    Raises
+    ------
+    ModelFileError
+        If the graph cannot be imported.
+    OptionError
+        If a device is missing. After an error no session stays open.
     """
     claim_process()
     light, weights = take_out_weights(graph_def)
     override_in_functions(light.library)
     sessions = []
     with ExitStack() as failing:
-        for device in [_place(each) for each in devices] or [""]:
+        for device in [_canonical(name) for name in devices] or [""]:
             sess = tf.Session(graph=import_graph(light, source, device), config=config)
             failing.callback(sess.close)
             _check_device(sess, device)
@@ -42,15 +58,15 @@ def open_sessions(graph_def: Any, source: str, config: Any = None, devices: Sequ
 
 
 def _check_device(sess: tf.Session, device: str) -> None:
-    """With soft placement TensorFlow would take another one without a word."""
-    there = [_place(each.name) for each in sess.list_devices()]
-    if device and device not in there:
-        raise OptionError(f"there is no device {device}; TensorFlow {tf.__version__} sees {', '.join(there)}")
+    """Raise OptionError for a missing device: with soft placement TensorFlow would silently use another one."""
+    available = [_canonical(item.name) for item in sess.list_devices()]
+    if device and device not in available:
+        raise OptionError(f"there is no device {device}; TensorFlow {tf.__version__} sees {', '.join(available)}")
 
 
-def _place(device: str) -> str:
-    """The kind and number of a device, /gpu:0, of any way to write it. Raises: OptionError where one is missing."""
-    wrong = OptionError(f"'{device}' is no name of a device; write one like /gpu:0 or /cpu:0")
+def _canonical(device: str) -> str:
+    """Return a device name as kind and number, /gpu:0. Raises OptionError if one of these is missing."""
+    wrong = OptionError(f"'{device}' is not the name of a device; write one like /gpu:0 or /cpu:0")
     try:
         spec = tf.DeviceSpec.from_string(device)
     except ValueError as error:
@@ -60,12 +76,22 @@ def _place(device: str) -> str:
     return f"/{spec.device_type.lower()}:{spec.device_index}"
 
 
-def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
-    """Import into a new tf.Graph; the names stay as they are.
+def import_graph(graph_def: tf.GraphDef, source: str, device: str = "") -> tf.Graph:
+    """Import a net into a new tf.Graph. Names do not change.
 
-    Args: graph_def: frozen and cleaned up (see `loaders`). source: the model's name, for messages.
-        device: of all ops, of those that are built later too; "": TensorFlow places them.
-    Raises: ModelFileError with TensorFlow's reason where the graph cannot be built on this runtime.
+    Parameters
+    ----------
+    graph_def : tf.GraphDef
+        Frozen and cleaned up by a loader.
+    source : str
+        Name of the model, for messages.
+    device : str
+        Device of all ops, also of ops that are added later; "" to let TensorFlow place them.
+
+    Raises
+    ------
+    ModelFileError
+        If this TensorFlow cannot build the graph, with its reason.
     """
     try:
         check_made(graph_def)
@@ -86,14 +112,14 @@ def import_graph(graph_def: Any, source: str, device: str = "") -> tf.Graph:
     return graph
 
 
-def _restore_contexts(graph: tf.Graph, graph_def: Any) -> None:
-    """Gradients go through loops only where the ops know that they lie in one; importing does not tell them."""
+def _restore_contexts(graph: tf.Graph, graph_def: tf.GraphDef) -> None:
+    """Restore the loop contexts of the ops, which an import drops and gradients of loops need."""
     for context in find_contexts(graph_def):
         restore_context(context.message(lambda op: [out.name for out in graph.get_operation_by_name(op).outputs]))
 
 
 def _check_sizes(graph: tf.Graph, source: str) -> None:
-    """A few bytes of graph can ask for more memory than there is: Fill, Tile, an image a million pixels wide."""
+    """Refuse huge tensors: a small graph can request more memory than exists (Fill, Tile, an image of 10^6 columns)."""
     for op in graph.get_operations():
         for tensor in op.outputs:
             sizes = tensor.shape.as_list() if tensor.shape.ndims else ()
@@ -105,7 +131,7 @@ def _check_sizes(graph: tf.Graph, source: str) -> None:
 
 
 def device_names(devices: Any) -> Tuple[str, ...]:
-    """Return the names as a tuple. Raises OptionError if they are no names."""
+    """Return the device names as a tuple. Raises OptionError if they are not strings."""
     names = (devices,) if isinstance(devices, str) else devices
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         raise OptionError(f"devices are names such as '/gpu:0', or a list of them, not {devices!r}")

@@ -1,4 +1,4 @@
-"""Fitted images to the array that is fed."""
+"""Turn fitted images into the array that is fed, and the channels of its maps back into RGB."""
 
 from __future__ import annotations
 
@@ -16,33 +16,50 @@ from gradcam_tf1.types import Binding, MapKey
 
 
 def check_batch_size(batch_size: Any) -> None:
-    """Raises: OptionError where it is no number of images."""
+    """Raise OptionError if this is not a positive number of images."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise OptionError(f"batch_size is the number of images per run, at least 1, not {batch_size!r}")
 
 
 def stack_pixels(fitted: Sequence[Union[Fitted, FittedClip]]) -> np.ndarray:
-    """Images of one size: float32 [N, H, W, 3], RGB 0..255, or bands. Raises: OptionError where sizes differ."""
+    """Return images of one size as float32 [N, H, W, C], RGB 0..255 or bands. Raises OptionError if sizes differ."""
     sizes = {item.pixels.shape for item in fitted}
     if len(sizes) > 1:
         raise OptionError(
-            f"the images came to different sizes {sorted(shape[:2] for shape in sizes)} because this net takes any; "
-            "give `size`, or explain them one size at a time"
+            f"the images have different sizes {sorted(shape[:2] for shape in sizes)}, since this net accepts any size; "
+            "give `size`, or explain one size at a time"
         )
     return np.stack([item.pixels for item in fitted]).astype(np.float32)
 
 
-def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], Any], binding: Binding) -> np.ndarray:
-    """Preprocessed pixels: [N, H, W, C] of the input's dtype.
+def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], np.ndarray], binding: Binding) -> np.ndarray:
+    """Preprocess images and convert them to the dtype of the input.
 
-    Args: pixels: float32 [N, H, W, 3], RGB 0..255.
-    Raises: OptionError when `preprocess` returns another shape than the net takes.
+    Parameters
+    ----------
+    pixels : np.ndarray
+        float32 [N, H, W, 3], RGB 0..255, or bands.
+    preprocess : callable
+        `GradCamGraph.preprocess` of the net.
+    binding : Binding
+        Its key tensors.
+
+    Returns
+    -------
+    np.ndarray
+        [N, H, W, C]. For an integer input the values are rounded and clipped to the range of its dtype.
+
+    Raises
+    ------
+    OptionError
+        If `preprocess` returns another shape than the net takes.
     """
     batch = np.asarray(preprocess(pixels))
     expected = (*pixels.shape[:3], binding.channels)
     if batch.shape != expected:
         fitting = [name for name, preset in PRESETS.items() if preset.channels == binding.channels]
-        hint = f"; presets that make so many channels: {', '.join(fitting)}" if batch.ndim == 4 and fitting else ""
+        presets = f"; presets with {binding.channels} channels: {', '.join(fitting)}"
+        hint = presets if batch.ndim == 4 and fitting else ""
         raise OptionError(f"preprocess returned {list(batch.shape)}, the net takes {list(expected)}{hint}")
     dtype = numpy_dtype(binding.dtype)
     if dtype.kind in "ui":
@@ -50,11 +67,20 @@ def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], Any], bin
     return batch.astype(dtype)
 
 
-def rgb_order(preprocess: Callable[[np.ndarray], Any], size: Tuple[int, int]) -> List[int]:
-    """Which channel of the net's input holds red, green and blue, found by changing one colour at a time.
+def rgb_order(preprocess: Callable[[np.ndarray], np.ndarray], size: Tuple[int, int]) -> List[int]:
+    """Return the channels of the net's input that hold red, green and blue, by changing one colour at a time.
 
-    Args: size: (height, width) of the input. Returns: three channel numbers; [0, 1, 2] where the channels are not a
-    rearrangement of the colours.
+    Parameters
+    ----------
+    preprocess : callable
+        `GradCamGraph.preprocess` of the net.
+    size : (int, int)
+        Height and width of the input.
+
+    Returns
+    -------
+    list of int
+        Three channel numbers; [0, 1, 2] if the channels are not a rearrangement of the colours.
     """
     gray = np.full((4, *size, 3), 100, np.float32)
     for colour in range(3):
@@ -68,9 +94,9 @@ def rgb_order(preprocess: Callable[[np.ndarray], Any], size: Tuple[int, int]) ->
 
 
 def in_rgb(
-    maps: Dict[MapKey, np.ndarray], preprocess: Callable[[np.ndarray], Any], size: Tuple[int, int]
+    maps: Dict[MapKey, np.ndarray], preprocess: Callable[[np.ndarray], np.ndarray], size: Tuple[int, int]
 ) -> Dict[MapKey, np.ndarray]:
-    """Maps of the input's size, [N, T, H, W, 3], with their channels as red, green, blue; the others as they are."""
-    coloured = [key for key, values in maps.items() if METHODS[key[0]].space == "pixels" and values.shape[-1] == 3]
-    order = rgb_order(preprocess, size) if coloured else [0, 1, 2]
-    return {**maps, **{key: maps[key][..., order] for key in coloured}}
+    """Return the maps with the channels of pixel maps, [N, T, H, W, 3], in the order red, green, blue."""
+    colour_maps = [key for key, values in maps.items() if METHODS[key[0]].space == "pixels" and values.shape[-1] == 3]
+    order = rgb_order(preprocess, size) if colour_maps else [0, 1, 2]
+    return {**maps, **{key: maps[key][..., order] for key in colour_maps}}

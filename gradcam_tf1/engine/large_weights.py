@@ -1,8 +1,8 @@
-"""Large weights live in variables of our session, not in the graph.
+"""Move large weights from constants of the graph to variables of the session.
 
-TensorFlow copies the constants of a graph when it is imported, when a session takes it over, and again for every new
-set of fetched tensors: VGG-19's 0.55 GB of weights became 3 GB on TensorFlow 1.15 and 12 GB on 2.21 (measured,
-docs/performance.md). A variable is there once. What reads it keeps the constant's name.
+TensorFlow copies the constants of a graph at the import, in each session, and again for every new set of fetched
+tensors: the 0.55 GB of weights of VGG-19 became 3 GB on TensorFlow 1.15 and 12 GB on 2.21 (measured,
+docs/performance.md). A variable exists once. The op that reads it keeps the name of the constant.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from gradcam_tf1.tf_runtime import inside, tf
 MIN_BYTES = 1 << 20
 _HANDLE = "/gradcam_tf1_variable"
 
-Weights = Dict[str, Any]  # name of the handle's op -> TensorProto
-Fillers = Dict[str, Tuple[Any, Any]]  # the same -> placeholder and op of the assignment
+Weights = Dict[str, Any]  # name of the variable's op -> TensorProto
+Fillers = Dict[str, Tuple[Any, Any]]  # name of the variable's op -> placeholder and op of its assignment
 
 
-def take_out_weights(graph_def: Any) -> Tuple[Any, Weights]:
-    """A copy of the GraphDef with its large float constants turned into variables, and their values.
+def take_out_weights(graph_def: tf.GraphDef) -> Tuple[tf.GraphDef, Weights]:
+    """Replace the large float constants of a GraphDef by variables.
 
-    graph_def itself stays as it is; the copy shares no weights with it.
+    Returns
+    -------
+    light : tf.GraphDef
+        A copy with variables. The argument does not change.
+    weights : dict
+        Their values.
     """
     light = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     weights: Weights = {}
@@ -43,7 +48,7 @@ def take_out_weights(graph_def: Any) -> Tuple[Any, Weights]:
 
 
 def make_fillers(graph: tf.Graph, weights: Weights) -> Fillers:
-    """What fills the variables of a session: one assignment for each is added to the graph."""
+    """Add an assignment for each variable to the graph."""
     fillers: Fillers = {}
     for name, value in weights.items():
         with inside(graph), tf.name_scope("gradcam_tf1/"):
@@ -54,19 +59,19 @@ def make_fillers(graph: tf.Graph, weights: Weights) -> Fillers:
 
 
 def put_weights(sess: tf.Session, weights: Weights, fillers: Fillers) -> None:
-    """Fill the variables, one at a time."""
+    """Set the variables of a session, one at a time."""
     for name, value in weights.items():
         fed, assign = fillers[name]
         sess.run(assign, {fed: tf.make_ndarray(value)})
 
 
-def _is_large_weight(node: Any) -> bool:
-    if node.op != "Const" or node.input:  # an input is a control dependency: a constant inside a loop or a condition
+def _is_large_weight(node: tf.NodeDef) -> bool:
+    if node.op != "Const" or node.input:  # an input is a control dependency: a constant inside a loop or condition
         return False
     value = node.attr["value"].tensor
     dtype = np.dtype(tf.as_dtype(value.dtype).as_numpy_dtype)
     if not np.issubdtype(dtype, np.floating):
         return False
-    # what is really there: one value may stand for a whole tensor, which would only then take up memory
+    # bytes in the file: a single value may stand for a whole tensor
     listed = len(value.float_val) + len(value.half_val) + len(value.double_val)
-    return max(len(value.tensor_content), listed * dtype.itemsize) >= MIN_BYTES
+    return bool(max(len(value.tensor_content), listed * dtype.itemsize) >= MIN_BYTES)

@@ -1,19 +1,19 @@
-"""A net's session as threads share it: who runs it, who adds ops to its graph, who closes it.
+"""A net's session, shared by threads that run it, add ops to its graph, or close it.
 
-Runs go side by side. Ops are added by one thread at a time, while nothing runs: a session takes over what is in the
-graph whenever it runs, half-built things too.
+Runs are concurrent. One thread at a time adds ops, while nothing runs: at each run a session copies the graph, also
+half-built parts.
 
-TensorFlow's functional loops and conditions (While, If) hand out what a gradient needs of their inside only from when
-that gradient is built: it changes the op, and a session that has seen the op as it was cannot run any more ("Connecting
-to invalid output"). Then the net gets a new session. `experimental.output_all_intermediates` does not help: it acts
-where such an op is built, not where it is imported (measured).
+Functional loops and conditions of TensorFlow (While, If) output the intermediate values of their body only after their
+gradient is built. That changes the op, and a session that has copied the old op cannot run again ("Connecting to
+invalid output"), so the net gets a new session. `experimental.output_all_intermediates` does not help: it acts when the
+op is built, not when it is imported (measured).
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from gradcam_tf1.engine.large_weights import Fillers, Weights, make_fillers, put_weights
 from gradcam_tf1.errors import ClosedError
@@ -23,31 +23,43 @@ _FUNCTIONAL = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "Stateles
 
 
 class LiveSession:
-    """A tf.Session of a graph of ours. config: the session's. weights: of its variables, see `weights.py`."""
+    """A tf.Session on a private graph.
 
-    def __init__(self, sess: tf.Session, config: Any = None, weights: Optional[Weights] = None) -> None:
+    Parameters
+    ----------
+    sess : tf.Session
+        The session; another one may replace it, see above.
+    config : tf.ConfigProto or None
+        Its configuration.
+    weights : dict or None
+        Values of its variables, see `large_weights`.
+    """
+
+    def __init__(
+        self, sess: tf.Session, config: Optional[tf.ConfigProto] = None, weights: Optional[Weights] = None
+    ) -> None:
         self.sess = sess
         self.graph = sess.graph
         self._config = config
         self._turn = threading.Condition()
         self._runs = 0
-        self._builders = 0  # that wait or are at work
-        self._builder: Any = None
+        self._builders = 0  # threads that add ops or wait to do so
+        self._builder: Optional[int] = None  # ident of the thread that adds ops
         self._closed = False
         self._outdated = False
         self._ports: Dict[tf.Operation, Tuple[int, int]] = {}
-        self._seen = 0  # ops of the graph, whose list only grows
+        self._seen = 0  # number of ops that were checked; their list only grows
         self._note_functional()
         self._fillers: Fillers = make_fillers(self.graph, weights or {})
         put_weights(sess, weights or {}, self._fillers)
-        self._weights = weights if weights and self._ports else {}  # kept where a further session may need them
+        self._weights = weights if weights and self._ports else {}  # kept if a later session may need them
 
-    def run(self, fetches: Any, feed: Any = None, **options: Any) -> Any:
-        """`tf.Session.run`. Raises: ClosedError where the net is closed before it is done."""
+    def run(self, fetches: Any, feed: Optional[Mapping[tf.Tensor, Any]] = None, **options: Any) -> Any:
+        """Call `tf.Session.run`. Raises ClosedError if the net is closed before the end."""
         with self._running() as sess:
             try:
                 return sess.run(fetches, feed, **options)
-            except (RuntimeError, tf.errors.OpError) as error:  # cancelled, or an op that no longer finds its things
+            except (RuntimeError, tf.errors.OpError) as error:  # cancelled, or an op without its resources
                 if self._closed:
                     raise ClosedError() from error
                 raise
@@ -55,10 +67,12 @@ class LiveSession:
     @contextmanager
     def _running(self) -> Iterator[tf.Session]:
         with self._turn:
-            own = self._builder == threading.get_ident()
-            self._turn.wait_for(lambda: own or self._closed or not (self._builders or (self._outdated and self._runs)))
+            builds = self._builder == threading.get_ident()
+            self._turn.wait_for(
+                lambda: builds or self._closed or not (self._builders or (self._outdated and self._runs))
+            )
             self._check_open()
-            if self._outdated and not own:
+            if self._outdated and not builds:
                 self._renew()
             self._runs += 1
         try:
@@ -70,7 +84,7 @@ class LiveSession:
 
     @contextmanager
     def building(self) -> Iterator[tf.Graph]:
-        """Inside, ops may be added; the same thread may go in again. Raises: ClosedError."""
+        """Let this thread add ops inside the block, which it may enter again. Raises ClosedError."""
         if self._builder == threading.get_ident():
             yield self.graph
             return
@@ -95,7 +109,7 @@ class LiveSession:
             self._builder = threading.get_ident()
 
     def _note_functional(self) -> None:
-        """Whether one of the functional ops that a session may have seen has other inputs and outputs now."""
+        """Record new functional ops, and mark the session as outdated if a recorded one has changed its ports."""
         changed = {op: _ports(op) for op, ports in self._ports.items() if ports != _ports(op)}
         self._outdated |= bool(changed)
         ops = self.graph.get_operations()
@@ -108,14 +122,14 @@ class LiveSession:
             raise ClosedError()
 
     def _renew(self) -> None:
-        """A session of the graph as it is now, with the same weights."""
+        """Open a new session on the present graph, with the same weights."""
         self.sess.close()  # first: a GPU may not have room for both
         fresh = tf.Session(graph=self.graph, config=self._config)
         put_weights(fresh, self._weights, self._fillers)
         self.sess, self._outdated = fresh, False
 
     def close(self) -> None:
-        """Free the session. A run that is under way ends, and says that the net is closed."""
+        """Free the session. A run in progress ends with ClosedError."""
         with self._turn:
             self._closed = True
             self._turn.notify_all()
@@ -123,4 +137,5 @@ class LiveSession:
 
 
 def _ports(op: tf.Operation) -> Tuple[int, int]:
+    """Return the numbers of inputs and outputs."""
     return len(op.inputs), len(op.outputs)

@@ -1,4 +1,4 @@
-"""Opens a net: calls its hooks once, binds it, and makes one explainer per device."""
+"""Open a net: call its hooks once, bind it, and make one explainer per device."""
 
 from __future__ import annotations
 
@@ -20,13 +20,29 @@ if TYPE_CHECKING:
 
 
 def open_explainers(
-    net: BoundNet, sessions: Sequence[LiveSession], given: KeyTensors, names: Optional[Sequence[str]]
+    net: BoundNet, sessions: Sequence[LiveSession], tensors: KeyTensors, names: Optional[Sequence[str]]
 ) -> Tuple[NetExplainer, ...]:
-    """One for each session of a GradCamGraph; its hooks bind the first and serve all.
+    """Bind a net in the graph of its first session, and make one explainer per session.
 
-    given: what its constructor was told. names: of the classes. Raises: BindingError, OptionError.
+    Parameters
+    ----------
+    net : BoundNet
+        The net, with its hooks.
+    sessions : sequence of LiveSession
+        One per device.
+    tensors : KeyTensors
+        Key tensors from the arguments of its constructor.
+    names : sequence of str or None
+        Names of the classes.
+
+    Raises
+    ------
+    BindingError
+        If the key tensors cannot be determined.
+    OptionError
+        If the class names do not fit.
     """
-    binding = _bind(net, given)
+    binding = _bind(net, tensors)
     labels = None if names is None else Labels.for_classes(names, binding.classes, binding.background)
     for sess in sessions[1:]:
         _check_names(binding, sess.graph)
@@ -37,11 +53,11 @@ def open_explainers(
     return tuple(explainers)
 
 
-def _bind(net: BoundNet, given: KeyTensors) -> Binding:
+def _bind(net: BoundNet, tensors: KeyTensors) -> Binding:
     with inside(net.graph) as graph:
-        wanted = key_tensors(net, given)
+        requested = key_tensors(net, tensors)
         model = net.model
-        binding = bind(graph, declared_inputs=model.inputs, declared_outputs=model.outputs, requested=wanted)
+        binding = bind(graph, declared_inputs=model.inputs, declared_outputs=model.outputs, requested=requested)
     if net.nb_classes is not None and binding.classes not in (None, net.nb_classes):
         raise BindingError(
             f"nb_classes is {net.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"
@@ -50,27 +66,39 @@ def _bind(net: BoundNet, given: KeyTensors) -> Binding:
 
 
 def _check_names(binding: Binding, graph: tf.Graph) -> None:
-    """What the hook built is in the graph of the first device only."""
+    """Check that other devices have the key tensors: ops that the hook adds are in the first graph only."""
     names = [binding.input, binding.logits, binding.probabilities or ""]
     if not is_auto(binding.layer):
         names += names_of(binding.layer)
     names += [part.name for layer in binding.layers for part in layer.parts or (layer,)] + list(binding.feeds)
-    there = {tensor.name for op in graph.get_operations() for tensor in op.outputs}
+    present = {tensor.name for op in graph.get_operations() for tensor in op.outputs}
     for name in names:
-        if name and name not in there:
+        if name and name not in present:
             raise BindingError(
-                f"'{name}' was made by fetch_key_tensors, in the graph of the first device; the others have the "
-                "model's own tensors only: name one of these, or use one device"
+                f"'{name}' was added by fetch_key_tensors, to the graph of the first device only; name a tensor of the "
+                "model itself, or use one device"
             )
 
 
-def key_tensors(net: BoundNet, given: KeyTensors) -> KeyTensors:
-    """What the net's hook returned or, in the older style, assigned; completed by what the constructor was given.
+def key_tensors(net: BoundNet, tensors: KeyTensors) -> KeyTensors:
+    """Return the key tensors of the net's hook, completed by those of its constructor.
 
-    Raises: BindingError where it did neither.
+    In the older style the hook returns nothing and assigns attributes.
+
+    Parameters
+    ----------
+    net : BoundNet
+        The net, with its hooks.
+    tensors : KeyTensors
+        Key tensors from the arguments of its constructor.
+
+    Raises
+    ------
+    BindingError
+        If the hook neither returns nor assigns key tensors.
     """
-    answer = net.fetch_key_tensors()
-    return _merge(_assigned(net) if answer is None else answer, given)
+    from_hook = net.fetch_key_tensors()
+    return _merge(_assigned(net) if from_hook is None else from_hook, tensors)
 
 
 def _assigned(net: BoundNet) -> KeyTensors:
@@ -80,29 +108,29 @@ def _assigned(net: BoundNet) -> KeyTensors:
             "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
             "assign self.X, self.logit, self.layer and self.feed_dict"
         )
-    # some scripts put the images' placeholder into it too
+    # some scripts also put the placeholder of the images into feed_dict
     others = {tensor: value for tensor, value in (feed or {}).items() if tensor is not x}
     return KeyTensors(x, logit, layer, others)
 
 
-def _merge(answer: KeyTensors, given: KeyTensors) -> KeyTensors:
+def _merge(from_hook: KeyTensors, tensors: KeyTensors) -> KeyTensors:
     def pick(name: str) -> Any:
-        return getattr(given if getattr(answer, name) is None else answer, name)
+        return getattr(tensors if getattr(from_hook, name) is None else from_hook, name)
 
-    feed = {**given.feed, **answer.feed}
-    later = (*given.later, *answer.later)
+    feed = {**tensors.feed, **from_hook.feed}
+    later = (*tensors.later, *from_hook.later)
     return KeyTensors(pick("input"), pick("logits"), pick("layer"), feed, pick("probabilities"), later)
 
 
 def given_tensors(tensors: KeyTensors, **short: Any) -> KeyTensors:
-    """Return the key tensors with those of the short form added. Raises OptionError if one is given in both forms."""
+    """Add the key tensors of the short form, input= etc. Raises OptionError if one is given in both forms."""
     if not isinstance(tensors, KeyTensors):
         raise OptionError(f"tensors is {tensors!r}; give tensors=KeyTensors(input=..., logits=..., layer=...)")
-    given = {name: value for name, value in short.items() if value is not None}
-    twice = [name for name in given if not _is_unset(getattr(tensors, name))]
+    added = {name: value for name, value in short.items() if value is not None}
+    twice = [name for name in added if not _is_unset(getattr(tensors, name))]
     if twice:
         raise OptionError(f"{twice[0]} is given twice: as {twice[0]}= and in tensors=; give it once")
-    return replace(tensors, **given)
+    return replace(tensors, **added)
 
 
 def _is_unset(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Runs one net over any number of images: chunks, the batch size a graph insists on, layouts, errors."""
+"""Run a net on any number of images: in chunks, with the batch size and layout of the graph, and with clear errors."""
 
 from __future__ import annotations
 
@@ -20,44 +20,58 @@ from gradcam_tf1.types import Binding
 Fetches = Mapping[Hashable, Any]
 
 
-def session_config(given: Any = None, placed: bool = False) -> tf.ConfigProto:
-    """The configuration of a session that a `SessionRunner` can trust: `given`, or one that leaves a GPU to others too.
+def session_config(config: Optional[tf.ConfigProto] = None, placed: bool = False) -> tf.ConfigProto:
+    """Return a session configuration that is safe for a `SessionRunner`.
 
-    placed: the ops are put on a device, and other sessions are at work beside this one. Ops that the device cannot run
-    may go elsewhere, whatever `given` says, and the session gets threads of its own: a net that is stuck would keep
-    the others from theirs.
+    The arithmetic optimizer of TensorFlow (seen on 2.21) removes a pair of inverse transposes even if the tensor
+    between them is fed, so that it silently ignores a fed layer of a channels-first net. It is off here, unless
+    `config` sets it.
 
-    TensorFlow's arithmetic optimizer (seen on 2.21) takes a pair of inverse transposes out of the graph even where the
-    tensor between them is fed, so that a fed layer of a channels-first net would be ignored without a word. It is off
-    unless `given` says something else.
+    Parameters
+    ----------
+    config : tf.ConfigProto or None
+        Settings to keep; None for soft placement and GPU memory as needed.
+    placed : bool
+        Whether the ops are on a given device, beside other sessions. Then ops that the device cannot run go elsewhere,
+        whatever `config` says, and the session has its own threads, so that a hanging net does not block the others.
     """
-    config = tf.ConfigProto()
-    if given is None:
-        config.allow_soft_placement = True
-        config.gpu_options.allow_growth = True
+    safe = tf.ConfigProto()
+    if config is None:
+        safe.allow_soft_placement = True
+        safe.gpu_options.allow_growth = True
     else:
-        config.CopyFrom(given)
+        safe.CopyFrom(config)
     if placed:
-        config.allow_soft_placement = True
-        if not config.session_inter_op_thread_pool:
-            config.session_inter_op_thread_pool.add(num_threads=config.inter_op_parallelism_threads)
-    rewrites = config.graph_options.rewrite_options
+        safe.allow_soft_placement = True
+        if not safe.session_inter_op_thread_pool:
+            safe.session_inter_op_thread_pool.add(num_threads=safe.inter_op_parallelism_threads)
+    rewrites = safe.graph_options.rewrite_options
     if rewrites.arithmetic_optimization == rewrites.DEFAULT:
         rewrites.arithmetic_optimization = rewrites.OFF
-    return config
+    return safe
 
 
 class SessionRunner:
-    """Feeds and fetches. batch_size: images per `session.run`, unless the graph has its own baked in."""
+    """Feeds and fetches the tensors of a net.
+
+    Parameters
+    ----------
+    live : LiveSession
+        The session.
+    binding : Binding
+        The key tensors of the net.
+    batch_size : int
+        Images per `session.run`, unless the graph fixes its batch size.
+    """
 
     def __init__(self, live: LiveSession, binding: Binding, batch_size: int) -> None:
         self._live = live
         self._binding = binding
-        # by tensor, not by name: one tensor under two names in a feed is an error
+        # keyed by tensor, since one tensor under two names in a feed is an error
         self._input = live.graph.get_tensor_by_name(binding.input)
         self._feeds = {live.graph.get_tensor_by_name(name): value for name, value in binding.feeds.items()}
         self._repeated = [live.graph.get_tensor_by_name(name) for name in binding.repeated]
-        self._own = FloatImages(self._input, binding.has_batch_axis, binding.input_channels_last)
+        self._input_images = FloatImages(self._input, binding.has_batch_axis, binding.input_channels_last)
         self._limit = _Limit()
         self.chunk = 1 if not binding.has_batch_axis else binding.batch_size or batch_size
 
@@ -71,13 +85,28 @@ class SessionRunner:
     ) -> Dict[Hashable, np.ndarray]:
         """Run the net on every image of the batch.
 
-        Args:
-            fetches: tensors with the image axis first. batch: [N, H, W, C] of the input's dtype, N >= 1.
-            per_image: values for further tensors, image axis first, length N.
-            floats: images [N, H, W, C] for the floats that the input would have led to.
-            step: called with the number of images of each chunk when it is done.
+        Parameters
+        ----------
+        fetches : mapping
+            Key -> tensor with the image axis first.
+        batch : np.ndarray
+            [N, H, W, C] of the input's dtype, N >= 1.
+        per_image : mapping or None
+            Further tensor -> values [N, ...].
+        floats : (FloatImages, np.ndarray) or None
+            Float images [N, H, W, C] that replace those computed from the input.
+        step : callable or None
+            Called with the number of images of each finished chunk.
 
-        Returns: the fetched arrays, [N, ...] each. Raises: RunError with TensorFlow's reason.
+        Returns
+        -------
+        dict
+            Key -> fetched array [N, ...].
+
+        Raises
+        ------
+        RunError
+            If the net fails, with TensorFlow's reason.
         """
         parts: List[Dict[Hashable, np.ndarray]] = []
         for start in range(0, len(batch), self.chunk):
@@ -85,12 +114,12 @@ class SessionRunner:
             count = len(batch[rows])
             expected = max(count, self._binding.batch_size or 0)
             feed = self._constants(expected)
-            feed[self._input] = self._images(batch[rows], self._own)
+            feed[self._input] = self._images(batch[rows], self._input_images)
             if floats is not None:
                 feed[floats[0].tensor] = self._images(floats[1][rows], floats[0])
             feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
-            found = self._sess_run(dict(fetches), feed)
-            parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in found.items()})
+            fetched = self._sess_run(dict(fetches), feed)
+            parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in fetched.items()})
             if step is not None:
                 step(count)
         if len(parts) == 1:
@@ -100,30 +129,35 @@ class SessionRunner:
     def values(
         self, tensors: Sequence[tf.Tensor], image: np.ndarray, further: Mapping[tf.Tensor, np.ndarray]
     ) -> List[np.ndarray]:
-        """What any tensors hold, whatever their axes, for one image [1, H, W, C] and its further inputs.
+        """Return the values of any tensors, whatever their axes, for one image [1, H, W, C] and its further inputs.
 
-        Raises: RunError.
+        Raises
+        ------
+        RunError
+            If the net fails.
         """
         feed = {**self._constants(self._binding.batch_size or 1), **self._rows_of(further)}
-        feed[self._input] = self._images(image, self._own)
-        return self._sess_run(list(tensors), feed)
+        feed[self._input] = self._images(image, self._input_images)
+        values: List[np.ndarray] = self._sess_run(list(tensors), feed)
+        return values
 
-    def _constants(self, images: int) -> Dict[Any, Any]:
-        """What is fed beside the images, the same for all of them."""
-        return {**self._feeds, **{each: np.repeat(self._feeds[each], images, axis=0) for each in self._repeated}}
+    def _constants(self, images: int) -> Dict[tf.Tensor, Any]:
+        """Return the values that are the same for all images."""
+        repeated = {tensor: np.repeat(self._feeds[tensor], images, axis=0) for tensor in self._repeated}
+        return {**self._feeds, **repeated}
 
-    def _rows_of(self, values: Mapping[tf.Tensor, np.ndarray]) -> Dict[Any, Any]:
+    def _rows_of(self, values: Mapping[tf.Tensor, np.ndarray]) -> Dict[tf.Tensor, np.ndarray]:
         return {tensor: self._row(tensor, rows) for tensor, rows in values.items()}
 
     def _fill(self, values: np.ndarray) -> np.ndarray:
-        """Where the graph insists on its batch size: filled up with the last image."""
+        """Pad with copies of the last image to the batch size that the graph fixes."""
         short = (self._binding.batch_size or 0) - len(values)
         return np.concatenate([values, np.repeat(values[-1:], short, axis=0)]) if short > 0 else values
 
     def _row(self, tensor: tf.Tensor, values: np.ndarray) -> np.ndarray:
-        """Further values as the tensor takes them: without the axis of images where the net takes one at a time.
+        """Bring further values to the layout of their tensor.
 
-        A layer of clips has the frames of all of them on one axis.
+        A net that takes one image at a time has no image axis, and a layer of clips has all frames on one axis.
         """
         filled = self._fill(values)
         if self._binding.frame_order and tensor.shape.rank == filled.ndim - 1 == FRAME_AXES - 1:
@@ -131,16 +165,16 @@ class SessionRunner:
         alone = not self._binding.has_batch_axis and tensor.shape.rank == filled.ndim - 1
         return filled[0] if alone else filled
 
-    def _images(self, batch: np.ndarray, to: FloatImages) -> np.ndarray:
-        """In the layout of the tensor that they are for."""
+    def _images(self, batch: np.ndarray, target: FloatImages) -> np.ndarray:
+        """Bring images to the layout of the tensor that receives them."""
         batch = self._fill(batch)
         if self._binding.array_shape is not None:
             return batch[..., 0] if self._input.shape.rank == 2 else batch
-        if not to.channels_last:
+        if not target.channels_last:
             batch = np.transpose(batch, (0, 3, 1, 2))
-        return batch if to.has_batch_axis else batch[0]
+        return batch if target.has_batch_axis else batch[0]
 
-    def _sess_run(self, fetches: Any, feed: Dict[Any, Any]) -> Any:
+    def _sess_run(self, fetches: Any, feed: Dict[tf.Tensor, Any]) -> Any:
         check_process()
         options = self._options()
         try:
@@ -148,35 +182,43 @@ class SessionRunner:
         except GradCamError:
             raise
         except tf.errors.DeadlineExceededError as error:
-            raise TimeLimitError(self._limit.said) from error
+            raise TimeLimitError(self._limit.message) from error
         except tf.errors.ResourceExhaustedError as error:
             raise OutOfMemoryError(_run_message(error)) from error
         except tf.errors.OpError as error:
             raise RunError(_run_message(error) + self._other_rows(feed)) from error
-        except (TypeError, ValueError) as error:  # a fed value of another shape or kind than its tensor
+        except (TypeError, ValueError) as error:  # a fed value of another shape or dtype than its tensor
             raise RunError(f"the net does not take what it was fed: {error}") from error
 
-    def _other_rows(self, feed: Dict[Any, Any]) -> str:
-        """The constants that have other rows than there are images, the likely reason where a net fails."""
+    def _other_rows(self, feed: Dict[tf.Tensor, Any]) -> str:
+        """Return a hint at a constant whose rows differ from the number of images, a likely reason of a failure."""
         images = len(feed[self._input])
         for tensor, value in self._feeds.items():
             rows = np.shape(value)[0] if np.ndim(value) and tensor not in self._repeated else images
-            open_first = tensor.shape.rank is None or tensor.shape.as_list()[0] is None
-            if rows != images and open_first and self._binding.has_batch_axis:
+            any_rows = tensor.shape.rank is None or tensor.shape.as_list()[0] is None
+            if rows != images and any_rows and self._binding.has_batch_axis:
                 return (
-                    f"; '{tensor.name}' is fed {rows} rows, and there are {images} images: give one row, or "
-                    "each image its own in `inputs` (--feed-file)"
+                    f"; '{tensor.name}' is fed {rows} rows for {images} images: give one row, or one row per image in "
+                    "`inputs` (--feed-file)"
                 )
         return ""
 
     @contextmanager
     def time_limit(self, seconds: Optional[float]) -> Iterator[None]:
-        """Inside, all runs of this thread take so many seconds at the most; an op that is running then is waited for.
+        """Limit the session's total time inside the block, for this thread. A running op is not interrupted.
 
-        Raises: TimeLimitError.
+        Parameters
+        ----------
+        seconds : float or None
+            The limit; None for no limit.
+
+        Raises
+        ------
+        TimeLimitError
+            If the runs take longer.
         """
         self._limit.end = None if seconds is None else time.monotonic() + seconds
-        self._limit.said = f"the net took longer than the {seconds} s that are allowed"
+        self._limit.message = f"the net took longer than the time limit of {seconds} s"
         try:
             yield
         finally:
@@ -187,43 +229,45 @@ class SessionRunner:
             return {}
         left = int(1000 * (self._limit.end - time.monotonic()))
         if left < 1:
-            raise TimeLimitError(self._limit.said)
+            raise TimeLimitError(self._limit.message)
         return {"options": tf.RunOptions(timeout_in_ms=left)}
 
 
 class _Limit(threading.local):
-    """When the runs of a thread have to be done, and what is said where they are not."""
+    """The time limit of a thread: its end, and the message of the error."""
 
     end: Optional[float] = None
-    said = ""
+    message = ""
 
 
-_CURE = (
+_NAME_TENSORS = (
     "name a layer (and logits) with one row per image, or the input, logits and layer of one of the parts "
     "(--input, --logits, --layer)"
 )
 
 
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:
+    """Return a fetched array if it has one row per image. Raises RunError."""
     if np.shape(value)[:1] != (expected,):
         raise RunError(
             f"{made_of(tensor)} came out as {list(np.shape(value))} for {expected} images: the net cuts images "
-            f"into parts or mixes them before it; {_CURE}"
+            f"into parts or mixes them before it; {_NAME_TENSORS}"
         )
     return value
 
 
-def _run_message(error: Any) -> str:
+def _run_message(error: tf.errors.OpError) -> str:
+    """Return the reason of a failed run, the op, and what to do."""
     place, cure = "", ""
     if error.op is not None:
         place = f" at '{error.op.name}' ({error.op.type})"
         if error.op.name.startswith(OUR_SCOPE) and not error.op.outputs:
-            place = ""  # an assertion of ours says all in its message
+            place = ""  # the message of our own assertion is complete
         elif error.op.name.startswith(OUR_SCOPE):
             place = f" at {made_of(error.op.outputs[0])} ({error.op.type})"
-            cure = f"; {_CURE}" if isinstance(error, tf.errors.InvalidArgumentError) else ""
+            cure = f"; {_NAME_TENSORS}" if isinstance(error, tf.errors.InvalidArgumentError) else ""
     lines = [line for line in error.message.splitlines() if line.strip() not in ("", "Graph execution error:")]
-    # TensorFlow 2 puts the reason behind a stack trace, after a line "Node: 'name'"
+    # TensorFlow 2 puts the reason after a stack trace and a line "Node: 'name'"
     after = [number + 1 for number, line in enumerate(lines[:-1]) if line.startswith("Node:")]
     message = f"the net failed{place}: {lines[after[0] if after else 0].strip()}"
     if "NHWC" in message:

@@ -1,4 +1,4 @@
-"""One batch of images through the net, on whichever device is free."""
+"""Explain batches of images on the devices that are free."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Queue
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, cast
+
+import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders
 from gradcam_tf1.drawing.explanation import Explanation
@@ -23,7 +25,17 @@ from gradcam_tf1.types import MethodProgress
 
 @dataclass
 class ExplainedImage:
-    """An image and row n of its explanation; None if it failed."""
+    """An image and its part of an explanation.
+
+    Attributes
+    ----------
+    item : RunImage
+        The image.
+    explanation : Explanation or None
+        The explanation of its batch; None if the image failed.
+    n : int
+        Its number in the explanation.
+    """
 
     item: RunImage
     explanation: Optional[Explanation] = None
@@ -33,7 +45,7 @@ class ExplainedImage:
 class BatchExplainer:
     """Explains batches of fitted images; as many threads may call it as there are devices.
 
-    If the memory is not enough for a batch, smaller ones go through that device from then on, and `notes` says so.
+    After an out-of-memory error a device gets smaller batches, and `notes` says so.
 
     Parameters
     ----------
@@ -65,16 +77,16 @@ class BatchExplainer:
         self._folder = folder
 
     def explain(self, batch: Sequence[RunImage]) -> List[ExplainedImage]:
-        """Return the answers in the order of the batch; images of one fitted shape go through the net together."""
+        """Explain the images in groups of one fitted shape, and return them in the order of the batch."""
         groups: Dict[Any, List[RunImage]] = {}
         for item in batch:
             if item.fitted is not None:
                 groups.setdefault(_key(item), []).append(item)
-        answers: Dict[int, ExplainedImage] = {}
+        explained: Dict[int, ExplainedImage] = {}
         with self._free_device() as device:
             for group in groups.values():
-                answers.update(self._group(device, group))
-        return [answers.get(item.index) or ExplainedImage(item) for item in batch]
+                explained.update(self._group(device, group))
+        return [explained.get(item.index) or ExplainedImage(item) for item in batch]
 
     @contextmanager
     def _free_device(self) -> Iterator[_Device]:
@@ -85,11 +97,11 @@ class BatchExplainer:
             self._free.put(device)
 
     def _group(self, device: _Device, group: List[RunImage]) -> Dict[int, ExplainedImage]:
-        """Return the answer of each image that worked, by its index."""
+        """Explain images that go through the net together. Return those that worked, by index."""
         if device.limit is not None and len(group) > device.limit:
             return self._parts(device, group, device.limit)
         try:
-            return self._answers(device.explainer, group)
+            return self._explained(device.explainer, group)
         except (RegionError, ImageFileError) as error:  # a mask or point does not fit one of the images
             return _failed(group, str(error)) if len(group) == 1 else self._parts(device, group, 1)
         except TimeLimitError as error:
@@ -105,14 +117,14 @@ class BatchExplainer:
         except RunError as error:
             if None not in device.explainer.binding.image_size:
                 raise
-            # a net of free size has its limits too: too small an image shrinks to nothing
-            return _failed(group, f"{error}; its pixels came to {_size(group[0])}, another may do")
+            # a net of free size has limits too: a very small image shrinks to nothing
+            return _failed(group, f"{error}; the fitted image has {_size(group[0])} pixels, try another size")
 
     def _parts(self, device: _Device, group: List[RunImage], size: int) -> Dict[int, ExplainedImage]:
         parts = [self._group(device, group[start : start + size]) for start in range(0, len(group), size)]
-        return {index: answer for part in parts for index, answer in part.items()}
+        return {index: image for part in parts for index, image in part.items()}
 
-    def _answers(self, explainer: NetExplainer, group: List[RunImage]) -> Dict[int, ExplainedImage]:
+    def _explained(self, explainer: NetExplainer, group: List[RunImage]) -> Dict[int, ExplainedImage]:
         request = self._request
         targets, options = _targets(group), replace(request.options, inputs=_further_inputs(group))
         with explainer.engine.time_limit(request.run.timeout):
@@ -123,9 +135,9 @@ class BatchExplainer:
                 if reason:
                     _failed([item], reason)
             paths = [{} if item.done is not None or item.error else self._paths(item) for item in group]
-            for path in (path for each in paths for path in each.values()):
+            for path in (path for kinds in paths for path in kinds.values()):
                 make_folders(self._folder, path)
-            images = [item.image for item in group]
+            images = [cast(np.ndarray, item.image) for item in group]
             self._figures.make(explainer, prepared, images, paths, targets, request.score, options)
         for item, figures in zip(group, paths):
             item.figures = figures
@@ -138,7 +150,7 @@ class BatchExplainer:
 
 @dataclass
 class _Device:
-    """One device: its explainer, and the largest batch that fits its memory, None if no limit is known."""
+    """One device: its explainer, and the largest batch that fits into its memory; None if no limit is known."""
 
     explainer: NetExplainer
     limit: Optional[int] = None
@@ -156,6 +168,7 @@ def one_at_a_time(progress: Callable[[MethodProgress], None]) -> Callable[[Metho
 
 
 def _failed(group: List[RunImage], reason: str) -> Dict[int, ExplainedImage]:
+    """Record the error of each image, and return that none worked."""
     for item in group:
         item.error = f"{item.file.path!r}: {reason}"
     return {}
@@ -177,8 +190,9 @@ def _key(item: RunImage) -> Tuple[Any, ...]:
     return _pixels(item.fitted).shape, row_key(item.targets), tuple(shapes)
 
 
-def _pixels(value: Any) -> Any:
-    return getattr(value, "pixels", value)
+def _pixels(value: Any) -> np.ndarray:
+    pixels: np.ndarray = getattr(value, "pixels", value)
+    return pixels
 
 
 def _size(item: RunImage) -> str:

@@ -1,4 +1,4 @@
-"""Tables of values for further inputs, and values as they are written. No TensorFlow here."""
+"""Read tables of values for further inputs, and parse values from text. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -11,85 +11,107 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.run.tables import normal, read_table
 
 _WORDS = re.compile(r"[\w.+-][\w.+ /-]*")
-_MAX_AXES, _SHOWN = 32, 200  # of numpy; characters in a message
-_PLACE = re.compile(r"(.+)\[(\d{1,6})\]")
+_MAX_AXES = 32  # limit of numpy
+_SHOWN = 200  # characters in a message
+_ELEMENT = re.compile(r"(.+)\[(\d{1,6})\]")
 
 
 @dataclass(frozen=True)
 class Column:
-    """What a table says of one input. values: image as it is written there -> (line, value)."""
+    """The values of one input in a table.
+
+    Attributes
+    ----------
+    path : str
+        Path of the table.
+    values : mapping
+        Image as written in the table -> (line, value).
+    """
 
     path: str
     values: Mapping[str, Tuple[int, Any]] = field(repr=False)
 
 
 def read_input_table(path: str) -> Dict[str, Column]:
-    """Tensor name -> its column, of a CSV file with a header.
+    """Read a CSV file with a header.
 
-    The first column names the images, as in a class file; the others have the names of tensors above them. A list is
-    one cell, [0.5,0.5], or several columns NAME[0], NAME[1]. An empty cell is no value.
-    Raises: OptionError naming the line that does not fit; OSError.
+    The first column names the images, as in a class file. The header of each other column is the name of a tensor. A
+    list is one cell, [0.5,0.5], or several columns NAME[0], NAME[1]. An empty cell is a missing value.
+
+    Returns
+    -------
+    dict
+        Tensor name -> Column.
+
+    Raises
+    ------
+    OptionError
+        If a line does not fit; the message names it.
+    OSError
+        If the file cannot be read.
     """
     rows = read_table(path)
     header = [cell.strip() for cell in rows[0][1]] if rows else []
     if len(header) < 2 or not all(header[1:]) or len(rows) < 2:
-        raise OptionError(f"{path!r} needs a header, a file column and one column for each tensor, as in file,age")
-    places = _places(path, header[1:])
+        raise OptionError(f"{path!r} needs a header, a column of files and one column for each tensor, as in file,age")
+    columns_of = _columns(path, header[1:])
     lines: Dict[str, int] = {}
-    values: Dict[str, Dict[str, Tuple[int, Any]]] = {name: {} for name in places}
+    values: Dict[str, Dict[str, Tuple[int, Any]]] = {name: {} for name in columns_of}
     for number, row in rows[1:]:
         image, cells = row[0].strip(), [cell.strip() for cell in row[1:]]
         if not image or len(cells) != len(header) - 1:
             raise OptionError(f"{path!r}, line {number}: expected {len(header)} cells, {', '.join(header)}, got {row}")
         if normal(image) in lines:
-            raise OptionError(f"{path!r}, line {number}: {image!r} has its values in line {lines[normal(image)]} too")
+            raise OptionError(
+                f"{path!r}, line {number}: {image!r} already has values in line {lines[normal(image)]}; remove one line"
+            )
         lines[normal(image)] = number
-        for name, columns in places.items():
+        for name, columns in columns_of.items():
             values[name][image] = number, _value(path, number, [cells[column] for column in columns.values()], columns)
     return {name: Column(path, column) for name, column in values.items()}
 
 
-def _places(path: str, names: Sequence[str]) -> Dict[str, Dict[Optional[int], int]]:
-    """Tensor name -> place in its list, None for a whole value -> number of the column."""
-    places: Dict[str, Dict[Optional[int], int]] = {}
+def _columns(path: str, names: Sequence[str]) -> Dict[str, Dict[Optional[int], int]]:
+    """Return tensor name -> index in its list, None for a complete value -> number of the column."""
+    columns_of: Dict[str, Dict[Optional[int], int]] = {}
     for column, text in enumerate(names):
-        match = _PLACE.fullmatch(text)
-        name, place = (match.group(1), int(match.group(2))) if match else (text, None)
-        if place in places.setdefault(name, {}):
-            raise OptionError(f"{path!r} has two columns {text!r}")
-        places[name][place] = column
-    for name, columns in places.items():
+        match = _ELEMENT.fullmatch(text)
+        name, index = (match.group(1), int(match.group(2))) if match else (text, None)
+        if index in columns_of.setdefault(name, {}):
+            raise OptionError(f"{path!r} has two columns {text!r}; remove or rename one")
+        columns_of[name][index] = column
+    for name, columns in columns_of.items():
         if set(columns) not in ({None}, set(range(len(columns)))):
             raise OptionError(f"{path!r}: the columns of {name!r} are not {name}[0] to {name}[{len(columns) - 1}]")
-        places[name] = {place: columns[place] for place in sorted(columns, key=lambda place: place or 0)}
-    return places
+        columns_of[name] = {index: columns[index] for index in sorted(columns, key=lambda index: index or 0)}
+    return columns_of
 
 
 def _value(path: str, number: int, cells: Sequence[str], columns: Mapping[Optional[int], int]) -> Any:
-    """None where a cell is empty."""
+    """Return the value of the cells; None if one is empty."""
     if not all(cells):
         return None
     try:
-        found = [value_or_text(cell) for cell in cells]
+        values = [value_or_text(cell) for cell in cells]
     except OptionError as error:
         raise OptionError(f"{path!r}, line {number}: {error}") from error
-    return found[0] if None in columns else found
+    return values[0] if None in columns else values
 
 
 def feed_value(text: str) -> Any:
-    """A bool (true, false), a number, or a list of these in brackets. Raises: OptionError for anything else."""
+    """Parse a bool (true, false), a number, or a list of these in brackets. Raises OptionError for anything else."""
     value = next(_read_as(text), None)
     if not _is_value(value, (bool, int, float)):
         shown = repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
         raise OptionError(
-            f"{shown} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7] (lists lie in "
-            f'lists up to {_MAX_AXES} deep), and for inputs of strings a word or a "text" in quotes'
+            f"{shown} is not a value to feed; possible: true, false, a number, a list such as [0.6,0.7] (nested up to "
+            f'{_MAX_AXES} deep), and for inputs of strings a word or a "text" in quotes'
         )
     return value
 
 
 def value_or_text(text: str) -> Any:
-    """The same, or a word, a text in quotes, or a list of texts in quotes."""
+    """Parse a `feed_value`, a word, a text in quotes, or a list of texts in quotes. Raises OptionError."""
     value = text if _WORDS.fullmatch(text) else _read_json(text)
     try:
         return feed_value(text)
@@ -100,6 +122,7 @@ def value_or_text(text: str) -> Any:
 
 
 def _read_as(text: str) -> Iterator[Any]:
+    """Yield the possible readings of a text as JSON and as a float."""
     value = _read_json(text.lower())
     if value is not None:
         yield value

@@ -1,4 +1,4 @@
-"""Which images a run explains: those that were asked for, but never its own output. No TensorFlow here."""
+"""List the images of a run, without files that a run has written. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -6,26 +6,44 @@ import hashlib
 import heapq
 import itertools
 import unicodedata
-from typing import Any, Iterable, TypeVar
+from typing import Any, Iterable, TypeVar, Union
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.clip_folders import Clip
 from gradcam_tf1.images.image_files import ImageFile
 from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.images.source_kinds import iter_images
 
-COUNTED = 10_000  # more images than these are not counted before the run begins: they would have to be kept
+COUNTED = 10_000  # more images are not counted before the run begins, since that keeps them in memory
 
-
-Listed = TypeVar("Listed", ImageSource, ImageFile)
+Listed = Union[ImageSource, Clip]  # an image or clip of a run
+File = TypeVar("File", bound=Union[ImageSource, ImageFile, Clip])
 
 
 def list_images(imgs_path: Any, out_folder: str) -> tuple[Iterable[ImageSource], int | None]:
-    """The images to explain, and how many they are.
+    """Return the images to explain, one at a time, and their number.
 
-    They come one at a time, without what an earlier run wrote into an output folder below a listed one. How many is
-    known where there are no more than COUNTED, and not of archives that are packed and of standard input, which cannot
-    be read twice (None).
-    Raises: ImageFileError where there is none; OptionError where the output folder is the listed one.
+    Parameters
+    ----------
+    imgs_path : str or list
+        See `visualize_imgs`.
+    out_folder : str
+        Images that an earlier run wrote into it are skipped.
+
+    Returns
+    -------
+    images : iterable of ImageSource
+        The images.
+    count : int or None
+        Their number; None for more than COUNTED images, and for packed archives and standard input, which cannot be
+        read twice.
+
+    Raises
+    ------
+    ImageFileError
+        If there is no image.
+    OptionError
+        If the output folder is a listed folder.
     """
     images = iter_images(imgs_path, out_folder)
     first: list[ImageSource] = []
@@ -43,12 +61,25 @@ def _is_piped(imgs_path: Any) -> bool:
     return any(map(_is_piped, imgs_path)) if isinstance(imgs_path, (list, tuple)) else imgs_path == "-"
 
 
-def draw_images(files: Iterable[Listed], count: int, seed: int = 0) -> list[Listed]:
-    """`count` of the images, or all where there are no more, in the order of the listing.
+def draw_images(files: Iterable[File], count: int, seed: int = 0) -> list[File]:
+    """Choose images at random, in the order of the listing.
 
-    Which ones depends on their paths below the listed folder and the seed alone: the same on every platform and
-    version, and another image in the folder replaces one of the drawn at most.
-    Raises: OptionError where count < 1.
+    The choice depends only on the paths below the listed folder and the seed. It is the same on every platform and
+    version, and a new image in the folder replaces at most one chosen image.
+
+    Parameters
+    ----------
+    files : iterable
+        The listing.
+    count : int
+        Number of images to choose; all if there are no more.
+    seed : int
+        The same seed chooses the same images.
+
+    Raises
+    ------
+    OptionError
+        If `count` is below 1.
     """
     if count < 1:
         raise OptionError(f"n_images is the number of images to draw, at least 1, not {count}")
@@ -57,6 +88,7 @@ def draw_images(files: Iterable[Listed], count: int, seed: int = 0) -> list[List
 
 
 def _lot(relative: str, seed: int) -> bytes:
-    # one file system keeps accents composed, another apart
+    """Return the random key of an image."""
+    # file systems differ in the form of accents
     name = unicodedata.normalize("NFC", relative).encode("utf-8", "surrogateescape")
     return hashlib.sha256(b"%d:" % seed + name).digest()

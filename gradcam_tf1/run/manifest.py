@@ -1,4 +1,4 @@
-"""manifest.jsonl, one line per image, see lines.py, and run.json, the settings of the run: what was made, of what."""
+"""Write and read manifest.jsonl, one line per image (see `manifest_lines`), and run.json, the settings of the run."""
 
 from __future__ import annotations
 
@@ -6,28 +6,48 @@ import errno
 import os
 import sys
 from functools import partial
-from typing import Any, Iterable, Iterator
+from typing import Any, BinaryIO, Iterable, Iterator
 
 from gradcam_tf1.atomic_files import open_own, write_whole
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.own_outputs import MANIFEST_NAME, RUN_NAME, foreign_file
-from gradcam_tf1.run.line_places import LinePlaces
+from gradcam_tf1.run.line_index import LineIndex
 from gradcam_tf1.run.manifest_lines import line_of, parse_line, result_of, strict_json
 from gradcam_tf1.run.result import Result
 
-# what a line that is JSON, but not a result's, can lead to
+# errors of a line that is JSON, but not a result
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class ManifestWriter:
-    """The journal of a run: lines are only ever added, whole. After a kill, what was finished is there.
+    """The manifest of a run in progress. Each line is added as a whole, so that finished images survive a kill.
 
-    resume: keep the lines that are there; a torn last one is cut off, since it is of an image that was not finished.
-    lines_per_sync: after so many lines they are on the disk itself. While it is open no other run may have it, and a
-    killed run leaves no lock behind (flock; systems without it go unlocked). lines: how many were there. read_back:
-    called with numbers of lines, from 0, gives their results, also when the journal is closed; it can be pickled.
-    Raises: OptionError where another run has it, or where it is not this toolkit's; OSError naming the file where it
-    cannot be written, or is not there any more.
+    While it is open, no other run can open it. A killed run leaves no lock behind (flock; other systems have no lock).
+
+    Parameters
+    ----------
+    out_folder : str
+        The output folder.
+    resume : bool
+        Keep the existing lines. An incomplete last line is removed, since its image was not finished.
+    lines_per_sync : int
+        Force the data to the disk after this number of lines.
+
+    Attributes
+    ----------
+    path : str
+        Path of manifest.jsonl.
+    lines : int
+        Number of existing lines.
+    read_back : callable
+        Takes line numbers from 0 and yields their results, also after the manifest is closed. It can be pickled.
+
+    Raises
+    ------
+    OptionError
+        If another run has the manifest open, or if the file is of another program.
+    OSError
+        If the file cannot be written, or is gone; the error names it.
     """
 
     def __init__(self, out_folder: str, resume: bool = False, lines_per_sync: int = 8) -> None:
@@ -39,28 +59,28 @@ class ManifestWriter:
         self._stream = open_own(self.path)
         try:
             _lock(self._stream, out_folder)
-            self._places = LinePlaces(self.path)
+            self._index = LineIndex(self.path)
             if resume:
-                self._places.scan()
-            self._stream.truncate(self._places.end)
+                self._index.scan()
+            self._stream.truncate(self._index.end)
         except BaseException:
             self._stream.close()
             raise
-        self.lines = len(self._places)
-        self.read_back = partial(_results_at, self._places, self.path, out_folder)
+        self.lines = len(self._index)
+        self.read_back = partial(_results_at, self._index, self.path, out_folder)
 
     def done(self) -> Iterator[Result]:
-        """The results that are there. Raises: OptionError where a line is damaged."""
+        """Yield the results of the existing lines. Raises OptionError if a line is damaged."""
         try:
             yield from self.read_back(range(self.lines))
         except _DAMAGE as error:
             raise OptionError(
-                f"the run cannot be resumed, its journal is damaged: {error}; choose another output folder, or run "
-                "without resume, which starts again"
+                f"the run cannot be resumed, its manifest is damaged: {error}; choose another output folder, or run "
+                "without resume to start again"
             ) from error
 
     def write(self, result: Result) -> None:
-        """Add the line of one image, whole or not at all."""
+        """Add the complete line of one image, or nothing. Raises OSError."""
         if not _is_same(self._stream, self.path):
             message = "the manifest was removed or replaced during the run"
             raise FileNotFoundError(errno.ENOENT, message, self.path)
@@ -73,9 +93,9 @@ class ManifestWriter:
             if self._unsynced >= self._lines_per_sync:
                 self._sync()
         except OSError as error:
-            self._stream.truncate(self._places.end)
+            self._stream.truncate(self._index.end)
             raise OSError(error.errno, f"cannot write the manifest: {error.strerror}", self.path) from error
-        self._places.add(line)
+        self._index.add(line)
 
     def _sync(self) -> None:
         os.fsync(self._stream.fileno())
@@ -90,7 +110,7 @@ class ManifestWriter:
         self._stream.close()
 
 
-def _lock(stream: Any, out_folder: str) -> None:
+def _lock(stream: BinaryIO, out_folder: str) -> None:
     if sys.platform == "win32":
         return
     import fcntl
@@ -103,8 +123,8 @@ def _lock(stream: Any, out_folder: str) -> None:
         ) from error
 
 
-def _is_same(stream: Any, path: str) -> bool:
-    """Whether the open file is the one of that path."""
+def _is_same(stream: BinaryIO, path: str) -> bool:
+    """Return whether the path still names the open file."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
     except OSError:
@@ -112,24 +132,37 @@ def _is_same(stream: Any, path: str) -> bool:
 
 
 def _check_ours(out_folder: str) -> None:
-    """Raises: OptionError where a run would overwrite a file of another program that has the name of one of ours."""
+    """Refuse a folder where another program has a file with a name of ours. Raises OptionError."""
     foreign = foreign_file(out_folder)
     if foreign:
         raise OptionError(
-            f"{foreign!r} is not of this toolkit, and a run would overwrite it; choose another output folder, or move "
-            "the file away"
+            f"{foreign!r} was not written by this toolkit, and a run would overwrite it; choose another output folder, "
+            "or move the file away"
         )
 
 
-def _results_at(places: LinePlaces, path: str, out_folder: str, numbers: Iterable[int]) -> Iterator[Result]:
-    for number, line in places.read(numbers):
+def _results_at(index: LineIndex, path: str, out_folder: str, numbers: Iterable[int]) -> Iterator[Result]:
+    for number, line in index.read(numbers):
         yield result_of(parse_line(line, path, number), number, out_folder)
 
 
 def read_manifest(path: str) -> Iterator[dict[str, Any]]:
-    """The lines of a manifest.jsonl as dicts; `source` is the path as the file system has it.
+    """Yield the lines of a manifest.jsonl as dicts. `source` and `relative` are paths of the file system.
 
-    Raises: ValueError naming the line that is not JSON.
+    Parameters
+    ----------
+    path : str
+        Path of the manifest.
+
+    Yields
+    ------
+    dict
+        The line of one image; see `manifest_lines` for its fields.
+
+    Raises
+    ------
+    ValueError
+        If a line is not JSON; the message names it.
     """
     with open(path, "rb") as stream:
         for index, line in enumerate(stream):

@@ -1,11 +1,10 @@
-r"""One image's result as a line of manifest.jsonl, and back.
+r"""Convert the result of an image to a line of manifest.jsonl, and back.
 
-Strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width], predicted,
-figures {name: path}, and targets: [{class_id, label, about, score, probability, maps: [{method, layer, status ("ok",
-"empty"), reason, minimum, maximum, peak [row, column], box [top, left, bottom, right], notes [sentences], files
-{kind: path}}]}]. Paths are from the output folder. What is unknown is null, and so is what is not a finite number. A
-path that is not UTF-8 has its odd bytes written as \xNN and stands, whole, in hexadecimal under source_hex or
-relative_hex.
+Lines are strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width],
+predicted, figures {name: path}, and targets: [{class_id, label, about, score, probability, maps: [{method, layer,
+status ("ok", "empty"), reason, minimum, maximum, peak [row, column], box [top, left, bottom, right], notes [sentences],
+files {kind: path}}]}]. Paths are relative to the output folder. Unknown values and numbers that are not finite are
+null. If a path is not UTF-8, its invalid bytes are written as \xNN, and source_hex or relative_hex is its hex form.
 """
 
 from __future__ import annotations
@@ -21,17 +20,27 @@ from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
 
 
 def line_of(result: Result, out_folder: str) -> bytes:
-    """The line, with its newline."""
+    """Return the line, with its newline."""
     return (strict_json(record_of(result, out_folder)) + "\n").encode("ascii")
 
 
 def parse_line(text: bytes, path: str, index: int) -> dict[str, Any]:
-    """A line as a dict; `source` is the path as the file system has it.
+    """Parse a line to a dict. `source` and `relative` become paths of the file system.
 
-    path, index: where it stands, from 0, for the message. Raises: ValueError where it is not JSON.
+    Parameters
+    ----------
+    text : bytes
+        The line.
+    path, index : str, int
+        Its file, and its number from 0, for messages.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON.
     """
     try:
-        line = json.loads(text.decode("utf-8"))
+        line: dict[str, Any] = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}, line {index + 1}: not a line of a manifest ({error})") from error
     for name in ("source", "relative"):
@@ -41,7 +50,7 @@ def parse_line(text: bytes, path: str, index: int) -> dict[str, Any]:
 
 
 def record_of(result: Result, out_folder: str) -> dict[str, Any]:
-    """One image's line as a dict; `files` and `figures` become paths from the output folder."""
+    """Return the line of an image as a dict; `files` and `figures` become relative to the output folder."""
     targets = [asdict(target) for target in result.targets]
     for record in (record for target in targets for record in target["maps"]):
         record["files"] = _from_folder(record["files"], out_folder)
@@ -62,7 +71,7 @@ def record_of(result: Result, out_folder: str) -> dict[str, Any]:
 
 
 def result_of(line: Mapping[str, Any], index: int, out_folder: str) -> Result:
-    """The result that a line was written of; index: its place in the manifest, from 0."""
+    """Return the result that a line describes; `index` is its number in the manifest, from 0."""
     return Result(
         FAILED if line["predicted"] is None else line["predicted"],
         source=line["source"],
@@ -106,17 +115,17 @@ def _in_folder(files: Mapping[str, str], out_folder: str) -> dict[str, str]:
 
 
 def _from_folder(files: Mapping[str, str], out_folder: str) -> dict[str, str]:
-    """The paths from the output folder, "/" between folders."""
+    """Return the paths relative to the output folder, with "/" between folders."""
     return {kind: os.path.relpath(path, out_folder).replace(os.sep, "/") for kind, path in files.items()}
 
 
 def strict_json(value: Any, indent: int | None = None) -> str:
-    """JSON in ASCII that every reader takes: no NaN, no infinity (null instead), no lone surrogates."""
+    """Return JSON in ASCII that every parser accepts: null for NaN and infinity, no lone surrogates."""
     return json.dumps(_plain(value), allow_nan=False, indent=indent)
 
 
 def readable(path: str) -> str:
-    r"""The path with bytes that are not UTF-8 written as \xNN."""
+    r"""Return the path with bytes that are not UTF-8 written as \xNN."""
     return re.sub("[\ud800-\udfff]", _surrogate, path)
 
 
@@ -126,7 +135,7 @@ def _surrogate(match: re.Match[str]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numpy values, paths and dict keys to JSON's own types."""
+    """Convert numpy values, paths and dict keys to JSON types."""
     if isinstance(value, dict):
         return {readable(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -139,4 +148,4 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (bool, int)):
         return value
-    return readable(re.sub(r" at 0x[0-9a-f]+", "", str(value)))  # an address is another one in the next process
+    return readable(re.sub(r" at 0x[0-9a-f]+", "", str(value)))  # an address differs between processes

@@ -1,9 +1,9 @@
-"""What older scripts expect of a run: a result that acts as its class, and results that act as an array of classes.
+"""Compatibility with older scripts: a result acts as its class, and results act as an array of classes.
 
     predicted = net.visualize_imgs("photos/", "out/")
     predicted[0] == 3, np.mean(predicted == truth), names[predicted[0]], predicted.tolist()
 
-Nothing else in the package uses this.
+Nothing else in the package relies on this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 
 class ClassNumber:
-    """A record that can stand where its predicted class is expected: as an index, in a format, compared to a number.
+    """A record that acts as its predicted class: as an index, in a format, in a comparison with a number.
 
     It is always true, also for class 0.
     """
@@ -55,7 +55,7 @@ class PredictedClasses(np.lib.mixins.NDArrayOperatorsMixin, ABC):
 
     def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
         if copy is False:
-            raise ValueError("the array of predicted classes is always a new one: copy=False is not possible")
+            raise ValueError("the array of predicted classes is always a new one; leave out copy=False")
         predicted = self.predicted
         return predicted if dtype is None else predicted.astype(dtype)
 
@@ -63,27 +63,27 @@ class PredictedClasses(np.lib.mixins.NDArrayOperatorsMixin, ABC):
         arrays = [value.predicted if isinstance(value, PredictedClasses) else value for value in inputs]
         return getattr(ufunc, method)(*arrays, **options)
 
-    __hash__ = None  # type: ignore[assignment]  # as an array: == is element by element
+    __hash__ = None  # type: ignore[assignment]  # as for an array, == compares element by element
 
     def __contains__(self, value: object) -> bool:
         return value in self.tolist()
 
     def index(self, value: Any, start: int = 0, stop: Optional[int] = None) -> int:
-        """Return the first position of this class. Raises ValueError if there is none."""
+        """Return the first index of this class. Raises ValueError if there is none."""
         return self.tolist().index(value, start, len(self.predicted) if stop is None else stop)
 
     def count(self, value: Any) -> int:
-        """Return how many images are of this class."""
+        """Return the number of images with this class."""
         return self.tolist().count(value)
 
     @property
     def shape(self) -> Tuple[int]:
-        """(number of images,)."""
+        """Shape of the array: (number of images,)."""
         return (len(self.predicted),)
 
     @property
     def ndim(self) -> int:
-        """1."""
+        """Number of axes: 1."""
         return 1
 
     @property
@@ -93,7 +93,7 @@ class PredictedClasses(np.lib.mixins.NDArrayOperatorsMixin, ABC):
 
     @property
     def dtype(self) -> np.dtype:
-        """int64."""
+        """Dtype of the array: int64."""
         return np.dtype(np.int64)
 
     def astype(self, dtype: Any) -> np.ndarray:

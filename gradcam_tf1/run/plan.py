@@ -1,4 +1,4 @@
-"""What a run will do: its images, what is asked of each, and the settings that run.json keeps. No TensorFlow here."""
+"""Plan a run: its images, their targets and further inputs, and the settings for run.json. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from gradcam_tf1.drawing.figure_kinds import FigureKind, find_kinds
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.images.clip_folders import find_clips
-from gradcam_tf1.images.image_source import ImageSource
 from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods, method
-from gradcam_tf1.run.clip_runs import check_clips, said_of_clips
+from gradcam_tf1.run.clip_runs import check_clips, clip_note
 from gradcam_tf1.run.input_rows import InputReader, as_inputs, input_rows
-from gradcam_tf1.run.listing import draw_images, list_images
+from gradcam_tf1.run.listing import Listed, draw_images, list_images
 from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.run.settings import net_settings, net_warnings, request_settings
 from gradcam_tf1.run.target_rows import check_classes, differ, rows_of
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 
+PlannedImage = Tuple[Listed, Any, Mapping[str, Any]]  # image or clip, its targets, values of its further inputs
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What is known before the first image is read.
+    """Everything about a run that is known before the first image is read.
 
     Attributes
     ----------
-    asked : iterable
-        The images, each with its targets and with what was given for its further inputs.
+    items : iterable of PlannedImage
+        The images with their targets and the values of their further inputs.
     further : InputReader
-        Makes values of the latter.
+        Converts these values.
     count : int or None
         Number of images; None if it is not known.
     request : RunRequest
@@ -39,7 +40,7 @@ class Plan:
     kinds : sequence of FigureKind
         The figures.
     batch_size : int
-        Images of one batch.
+        Images per batch.
     settings : dict
         For run.json.
     warnings : list of str
@@ -48,7 +49,7 @@ class Plan:
         Requested methods that this net does not allow, each with the reason.
     """
 
-    asked: Iterable[Tuple[ImageSource, Any, Any]]
+    items: Iterable[PlannedImage]
     further: InputReader
     count: Optional[int]
     request: RunRequest
@@ -60,18 +61,18 @@ class Plan:
 
 
 def make_plan(net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest) -> Plan:
-    """Check everything that can be wrong before the work begins.
+    """Check the request and plan the run, so that mistakes show before it begins.
 
     Parameters
     ----------
     net : BoundNet
-        A GradCamGraph.
+        The net.
     imgs_path : str or list of str
         See `visualize_imgs`.
     out_folder : str
         Images inside it are skipped.
     request : RunRequest
-        As `visualize_imgs` was told.
+        The arguments of `visualize_imgs`.
 
     Raises
     ------
@@ -86,12 +87,12 @@ def make_plan(net: BoundNet, imgs_path: Any, out_folder: str, request: RunReques
     net.check_inputs(list(inputs))
     if net.binding.frame_order:
         check_clips(request)
-    asked, count = _ask(net, imgs_path, out_folder, request, inputs)
+    items, count = _items(net, imgs_path, out_folder, request, inputs)
     methods, reasons = _usable(net, request.methods, request.layers)
     batch_size = net.batch_size if run.batch_size is None else run.batch_size
     warnings = [*net_warnings(net), *(f"{name} was left out: {reason}" for name, reason in reasons.items())]
     if net.binding.frame_order:
-        warnings.append(said_of_clips(net.binding))
+        warnings.append(clip_note(net.binding))
     settings = {
         **net_settings(net),
         **request_settings(request, methods, inputs),
@@ -101,32 +102,32 @@ def make_plan(net: BoundNet, imgs_path: Any, out_folder: str, request: RunReques
     further = InputReader(net.fit_pixels, net.fit_input, run.max_pixels)
     chosen = [method(name, **options) for name, options in methods.items()]
     usable = replace(request, methods=chosen)
-    return Plan(asked, further, count, usable, kinds, batch_size, settings, warnings, left_out)
+    return Plan(items, further, count, usable, kinds, batch_size, settings, warnings, left_out)
 
 
-def _ask(
+def _items(
     net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest, inputs: Mapping[str, Any]
-) -> Tuple[Iterable[Tuple[ImageSource, Any, Any]], Optional[int]]:
-    """The images with their targets and further inputs, and how many they are."""
-    listing: Any
-    listing, count = list_images(imgs_path, out_folder)
+) -> Tuple[Iterable[PlannedImage], Optional[int]]:
+    """Return the images with their targets and further inputs, and their number."""
+    images, count = list_images(imgs_path, out_folder)
+    listing: Iterable[Listed] = images
     if net.binding.frame_order:
-        listing = find_clips(listing, (net.binding.array_shape or (None, None))[1])
-        count = len(listing)
+        listing = clips = find_clips(images, (net.binding.array_shape or (None, None))[1])
+        count = len(clips)
     if request.run.n_images is not None:
-        listing = draw_images(listing, request.run.n_images, request.run.seed)
-        count = len(listing)
-    further: Iterable[Any] = itertools.repeat({})
+        listing = chosen = draw_images(listing, request.run.n_images, request.run.seed)
+        count = len(chosen)
+    further: Iterable[Mapping[str, Any]] = itertools.repeat({})
     if inputs:
-        listing = list(listing)
-        count, further = len(listing), input_rows(inputs, listing)
+        listing = kept = list(listing)
+        count, further = len(kept), input_rows(inputs, kept)
     if not differ(request.targets):
         check_classes([request.targets], net.binding.classes, net.labels)
         return zip(listing, itertools.repeat(request.targets), further), count
-    listing = list(listing)
-    rows = rows_of(request.targets, listing)
+    kept = list(listing)
+    rows = rows_of(request.targets, kept)
     check_classes(rows, net.binding.classes, net.labels)
-    return zip(listing, rows, further), len(listing)
+    return zip(kept, rows, further), len(kept)
 
 
 def _usable(net: BoundNet, methods: Optional[Methods], layers: Any) -> Tuple[ChosenMethods, Dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What a run hands back of one image: numbers and paths, no maps."""
+"""The result of a run for one image: numbers and paths, no maps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,29 @@ FAILED = -1
 
 @dataclass(frozen=True)
 class MapRecord:
-    """One map of one class: where its images are and whether it says anything.
+    """One map: its written files, and whether it is usable.
 
-    files: kind -> path; kinds are "overlay" and "heatmap" for layer maps, "pixels" for pixel maps, "raw" for npz.
-    status: "ok" or "empty" (all zero), with the reason. minimum, maximum: of the raw map before any rectification.
-    peak: (row, column) of its highest value on the original image, None where the map is empty.
-    box: (top, left, bottom, right) of its largest lit region there, the last two exclusive; None where it was not asked
-    for. notes: sentences on how the map came about.
+    Attributes
+    ----------
+    method : str
+        Name of the method.
+    layer : str
+        Tensor name of the layer; "" for methods of the input space.
+    status : {"ok", "empty"}
+        "empty" if the map is all zero.
+    reason : str
+        The likely reason for an empty map.
+    minimum, maximum : float
+        Range of the raw map before any rectification.
+    peak : (int, int) or None
+        Row and column of the highest value on the original image; None for an empty map. Clips: (frame, row, column).
+    files : dict
+        Kind -> path: "overlay" and "heatmap" for layer maps, "pixels" for pixel maps, "raw" for .npz.
+    box : (int, int, int, int) or None
+        Top, left, bottom, right of the largest region above the threshold, bottom and right exclusive; None if no box
+        was requested.
+    notes : tuple of str
+        Sentences on how the map was made.
     """
 
     method: str
@@ -35,9 +51,22 @@ class MapRecord:
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """One target: its class id (-1: no class), label, explained score, probability (None: not in the graph), maps.
+    """One target and its maps.
 
-    about: what it is beyond a class ("not 7", "region", "margin"...), "" for a plain class score.
+    Attributes
+    ----------
+    class_id : int
+        The class; -1 for a target without one.
+    label : str or None
+        Its label; None if there are no labels.
+    score : float
+        The explained score.
+    probability : float or None
+        Its probability; None if the graph has none.
+    maps : tuple of MapRecord
+        One record per method and layer.
+    about : str
+        What the target is besides a class ("not 7", "region", "margin", ...); "" for a plain class score.
     """
 
     class_id: int
@@ -50,7 +79,7 @@ class TargetRecord:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result(ClassNumber):
-    """The answer for one image. In older scripts it also acts as its predicted class, see `older_style`.
+    """The result for one image. In older scripts it also acts as its predicted class, see `older_style`.
 
     Attributes
     ----------
@@ -59,7 +88,7 @@ class Result(ClassNumber):
     source : str
         Path of the image.
     relative : str
-        The same, from the folder that was listed.
+        The path below the listed folder.
     index : int
         Position in the listing.
     error : str
@@ -69,7 +98,7 @@ class Result(ClassNumber):
     targets : tuple of TargetRecord
         One record per target.
     figures : dict
-        Name -> path of the figures; "original" is the image's copy, with indexed names.
+        Name -> path of the figures; "original" is a copy of the image, with indexed names.
     """
 
     predicted: int = FAILED
@@ -96,12 +125,12 @@ class Result(ClassNumber):
 
     @property
     def class_ids(self) -> List[int]:
-        """The classes that were explained, in the order asked."""
+        """The explained classes, in the order of the targets."""
         return [target.class_id for target in self.targets]
 
     @property
     def labels(self) -> List[Optional[str]]:
-        """Their labels, None where the net has none."""
+        """Their labels; None without labels."""
         return [target.label for target in self.targets]
 
     @property
@@ -111,17 +140,17 @@ class Result(ClassNumber):
 
     @property
     def probabilities(self) -> List[Optional[float]]:
-        """Their probabilities, None where the graph has none."""
+        """Their probabilities; None if the graph has none."""
         return [target.probability for target in self.targets]
 
     @property
     def maps(self) -> List[MapRecord]:
-        """The maps of all classes, one after the other."""
+        """The maps of all targets, target by target."""
         return [record for target in self.targets for record in target.maps]
 
     @property
     def files(self) -> List[str]:
-        """Paths of everything written for this image."""
+        """Paths of all files written for this image."""
         return [*(path for record in self.maps for path in record.files.values()), *self.figures.values()]
 
     def __repr__(self) -> str:

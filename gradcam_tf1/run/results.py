@@ -1,6 +1,6 @@
-"""What a run returns: a sequence of Results that also acts as the array of predicted classes.
+"""The results of a run: a sequence of Result that also acts as the array of predicted classes.
 
-Old records are read back from the manifest, so memory hardly grows with the run.
+All but the first records are read back from the manifest, so that memory hardly grows with the run.
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ from gradcam_tf1.run.result import Result
 
 
 class Results(PredictedClasses, Sequence[Result]):
-    """The answers for all images, in the order of the listing.
+    """The results of all images, in the order of the listing.
 
-    In older scripts it also acts as the array of predicted classes, see `older_style`. Of a run over many images only
-    the first records stay in memory. The others are read back from its manifest, fastest in order.
+    In older scripts it also acts as the array of predicted classes, see `older_style`. In a run over many images only
+    the first records stay in memory. The others are read back from the manifest, fastest in order.
+
+    Parameters
+    ----------
+    items : iterable of Result, or Records
+        The results.
 
     Attributes
     ----------
     predicted : np.ndarray
         int64 [N], the predicted classes; -1 for images that failed. They are always in memory.
     out_folder : str
-        Where the written images are.
+        Folder of the written files.
     manifest : str
         Path of manifest.jsonl.
     warnings : tuple of str
@@ -54,11 +59,12 @@ class Results(PredictedClasses, Sequence[Result]):
         left_out: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         if not isinstance(items, Records):
-            given, items = items, Records()
-            for item in given:
-                items.append(item)
+            records = Records()
+            for item in items:
+                records.append(item)
+            items = records
         self._records = items
-        self._places = np.arange(len(items))
+        self._indices = np.arange(len(items))
         self.out_folder = out_folder
         self.manifest = manifest
         self.warnings = tuple(warnings)
@@ -68,13 +74,13 @@ class Results(PredictedClasses, Sequence[Result]):
     @property
     def failed(self) -> List[Result]:
         """The images that could not be explained, each with its `error`."""
-        return list(self._at(self._places[self._has_failed()]))
+        return list(self._read(self._indices[self._has_failed()]))
 
     def _has_failed(self) -> np.ndarray:
-        return np.isin(self._places, np.array(self._records.failed, dtype=np.int64))
+        return np.isin(self._indices, np.array(self._records.failed, dtype=np.int64))
 
-    def _at(self, places: np.ndarray) -> Iterator[Result]:
-        return self._records.at(map(int, places))
+    def _read(self, indices: np.ndarray) -> Iterator[Result]:
+        return self._records.read(map(int, indices))
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
@@ -82,47 +88,56 @@ class Results(PredictedClasses, Sequence[Result]):
     def __getitem__(self, index: slice) -> Results: ...
     def __getitem__(self, index: Any) -> Any:
         try:
-            chosen = self._places[index]
+            chosen = self._indices[index]
         except IndexError as error:
-            there = f"0 to {len(self) - 1}" if len(self) else "none"
-            raise SelectionError(f"there is no result {index!r}; results here: {there}") from error
+            possible = f"0 to {len(self) - 1}" if len(self) else "none"
+            raise SelectionError(f"there is no result {index!r}; possible: {possible}") from error
         if np.ndim(chosen) == 0:
-            return next(self._at(chosen[np.newaxis]))
+            return next(self._read(chosen[np.newaxis]))
         if np.ndim(chosen) == 1:
-            some = Results(self._records, self.out_folder, self.manifest, self.warnings)
-            some._places = chosen
-            return some
+            selection = Results(self._records, self.out_folder, self.manifest, self.warnings)
+            selection._indices = chosen
+            return selection
         return self.predicted[index]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._indices)
 
     def __iter__(self) -> Iterator[Result]:
-        return self._at(self._places)
+        return self._read(self._indices)
 
     @property
     def predicted(self) -> np.ndarray:
         """The predicted classes: int64 [N], -1 for images that failed."""
-        return np.array(self._records.predicted, dtype=np.int64)[self._places]
+        return np.array(self._records.predicted, dtype=np.int64)[self._indices]
 
     def __repr__(self) -> str:
         return f"Results({self.predicted.tolist()}, failed={self._has_failed().sum()}, out_folder={self.out_folder!r})"
 
 
-KEPT = 4_000  # maps (and images) whose records stay in memory: a few MB
+KEPT = 4_000  # records of maps and images that stay in memory: a few MB
 
 
 class Records:
-    """The first results of a run as they are; of the others the numbers, and the rest is read back when asked for.
+    """The results of a run, the first ones in memory, the others read back on request.
 
-    read: gives the results at these places; None: all are kept. predicted: their classes, -1 where an image failed.
-    failed: places of those.
+    Parameters
+    ----------
+    read_back : callable or None
+        Yields the results with these indices; None to keep all in memory.
+
+    Attributes
+    ----------
+    predicted : array
+        Predicted classes; -1 for images that failed.
+    failed : array
+        Indices of images that failed.
     """
 
-    def __init__(self, read: Optional[Callable[[Iterable[int]], Iterator[Result]]] = None) -> None:
+    def __init__(self, read_back: Optional[Callable[[Iterable[int]], Iterator[Result]]] = None) -> None:
         self.predicted = array("q")
         self.failed = array("q")
-        self._read = read
+        self._read_back = read_back
         self._first: List[Result] = []
         self._room = KEPT
 
@@ -130,18 +145,18 @@ class Records:
         return len(self.predicted)
 
     def append(self, result: Result) -> None:
-        """Add the next one."""
+        """Add the next result."""
         if not result.ok:
             self.failed.append(len(self))
         self.predicted.append(result.predicted)
         self._room -= 1 + len(result.maps)
-        if self._read is None or self._room >= 0:
+        if self._read_back is None or self._room >= 0:
             self._first.append(result)
 
-    def at(self, places: Iterable[int]) -> Iterator[Result]:
-        """The results at these places, in the order asked. Raises: ManifestError where they cannot be read back."""
-        for first, group in groupby(places, lambda place: place < len(self._first)):
-            if first or self._read is None:
-                yield from (self._first[place] for place in group)
+    def read(self, indices: Iterable[int]) -> Iterator[Result]:
+        """Yield the results with these indices. Raises ManifestError if they cannot be read back."""
+        for in_memory, group in groupby(indices, lambda index: index < len(self._first)):
+            if in_memory or self._read_back is None:
+                yield from (self._first[index] for index in group)
             else:
-                yield from self._read(group)
+                yield from self._read_back(group)

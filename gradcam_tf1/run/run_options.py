@@ -1,4 +1,4 @@
-"""The options of a run over many images, and the whole request of one. No TensorFlow here."""
+"""The options of a run over many images, and its complete request. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ class RunOptions:
     Attributes
     ----------
     batch_size : int or None
-        Images held at a time; None for the net's batch size.
+        Images that run together; None for the batch size of the net.
     naming : {"source", "indexed"}
-        Names of the written files: after the image, or after its number.
+        Name the written files after the image, or after its number.
     n_images : int or None
-        Explain only this many images, drawn at random.
+        Explain only this number of images, chosen at random.
     seed : int
-        Chooses which `n_images`: the same seed, the same images.
+        Random seed of `n_images`: the same seed chooses the same images.
     figures : str or sequence of str
         Figures to draw of each image, names from FIGURES; each takes another pass through the net.
     max_pixels : int
         Larger images are refused.
     threads : int or None
-        Reader and writer threads; None for one per core.
+        Reader and writer threads; None for one per core, at most 8.
     resume : bool
         Continue an earlier run with the same settings, model and images into this folder.
     on_error : {"skip", "stop"}
-        What a failed image does: skip it (the manifest says why), or stop the run.
+        Skip a failed image (the manifest has the reason), or stop the run.
     timeout : float or None
-        Seconds for reading one image, and for one batch in the net; after that they have failed.
+        Time limit in seconds for reading an image and for running a batch; images that exceed it fail.
     window : (float, float), "none", Window or None
         How measured values become 0..255: the values that are black and white, or "none" for values as stored.
     stop : callable or None
         Called before each batch; True ends the run, which can be resumed.
     progress : callable or None
-        Called with each Result and the number of all images, None if that is not known.
+        Called with each Result and the number of all images, None if unknown.
 
     Raises
     ------
@@ -81,13 +81,15 @@ class RunOptions:
                 raise OptionError(f"{name} is a whole number, not {value!r}")
         check_threads(self.threads)
         if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch_size is the number of images held at a time, at least 1, not {self.batch_size}")
+            raise OptionError(
+                f"batch_size is the number of images that run together, at least 1, not {self.batch_size}"
+            )
         if not isinstance(self.resume, bool):
             raise OptionError(f"resume is True or False, not {self.resume!r}")
         if self.on_error not in ON_ERROR:
-            raise OptionError(f"on_error is what a failed image does: {' or '.join(ON_ERROR)}, not {self.on_error!r}")
+            raise OptionError(f"on_error is {' or '.join(ON_ERROR)}, not {self.on_error!r}")
         if self.timeout is not None and not self.timeout > 0:
-            raise OptionError(f"timeout is a number of seconds, more than 0, not {self.timeout}")
+            raise OptionError(f"timeout is a number of seconds above 0, not {self.timeout}")
         for name in ("stop", "progress"):
             value = getattr(self, name)
             if value is not None and not callable(value):
@@ -96,7 +98,21 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Everything that `visualize_imgs` is told besides its images and its output folder."""
+    """The arguments of `visualize_imgs` besides the images and the output folder.
+
+    Attributes
+    ----------
+    targets, methods, layers : any
+        As in `visualize_imgs`; they are checked when the run is planned.
+    score : str
+        Score of plain classes.
+    options : ExplainOptions
+        Options of every method.
+    style : Style
+        How maps are drawn.
+    run : RunOptions
+        Options of the run.
+    """
 
     targets: Any
     methods: Any

@@ -1,4 +1,4 @@
-"""What a run was made with, and whether another run is made with the same."""
+"""The settings of a run for run.json, and the check that a resumed run has the same."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import list_images
 from gradcam_tf1.images.own_outputs import RUN_NAME
 from gradcam_tf1.images.window import make_window
+from gradcam_tf1.run.input_tables import Column
 from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.tf_runtime import tf
 
-_WHOLE = 64 << 20  # files up to this size are read whole
-_END = 4 << 20  # of larger ones this much at each end, and the time of their last change
-_SHOWN = 60
-_MOST_NUMBERS = 1000  # of a fed value that is kept as it is
-_NOT_COMPARED = ("model", "warnings")  # where it is, what is in it counts; and what follows from the others
+_READ_FULLY = 64 << 20  # files up to this size are hashed completely
+_END = 4 << 20  # of larger files, this much at each end and the time of the last change
+_SHOWN = 60  # characters of a value in messages
+_MAX_NUMBERS = 1000  # in a fed value that is stored completely
+_NOT_COMPARED = ("model", "warnings")  # the content of the model counts, not its path; warnings follow from the rest
 
 
 def net_warnings(net: BoundNet) -> list[str]:
-    """What there is to know about a GradCamGraph's model, binding and labels, a sentence each."""
+    """Return the notes on the model, the binding and the labels of a net, one sentence each."""
     label_note = net.labels.note if net.labels is not None else ""
     return [*net.binding.warnings, *net.model.notes, *([label_note] if label_note else [])]
 
 
 def net_settings(net: BoundNet) -> dict[str, Any]:
-    """The part of the settings that tells one GradCamGraph from another."""
+    """Return the settings that describe a net."""
     model, binding = net.model, net.binding
     return {
         **{"gradcam_tf1": __version__, "tensorflow": tf.__version__, "model": model.source, "kind": model.kind},
@@ -50,7 +51,7 @@ def net_settings(net: BoundNet) -> dict[str, Any]:
 
 
 def request_settings(request: RunRequest, methods: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of the settings that distinguishes one request from another; `methods` are those that run."""
+    """Return the settings that describe a request; `methods` are those that run, with their options."""
     options, run = request.options, request.run
     kept = ("noise", "aug_smooth", "eigen_smooth", "fuse")
     return {
@@ -67,21 +68,21 @@ def request_settings(request: RunRequest, methods: Mapping[str, Any], inputs: Ma
 
 
 def _fed(value: Any) -> Any:
-    """A fed value as it is; a large one by its shape and what is in it."""
-    if np.size(value) <= _MOST_NUMBERS:
+    """Return a fed value, or the shape and hash of a large one."""
+    if np.size(value) <= _MAX_NUMBERS:
         return value
     return {"shape": list(np.shape(value)), "sha256": contents_sha256(np.asarray(value))}
 
 
 def fingerprint(paths: Iterable[str]) -> str:
-    """Equal for the same content of files, folders and prefixes of checkpoints; "" where there is no file."""
+    """Return a hash of the content of files, folders and checkpoint prefixes; "" if there is no file."""
     digest = hashlib.sha256()
     files = [file for path in paths for file in _files(path)]
     for file in files:
         size = os.path.getsize(file)
         digest.update(f"{os.path.basename(file)} {size} ".encode("utf-8", "surrogateescape"))
         with open(file, "rb") as stream:
-            if size <= _WHOLE:
+            if size <= _READ_FULLY:
                 digest.update(stream.read())
             else:
                 digest.update(stream.read(_END))
@@ -91,22 +92,22 @@ def fingerprint(paths: Iterable[str]) -> str:
 
 
 def text_sha256(texts: Iterable[str]) -> str:
-    """Equal for equal texts in equal order."""
+    """Return a hash of texts in this order."""
     return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
 
 
 def contents_sha256(value: Any) -> str | None:
-    """Of the files that a target names and the arrays that it holds, which its text does not show; None without any."""
+    """Return a hash of the files and arrays of a target, which its text does not show; None if it has none."""
     digest = hashlib.sha256()
-    found = False
+    empty = True
     for content in _contents(value):
         digest.update(content)
-        found = True
-    return digest.hexdigest() if found else None
+        empty = False
+    return None if empty else digest.hexdigest()
 
 
 def inputs_sha256(inputs: Mapping[str, Any]) -> str:
-    """Equal for the same values of further inputs: numbers, and what stands in the files that are named."""
+    """Return a hash of the values of further inputs, including the content of their files."""
     parts: list[Any] = []
     for name, values in sorted(inputs.items(), key=lambda item: str(item[0])):
         if isinstance(values, (str, os.PathLike)):
@@ -114,12 +115,13 @@ def inputs_sha256(inputs: Mapping[str, Any]) -> str:
         elif isinstance(values, np.ndarray):
             content = contents_sha256(values) or ""
         else:
-            content = fingerprint([values.path]) if is_dataclass(values) else strict_json(values)
+            content = fingerprint([values.path]) if isinstance(values, Column) else strict_json(values)
         parts.append([str(name), content])
     return text_sha256(map(strict_json, parts))
 
 
 def _contents(value: Any) -> Iterator[bytes]:
+    """Yield the data of all arrays and files in a value."""
     if isinstance(value, np.ndarray):
         yield f"{value.dtype} {value.shape} ".encode()
         yield value.tobytes()
@@ -135,6 +137,7 @@ def _contents(value: Any) -> Iterator[bytes]:
 
 
 def _files(path: str) -> list[str]:
+    """Return the files of a path: a file, the files of a folder, or those of a checkpoint prefix."""
     if os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
@@ -143,22 +146,22 @@ def _files(path: str) -> list[str]:
 
 
 def check_same(out_folder: str, settings: Mapping[str, Any]) -> None:
-    """Raises: OptionError naming what differs from the run that began in this folder."""
+    """Raise OptionError if the settings differ from those of the run in this folder; the message names them."""
     try:
         with open(os.path.join(out_folder, RUN_NAME), encoding="ascii") as stream:
             old = json.load(stream)
     except (OSError, ValueError) as error:
         raise OptionError(
-            f"{out_folder!r} has results, but its {RUN_NAME} cannot be read ({error}), so that nobody knows how they "
-            "were made; choose another output folder, or run without resume, which starts again"
+            f"{out_folder!r} has results, but its {RUN_NAME} cannot be read ({error}), so their settings are unknown; "
+            "choose another output folder, or run without resume to start again"
         ) from error
     new = json.loads(strict_json(settings))
     names = [name for name in {**old, **new} if name not in _NOT_COMPARED and old.get(name) != new.get(name)]
     if names:
         changes = "; ".join(f"{name} was {_short(old.get(name))}, now it is {_short(new.get(name))}" for name in names)
         raise OptionError(
-            f"the run in {out_folder!r} cannot be resumed, because its images would not fit together: {changes}. "
-            "Give what was given then, choose another output folder, or run without resume, which starts again"
+            f"the run in {out_folder!r} cannot be resumed, because its settings were different: {changes}. "
+            "Give the earlier settings, choose another output folder, or run without resume to start again"
         )
 
 

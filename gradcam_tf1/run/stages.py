@@ -1,4 +1,4 @@
-"""The three stages of a run: readers, the session, writers, all at work at the same time. No TensorFlow here."""
+"""The three concurrent stages of a run: read, explain, write. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -16,12 +16,29 @@ from gradcam_tf1.run.worker_threads import in_order
 
 @dataclass
 class Stages:
-    """What happens to each image. read and write are called by `threads` threads, explain by the caller's.
+    """The stages that every image passes through.
 
-    size: images of one batch. Read before their turn are as many as the next batch has, and as many are held until
-    they are written; large ones count for more, see BATCH_PIXELS. Images that are done pass through.
-    stop: asked before each batch whether that one and all behind it are to be left out; stopped: whether they were.
-    devices: above one, that many threads call explain, and for each a batch is waiting.
+    Read and written images are at most one batch ahead of and behind the one that is explained; large images count for
+    more, see BATCH_PIXELS. Images finished in an earlier run skip all stages.
+
+    Attributes
+    ----------
+    read : callable
+        Reads an image; called by the threads.
+    explain : callable
+        Explains a batch; called by the caller's thread, or for several devices by one thread each.
+    write : callable
+        Writes the files of an image; called by the threads.
+    size : int
+        Images per batch.
+    threads : int
+        Number of reader threads and writer threads.
+    stop : callable
+        Called before each batch; True leaves out this batch and all later ones.
+    devices : int
+        Number of batches explained at a time; for each one more is ready.
+    stopped : bool
+        Whether batches were left out.
     """
 
     read: Callable[[RunImage], RunImage]
@@ -34,13 +51,13 @@ class Stages:
     stopped: bool = False
 
     def run(self, waiting: Iterable[RunImage]) -> Generator[Result, None, None]:
-        """The results, in the order of the images. Raises: whatever a stage raises, at that image's place."""
+        """Yield the results in the order of the images. An error of a stage is raised at its image."""
         ahead = 2 * self.size + self.threads
         with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(self.devices) as nets:
-            read = in_order(self._read, waiting, pool, ahead, lambda one: one.weight, BATCH_PIXELS)
+            read = in_order(self._read, waiting, pool, ahead, lambda item: item.weight, BATCH_PIXELS)
             explained = self._explained(self._batches(read), nets)
-            answers = (answer for batch in explained for answer in batch)
-            written = in_order(self._write, answers, pool, ahead, lambda one: one.item.weight, BATCH_PIXELS)
+            images = (image for batch in explained for image in batch)
+            written = in_order(self._write, images, pool, ahead, lambda image: image.item.weight, BATCH_PIXELS)
             with closing(read), closing(explained), closing(written):
                 yield from written
 
@@ -62,16 +79,16 @@ class Stages:
         return item if item.done is not None else self.read(item)
 
     def _explain(self, batch: List[RunImage]) -> List[ExplainedImage]:
-        """A batch that was half done goes through the net whole: in other company the last digits would differ."""
+        """Explain a batch. A partly finished one runs completely, since other batches change the last digits."""
         if all(item.done is not None for item in batch):
             return [ExplainedImage(item) for item in batch]
         return self.explain([item if item.done is None else self.read(item) for item in batch])
 
-    def _write(self, answer: ExplainedImage) -> Result:
-        item = answer.item
+    def _write(self, image: ExplainedImage) -> Result:
+        item = image.item
         if item.done is None:
             with turn(item.pixels):
-                return self.write(answer)
+                return self.write(image)
         item.image = None
         return item.done
 

@@ -1,27 +1,39 @@
-"""Files that say something of each image: lines of CSV, and names that stand for images. No TensorFlow here."""
+"""Read CSV files with a line per image, and match their names with images. No TensorFlow here."""
 
 from __future__ import annotations
 
 import csv
 import os
 import re
-from typing import Any, Dict, Iterable, List, Sequence, Tuple
+from typing import Dict, Iterable, List, Sequence, Tuple
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.image_files import ImageFile
+from gradcam_tf1.run.listing import Listed
 
-_SHOWN = 8
+_SHOWN = 8  # names in a message
 
 
 def read_table(path: str) -> List[Tuple[int, List[str]]]:
-    """(line, cells) of every filled line; commas, semicolons or tabs between the cells.
+    """Read a CSV file with commas, semicolons or tabs between the cells.
 
-    Raises: OptionError where it is no such text; OSError.
+    Returns
+    -------
+    list
+        (line number, cells) of every line that is not empty.
+
+    Raises
+    ------
+    OptionError
+        If the file is not a text of this form.
+    OSError
+        If the file cannot be read.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             text = stream.read()
     except UnicodeDecodeError as error:
-        raise OptionError(f"{path!r} is not a text file in UTF-8") from error
+        raise OptionError(f"{path!r} is not a text file in UTF-8; save it as CSV in UTF-8") from error
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
@@ -31,45 +43,45 @@ def read_table(path: str) -> List[Tuple[int, List[str]]]:
         raise OptionError(f"{path!r}, line {reader.line_num}: {error}") from error
 
 
-def by_name(listing: Sequence[Any]) -> Dict[str, List[Any]]:
-    """Every image under its relative path and, where no image has that for its path, under its file name."""
-    places = {normal(file.relative): [file] for file in listing}
-    named: Dict[str, List[Any]] = {}
+def by_name(listing: Sequence[Listed]) -> Dict[str, List[Listed]]:
+    """Return name -> images of that name: relative paths, full paths, and file names that are not also paths."""
+    relative = {normal(file.relative): [file] for file in listing}
+    named: Dict[str, List[Listed]] = {}
     for file in listing:
         named.setdefault(normal(file.relative).rsplit("/", 1)[-1], []).append(file)
-    return {**named, **{normal(file.path): [file] for file in listing}, **places}
+    return {**named, **{normal(file.path): [file] for file in listing}, **relative}
 
 
-def only_one(path: str, number: int, image: str, files: Sequence[Any]) -> None:
-    """Raises: OptionError where a line's name is that of several images."""
+def only_one(path: str, number: int, image: str, files: Sequence[Listed]) -> None:
+    """Raise OptionError if the name in a line is that of several images."""
     if len(files) > 1:
         raise OptionError(
             f"{path!r}, line {number}: {image!r} is the name of {len(files)} images, "
-            f"{listed(file.relative for file in files)}; write the path from the listed folder"
+            f"{listed(file.relative for file in files)}; write the path below the listed folder"
         )
 
 
-def of_same_names(files: Sequence[Any], listing: Sequence[Any]) -> List[List[str]]:
-    """For each image of the listing the files of its path or else of its name, whatever their extensions."""
+def of_same_names(files: Sequence[ImageFile], listing: Sequence[Listed]) -> List[List[str]]:
+    """Return for each image the files with its path, or else with its name, whatever the extension."""
     by_stem: Dict[str, List[str]] = {}
     for file in files:
         by_stem.setdefault(stem(file.relative), []).append(file.path)
     stems = [stem(file.relative) for file in listing]
-    return [by_stem.get(each) or by_stem.get(each.rsplit("/", 1)[-1]) or [] for each in stems]
+    return [by_stem.get(path) or by_stem.get(path.rsplit("/", 1)[-1]) or [] for path in stems]
 
 
 def normal(path: str) -> str:
-    """With "/" between folders, and no "./" in front."""
+    """Return the path with "/" between folders and without a leading "./"."""
     return re.sub(r"^(\./)+", "", path.replace(os.sep, "/"))
 
 
 def stem(relative: str) -> str:
-    """The path without its extension."""
+    """Return the path without its extension."""
     return os.path.splitext(relative)[0]
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and the number of further ones, for messages."""
     shown = list(names)
     rest = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(map(repr, shown[:_SHOWN])) + rest

@@ -1,4 +1,4 @@
-"""What a run asks of each of its images: rows of targets, checked before the run begins. No TensorFlow here."""
+"""The targets of each image of a run, checked before it begins. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -9,20 +9,32 @@ import numpy as np
 
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
+from gradcam_tf1.run.listing import Listed
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.targets import Top
 
-_MANY = 2**31 - 1  # classes of a net that does not tell how many it has
-_MOST = 1_000_000  # ranks that are written out one by one
+_UNKNOWN = 2**31 - 1  # stands for an unknown number of classes
+_MAX_RANKS = 1_000_000  # of Top, for the check of class ids
 _LISTS = (list, tuple, np.ndarray)
-_CLASS_FIELDS = ("class_spec", "a", "output")  # a class is fed: targets that differ in it alone go together
+# classes are fed, so targets that differ only in these fields run together
+_CLASS_FIELDS = ("class_spec", "a", "output")
 
 
-def rows_of(targets: Any, listing: Sequence[Any]) -> List[Any]:
-    """What to ask of each image of the listing: its own row where targets are rows, else the same of all.
+def rows_of(targets: Any, listing: Sequence[Listed]) -> List[Any]:
+    """Return the targets of each image.
 
-    targets: as in `explain`; or a function of the listing that returns one row per image, such as PerImage.
-    Raises: TargetError where there are not as many rows as images.
+    Parameters
+    ----------
+    targets : any
+        As in `explain`, for all images; or one row per image; or a function of the listing that returns rows, such as a
+        PerImage.
+    listing : sequence of ImageSource or Clip
+        The images to explain.
+
+    Raises
+    ------
+    TargetError
+        If the number of rows is not the number of images.
     """
     rows = targets(listing) if callable(targets) else targets
     if not differ(rows):
@@ -33,13 +45,13 @@ def rows_of(targets: Any, listing: Sequence[Any]) -> List[Any]:
 
 
 def differ(targets: Any) -> bool:
-    """Whether targets are rows, one for each image, or a function that makes rows of the listing."""
+    """Return whether targets are rows, one per image, or a function of the listing that returns rows."""
     return callable(targets) or (isinstance(targets, _LISTS) and any(isinstance(row, _LISTS) for row in targets))
 
 
 def check_classes(rows: Sequence[Any], classes: Optional[int], labels: Optional[Labels]) -> None:
-    """Look up every class id and name once. Raises: TargetError for one that the net does not have."""
-    context = TargetContext(2 if classes == 1 else classes or _MANY, labels)
+    """Look up every class id and name. Raises TargetError for a class that the net does not have."""
+    context = TargetContext(2 if classes == 1 else classes or _UNKNOWN, labels)
     for spec in dict.fromkeys(spec for row in rows for spec in _class_specs(row)):
         make_requests(spec, 1, context)
 
@@ -47,7 +59,7 @@ def check_classes(rows: Sequence[Any], classes: Optional[int], labels: Optional[
 def _class_specs(row: Any) -> Iterator[Any]:
     for target in row if isinstance(row, _LISTS) else [row]:
         if isinstance(target, Top):
-            yield Top(min(target.k, _MOST))
+            yield Top(min(target.k, _MAX_RANKS))
         elif is_dataclass(target):
             yield from (getattr(target, name) for name in (*_CLASS_FIELDS, "b") if hasattr(target, name))
         else:
@@ -55,7 +67,7 @@ def _class_specs(row: Any) -> Iterator[Any]:
 
 
 def row_key(row: Any) -> Hashable:
-    """Equal for rows that one pass can serve: as many targets, of the same kinds."""
+    """Return a key that is equal for rows that can run together: as many targets, of the same kinds."""
     return tuple(_kind(target) for target in row) if isinstance(row, list) else None
 
 

@@ -1,4 +1,4 @@
-"""Work in threads with answers in order, a bounded number in flight, and a time limit for each. No TensorFlow here."""
+"""Work in threads, with results in order, bounded memory and a time limit per image. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -12,42 +12,59 @@ from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.memory_turns import give_up, is_waiting
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Outcome = TypeVar("Outcome")
 
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 
 def check_threads(threads: int | None) -> int:
-    """The number of threads; None: one for each core that the process may use, at most 8.
+    """Return the number of threads; for None one per core that the process may use, at most 8.
 
-    Raises: OptionError for less than one.
+    Raises
+    ------
+    OptionError
+        If the number is below 1.
     """
     if threads is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(cores, MOST_THREADS)
+        return min(cores, MAX_THREADS)
     if threads < 1:
         raise OptionError(f"threads is the number of threads that read and write images, at least 1, not {threads}")
     return threads
 
 
 def in_order(
-    work: Callable[[Item], Answer],
+    work: Callable[[Item], Outcome],
     items: Iterable[Item],
     pool: Executor,
     ahead: int,
     weight: Callable[[Item], int],
     limit: int,
-) -> Generator[Answer, None, None]:
-    """work(item) of each item, done by the pool, in the order of the items; an exception comes out at its place.
+) -> Generator[Outcome, None, None]:
+    """Yield work(item) of each item, computed by a pool, in the order of the items. Errors are raised in order too.
 
-    At most `ahead` items are on the way, and no further one is taken while those that are weigh `limit` or more. The
-    items are taken in the thread that asks for the answers; while it does something else, the pool works on.
+    The caller's thread takes the items, and the pool continues while the caller does something else.
+
+    Parameters
+    ----------
+    work : callable
+        Called by the pool.
+    items : iterable
+        Items, taken one at a time.
+    pool : Executor
+        The threads.
+    ahead : int
+        Maximum number of items in work.
+    weight : callable
+        Returns the weight of an item.
+    limit : int
+        No further item is taken while those in work weigh this much.
     """
-    waiting: Deque[Tuple[Item, Future]] = deque()
+    waiting: Deque[Tuple[Item, Future[Outcome]]] = deque()
     try:
         for item in items:
             waiting.append((item, pool.submit(work, item)))
-            while len(waiting) >= ahead or (waiting and sum(weight(each) for each, _ in waiting) >= limit):
+            while len(waiting) >= ahead or (waiting and sum(weight(taken) for taken, _ in waiting) >= limit):
                 yield waiting.popleft()[1].result()
         while waiting:
             yield waiting.popleft()[1].result()
@@ -56,15 +73,25 @@ def in_order(
             future.cancel()
 
 
-Answered = TypeVar("Answered")
+def in_time(work: Callable[[], Outcome], seconds: Optional[float], name: str) -> Outcome:
+    """Return work() of an image, with a time limit.
 
+    A decoder cannot be stopped from outside: a slow one continues in its own thread until it or the program ends, and
+    gives up its turn. Waiting for a turn does not count.
 
-def in_time(work: Callable[[], Answered], seconds: Optional[float], name: str) -> Answered:
-    """work() of an image of this name. None: without a limit.
+    Parameters
+    ----------
+    work : callable
+        Reads the image.
+    seconds : float or None
+        The limit; None for no limit.
+    name : str
+        Name of the image, for the message.
 
-    A decoder cannot be stopped from outside: one that takes longer goes on in a thread of its own, which ends with the
-    program at the latest and gives up its turn. While an image waits for its turn its time does not run out.
-    Raises: ImageFileError where it takes longer; else what work raises.
+    Raises
+    ------
+    ImageFileError
+        If the limit is exceeded. Errors of `work` are raised as well.
     """
     if seconds is None:
         return work()
@@ -73,8 +100,8 @@ def in_time(work: Callable[[], Answered], seconds: Optional[float], name: str) -
 
     def run() -> None:
         try:
-            outcome["answer"] = work()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
+            outcome["value"] = work()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread of the caller
             outcome["error"] = error
         done.set()
 
@@ -86,4 +113,5 @@ def in_time(work: Callable[[], Answered], seconds: Optional[float], name: str) -
             raise ImageFileError(f"{name!r} took more than {seconds:g} s to read, the time limit of this run")
     if "error" in outcome:
         raise outcome["error"]
-    return outcome["answer"]
+    value: Outcome = outcome["value"]
+    return value

@@ -1,4 +1,4 @@
-"""Draws and writes the maps of one explained image, and says what it wrote. No TensorFlow here."""
+"""Draw and write the maps of an explained image, and record the written files. No TensorFlow here."""
 
 from __future__ import annotations
 
@@ -10,21 +10,33 @@ from typing import Any
 import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
+from gradcam_tf1.drawing.boxes import Box
 from gradcam_tf1.drawing.explanation import Explanation, Map
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
+from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.naming import Namer, layer_tokens
 from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
 from gradcam_tf1.types import MapKey
 
-# Kind of image -> how it is packed.
-_PACKED = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
+# Kind of image -> PNG compression.
+_COMPRESSION = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
 
 
 class MapWriter:
-    """Writes into one output folder."""
+    """Writes maps of images to the output folder.
+
+    Parameters
+    ----------
+    out_folder : str
+        The output folder.
+    namer : Namer
+        Names the files.
+    style : Style
+        How maps are drawn.
+    """
 
     def __init__(self, out_folder: str, namer: Namer, style: Style) -> None:
         self._out_folder = out_folder
@@ -34,13 +46,30 @@ class MapWriter:
     def write(self, image: np.ndarray, stem: str, explanation: Explanation, n: int) -> list[TargetRecord]:
         """Draw and write all maps of image n of the explanation.
 
-        Args: image: the original image, uint8 [H, W, 3] RGB. stem: its part of the names.
-        Returns: one record per class; a class that was asked for twice is written once.
-        Raises: OSError where a file cannot be written.
+        Parameters
+        ----------
+        image : np.ndarray
+            The original image, uint8 [H, W, 3], RGB.
+        stem : str
+            Its part of the file names.
+        explanation : Explanation
+            The explanation of its batch.
+        n : int
+            Its number in the batch.
+
+        Returns
+        -------
+        list of TargetRecord
+            One record per target; a repeated target is written once.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written.
         """
         abouts = explanation.abouts or [""] * explanation.class_ids.shape[1]
-        asked = list(zip(explanation.class_ids[n].tolist(), abouts))
-        slots = [t for t, target in enumerate(asked) if target not in asked[:t]]
+        targets = list(zip(explanation.class_ids[n].tolist(), abouts))
+        slots = [t for t, target in enumerate(targets) if target not in targets[:t]]
         first = next(iter(explanation.maps))
         maps = [Map(explanation, first, n, t) for t in slots]
         tokens = self._namer.targets(
@@ -59,7 +88,7 @@ class MapWriter:
         ]
 
     def write_original(self, image: np.ndarray, stem: str) -> dict[str, str]:
-        """Write the image itself where the naming has a name for it: {"original": path}. Raises: OSError."""
+        """Write the image itself if the naming has a name for it: {"original": path}. Raises OSError."""
         name = self._namer.original(stem)
         if not name:
             return {}
@@ -94,40 +123,40 @@ class MapWriter:
 
     def _draw(
         self,
-        image: Any,
+        image: np.ndarray,
         map: np.ndarray | None,
-        placement: Any,
+        placement: Placement,
         names: tuple[str, str, str, str],
         raw: dict[str, Any],
         scale: float | None,
-    ) -> tuple[dict[str, str], Any]:
-        """Draw and write one map, None where it is empty: the files, and the box of its lit region.
+    ) -> tuple[dict[str, str], Box | None]:
+        """Draw and write a map, None if it is empty. Return its files and the box of its largest region.
 
-        names: the stem, the tokens of the target, the method and the layer.
+        `names` are the stem, the token of the target, the method, and the token of the layer.
         """
         space = METHODS[names[2]].space
         full = None if space == "pixels" else scale
         drawn = draw(image, map, placement, space, self._style, full, names[2] in AGAINST)
         return self._save(names, drawn.images, raw), drawn.box
 
-    def _peak(self, _image: Any, map: np.ndarray, placement: Any) -> Any:
+    def _peak(self, _image: np.ndarray, map: np.ndarray, placement: Placement) -> tuple[int, int]:
         return peak(map, placement)
 
     def _raw(self, explanation: Explanation, key: MapKey, n: int, t: int) -> dict[str, Any]:
-        """A map, how its image was fitted and, unless it is stretched, where its cells lie: all placing it takes."""
+        """Return the raw map with its placement and, unless it is stretched, its cells."""
         cells = explanation.cells.get(key)
-        found = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
-        return found if cells is None else {**found, **asdict(cells)}
+        raw = {"map": explanation.maps[key][n, t], **asdict(explanation.placements[n])}
+        return raw if cells is None else {**raw, **asdict(cells)}
 
     def _save(
-        self, tokens: tuple[str, str, str, str], images: dict[str, np.ndarray], raw: dict[str, np.ndarray]
+        self, tokens: tuple[str, str, str, str], images: dict[str, np.ndarray], raw: dict[str, Any]
     ) -> dict[str, str]:
         kinds = [*images, "raw"] if raw else list(images)
         names = self._namer.names(*tokens, kinds)
         paths = {kind: os.path.join(self._out_folder, *name.split("/")) for kind, name in names.items()}
         make_folders(self._out_folder, paths[kinds[0]])
         for kind, image in images.items():
-            write_png(paths[kind], image, _PACKED[kind])
+            write_png(paths[kind], image, _COMPRESSION[kind])
         if raw:
             packed = io.BytesIO()
             np.savez_compressed(packed, **raw)
@@ -135,16 +164,16 @@ class MapWriter:
         return paths
 
 
-def write_explained(answer: ExplainedImage, writer: MapWriter) -> Result:
-    """Write the maps of one image and let its pixels go. Raises OSError if a file cannot be written."""
-    item, explanation, n = answer.item, answer.explanation, answer.n
+def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
+    """Write the maps of one image and release its pixels. Raises OSError if a file cannot be written."""
+    item, explanation, n = image.item, image.explanation, image.n
     size = None if item.image is None else (item.image.shape[0], item.image.shape[1])
     predicted, targets = FAILED, []
     if explanation is not None and item.image is not None:
         predicted = int(explanation.predicted[n])
         targets = writer.write(item.image, item.stem, explanation, n)
         item.figures = {**item.figures, **writer.write_original(item.image, item.stem)}
-    item.image = item.fitted = answer.explanation = None
+    item.image = item.fitted = image.explanation = None
     item.inputs = {}
     return Result(
         predicted,

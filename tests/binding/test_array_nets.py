@@ -153,7 +153,7 @@ def test_placing_is_half_pixel_linear():
     channels = np.stack([map, 2 * map], axis=-1)
     placed = ArrayPlacement((23,)).place(channels)
     np.testing.assert_allclose(placed[:, 1], 2 * ArrayPlacement((23,)).place(map), atol=1e-6)
-    with pytest.raises(OptionError, match=r"a map here has 1 axes, or one more for channels, got shape \[2, 3, 4\]"):
+    with pytest.raises(OptionError, match=r"the map has shape \[2, 3, 4\]; give 1 axes, or one more"):
         ArrayPlacement((23,)).place(volume)
 
 

@@ -92,7 +92,7 @@ UNDECIDED = {
 def test_inspect_lists_them_where_it_cannot_decide(tmp_path, kind):
     model = save(tmp_path / "model.pb", UNDECIDED[kind])
     text = command("inspect", model, code=2)
-    assert text.count("could be named with --") == 3
+    assert text.count(" can name:") + text.count("no candidate for --") == 3
     assert "Error: " in text
     report = json.loads(command("inspect", model, "--json", code=2).rpartition("}")[0] + "}")
     assert sorted(report["candidates"]) == ["input", "layer", "logits"]
@@ -102,7 +102,7 @@ def test_inspect_lists_them_where_it_cannot_decide(tmp_path, kind):
 def test_inspect_lists_them_where_it_decides():
     text = command("inspect", demo_model())
     for option in ("input", "logits"):
-        assert f"could be named with --{option}:" in text
+        assert f"that --{option} can name:" in text
     report = json.loads(command("inspect", demo_model(), "--json"))
     assert report["input"] in [item["name"] for item in report["candidates"]["input"]]
     assert report["logits"] in [item["name"] for item in report["candidates"]["logits"]]

@@ -104,7 +104,7 @@ def test_one_row_is_for_every_image_unless_it_is_a_table_or_weights(graph):
 def test_rows_that_are_not_as_many_as_the_images_are_named():
     with GradCamGraph(load(with_meta()), preset="raw", feed={"meta": [[1, 2], [3, 4]]}) as net:
         net.explain(noise(2), 1)
-        with pytest.raises(RunError, match="'meta:0' is fed 2 rows, and there are 3 images: give one row, or each"):
+        with pytest.raises(RunError, match="'meta:0' is fed 2 rows for 3 images: give one row, or one row per image"):
             net.explain(noise(3), 1)
 
 

@@ -25,7 +25,7 @@ def photos(tmp_path):
 def test_inspect_shows_the_layers():
     text = command("inspect", demo_model())
     assert "frozen graph" in text
-    assert "not known: say it with --preset" in text
+    assert "unknown: give --preset" in text
     lines = [line.split() for line in text.splitlines()]
     assert ["-1", "conv5/Relu:0", "Relu", "?", "x", "12", "x", "16", "x", "64"] in lines
     assert ["-5", "conv1/Relu:0"] in [line[:2] for line in lines]
@@ -54,7 +54,7 @@ def test_inspect_for_programs():
 def test_demo_lights_up_what_it_is_asked_for(tmp_path):
     text = command("demo", "--out", tmp_path / "demo")
     asked = sum(len(scene.boxes) for scene in SCENES)
-    assert f"{len(SCENES)} scenes, {asked} questions: " in text
+    assert f"{len(SCENES)} scenes, {asked} objects: " in text
     right = 0
     for line, scene in zip(manifest(tmp_path / "demo"), SCENES):
         assert [target["label"] for target in line["targets"]] == list(scene.boxes)

@@ -18,7 +18,7 @@ def photos(tmp_path):
 
 def test_preprocessing_is_never_guessed(photos, tmp_path):
     text = run(photos, tmp_path / "out", preset=(), code=2)
-    assert "Error: the model does not show how its pixel values were prepared" in text
+    assert "Error: the model does not show its preprocessing of pixel values" in text
     for name in ("inception", "torch", "caffe", "zero-one", "raw", "custom"):
         assert f"\n  {name} " in text
     assert not (tmp_path / "out").exists()
@@ -30,7 +30,7 @@ def test_preprocessing_is_never_guessed(photos, tmp_path):
         (["--class", "unicorn"], "class name 'unicorn' needs labels, but no labels were given"),
         (["--class", "7"], "no class 7: the net has 7 classes, ids 0 to 6"),
         (["--layer", "conv9"], "conv9"),
-        (["--backcount", "0"], "--backcount counts from 1"),
+        (["--backcount", "0"], "--backcount 0 is no layer; count from 1"),
         (["--preset", "vgg"], "unknown preprocessing 'vgg'"),
         (["--preset", "gray-raw"], "the net's input has 3 channels, but this preprocessing makes 1"),
         (["--scale", "1,2,3"], "--scale is one number for all channels"),
@@ -80,7 +80,7 @@ def test_models_and_images_that_are_not_there(photos, tmp_path):
     assert "choose another output folder" in run(photos, photos, code=2)
     assert "Missing option '--out'" in command("run", demo_model(), photos, code=2)
     (tmp_path / "file").write_text("")
-    assert "file' is no folder; choose another output folder" in run(photos, tmp_path / "file", code=2)
+    assert "file' is not a folder; choose another output folder" in run(photos, tmp_path / "file", code=2)
 
 
 def test_other_exceptions_keep_their_traceback(photos, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from command_line import run
 from image_folders import copy_scenes
 
-from gradcam_tf1.cli.terminal import Steps
+from gradcam_tf1.cli.progress import MethodBars
 from gradcam_tf1.types import MethodProgress
 
 
@@ -23,7 +23,7 @@ def cam(done, method="scorecam", layer="conv\x1b:0"):
 
 
 def test_the_cost_is_said_once_and_nothing_else_where_nobody_watches(capsys):
-    with Steps(quiet=False) as steps:
+    with MethodBars(quiet=False) as steps:
         for work in (cam(0), cam(0, "rise", ""), cam(4), cam(10), cam(0), cam(10)):
             steps(work)
     said = capsys.readouterr()
@@ -37,7 +37,7 @@ def test_the_cost_is_said_once_and_nothing_else_where_nobody_watches(capsys):
 def test_a_terminal_sees_a_bar_for_each_method_in_turn(monkeypatch, capsys):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with Steps(quiet=False) as steps:
+    with MethodBars(quiet=False) as steps:
         for work in (cam(0), cam(0, "rise", ""), cam(4), cam(10), cam(10, "rise", "")):
             steps(work)
         assert not steps._bars  # both came to their end
@@ -51,7 +51,7 @@ def test_a_terminal_sees_a_bar_for_each_method_in_turn(monkeypatch, capsys):
 def test_each_device_has_its_own_bar(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with Steps(quiet=False) as steps:
+    with MethodBars(quiet=False) as steps:
         steps(cam(4))
         other = threading.Thread(target=steps, args=(cam(2),))
         other.start()
@@ -65,7 +65,7 @@ def test_each_device_has_its_own_bar(monkeypatch):
 def test_quiet_is_quiet(monkeypatch, capsys):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with Steps(quiet=True) as steps:
+    with MethodBars(quiet=True) as steps:
         steps(cam(0))
         steps(cam(4))
     assert capsys.readouterr().out == terminal.getvalue() == ""

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli.tally import MAX_TOLD, Tally
+from gradcam_tf1.cli.progress import MAX_REASONS, Tally
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.run import line_places, results
+from gradcam_tf1.run import line_index, results
 from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 from gradcam_tf1.run.results import Results
 
@@ -31,18 +31,18 @@ def told(capsys, failed, empty, quiet=False):
 
 
 def test_every_failure_is_told(capsys):
-    out, err = told(capsys, MAX_TOLD, 0)
-    assert out == [f"1 images explained, {MAX_TOLD} failed; results in out"]
-    assert err == ["Warning: new", *(f"failed: {i} is torn\\x1b" for i in range(MAX_TOLD))]
+    out, err = told(capsys, MAX_REASONS, 0)
+    assert out == [f"1 images explained, {MAX_REASONS} failed; results in out"]
+    assert err == ["Warning: new", *(f"failed: {i} is torn\\x1b" for i in range(MAX_REASONS))]
 
 
 def test_more_are_counted(capsys):
-    out, err = told(capsys, MAX_TOLD + 23, 2)
+    out, err = told(capsys, MAX_REASONS + 23, 2)
     assert out == [
-        f"1 images explained, {MAX_TOLD + 23} failed, 2 empty maps (manifest.jsonl says why); results in out"
+        f"1 images explained, {MAX_REASONS + 23} failed, 2 empty maps (manifest.jsonl says why); results in out"
     ]
     assert err[-1] == "failed: and 23 more, see out/manifest.jsonl"
-    assert len(err) == 1 + MAX_TOLD + 1
+    assert len(err) == 1 + MAX_REASONS + 1
 
 
 def test_quiet_tells_failures_only(capsys):
@@ -59,9 +59,9 @@ def test_the_manifest_is_not_read_again(tmp_path, monkeypatch, bad):
     if bad:
         (folder / "1.png").write_bytes(b"")
     monkeypatch.setattr(results, "KEPT", 0)
-    reads, read = [], line_places.LinePlaces.read
+    reads, read = [], line_index.LineIndex.read
     monkeypatch.setattr(
-        line_places.LinePlaces, "read", lambda self, numbers: reads.append(numbers) or read(self, numbers)
+        line_index.LineIndex, "read", lambda self, numbers: reads.append(numbers) or read(self, numbers)
     )
     args = ["run", demo_model(), str(folder), "--out", str(out), "--preset", DEMO_PRESET, "--method", "gradcam"]
     done = CliRunner().invoke(main, args)

@@ -55,10 +55,10 @@ def test_options_come_to_targets(options, targets):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--region", "--anchor", 0], "--region and --anchor do not go together; give one of them"),
-        (["--mask", "m", "--point", "0,0"], "--point and --mask do not go together"),
-        (["--region", "--top-k", 2], "--region takes classes by --class or --class-file, not by their rank"),
-        (["--class-file", "c.csv", "--class", 1], "both say each image's class; give one of them"),
+        (["--region", "--anchor", 0], "--region and --anchor exclude each other; give one of them"),
+        (["--mask", "m", "--point", "0,0"], "--point and --mask exclude each other"),
+        (["--region", "--top-k", 2], "--region needs classes from --class or --class-file, not ranks such as --top-k"),
+        (["--class-file", "c.csv", "--class", 1], "both set the classes; give one of them"),
     ],
 )
 def test_what_does_not_go_together_is_said(options, message):
@@ -208,9 +208,9 @@ def test_a_scalar_by_name(photos, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--contrast", "a,b,c"], "'a,b,c': write A,B, two classes; ids where a name has a comma"),
-        (["--contrast", "a,"], "'a,': write A,B"),
-        (["--point", "3"], "'3' is not a place; write ROW,COLUMN"),
+        (["--contrast", "a,b,c"], "'a,b,c': write two classes as A,B; use ids if a name has a comma"),
+        (["--contrast", "a,"], "'a,': write two classes"),
+        (["--point", "3"], "'3' is not a point; write ROW,COLUMN"),
         (["--top-k", "0"], "0 is not in the range"),
         (["--best-anchors", "0"], "0 is not in the range"),
         (["--score", "loss"], "'loss' is not one of"),

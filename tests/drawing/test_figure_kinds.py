@@ -161,7 +161,7 @@ def test_show_on_the_command_line(tmp_path, monkeypatch):
     ]
     refused = CliRunner().invoke(main, words)
     assert refused.exit_code == 2
-    assert "--show opens figures; say which with --figure" in refused.output
+    assert "--show opens figures; choose them with --figure" in refused.output
     done = CliRunner().invoke(main, [*words, "--figure", "layers", "--figure", "top3-worst"])
     assert done.exit_code == 0, done.output
     assert "no display to open figures on: 2 figures are in" in done.output

@@ -105,7 +105,7 @@ def test_any_number_of_frames_where_the_net_takes_any():
         (clips()[:, :3] * 255, r"has 3 frames, the net takes 4; .*np.linspace\(0, 2, 4\)"),
         (clips()[0, 0] * 255, r"takes clips"),
         (None, r"takes clips"),
-        ([[np.full((6, 8, 3), 9.0)] * 3 + [np.full((6, 9, 3), 9.0)]], r"of one size, these have"),
+        ([[np.full((6, 8, 3), 9.0)] * 3 + [np.full((6, 9, 3), 9.0)]], r"frames of a clip have different sizes"),
     ],
 )
 def test_what_is_no_clip_is_refused(net, clip, message):

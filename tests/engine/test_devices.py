@@ -132,9 +132,9 @@ def is_closed(sess):
             2,
         ),
         ({"devices": ("/cpu:1", "/cpu:3")}, OptionError, r"there is no device /cpu:3; TensorFlow .* sees /cpu:0", 2),
-        ({"devices": ("/cpu:1", "gpu")}, OptionError, "'gpu' is no name of a device; write one like /gpu:0", 0),
-        ({"devices": "/job:worker"}, OptionError, "'/job:worker' is no name of a device", 0),
-        ({"devices": ("/cpu:1", "that one")}, OptionError, "'that one' is no name of a device", 0),
+        ({"devices": ("/cpu:1", "gpu")}, OptionError, "'gpu' is not the name of a device; write one like /gpu:0", 0),
+        ({"devices": "/job:worker"}, OptionError, "'/job:worker' is not the name of a device", 0),
+        ({"devices": ("/cpu:1", "that one")}, OptionError, "'that one' is not the name of a device", 0),
         ({"devices": TWO, "output": 77}, BindingError, "no output 77", 2),
     ],
 )
@@ -182,6 +182,6 @@ def test_a_hook_that_builds_ops_has_one_device():
     with Builder(graph_def(), preset="raw", devices="/cpu:2", config=cpus()) as net:
         assert net.binding.logits == "mine:0"
     with Builder(graph_def(), preset="raw", devices=TWO, config=cpus()) as net, pytest.raises(
-        BindingError, match="'mine:0' was made by fetch_key_tensors, in the graph of the first device"
+        BindingError, match="'mine:0' was added by fetch_key_tensors, to the graph of the first device"
     ):
         net.explain(images())

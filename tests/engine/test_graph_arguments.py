@@ -129,7 +129,7 @@ def test_the_output_folder_is_a_path_to_a_folder(net, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match="the output folder is a path, not None"):
         net.visualize_imgs(demo_scenes()[0].path, None)
-    with pytest.raises(OptionError, match="is no folder; choose another"):
+    with pytest.raises(OptionError, match="is not a folder; choose another"):
         net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "file"))
 
 

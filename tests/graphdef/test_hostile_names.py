@@ -15,8 +15,8 @@ from command_line import command, harmless_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcam_tf1.cli.tally import Tally
-from gradcam_tf1.cli.terminal import Progress, shown
+from gradcam_tf1.cli.progress import Progress, Tally
+from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.drawing.contact_sheet import Tile, contact_sheet
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.run.naming import Namer

@@ -69,7 +69,7 @@ class TestForms:
             (np.zeros((4, 4, 5)), r"an image is float64 \[4, 4, 5\]; expected RGB"),
             (np.zeros(3), "an image is"),
             ([{}], "an image is dict"),
-            (Image.new("F", (3, 3)), "mode 'F' has no white"),
+            (Image.new("F", (3, 3)), "mode 'F' has no defined white"),
         ],
     )
     def test_anything_else_is_refused_in_a_sentence(self, given, told):

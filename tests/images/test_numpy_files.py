@@ -51,8 +51,8 @@ def test_the_first_side_may_run_fastest(tmp_path):
         ((-1, 200), "'|u1'", "is a damaged array: its header says the shape"),
         ((2**62, 4), "'<f4'", "larger than the 2 GB that can be fed"),
         ((1 << 30, 3), "'|u1'", "larger than the 2 GB that can be fed"),
-        ((8, 8), "[('a', '<f4'), ('b', '<f4')]", "possible: numbers, truth values, texts"),
-        ((8, 8), "'|O'", "possible: numbers, truth values, texts"),
+        ((8, 8), "[('a', '<f4'), ('b', '<f4')]", "possible: numbers, bools, strings"),
+        ((8, 8), "'|O'", "possible: numbers, bools, strings"),
     ],
     ids=str,
 )

@@ -125,7 +125,7 @@ def test_a_run_writes_every_frame(net, tmp_path):
     out = tmp_path / "out"
     results = net.visualize_imgs(str(tmp_path / "in"), str(out), targets=1, methods=["gradcam", "guided_backprop"])
     assert [result.relative for result in results] == ["walk.gif", "walk"]
-    assert any("4 of its frames are explained, evenly" in warning for warning in results.warnings)
+    assert any("4 frames are explained, evenly" in warning for warning in results.warnings)
     lines = list(read_manifest(str(out / "manifest.jsonl")))
     for line in lines:
         assert line["size"] == [HIGH, WIDE]

@@ -172,7 +172,7 @@ def test_the_time_limit_is_that_of_the_device(photos, out):
             explain_on(explainer, images())
         results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(batch_size=1, timeout=3))
     assert [result.relative for result in results.failed] == ["005.png"]
-    assert results.failed[0].error.endswith("the net took longer than the 3 s that are allowed")
+    assert results.failed[0].error.endswith("the net took longer than the time limit of 3 s")
     assert names(out) == LISTED
 
 

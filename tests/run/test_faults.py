@@ -19,7 +19,7 @@ from image_folders import write_noise
 from PIL import Image
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli.stopping import Stopper
+from gradcam_tf1.cli.progress import Stopper
 from gradcam_tf1.errors import OptionError, OutOfMemoryError, StoppedError, TimeLimitError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import demo_model
@@ -113,7 +113,7 @@ def test_a_batch_that_takes_too_long_has_failed(photos, out):
         results = net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(batch_size=1, timeout=2))
         assert time.monotonic() - start < 60
     assert [result.relative for result in results.failed] == ["005.png"]
-    assert lines(out)[5]["error"].endswith("005.png': the net took longer than the 2 s that are allowed")
+    assert lines(out)[5]["error"].endswith("005.png': the net took longer than the time limit of 2 s")
 
 
 def test_on_error_stop_ends_there_and_resume_goes_on(net, photos, out):
@@ -121,7 +121,7 @@ def test_on_error_stop_ends_there_and_resume_goes_on(net, photos, out):
     (photos / "005.png").write_bytes(b"no image")
     threads = threading.active_count()
     for resume in (False, True):
-        with pytest.raises(StoppedError, match=r"005\.png.*; the run stops there, 5 images before it are finished"):
+        with pytest.raises(StoppedError, match=r"005\.png.*; the run stops there after 5 finished images"):
             net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(on_error="stop", resume=resume))
         assert [line["relative"] for line in lines(out)] == [f"{i:03}.png" for i in range(5)]
         assert threading.active_count() == threads
@@ -146,8 +146,8 @@ def test_stop_finishes_the_batch(net, photos, out):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"on_error": "cry"}, "on_error is what a failed image does: skip or stop, not 'cry'"),
-        ({"timeout": 0}, "more than 0, not 0"),
+        ({"on_error": "cry"}, "on_error is skip or stop, not 'cry'"),
+        ({"timeout": 0}, "above 0, not 0"),
     ],
 )
 def test_wrong_options(net, photos, out, options, message):
@@ -165,7 +165,7 @@ def test_exit_codes_of_the_command(photos, tmp_path, out):
     (photos / "011.png").write_bytes(b"no image")
     stopped = command(*run, "--out", out, "--on-error", "stop", "--timeout", 60)
     assert stopped.exit_code == 1
-    assert "the run stops there, 11 images before it are finished, and resume goes on from there" in stopped.output
+    assert "the run stops there after 11 finished images; resume to continue" in stopped.output
     resumed = command(*run, "--out", out, "--resume")
     assert resumed.exit_code == 1
     assert "11 images explained, 1 failed" in resumed.output

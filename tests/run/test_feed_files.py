@@ -148,7 +148,7 @@ def test_a_value_that_does_not_fit_is_its_images_error(place, tmp_path, wanted):
         ("a.png,1\n", "needs a header"),
         ("file,meta\n", "needs a header"),
         ("file,meta\na.png\n", r"line 2: expected 2 cells, file, meta, got \['a.png'\]"),
-        ("file,meta\na.png,1\n./a.png,2\n", "line 3: './a.png' has its values in line 2 too"),
+        ("file,meta\na.png,1\n./a.png,2\n", "line 3: './a.png' already has values in line 2"),
         ("file,meta,meta\na.png,1,2\n", "two columns 'meta'"),
         ("file,meta[0],meta[2]\na.png,1,2\n", r"columns of 'meta' are not meta\[0\] to meta\[1\]"),
         ("file,meta[0],meta\na.png,1,2\n", "the columns of 'meta' are not"),
@@ -165,9 +165,9 @@ def test_what_names_no_image_is_refused_before_the_run(place, tmp_path):
     (tmp_path / "values.csv").write_text("file,meta[0],meta[1]\nx.png,1,2\n")
     options = ("--feed-file", tmp_path / "values.csv")
     text = run(place / "photos", tmp_path / "out", *options, preset=PRESET, model=place / "meta.pb", code=2)
-    assert "has a value for none of the 3 images, which are 'a.png', 'b.png', 'c.png'" in text
+    assert "has no value for any of the 3 images, which are 'a.png', 'b.png', 'c.png'" in text
     assert not (tmp_path / "out").exists()
-    with pytest.raises(OptionError, match="no row for each of the 3 images; give these, a mapping"):
+    with pytest.raises(OptionError, match="is not one row for each of the 3 images; give these, a mapping"):
         input_rows({"meta": [1, 2]}, [None] * 3)
     with pytest.raises(OptionError, match="inputs is a mapping of tensor names to values"):
         as_inputs([1, 2])

@@ -159,7 +159,7 @@ def test_a_line_that_is_no_results_is_refused(tmp_path):
                 assert [type(each) for each in manifest.done()] == [Result]
             except OptionError as error:
                 refused += 1
-                assert "its journal is damaged" in str(error)  # noqa: PT017
+                assert "its manifest is damaged" in str(error)  # noqa: PT017
     assert 100 < refused < count
 
 
@@ -167,6 +167,6 @@ def test_what_no_result_can_be_is_refused(tmp_path):
     (tmp_path / "run.json").write_text('{"gradcam_tf1": "0"}')
     for line in ("7", "[" * 100_000, '{"predicted": 1e999}', '{"source_hex": "x"}', "null", "\udcff"):
         (tmp_path / "manifest.jsonl").write_text(line + "\n", errors="surrogateescape")
-        refused = pytest.raises(OptionError, match="its journal is damaged")
+        refused = pytest.raises(OptionError, match="its manifest is damaged")
         with ManifestWriter(str(tmp_path), resume=True) as manifest, refused:
             list(manifest.done())

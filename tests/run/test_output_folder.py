@@ -39,7 +39,9 @@ class TestFilesOfOthers:
     @pytest.mark.parametrize("resume", [False, True])
     def test_are_not_overwritten(self, net, photos, tmp_path, name, text, resume):
         (tmp_path / name).write_text(text)
-        with pytest.raises(OptionError, match=f"{name}' is not of this toolkit, and a run would overwrite it; choose"):
+        with pytest.raises(
+            OptionError, match=f"{name}' was not written by this toolkit, and a run would overwrite it; choose"
+        ):
             net.visualize_imgs(str(photos), str(tmp_path), methods="gradcam", run=RunOptions(resume=resume))
         assert contents(tmp_path) == {name: text.encode()}
 
@@ -148,7 +150,7 @@ class TestRemoved:
 
     def test_the_command_line_says_it_in_one_line(self, photos, tmp_path, monkeypatch):
         out = tmp_path / "out"
-        monkeypatch.setattr("gradcam_tf1.cli.tally.Tally.__call__", lambda *_: shutil.rmtree(str(out), True))
+        monkeypatch.setattr("gradcam_tf1.cli.progress.Tally.__call__", lambda *_: shutil.rmtree(str(out), True))
         told = run(photos, out, "--method", "gradcam", "--batch-size", 1, "-q", code=2)
         assert "was removed" in told
         assert len(told.strip().splitlines()) == 1
@@ -198,7 +200,7 @@ class TestResume:
         next(out.glob("a.png*gradcam.png")).unlink()
         (own / "a.png").write_bytes(b"damaged")
         told = run(own, out, "--method", "gradcam", "--resume", code=2)
-        assert "outputs of 'a.png' are gone, and it gives other ones now" in told
+        assert "outputs of 'a.png' are gone, and they differ now" in told
 
 
 class TestOutputsOfEarlierRunsBelowTheInput:

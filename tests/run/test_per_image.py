@@ -45,8 +45,8 @@ def test_an_image_may_have_several_lines(tmp_path):
     [
         ("a.png,3\n", r"no class for 2 of 3 images: 'birds/owl.jpg', 'birds/b, c.png'"),
         ("a.png,3\nowl.jpg\n", r"line 2: expected an image and a class, got 'owl.jpg'"),
-        ("image,class\n", "has no lines of image and class"),
-        ("", "has no lines of image and class"),
+        ("image,class\n", "has no lines; write an image and a class"),
+        ("", "has no lines; write an image and a class"),
         ('a.png,3\n"' + "x" * 200_000, r"line \d: .*field"),
     ],
 )

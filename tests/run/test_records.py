@@ -17,7 +17,7 @@ from PIL import Image
 from gradcam_tf1.errors import ManifestError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-from gradcam_tf1.run import line_places, results
+from gradcam_tf1.run import line_index, results
 from gradcam_tf1.run.manifest import ManifestWriter
 from gradcam_tf1.run.manifest_lines import line_of
 from gradcam_tf1.run.naming import Namer
@@ -66,7 +66,7 @@ def opened(monkeypatch):
         paths.append(path)
         return open(path, mode)
 
-    monkeypatch.setattr(line_places, "open", note, raising=False)
+    monkeypatch.setattr(line_index, "open", note, raising=False)
     return paths
 
 
@@ -137,10 +137,10 @@ def test_another_run_in_the_folder_is_never_read_for_this_one(long, made, tmp_pa
     assert again[7].scores == [7.2]
     assert long[4].scores == [4.1]
     assert long.tolist() == again.tolist()
-    with pytest.raises(ManifestError, match=r"manifest\.jsonl, line 8: not what the run has written there"):
+    with pytest.raises(ManifestError, match=r"manifest\.jsonl, line 8: not the line that the run wrote"):
         long[7]
     assert long[5].error == "5 is torn", "the same line in both"
-    with pytest.raises(ManifestError, match="another run, or somebody, has changed the file since"):
+    with pytest.raises(ManifestError, match="the file has changed since"):
         list(long)
 
 
@@ -148,7 +148,7 @@ def test_a_folder_that_is_gone_and_a_file_that_was_cut(long, tmp_path):
     with open(long.manifest, "rb+") as stream:
         stream.truncate(os.path.getsize(long.manifest) - 1)
     assert long[38].relative == f"38{ODD}"
-    with pytest.raises(ManifestError, match="line 40: not what the run has written there"):
+    with pytest.raises(ManifestError, match="line 40: not the line that the run wrote"):
         long[39]
     shutil.rmtree(str(tmp_path))
     assert len(list(long[:5])) == 5
@@ -196,7 +196,7 @@ def test_memory_of_a_image_is_a_few_numbers(tmp_path):
 
         assert grown(12_000, 4_000, step) < 40
     assert len(kept) == 12_000
-    assert next(kept.at([11_999])).scores == [11_999.1]
+    assert next(kept.read([11_999])).scores == [11_999.1]
 
 
 def test_memory_of_a_name_is_a_hash():

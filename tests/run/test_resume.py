@@ -135,7 +135,7 @@ def test_what_changed_is_refused_and_named(net, photos, whole, tmp_path):
             net.visualize_imgs(str(images), out, **grouped(**{"raw": True, "resume": True, **options}))
         assert contents(out) == before
 
-    refused(r"alpha was 0\.6, now it is 0\.25\. Give what was given then", alpha=0.25)
+    refused(r"alpha was 0\.6, now it is 0\.25\. Give the earlier settings", alpha=0.25)
     refused("raw was true, now it is false", raw=False)
     refused(r'methods was \["gradcam", "guided_gradcam"\], now it is \["gradcam"\]', methods="gradcam")
     refused("batch_size was 8, now it is 3", batch_size=3)
@@ -158,7 +158,7 @@ def test_a_listing_that_became_shorter_is_refused(net, photos, whole, tmp_path):
     fewer = tmp_path / "photos"
     shutil.copytree(str(photos), str(fewer))
     (fewer / f"{COUNT - 1:03}.png").unlink()
-    with pytest.raises(OptionError, match=r"'029\.png', which was done, is not listed any more"):
+    with pytest.raises(OptionError, match=r"the finished image '029\.png' is not listed any more"):
         net.visualize_imgs(str(fewer), out, style=Style(raw=True), run=RunOptions(resume=True))
 
 
@@ -166,7 +166,7 @@ def test_a_damaged_journal_is_refused(net, photos, whole, tmp_path):
     lines = whole["manifest.jsonl"].splitlines(keepends=True)
     for damage in (b"\0\0\0\n", b"{}\n", b"[]\n"):
         out = put({**whole, "manifest.jsonl": lines[0] + damage + lines[1]}, tmp_path / "out")
-        with pytest.raises(OptionError, match="its journal is damaged"):
+        with pytest.raises(OptionError, match="its manifest is damaged"):
             net.visualize_imgs(str(photos), out, style=Style(raw=True), run=RunOptions(resume=True))
 
 

@@ -1,0 +1,160 @@
+"""Reports while a run goes on: progress bars, counts of images, and the reaction to Ctrl-C and SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any, Callable, Container
+
+from gradcam_tf1.cli.terminal import say, shown, warn
+from gradcam_tf1.run.result import Result
+from gradcam_tf1.run.results import Results
+from gradcam_tf1.types import MethodProgress
+
+MAX_REASONS = 100  # reasons of failed images that are printed
+STOPPED = 130  # exit code of an interrupted program
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Progress:
+    """A bar of images on stderr, if stderr is a terminal; call it with each result and the number of all images."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._visible = not quiet and sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __call__(self, result: Result, total: int | None) -> None:
+        """Count one image."""
+        if not self._visible:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit="img", file=sys.stderr)
+        self._bar.set_postfix_str(shown(result.relative)[-40:], refresh=False)
+        self._bar.update()
+
+    def __enter__(self) -> Callable[[Result, int | None], None]:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+class MethodBars:
+    """The cost of each method that runs the net many times, printed once, and its bar if stderr is a terminal.
+
+    Each device has a thread, and each calling thread has its own bar.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._announced: set[tuple[str, str]] = set()
+        self._bars: dict[int, Any] = {}
+
+    def __call__(self, work: MethodProgress) -> None:
+        """Print the cost at the first call, and move the bar."""
+        if self._quiet:
+            return
+        if (work.method, work.layer) not in self._announced:
+            self._announced.add((work.method, work.layer))
+            layer = f" at {work.layer}" if work.layer else ""
+            say(f"{work.method}{layer}: {work.runs} {work.unit} for each image")
+        if work.done and sys.stderr.isatty():
+            self._show(work)
+
+    def _show(self, work: MethodProgress) -> None:
+        thread = threading.get_ident()
+        if thread not in self._bars:
+            from tqdm import tqdm
+
+            total = work.images * work.runs
+            self._bars[thread] = tqdm(total=total, desc=work.method, unit="run", file=sys.stderr, leave=False)
+        bar = self._bars[thread]
+        bar.update(work.done - bar.n)
+        if bar.n >= bar.total:
+            self._bars.pop(thread).close()
+
+    def __enter__(self) -> Callable[[MethodProgress], None]:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        while self._bars:
+            self._bars.popitem()[1].close()
+
+
+class Tally:
+    """Counts images and empty maps, and keeps the first reasons of failed images.
+
+    Parameters
+    ----------
+    progress : callable
+        Gets each result and the number of all images after they are counted.
+    """
+
+    def __init__(self, progress: Callable[[Result, int | None], None]) -> None:
+        self.explained = self.failed = self.empty = 0
+        self._reasons: list[str] = []
+        self._progress = progress
+
+    def __call__(self, result: Result, total: int | None) -> None:
+        """Count one image."""
+        if result.ok:
+            self.explained += 1
+        else:
+            self.failed += 1
+            if len(self._reasons) < MAX_REASONS:
+                self._reasons.append(result.error)
+        self.empty += sum(record.status == "empty" for record in result.maps)
+        self._progress(result, total)
+
+    def report(self, results: Results, printed: Container[str], quiet: bool) -> None:
+        """Print the summary of the run, without the warnings that were printed before; if quiet, only failures."""
+        for warning in () if quiet else results.warnings:
+            if warning not in printed:
+                warn(warning)
+        for name, reason in results.left_out.items() if quiet else ():
+            say(f"{name} was left out: {shown(reason)}", err=True)
+        for reason in self._reasons:
+            say(f"failed: {shown(reason)}", err=True)
+        if self.failed > len(self._reasons):
+            say(f"failed: and {self.failed - len(self._reasons)} more, see {results.manifest}", err=True)
+        if quiet:
+            return
+        notes = [f"{self.explained} images explained", f"{self.failed} failed"]
+        notes += [f"{self.empty} empty maps (manifest.jsonl says why)"] if self.empty else []
+        say(f"{', '.join(notes)}; results in {results.out_folder}")
+
+
+class Stopper:
+    """Handles Ctrl-C and SIGTERM: the first one stops the run after its batch, the second one at once."""
+
+    def __init__(self) -> None:
+        self._stopping = False
+        self._handlers: dict[int, Any] = {}
+
+    def __call__(self) -> bool:
+        """Return whether the run should stop."""
+        return self._stopping
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        self._restore()
+        say("stopping after this batch; again to stop at once", err=True)
+
+    def _restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def __enter__(self) -> Stopper:
+        if threading.current_thread() is threading.main_thread():  # other threads may not set handlers
+            heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup, &
+            self._handlers = {number: signal.signal(number, self._stop) for number in heard}
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._restore()
