@@ -241,7 +241,7 @@ Found = Mapping[Hashable, np.ndarray]
 
 
 def _values(tensors: Fetches, found: Found) -> Fetched:
-    """Return what was fetched for one method. Raises: RunError for a map without positions."""
+    """Return what was fetched for one method. Refuse a map without positions."""
     for key, tensor in tensors.items():
         if 0 in found[tensor.name].shape:
             shape = list(found[tensor.name].shape[1:])
