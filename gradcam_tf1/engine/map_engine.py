@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, ContextManager, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    Hashable,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 
@@ -149,27 +162,15 @@ class MapEngine:
 
     def _run_part(self, request: MapRequest, scores: Sequence[ScoreRequest]) -> RunPart:
         """Run the net once for up to MAX_SLOTS targets, and make the maps of all methods that need no other run."""
-        ops, slots = self._ops, [Slot(place, score.score) for place, score in enumerate(scores)]
-        fetches: Dict[Hashable, tf.Tensor] = {"predicted": ops.predicted(), "broken": ops.broken()}
-        if self._binding.probabilities:
-            fetches["probabilities"] = ops.probabilities()
-        feed: Dict[tf.Tensor, np.ndarray] = {}
-        for slot, score in zip(slots, scores):
-            fetches["scores", slot] = ops.score(LOGIT, slot)
-            fetches.update({(name, slot): self._resolved(name, slot) for name in score.values if name in _CODES})
-            feed.update(ops.fed(score, slot))
+        slots = [Slot(place, score.score) for place, score in enumerate(scores)]
         tasks = {
             name: MapTask(request.layers, slots, options, request.eigen_smooth)
             for name, options in request.methods.items()
         }
-        tensors = {name: METHODS[name].fetches(ops, task) for name, task in tasks.items()}
-        # several methods fetch the same tensors
-        fetches.update({tensor.name: tensor for part in tensors.values() for tensor in part.values()})
-        floats = None if request.floats is None else (ops.float_images(), request.floats)
-        found = self._runner.run(fetches, request.batch, feed, floats)
-
-        grid = self.grid(request.sides)
+        tensors = {name: METHODS[name].fetches(self._ops, task) for name, task in tasks.items()}
+        found = self._fetch(request, dict(zip(slots, scores)), tensors.values())
         fetched = {name: _values(part, found) for name, part in tensors.items()}
+        grid = self.grid(request.sides)
         maps = {
             (name, layer): raw
             for name, task in tasks.items()
@@ -178,7 +179,7 @@ class MapEngine:
         notes = {
             (name, layer): [row] * len(request.batch)
             for name, task in tasks.items()
-            for layer, row in METHODS[name].notes(ops, task).items()
+            for layer, row in METHODS[name].notes(self._ops, task).items()
         }
         class_ids = np.stack([_class_ids(score, found, slot) for slot, score in zip(slots, scores)], axis=1)
         return RunPart(
@@ -191,6 +192,24 @@ class MapEngine:
             maps=maps,
             notes=notes,
         )
+
+    def _fetch(
+        self, request: MapRequest, scores: Mapping[Slot, ScoreRequest], tensors: Iterable[Fetches]
+    ) -> Dict[Hashable, np.ndarray]:
+        """Fetch the classes and scores of the targets, and the tensors of all methods by their names."""
+        ops = self._ops
+        fetches: Dict[Hashable, tf.Tensor] = {"predicted": ops.predicted(), "broken": ops.broken()}
+        if self._binding.probabilities:
+            fetches["probabilities"] = ops.probabilities()
+        feed: Dict[tf.Tensor, np.ndarray] = {}
+        for slot, score in scores.items():
+            fetches["scores", slot] = ops.score(LOGIT, slot)
+            fetches.update({(name, slot): self._resolved(name, slot) for name in score.values if name in _CODES})
+            feed.update(ops.fed(score, slot))
+        # by name, because several methods fetch the same tensors
+        fetches.update({tensor.name: tensor for part in tensors for tensor in part.values()})
+        floats = None if request.floats is None else (ops.float_images(), request.floats)
+        return self._runner.run(fetches, request.batch, feed, floats)
 
     def _resolved(self, name: str, slot: Slot) -> tf.Tensor:
         return self._ops.class_ids(slot) if name == "code" else self._ops.rival_ids(slot)
@@ -222,7 +241,7 @@ Found = Mapping[Hashable, np.ndarray]
 
 
 def _values(tensors: Fetches, found: Found) -> Fetched:
-    """Return what was fetched for one method. Raises: RunError for a map without positions."""
+    """Return what was fetched for one method. Refuse a map without positions."""
     for key, tensor in tensors.items():
         if 0 in found[tensor.name].shape:
             shape = list(found[tensor.name].shape[1:])

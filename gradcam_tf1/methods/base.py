@@ -189,7 +189,13 @@ class Method(ABC):
         return []
 
     def build(self, ops: GraphOpsBase, layers: Tuple[LayerInfo, ...]) -> None:
-        """Build what one target needs. Raises as `fetches`."""
+        """Build what one target needs.
+
+        Raises
+        ------
+        GradientError
+            As `fetches`.
+        """
         self.fetches(ops, MapTask(layers, (Slot(0),), {}))
 
     def check_parts(self, parts: str, options: Mapping[str, Any]) -> None:  # noqa: B027
@@ -211,7 +217,7 @@ class Method(ABC):
         Raises
         ------
         OptionError
-            Where one is given such a value.
+            Where an option is given an image.
         """
         changed = dict(options)
         for option in self.options:

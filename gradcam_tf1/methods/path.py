@@ -260,7 +260,12 @@ def _guided_runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, *
 
 
 def _row(
-    name: str, summary: str, paper: str, compute: Callable[..., np.ndarray], *options: Option, runs: Any = _runs
+    name: str,
+    summary: str,
+    paper: str,
+    compute: Callable[..., np.ndarray],
+    *options: Option,
+    runs: Callable[..., int] = _runs,
 ) -> IteratedMethod:
     return IteratedMethod(name, summary, paper, compute, runs, space="pixels", unit=BACKWARD, options=options)
 
