@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterator, List
 from unittest import mock
 
 import click
+import numpy as np
 import pytest
 from array_nets import ArrayNet
 from click.testing import CliRunner
@@ -38,6 +39,7 @@ from gradcam_tf1.methods.masking import BASELINES
 from gradcam_tf1.methods.options import method_options
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.nets.vgg_layers import random_weights
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 
@@ -80,6 +82,10 @@ def section(page: str, title: str) -> str:
     return re.split(r"(?m)^## ", TEXTS[page].split(f"\n## {title}\n")[1])[0]
 
 
+def vgg19_layers() -> Any:
+    return random_weights(19, classes=10, width=1 / 32).layers
+
+
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
     """What the pages assume to be there: model.pb, labels.txt, photos/, one photo, and nets of other inputs."""
@@ -94,6 +100,8 @@ def desk(tmp_path, monkeypatch):
     (tmp_path / "scan.pb").write_bytes(volume.graph().SerializeToString())
     (tmp_path / "patient.pb").write_bytes(with_meta().SerializeToString())
     (tmp_path / "pair.pb").write_bytes(siamese("before", "after").SerializeToString())
+    vgg = {f"{name}/{part}": pair[i] for name, pair in vgg19_layers().items() for i, part in enumerate("Wb")}
+    np.savez(str(tmp_path / "vgg19.npz"), **vgg)
     (tmp_path / "nets").symlink_to(ROOT / "nets")
     return {"photo": read_image(demo_scenes()[0].path), "signals": signal.arrays(1), "volumes": volume.arrays(1)}
 
