@@ -1,20 +1,18 @@
-"""A live session: the net that was just built or trained is copied and explained, and stays as it is.
+"""A live session: a net that was just built or trained is copied and explained, and is not changed.
 
 python examples/from_session.py
 """
 
 from __future__ import annotations
 
-import numpy as np
+import tensorflow.compat.v1 as tf
 
 from gradcam_tf1 import Explanation, GradCamGraph
-from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_scenes
-from gradcam_tf1.tf_runtime import tf
 
 
 def small_net() -> tf.Tensor:
-    """Two convolutions, global average pooling, one dense layer, with trainable variables; class scores [N, 4]."""
+    """Build two convolutions, global average pooling and a dense layer with variables; return the scores [N, 4]."""
     features = tf.placeholder(tf.float32, [None, 64, 64, 3], name="pixels")
     for index, (inputs, outputs) in enumerate([(3, 8), (8, 16)], 1):
         kernel = tf.get_variable(f"kernel{index}", [3, 3, inputs, outputs])
@@ -23,7 +21,7 @@ def small_net() -> tf.Tensor:
 
 
 def main() -> Explanation:
-    images = [read_image(scene.path) for scene in demo_scenes()[:2]]
+    images = [scene.path for scene in demo_scenes()[:2]]
     with tf.Graph().as_default() as graph, tf.Session() as session:
         small_net()
         session.run(tf.global_variables_initializer())  # ... and training, in real life
@@ -31,10 +29,8 @@ def main() -> Explanation:
         with GradCamGraph(session, preset="zero-one") as net:
             explanation = net.explain(images, targets=[0, 3])
         print(f"{len(graph.get_operations()) - operations} ops were added to your graph")
-    for n, image in enumerate(images):
-        cam = explanation.map("gradcam", n, t=1).placed()  # class 3, on the original image
-        row, column = np.unravel_index(np.argmax(cam), cam.shape)
-        print(f"image {image.shape[:2]}: class 3 scores {explanation.scores[n, 1]:.3f}, peak at ({row}, {column})")
+    for map in explanation:
+        print(f"image {map.n}: class {map.class_id} scores {map.score:.3f}, map {map.placed().shape}, {map.status}")
     return explanation
 
 

@@ -1,4 +1,4 @@
-"""A frozen graph and a folder of images, no subclass: the net's key tensors are found.
+"""A frozen graph and a folder of images, without a subclass: the key tensors are found.
 
 python examples/frozen_graph_folder.py [MODEL.pb [PHOTOS [OUT [PRESET]]]]
 """

@@ -1,4 +1,4 @@
-"""The older style of subclass: `fetch_key_tensors` assigns attributes, `visualize_imgs` gives the predicted classes.
+"""The older style of subclass: `fetch_key_tensors` assigns attributes, `visualize_imgs` returns the predicted classes.
 
 python examples/old_style.py [PHOTOS [OUT]]
 """
@@ -19,7 +19,7 @@ SCENES = str(Path(demo_scenes()[0].path).parent)
 class DemoNet(GradCamGraph):
     def __init__(self, model_path, nb_classes):
         super().__init__(model_path, nb_classes)
-        self.half = 127.5  # set after the base constructor, and there when the hooks run
+        self.half = 127.5  # set after the base constructor; the hooks run later
 
     def preprocess(self, imgs):
         return imgs / self.half - 1.0

@@ -1,4 +1,4 @@
-"""A subclass that says by hand how values are prepared and which tensors matter.
+"""A subclass that prepares the pixel values and names the key tensors.
 
 python examples/subclass_hooks.py [PHOTOS [OUT]]
 """

@@ -12,8 +12,8 @@ from gradcam_tf1.nets.vgg import vgg_model
 
 
 def main(weights: str, photos: str, out: str = "out/vgg19") -> Results:
-    model = vgg_model("vgg19", weights, fully_convolutional=True)  # images of any size, scores averaged over space
-    with GradCamGraph(model, fit="short-side") as net:  # the model knows its layer and how its weights want pixels
+    model = vgg_model("vgg19", weights, fully_convolutional=True)  # images of any size, scores averaged over positions
+    with GradCamGraph(model, fit="short-side") as net:  # the model has its layer and preset
         results = net.visualize_imgs(photos, out, methods=["gradcam", "guided_gradcam"])
     for result in results:
         print(result.relative, result.predicted if result.ok else result.error)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.errors import WeightsError as WeightsError
     from gradcam_tf1.graph import GradCam as GradCam
     from gradcam_tf1.graph import GradCamGraph as GradCamGraph
+    from gradcam_tf1.images.geometry import Placement as Placement
     from gradcam_tf1.images.image_files import list_images as list_images
     from gradcam_tf1.images.image_files import read_image as read_image
     from gradcam_tf1.images.preprocessing import PRESETS as PRESETS
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
     from gradcam_tf1.types import Binding as Binding
+    from gradcam_tf1.types import Cells as Cells
     from gradcam_tf1.types import KeyTensors as KeyTensors
     from gradcam_tf1.types import LayerInfo as LayerInfo
     from gradcam_tf1.types import LoadedModel as LoadedModel
@@ -129,6 +131,7 @@ _NAMES = {
         "PRESETS",
         "Preprocessing",
     ),
+    "images.geometry": ("Placement",),
     "images.image_files": (
         "list_images",
         "read_image",
@@ -169,6 +172,7 @@ _NAMES = {
     ),
     "types": (
         "Binding",
+        "Cells",
         "KeyTensors",
         "LayerInfo",
         "LoadedModel",
@@ -187,6 +191,7 @@ __all__ = [
     "Anchor",
     "Binding",
     "BindingError",
+    "Cells",
     "ClosedError",
     "Contrast",
     "Down",
@@ -217,6 +222,7 @@ __all__ = [
     "OutOfMemoryError",
     "PerImage",
     "PixelMethod",
+    "Placement",
     "Preprocessing",
     "ProductMethod",
     "Region",

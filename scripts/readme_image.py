@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw docs/images/demo.png: demo scenes, and where the demo net looks when asked for one kind of object or another.
+"""Draw docs/images/demo.png: one scene and where the demo net looks for each object in it.
 
 .venv-tf1/bin/python scripts/readme_image.py [OUT.png]
 """
@@ -7,52 +7,38 @@
 from __future__ import annotations
 
 import sys
-from typing import List
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from gradcam_tf1 import GradCamGraph
-from gradcam_tf1.drawing.overlay import guided_image, normalize, overlay, write_png
-from gradcam_tf1.images.image_files import read_image
-from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, Scene, demo_model, demo_scenes
+from gradcam_tf1 import GradCamGraph, read_image
+from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 
-HEIGHT, GAP, TITLE = 240, 8, 26
-
-
-def chosen() -> List[Scene]:
-    """Two scenes of one shape: the one with a star and a ring, and of the others the one with most objects."""
-    wide = [scene for scene in demo_scenes() if scene.size == (HEIGHT, 320)]
-    return sorted(wide, key=lambda scene: (not {"star", "ring"} <= set(scene.boxes), -len(scene.boxes)))[:2]
-
-
-def asked(scene: Scene) -> List[str]:
-    """Two of its objects, star and ring before others."""
-    return sorted(scene.boxes, key=lambda name: (name not in ("star", "ring"), name != "star", name))[:2]
+SCENE = 8
+GAP, TITLE, COLUMNS = 8, 28, 3
 
 
 def titled(image: np.ndarray, title: str) -> np.ndarray:
-    tile = np.full((TITLE + HEIGHT, image.shape[1], 3), 255, np.uint8)
-    cv2.putText(tile, title, (2, TITLE - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (40, 40, 40), 1, cv2.LINE_AA)
-    tile[TITLE:] = image
+    """Return the image under its title, with a gap on the right: uint8 [TITLE + H, W + GAP, 3]."""
+    tile = np.full((TITLE + image.shape[0], image.shape[1] + GAP, 3), 255, np.uint8)
+    cv2.putText(tile, title, (2, TITLE - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (40, 40, 40), 1, cv2.LINE_AA)
+    tile[TITLE:, :-GAP] = image
     return tile
 
 
-def row(net: GradCamGraph, scene: Scene) -> np.ndarray:
-    image = read_image(scene.path)
-    names = asked(scene)
-    explanation = net.explain([image], names, ["gradcam", "guided_gradcam"])
-    tiles = [titled(image, "the image")]
-    for t, name in enumerate(names):
-        tiles.append(titled(overlay(image, normalize(explanation.map("gradcam", 0, t).placed())), f"asked for: {name}"))
-    tiles.append(titled(guided_image(explanation.map("guided_gradcam", 0, 0).placed()), f"guided Grad-CAM: {names[0]}"))
-    gap = np.full((TITLE + HEIGHT, GAP, 3), 255, np.uint8)
-    return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
-
-
 def main(out: str = "docs/images/demo.png") -> None:
+    """Write the image of the README: the scene, Grad-CAM of each object, Guided Grad-CAM of the first."""
+    scene = demo_scenes()[SCENE]
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
-        write_png(out, np.concatenate([row(net, scene) for scene in chosen()]))
+        explanation = net.explain(scene.path, sorted(scene.boxes), ["gradcam", "guided_gradcam"])
+    maps = [map for map in explanation if map.method == "gradcam"]
+    guided = explanation.map("guided_gradcam")
+    tiles = [titled(read_image(scene.path), "the image")]
+    tiles += [titled(map.overlay(), f"Grad-CAM: {map.label}") for map in maps]
+    tiles.append(titled(guided.overlay(), f"Guided Grad-CAM: {guided.label}"))
+    rows = [np.concatenate(tiles[first : first + COLUMNS], axis=1) for first in range(0, len(tiles), COLUMNS)]
+    Image.fromarray(np.concatenate(rows)[:, :-GAP]).save(out, optimize=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,12 @@ def test_every_example_is_short_and_has_a_test_here():
         assert len(path.read_text(encoding="utf-8").splitlines()) < 50, path.name
 
 
+def test_every_example_imports_from_the_top():
+    for path in sorted(EXAMPLES.glob("*.py")):
+        inside = re.findall(r"(?m)^from (gradcam_tf1\.(?!nets\b)\S+)", path.read_text(encoding="utf-8"))
+        assert not inside, f"{path.name} imports {inside}"
+
+
 def test_frozen_graph_folder():
     results = example("frozen_graph_folder").main()
     lines = manifest("out/folder")
@@ -54,7 +61,7 @@ def test_subclass_hooks_agree_with_automatic_binding():
     by_hand = example("subclass_hooks").main()
     assert [result.labels for result in by_hand] == [["star", "ring"]] * len(demo_scenes())
     automatic = example("frozen_graph_folder").main()
-    assert list(by_hand) == list(automatic)
+    assert by_hand.tolist() == automatic.tolist()
     for result, scene in zip(by_hand, demo_scenes()):
         present = [label in scene.boxes for label in result.labels]
         assert [score > 0 for score in result.scores] == present, result.source

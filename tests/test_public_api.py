@@ -66,6 +66,8 @@ EXPECTED = {
     "Results",
     "TargetRecord",
     "MapRecord",
+    "Placement",
+    "Cells",
     "read_manifest",
     "list_images",
     "read_image",
