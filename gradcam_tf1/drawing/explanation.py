@@ -146,7 +146,8 @@ class Map:
     @property
     def values(self) -> np.ndarray:
         """The raw map: float32 [h, w] at the layer's size, or [H, W, C] at the input's size for pixel methods."""
-        return self._explanation.maps[self._key][self.n, self.t]
+        values: np.ndarray = self._explanation.maps[self._key][self.n, self.t]
+        return values
 
     @property
     def status(self) -> str:

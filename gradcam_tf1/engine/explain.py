@@ -217,7 +217,8 @@ class NetExplainer(FigureExplainer):
                 f"a likeness needs the net's output for another image, for which {self.binding.per_image[0]!r} has "
                 "no value; give one for all in `feed`"
             )
-        return self.engine.embed(self._to_batch(stack_pixels([self.net.fit_image(image)])))[0]
+        vector: np.ndarray = self.engine.embed(self._to_batch(stack_pixels([self.net.fit_image(image)])))[0]
+        return vector
 
     def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
         return input_batch(pixels, self.net.preprocess, self.binding)

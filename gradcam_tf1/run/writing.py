@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
-from gradcam_tf1.drawing.boxes import Box
 from gradcam_tf1.drawing.explanation import Explanation, Map
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
-from gradcam_tf1.images.geometry import Placement
+from gradcam_tf1.images.geometry import Box, Placement
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.naming import Namer, layer_tokens
