@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.binding.graph_index import GraphIndex
+from gradcam_tf1.binding.graph_index import Axes, GraphIndex
 from gradcam_tf1.binding.layout import op_layout
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, CTC_OPS, DENSE, REDUCTIONS
 from gradcam_tf1.binding.reshapes import channels_after, merges_rows, splits_rows
 from gradcam_tf1.tf_runtime import tf
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The axes of a tensor that hold images and channels.
-
-    Attributes
-    ----------
-    images : int or None
-        Axis of the images; None if there is none.
-    rows : bool
-        Whether axis 0 has several rows per image: grouped by image if `images` is 0, grouped by time step if `images`
-        is 1 (a sequence with time first).
-    uneven : bool
-        Whether the number of rows may differ between images.
-    channels : frozenset of int or None
-        Axes of the channels; empty if they are mixed with positions, None if unknown.
-    split : bool
-        Whether the channels of a layer were split into anchors and classes.
-    """
-
-    images: Optional[int] = 0
-    rows: bool = False
-    uneven: bool = False
-    channels: Optional[FrozenSet[int]] = None
-    split: bool = False
-
 
 KnownAxes = Mapping[str, Axes]
 

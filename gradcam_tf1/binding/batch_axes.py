@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable, Dict, Optional, Sequence
 
-from gradcam_tf1.binding.axis_rules import RULES, Axes
-from gradcam_tf1.binding.graph_index import GraphIndex
+from gradcam_tf1.binding.axis_rules import RULES
+from gradcam_tf1.binding.graph_index import Axes, GraphIndex
 from gradcam_tf1.binding.layout import input_layout
 from gradcam_tf1.binding.op_kinds import CLIPS, CTC_OPS, FORWARDING, SUMS
 from gradcam_tf1.tf_runtime import tf

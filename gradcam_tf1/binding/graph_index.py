@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from dataclasses import dataclass
+from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from gradcam_tf1.binding.op_kinds import BATCH_NORMS, BIASES, PIPELINE_ENDS, VALUE_FREE, WEIGHTED, is_training_op
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
-if TYPE_CHECKING:
-    from gradcam_tf1.binding.axis_rules import Axes
-
 _FEW, _STEPS = 8, 1_000_000
 # Outputs of these ops carry only some of the inputs; see `GraphIndex.flows`.
 _PARTIAL = {"Switch", "RefSwitch", "IdentityN", "Merge"} | BATCH_NORMS
 Dims = Optional[Tuple[Optional[int], ...]]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The axes of a tensor that hold images and channels.
+
+    Attributes
+    ----------
+    images : int or None
+        Axis of the images; None if there is none.
+    rows : bool
+        Whether axis 0 has several rows per image: grouped by image if `images` is 0, grouped by time step if `images`
+        is 1 (a sequence with time first).
+    uneven : bool
+        Whether the number of rows may differ between images.
+    channels : frozenset of int or None
+        Axes of the channels; empty if they are mixed with positions, None if unknown.
+    split : bool
+        Whether the channels of a layer were split into anchors and classes.
+    """
+
+    images: Optional[int] = 0
+    rows: bool = False
+    uneven: bool = False
+    channels: Optional[FrozenSet[int]] = None
+    split: bool = False
 
 
 class GraphIndex:

@@ -15,6 +15,7 @@ from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.graph_import import device_names, open_sessions
 from gradcam_tf1.engine.input_batches import check_batch_size
+from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.opening import given_tensors, open_explainers
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import OptionError
@@ -32,7 +33,7 @@ _NO_TENSORS = KeyTensors()
 Self = TypeVar("Self", bound="BoundNet")
 
 
-class BoundNet(FigureNet):
+class BoundNet(NetHooks, FigureNet):
     """What GradCamGraph is without its questions: the model, the hooks, the binding and the sessions.
 
     The parameters are those of GradCamGraph.

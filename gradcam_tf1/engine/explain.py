@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.map_request import MapRequest
+from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
 from gradcam_tf1.images.fitted_clips import fit_clips
@@ -31,9 +32,6 @@ from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.tf_runtime import numpy_dtype
 from gradcam_tf1.types import Binding, LayerInfo, MapKey, ScoreRequest
-
-if TYPE_CHECKING:
-    from gradcam_tf1.engine.bound_net import BoundNet
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class NetInput:
 class NetExplainer(FigureExplainer):
     """A bound net on one device, ready to explain inputs."""
 
-    net: BoundNet
+    net: NetHooks
     binding: Binding
     engine: MapEngine
     labels: Optional[Labels]

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding import bind
 from gradcam_tf1.binding.layer_specs import is_auto, names_of
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.engine.map_engine import MapEngine
+from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.tf_runtime import inside, tf
 from gradcam_tf1.types import Binding, KeyTensors
 
-if TYPE_CHECKING:
-    from gradcam_tf1.engine.bound_net import BoundNet
-
 
 def open_explainers(
-    net: BoundNet, sessions: Sequence[LiveSession], tensors: KeyTensors, names: Optional[Sequence[str]]
+    net: NetHooks, sessions: Sequence[LiveSession], tensors: KeyTensors, names: Optional[Sequence[str]]
 ) -> Tuple[NetExplainer, ...]:
     """Bind a net in the graph of its first session, and make one explainer per session.
 
     Parameters
     ----------
-    net : BoundNet
+    net : NetHooks
         The net, with its hooks.
     sessions : sequence of LiveSession
         One per device.
@@ -53,7 +51,7 @@ def open_explainers(
     return tuple(explainers)
 
 
-def _bind(net: BoundNet, tensors: KeyTensors) -> Binding:
+def _bind(net: NetHooks, tensors: KeyTensors) -> Binding:
     with inside(net.graph) as graph:
         requested = key_tensors(net, tensors)
         model = net.model
@@ -80,14 +78,14 @@ def _check_names(binding: Binding, graph: tf.Graph) -> None:
             )
 
 
-def key_tensors(net: BoundNet, tensors: KeyTensors) -> KeyTensors:
+def key_tensors(net: NetHooks, tensors: KeyTensors) -> KeyTensors:
     """Return the key tensors of the net's hook, completed by those of its constructor.
 
     In the older style the hook returns nothing and assigns attributes.
 
     Parameters
     ----------
-    net : BoundNet
+    net : NetHooks
         The net, with its hooks.
     tensors : KeyTensors
         Key tensors from the arguments of its constructor.
@@ -101,7 +99,7 @@ def key_tensors(net: BoundNet, tensors: KeyTensors) -> KeyTensors:
     return _merge(_assigned(net) if from_hook is None else from_hook, tensors)
 
 
-def _assigned(net: BoundNet) -> KeyTensors:
+def _assigned(net: NetHooks) -> KeyTensors:
     x, logit, layer, feed = (getattr(net, name, None) for name in ("X", "logit", "layer", "feed_dict"))
     if x is None or logit is None:
         raise BindingError(

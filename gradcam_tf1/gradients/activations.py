@@ -11,9 +11,9 @@ An activation whose output is a factor of something else is a gate, see `gates.p
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set
+from typing import Dict, List, Optional, Sequence, Set
 
-from gradcam_tf1.gradients.gates import find_gates
+from gradcam_tf1.gradients.gates import Composite, find_gates
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.tf_runtime import tf
 
@@ -28,24 +28,6 @@ _WITH_CONSTANT = ("Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
 _BENT = ("Abs", "Relu", "Relu6", "Maximum", "Minimum", "ClipByValue")
 
 _STEPS = 8  # maximum number of ops between the last op of a composed activation and its input
-
-
-class Composite(NamedTuple):
-    """An activation composed of several ops.
-
-    Attributes
-    ----------
-    leaf : tf.Tensor
-        The tensor that it is a function of.
-    short : tf.Tensor
-        The input of its last op that is fewest ops away from the leaf.
-    parts : frozenset of str
-        Names of its other ops.
-    """
-
-    leaf: tf.Tensor
-    short: tf.Tensor
-    parts: FrozenSet[str]
 
 
 class Activations:

@@ -14,12 +14,9 @@ An activation that goes through a convolution, a dense layer or a pool before th
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from gradcam_tf1.tf_runtime import tf
-
-if TYPE_CHECKING:
-    from gradcam_tf1.gradients.activations import Composite
 
 _PRODUCTS = (
     "Mul", "RealDiv", "Div", "DivNoNan", "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D",
@@ -45,6 +42,24 @@ _VISITS = 500000  # maximum number of ops visited for a whole net; beyond that e
 
 Bounds = Tuple[float, float]
 _ANY = (-math.inf, math.inf)
+
+
+class Composite(NamedTuple):
+    """An activation composed of several ops.
+
+    Attributes
+    ----------
+    leaf : tf.Tensor
+        The tensor that it is a function of.
+    short : tf.Tensor
+        The input of its last op that is fewest ops away from the leaf.
+    parts : frozenset of str
+        Names of its other ops.
+    """
+
+    leaf: tf.Tensor
+    short: tf.Tensor
+    parts: FrozenSet[str]
 
 
 def find_gates(path: Sequence[tf.Operation], composites: Mapping[str, Composite]) -> Set[str]:
