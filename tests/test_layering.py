@@ -6,8 +6,9 @@ The checks read the syntax trees only. The last tests break each rule on purpose
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Set
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Set
 
 import pytest
 
@@ -30,6 +31,18 @@ LAYERS = (
     {"graph"},
     {"cli"},
     {"__main__"},
+)
+TOP = {"__init__", "__main__", "_version", "errors", "types", "targets", "labels", "tf_runtime", "graph"} | {"atomic_files"}
+    "__init__",
+    "__main__",
+    "_version",
+    "errors",
+    "types",
+    "targets",
+    "labels",
+    "tf_runtime",
+    "graph",
+    "atomic_files",
 )
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
@@ -219,6 +232,29 @@ def test_no_imports_run_in_a_circle():
 
 def test_a_circle_is_found():
     assert circle({"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}}) == ["b", "d"]
+
+
+def repeated(names: Iterable[str]) -> List[str]:
+    counts = Counter(names)
+    return sorted(name for name, count in counts.items() if count > 1)
+
+
+def test_no_two_modules_and_no_two_classes_share_a_name():
+    packages = {path.name for path in (ROOT / "gradcam_tf1").iterdir() if path.is_dir()}
+    modules = [name.rpartition(".")[2] for name in MODULES if name.count(".") > 1]
+    assert repeated([*modules, *packages & set(modules)]) == []
+    trees = [ast.walk(item.tree) for item in MODULES.values()]
+    assert repeated(node.name.lstrip("_") for tree in trees for node in tree if isinstance(node, ast.ClassDef)) == []
+
+
+def test_a_repeated_name_is_found():
+    assert repeated(["walk", "cells", "walk"]) == ["walk"]
+
+
+def test_the_top_holds_what_everybody_uses_and_nothing_else():
+    there = {path.name for path in (ROOT / "gradcam_tf1").iterdir() if path.name != "__pycache__"}
+    files = {f"{name}.py" for name in TOP}
+    assert {name for name in there if name.endswith(".py")} == files
 
 
 def test_every_module_has_exactly_one_row():

@@ -71,11 +71,11 @@ def load_session(
     if session.graph is not graph:
         raise ModelFileError(f"{source}: the session runs another graph than the one given; give its session.graph")
     graph_def = copy_graph(graph, source) if graph_def is None else graph_def
-    values = _Values(_averaged(_readers(graph_def), averages or Averages()), _runner(session))
+    values = _SessionValues(_averaged(_readers(graph_def), averages or Averages()), _runner(session))
     return finish(graph_def, source, kind, values.read, declared)
 
 
-class _Values:
+class _SessionValues:
     """The values of a session's variables."""
 
     def __init__(self, readers: Dict[str, str], run: Run) -> None:
