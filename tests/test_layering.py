@@ -32,7 +32,7 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
-TOP = {"__init__", "__main__", "_version", "errors", "types", "targets", "labels", "tf_runtime", "graph"} | {"atomic_files"}
+TOP = (
     "__init__",
     "__main__",
     "_version",

@@ -52,9 +52,14 @@ class ExplainOptions:
         default=False, metadata=_flag("Average over the mirrored, darker and brighter image: 6 passes.")
     )
     eigen_smooth: bool = field(
-        default=False, metadata=_flag("Layer methods: the first principal component, with less noise.")
+        default=False,
+        metadata=_flag(
+            "Layer methods: use the first principal component of the weighted features, which has less noise."
+        ),
     )
-    fuse: Optional[str] = field(default=None, metadata=_flag("Also one map of all layers together.", tuple(FUSIONS)))
+    fuse: Optional[str] = field(
+        default=None, metadata=_flag("Also write one map that joins all layers.", tuple(FUSIONS))
+    )
     inputs: Union[Mapping[Any, Any], str, None] = None
     progress: Optional[Callable[[MethodProgress], None]] = None
 
