@@ -175,9 +175,7 @@ class GradCamGraph(BoundNet):
         request = RunRequest(targets, methods, layers, score, options, style, run)
         return visualize(self, imgs_path, out_folder, request)
 
-    def visualize_folder(self, imgs_path: Any, out_folder: str) -> Results:
-        """Explain a folder; the older name of `visualize_imgs`."""
-        return self.visualize_imgs(imgs_path, out_folder)
+    visualize_folder = visualize_imgs  # its name in older tools
 
 
 def _check_record(name: str, value: Any, kind: type) -> None:

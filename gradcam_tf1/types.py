@@ -78,26 +78,6 @@ class KeyTensors:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A tensor that may be a key tensor."""
-
-    name: str
-    dtype: str  # numpy dtype name
-    shape: Optional[Shape]  # static, None if the rank is unknown
-    why: str  # what the tensor is
-    fits: bool = True  # whether its name can be given as it is
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Candidates for each key tensor, the most likely first."""
-
-    input: Tuple[Candidate, ...] = ()
-    logits: Tuple[Candidate, ...] = ()
-    layer: Tuple[Candidate, ...] = ()
-
-
-@dataclass(frozen=True)
 class LayerInfo:
     """A feature map between the input and the logits.
 
@@ -138,10 +118,18 @@ class Branch:
 
 @dataclass(frozen=True)
 class Cells:
-    """Centres of a map's cells on the input, per axis: offset + stride * i pixels; pixel p is centred at p + 0.5."""
+    """Centres of a map's cells on the input, per axis: offset + stride * i pixels; pixel p is centred at p + 0.5.
+
+    Attributes
+    ----------
+    offset : tuple of float
+        Centre of the first cell, in pixels of the input.
+    stride : tuple of float
+        Pixels from one cell to the next; negative if the net mirrors the axis.
+    """
 
     offset: Tuple[float, ...]
-    stride: Tuple[float, ...]  # negative if the net mirrors the axis
+    stride: Tuple[float, ...]
 
 
 @dataclass(frozen=True)

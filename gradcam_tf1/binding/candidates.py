@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Iterable, List, Sequence
+from dataclasses import dataclass, replace
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.array_nets import array_rank, features_of
 from gradcam_tf1.binding.graph_index import GraphIndex
@@ -13,9 +13,29 @@ from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, DECODERS, PARSERS, PIPELI
 from gradcam_tf1.binding.tensor_names import final_outputs
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import Candidate, Candidates
+from gradcam_tf1.types import Shape
 
 _SHORT = 3  # candidates of a kind in one sentence
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tensor that may be a key tensor."""
+
+    name: str
+    dtype: str  # numpy dtype name
+    shape: Optional[Shape]  # static, None if the rank is unknown
+    why: str  # what the tensor is
+    fits: bool = True  # whether its name can be given as it is
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidates for each key tensor, the most likely first."""
+
+    input: Tuple[Candidate, ...] = ()
+    logits: Tuple[Candidate, ...] = ()
+    layer: Tuple[Candidate, ...] = ()
 
 
 def find_candidates(graph: tf.Graph) -> Candidates:

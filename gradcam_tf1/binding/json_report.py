@@ -7,7 +7,8 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
+from gradcam_tf1.binding.candidates import Candidate, Candidates
+from gradcam_tf1.types import Binding, LayerInfo
 
 
 def binding_report(binding: Binding) -> Dict[str, Any]:

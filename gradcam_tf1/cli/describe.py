@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Sequence
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.images.preprocessing import Preprocessing
 from gradcam_tf1.run.settings import net_warnings
-from gradcam_tf1.types import Binding, Candidate, Candidates, LayerInfo
+from gradcam_tf1.types import Binding, LayerInfo
 
 if TYPE_CHECKING:
+    from gradcam_tf1.binding.candidates import Candidate, Candidates
     from gradcam_tf1.graph import GradCamGraph
 
 _KEYS = ("input", "logits", "probabilities", "layer")

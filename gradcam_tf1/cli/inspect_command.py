@@ -11,9 +11,9 @@ from gradcam_tf1.cli.shared_options import model_options, open_net
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.run.settings import net_warnings
-from gradcam_tf1.types import Candidates
 
 if TYPE_CHECKING:
+    from gradcam_tf1.binding.candidates import Candidates
     from gradcam_tf1.graph import GradCamGraph
 
 

@@ -147,5 +147,18 @@ def render(figure: Figure) -> np.ndarray:
 
 
 def save_figure(figure: Figure, path: str) -> None:
-    """Write the figure as a PNG file atomically; raise OSError naming the path where it cannot be written."""
+    """Write a figure as a PNG file, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : str
+        The file to write.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; names the path.
+    """
     write_png(path, render(figure))

@@ -33,6 +33,8 @@ class LayerMethod(Method):
 
     Attributes
     ----------
+    name, summary, paper : str
+        As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     compute : Callable
         (features, grads, **options) -> map float32 [N, h, w] before the closing ReLU.
     rectified : bool
@@ -113,6 +115,8 @@ class NumpyMethod(Method):
 
     Attributes
     ----------
+    name, summary, paper : str
+        As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     compute : Callable
         (features [h, w, K], grads [h, w, K] or None, **options) -> map [h, w] before the closing ReLU. Without grads
         it is called once for all targets.
@@ -194,6 +198,8 @@ class PixelMethod(Method):
 
     Attributes
     ----------
+    name, summary, paper : str
+        As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     rule : str
         How activations pass the gradient on, one of `guided.MODES`.
     compute : Callable, optional
@@ -240,6 +246,8 @@ class ProductMethod(Method):
 
     Attributes
     ----------
+    name, summary, paper : str
+        As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     pixels : PixelMethod
         The one factor.
     cam : LayerMethod

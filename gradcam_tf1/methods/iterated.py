@@ -21,6 +21,8 @@ class IteratedMethod(Method):
 
     Attributes
     ----------
+    name, summary, paper : str
+        As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     compute : Callable
         (probe, layer or None, **options) -> float32 [T, ...], one map for each target of the probe's image.
     runs : Callable

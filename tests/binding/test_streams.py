@@ -35,6 +35,7 @@ def gradients(x, logits, values, wanted):
         return session.run([logits, tf.gradients(logits[:, wanted], x)[0]], {x: values})
 
 
+@pytest.mark.filterwarnings("ignore:the image has")  # prepared values
 @pytest.mark.parametrize("cut", CUTS)
 def test_two_streams_of_bands_have_the_whole_as_their_input(graph, cut):
     """Oracles: scores and gradients in the original graph."""

@@ -11,7 +11,8 @@ import pytest
 from command_line import command, manifest
 
 from gradcam_tf1.cli import main
-from gradcam_tf1.cli.method_options import make_methods
+from gradcam_tf1.cli.method_options import make_explain_options, make_methods
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.image_files import read_image
@@ -22,42 +23,40 @@ from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 SCENE = demo_scenes()[0].path
 
 
-def asked(*options):
+def parsed(*options):
     words = ["model.pb", "photos", "--out", "out", *options]
-    return make_methods(main.commands["run"].make_context("run", words).params)
+    return main.commands["run"].make_context("run", words).params
 
 
-def test_options_come_to_keywords():
-    plain = {"methods": None, "options": {}, "noise": None, "fuse": None, "aug_smooth": False, "eigen_smooth": False}
-    assert asked() == plain
-    assert asked("--no-pooling")["methods"] == ["hirescam", "guided_gradcam"]
-    assert asked("--fuse", "max", "--aug-smooth", "--eigen-smooth", "--method", "fem") == {
-        **plain,
-        "methods": ["fem"],
-        "fuse": "max",
-        "aug_smooth": True,
-        "eigen_smooth": True,
-    }
-    assert asked("--noise", "vargrad", "--noise-samples", "3")["noise"] == Noise("vargrad", 3)
-    options = [
-        "--set",
-        "rise.masks=500",
-        "--set",
-        "kpcacam.kernel=rbf",
-        "--set",
-        "rise.a=[1, 2.5]",
-        "--set",
-        "rise.b=null",
+def methods(*options):
+    return make_methods(parsed(*options))
+
+
+def explain_options(*options):
+    return make_explain_options(parsed(*options))
+
+
+def test_options_come_to_methods():
+    assert methods() is None
+    assert methods("--no-pooling") == ["hirescam", "guided_gradcam"]
+    assert methods("--method", "fem", "--guided") == ["fem", "guided_backprop", "guided_gradcam"]
+    options = ["--method", "rise", "--set", "rise.masks=500", "--method", "kpcacam", "--set", "kpcacam.kernel=rbf"]
+    assert methods(*options, "--set", "rise.p=0.25") == [
+        method("rise", masks=500, p=0.25),
+        method("kpcacam", kernel="rbf"),
     ]
-    assert asked(*options)["options"] == {
-        "rise": {"masks": 500, "a": [1, 2.5], "b": None},
-        "kpcacam": {"kernel": "rbf"},
-    }
+
+
+def test_options_come_to_explain_options():
+    assert explain_options() == ExplainOptions()
+    smooth = ("--fuse", "max", "--aug-smooth", "--eigen-smooth")
+    assert explain_options(*smooth) == ExplainOptions(fuse="max", aug_smooth=True, eigen_smooth=True)
+    assert explain_options("--noise", "vargrad", "--noise-samples", "3").noise == Noise("vargrad", 3)
 
 
 def test_a_level_without_noise_is_refused():
     with pytest.raises(OptionError, match="need --noise, one of smoothgrad, squaregrad, vargrad"):
-        asked("--noise-level", "0.3")
+        explain_options("--noise-level", "0.3")
 
 
 def run(tmp_path, *options, code=0):
@@ -90,7 +89,7 @@ def test_noise_reaches_the_maps(tmp_path):
     [
         (["--set", "steps=5"], "'steps=5': write METHOD.OPTION=VALUE"),
         (["--set", "rise.masks"], "'rise.masks': write METHOD.OPTION=VALUE"),
-        (["--set", "rise.masks=5"], "options for 'rise', which is not requested"),
+        (["--set", "rise.masks=5"], "'rise' is not among the methods; add --method rise"),
         (["--method", "fem", "--set", "fem.steps=5"], "fem does not take 'steps'; it takes sigmas=2.0"),
         (["--noise", "gauss"], "'gauss' is not one of"),
         (["--fuse", "mean"], "give more than one layer"),

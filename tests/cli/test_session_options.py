@@ -92,7 +92,14 @@ def test_without_all_tensorflow_places_the_ops(device):
 
 def test_the_devices_reach_the_net():
     computing = {"config": tf.ConfigProto(device_count={"CPU": 2}), "devices": ("/cpu:0", "/cpu:1")}
-    model = {"weights": None, "fully_convolutional": False, "layers": [], "input_name": None}
+    model = {
+        "weights": None,
+        "fully_convolutional": False,
+        "layers": [],
+        "input_name": None,
+        "logits": None,
+        "probabilities": None,
+    }
     with open_net(demo_model(), session=lambda: computing, **model) as net:
         assert len(net.explainers) == 2
         assert net.graph.get_operation_by_name("input").device == "/device:CPU:0"

@@ -115,14 +115,18 @@ class TestIndexes:
         ({"threads": "2"}, "threads is a whole number, not '2'"),
         ({"box": "a"}, "the box share, of the map's maximum, is at least 0 and below 1, not 'a'"),
         ({"methods": 5}, "methods are 5; give a name or a list"),
-        ({"options": "x"}, "options are 'x'; give method -> its options"),
-        ({"options": {"gradcam": {"steps": 1}}, "methods": "gradcam"}, "gradcam does not take 'steps'"),
-        ({"inputs": 5}, "inputs is a mapping of tensor names to values"),
+        ({"options": "x"}, "options is 'x'; give options=ExplainOptions"),
+        ({"methods": {"gradcam": {"steps": 1}}}, "gradcam does not take 'steps'"),
+        ({"inputs": 5}, "inputs maps tensors to one row per image, or is the path of a table, not 5"),
     ],
 )
 def test_a_run_checks_its_options_before_anything_is_written(net, tmp_path, wrong, told):
-    with pytest.raises(OptionError, match=told):
+    def run():
         net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "out"), **grouped(**wrong))
+
+    with pytest.raises(OptionError, match=told):
+        run()
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_output_folder_is_a_path_to_a_folder(net, tmp_path):

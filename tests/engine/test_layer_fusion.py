@@ -90,7 +90,7 @@ def test_fused_equals_the_parts(net, how):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fuse": "sum", "layers": [-1, -2]}, "no fusion 'sum'; possible: mean, max, product"),
+        ({"fuse": "sum", "layers": [-1, -2]}, "fuse is one of mean, max, product, or None, not 'sum'"),
         ({"fuse": "mean"}, "give more than one layer"),
     ],
 )

@@ -100,7 +100,7 @@ def test_choices_go_through_the_front_door():
     with GradCamGraph(net.graph().as_graph_def(), preset="raw", logits="logits", layer="features") as front:
         images = random_images(1, (8, 12))
         chosen = front.explain(images, [1], ["gradcam", *choices])
-        told = front.explain(images, [1], ["gradcam", *options], options=options)
+        told = front.explain(images, [1], {"gradcam": {}, **options})
         default = front.explain(images, [1], list(options))
     for name in options:
         np.testing.assert_array_equal(chosen[name], told[name])

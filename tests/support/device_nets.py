@@ -49,6 +49,9 @@ def images(count=2):
     return np.random.RandomState(1).randint(0, 256, (count, SIDE, SIDE, 3)).astype(np.uint8)
 
 
-def explain_on(explainer, inputs, targets=None, methods="gradcam"):
+_PLAIN = ExplainOptions()
+
+
+def explain_on(explainer, inputs, targets=None, methods="gradcam", score="logit", options=_PLAIN):
     """What the net on one device answers."""
-    return explainer.explain(explainer.prepare(inputs), targets, methods, None, "logit", ExplainOptions())
+    return explainer.explain(explainer.prepare(inputs), targets, methods, None, score, options)
