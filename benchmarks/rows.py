@@ -13,7 +13,7 @@ from saliency_library import SaliencyGradCam
 from timing import Alternatives, Case, Ratio
 
 from gradcam_tf1 import GradCamGraph
-from gradcam_tf1.binding import binding_report
+from gradcam_tf1.binding.json_report import binding_report
 from gradcam_tf1.methods import method
 from gradcam_tf1.tf_runtime import tf
 

@@ -26,7 +26,8 @@ def inspect(as_json: bool, **options: Any) -> None:
     MODEL is the same as for `gradcam-tf1 run`. Other candidates are listed too, also if no choice is possible (exit
     code 2).
     """
-    from gradcam_tf1.binding import binding_report, find_candidates
+    from gradcam_tf1.binding.candidates import find_candidates
+    from gradcam_tf1.binding.json_report import binding_report
 
     with open_net(**options) as net:
         candidates = find_candidates(net.graph)  # before binding, which adds ops of this toolkit
@@ -39,7 +40,7 @@ def inspect(as_json: bool, **options: Any) -> None:
 
 
 def _show(net: GradCamGraph, report: dict[str, Any], candidates: Candidates, as_json: bool) -> None:
-    from gradcam_tf1.binding import candidates_report
+    from gradcam_tf1.binding.json_report import candidates_report
 
     if not as_json:
         describe_all(net, candidates, bound="error" not in report)

@@ -7,8 +7,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding import resolve_layer
-from gradcam_tf1.binding.layer_specs import AUTO
+from gradcam_tf1.binding.layer_specs import AUTO, resolve_layer
 from gradcam_tf1.engine.map_request import MapAnswer
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.methods import METHODS

@@ -7,8 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding import resolve_layer
-from gradcam_tf1.binding.layer_specs import is_auto
+from gradcam_tf1.binding.layer_specs import is_auto, resolve_layer
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
 from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_methods, as_arrays, check_methods, no_such_target

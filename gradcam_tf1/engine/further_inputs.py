@@ -7,10 +7,10 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 import numpy as np
 
-from gradcam_tf1.binding import find_tensor
 from gradcam_tf1.binding.feed_values import broadcast, typed
 from gradcam_tf1.binding.feeds import ask_for
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
+from gradcam_tf1.binding.tensor_names import find_tensor
 from gradcam_tf1.engine.input_batches import input_batch, stack_pixels
 from gradcam_tf1.errors import FeedError, OptionError
 from gradcam_tf1.images.geometry import Fitted, FreeSize

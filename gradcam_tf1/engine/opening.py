@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.binding.layer_specs import is_auto, names_of
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.live_session import LiveSession

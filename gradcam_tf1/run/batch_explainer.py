@@ -7,20 +7,22 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Queue
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
-from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.errors import ImageFileError, OutOfMemoryError, RegionError, RunError, TimeLimitError
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.run.target_rows import row_key
 from gradcam_tf1.types import MethodProgress
+
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.explain import NetExplainer
 
 
 @dataclass

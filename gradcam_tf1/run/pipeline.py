@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Any, Dict, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator
 
 from gradcam_tf1.atomic_files import remove_leftovers
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
-from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import OptionError, StoppedError
 from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.window import make_window
@@ -29,6 +28,9 @@ from gradcam_tf1.run.settings import check_same
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.run.worker_threads import check_threads
 from gradcam_tf1.run.writing import MapWriter, write_explained
+
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.bound_net import BoundNet
 
 
 def visualize(net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest) -> Results:

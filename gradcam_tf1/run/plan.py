@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.drawing.figure_kinds import FigureKind, find_kinds
-from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.images.clip_folders import find_clips
 from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods, method
@@ -17,6 +16,9 @@ from gradcam_tf1.run.listing import Listed, draw_images, list_images
 from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.run.settings import net_settings, net_warnings, request_settings
 from gradcam_tf1.run.target_rows import check_classes, differ, rows_of
+
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.bound_net import BoundNet
 
 DEFAULT_METHODS = ("gradcam", "guided_gradcam")
 

@@ -7,13 +7,12 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, fields, is_dataclass
-from typing import Any, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.drawing.figure_kinds import find_kinds
-from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import list_images
 from gradcam_tf1.images.own_outputs import RUN_NAME
@@ -22,6 +21,9 @@ from gradcam_tf1.run.input_tables import Column
 from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.tf_runtime import tf
+
+if TYPE_CHECKING:
+    from gradcam_tf1.engine.bound_net import BoundNet
 
 _READ_FULLY = 64 << 20  # files up to this size are hashed completely
 _END = 4 << 20  # of larger files, this much at each end and the time of the last change

@@ -11,7 +11,7 @@ from command_line import command
 from flat_options import chosen
 
 from gradcam_tf1 import GradCamGraph, Noise
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.engine.array_inputs import ArrayPlacement
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import BindingError, OptionError, TargetError

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from binding_graphs import batch_norm, classifier, conv, conv_relu, dense, images, pooled, two_layers, weights
 
-from gradcam_tf1.binding import bind, binding_report
+from gradcam_tf1.binding.bind_graph import bind
+from gradcam_tf1.binding.json_report import binding_report
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
 

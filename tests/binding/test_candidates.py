@@ -9,7 +9,8 @@ from binding_graphs import classifier, dense, images, pooled, two_layers
 from command_line import command
 from further_nets import with_meta
 
-from gradcam_tf1.binding import bind, find_candidates
+from gradcam_tf1.binding.bind_graph import bind
+from gradcam_tf1.binding.candidates import find_candidates
 from gradcam_tf1.errors import BindingError, FeedError
 from gradcam_tf1.nets.demo import demo_model
 from gradcam_tf1.tf_runtime import tf

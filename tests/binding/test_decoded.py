@@ -13,7 +13,7 @@ import pytest
 from binding_graphs import classifier, conv_relu, dense, pooled, two_layers
 from PIL import Image
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.errors import FeedError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf

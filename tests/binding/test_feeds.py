@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from binding_graphs import batch_norm, branches, classifier, conv_relu, dense, images, pooled, two_layers
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors

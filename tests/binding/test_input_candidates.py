@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from binding_graphs import classifier, conv_relu, dense, images, pooled, two_layers, weights
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors

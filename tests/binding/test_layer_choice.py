@@ -16,7 +16,9 @@ from branch_nets import (
     two_branches,
 )
 
-from gradcam_tf1.binding import bind, binding_report, resolve_layer
+from gradcam_tf1.binding.bind_graph import bind
+from gradcam_tf1.binding.json_report import binding_report
+from gradcam_tf1.binding.layer_specs import resolve_layer
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Branch, KeyTensors

@@ -14,7 +14,8 @@ from binding_graphs import (
     weights,
 )
 
-from gradcam_tf1.binding import bind, resolve_layer
+from gradcam_tf1.binding.bind_graph import bind
+from gradcam_tf1.binding.layer_specs import resolve_layer
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors

@@ -18,7 +18,7 @@ from binding_graphs import (
     weights,
 )
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.tf_runtime import tf
 
 

@@ -6,7 +6,7 @@ import pytest
 from binding_graphs import bound, conv, conv_relu, dense, images, pooled, two_layers, weights
 from head_nets import trunk
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.tf_runtime import tf
 
 

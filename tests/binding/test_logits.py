@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from binding_graphs import batch_norm, bound, classifier, conv, conv_relu, dense, images, pooled, two_layers, weights
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.tf_runtime import tf
 
 

@@ -7,7 +7,7 @@ import pytest
 from binding_graphs import bound, dense, images, pooled, two_layers
 from head_nets import IMAGES, answers, assert_same, logits, score_map, values_of
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
 

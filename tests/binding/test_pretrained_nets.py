@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import find_models
 
-from gradcam_tf1.binding import bind, binding_report
+from gradcam_tf1.binding.bind_graph import bind
+from gradcam_tf1.binding.json_report import binding_report
 from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.loaders import load

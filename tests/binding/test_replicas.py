@@ -9,7 +9,7 @@ import pytest
 from branch_nets import Net, conv, member, opened, placeholder, rgb
 from replica_nets import SPLITS, by_slice, by_split, single, towers
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
 

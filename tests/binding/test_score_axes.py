@@ -7,7 +7,7 @@ import pytest
 from binding_graphs import bound, conv, conv_relu, dense, pooled, weights
 from head_nets import IMAGES, answers, assert_same, logits, opened, score_map, trunk, values_of
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.targets import Anchor, Region
 from gradcam_tf1.tf_runtime import tf
 

@@ -6,7 +6,7 @@ import pytest
 from binding_graphs import dense, weights
 from head_nets import answers, assert_same, trunk
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.targets import Anchor
 from gradcam_tf1.tf_runtime import tf
 

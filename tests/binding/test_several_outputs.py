@@ -7,7 +7,7 @@ from dataclasses import replace
 from binding_graphs import bound, dense, images, pooled, two_layers
 from head_nets import opened, trunk
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders import load
 from gradcam_tf1.run.settings import net_warnings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from binding_graphs import conv_relu, dense, images, pooled, weights
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.errors import BindingError, FeedError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf

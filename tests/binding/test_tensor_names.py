@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from binding_graphs import classifier, conv_relu, dense, images, pooled, two_layers
 
-from gradcam_tf1.binding import find_tensor
+from gradcam_tf1.binding.tensor_names import find_tensor
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 

@@ -6,7 +6,7 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding import bind
+from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.tf_runtime import tf
 
 
