@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
     from gradcam_tf1.errors import BindingError as BindingError
     from gradcam_tf1.errors import ClosedError as ClosedError
+    from gradcam_tf1.errors import FeedError as FeedError
     from gradcam_tf1.errors import GradCamError as GradCamError
     from gradcam_tf1.errors import GradientError as GradientError
     from gradcam_tf1.errors import ImageFileError as ImageFileError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.errors import ModelFileError as ModelFileError
     from gradcam_tf1.errors import OptionError as OptionError
     from gradcam_tf1.errors import OutOfMemoryError as OutOfMemoryError
+    from gradcam_tf1.errors import RegionError as RegionError
     from gradcam_tf1.errors import RunError as RunError
     from gradcam_tf1.errors import SelectionError as SelectionError
     from gradcam_tf1.errors import StoppedError as StoppedError
@@ -89,6 +91,8 @@ _NAMES = {
         "BindingError",
         "ClosedError",
         "GradCamError",
+        "RegionError",
+        "FeedError",
         "GradientError",
         "ImageFileError",
         "ManifestError",
@@ -197,6 +201,7 @@ __all__ = [
     "Down",
     "ExplainOptions",
     "Explanation",
+    "FeedError",
     "GradCam",
     "GradCamError",
     "GradCamGraph",
@@ -226,6 +231,7 @@ __all__ = [
     "Preprocessing",
     "ProductMethod",
     "Region",
+    "RegionError",
     "Result",
     "Results",
     "RunError",

@@ -81,6 +81,8 @@ EXPECTED = {
     "volume_figure",
     "save_figure",
     # errors
+    "FeedError",
+    "RegionError",
     "BindingError",
     "ClosedError",
     "GradCamError",

@@ -62,11 +62,11 @@ def signal_figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    key = explanation.key(method, layer)
+    placed = explanation.map(method, n, t, key[1]).placed()
     values = np.asarray(arrays)[n]
     values = values[:, np.newaxis] if values.ndim == 1 else values
-    key = explanation.key(method, layer)
-    signed = METHODS[method].signed
-    placed = explanation.map(method, n, t, key[1]).placed()
+    signed = METHODS[key[0]].signed
     maps = placed if placed.ndim == 2 else np.repeat(placed[:, np.newaxis], values.shape[1], axis=1)
     scale = float(np.abs(maps).max() if signed else maps.max(initial=0.0))
     empty = explanation.statuses[key][n][t].state == "empty"
@@ -174,11 +174,11 @@ def volume_figure(
     SelectionError
         If the method was not computed, or there is no such volume or target.
     """
+    key = explanation.key(method, layer)
+    placed = explanation.map(method, n, t, key[1]).placed()
     volume = np.asarray(arrays)[n]
     volume = volume if volume.ndim == 3 else volume[..., channel]
-    key = explanation.key(method, layer)
-    signed = METHODS[method].signed
-    placed = explanation.map(method, n, t, key[1]).placed()
+    signed = METHODS[key[0]].signed
     map = placed if placed.ndim == 3 else placed.sum(axis=-1)
     scale = float(np.abs(map).max() if signed else map.max(initial=0.0))
     empty = explanation.statuses[key][n][t].state == "empty"

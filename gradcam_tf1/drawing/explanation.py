@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat
+from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, families, full_heat
 from gradcam_tf1.errors import OptionError, SelectionError
 from gradcam_tf1.images.bands import drawn
 from gradcam_tf1.images.geometry import Placement
@@ -18,7 +18,7 @@ from gradcam_tf1.types import Cells, MapKey, MapStatus
 _DEFAULT = Style()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """The maps of N images, T targets each, with the scores they explain. Raw numbers, nothing normalised.
 
@@ -111,6 +111,10 @@ class Explanation:
 
     def __len__(self) -> int:
         return self.class_ids.size * len(self.maps)
+
+    def __contains__(self, item: object) -> bool:
+        """Whether a method was computed, or a Map is one of this explanation."""
+        return any(item == map for map in self) if isinstance(item, Map) else any(item == name for name, _ in self.maps)
 
     def __repr__(self) -> str:
         images, targets = self.class_ids.shape
@@ -212,6 +216,7 @@ class Map:
         OptionError
             If the map is not one of an image (signals, volumes, clips), or the original image is not known.
         """
+        check_style(style)
         placement = self._explanation.placements[self.n]
         if not isinstance(placement, Placement):
             raise OptionError("overlay draws maps of images; use signal_figure, volume_figure, or placed()")
@@ -234,6 +239,18 @@ class Map:
         explanation = self._explanation
         family = next(keys for keys in families(explanation.maps, style.share_scale) if self._key in keys)
         return [explanation.statuses[key][self.n][self.t] for key in family]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Map):
+            return NotImplemented
+        return self._explanation is other._explanation and self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash((id(self._explanation), self._place))
+
+    @property
+    def _place(self) -> Tuple[MapKey, int, int]:
+        return self._key, self.n, self.t
 
     def __repr__(self) -> str:
         name = f" {self.label!r}" if self.label is not None else ""

@@ -152,9 +152,11 @@ def find_kinds(names: Any) -> List[FigureKind]:
     OptionError
         If a name is unknown; lists the possible ones.
     """
-    names = [names] if isinstance(names, str) else list(names)
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, (list, tuple)):
+        raise OptionError(f"figures are {names!r}; give names of these: {', '.join(FIGURES)}")
     for name in names:
-        if name not in FIGURES:
+        if not isinstance(name, str) or name not in FIGURES:
             raise OptionError(f"no figure {name!r}; possible: {', '.join(FIGURES)}")
     return [FIGURES[name] for name in dict.fromkeys(names)]
 

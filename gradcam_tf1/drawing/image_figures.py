@@ -9,7 +9,7 @@ import numpy as np
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_grid import LETTERS, NO_EVIDENCE, Panel, grid
 from gradcam_tf1.drawing.overlay import contrast
-from gradcam_tf1.drawing.style import AGAINST, Style, draw, full_heat
+from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, full_heat
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.types import MapKey
@@ -143,6 +143,8 @@ class _Painter:
         style: Style,
         together: Sequence[MapKey] = (),
     ) -> None:
+        check_style(style)
+        n = explanation.map(next(iter(explanation.maps))[0], n).n
         self._explanation, self._image, self._n = explanation, image, n
         self._style, self._together = style, together
         self.slots = _slots(explanation, n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -89,6 +89,12 @@ class Style:
     def share(self) -> float:
         """Threshold of a region as a share of the map's maximum."""
         return BOX_SHARE if self.box is None else self.box
+
+
+def check_style(style: Any) -> None:
+    """Refuse anything but a Style. Raises OptionError."""
+    if not isinstance(style, Style):
+        raise OptionError(f"style is {style!r}; give style=Style(...), such as Style(style='contour')")
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,8 @@ class BoundNet(NetHooks, FigureNet):
     def _open(self, later: Iterable[Any] = ()) -> NetExplainer:
         """Bind the net, once. later: further inputs whose values come with each image."""
         check_process()
+        if not hasattr(self, "_binding_lock"):
+            raise OptionError(f"{type(self).__name__}.__init__ did not call super().__init__(model)")
         with self._binding_lock:
             if not self._explainers:
                 given = replace(self._given, later=tuple(later))

@@ -175,6 +175,8 @@ class NetExplainer(FigureExplainer):
     def _layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
         """Each layer once, whatever its names."""
         given = [self.binding.layer] if specs is None else specs if isinstance(specs, (list, tuple)) else [specs]
+        if not len(given):
+            raise OptionError("no layer is given; give a name or a count such as -1, or None for the bound layer")
         if any(is_auto(spec) for spec in given):
             check_own(self.binding)
         graph, binding = self.engine.graph, self.binding

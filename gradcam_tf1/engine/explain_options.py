@@ -69,7 +69,7 @@ class ExplainOptions:
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise OptionError(f"{name} is True or False, not {value!r}")
-        if self.fuse is not None and self.fuse not in FUSIONS:
+        if self.fuse is not None and (not isinstance(self.fuse, str) or self.fuse not in FUSIONS):
             raise OptionError(f"fuse is one of {', '.join(FUSIONS)}, or None, not {self.fuse!r}")
         if not (self.inputs is None or isinstance(self.inputs, (Mapping, str, os.PathLike))):
             raise OptionError(

@@ -12,6 +12,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 from gradcam_tf1.binding.cells import CellPlaces
 from gradcam_tf1.engine.feature_maps import Compute, apart, by_channel, by_frame, channels_last, tokens_as_map
 from gradcam_tf1.engine.score_graph_ops import ScoreGraphOps
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
@@ -62,7 +63,10 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         compute = self._compute(method, options)
         return self._once(
             ("cams", method.name, _as_key(method, options), layers, slot),
-            lambda: [compute(*pair) for pair in self._features_and_grads(method, layers, slot, options)],
+            lambda: [
+                _checked(method.name, compute(features, g), features.shape[:-1])
+                for features, g in self._features_and_grads(method, layers, slot, options)
+            ],
         )
 
     def channel_cams(
@@ -178,7 +182,11 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
 
     def _pixels(self, method: PixelMethod, slot: Slot) -> tf.Tensor:
         grads = self._image_grads(method.rule, (method.head,), slot)
-        return grads if method.compute is None else method.compute(self.images(), grads)
+        return (
+            grads
+            if method.compute is None
+            else _checked(method.name, method.compute(self.images(), grads), grads.shape)
+        )
 
     def pixel_grads(self, slot: Slot) -> tf.Tensor:
         """Return dy/dx of a slot's score: float32 [N, H, W, C]."""
@@ -217,3 +225,12 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
 
 def _as_key(method: LayerMethod, options: Mapping[str, Any]) -> Tuple[Tuple[str, Any], ...]:
     return tuple(sorted(method.filled(options).items()))
+
+
+def _checked(method: str, map: Any, expected: tf.TensorShape) -> tf.Tensor:
+    """Return the map of a method; refuse one that is no tensor of the expected shape."""
+    if not isinstance(map, tf.Tensor):
+        raise OptionError(f"compute of {method} returned {map!r}; it returns a tf.Tensor of shape {expected}")
+    if not map.shape.is_compatible_with(expected):
+        raise OptionError(f"compute of {method} returned shape {map.shape}; a map of it has shape {expected}")
+    return map

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcam_tf1.engine.map_request import Report
 from gradcam_tf1.engine.probe import Probe
-from gradcam_tf1.errors import GradientError
+from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.methods.base import Job, Method, RawMaps
 from gradcam_tf1.types import MapKey, MethodProgress
 
@@ -63,10 +63,21 @@ def run_jobs(
         for probe in probes:
             probe.step = meter
         key = (job.work.method, job.work.layer)
-        values = np.stack([job.compute(probe) for probe in probes])
+        values = np.stack([_checked(job, probe) for probe in probes])
         maps[key] = RawMaps(values, values.shape[2:] if job.on_grid else ())
         notes[key] = [probe.take_notes() for probe in probes]
     return maps, notes
+
+
+def _checked(job: Job, probe: Probe) -> np.ndarray:
+    """Return the maps of one image; refuse anything but one array for each target."""
+    maps = job.compute(probe)
+    if not isinstance(maps, np.ndarray) or maps.ndim < 2 or len(maps) != probe.targets:
+        raise OptionError(
+            f"compute of {job.work.method} returned {np.shape(maps)}; it returns an array with one map for each of "
+            f"{probe.targets} targets"
+        )
+    return maps
 
 
 class _Meter:

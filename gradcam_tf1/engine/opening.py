@@ -96,6 +96,8 @@ def key_tensors(net: NetHooks, tensors: KeyTensors) -> KeyTensors:
         If the hook neither returns nor assigns key tensors.
     """
     from_hook = net.fetch_key_tensors()
+    if from_hook is not None and not isinstance(from_hook, KeyTensors):
+        raise BindingError(f"fetch_key_tensors returned {from_hook!r}; return KeyTensors(...), or nothing")
     return _merge(_assigned(net) if from_hook is None else from_hook, tensors)
 
 
@@ -106,6 +108,8 @@ def _assigned(net: NetHooks) -> KeyTensors:
             "fetch_key_tensors returned nothing and did not assign self.X and self.logit; return a KeyTensors, or "
             "assign self.X, self.logit, self.layer and self.feed_dict"
         )
+    if not isinstance(feed or {}, Mapping):
+        raise BindingError(f"self.feed_dict is {feed!r}; assign a dict of tensors and their values")
     # some scripts also put the placeholder of the images into feed_dict
     others = {tensor: value for tensor, value in (feed or {}).items() if tensor is not x}
     return KeyTensors(x, logit, layer, others)
@@ -125,6 +129,8 @@ def given_tensors(tensors: KeyTensors, **short: Any) -> KeyTensors:
     if not isinstance(tensors, KeyTensors):
         raise OptionError(f"tensors is {tensors!r}; give tensors=KeyTensors(input=..., logits=..., layer=...)")
     added = {name: value for name, value in short.items() if value is not None}
+    if not isinstance(added.get("feed", {}), Mapping):
+        raise OptionError(f"feed is {added['feed']!r}; give a dict of tensors or names and their values")
     twice = [name for name in added if not _is_unset(getattr(tensors, name))]
     if twice:
         raise OptionError(f"{twice[0]} is given twice: as {twice[0]}= and in tensors=; give it once")

@@ -65,6 +65,10 @@ def as_image(image: Any, own_range: bool = False, channels: int = 3) -> np.ndarr
         return read_image(os.path.expanduser(os.fspath(image)), channels=channels)
     if isinstance(image, Image.Image):
         return _pixels(image, channels)
+    if isinstance(image, (list, tuple)):
+        raise OptionError(
+            f"an image is a {type(image).__name__}; give an array, np.asarray(image), or a list of arrays"
+        )
     pixels = np.asarray(image)
     if channels == 3 and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 1)):
         pixels = np.repeat(pixels.reshape((*pixels.shape[:2], 1)), 3, axis=2)

@@ -104,7 +104,7 @@ def _samples(values: np.ndarray, name: str, wanted: ReadOptions) -> Samples:
         if low < 0 or high > 255 or high <= least:
             raise ImageFileError(
                 f"{name!r} holds {values.dtype} from {low:g} to {high:g}, not pixels of 0..255; say what is black and "
-                "white, --window LOW,HIGH (in Python visualize_imgs(..., window=(low, high))), or none to keep the "
+                "white, --window LOW,HIGH (in Python run=RunOptions(window=(low, high))), or none to keep the "
                 "values as they are stored"
             )
     return Samples(values, name, (0.0, 255.0))

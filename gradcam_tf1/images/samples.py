@@ -47,7 +47,7 @@ class Samples:
             bits, kind = 8 * self.values.dtype.itemsize, _KINDS[self.values.dtype.kind]
             raise ImageFileError(
                 f"{self.name!r} has {bits}-bit {kind} pixels, and nothing says which values are black and white; give "
-                "them: --window LOW,HIGH, in Python visualize_imgs(..., window=(low, high)), or none to keep the "
+                "them: --window LOW,HIGH, in Python run=RunOptions(window=(low, high)), or none to keep the "
                 "values as they are stored"
             )
         if ends != self.full:
@@ -90,7 +90,7 @@ def as_wanted(samples: Samples, wanted: ReadOptions, rgb: Optional[str] = None) 
     if rgb is None:
         raise ImageFileError(
             f"{samples.name!r} has {count} bands, but the net takes photographs of three; say which three, counted "
-            "from 1: --bands 3,2,1, in Python bands=(3, 2, 1)"
+            "from 1: --bands 3,2,1, in Python style=Style(bands=(3, 2, 1))"
         )
     shown = _shown(samples, wanted.window)
     if rgb in ("gray+alpha", "rgb+alpha", "rgb+premultiplied") and not wanted.window.stored:

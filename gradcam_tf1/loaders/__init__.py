@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, List, NamedTuple, Optional
 
-from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.graphdef.file_kinds import POSSIBLE, Content, identify, wrong
 from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, live_model, saved_model
 from gradcam_tf1.loaders.checkpoint import Build
@@ -136,6 +136,7 @@ def load(
         In a process that was forked from one that had opened a net.
     """
     check_process()
+    _check_options(tag, signature, build, trust_model, moving_averages)
     options = LoadOptions(tag, signature, build, trust_model, Averages(moving_averages))
     if isinstance(source, (str, os.PathLike)):
         source = identify(source)
@@ -149,6 +150,17 @@ def load(
             f"{source.path}: no such file or folder, and no checkpoint with this prefix; expected {POSSIBLE}"
         )
     raise wrong(source)
+
+
+def _check_options(tag: Any, signature: Any, build: Any, *flags: Any) -> None:
+    for name, value in (("tag", tag), ("signature", signature)):
+        if value is not None and not isinstance(value, str):
+            raise OptionError(f"{name} is a string, not {value!r}")
+    if build is not None and not callable(build):
+        raise OptionError(f"build is a function that builds the graph, not {build!r}")
+    for name, value in zip(("trust_model", "moving_averages"), flags):
+        if not isinstance(value, bool):
+            raise OptionError(f"{name} is True or False, not {value!r}")
 
 
 __all__ = ["load"]

@@ -11,10 +11,12 @@ from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
+from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
+from gradcam_tf1.scoring.score_functions import SCORES
 
 METHODS: Dict[str, Method] = {}
 
@@ -44,6 +46,13 @@ def register(row: Method) -> None:
         )
     if row.name in METHODS or row.name in METHOD_GROUPS:
         raise OptionError(f"there is a method {row.name!r} already; take another name than {', '.join(names())}")
+    if not (isinstance(row.options, tuple) and all(isinstance(option, Option) for option in row.options)):
+        raise OptionError(f"options of {row.name} are a tuple of Option, not {row.options!r}")
+    compute, head = getattr(row, "compute", None), getattr(row, "head", "logit")
+    if compute is not None and not callable(compute):
+        raise OptionError(f"compute of {row.name} is a function, not {compute!r}")
+    if head not in SCORES:
+        raise OptionError(f"no score {head!r} for {row.name}; possible: {', '.join(SCORES)}")
     for option in row.options:
         option.check(row.name, option.default)
     METHODS[row.name] = row

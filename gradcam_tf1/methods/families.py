@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.errors import GradientError
+from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods.base import (
     FACTOR_IS_ZERO,
@@ -175,13 +175,22 @@ class NumpyMethod(Method):
         """Return float32 [N, T, h, w]."""
         features, options = fetched[FetchKey("features", layer)], self.filled(task.options)
         if not self.needs_grads:
-            maps = np.array([self.compute(image, None, **options) for image in features], np.float32)
+            maps = np.array([self._map(image, None, options) for image in features], np.float32)
             return np.repeat(maps[:, np.newaxis], len(task.slots), axis=1)
         rows = [
-            [self.compute(a, g, **options) for a, g in zip(features, fetched[FetchKey("grads", layer, slot)])]
+            [self._map(a, g, options) for a, g in zip(features, fetched[FetchKey("grads", layer, slot)])]
             for slot in task.slots
         ]
         return np.stack([np.array(row, np.float32) for row in rows], axis=1)
+
+    def _map(self, features: np.ndarray, grads: Optional[np.ndarray], options: Mapping[str, Any]) -> np.ndarray:
+        map: np.ndarray = self.compute(features, grads, **options)
+        if np.shape(map) != features.shape[:-1]:
+            raise OptionError(
+                f"compute of {self.name} returned shape {list(np.shape(map))}; a map of it has shape "
+                f"{list(features.shape[:-1])}"
+            )
+        return map
 
     def check_parts(self, parts: str, options: Mapping[str, Any]) -> None:
         """Refuse layers taken together where the maps do not add up."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcam_tf1.errors import OptionError
 
+MAX_SEED = 2**32 - 1  # of numpy's generator
 _NUMBERS: Dict[type, Tuple[type, ...]] = {int: (int, np.integer), float: (int, float, np.integer, np.floating)}
 _WORDS: Dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
 

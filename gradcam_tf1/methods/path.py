@@ -15,7 +15,7 @@ from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
 from gradcam_tf1.methods.noise import BACKWARD, in_batches
-from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.options import MAX_SEED, Option
 from gradcam_tf1.types import LayerInfo
 
 RULES = ("midpoint", "gauss-legendre")
@@ -279,7 +279,7 @@ PATH_ROWS = (
         baseline_option("black"),
         Option("steps", 50, low=1),
         Option("rule", "midpoint", choices=RULES),
-        Option("seed", 0, low=0),
+        Option("seed", 0, low=0, high=MAX_SEED),
     ),
     _row(
         "blur_ig",
@@ -300,7 +300,7 @@ PATH_ROWS = (
         Option("fraction", 0.25, above=0, high=1),
         Option("max_dist", 0.02, low=0, high=1),
         Option("rule", "trapezoid", choices=GUIDED_RULES),
-        Option("seed", 0, low=0),
+        Option("seed", 0, low=0, high=MAX_SEED),
         runs=_guided_runs,
     ),
 )

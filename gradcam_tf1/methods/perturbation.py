@@ -10,7 +10,7 @@ from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import baseline_option, in_chunks
 from gradcam_tf1.methods.occlusion import occlusion, occlusion_runs, rise, rise_runs
-from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.options import MAX_SEED, Option
 from gradcam_tf1.methods.scorecam import fasterscorecam, iscam, scorecam, scorecam_runs, sscam
 from gradcam_tf1.types import LayerInfo
 
@@ -92,7 +92,12 @@ PERTURBATION_ROWS = (
         "https://arxiv.org/abs/2006.14255",
         sscam,
         scorecam_runs,
-        options=(Option("samples", 10, low=1), Option("level", 0.15, low=0), Option("seed", 0, low=0), *_MASKED),
+        options=(
+            Option("samples", 10, low=1),
+            Option("level", 0.15, low=0),
+            Option("seed", 0, low=0, high=MAX_SEED),
+            *_MASKED,
+        ),
     ),
     _of_layer(
         "iscam",
@@ -132,7 +137,7 @@ PERTURBATION_ROWS = (
             Option("masks", 4000, low=2),
             Option("cells", 7, low=1),
             Option("p", 0.5, above=0, below=1),
-            Option("seed", 0, low=0),
+            Option("seed", 0, low=0, high=MAX_SEED),
             baseline_option("zero"),
         ),
     ),

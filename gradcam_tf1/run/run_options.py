@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Callable, Optional, Sequence, Union
 
 from gradcam_tf1.drawing.figure_kinds import find_kinds
@@ -16,6 +16,8 @@ from gradcam_tf1.run.naming import check_naming
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.worker_threads import check_threads
+
+_MOST_SECONDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -75,21 +77,21 @@ class RunOptions:
         check_naming(self.naming)
         make_window(self.window)
         find_kinds(self.figures)
-        for name in ("batch_size", "n_images", "seed", "max_pixels", "threads"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+        for name, low in (("batch_size", 1), ("n_images", 1), ("seed", 0), ("max_pixels", 1), ("threads", 1)):
+            value, may_be_none = getattr(self, name), name not in ("seed", "max_pixels")
+            if value is None and may_be_none:
+                continue
+            if isinstance(value, bool) or not isinstance(value, Integral):
                 raise OptionError(f"{name} is a whole number, not {value!r}")
+            if value < low:
+                raise OptionError(f"{name} is at least {low}, not {value}")
         check_threads(self.threads)
-        if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(
-                f"batch_size is the number of images that run together, at least 1, not {self.batch_size}"
-            )
         if not isinstance(self.resume, bool):
             raise OptionError(f"resume is True or False, not {self.resume!r}")
         if self.on_error not in ON_ERROR:
             raise OptionError(f"on_error is {' or '.join(ON_ERROR)}, not {self.on_error!r}")
-        if self.timeout is not None and not self.timeout > 0:
-            raise OptionError(f"timeout is a number of seconds above 0, not {self.timeout}")
+        if self.timeout is not None and not _is_timeout(self.timeout):
+            raise OptionError(f"timeout is a number of seconds above 0, at most {_MOST_SECONDS}, not {self.timeout!r}")
         for name in ("stop", "progress"):
             value = getattr(self, name)
             if value is not None and not callable(value):
@@ -121,3 +123,8 @@ class RunRequest:
     options: ExplainOptions
     style: Style
     run: RunOptions
+
+
+def _is_timeout(value: Any) -> bool:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and 0 < value <= _MOST_SECONDS
