@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, List, Optional, Sequence
 
+import numpy as np
+
 from gradcam_tf1.binding.array_nets import features_of
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layer_choice import Choice
@@ -142,7 +144,7 @@ def _no_layer(features: Features, images: str, logits: str) -> str:
 def _count(spec: Any) -> Optional[int]:
     if isinstance(spec, str) and re.match(r"-\d+$", spec.strip()):
         return int(spec)
-    return spec if isinstance(spec, int) and not isinstance(spec, bool) else None
+    return int(spec) if isinstance(spec, (int, np.integer)) and not isinstance(spec, bool) else None
 
 
 def _counted(layers: Sequence[LayerInfo], count: int) -> LayerInfo:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, families, full_heat
 from gradcam_tf1.errors import OptionError, SelectionError
-from gradcam_tf1.images.bands import drawn
+from gradcam_tf1.images.bands import PHOTOGRAPH, drawn
 from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods import METHODS
@@ -98,7 +98,8 @@ class Explanation:
         for candidate in self.maps:
             if candidate[0] == name and layer in (None, candidate[1]):
                 return candidate
-        raise SelectionError(f"no maps of {method!r} for layer {layer!r}; computed: {sorted(self.maps)}")
+        at = "" if layer is None else f" at layer {layer!r}"
+        raise SelectionError(f"no maps of {name!r}{at}; computed: {sorted(self.maps)}")
 
     def __getitem__(self, method: str) -> np.ndarray:
         """Return the raw maps of a method at its first layer: [N, T, h, w] or [N, T, H, W, C]."""
@@ -232,7 +233,8 @@ class Map:
         original = images[self.n] if images else None
         if original is None:
             raise OptionError("the image came fitted, so its original is not known; give overlay(image=...)")
-        return drawn(original, style.bands)
+        photograph = original.shape[2] in PHOTOGRAPH  # as in a run: bands are those of images with many
+        return drawn(original, () if photograph else style.bands)
 
     def _family(self, style: Style) -> List[MapStatus]:
         """The statuses of the maps that share a scale with this one."""

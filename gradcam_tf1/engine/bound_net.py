@@ -80,7 +80,7 @@ class BoundNet(NetHooks, FigureNet):
             if output is not None:
                 given = replace(given, logits=choose_output(self.graph, loaded.outputs, output, given.logits))
             failing.pop_all()
-        self._given = given if given.layer is not None else replace(given, layer=loaded.layer)
+        self._given = given
         self.model = replace(loaded, graph_def=None)  # the weights live in the sessions from here on
         self._explainers: Sequence[NetExplainer] = ()  # one for each session, once bound
         self._binding_lock = RLock()

@@ -98,7 +98,8 @@ def key_tensors(net: NetHooks, tensors: KeyTensors) -> KeyTensors:
     from_hook = net.fetch_key_tensors()
     if from_hook is not None and not isinstance(from_hook, KeyTensors):
         raise BindingError(f"fetch_key_tensors returned {from_hook!r}; return KeyTensors(...), or nothing")
-    return _merge(_assigned(net) if from_hook is None else from_hook, tensors)
+    merged = _merge(_assigned(net) if from_hook is None else from_hook, tensors)
+    return merged if merged.layer is not None else replace(merged, layer=net.model.layer)
 
 
 def _assigned(net: NetHooks) -> KeyTensors:
@@ -117,11 +118,21 @@ def _assigned(net: NetHooks) -> KeyTensors:
 
 def _merge(from_hook: KeyTensors, tensors: KeyTensors) -> KeyTensors:
     def pick(name: str) -> Any:
-        return getattr(tensors if getattr(from_hook, name) is None else from_hook, name)
+        hooked, given = getattr(from_hook, name), getattr(tensors, name)
+        if hooked is not None and given is not None and _name_of(hooked) != _name_of(given):
+            both = f"{_name_of(hooked)!r} by fetch_key_tensors and {_name_of(given)!r} in the call"
+            raise BindingError(f"{name} is named twice: {both}; name it once")
+        return given if hooked is None else hooked
 
     feed = {**tensors.feed, **from_hook.feed}
     later = (*tensors.later, *from_hook.later)
     return KeyTensors(pick("input"), pick("logits"), pick("layer"), feed, pick("probabilities"), later)
+
+
+def _name_of(spec: Any) -> str:
+    """Return the name of a tensor or of a spec, without the output number 0."""
+    name = str(getattr(spec, "name", spec))
+    return name[:-2] if name.endswith(":0") else name
 
 
 def given_tensors(tensors: KeyTensors, **short: Any) -> KeyTensors:

@@ -122,7 +122,7 @@ def _by_method(options: Any) -> Mapping[str, Mapping[str, Any]]:
     parts = [options, *options.values()] if isinstance(options, Mapping) else [None]
     if not all(isinstance(part, Mapping) for part in parts):
         raise OptionError(
-            f"options are {options!r}; give method -> its options: {{'integrated_gradients': {{'steps': 100}}}}"
+            f"methods are {options!r}; give names, or method -> its options: {{'rise': {{'masks': 500}}}}"
         )
     return dict(options)
 

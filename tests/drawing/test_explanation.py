@@ -58,8 +58,8 @@ def test_numbers_count_from_the_end_too(found):
         (("gradcam", 0, 2), "there is no target 2: targets are numbered 0 to 1 here"),
         (("gradcam", "0"), "there is no image '0'"),
         (("gradcam", True), "there is no image True"),
-        (("layercam",), r"no maps of 'layercam' for layer None; computed: \[\('gradcam', 'conv5/Relu:0'\), "),
-        (("gradcam", 0, 0, "conv4/Relu:0"), "no maps of 'gradcam' for layer 'conv4/Relu:0'; computed"),
+        (("layercam",), r"no maps of 'layercam'; computed: \[\('gradcam', 'conv5/Relu:0'\), "),
+        (("gradcam", 0, 0, "conv4/Relu:0"), "no maps of 'gradcam' at layer 'conv4/Relu:0'; computed"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(found, asked, message):
@@ -79,6 +79,10 @@ def test_an_overlay_has_the_style_that_is_given():
     over = explanation.map("gradcam").overlay(Style(alpha=1.0), image=GRAY)
     assert over[0, 59].tolist() == [128, 0, 0]  # the red end of jet covers the image where the map is highest
     assert over[39, 0].tolist() == [128, 128, 128]
+
+
+def test_bands_are_those_of_images_with_many(found):
+    np.testing.assert_array_equal(found.map("gradcam").overlay(Style(bands=(9,))), found.map("gradcam").overlay())
 
 
 def test_an_empty_map_leaves_the_image_as_it_is():

@@ -17,6 +17,7 @@ from gradcam_tf1.methods import METHODS, IteratedMethod, LayerMethod, NumpyMetho
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import KeyTensors
 
 PHOTO = read_image(demo_scenes()[0].path)
 
@@ -87,6 +88,12 @@ def test_a_row_is_checked_when_it_is_registered(row, message):
 def test_what_is_explained_is_checked(inputs, more, message):
     with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net, pytest.raises(OptionError, match=message):
         net.explain(inputs, **more)
+
+
+def test_numbers_of_numpy_count_layers():
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
+        found = net.explain(PHOTO, layers=np.int64(-2))
+    assert found.layers == ("conv4/Relu:0",)
 
 
 def test_an_explanation_says_what_it_has():
@@ -175,6 +182,21 @@ class Forgot(GradCamGraph):
 def test_slips_in_a_subclass_are_named(kind, message):
     with pytest.raises((BindingError, OptionError), match=message):
         kind(demo_model()).explain(PHOTO)
+
+
+class Named(GradCamGraph):
+    def fetch_key_tensors(self):
+        return KeyTensors(layer="conv4/Relu:0")
+
+
+def test_a_tensor_is_named_in_the_call_or_by_the_hook():
+    with Named(demo_model(), preset=DEMO_PRESET, layer="conv5/Relu") as net, pytest.raises(
+        BindingError, match="layer is named twice: 'conv4/Relu' by fetch_key_tensors and 'conv5/Relu'"
+    ):
+        net.explain(PHOTO)
+    for layer in (None, "conv4/Relu"):
+        with Named(demo_model(), preset=DEMO_PRESET, layer=layer) as net:
+            assert net.explain(PHOTO).layers == ("conv4/Relu:0",)
 
 
 @pytest.mark.parametrize("feed", [["a"], "a=3"])

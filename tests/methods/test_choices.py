@@ -66,7 +66,7 @@ def test_what_people_write_becomes_names_and_options(given, chosen):
         ([5], "no method 5; possible: gradcam, "),
         (["rise", method("rise", masks=9)], "rise is given twice with different options"),
         ([method("rise", masks=8), method("rise", masks=9)], "rise is given twice with different options"),
-        ({"rise": 5}, "give method -> its options"),
+        ({"rise": 5}, "or method -> its options"),
         ({"rise": {"mask": 5}}, "rise does not take 'mask'; it takes masks=4000, cells=7, p=0.5, seed=0, baseline='ze"),
     ],
     ids=str,

@@ -68,5 +68,5 @@ def test_numbers_of_numpy_and_whole_floats_options_are_fine():
 
 @pytest.mark.parametrize("options", [{"rise": 5}, {"rise": ["masks", 5]}])
 def test_options_are_methods_with_theirs(options):
-    with pytest.raises(OptionError, match="give method -> its options"):
+    with pytest.raises(OptionError, match="or method -> its options"):
         choose_methods(options)
