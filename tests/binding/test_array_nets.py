@@ -73,7 +73,7 @@ SAME_AS_IMAGES = {
 }
 
 
-def test_a_signal_is_a_image_one_pixel_high():
+def test_a_signal_is_an_image_one_pixel_high():
     """Both nets have the same weights, so every method makes the same map, except for the axis of one row."""
     images, signals = ArrayNet((9,), 3, image=True), ArrayNet((9,), 3)
     arrays = signals.arrays(2) * 40
@@ -265,7 +265,7 @@ def test_what_the_arrays_must_be():
         graph.explain(np.zeros((1, 1, 11, 3, 1)))
 
 
-def test_what_needs_a_image_is_refused():
+def test_what_needs_an_image_is_refused():
     net = ArrayNet((11,))
     arrays = net.arrays(1)
     with GradCamGraph(net.graph()) as graph:

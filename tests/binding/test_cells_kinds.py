@@ -123,7 +123,7 @@ def test_a_volume():
     np.testing.assert_allclose(found, np.array(cells.offset) + np.array(cells.stride) * where, atol=1e-5)
 
 
-def test_a_image_without_its_batch_axis():
+def test_an_image_without_its_batch_axis():
     facts = {"has_batch_axis": False, "input_channels_last": True, "image_size": (9, 8)}
     net = lambda x: conv(tf.expand_dims(x, 0), 3, 2)  # noqa: E731
     assert cells_of(net, (9, 8, 1), (9, 8), (5, 4), **facts)[0] == Cells((0.5, 1.5), (2.0, 2.0))

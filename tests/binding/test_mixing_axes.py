@@ -88,7 +88,7 @@ def test_what_mixes_images_is_told_by_their_scores_alone(graph, kind):
 
 
 @pytest.mark.filterwarnings("ignore:the image has")  # prepared values
-def test_copies_of_a_image_with_a_mean_over_time_keep_their_scores(graph):
+def test_copies_of_an_image_with_a_mean_over_time_keep_their_scores(graph):
     """Completeness along the path from black to the image, with all its steps in one batch."""
     net(ALONE["mean over time"])
     with GradCamGraph(graph.as_graph_def(), preset="raw") as opened:

@@ -100,7 +100,7 @@ def test_halves_of_a_batch_that_meet_in_one_score_are_no_replicas(graph):
     assert bind(graph, requested=KeyTensors(logits="logits")).input == "input:0"
 
 
-def test_parts_of_a_image_are_no_replicas(graph):
+def test_parts_of_an_image_are_no_replicas(graph):
     """Left and right half, colour by colour: the split is not along the image axis."""
     x = placeholder()
     halves = [conv(half, 4, f"half{n}") for n, half in enumerate(tf.split(x, 2, axis=2))]

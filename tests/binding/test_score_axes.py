@@ -155,7 +155,7 @@ def test_region_proposals_with_a_row_of_two_for_each_anchor():
     np.testing.assert_allclose(ours["scores"], [[*scores.max(0), scores[7, 1]]], rtol=1e-4)
 
 
-def test_crops_of_a_image_are_rows_of_it():
+def test_crops_of_an_image_are_rows_of_it():
     """The second stage of a detector classifies each crop; one image at a time, since their number varies."""
 
     def build():

@@ -82,7 +82,7 @@ def test_a_dense_layer_without_bias_has_steps_of_images():
     ],
     ids=["time distributed", "ctc", "ctc of log softmax", "time in front"],
 )
-def test_steps_are_of_a_image_and_not_images(build):
+def test_steps_are_of_an_image_and_not_images(build):
     targets = [0, 4, Anchor(3, index=2)]
     assert_same(answers(build, targets), answers(by_image, targets))
 

@@ -183,7 +183,7 @@ def test_masks_points_and_own_regions_of_a_segmentation_net(segmenter, tmp_path)
             assert targets_in(tmp_path / out)[n][0]["score"] == pytest.approx(score, rel=1e-4, abs=1e-2), out
 
 
-def test_a_point_outside_of_a_image_fails_that_image_alone(segmenter, tmp_path):
+def test_a_point_outside_of_an_image_fails_that_image_alone(segmenter, tmp_path):
     text = segment(tmp_path, "out", "--point", "12,2", code=1)
     assert "row 12.0 is outside the part that the net saw, 0 to 7" in text
     assert "1 images explained, 2 failed" in text

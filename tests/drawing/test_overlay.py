@@ -156,7 +156,7 @@ def test_outside_of_what_the_net_saw_the_photograph_stays():
     np.testing.assert_array_equal(drawn[inside], overlay(image, values)[inside])
 
 
-def test_a_image_in_another_memory_order():
+def test_an_image_in_another_memory_order():
     image, values = random_image(9, 6).transpose(1, 0, 2), np.random.default_rng(1).random((6, 9))
     np.testing.assert_array_equal(overlay(image, values), overlay(np.ascontiguousarray(image), values))
 
@@ -180,7 +180,7 @@ def test_overlay_refuses_what_is_no_uint8_rgb(image):
         overlay(image, np.zeros((6, 9)))
 
 
-def test_a_image_without_pixels():
+def test_an_image_without_pixels():
     with pytest.raises(OptionError, match=r"\[0, 9, 3\] has no pixels"):
         overlay(random_image()[:0], np.zeros((0, 9)))
 

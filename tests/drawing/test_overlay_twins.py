@@ -110,7 +110,7 @@ def test_a_hair_outside_of_0_to_1_is_the_end_and_more_is_refused():
             colorize(np.array([[0.2, beyond, 0.4]]))
 
 
-def test_a_image_of_one_colour_map_does_not_change_the_next_one():
+def test_an_image_of_one_colour_map_does_not_change_the_next_one():
     first = colorize(random(4, 5))
     expected = first.copy()
     first[:] = 7

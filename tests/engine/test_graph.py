@@ -229,7 +229,7 @@ def test_pixel_maps_are_rgb_whatever_the_net_takes(preset):
         assert np.flatnonzero(colours).tolist() == ([0] if preset == "raw" else [2])
 
 
-def test_a_image_too_small_for_the_net_is_one_error():
+def test_an_image_too_small_for_the_net_is_one_error():
     graph = tf.Graph()
     with graph.as_default():
         x = tf.placeholder(tf.float32, [None, None, None, 3], name="input")

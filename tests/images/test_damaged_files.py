@@ -17,7 +17,7 @@ from gradcam_tf1.images.image_files import read_image
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "gif", "bmp", "webp", "tif", "ppm"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_a_truncated_file_is_an_error_not_half_a_image(tmp_path, extension, share):
+def test_a_truncated_file_is_an_error_not_half_an_image(tmp_path, extension, share):
     noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = tmp_path / f"a.{extension}"
     Image.fromarray(noise).save(path)

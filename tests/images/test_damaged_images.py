@@ -85,7 +85,7 @@ def test_a_thousand_damaged_images(tmp_path):
 
 @pytest.mark.parametrize("extension", sorted(SAVED))
 @pytest.mark.parametrize("lenient", [False, True])
-def test_cut_off_at_every_length_a_image_is_whole_or_an_error(tmp_path, monkeypatch, extension, lenient):
+def test_cut_off_at_every_length_an_image_is_whole_or_an_error(tmp_path, monkeypatch, extension, lenient):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)
     data = encoded(extension)
     path = tmp_path / f"a.{extension}"

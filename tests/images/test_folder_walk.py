@@ -113,7 +113,7 @@ def test_a_tree_deeper_than_the_stack(tmp_path, monkeypatch):
         subprocess.run(["rm", "-r", "root"], check=True)  # shutil.rmtree would need the stack
 
 
-def test_a_folder_named_like_a_image_is_listed_unless_images_are_in_it(tmp_path):
+def test_a_folder_named_like_an_image_is_listed_unless_images_are_in_it(tmp_path):
     touch(tmp_path, "b.jpg/inner.jpg", "c.jpg/readme.txt", "d.txt/no")
     (tmp_path / "a.jpg").mkdir()
     assert relatives(tmp_path) == ["a.jpg", "b.jpg/inner.jpg", "c.jpg"]

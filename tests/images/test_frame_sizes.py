@@ -103,7 +103,7 @@ LATER = {
 
 
 @pytest.mark.parametrize("name", sorted(FIRST))
-def test_opening_a_image_takes_no_memory_for_what_is_refused(tmp_path, name):
+def test_opening_an_image_takes_no_memory_for_what_is_refused(tmp_path, name):
     told, _, memory = outcome(tmp_path / name, FIRST[name])
     assert f"{SIDE}x{SIDE} pixels, more than" in told or "is a damaged PNG file" in told, told
     assert memory < 60

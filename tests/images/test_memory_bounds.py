@@ -76,14 +76,14 @@ def packed_rows(bytes_of_a_row):
 
 
 @pytest.mark.parametrize(("bits", "kind", "channels"), [(8, 2, 3), (16, 6, 8), (16, 0, 2)])
-def test_of_a_image_within_the_limit_little_more_than_its_pixels_is_held(bits, kind, channels, tmp_path):
+def test_of_an_image_within_the_limit_little_more_than_its_pixels_is_held(bits, kind, channels, tmp_path):
     """64 megapixels: Pillow's 4 bytes for each and the result's 3 are 427 MB."""
     told, _, memory = outcome(tmp_path / "a.png", png(8000, 8000, packed_rows(8000 * channels), bits=bits, kind=kind))
     assert told == [8000, 8000, 3]
     assert memory < 520
 
 
-def test_a_image_of_900_megapixels_takes_nothing(tmp_path):
+def test_an_image_of_900_megapixels_takes_nothing(tmp_path):
     told, seconds, memory = outcome(tmp_path / "a.png", png(30_000, 30_000, chunk(b"IDAT", zeros(1 << 28))))
     assert "has 30000x30000 pixels, more than the 100,000,000" in told or "has too many pixels" in told
     assert memory < 60

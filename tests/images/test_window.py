@@ -162,7 +162,7 @@ def test_what_a_window_may_be(tmp_path):
         assert "write LOW,HIGH or none" in told
 
 
-def test_a_image_that_lies_outside_of_the_window_is_refused_not_white(tmp_path):
+def test_an_image_that_lies_outside_of_the_window_is_refused_not_white(tmp_path):
     Image.fromarray((np.arange(SIDE * SIDE).reshape(SIDE, SIDE) * 400).astype(np.uint16)).save(tmp_path / "g.png")
     with pytest.raises(ImageFileError, match=r"values from 0 to 57200, of which 0.69% lie in the window from 1 to 401"):
         read_image(str(tmp_path / "g.png"), window=Window(low=1, high=401))

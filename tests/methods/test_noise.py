@@ -80,7 +80,7 @@ def test_the_modifier_keeps_the_class_of_the_clean_image():
     np.testing.assert_allclose(answer.maps["gradient", ""][0, 0], kernel[..., best], rtol=1e-5)
 
 
-def test_noise_is_the_same_for_a_image_in_any_batch():
+def test_noise_is_the_same_for_an_image_in_any_batch():
     net = SmallNet("flat")
     images = net.images(3)
     together = explain(net.graph(), net.binding(), images, [1], ["gradcam"], Noise(samples=3)).maps

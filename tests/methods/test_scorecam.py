@@ -154,7 +154,7 @@ def test_what_is_masked_out_is_the_baseline():
         np.testing.assert_allclose(maps[0], expected, atol=1e-5, err_msg=str(baseline))
 
 
-def test_black_is_prepared_like_a_image_and_zero_is_not():
+def test_black_is_prepared_like_an_image_and_zero_is_not():
     """With a preprocessing of x - 1, black is -1 and zero is 0."""
     graph = NET.graph()
     with tf.Session(graph=graph) as sess:

@@ -79,7 +79,7 @@ def as_nobody(photos, out, modes):
     return json.loads(done.stdout.decode().split("\n")[-2])
 
 
-def test_a_image_that_may_not_be_read(folder):
+def test_an_image_that_may_not_be_read(folder):
     photos, out = photos_in(folder), folder / "out"
     told = as_nobody(photos, out, {photos / "2.png": 0o600, **everywhere(out, 5)})
     assert [bool(error) for error in told] == [False, False, True, False, False]

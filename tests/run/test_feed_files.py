@@ -119,7 +119,7 @@ def test_a_run_from_python_has_values_in_any_form(place, tmp_path, wanted, value
     check(tmp_path, dict(zip(NAMES, wanted)))
 
 
-def test_a_image_without_a_row_fails_with_its_reason(place, tmp_path, wanted):
+def test_an_image_without_a_row_fails_with_its_reason(place, tmp_path, wanted):
     (tmp_path / "values.csv").write_text("file,meta[0],meta[1]\na.png,0.5,-2\nb.png,,1\n")
     out = tmp_path / "out"
     options = ("--feed-file", tmp_path / "values.csv", *RAW)

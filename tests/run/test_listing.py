@@ -46,7 +46,7 @@ def test_an_output_folder_elsewhere_changes_nothing(photos):
     assert listed(str(photos / "photos"), photos / "photos-out") == everything
 
 
-def test_a_image_that_is_named_is_always_meant(photos):
+def test_an_image_that_is_named_is_always_meant(photos):
     old = str(photos / "photos" / "out" / "old.png")
     assert listed(old, photos / "photos" / "out") == ["old.png"]
     assert listed([str(photos / "photos"), old], photos / "photos" / "out")[-1].endswith("old.png")

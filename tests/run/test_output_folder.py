@@ -193,7 +193,7 @@ class TestResume:
         )
         assert name.read_bytes() == b"kept"
 
-    def test_a_image_that_cannot_give_them_any_more_is_said(self, tmp_path):
+    def test_an_image_that_cannot_give_them_any_more_is_said(self, tmp_path):
         own = write_noise(tmp_path / "own", {"a.png": (40, 50), "b.png": (40, 50)})
         out = tmp_path / "out"
         run(own, out, "--method", "gradcam")

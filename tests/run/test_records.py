@@ -185,7 +185,7 @@ def grown(count, half, step):
         tracemalloc.stop()
 
 
-def test_memory_of_a_image_is_a_few_numbers(tmp_path):
+def test_memory_of_an_image_is_a_few_numbers(tmp_path):
     with ManifestWriter(str(tmp_path), lines_per_sync=1 << 20) as manifest:
         kept = Records(manifest.read_back)
 
