@@ -149,7 +149,8 @@ def test_transparency_and_further_channels_of_16_bits(tmp_path):
 def test_values_without_a_white_need_a_window(tmp_path, kind):
     values = np.array([[0, 40, 80], [100, 200, 400]], kind)
     with pytest.raises(
-        ImageFileError, match=r"has .* pixels, and nothing says .* --window LOW,HIGH.* window=\(low, high\)"
+        ImageFileError,
+        match=r"has .* pixels, and nothing says .* --window LOW,HIGH.* run=RunOptions\(window=\(low, high\)\)",
     ):
         shown(tmp_path, encoded(values))
     expected = [[0, 51, 102], [128, 255, 255]]

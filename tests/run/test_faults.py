@@ -147,7 +147,7 @@ def test_stop_finishes_the_batch(net, photos, out):
     ("options", "message"),
     [
         ({"on_error": "cry"}, "on_error is skip or stop, not 'cry'"),
-        ({"timeout": 0}, "above 0, not 0"),
+        ({"timeout": 0}, "above 0, at most 1000000, not 0"),
     ],
 )
 def test_wrong_options(net, photos, out, options, message):

@@ -222,7 +222,7 @@ def test_progress_is_told_of_every_image(net, photos, out):
     [
         ({"naming": "pretty"}, "no naming 'pretty'"),
         ({"colormap": "rainbow"}, "unknown colour map 'rainbow'"),
-        ({"batch_size": 0}, "batch_size is the number of images that run together, at least 1, not 0"),
+        ({"batch_size": 0}, "batch_size is at least 1, not 0"),
         ({"methods": ["grad"]}, "no method 'grad'"),
     ],
 )
