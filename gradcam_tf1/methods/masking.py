@@ -121,5 +121,7 @@ def baseline_input(probe: ProbeBase, baseline: Baseline, seed: int = 0) -> np.nd
                 f"the baseline is {image.dtype} {list(image.shape)}; it must be a gray level or an image like the "
                 f"net's, {list(probe.pixels.shape)}, RGB 0..255"
             )
+        if not np.isfinite(image).all():
+            raise OptionError("the baseline is NaN or infinite; give a finite gray level or image")
         image = np.broadcast_to(image, probe.pixels.shape)
     return np.asarray(probe.to_input(np.asarray(image, np.float32)[np.newaxis])[0])

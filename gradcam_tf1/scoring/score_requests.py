@@ -85,6 +85,8 @@ def make_requests(targets: Any, images: int, context: TargetContext) -> List[Sco
 
 
 def _rows(targets: Any, images: int) -> List[Sequence[Any]]:
+    if isinstance(targets, (dict, set)):
+        raise TargetError(f"targets are {targets!r}; give a class, a target, or a list of these")
     if targets is None or isinstance(targets, str) or not hasattr(targets, "__len__"):
         return [[targets]] * images
     per_image = [isinstance(row, (list, tuple, np.ndarray)) for row in targets]
@@ -161,6 +163,8 @@ def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
     if target.index is not None:
         if not _is_whole(target.index):
             raise TargetError(f"Anchor(index={target.index!r}): give the number of one anchor, counted from 0")
+        if target.best != 1:
+            raise TargetError(f"Anchor(best={target.best!r}, index={target.index}): give one of them")
         index = np.array(target.index, np.int32)
         return ScoreRequest(("anchor",), {**values, "anchor": index}, f"anchor {target.index}")
     if not _is_whole(target.best) or target.best < 1:

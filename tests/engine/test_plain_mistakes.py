@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.drawing.image_figures import classes_figure
-from gradcam_tf1.errors import BindingError, GradCamError, OptionError, SelectionError
+from gradcam_tf1.errors import BindingError, GradCamError, OptionError, SelectionError, TargetError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.loaders import load
 from gradcam_tf1.methods import METHODS, IteratedMethod, LayerMethod, NumpyMethod, Option, PixelMethod, method, register
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.run.run_options import RunOptions
+from gradcam_tf1.targets import Anchor
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
 
@@ -88,6 +89,28 @@ def test_a_row_is_checked_when_it_is_registered(row, message):
 def test_what_is_explained_is_checked(inputs, more, message):
     with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net, pytest.raises(OptionError, match=message):
         net.explain(inputs, **more)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"ring": 1}, r"targets are \{'ring': 1\}; give a class, a target, or a list of these"),
+        (Anchor(0, best=3, index=2), r"Anchor\(best=3, index=2\): give one of them"),
+    ],
+    ids=["dict", "anchor"],
+)
+def test_a_target_says_one_thing(targets, message):
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net, pytest.raises(TargetError, match=message):
+        net.explain(PHOTO, targets)
+
+
+@pytest.mark.parametrize("baseline", [float("nan"), float("inf")])
+def test_a_baseline_is_finite(baseline):
+    chosen = method("integrated_gradients", steps=2, baseline=baseline)
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net, pytest.raises(
+        OptionError, match="the baseline is NaN or"
+    ):
+        net.explain(PHOTO, methods=chosen)
 
 
 def test_numbers_of_numpy_count_layers():
