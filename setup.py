@@ -39,11 +39,24 @@ setup(
         "Pillow",
         "click>=8",
         "tqdm",
+        # run files, the report, the live page
+        "PyYAML>=5.4",
+        "jinja2>=3",
+        "bottle>=0.12.23",
+        "waitress>=2.1.2",
+        # TensorFlow 2.21 does not bring it any more
+        f"tensorboard; {TF2}",
     ],
     extras_require={
         "xrai": ["scikit-image>=0.19"],
         "medical": ["pydicom>=2.2", "nibabel>=4"],
-        "test": ["pytest", "pytest-xdist", "saliency", "hypothesis", "tifffile", "pydicom>=2.2", "nibabel>=4"],
+        "dataframe": ["pandas>=1.3"],
+        "test": [
+            *("pytest", "pytest-xdist", "saliency", "hypothesis", "tifffile", "pydicom>=2.2", "nibabel>=4"),
+            *("pandas>=1.3", "selenium>=4.11", "jupytext", "nbmake", "ipykernel", "ipywidgets"),
+        ],
+        # the site of docs/: Python 3.11 or later
+        "docs": [f"{name}; python_version >= '3.11'" for name in ("sphinx", "myst-parser", "numpydoc", "furo")],
         "lint": ["ruff", "mypy"],
     },
     entry_points={"console_scripts": ["gradcam-tf1 = gradcam_tf1.cli:main"]},

@@ -102,7 +102,7 @@ def test_each_python_gets_its_tensorflow(wheel, python, wanted, unwanted):
         if requirement.marker is None or requirement.marker.evaluate(environment):
             assert requirement.name not in asked, f"{requirement.name} is asked for twice on Python {python}"
             asked[requirement.name] = requirement
-    assert {"numpy", "opencv-python-headless", "matplotlib", "scipy", "Pillow", "click", "tqdm"} <= set(asked)
+    assert {"numpy", "opencv-python-headless", "matplotlib", "scipy", "Pillow", "click", "tqdm", "PyYAML", "jinja2", "bottle", "waitress"} <= set(asked)
     assert {name for name, version in wanted.items() if version not in asked[name].specifier} == set()
     assert not unwanted & set(asked)
     major = asked["tensorflow"].specifier
@@ -117,7 +117,7 @@ def test_the_tested_pins_are_complete_and_exact(wheel, pins):
     assert all(str(requirement.specifier).startswith("==") for requirement in pinned.values())
     digits = pins.stem.rsplit("py", 1)[1]
     environment = {**default_environment(), "python_version": f"{digits[0]}.{digits[1:]}"}
-    for extra in ("", "test", "lint"):
+    for extra in ("", "test", "lint", "docs"):
         for line in metadata(wheel).get_all("Requires-Dist"):
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({**environment, "extra": extra}):

@@ -156,7 +156,7 @@ def checkout(machine, tmp_path):
 
 PIP = (
     "pip -m pip install --quiet --quiet --no-input --disable-pip-version-check "
-    "{}--no-build-isolation --editable .[test,lint]"
+    "{}--no-build-isolation --editable .[test,lint,docs]"
 )
 TF1_INSTALL = PIP.format("-c constraints/tf1-py37.txt ")
 
