@@ -29,6 +29,7 @@ LAYERS = (
     {"engine"},
     {"run"},
     {"graph"},
+    {"training"},
     {"cli"},
     {"__main__"},
 )

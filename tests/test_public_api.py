@@ -71,6 +71,11 @@ EXPECTED = {
     "read_manifest",
     "list_images",
     "read_image",
+    # training
+    "GradCamCallback",
+    "GradCamHook",
+    "GradCamSaverListener",
+    "TrainingMaps",
     # figures
     "FIGURES",
     "classes_figure",

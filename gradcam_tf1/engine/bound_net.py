@@ -73,7 +73,9 @@ class BoundNet(NetHooks, FigureNet):
         self.batch_size = batch_size
         self._label_names = label_names(labels)
         loaded = model if isinstance(model, LoadedModel) else load(model)
-        self._sessions = open_sessions(loaded.graph_def, loaded.source, session_config(config, bool(places)), places)
+        self._sessions = open_sessions(
+            loaded.graph_def, loaded.source, session_config(config, bool(places)), places, loaded.variables
+        )
         with ExitStack() as failing:
             failing.callback(self.close)
             self.graph = self._sessions[0].graph
@@ -222,6 +224,24 @@ class BoundNet(NetHooks, FigureNet):
     def check_inputs(self, names: Sequence[Any]) -> None:
         """Raise BindingError for further inputs that have no value in `feed` and are not among these names."""
         self._open(names).further.check_given(names)
+
+    def assign(self, values: Mapping[str, np.ndarray]) -> None:
+        """Give variables of the model new values, such as those of a training that goes on.
+
+        Parameters
+        ----------
+        values : mapping
+            Name from `model.variables` -> array of the variable's shape. Variables left out keep their values.
+
+        Raises
+        ------
+        OptionError
+            If the model has no such variable, or its shape differs.
+        ClosedError
+            If the net is closed.
+        """
+        for sess in self._sessions:
+            sess.assign(values)
 
     def close(self) -> None:
         """Free the sessions, if they are this process's. Requests that wait or come later get a ClosedError."""
