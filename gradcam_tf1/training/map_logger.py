@@ -12,9 +12,10 @@ import numpy as np
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.gradients.graph_walk import ops_before
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.loaders.followed import FollowedModel
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 from gradcam_tf1.training.map_summaries import MapTags, SummaryFolder, summary_values
 from gradcam_tf1.training.training_maps import TrainingMaps
 from gradcam_tf1.training.watched_images import WatchedGroup, WatchedImages
@@ -115,14 +116,23 @@ class _FollowingNet:
         self._followed = replace(self._followed, model=self._net.model)  # without the graph
 
     def refresh(self, session: Optional[tf.Session]) -> None:
-        """Take over the present weights; a changed counter or switch, which is a constant here, makes a new copy."""
+        """Take over the present weights. A counter or switch is a constant here: if the maps need it, a new copy."""
+        settled = self._followed.settled
         for values in self._followed.read(session):
-            settled = {name: values.pop(name) for name in list(values) if name in self._followed.settled}
-            if any(not np.array_equal(self._followed.settled[name], value) for name, value in settled.items()):
+            others = {name: values.pop(name) for name in list(values) if name in settled}
+            changed = [name for name, value in others.items() if not np.array_equal(settled[name], value)]
+            if changed and not self._needed().isdisjoint(changed):
                 self.close()
                 self._open(session)
                 return
             self._net.assign(values)
+
+    def _needed(self) -> Set[str]:
+        """Return the names of the ops from which everything is computed that was requested so far."""
+        graph, binding = self._net.graph, self._net.binding
+        ends = [graph.get_tensor_by_name(name) for name in (binding.logits, binding.input)]
+        own = [out for op in graph.get_operations() if op.name.startswith(OUR_SCOPE) for out in op.outputs]
+        return {op.name for op in ops_before(*ends, *own)}
 
     def values(self, group: WatchedGroup) -> Iterator[Any]:
         """Explain the images of one group; yield the summaries."""

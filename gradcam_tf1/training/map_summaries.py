@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -33,12 +33,16 @@ class MapTags:
         names = [] if labels is None else [slug(labels.name(number)) for number in range(len(labels.names) + 1)]
         self._shared = {name for name, count in Counter(names).items() if count > 1}
 
-    def of_targets(self, explanation: Explanation, n: int) -> List[str]:
-        """Return the tag's part for each target of image n."""
-        unique = UniqueNames()
-        abouts = explanation.abouts or ("",) * explanation.class_ids.shape[1]
-        maps = [next(iter(_maps(explanation, n, t))) for t in range(len(abouts))]
-        return [unique(self._name(map, about)) for map, about in zip(maps, abouts)]
+    def of_targets(self, explanation: Explanation, n: int) -> Dict[int, str]:
+        """Return the number of each target of image n -> its part of the tag; a class that comes twice counts once."""
+        unique, plain = UniqueNames(), set()
+        tokens = {}
+        for t, about in enumerate(explanation.abouts):
+            map = next(_maps(explanation, n, t))
+            if about or map.class_id not in plain:
+                tokens[t] = unique(self._name(map, about))
+            plain.update(() if about else [map.class_id])
+        return tokens
 
     def _name(self, map: Map, about: str) -> str:
         label = slug(map.label or "")
@@ -68,7 +72,7 @@ def summary_values(explanation: Explanation, names: Sequence[str], tags: MapTags
     for n, name in enumerate(names):
         if explanation.failures and explanation.failures[n]:
             continue
-        for t, token in enumerate(tags.of_targets(explanation, n)):
+        for t, token in tags.of_targets(explanation, n).items():
             maps = list(_maps(explanation, n, t))
             for map in maps:
                 layer = f"/{slug(map.layer)}" if several and map.layer else ""
