@@ -90,27 +90,23 @@ EAGER = """
     import tensorflow as tf
     if tf.__version__.startswith("1."):
         tf.compat.v1.enable_eager_execution()
+        packages = [tf.keras]
+    else:
+        import keras, tf_keras
+        packages = [tf_keras, keras]
     from test_keras_callback import assert_followed
-    from gradcam_tf1 import tf_runtime
-    {package}
     assert tf.executing_eagerly()
-    assert_followed(package, {folder!r})
+    for package in packages:
+        assert_followed(package, {folder!r} + "/" + package.__name__)
 """
 
 
-@pytest.mark.parametrize(
-    "package", ["package = tf_runtime.keras()", "import keras; package = keras"], ids=["tf_keras", "keras 3"]
-)
-def test_a_model_of_an_eager_program(tmp_path, package):
-    if tf.__version__.startswith("1.") and "import keras" in package:
-        pytest.skip("Keras 3 needs TensorFlow 2")
+def test_models_of_an_eager_program(tmp_path):
+    """Of tf.keras on TensorFlow 1.15; of tf_keras and Keras 3 on TensorFlow 2."""
     here = ROOT / "tests"
-    code = EAGER.format(
-        support=str(here / "support"), here=str(here / "training"), package=package, folder=str(tmp_path)
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    code = EAGER.format(support=str(here / "support"), here=str(here / "training"), folder=str(tmp_path))
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
 
 
