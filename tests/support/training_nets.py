@@ -81,14 +81,15 @@ def fed_net(resource: bool = False, parts: Optional[int] = None) -> tf.Operation
 
 def piped_net(training: Any = True) -> tf.Operation:
     """The same, fed by an iterator, in training mode without a switch."""
-    images, labels = piped_batches().get_next()
+    images, labels = tf.data.make_one_shot_iterator(batches()).get_next()
     return training_net(images, labels, training)
 
 
-def piped_batches() -> Any:
+def batches() -> Any:
+    """A data set of one batch, again and again."""
     feed = batch(0)
     data = tf.data.Dataset.from_tensors((feed["images:0"].astype(np.float32), feed["labels:0"].astype(np.int32)))
-    return tf.data.make_one_shot_iterator(data.repeat())
+    return data.repeat()
 
 
 def for_inference() -> Dict[str, Any]:
