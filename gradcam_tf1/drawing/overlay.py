@@ -102,7 +102,7 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
     low, high = map.min(), map.max()
     if not (low >= -1e-6 and high <= 1 + 1e-6):
         raise OptionError(f"a map to draw lies in 0..1, got {low:.3g}..{high:.3g}; call normalize first")
-    return cv2.applyColorMap(_levels(map), _table(colormap))
+    return cv2.applyColorMap(_levels(map), colour_table(colormap))
 
 
 def _levels(map: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def _levels(map: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=None)
-def _table(colormap: str) -> np.ndarray:
+def colour_table(colormap: str) -> np.ndarray:
     """Return the 256 colours of a colour map: uint8 [256, 1, 3], RGB. The array is cached: do not write to it."""
     check_colormap(colormap)
     levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]
@@ -171,7 +171,7 @@ def overlay(
     result = image.copy()
     part = result[top:bottom, left:right]
     levels = _levels(np.asarray(map, np.float32)[top:bottom, left:right])
-    kept, added = _tints(colormap, float(alpha))
+    kept, added = tints(colormap, float(alpha))
     result[top:bottom, left:right] = cv2.add(
         cv2.multiply(part, cv2.applyColorMap(levels, kept), scale=1 / 255), cv2.applyColorMap(levels, added)
     )
@@ -186,13 +186,13 @@ def check_alpha(alpha: Any) -> None:
 
 
 @lru_cache(maxsize=8)
-def _tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
+def tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
     """Return for 256 levels the weight of the photograph, 0..255, and the colour added: two uint8 [256, 1, 3]."""
     levels = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
     # 0.5 lies between two levels: both count as zero
     strength = alpha * ((np.abs(510 * levels - 255) - 1) / 254 if colormap == "diverging" else levels)
     kept = np.repeat(np.rint(255 * (1 - strength)), 3, axis=2)
-    return kept.astype(np.uint8), np.rint(strength * _table(colormap)).astype(np.uint8)
+    return kept.astype(np.uint8), np.rint(strength * colour_table(colormap)).astype(np.uint8)
 
 
 def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np.ndarray:
