@@ -97,6 +97,6 @@ def _one(items: Any, what: str) -> Any:
 
 
 def _checked(images: Any) -> tf.Tensor:
-    if getattr(images, "dtype", None) != tf.uint8 or images.shape.rank != 4 or images.shape.as_list()[3] != 3:
+    if not isinstance(images, tf.Tensor) or images.dtype != tf.uint8 or images.shape.as_list()[3:] != [3]:
         raise OptionError(f"images is a uint8 tensor [N, H, W, 3] of net.graph, not {images!r}")
     return images
