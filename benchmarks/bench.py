@@ -15,6 +15,7 @@ from typing import Any, Dict
 import folders
 import processes
 import rows
+import training
 from timing import Absent, measure, print_medians, print_targets
 
 from gradcam_tf1.tf_runtime import tf
@@ -37,6 +38,8 @@ _ROWS = (
     processes.demo_ops,
     processes.vgg19_memory,
     processes.start_up,
+    training.training_hook,
+    training.training_memory,
 )
 ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
 

@@ -78,9 +78,7 @@ def test_photographs_of_a_tensor_for_a_net_with_its_own_preprocessing(images):
             net.summary_op()
         with net.adding_ops():
             photographs = tf.placeholder(tf.uint8, [None, *SIZE, 3])
-        drawn = net.sess.run(
-            net.summary_op(1, images=photographs), {**fed(net, images), photographs: np.stack(images)}
-        )
+        drawn = net.sess.run(net.summary_op(1, images=photographs), {**fed(net, images), photographs: np.stack(images)})
         for n, map in enumerate(net.explain(images, 1)):
             assert np.abs(drawn[n].astype(int) - map.overlay()).max() <= 1
         with pytest.raises(OptionError, match=r"images is a uint8 tensor \[N, H, W, 3\] of net.graph"):

@@ -41,7 +41,10 @@ def test_hook_and_listener_of_an_estimator(tmp_path):
             photos(), NotingNet, build=for_inference, methods=["gradcam", "gradient"], on_error="stop", **options
         )
 
-    hook, listener = GradCamHook(maps(logdir=os.path.join(folder, "own")), every_n_steps=3), GradCamSaverListener(maps())
+    hook, listener = (
+        GradCamHook(maps(logdir=os.path.join(folder, "own")), every_n_steps=3),
+        GradCamSaverListener(maps()),
+    )
     for _ in range(2):  # each call of train has a graph of its own
         opened.clear()
         estimator.train(batches, steps=4, hooks=[hook], saving_listeners=[listener])
@@ -53,4 +56,3 @@ def test_hook_and_listener_of_an_estimator(tmp_path):
     assert {step for shown in images_of(os.path.join(folder, "own")).values() for step, _ in shown} == {1, 4, 5, 8}
     files = [name for name in os.listdir(folder) if "tfevents" in name]
     assert len(files) == 1  # TensorBoard 1.15 reads one file of a folder at a time
-

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import cv2
 import numpy as np
 import pytest
 from event_files import images_of, scalars_of
 from training_nets import NotingNet, batch, fed_net, for_inference, opened, photos, piped_net
 
-from gradcam_tf1 import GradCamGraph, GradCamHook, GradCamSaverListener, OptionError, Style, TrainingMaps, load
+from gradcam_tf1 import (
+    GradCamGraph,
+    GradCamHook,
+    GradCamSaverListener,
+    OptionError,
+    Style,
+    TrainingMaps,
+    load,
+    read_image,
+)
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.nets.train_demo import network, training_batch
 from gradcam_tf1.tf_runtime import tf
 
 METHODS = ["gradcam", "guided_backprop", "eigencam"]
@@ -149,7 +163,12 @@ def test_steps_tags_and_images_of_the_hook(graph, tmp_path):
     names = ["a b/c", "a-b c", "ring"]
     net = lambda model: NotingNet(model, labels=names)  # noqa: E731
     maps = TrainingMaps(
-        list(photos(2)), net, targets=[0, 1, 1, None], methods=["gradcam", "guided_backprop"], style=style, on_error="stop"
+        list(photos(2)),
+        net,
+        targets=[0, 1, 1, None],
+        methods=["gradcam", "guided_backprop"],
+        style=style,
+        on_error="stop",
     )
     with monitored(folder, GradCamHook(maps, every_n_steps=2), listening(folder, TrainingMaps([]), every=100)) as s:
         train(step, s, steps=4)
@@ -220,3 +239,38 @@ def test_intervals_that_are_not_possible(every, message):
 def test_what_is_explained_comes_as_a_record():
     with pytest.raises(OptionError, match=r"'photos' does not say what to explain; give TrainingMaps\(images, ...\)"):
         GradCamSaverListener("photos")
+
+
+def trained_demo_net():
+    """The shipped demo net in variables, and a step that trains it a little; it has the weights of the file."""
+    stored = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in load(demo_model()).graph_def.node
+              if node.op == "Const" and node.attr["value"].tensor.dtype == tf.float32}  # fmt: skip
+    weights = {name: tf.get_variable(name, initializer=value) for name, value in stored.items() if "/" in name}
+    images = tf.placeholder(tf.float32, [None, 96, 128, 3], name="input")
+    logits, _ = network(images, weights, training=False)
+    labels = tf.placeholder(tf.float32, [None, 7], name="labels")
+    loss = tf.losses.sigmoid_cross_entropy(labels, logits)
+    return tf.train.GradientDescentOptimizer(1e-4).minimize(loss, tf.train.get_or_create_global_step())
+
+
+def test_the_images_in_tensorboard_are_red_on_the_object(graph, tmp_path):
+    """Read back with TensorBoard's reader: the redder the tint, the higher the map; its peak is in the object's box."""
+    step, scene = trained_demo_net(), demo_scenes()[8]
+    x, y = training_batch(np.random.RandomState(0), 4)
+    kinds = list(scene.boxes)
+    net = partial(GradCamGraph, preset="inception", labels=DEMO_CLASSES)
+    maps = TrainingMaps(scene.path, net, targets=kinds, style=Style(alpha=1.0), logdir=str(tmp_path), on_error="stop")
+    with monitored(None, GradCamHook(maps, every_n_steps=1)) as session:
+        train(step, session, 2, lambda _: {"input:0": x, "labels:0": y})
+    photo, found = read_image(scene.path).astype(int), images_of(str(tmp_path))
+    for kind in kinds:
+        shown = found[f"gradcam/gradcam/scene_08/{kind}"]
+        assert [number for number, _ in shown] == [1, 2]
+        tint = shown[-1][1].astype(int) - photo
+        redness = cv2.blur((tint[..., 0] - tint[..., 2]).astype(np.float32), (15, 15))
+        row, column = np.unravel_index(np.argmax(redness), redness.shape)
+        top, left, bottom, right = scene.boxes[kind]
+        assert top <= row < bottom, kind
+        assert left <= column < right, kind
+        red, _, blue = shown[-1][1][row, column].astype(int)
+        assert red > 100 > blue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 
 from gradcam_tf1 import TrainingMaps
@@ -13,7 +12,8 @@ PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "training.md"
 
 def test_the_table_of_training_maps_is_the_programs():
     text = PAGE.read_text(encoding="utf-8").split("| field of `TrainingMaps` |")[1].split("\n\n")[0]
-    table = dict(re.findall(r"(?m)^\| `(\w+)` \| `?(.*?)`? \|", text))
+    rows = [[cell.strip().strip("`") for cell in line.split("|")] for line in text.splitlines() if line[:3] == "| `"]
+    table = {name: default for _, name, default, *_ in rows}
     assert list(table) == [item.name for item in dataclasses.fields(TrainingMaps)]
     for item in dataclasses.fields(TrainingMaps):
         record = dataclasses.is_dataclass(item.default)
