@@ -42,7 +42,7 @@ def demo_maps(logdir: str, count: int) -> TrainingMaps:
 
 @contextmanager
 def training_hook() -> Iterator[Case]:
-    """The demo net in training, 20 steps of 8 images between two sets of maps, without and with a GradCamHook: processor time."""
+    """The demo net in training, 20 steps of 8 images between sets of maps, without and with a hook: processor time."""
     with ExitStack() as stack:
         logdir = stack.enter_context(TemporaryDirectory())
         stack.enter_context(tf.Graph().as_default())

@@ -14,8 +14,8 @@ from gradcam_tf1 import GradCamCallback, GradCamGraph, GradCamHook, TrainingMaps
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 from gradcam_tf1.nets.train_demo import CHANNELS, network_in_variables, training_batch
 
-NET = partial(GradCamGraph, preset="inception", labels=DEMO_CLASSES)
-MAPS = partial(TrainingMaps, [scene.path for scene in demo_scenes()[:3]], NET)
+PATHS, CLASSES = zip(*[(scene.path, sorted(scene.boxes)[:2]) for scene in demo_scenes()[:3]])
+MAPS = partial(TrainingMaps, PATHS, partial(GradCamGraph, preset="inception", labels=DEMO_CLASSES), CLASSES)
 
 
 def with_hook(logdir, steps):

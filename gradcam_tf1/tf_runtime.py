@@ -253,9 +253,7 @@ def flatten_model(model: tf.keras.Model) -> Tuple[Flat, Dict[str, tf.Variable]]:
     Also return, by the name of its constant, each variable that was folded.
     """
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype, _input_name(tensor)) for tensor in model.inputs]
-    function = tf.function(
-        lambda *images: model(images[0] if len(images) == 1 else list(images), training=False)
-    )
+    function = tf.function(lambda *images: model(images[0] if len(images) == 1 else list(images), training=False))
     concrete = function.get_concrete_function(*signature)
     variables = {id(variable.handle): variable for variable in concrete.graph.variables}
     captured = {

@@ -85,7 +85,8 @@ def is_weight(node: tf.NodeDef) -> bool:
 
 
 def _dtype(node: tf.NodeDef) -> np.dtype:
-    return np.dtype(tf.as_dtype(node.attr["dtype"].type).as_numpy_dtype)
+    dtype: np.dtype = np.dtype(tf.as_dtype(node.attr["dtype"].type).as_numpy_dtype)
+    return dtype
 
 
 def _is_large(node: tf.NodeDef) -> bool:

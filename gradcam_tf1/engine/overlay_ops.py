@@ -70,7 +70,7 @@ def check_symbolic(style: Style) -> None:
 
 def fixed_sides(tensor: tf.Tensor, first: int) -> Sequence[int]:
     """Return the lengths of two axes. Raises OptionError if one is free."""
-    sides = tensor.shape.as_list()[first : first + 2]
+    sides: Sequence[int] = tensor.shape.as_list()[first : first + 2]
     if None in sides:
         raise OptionError(f"'{tensor.name}' has the shape {tensor.shape}; a symbolic overlay needs fixed sides")
     return sides

@@ -54,16 +54,23 @@ class SummaryOps:
         key = ("summary", name, tuple(sorted(options.items())), info, code, style, name_of_images)
         self._ops.fix("code", slot, code)
         maps = self._ops.cams(chosen, (info,), slot, options)[0]
-        return self._ops.once(key, lambda: self._drawn(maps, chosen, info, style, images))
+        rectified = chosen.rectified
+        return self._ops.once(key, lambda: self._drawn(maps, rectified, name in AGAINST, info, style, images))
 
     def _drawn(
-        self, maps: tf.Tensor, method: LayerMethod, info: LayerInfo, style: Style, images: Optional[tf.Tensor]
+        self,
+        maps: tf.Tensor,
+        rectified: bool,
+        against: bool,
+        info: LayerInfo,
+        style: Style,
+        images: Optional[tf.Tensor],
     ) -> tf.Tensor:
         photographs = self._photographs() if images is None else images
         grid = self._explainer.engine.grid(fixed_sides(photographs, 1))
         cells = grid.cells(info.name, fixed_sides(maps, 1))
         maps = tf.where_v2(self._ops.broken()[:, tf.newaxis, tf.newaxis], 0.0, maps)
-        drawn = overlay_images(photographs, maps, cells, style, method.rectified, method.name in AGAINST)
+        drawn = overlay_images(photographs, maps, cells, style, rectified, against)
         return tf.identity(drawn, name="overlay")
 
     def _code(self, target: Any) -> int:
@@ -84,7 +91,7 @@ class SummaryOps:
         values = tf.cast(self._ops.graph.get_tensor_by_name(binding.input), tf.float32)
         values = values if binding.has_batch_axis else values[tf.newaxis]
         values = values if binding.input_channels_last else tf.transpose(values, [0, 2, 3, 1])
-        pixels = (values * np.float32(preset.std) + np.float32(preset.mean)) / np.float32(preset.scale)
+        pixels = (values * np.asarray(preset.std, np.float32) + np.asarray(preset.mean, np.float32)) / preset.scale
         pixels = pixels if preset.order == "rgb" else pixels[..., ::-1]
         return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
 

@@ -7,7 +7,6 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import numpy as np
 
-from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.fold_variables import Read, Values
 from gradcam_tf1.loaders.checkpoint import Build, declared_by
@@ -113,7 +112,8 @@ def follow_keras(model: tf.keras.Model, moving_averages: bool = False) -> Follow
         return follow_session(session_of(model), None, moving_averages, declared)
     if moving_averages:
         raise ModelFileError(
-            "moving averages are variables of a graph; this Keras model is of an eager program: leave moving_averages out"
+            "moving averages are variables of a graph, and this Keras model is of an eager program; leave "
+            "moving_averages out"
         )
     loaded, captured = load_traced(model)
     record = _Recorder(lambda names: {name: captured[name].numpy() for name in names})
@@ -151,9 +151,7 @@ class _Recorder:
         if batch:
             yield batch
 
-    def followed(
-        self, model: LoadedModel, read: Callable[[Optional[tf.Session]], Iterator[Values]]
-    ) -> FollowedModel:
+    def followed(self, model: LoadedModel, read: Callable[[Optional[tf.Session]], Iterator[Values]]) -> FollowedModel:
         changing = tuple(name for name in self._bytes if name not in self._settled)
         return FollowedModel(replace(model, variables=changing), self._settled, read)
 

@@ -159,7 +159,7 @@ def _cut(text: str, size: int) -> str:
 
 
 class UniqueNames:
-    """Makes names unique: returns the name, or the first unused of name~2, name~3, ...
+    """Makes names unique.
 
     Names that differ only in case or the form of accents count as equal. Only a hash of each name is kept.
     """
@@ -169,6 +169,7 @@ class UniqueNames:
         self._last: Dict[str, int] = {}  # last number of each repeated name
 
     def __call__(self, name: str) -> str:
+        """Return the name, or the first unused of name~2, name~3, ..."""
         key = _key(name)
         if self._used.add(key):
             return name

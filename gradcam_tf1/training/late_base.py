@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Dict, Tuple
+
+_made: Dict[Tuple[type, type], type] = {}
 
 
-@lru_cache(maxsize=None)
 def with_base(cls: type, base: type) -> type:
     """Return a subclass of both classes under the name of the first; `cls` itself where it has the base.
 
@@ -13,4 +14,6 @@ def with_base(cls: type, base: type) -> type:
     """
     if issubclass(cls, base):
         return cls
-    return type(cls.__name__, (cls, base), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+    if (cls, base) not in _made:
+        _made[cls, base] = type(cls.__name__, (cls, base), {"__module__": cls.__module__, "__doc__": cls.__doc__})
+    return _made[cls, base]

@@ -77,7 +77,7 @@ class MapLogger:
     def _guarded(self, step: int) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - a map is never worth the training
+        except Exception as error:  # a map is never worth the training
             if self._maps.on_error == "stop":
                 raise
             known = isinstance(error, (GradCamError, OSError))
@@ -146,9 +146,7 @@ class _FollowingNet:
         maps = self._maps
         targets = self.images.rows(maps.targets, group)
         options = replace(maps.options, inputs=self.images.inputs(maps.options.inputs, group))
-        return self._net.explain(
-            group.images, targets, maps.methods, maps.layers, score=maps.score, options=options
-        )
+        return self._net.explain(group.images, targets, maps.methods, maps.layers, score=maps.score, options=options)
 
     def close(self) -> None:
         """Free the session."""

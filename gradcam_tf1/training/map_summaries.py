@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import cv2
 import numpy as np
@@ -35,13 +35,16 @@ class MapTags:
 
     def of_targets(self, explanation: Explanation, n: int) -> Dict[int, str]:
         """Return the number of each target of image n -> its part of the tag; a class that comes twice counts once."""
-        unique, plain = UniqueNames(), set()
-        tokens = {}
+        unique = UniqueNames()
+        plain: Set[int] = set()
+        tokens: Dict[int, str] = {}
         for t, about in enumerate(explanation.abouts):
             map = next(_maps(explanation, n, t))
-            if about or map.class_id not in plain:
-                tokens[t] = unique(self._name(map, about))
-            plain.update(() if about else [map.class_id])
+            is_plain = not about and map.class_id >= 0
+            if is_plain and map.class_id in plain:
+                continue
+            plain.update([map.class_id] if is_plain else ())
+            tokens[t] = unique(self._name(map, about))
         return tokens
 
     def _name(self, map: Map, about: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Tuple
 
 from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.explain_options import ExplainOptions
@@ -14,6 +14,7 @@ from gradcam_tf1.methods.choices import Methods, choose_methods
 from gradcam_tf1.types import LoadedModel
 
 ON_ERROR = ("warn", "stop")
+_EXPLAIN, _STYLE = ExplainOptions(), Style()
 _FOLLOWED = Callable[[LoadedModel], GradCamGraph]
 
 
@@ -58,8 +59,8 @@ class TrainingMaps:
     methods: Methods = "gradcam"
     layers: Any = None
     score: str = "logit"
-    options: ExplainOptions = ExplainOptions()
-    style: Style = Style()
+    options: ExplainOptions = _EXPLAIN
+    style: Style = _STYLE
     logdir: Optional[str] = None
     build: Optional[Callable[[], object]] = None
     moving_averages: bool = False
@@ -88,13 +89,13 @@ def check_maps(maps: Any) -> TrainingMaps:
     return maps
 
 
-def check_every(**every: Optional[float]) -> None:
+def check_every(**every: Any) -> None:
     """Raise OptionError unless exactly one of the intervals is given, and above 0."""
     given = {name: value for name, value in every.items() if value is not None}
     names = " or ".join(every)
     if len(given) != 1:
         raise OptionError(f"give one of {names}, not {', '.join(given) or 'none'}")
     for name, value in given.items():
-        wanted = (int, float) if name.endswith("secs") else int
-        if isinstance(value, bool) or not isinstance(value, wanted) or not value > 0:
+        kinds: Tuple[type, ...] = (int, float) if name.endswith("secs") else (int,)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not float(value) > 0:
             raise OptionError(f"{name} is a number above 0, not {value!r}")

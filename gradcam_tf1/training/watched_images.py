@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class WatchedImages:
             self._check(rows)
         return values and {name: np.asarray(rows)[group.numbers] for name, rows in values.items()}
 
-    def _check(self, rows: Sequence[Any]) -> None:
+    def _check(self, rows: Any) -> None:
         if len(rows) != self.count:
             raise TargetError(f"{len(rows)} rows are given for {self.count} images; give one row for each image")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1 import Contrast, GradCamGraph, OptionError, Preprocessing, Style, method, read_image
+from gradcam_tf1 import Contrast, GradCamGraph, OptionError, Preprocessing, Style, method
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
-SIZE = (96, 128)
+SIZE, DEFAULT = (96, 128), Style()
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def fed(net, images):
     return {net.binding.input: net.preprocess(np.stack(images).astype(np.float32))}
 
 
-def assert_equal(net, images, target, method_, layer=None, style=Style(), **given):
+def assert_equal(net, images, target, method_, layer=None, style=DEFAULT, **given):
     drawn = net.sess.run(net.summary_op(target, method_, layer, style=style, **given), fed(net, images))
     assert drawn.dtype == np.uint8
     explanation = net.explain(images, target, method_, layer)
@@ -123,9 +123,9 @@ def test_layers_together_are_refused(graph):
         for name in ("left", "right")
     )
     tf.matmul(tf.reduce_mean(tf.concat([left, right], 3), [1, 2]), tf.ones([8, 2]), name="logits")
-    with GradCamGraph(graph, preset="raw") as net:
-        with pytest.raises(OptionError, match="summary_op draws a single layer of a net of images; 'left:0 . right:0'"):
-            net.summary_op(0, layer="left + right")
+    message = "summary_op draws a single layer of a net of images; 'left:0 . right:0'"
+    with GradCamGraph(graph, preset="raw") as net, pytest.raises(OptionError, match=message):
+        net.summary_op(0, layer="left + right")
 
 
 def test_free_sizes_are_refused(graph):
