@@ -133,12 +133,12 @@ def test_build_with_other_variables_is_refused(graph, tmp_path):
 
 
 def test_a_switch_in_a_variable_makes_a_new_copy(graph, tmp_path):
-    """A net that takes another way from step 3 on; the counter is a constant in the copy."""
+    """A net that takes another way from step 2 on; the counter is a constant in the copy."""
     count = tf.train.get_or_create_global_step()
     images = tf.placeholder(tf.float32, [None, 16, 16, 3], name="images")
     kernel = tf.get_variable("kernel", [3, 3, 3, 4])
     features = tf.nn.relu(tf.nn.conv2d(images, kernel, strides=1, padding="SAME"))
-    late = tf.cast(count >= 3, tf.float32)
+    late = tf.cast(count >= 2, tf.float32)
     features = tf.nn.relu(features * (1.0 + late) - 0.1 * late, name="last")
     tf.matmul(tf.reduce_mean(features, [1, 2]), tf.get_variable("head", [4, 3]), name="logits")
     with tf.control_dependencies([kernel.assign(kernel * 1.01)]):
@@ -146,7 +146,7 @@ def test_a_switch_in_a_variable_makes_a_new_copy(graph, tmp_path):
     folder = str(tmp_path)
     maps = TrainingMaps(photos(), NotingNet, logdir=folder, on_error="stop")
     with monitored(folder, listening(folder, maps, every=1)) as session:
-        train(step, session, steps=4, feed=None)
+        train(step, session, steps=3, feed=None)
     made = [explanation for net in opened for explanation in net.made]
     for number, explanation in enumerate(made):
         with GradCamGraph(f"{folder}/model.ckpt-{number}", preset="zero-one") as fresh:
@@ -172,7 +172,7 @@ def test_steps_tags_and_images_of_the_hook(graph, tmp_path):
     )
     with monitored(folder, GradCamHook(maps, every_n_steps=2), listening(folder, TrainingMaps([]), every=100)) as s:
         train(step, s, steps=4)
-    found = images_of(folder)
+    found, curves = images_of(folder), scalars_of(folder)
     made = opened[0].made
     assert [tag for tag in found if "ring" not in tag] == [
         f"gradcam/{method}/image-{n}/{token}"
@@ -186,10 +186,10 @@ def test_steps_tags_and_images_of_the_hook(graph, tmp_path):
             assert [number for number, _ in shown] == [1, 3, 4]
             for (_, image), explanation in zip(shown, made):
                 assert np.array_equal(image, explanation.map(method, n, t).overlay(style))
-        scores = scalars_of(folder)[f"gradcam/score/image-{n}/{token}"]
+        scores = curves[f"gradcam/score/image-{n}/{token}"]
         assert [number for number, _ in scores] == [1, 3, 4]
         np.testing.assert_allclose([value for _, value in scores], [each.scores[n, t] for each in made], rtol=1e-6)
-        assert f"gradcam/probability/image-{n}/{token}" in scalars_of(folder)
+        assert f"gradcam/probability/image-{n}/{token}" in curves
 
 
 def test_seconds_between_two_sets_of_maps(graph, tmp_path):
