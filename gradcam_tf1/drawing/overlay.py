@@ -102,7 +102,7 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
     low, high = map.min(), map.max()
     if not (low >= -1e-6 and high <= 1 + 1e-6):
         raise OptionError(f"a map to draw lies in 0..1, got {low:.3g}..{high:.3g}; call normalize first")
-    return cv2.applyColorMap(_levels(map), _table(colormap))
+    return cv2.applyColorMap(_levels(map), color_table(colormap))
 
 
 def _levels(map: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def _levels(map: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=None)
-def _table(colormap: str) -> np.ndarray:
+def color_table(colormap: str) -> np.ndarray:
     """Return the 256 colours of a colour map: uint8 [256, 1, 3], RGB. The array is cached: do not write to it."""
     check_colormap(colormap)
     levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]
@@ -192,7 +192,7 @@ def _tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
     # 0.5 lies between two levels: both count as zero
     strength = alpha * ((np.abs(510 * levels - 255) - 1) / 254 if colormap == "diverging" else levels)
     kept = np.repeat(np.rint(255 * (1 - strength)), 3, axis=2)
-    return kept.astype(np.uint8), np.rint(strength * _table(colormap)).astype(np.uint8)
+    return kept.astype(np.uint8), np.rint(strength * color_table(colormap)).astype(np.uint8)
 
 
 def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np.ndarray:

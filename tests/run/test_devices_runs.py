@@ -17,6 +17,7 @@ from gradcam_tf1.run.batch_explainer import one_at_a_time
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
+from tests.support.output_files import contents
 
 
 class Net(GradCamGraph):
@@ -51,10 +52,6 @@ def out(tmp_path):
 
 def net_on(devices, change=graph_def, **options):
     return Net(change(), devices=devices, config=cpus(), **options)
-
-
-def contents(out):
-    return {p.relative_to(out).as_posix(): p.read_bytes() for p in Path(out).rglob("*") if p.is_file()}
 
 
 def names(out):
