@@ -91,8 +91,7 @@
       else if (!page.key(event)) return;
       event.preventDefault();
     });
-    addEventListener("hashchange", open);
-    open();
+    gradcam.routes.listen(open);
   }
 
   document.addEventListener("DOMContentLoaded", start);

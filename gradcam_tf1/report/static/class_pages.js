@@ -86,7 +86,7 @@
     );
     const key = (event) => {
       if (event.key !== "Escape") return false;
-      location.hash = link("classes");
+      gradcam.routes.go("classes");
       return true;
     };
     return { ...dead, element, title: gradcam.className(entry), key };

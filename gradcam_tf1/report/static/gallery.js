@@ -38,11 +38,11 @@
     const list = make("div", { class: "gallery", role: "list", "aria-label": "Images" });
     const shown = new Map(); // position in `order` -> card
     let order = [];
-    let [columns, side, row] = [1, 160, 1];
+    let [columns, side, row, width] = [1, 160, 1, 0];
     let [lastTop, lastTime, timer, frame] = [0, 0, 0, 0];
 
     function measure() {
-      const width = list.clientWidth;
+      width = list.clientWidth;
       const least = width < 560 ? 150 : 178;
       columns = Math.max(2, Math.floor((width + GAP) / (least + GAP)));
       side = Math.floor((width - GAP * (columns - 1)) / columns);
@@ -137,7 +137,9 @@
       return true;
     }
 
-    const watcher = new ResizeObserver(() => list.clientWidth && again());
+    const watcher = new ResizeObserver(() => {
+      if (list.clientWidth && list.clientWidth !== width) again();
+    });
     addEventListener("scroll", onScroll, { passive: true });
     watcher.observe(list.parentElement || list);
 

@@ -126,7 +126,7 @@
       if (viewer.key(event)) return true;
       const target = { ArrowLeft: before, ArrowRight: after, Escape: back }[event.key];
       if (target === undefined || event.shiftKey || !target.hasAttribute("href")) return false;
-      location.hash = target.getAttribute("href");
+      gradcam.routes.follow(target.getAttribute("href"));
       return true;
     }
 

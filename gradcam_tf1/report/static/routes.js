@@ -32,9 +32,34 @@
     return next;
   }
 
+  let opened = null; // the address whose view is shown
+  let open = null;
+
+  function arrive() {
+    if (location.hash === opened) return;
+    opened = location.hash;
+    open();
+  }
+
+  /* Go to an address at once: the event of the browser comes after the next key. */
+  function follow(address) {
+    location.hash = address;
+    arrive();
+  }
+
+  /* Change the address of the view that is shown. */
+  function replace(page, id, query) {
+    history.replaceState(null, "", link(page, id, query));
+    opened = location.hash;
+  }
+
   gradcam.routes = {
-    read, link, changed,
-    go: (page, id, query) => { location.hash = link(page, id, query); },
-    replace: (page, id, query) => history.replaceState(null, "", link(page, id, query)),
+    read, link, changed, follow, replace,
+    go: (page, id, query) => follow(link(page, id, query)),
+    listen(opener) {
+      open = opener;
+      addEventListener("hashchange", arrive);
+      arrive();
+    },
   };
 })();
