@@ -17,6 +17,7 @@ _CV2_COLORMAPS = {
     "turbo": cv2.COLORMAP_TURBO,
     "viridis": cv2.COLORMAP_VIRIDIS,
     "inferno": cv2.COLORMAP_INFERNO,
+    "cividis": cv2.COLORMAP_CIVIDIS,
 }
 # From low to high: blue is evidence against the class, white is zero, red is evidence for it.
 _DIVERGING = np.array([[0, 30, 220], [110, 160, 255], [250, 250, 250], [255, 140, 100], [220, 0, 0]], np.float64)
@@ -83,7 +84,7 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
     ----------
     map : np.ndarray
         Float [H, W], 0..1, as `normalize` returns it.
-    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+    colormap : {"jet", "turbo", "viridis", "inferno", "cividis", "diverging"}
         In jet 0 is blue and 1 is red; in diverging 0 is blue, 0.5 white, 1 red.
 
     Returns
@@ -143,7 +144,7 @@ def overlay(
         uint8 [H, W, 3], RGB.
     map : np.ndarray
         Normalised, float [H, W], 0..1.
-    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+    colormap : {"jet", "turbo", "viridis", "inferno", "cividis", "diverging"}
         Colours of the map.
     alpha : float
         Opacity where the map is 1, 0..1.

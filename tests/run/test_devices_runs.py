@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from device_nets import SIDE, TWO, Counted, cpus, explain_on, graph_def, images
 from flat_options import grouped
+from output_files import contents
 from PIL import Image
 
 from gradcam_tf1.graph import GradCamGraph
@@ -17,7 +18,6 @@ from gradcam_tf1.run.batch_explainer import one_at_a_time
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.tf_runtime import tf
-from tests.support.output_files import contents
 
 
 class Net(GradCamGraph):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flat_options import grouped
 from image_folders import copy_scenes
+from output_files import contents
 from PIL import Image
 
 from gradcam_tf1.drawing.style import Style
@@ -21,7 +22,6 @@ from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.run.naming import layer_tokens
 from gradcam_tf1.run.reading import RunImage, batches
 from gradcam_tf1.run.run_options import RunOptions
-from tests.support.output_files import contents
 
 SCENES = demo_scenes()
 

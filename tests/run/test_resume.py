@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from flat_options import grouped
 from image_folders import write_noise
+from output_files import contents
 
 from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.drawing.class_score import ClassScore
@@ -30,7 +31,6 @@ from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import fingerprint
 from gradcam_tf1.tf_runtime import tf
-from tests.support.output_files import contents
 
 COUNT = 30
 BAD = (3, 17)

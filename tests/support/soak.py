@@ -18,11 +18,11 @@ from typing import Dict, List, Set
 
 import cv2
 import numpy as np
+from output_files import content
 
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.run.manifest import read_manifest
-from tests.support.output_files import content
 
 DAMAGED = 0.02
 COMPARED = 2000
