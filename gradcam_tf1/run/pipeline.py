@@ -42,7 +42,7 @@ def visualize(
     `keep` gets each image with its explanation before they are released.
     """
     run, style = request.run, request.style
-    out_folder = _as_folder(out_folder)
+    out_folder = as_folder(out_folder)
     plan = make_plan(net, imgs_path, out_folder, request)
     namer = Namer(run.naming)
     is_clips = bool(net.binding.frame_order)
@@ -73,7 +73,8 @@ def visualize(
     return Results(results, out_folder, manifest.path, warnings, not stages.stopped, plan.left_out)
 
 
-def _as_folder(path: Any) -> str:
+def as_folder(path: Any) -> str:
+    """Return the path of the output folder. Raises OptionError if it is no path, or there is a file."""
     if not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"the output folder is a path, not {path!r}")
     folder = os.path.expanduser(os.fspath(path))
