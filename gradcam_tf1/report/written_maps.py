@@ -90,15 +90,15 @@ def heat_grid(
     Returns
     -------
     MapGrid or None
-        Values within one of 255 levels of the drawn ones, averaged to 96 points along the longer side; None if the
-        image has other colours.
+        Values within one of 255 levels of the drawn ones, read at 96 points along the longer side; None if the image
+        has other colours.
     """
     levels = levels_of(colors, colormap)
     if levels is None:
         return None
     top, left, bottom, right = seen
     part = levels[top:bottom, left:right]
-    small = cv2.resize(part, _few(part.shape), interpolation=cv2.INTER_AREA) if max(part.shape) > MOST_CELLS else part
+    small = cv2.resize(part, _few(part.shape), interpolation=cv2.INTER_LINEAR) if max(part.shape) > MOST_CELLS else part
     shares = (2 * small / 255 - 1) if signed else small / 255
     return grid_over((shares * (-scale if against and signed else scale)).astype(np.float32), seen, seen)
 
