@@ -16,10 +16,18 @@ from output_files import contents
 from PIL import Image
 from report_files import columns, index_of, maps_of, picture, records_of
 
-from gradcam_tf1 import GradCamGraph, OptionError, RunOptions, StoppedError, Style, read_image, read_manifest
+from gradcam_tf1 import (
+    GradCamGraph,
+    OptionError,
+    RunOptions,
+    StoppedError,
+    Style,
+    read_image,
+    read_manifest,
+    write_report,
+)
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
 from gradcam_tf1.report.map_grid import MapGrid
-from gradcam_tf1.report.write_report import write_report
 
 REPORT = RunOptions(report=True, batch_size=3)
 

@@ -11,10 +11,9 @@ import pytest
 from image_folders import copy_scenes
 from report_files import columns, index_of, records_of
 
-from gradcam_tf1 import GradCamGraph, OptionError
+from gradcam_tf1 import GradCamGraph, OptionError, write_report
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.report.truth import ClassNames
-from gradcam_tf1.report.write_report import write_report
 
 STAR, RING, CROSS = (DEMO_CLASSES.index(name) for name in ("star", "ring", "cross"))
 NAMES = ("star/a.png", "ring/b.png", "val/cross/c.png", "d.png", "other/e.png")
@@ -65,7 +64,7 @@ def test_names_of_folders(explained):
 TABLES = {
     "ids": f"a.png,{STAR}\nring/b.png,{RING}\n",
     "names": "image,label\na.png,Star\nring/b.png,RING\n",
-    "semicolons and full columns": "id;label;file\n7;star;star/a.png\n8;ring;b.png\n",
+    "semicolons and full columns": "row;label;file\n7;star;star/a.png\n8;ring;b.png\n",
     "tabs": "a.png\tstar\nb.png\tring\n",
     "byte order mark": "\ufeffimage,label\na.png,star\nb.png,ring\n",
     "windows": "image,label\r\na.png,star\r\nb.png,ring\r\n",
@@ -149,12 +148,10 @@ def test_a_run_without_class_names_takes_ids(tmp_path):
 
 
 def test_synonyms_and_ambiguous_names():
-    names = ClassNames(
-        {"class_names": ["crane, bird", "crane, lift", "great grey owl, Strix_nebulosa", "0", "two-tone"]}
-    )
-    assert [names.find(text) for text in ("bird", "lift", "strix nebulosa", "Two Tone", "crane, bird", "2")] == [
-        *(0, 1, 2, 4, 0, 2),
-    ]
+    full = ["crane, bird", "crane, lift", "great grey owl, Strix_nebulosa", "0", "two-tone"]
+    names = ClassNames({"class_names": full})
+    texts = ("bird", "lift", "strix nebulosa", "Two Tone", "crane, bird", "2")
+    assert [names.find(text) for text in texts] == [0, 1, 2, 4, 0, 2]
     assert names.find("owl") is None
     with pytest.raises(
         OptionError, match=re.escape("'crane' may be several classes: 0 'crane, bird', 1 'crane, lift'")

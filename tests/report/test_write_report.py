@@ -16,12 +16,11 @@ from image_folders import copy_scenes
 from PIL import Image
 from report_files import columns, index_of, maps_of, picture, records_of
 
-from gradcam_tf1 import GradCamGraph, ManifestError, OptionError, RunOptions, Style, read_image
+from gradcam_tf1 import GradCamGraph, ManifestError, OptionError, RunOptions, Style, read_image, write_report
 from gradcam_tf1.drawing.overlay import COLORMAPS
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.remade_record import NO_NUMBERS
-from gradcam_tf1.report.write_report import write_report
 
 KEPT = RunOptions(report=True)
 CAM = {"methods": "gradcam"}
