@@ -100,7 +100,7 @@ def test_the_value_under_the_pointer_is_the_bilinear_value(page, zooms):
             seen += 1
     assert seen >= (1 if zooms else len(PLACES))
     page.mouse("mouseMoved", 600, 5)
-    assert page.text(".readout") == ""
+    assert page.text(".readout") == "Point at the picture to read its values."
 
 
 def test_the_picture_has_the_colours_of_the_drawn_overlay(page):
@@ -220,7 +220,7 @@ def test_scores_status_peak_box_and_notes(page):
     assert terms["Range"] == "0 to 4"
     assert page.texts(".notes li") == ["a note about the map"]
     assert page.text(".under") == "crosswronglabelled ring"
-    assert page.text("article > .notice") == "the two best classes are close"
+    assert page.text(".viewer-panel .notice") == "the two best classes are close"
     scene, box, peak = map(page.box, (".scene", ".mark-box", ".mark-peak"))
     assert box[0] - scene[0] == pytest.approx(scene[2] * 100 / WIDTH, abs=1)
     assert box[1] - scene[1] == pytest.approx(scene[3] * 80 / HEIGHT, abs=1)
