@@ -4,6 +4,7 @@
 (function () {
   const make = (...all) => gradcam.make(...all);
   const { link } = gradcam.routes;
+  const AT_ONCE = 24; // mean maps that are drawn with the page; the others when they come near
 
   /* A mean map on its own: opaque, on the unit square. */
   function meanMap(entry, colormap, small) {
@@ -28,14 +29,15 @@
     const classes = [...index.classes].sort((a, b) => b.count - a.count);
 
     function fill(frame) {
-      watcher.unobserve(frame);
+      watcher.unobserve(frame); // no harm where it was never watched
       const first = classes[Number(frame.dataset.n)].maps[0];
       if (first) frame.append(meanMap(first, colormapOf(index), true)[0]);
     }
 
     const cards = classes.map((entry, n) => {
       const frame = make("span", { class: "card-frame", "data-n": String(n) });
-      watcher.observe(frame);
+      if (n < AT_ONCE) fill(frame);
+      else watcher.observe(frame);
       const about = gradcam.count(entry.count, "image", "images") + (entry.wrong ? " · " + entry.wrong.toLocaleString("en") + " wrong" : "");
       return make(
         "li",
