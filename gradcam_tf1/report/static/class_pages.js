@@ -73,8 +73,14 @@
       return { ...dead, title: "No such class", element: make("h1", {}, "The report has no class " + route.id + ".") };
     }
     const query = new URLSearchParams({ class: entry.class_id });
+    const layers = new Map(gradcam.layerNames([...new Set(entry.maps.map((map) => map.layer))]));
     const figures = entry.maps.map((map) =>
-      make("figure", { class: "mean" }, ...meanMap(map, colormapOf(index), false), make("figcaption", { class: "soft" }, map.layer === "" ? map.method : map.method + " at " + map.layer)),
+      make(
+        "figure",
+        { class: "mean", title: map.layer },
+        ...meanMap(map, colormapOf(index), false),
+        make("figcaption", {}, make("strong", {}, map.method), map.layer === "" ? null : make("span", { class: "soft" }, layers.get(map.layer))),
+      ),
     );
     const examples = entry.examples.map((id) => example(index, selection, id, query));
     const back = make("a", { class: "icon-button", href: link("classes"), "aria-label": "Back to all classes", title: "Back to all classes (Esc)" }, gradcam.icon("close"));
