@@ -70,6 +70,14 @@ class RecordMaker:
         self._folder.write_record(record)
         return record
 
+    def draw_again(self, row: RunRow, record: Record) -> None:
+        """Write the preview and the thumbnail of a record that has lost them. Raises OSError."""
+        clip = is_clip(row.result)
+        result = of_frame(row.result, shown_frame(row.result)) if clip else row.result
+        record.update(preview=None, thumb=None, missing=None)
+        self._draw(record, result, clip)
+        self._folder.write_record(record)
+
     def _record(self, ident: str, name: str, result: Result) -> Record:
         return {
             **{"id": ident, "name": name, "size": result.size and list(result.size), "status": "ok", "error": None},

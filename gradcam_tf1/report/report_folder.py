@@ -12,15 +12,15 @@ from urllib.parse import quote
 from gradcam_tf1._version import __version__
 from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images.own_outputs import is_output_folder
+from gradcam_tf1.images.own_outputs import REPORT_NAME, is_output_folder
 from gradcam_tf1.report.image_record import failed_record
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.page import record_script
 from gradcam_tf1.run.manifest_lines import plain_values
 
-REPORT_NAME = "report"
 SINGLE_NAME = "report.html"
 _MARK = "gradcam_tf1.json"  # tells our folder from another program's
+IMAGE_ENDINGS = {"preview": ".jpg", "thumb": ".thumb.jpg"}  # key of a record -> ending of its file
 _IMAGES = "images"
 _OWN_IMAGE = re.compile(r"\d{6,}(\.js|\.jpg|\.thumb\.jpg)")
 _SCRIPT = re.compile(rb'gradcam\.receive\("(\d{6,})",(\{.*\})\);\n', re.DOTALL)
@@ -83,6 +83,11 @@ class ReportFolder:
         except (OSError, ValueError, RecursionError):
             return None
         return record if _is_sound(record, ident) else None
+
+    def has_images(self, record: Dict[str, Any]) -> bool:
+        """Return whether the preview and the thumbnail of a record are there, if it has them."""
+        endings = [ending for name, ending in IMAGE_ENDINGS.items() if record[name] is not None]
+        return all(os.path.isfile(self._image_path(record["id"] + ending)) for ending in endings)
 
     def read_image(self, name: str) -> Optional[bytes]:
         """Return the bytes of a preview or thumbnail; None if there is none."""

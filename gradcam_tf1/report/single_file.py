@@ -13,7 +13,7 @@ from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.report.image_record import Record
 from gradcam_tf1.report.page import single_page
 from gradcam_tf1.report.previews import jpeg
-from gradcam_tf1.report.report_folder import SINGLE_NAME, ReportFolder, is_inside
+from gradcam_tf1.report.report_folder import IMAGE_ENDINGS, SINGLE_NAME, ReportFolder, is_inside
 
 _GENERATOR = b'<meta name="generator" content="gradcam_tf1 report">'
 _HEAD = 4_000  # bytes of a page in which this stands
@@ -74,7 +74,7 @@ def _records(folder: ReportFolder, idents: Any) -> Iterator[Record]:
         record = folder.read_record(ident)
         if record is None:
             raise OptionError(f"the record of image {ident} was removed or damaged meanwhile; write the report again")
-        for name, ending in (("preview", ".jpg"), ("thumb", ".thumb.jpg")):
+        for name, ending in IMAGE_ENDINGS.items():
             data = None if record[name] is None else folder.read_image(ident + ending)
             record[name] = _data_url(data)
         for map in (map for target in record["targets"] for map in target["maps"]):

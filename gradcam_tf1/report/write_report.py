@@ -127,6 +127,8 @@ class _Contents:
         record = self._folder.read_record(ident_of(row.result.index))
         if record is None or record.get("row") != row.digest:
             record = self._maker.make(row)
+        elif not self._folder.has_images(record):
+            self._maker.draw_again(row, record)
         true = None if self._truth is None else self._truth.of(row.result)
         text = None if true is None else true.text
         if record["truth"] != text:

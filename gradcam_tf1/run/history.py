@@ -58,7 +58,8 @@ class RunHistory:
         seconds = max(time.perf_counter() - self._begin, 1e-6)
         speed = round(self._images / seconds, 3)
         self._entry.update(complete=complete, ended=_now(), images=self._images, images_per_second=speed)
-        if self._is_written:
+        is_news = not self._entries or self._entries[-1].get("complete") is not complete
+        if self._is_written or is_news:
             self._write()
 
     def _write(self) -> None:
