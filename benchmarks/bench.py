@@ -13,6 +13,7 @@ import sys
 from typing import Any, Dict
 
 import folders
+import pages
 import processes
 import rows
 from timing import Absent, measure, print_medians, print_targets
@@ -38,6 +39,7 @@ _ROWS = (
     processes.demo_ops,
     processes.vgg19_memory,
     processes.start_up,
+    pages.report_gallery,
 )
 ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
 
