@@ -25,7 +25,7 @@
     wipe: "M8 2v12M5 6 3 8l2 2M11 6l2 2-2 2",
   };
 
-  /* The name of a file below a card: where it is too long, the folder is cut first. */
+  /* The name of a file below a card: where it is too long, the folder is left out. */
   gradcam.fileName = function (name) {
     const cut = name.lastIndexOf("/") + 1;
     const parts = [
