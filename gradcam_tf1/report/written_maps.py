@@ -47,7 +47,8 @@ def raw_grid(path: str, original: Tuple[int, int]) -> Optional[MapGrid]:
 def _grid(arrays: Any, original: Tuple[int, int]) -> Optional[MapGrid]:
     sizes = [tuple(int(side) for side in arrays[name]) for name in ("original", "fitted")]
     boxes = [tuple(int(side) for side in arrays[name]) for name in ("seen", "inside")]
-    placement: Any = Placement(*sizes, *boxes)
+    parts: Any = (*sizes, *boxes)
+    placement = Placement(*parts)
     values = np.asarray(arrays["map"], np.float32)
     fits = sizes[0] == tuple(original) and _is_within(boxes[0], sizes[0]) and _is_within(boxes[1], sizes[1])
     if not fits or values.ndim not in (2, 3) or not values.size or not np.isfinite(values).all():
