@@ -1,0 +1,77 @@
+"""The page of recipes: its names bind nets that have them, and its commands run on nets with such ends."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from keras_nets import saved_model
+from medical_files import write_dicom
+from recipe_nets import SPECIAL, classifier, write_covid_net, write_export, write_frozen
+
+from gradcam_tf1 import GradCamGraph
+from gradcam_tf1.cli import main
+from gradcam_tf1.nets.demo import demo_scenes
+from gradcam_tf1.run.manifest import read_manifest
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs/recipes.md").read_text(encoding="utf-8")
+NETS = {
+    row[0]: row[1:]
+    for row in re.findall(r"(?m)^\| `(\w+)` \| \d+ \| `(.+?)` \| `(.+?)` \| `(.+?)` \| `(.+?)` \|$", PAGE)
+}
+COMMANDS = re.findall(r"(?m)^    gradcam-tf1 (run .*)$", PAGE)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    for name, (input, logits, layer, _) in NETS.items():
+        write_frozen(lambda input=input, logits=logits, layer=layer: classifier(input, logits, layer), f"{folder}/{name}.pb")
+    for name, build in SPECIAL.items():
+        write_frozen(build, f"{folder}/{name}.pb")
+    write_covid_net(str(folder / "covid_net"))
+    write_export(str(folder / "export"))
+    saved_model(str(folder / "keras.h5"))
+    (folder / "photos").mkdir()
+    shutil.copy(demo_scenes()[0].path, str(folder / "photos"))
+    (folder / "scenes").mkdir()
+    np.save(str(folder / "scenes" / "field.npy"), np.random.RandomState(0).randint(0, 255, (70, 80, 4)).astype(np.uint8))
+    (folder / "scans").mkdir()
+    write_dicom(str(folder / "scans" / "slice.dcm"), np.arange(6400, dtype=np.int16).reshape(80, 80) - 1000)
+    return folder
+
+
+def test_the_page_has_its_recipes():
+    assert len(NETS) == 10
+    assert len(COMMANDS) >= 15
+
+
+@pytest.mark.parametrize("name", sorted(NETS))
+def test_the_names_of_a_table_are_found_without_being_given(models, name):
+    input, logits, layer, _ = NETS[name]
+    with GradCamGraph(str(models / f"{name}.pb"), preset="inception") as net:
+        assert (net.binding.input, net.binding.logits, net.binding.layer) == (input, logits, layer)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_of_a_recipe_explains_its_images(models, command, monkeypatch):
+    monkeypatch.chdir(models)
+    words = shlex.split(command)
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, f"{command}\n{result.output}"
+    lines = list(read_manifest(f"{words[words.index('--out') + 1]}/manifest.jsonl"))
+    assert len(lines) == 1
+    assert lines[0]["status"] == "ok"
+    assert lines[0]["targets"]
+
+
+def test_the_pixels_of_a_table_are_those_of_the_commands():
+    for command in COMMANDS:
+        name = Path(shlex.split(command)[1]).stem
+        if name in NETS:
+            assert NETS[name][-1] in command
