@@ -9,17 +9,13 @@ import numpy as np
 
 from gradcam_tf1.tf_runtime import tf
 
-SEED = np.random.RandomState(0)
-
-
 def kernel(*shape: int) -> Any:
     fan_in = int(np.prod(shape[:-1]))
-    return tf.constant(np.random.RandomState(fan_in).randn(*shape).astype(np.float32) / np.sqrt(fan_in))
+    return tf.constant((np.random.RandomState(fan_in).randn(*shape) / np.sqrt(fan_in)).astype(np.float32))
 
 
 def conv(x: Any, channels: int, stride: int = 2, size: int = 3) -> Any:
-    weights = kernel(size, size, x.shape[-1].value if hasattr(x.shape[-1], "value") else int(x.shape[-1]), channels)
-    return tf.nn.conv2d(x, weights, [1, stride, stride, 1], "SAME")
+    return tf.nn.conv2d(x, kernel(size, size, int(x.shape[-1]), channels), [1, stride, stride, 1], "SAME")
 
 
 def features(x: Any, name: str) -> Any:
