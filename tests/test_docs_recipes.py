@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ COMMANDS = re.findall(r"(?m)^    gradcam-tf1 (run .*)$", PAGE)
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    for name, (input, logits, layer, _) in NETS.items():
-        write_frozen(lambda input=input, logits=logits, layer=layer: classifier(input, logits, layer), f"{folder}/{name}.pb")
+    for name, names in NETS.items():
+        write_frozen(partial(classifier, *names[:3]), f"{folder}/{name}.pb")
     for name, build in SPECIAL.items():
         write_frozen(build, f"{folder}/{name}.pb")
     write_covid_net(str(folder / "covid_net"))
@@ -40,7 +41,8 @@ def models(tmp_path_factory):
     (folder / "photos").mkdir()
     shutil.copy(demo_scenes()[0].path, str(folder / "photos"))
     (folder / "scenes").mkdir()
-    np.save(str(folder / "scenes" / "field.npy"), np.random.RandomState(0).randint(0, 255, (70, 80, 4)).astype(np.uint8))
+    field = np.random.RandomState(0).randint(0, 255, (70, 80, 4)).astype(np.uint8)
+    np.save(str(folder / "scenes" / "field.npy"), field)
     (folder / "scans").mkdir()
     write_dicom(str(folder / "scans" / "slice.dcm"), np.arange(6400, dtype=np.int16).reshape(80, 80) - 1000)
     return folder

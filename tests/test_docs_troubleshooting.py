@@ -109,7 +109,8 @@ def greedy() -> str:
 def foreign_folder() -> str:
     Path("out").mkdir()
     Path("out/manifest.jsonl").write_text("something else\n")
-    result = CliRunner().invoke(main, ["run", demo_model(), demo_scenes()[0].path, "--out", "out", "--preset", "inception"])
+    words = ["run", demo_model(), demo_scenes()[0].path, "--out", "out", "--preset", "inception"]
+    result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
     return result.output.split("Error: ")[1].strip()
 

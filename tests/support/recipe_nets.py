@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcam_tf1.tf_runtime import tf
 
+
 def kernel(*shape: int) -> Any:
     fan_in = int(np.prod(shape[:-1]))
     return tf.constant((np.random.RandomState(fan_in).randn(*shape) / np.sqrt(fan_in)).astype(np.float32))
@@ -51,7 +52,9 @@ def classifier(input: str, logits: str, layer: str) -> None:
 
 def inception_2015() -> None:
     """Build the ends of classify_image_graph_def.pb, retrained: encoded images in, the bottleneck in the middle."""
-    image = tf.image.decode_jpeg(tf.placeholder(tf.string, [], name="DecodeJpeg/contents"), channels=3, name="DecodeJpeg")
+    image = tf.image.decode_jpeg(
+        tf.placeholder(tf.string, [], name="DecodeJpeg/contents"), channels=3, name="DecodeJpeg"
+    )
     batch = tf.expand_dims(tf.cast(image, tf.float32, name="Cast"), 0, name="ExpandDims")
     resized = tf.image.resize_bilinear(batch, [75, 75], name="ResizeBilinear")
     x = features(tf.multiply(tf.subtract(resized, 128.0, name="Sub"), 1 / 128.0, name="Mul"), "mixed_10/join")
@@ -62,7 +65,7 @@ def inception_2015() -> None:
 
 
 def ssd() -> None:
-    """Build the ends of an SSD of the Object Detection API: uint8 in, resized in a loop, boxes after suppression out."""
+    """Build the ends of an SSD of the Object Detection API: uint8 in, resized in a loop, suppression at the end."""
     images = tf.cast(tf.placeholder(tf.uint8, [None, None, None, 3], name="image_tensor"), tf.float32)
     resized = tf.map_fn(lambda image: tf.image.resize_images(image, [96, 96]), images, name="Preprocessor/map")
     resized.set_shape([None, 96, 96, 3])
@@ -93,7 +96,9 @@ def deeplab() -> None:
 def facenet() -> None:
     """Build the ends of a frozen facenet: a queue in front of the input, an embedding of length 1 at the end."""
     queue = tf.queue.FIFOQueue(10, [tf.float32], [[160, 160, 3]], name="batch_join/fifo_queue")
-    images = tf.identity(tf.identity(queue.dequeue_many(tf.placeholder(tf.int32, [], "batch_size")), "image_batch"), "input")
+    images = tf.identity(
+        tf.identity(queue.dequeue_many(tf.placeholder(tf.int32, [], "batch_size")), "image_batch"), "input"
+    )
     training = tf.placeholder(tf.bool, [], name="phase_train")
     x = features(images, "InceptionResnetV1/Block8/add")
     pooled = tf.reduce_mean(x, [1, 2])
