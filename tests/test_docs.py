@@ -242,3 +242,11 @@ def test_the_images_of_the_pages_are_small_and_all_are_shown():
         assert path.relative_to(ROOT / "docs").as_posix() in shown, path
         assert path.stat().st_size < (15_000 if path.parent.name == "methods" else 30_000), path
     assert sum(path.stat().st_size for path in images if path.parent.name == "methods") < 600_000
+
+
+@pytest.mark.parametrize("page", [page for page in sorted(TEXTS) if page.startswith("docs/")])
+def test_a_page_with_examples_says_where_their_files_are_from(page):
+    blocks = [code for code, _ in RUNNABLE.findall(TEXTS[page])]
+    commands = re.findall(r"(?m)^    .*gradcam-tf1 .*$", TEXTS[page])
+    if any(re.search(r"\bmodel\.pb\b|\bphoto\b", block) for block in (*blocks, *commands)):
+        assert "#about-the-examples" in TEXTS[page] or "## About the examples" in TEXTS[page]
