@@ -40,6 +40,7 @@ def models(tmp_path_factory):
     saved_model(str(folder / "keras.h5"))
     (folder / "photos").mkdir()
     shutil.copy(demo_scenes()[0].path, str(folder / "photos"))
+    shutil.copy(demo_scenes()[1].path, str(folder / "person.png"))
     (folder / "scenes").mkdir()
     field = np.random.RandomState(0).randint(0, 255, (70, 80, 4)).astype(np.uint8)
     np.save(str(folder / "scenes" / "field.npy"), field)
@@ -69,7 +70,7 @@ def test_the_command_of_a_recipe_explains_its_images(models, command, monkeypatc
     lines = list(read_manifest(f"{words[words.index('--out') + 1]}/manifest.jsonl"))
     assert len(lines) == 1
     assert lines[0]["status"] == "ok"
-    assert lines[0]["targets"]
+    assert {map["status"] for target in lines[0]["targets"] for map in target["maps"]} == {"ok"}
 
 
 def test_the_pixels_of_a_table_are_those_of_the_commands():
@@ -77,3 +78,17 @@ def test_the_pixels_of_a_table_are_those_of_the_commands():
         name = Path(shlex.split(command)[1]).stem
         if name in NETS:
             assert NETS[name][-1] in command
+
+
+REAL = {  # row of the page, or the names in its text -> the file of a real net
+    "mobilenet_v1": "pb/mobilenet_v1_0.25_128_2018/mobilenet_v1_0.25_128_frozen.pb",
+    "retrained_mobilenet": "pb/retrained_mobilenet_0.25_224_caltech256/retrained_graph.pb",
+    "deeplab": "pb/deeplab_dm05_513/frozen_inference_graph.pb",
+}
+
+
+@pytest.mark.parametrize("name", sorted(REAL))
+def test_a_real_net_has_the_names_of_the_page(models_dir, name):
+    named = NETS.get(name) or re.findall(r"`(\S+:0)`", PAGE.split("\n## DeepLab\n")[1])
+    with GradCamGraph(str(models_dir / REAL[name]), preset=None if name == "deeplab" else "inception") as net:
+        assert [net.binding.input, net.binding.logits, net.binding.layer] == list(named[:3])
