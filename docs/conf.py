@@ -27,7 +27,6 @@ exclude_patterns = [name for name in os.listdir(ROOT) if name not in PAGES]
 nitpicky = True
 
 myst_heading_anchors = 3
-highlight_language = "text"  # indented blocks are commands, file names and what a program prints
 
 # The docstrings say the types in words; the hints of the code would repeat them in a form that is hard to read.
 autodoc_typehints = "none"
