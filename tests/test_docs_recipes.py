@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from keras_nets import saved_model
 from medical_files import write_dicom
-from recipe_nets import SPECIAL, classifier, write_covid_net, write_export, write_frozen
+from recipe_nets import SPECIAL, classifier, write_covid_net, write_export, write_frozen, write_hub_module
 
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.cli import main
@@ -37,6 +37,7 @@ def models(tmp_path_factory):
         write_frozen(build, f"{folder}/{name}.pb")
     write_covid_net(str(folder / "covid_net"))
     write_export(str(folder / "export"))
+    write_hub_module(str(folder / "hub_module"))
     saved_model(str(folder / "keras.h5"))
     (folder / "photos").mkdir()
     shutil.copy(demo_scenes()[0].path, str(folder / "photos"))

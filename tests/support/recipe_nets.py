@@ -158,16 +158,33 @@ def write_covid_net(folder: str) -> None:
         tf.train.Saver().save(session, os.path.join(folder, "model"))
 
 
+def write_saved_model(folder: str, tags: Any, key: str, images: Any, scores_: Any) -> None:
+    """Write the default graph as a SavedModel with one signature, from these images to these scores."""
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        signature = tf.saved_model.signature_def_utils.predict_signature_def({"images": images}, {"scores": scores_})
+        builder = tf.saved_model.builder.SavedModelBuilder(folder)
+        builder.add_meta_graph_and_variables(session, tags, {key: signature})
+        builder.save()
+
+
 def write_export(folder: str) -> None:
     """Write what an Estimator exports: a SavedModel whose input is serialized examples."""
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default():
         examples = tf.placeholder(tf.string, [None], name="input_example_tensor")
         parsed = tf.parse_example(examples, {"image": tf.FixedLenFeature([64, 64, 3], tf.float32)})
         logits = scores(features(parsed["image"], "last/Relu"), "dense/BiasAdd")
         probabilities = tf.nn.softmax(logits, name="softmax_tensor")
-        signature = tf.saved_model.signature_def_utils.predict_signature_def(
-            {"examples": examples}, {"probabilities": probabilities}
-        )
-        builder = tf.saved_model.builder.SavedModelBuilder(folder)
-        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
-        builder.save()
+        write_saved_model(folder, ["serve"], "serving_default", examples, probabilities)
+
+
+def write_hub_module(folder: str) -> None:
+    """Write a module of TF-Hub: a SavedModel without tags, whose output is the scores."""
+    with tf.Graph().as_default():
+        images = tf.placeholder(tf.float32, [None, 64, 64, 3], name="hub_input/images")
+        weights = tf.get_variable("weights", initializer=lambda: kernel(8, 5))
+        pooled = tf.reduce_mean(features(images, "MobilenetV2/Conv_1/Relu6"), [1, 2])
+        logits = tf.matmul(pooled, weights, name="MobilenetV2/Logits/output")
+        write_saved_model(folder, [], "default", images, logits)
+    with open(os.path.join(folder, "tfhub_module.pb"), "wb") as file:
+        file.write(b"\x08\x03")
