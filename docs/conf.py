@@ -33,6 +33,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 default_role = "code"
 numpydoc_show_class_members = False
+smartquotes = False  # "stretch" is something to type
 
 html_theme = "furo"
 html_title = f"gradcam_tf1 {release}"
