@@ -6,6 +6,7 @@ import contextlib
 import re
 import shlex
 import textwrap
+from pathlib import Path
 from typing import Dict, List
 
 import click
@@ -39,7 +40,7 @@ def commands(page: str) -> List[List[str]]:
 @pytest.mark.parametrize("page", sorted(TEXTS))
 def test_every_option_that_is_named_exists(page):
     known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
-    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest|sphinx)\b.*$", "", TEXTS[page])
+    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest|sphinx|curl|tensorboard)\b.*$", "", TEXTS[page])
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours))
     assert {next(translated([flag, "value"])) for flag in named} - {"value"} <= known
 
@@ -56,6 +57,8 @@ def test_every_command_line_that_is_shown_parses(page):
 
 @pytest.mark.parametrize("page", [page for page in sorted(TEXTS) if commands(page) and page not in ELSEWHERE])
 def test_the_commands_of_a_page_work_one_after_the_other(page, workshop):  # noqa: F811
+    for name, text in re.findall(r"(?ms)^```yaml\n# (\S+)\n(.*?)^```", TEXTS[page]):  # a file that the page shows
+        Path(name).write_text(text, encoding="utf-8")
     for words in commands(page):
         if words[0] not in UNTIL_STOPPED:
             result = CliRunner().invoke(main, words)
