@@ -23,7 +23,7 @@ from gradcam_tf1.run.manifest import read_manifest
 PAGE = (Path(__file__).resolve().parent.parent / "docs/recipes.md").read_text(encoding="utf-8")
 NETS = {
     row[0]: row[1:]
-    for row in re.findall(r"(?m)^\| `(\w+)` \| \d+ \| `(.+?)` \| `(.+?)` \| `(.+?)` \| `(.+?)` \|$", PAGE)
+    for row in re.findall(r"(?m)^\| `(\w+)` \| \d+ \| `(.+?)`<br>`(.+?)`<br>`(.+?)` \| `(.+?)` \|$", PAGE)
 }
 COMMANDS = re.findall(r"(?m)^    gradcam-tf1 (run .*)$", PAGE)
 
