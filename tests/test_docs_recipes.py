@@ -21,10 +21,8 @@ from gradcam_tf1.nets.demo import demo_scenes
 from gradcam_tf1.run.manifest import read_manifest
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs/recipes.md").read_text(encoding="utf-8")
-NETS = {
-    row[0]: row[1:]
-    for row in re.findall(r"(?m)^\| `(\w+)` \| \d+ \| `(.+?)`<br>`(.+?)`<br>`(.+?)` \| `(.+?)` \|$", PAGE)
-}
+ROW = r"(?m)^\| `(\w+)`<br>\d+ x \d+<br>`(.+?)` \| `(.+?)`<br>`(.+?)`<br>`(.+?)` \|$"
+NETS = {row[0]: (*row[2:], row[1]) for row in re.findall(ROW, PAGE)}
 COMMANDS = re.findall(r"(?m)^    gradcam-tf1 (run .*)$", PAGE)
 
 
