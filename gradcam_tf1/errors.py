@@ -80,6 +80,14 @@ class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
 
 
+class QueueFullError(GradCamError):
+    """The live page has as many waiting requests as it takes."""
+
+
+class CancelledError(GradCamError):
+    """A request of the live page was cancelled, or its client went away."""
+
+
 class SelectionError(GradCamError, IndexError, KeyError):
     """A result does not hold this image, target, method or layer; the message lists what it holds."""
 
