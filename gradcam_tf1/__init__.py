@@ -13,6 +13,7 @@ from gradcam_tf1._version import __version__ as __version__
 if TYPE_CHECKING:
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
+    from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
     from gradcam_tf1.drawing.explanation import Explanation as Explanation
     from gradcam_tf1.drawing.explanation import Map as Map
     from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
@@ -115,6 +116,7 @@ _NAMES = {
         "Explanation",
         "Map",
     ),
+    "drawing.class_score": ("ClassScore",),
     "labels": ("Labels",),
     "loaders": ("load",),
     "methods": (
@@ -196,6 +198,7 @@ __all__ = [
     "Binding",
     "BindingError",
     "Cells",
+    "ClassScore",
     "ClosedError",
     "Contrast",
     "Down",

@@ -28,6 +28,7 @@ LAYERS = (
     {"drawing"},
     {"engine"},
     {"run"},
+    {"report"},
     {"graph"},
     {"cli"},
     {"__main__"},

@@ -65,6 +65,7 @@ EXPECTED = {
     "Result",
     "Results",
     "TargetRecord",
+    "ClassScore",
     "MapRecord",
     "Placement",
     "Cells",

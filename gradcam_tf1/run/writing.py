@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Tuple
 
 import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation, Map
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
@@ -168,9 +169,11 @@ def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
     item, explanation, n = image.item, image.explanation, image.n
     size = None if item.image is None else (item.image.shape[0], item.image.shape[1])
     predicted, targets = FAILED, []
+    top: Tuple[ClassScore, ...] = ()
     if explanation is not None and item.image is not None:
         predicted = int(explanation.predicted[n])
         targets = writer.write(item.image, item.stem, explanation, n)
+        top = explanation.top[n] if explanation.top else ()
         item.figures = {**item.figures, **writer.write_original(item.image, item.stem)}
     item.image = item.fitted = image.explanation = None
     item.inputs = {}
@@ -183,4 +186,5 @@ def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
         size=size,
         targets=tuple(targets),
         figures=item.figures,
+        top=top,
     )
