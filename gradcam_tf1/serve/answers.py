@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from gradcam_tf1.drawing.explanation import Explanation, Map
 from gradcam_tf1.errors import ImageFileError, RunError, TimeLimitError
@@ -91,11 +91,14 @@ def failed(ident: str, name: str, error: str, size: Optional[List[int]] = None) 
 
 def jpeg_url(pixels: np.ndarray, longest: int) -> str:
     """Return an image [H, W, 3], uint8 RGB, as a JPEG in a data URL, made smaller to this longest side."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((longest, longest), Image.BILINEAR)
-    packed = io.BytesIO()
-    image.save(packed, "JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(packed.getvalue()).decode("ascii")
+    share = longest / max(pixels.shape)
+    if share < 1:
+        size = tuple(max(1, round(side * share)) for side in pixels.shape[1::-1])
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    done, packed = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not done:
+        raise ImageFileError(f"an image of {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be written as JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
 
 
 def _drawn_url(map: Map) -> str:

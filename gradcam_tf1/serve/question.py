@@ -68,13 +68,16 @@ def read_question(pairs: Pairs, binding: Binding) -> Question:
         For an unknown parameter, or a value that is not possible; says what is.
     """
     given = _by_name(pairs)
-    flags = {name: _flag(name, given) for name in ("aug_smooth", "eigen_smooth")}
     return Question(
         targets=_targets(given),
         methods=_methods(given),
         layers=[_layer(text, binding) for text in given.get("layer", ())] or None,
         score=_choice("score", given, CLASS_SCORES) or "logit",
-        options=ExplainOptions(noise=_noise(given), **flags),
+        options=ExplainOptions(
+            noise=_noise(given),
+            aug_smooth=_flag("aug_smooth", given),
+            eigen_smooth=_flag("eigen_smooth", given),
+        ),
     )
 
 
@@ -153,8 +156,8 @@ def _layer(text: str, binding: Binding) -> Any:
     if re.fullmatch(r"-\d{1,5}", text) and int(text) >= -counted:
         return int(text)
     raise OptionError(
-        f"no layer {_short(text)}; layers are -1 (the last) to -{counted}, and the names that GET /model lists, such as "
-        f"{binding.layer!r}"
+        f"no layer {_short(text)}; layers are -1 (the last) to -{counted}, and the names that GET /model lists, such "
+        f"as {binding.layer!r}"
     )
 
 

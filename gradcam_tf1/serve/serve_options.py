@@ -10,7 +10,7 @@ from typing import Any, Optional, Tuple
 from gradcam_tf1.errors import OptionError
 
 LEAST_TOKEN = 16  # characters; fewer can be guessed
-WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+WILDCARDS = ("0.0.0.0", "::")
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 
 
