@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Dict, NamedTuple, Optional
 
-import gradcam_tf1
-
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -26,7 +24,7 @@ class PageFiles:
     """The viewer of the report and the live page around it, by file name."""
 
     def __init__(self) -> None:
-        package = os.path.dirname(os.path.abspath(gradcam_tf1.__file__))
+        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         self._files: Dict[str, PageFile] = {}
         for folder in (os.path.join(package, *parts) for parts in _FOLDERS):
             for name in sorted(os.listdir(folder)):

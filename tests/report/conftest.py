@@ -1,0 +1,31 @@
+"""One browser for the tests of a module, which checks after each test that the page was content and silent."""
+
+from __future__ import annotations
+
+import pytest
+from browser import Visitor, console, open_browser, set_screen
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with open_browser(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def visit(browser):
+    """Look at a report: a function of its URL. Nothing may be said on the console, nothing asked of a network."""
+    browser.get("about:blank")
+    set_screen(browser, 1200, 800)
+    visitor = Visitor(browser, "")
+    visitor.requests()
+    console(browser)
+
+    def at(url: str) -> Visitor:
+        visitor.url = url
+        return visitor
+
+    yield at
+    assert console(browser) == []
+    addresses = {address.split(":", 1)[0] for address in visitor.requests()}
+    assert addresses <= {"file", "data", "about"}
