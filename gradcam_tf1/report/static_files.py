@@ -15,7 +15,7 @@ _COLORS = "colormaps.js"
 
 # In the order in which they are loaded. The first ones are all that a viewer needs.
 VIEWER_SCRIPTS = (
-    *("core.js", _COLORS, "elements.js", "grid.js", "stage.js", "maps.js", "scores.js", "viewer.js"),
+    *("core.js", _COLORS, "elements.js", "theme.js", "grid.js", "stage.js", "maps.js", "scores.js", "viewer.js"),
 )
 REPORT_SCRIPTS = (
     *VIEWER_SCRIPTS,
