@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, NamedTuple, Optional
+from pathlib import Path
+from typing import Dict, NamedTuple
 
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-}
-_FOLDERS = (("report", "static"), ("serve", "static"))
+from gradcam_tf1.report.static_files import VIEWER_SCRIPTS, VIEWER_STYLES, static_text
+
+_FOLDER = Path(__file__).with_name("static")
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 class PageFile(NamedTuple):
@@ -20,17 +19,12 @@ class PageFile(NamedTuple):
     media_type: str
 
 
-class PageFiles:
-    """The viewer of the report and the live page around it, by file name."""
+def page_files() -> Dict[str, PageFile]:
+    """Return the viewer of the report and the live page around it, by file name."""
+    texts = {name: static_text(name) for name in (*VIEWER_SCRIPTS, *VIEWER_STYLES)}
+    texts.update({path.name: path.read_text(encoding="utf-8") for path in sorted(_FOLDER.iterdir())})
+    return {name: PageFile(text.encode("utf-8"), _media_type(name)) for name, text in texts.items()}
 
-    def __init__(self) -> None:
-        package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        self._files: Dict[str, PageFile] = {}
-        for folder in (os.path.join(package, *parts) for parts in _FOLDERS):
-            for name in sorted(os.listdir(folder)):
-                with open(os.path.join(folder, name), "rb") as file:
-                    self._files[name] = PageFile(file.read(), _TYPES[os.path.splitext(name)[1]])
 
-    def get(self, name: str) -> Optional[PageFile]:
-        """Return a file by its name, or None."""
-        return self._files.get(name)
+def _media_type(name: str) -> str:
+    return f"{_TYPES[os.path.splitext(name)[1]]}; charset=utf-8"

@@ -21,7 +21,7 @@ from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.serve.answers import Answerer
 from gradcam_tf1.serve.explain_queue import ExplainQueue, QueuedJob
 from gradcam_tf1.serve.guard import Guard
-from gradcam_tf1.serve.page_files import PageFiles
+from gradcam_tf1.serve.page_files import page_files
 from gradcam_tf1.serve.question import read_question
 from gradcam_tf1.serve.uploads import MediaTypeError, read_uploads
 
@@ -60,7 +60,7 @@ class WebApp:
 
     def __init__(self, answerer: Answerer, queue: ExplainQueue, facts: Dict[str, Any], guard: Guard) -> None:
         self._answerer, self._queue, self._facts, self._guard = answerer, queue, facts, guard
-        self._files = PageFiles()
+        self._files = page_files()
         self._started = time.monotonic()
         self._app = bottle.Bottle(catchall=False)
         self._app.default_error_handler = _error_body
