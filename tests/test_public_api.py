@@ -72,6 +72,9 @@ EXPECTED = {
     "read_manifest",
     "list_images",
     "read_image",
+    # the live page
+    "LiveServer",
+    "ServeOptions",
     # figures
     "FIGURES",
     "classes_figure",

@@ -9,6 +9,7 @@ import select
 import socket
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Dict, Optional
@@ -35,7 +36,8 @@ _IDLE = 60  # seconds after which a connection that sends nothing is closed
 _HEAD_BYTES = 32_768
 _STOP_SECONDS = 3.0
 _SAFE_WAITRESS = (3, 0, 1)
-_LOOK = 0.5  # seconds between two looks at whether the server stops
+_SHORT = 0.05
+_LOOK = 0.25  # seconds between two looks at whether the server stops
 
 
 class LiveServer:
@@ -110,7 +112,7 @@ class LiveServer:
         """Serve until `stop` is called, by another thread or a signal handler; then release the address."""
         try:
             while not self._stopped.is_set():
-                wasyncore.loop(timeout=_LOOK, use_poll=hasattr(select, "poll"), map=self._map, count=1)
+                self._turn(_LOOK)
         finally:
             self._close()
 
@@ -118,12 +120,18 @@ class LiveServer:
         """End `run`, soon."""
         self._stopped.set()
 
+    def _turn(self, seconds: float) -> None:
+        """Wait so long at most for something to read or write, and do it."""
+        wasyncore.loop(timeout=seconds, use_poll=hasattr(select, "poll"), map=self._map, count=1)
+
     def _close(self) -> None:
         """Cancel what waits and runs, let the answers out, and close all connections."""
         self._server.accepting = False
         self._queue.close(0)
         self._server.task_dispatcher.shutdown(timeout=_STOP_SECONDS / 2)
-        wasyncore.loop(timeout=_LOOK, use_poll=hasattr(select, "poll"), map=self._map, count=2)
+        end = time.monotonic() + _STOP_SECONDS / 2
+        while time.monotonic() < end and any(each.total_outbufs_len for each in self._server.active_channels.values()):
+            self._turn(_SHORT)
         wasyncore.close_all(self._map)
         self._socket.close()
         self._queue.close(_STOP_SECONDS)

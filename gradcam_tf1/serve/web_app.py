@@ -62,7 +62,8 @@ class WebApp:
         self._answerer, self._queue, self._facts, self._guard = answerer, queue, facts, guard
         self._files = page_files()
         self._started = time.monotonic()
-        self._app = bottle.Bottle(catchall=False)
+        self._app = bottle.Bottle()
+        self._app.config["catchall"] = False  # the front door logs faults
         self._app.default_error_handler = _error_body
         for method, path, answer in (
             ("GET", "/", lambda: self._file("live.html")),
