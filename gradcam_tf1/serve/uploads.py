@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, List, Tuple
+from typing import Any, List, Tuple, Union
 
 import bottle
 
@@ -52,7 +53,8 @@ def read_uploads(request: Any) -> Tuple[List[Upload], List[Tuple[str, str]]]:
         uploads, fields = _of_form(request)
         pairs += fields
     elif kind.startswith("image/") or kind in ("application/octet-stream", "application/dicom"):
-        uploads = [Upload("image", request.body.read())]
+        with closing(request.body) as body:
+            uploads = [Upload("image", body.read())]
     else:
         raise MediaTypeError(f"the body is {kind[:60]!r}; {_HOW}")
     if not uploads or not all(upload.data for upload in uploads):
@@ -73,20 +75,24 @@ def _parameters(request: Any) -> List[Tuple[str, str]]:
 
 def _of_form(request: Any) -> Tuple[List[Upload], List[Tuple[str, str]]]:
     try:
-        parts = list(request.POST.allitems())
+        with closing(request.body):  # a file, if it is long
+            parts = [(name, _content(part)) for name, part in request.POST.allitems()]
     except (bottle.HTTPError, ValueError, LookupError) as error:
         reason = getattr(error, "body", None) or error
         raise OptionError(f"the form cannot be read ({str(reason)[:60]}); {_HOW}") from error
-    uploads, fields = [], []
-    for name, part in parts:
-        if not isinstance(part, str):
-            if name != FIELD:
-                raise OptionError(f"the form has a file in the field {str(name)[:60]!r}; name it {FIELD!r}")
-            uploads.append(Upload(shown_name(part.raw_filename), part.file.read()))
-            part.file.close()
-        elif name is not None:
-            fields.append((name, part))
-    return uploads, fields
+    others = [name for name, part in parts if isinstance(part, Upload) and name != FIELD]
+    if others:
+        raise OptionError(f"the form has a file in the field {str(others[0])[:60]!r}; name it {FIELD!r}")
+    uploads = [part for _, part in parts if isinstance(part, Upload)]
+    return uploads, [(str(name), part) for name, part in parts if not isinstance(part, Upload)]
+
+
+def _content(part: Any) -> Union[str, Upload]:
+    """Return the value of a field, or the content of a file, whose place on disk is freed."""
+    if isinstance(part, str):
+        return part
+    with closing(part.file) as file:
+        return Upload(shown_name(part.raw_filename), file.read())
 
 
 def shown_name(given: Any) -> str:

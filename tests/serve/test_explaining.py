@@ -23,9 +23,7 @@ def expected(net, scene, *question, **options):
 
 def without_urls(record):
     """A record without its images, which are compared elsewhere."""
-    targets = [
-        {**target, "maps": [{**map, "pixels": None} for map in target["maps"]]} for target in record["targets"]
-    ]
+    targets = [{**target, "maps": [{**map, "pixels": None} for map in target["maps"]]} for target in record["targets"]]
     return {**record, "preview": None, "targets": targets}
 
 
@@ -179,9 +177,9 @@ def test_a_net_of_signals_is_refused():
 
     from gradcam_tf1 import GradCamGraph
 
-    with GradCamGraph(ArrayNet((11,)).graph()) as signals:
-        with pytest.raises(OptionError, match="the live page explains images, and this net takes signals or volumes"):
-            LiveServer(signals)
+    words = "the live page explains images, and this net takes signals or volumes"
+    with GradCamGraph(ArrayNet((11,)).graph()) as signals, pytest.raises(OptionError, match=words):
+        LiveServer(signals)
 
 
 def test_a_net_of_several_inputs_is_refused():
@@ -189,9 +187,10 @@ def test_a_net_of_several_inputs_is_refused():
 
     from gradcam_tf1 import GradCamGraph, KeyTensors
 
-    with GradCamGraph(with_meta(), preset="raw", tensors=KeyTensors(later=["meta"])) as several:
-        with pytest.raises(OptionError, match="sends images only, and meta:0 need a value with each image"):
-            LiveServer(several)
+    words = "sends images only, and meta:0 need a value with each image"
+    tensors = KeyTensors(later=["meta"])
+    with GradCamGraph(with_meta(), preset="raw", tensors=tensors) as several, pytest.raises(OptionError, match=words):
+        LiveServer(several)
 
 
 def test_options_are_a_record(net):

@@ -38,7 +38,14 @@ def test_the_names_of_this_machine_are_answered(host):
 @pytest.mark.parametrize(
     "host",
     [
-        *("evil.example:8765", "evil.example", "127.0.0.1", "127.0.0.1:80", "localhost:8766", "127.0.0.1.evil.example:8765"),
+        *(
+            "evil.example:8765",
+            "evil.example",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "localhost:8766",
+            "127.0.0.1.evil.example:8765",
+        ),
         *("localhost.evil.example:8765", "", None, "127.0.0.1:8765@evil.example", "2130706433:8765", "0.0.0.0:8765"),
         "127.0.0.1:8765, evil.example",
     ],
@@ -88,7 +95,9 @@ def test_posts_of_other_sites_are_refused(headers):
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"ORIGIN": "http://127.0.0.1:8765", "SEC_FETCH_SITE": "same-origin"}, {"SEC_FETCH_SITE": "none"}], ids=str
+    "headers",
+    [{}, {"ORIGIN": "http://127.0.0.1:8765", "SEC_FETCH_SITE": "same-origin"}, {"SEC_FETCH_SITE": "none"}],
+    ids=str,
 )
 def test_posts_of_the_page_and_of_curl_are_answered(headers):
     assert refused(guard(), method="POST", path="/explain", **headers) is None

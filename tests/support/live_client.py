@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from gradcam_tf1 import LiveServer, ServeOptions
@@ -36,7 +36,8 @@ def form(files: Sequence[Tuple[str, bytes]], fields: Pairs = (), field: str = "i
     """A form with files (name, bytes), and its content type."""
     mark = uuid.uuid4().hex
     parts = [
-        f'Content-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode() + data for name, data in files
+        f'Content-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'.encode() + data
+        for name, data in files
     ]
     parts += [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode() for name, value in fields]
     body = b"".join(f"--{mark}\r\n".encode() + part + b"\r\n" for part in parts) + f"--{mark}--\r\n".encode()
@@ -89,21 +90,15 @@ class Client:
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as raw:
             yield raw
 
-    def raw(self, data: bytes) -> bytes:
+    def raw(self, data: bytes, patience: float = 0.5) -> bytes:
         """What the server says to these bytes until it closes the connection or waits for more."""
-        with self.socket() as raw:
+        parts = []
+        with self.socket() as raw, suppress(OSError):  # it may close in the middle, as it should
             raw.sendall(data)
-            raw.shutdown(socket.SHUT_WR)
-            parts = []
-            try:
-                while True:
-                    part = raw.recv(65_536)
-                    if not part:
-                        break
-                    parts.append(part)
-            except OSError:
-                pass  # closed in the middle, as it should be
-            return b"".join(parts)
+            raw.settimeout(patience)
+            while not parts or parts[-1]:
+                parts.append(raw.recv(65_536))
+        return b"".join(parts)
 
 
 class Running(NamedTuple):
