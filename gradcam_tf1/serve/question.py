@@ -25,6 +25,7 @@ ONCE = ("top", "score", "noise", "noise_samples", "noise_level", "aug_smooth", "
 _LARGEST = {"samples": 200, "steps": 1000, "masks": 20_000, "channels": 4096, "rivals": 10, "cells": 64}
 _LARGEST.update({"window": 10_000, "stride": 10_000, "max_sigma": 500, "sigmas": 100, "gamma": 1000, "level": 10})
 _ANY_NUMBER = 1_000_000
+_LONGEST = 500  # characters of a value
 _SHOWN = 60  # characters of a client's text in a message
 
 Pairs = Sequence[Tuple[str, str]]
@@ -96,6 +97,8 @@ def _by_name(pairs: Pairs) -> Dict[str, List[str]]:
             raise OptionError(
                 f"no parameter {_short(name)}{hint}; possible: {', '.join(known)}, and METHOD.OPTION such as rise.masks"
             )
+        if len(value) > _LONGEST:
+            raise OptionError(f"the value of {name} has {len(value)} characters; at most {_LONGEST}")
         given.setdefault(name, []).append(value)
     for name, values in given.items():
         if len(values) > MOST.get(name, 1):
