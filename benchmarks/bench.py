@@ -32,6 +32,7 @@ _ROWS = (
     rows.training_inspect,
     folders.demo_folder,
     folders.mobilenet_folder,
+    folders.run_with_report,
     folders.vgg19_folder,
     processes.demo_memory,
     processes.demo_ops,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from typing import Any, Sequence
 
@@ -17,9 +18,10 @@ from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import NamesOrNumbers, model_options, open_net, window
 from gradcam_tf1.cli.style_options import make_style, style_options
 from gradcam_tf1.cli.target_options import make_targets, target_options
-from gradcam_tf1.cli.terminal import say, show_figures
+from gradcam_tf1.cli.terminal import say, say_page, show_figures
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
+from gradcam_tf1.images.own_outputs import REPORT_NAME
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import net_warnings
@@ -76,6 +78,7 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     help="Reader and writer threads (default: one per core, at most 8).",
 )
 @session_options
+@click.option("--report", is_flag=True, help="Also make a report for a browser: OUT/report/index.html.")
 @click.option("--resume", is_flag=True, help="Continue an earlier run into the same folder.")
 @click.option(
     "--on-error",
@@ -129,6 +132,8 @@ def run(images: Sequence[str], out_folder: str, show: bool, quiet: bool, **optio
             )
         printed = net_warnings(net)
     tally.report(results, printed, quiet)
+    if run_options["report"] and not quiet:
+        say_page(os.path.join(results.out_folder, REPORT_NAME, "index.html"))
     if show:
         show_figures(results)
     if not results.complete:

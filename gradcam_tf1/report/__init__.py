@@ -1,6 +1,6 @@
-"""The report: a folder of pages, or one file, that shows what a run explained.
+"""The report of a run: a folder or one file that shows every image in a browser, without a server.
 
-In: the folder of a run, finished or running.
-Out: HTML, scripts, styles, previews and numbers inside that folder.
-Never: a network, a server, or markup made of names and labels.
+In: an output folder, and while a run goes on its explanations.
+Out: OUT/report, or one HTML file.
+Never: a change to what the run wrote.
 """

@@ -62,9 +62,17 @@ def image_record(
     written: Sequence[Optional[TargetRecord]] = [None] * len(slots) if targets is None else targets
     return {
         **{"id": ident, "name": name, "size": size, "status": "ok", "error": None},
-        **{"preview": preview, "truth": None},
+        **{"preview": preview, "thumb": None, "missing": None, "truth": None},
         "top": classes(explanation.top[n] if explanation.top else ()),
         "targets": [_target(explanation, n, t, record, pixels, frame) for t, record in zip(slots, written)],
+    }
+
+
+def failed_record(ident: str, name: str, error: str, size: Any) -> Record:
+    """Return the record of an image that was not explained."""
+    return {
+        **{"id": ident, "name": name, "size": size and list(size), "status": "error", "error": error},
+        **{"preview": None, "thumb": None, "missing": None, "truth": None, "top": [], "targets": []},
     }
 
 

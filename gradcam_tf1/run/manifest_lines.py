@@ -129,7 +129,7 @@ def _from_folder(files: Mapping[str, str], out_folder: str) -> dict[str, str]:
 
 def strict_json(value: Any, indent: int | None = None) -> str:
     """Return JSON in ASCII that every parser accepts: null for NaN and infinity, no lone surrogates."""
-    return json.dumps(_plain(value), allow_nan=False, indent=indent)
+    return json.dumps(plain_values(value), allow_nan=False, indent=indent)
 
 
 def readable(path: str) -> str:
@@ -142,16 +142,16 @@ def _surrogate(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def _plain(value: Any) -> Any:
-    """Convert numpy values, paths and dict keys to JSON types."""
+def plain_values(value: Any) -> Any:
+    """Convert numpy values, paths and dict keys to JSON types that `strict_json` writes."""
     if isinstance(value, dict):
-        return {readable(str(key)): _plain(item) for key, item in value.items()}
+        return {readable(str(key)): plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, str):
         return readable(value)
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return plain_values(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (bool, int)):

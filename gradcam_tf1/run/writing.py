@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import asdict
-from typing import Any, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
 
@@ -164,8 +164,22 @@ class MapWriter:
         return paths
 
 
-def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
-    """Write the maps of one image and release its pixels. Raises OSError if a file cannot be written."""
+# (image as it is drawn, None if it was not read; explanation, None if it failed; its number there; result)
+Keep = Callable[[Any, Optional[Explanation], int, Result], None]
+
+
+def write_explained(image: ExplainedImage, writer: MapWriter, keep: Optional[Keep] = None) -> Result:
+    """Write the maps of one image and release its pixels. Raises OSError if a file cannot be written.
+
+    Parameters
+    ----------
+    image : ExplainedImage
+        The image.
+    writer : MapWriter
+        Writes its maps.
+    keep : callable or None
+        Gets the pixels, the explanation and the result before they are released.
+    """
     item, explanation, n = image.item, image.explanation, image.n
     size = None if item.image is None else (item.image.shape[0], item.image.shape[1])
     predicted, targets = FAILED, []
@@ -175,9 +189,7 @@ def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
         targets = writer.write(item.image, item.stem, explanation, n)
         top = explanation.top[n] if explanation.top else ()
         item.figures = {**item.figures, **writer.write_original(item.image, item.stem)}
-    item.image = item.fitted = image.explanation = None
-    item.inputs = {}
-    return Result(
+    result = Result(
         predicted,
         source=item.file.path,
         relative=item.file.relative,
@@ -188,3 +200,8 @@ def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
         figures=item.figures,
         top=top,
     )
+    if keep is not None:
+        keep(item.image, explanation, n, result)
+    item.image = item.fitted = image.explanation = None
+    item.inputs = {}
+    return result

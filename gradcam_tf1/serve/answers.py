@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-import cv2
 import numpy as np
 
 from gradcam_tf1.drawing.explanation import Explanation, Map
@@ -16,6 +15,7 @@ from gradcam_tf1.errors import ImageFileError, RunError, TimeLimitError
 from gradcam_tf1.images.bands import ReadOptions, drawn
 from gradcam_tf1.images.decode import decode
 from gradcam_tf1.report.image_record import image_record
+from gradcam_tf1.report.previews import jpeg
 from gradcam_tf1.serve.explain_queue import QueuedJob
 from gradcam_tf1.serve.question import Question, with_progress
 from gradcam_tf1.serve.uploads import Upload
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from gradcam_tf1.graph import GradCamGraph
 
 Record = Dict[str, Any]
-PREVIEW = 1024  # longest side of the original as it is shown
-_QUALITY = 85
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Answerer:
 
 def explained(found: Explanation, pixels: np.ndarray, ident: str, name: str) -> Record:
     """Return the record of one explained image [H, W, C], with its preview as a data URL."""
-    preview = jpeg_url(drawn(pixels), PREVIEW)
+    preview = jpeg_url(drawn(pixels))
     return image_record(found, ident=ident, name=name, preview=preview, pixels=_drawn_url)
 
 
@@ -89,21 +87,14 @@ def failed(ident: str, name: str, error: str, size: Optional[List[int]] = None) 
     }
 
 
-def jpeg_url(pixels: np.ndarray, longest: int) -> str:
-    """Return an image [H, W, 3], uint8 RGB, as a JPEG in a data URL, made smaller to this longest side."""
-    share = longest / max(pixels.shape)
-    if share < 1:
-        size = tuple(max(1, round(side * share)) for side in pixels.shape[1::-1])
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    done, packed = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not done:
-        raise ImageFileError(f"an image of {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be written as JPEG")
-    return "data:image/jpeg;base64," + base64.b64encode(packed.tobytes()).decode("ascii")
+def jpeg_url(pixels: np.ndarray) -> str:
+    """Return an image [H, W, 3], uint8 RGB, as a JPEG in a data URL, at most 1,024 pixels on its longer side."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(pixels)).decode("ascii")
 
 
 def _drawn_url(map: Map) -> str:
     """Return the drawn image of a pixel method."""
-    return jpeg_url(map.overlay(), PREVIEW)
+    return jpeg_url(map.overlay())
 
 
 def _shown(work: MethodProgress) -> Dict[str, Any]:

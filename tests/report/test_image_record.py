@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_explanations import EMPTY, WHOLE, hot_cell, one_explanation
 
 from gradcam_tf1 import ClassScore, GradCamGraph, MapRecord, TargetRecord, Top
 from gradcam_tf1.engine.array_inputs import ArrayPlacement
@@ -15,7 +16,6 @@ from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_sc
 from gradcam_tf1.report.image_record import distinct_targets, image_record
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.types import MapStatus
-from tests.support.made_explanations import EMPTY, WHOLE, hot_cell, one_explanation
 
 METHODS = ("gradcam", "guided_gradcam", "layercam")
 
