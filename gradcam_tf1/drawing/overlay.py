@@ -13,11 +13,7 @@ from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.geometry import Box
 
 _CV2_COLORMAPS = {
-    "jet": cv2.COLORMAP_JET,
-    "turbo": cv2.COLORMAP_TURBO,
-    "viridis": cv2.COLORMAP_VIRIDIS,
-    "inferno": cv2.COLORMAP_INFERNO,
-    "cividis": cv2.COLORMAP_CIVIDIS,
+    name: getattr(cv2, f"COLORMAP_{name.upper()}") for name in ("jet", "turbo", "viridis", "inferno", "cividis")
 }
 # From low to high: blue is evidence against the class, white is zero, red is evidence for it.
 _DIVERGING = np.array([[0, 30, 220], [110, 160, 255], [250, 250, 250], [255, 140, 100], [220, 0, 0]], np.float64)

@@ -7,7 +7,7 @@ import report_data
 from browser import set_screen
 
 HOSTILE = [
-    "\"><img src=x onerror=alert(1)>.jpg",
+    '"><img src=x onerror=alert(1)>.jpg',
     "</script><script>alert(2)</script>",
     "a folder/100% #1 what? 'quoted' \"twice\" \u202egpj.jpg",
     "日本/Ähre 😀.jpg",
@@ -136,7 +136,9 @@ def test_keys_go_from_card_to_card_and_back(page):
     assert page.js(focused) == image(2)[0]
     page.keys("ArrowRight", "ArrowRight", "ArrowLeft")
     assert page.js(focused) == image(6)[0]
-    columns = page.js("return [...document.querySelectorAll('.card')].filter(c => c.style.transform.endsWith(' 0px)')).length")
+    columns = page.js(
+        "return [...document.querySelectorAll('.card')].filter(c => c.style.transform.endsWith(' 0px)')).length"
+    )
     page.keys("ArrowDown")
     assert page.js(focused) == image(6 + 4 * columns)[0]
     page.keys("End")

@@ -162,7 +162,9 @@ def test_the_page_has_the_colours_of_the_drawn_images():
 
 def test_the_scripts_make_no_markup_and_no_code_of_text():
     text = "".join(static_text(name) for name in REPORT_SCRIPTS)
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|javascript:", text)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|javascript:", text
+    )
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text + "".join(map(static_text, REPORT_STYLES)))
     assert "</script" not in text.lower()
 

@@ -88,8 +88,8 @@ class Visitor:
 
     def texts(self, selector: str) -> List[str]:
         """The text of all elements in sight."""
-        script = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.textContent)"
-        return self.js(script, selector)
+        found = "[...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility())"
+        return self.js(f"return {found}.map(e => e.textContent)", selector)
 
     def text(self, selector: str) -> str:
         (found,) = self.texts(selector)
@@ -104,6 +104,11 @@ class Visitor:
             found = [item for item in found if item.text == text]
         assert len(found) == 1, f"{len(found)} elements {selector} {text or ''}"
         return found[0]
+
+    def box(self, selector: str) -> List[float]:
+        """Where the first element with this selector is on the screen: left, top, width, height."""
+        script = "const r = document.querySelector(arguments[0]).getBoundingClientRect();"
+        return self.js(script + "return [r.left, r.top, r.width, r.height]", selector)
 
     def click(self, selector: str, text: Optional[str] = None) -> None:
         self.element(selector, text).click()

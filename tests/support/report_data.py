@@ -86,8 +86,18 @@ def index(records: Sequence[Record], **more: Any) -> Record:
     }
     return {
         **{"version": 1, "title": "Report of a test", "made": "2026-05-04T03:02:01+00:00", "complete": True},
-        **{"total": len(records), "methods": ["gradcam", "counterfactual", "guided_gradcam"], "layers": ["conv5", "conv4"]},
-        **{"colormap": "jet", "truth_from": "folder names", "images": columns, "classes": class_entries(columns), "run": run()},
+        **{
+            "total": len(records),
+            "methods": ["gradcam", "counterfactual", "guided_gradcam"],
+            "layers": ["conv5", "conv4"],
+        },
+        **{
+            "colormap": "jet",
+            "truth_from": "folder names",
+            "images": columns,
+            "classes": class_entries(columns),
+            "run": run(),
+        },
         **more,
     }
 
@@ -118,12 +128,16 @@ def run() -> Record:
     return {"sections": sections, "failures": failures, "doubts": ["no labels were given"], "files": files}
 
 
-def write_report(folder: Path, records: Sequence[Record], shade: Tuple[int, int, int] = (120, 120, 120), **more: Any) -> str:
+def write_report(
+    folder: Path, records: Sequence[Record], shade: Tuple[int, int, int] = (120, 120, 120), **more: Any
+) -> str:
     """Write a report with previews of one colour; return the URL of its page."""
     images = folder / "images"
     images.mkdir(parents=True)
     write_page(str(folder), index(records, **more))
-    preview, thumb = (cv2.imencode(".jpg", np.full((*size, 3), shade, np.uint8))[1].tobytes() for size in (SIZE, (96, 128)))
+    preview, thumb = (
+        cv2.imencode(".jpg", np.full((*size, 3), shade, np.uint8))[1].tobytes() for size in (SIZE, (96, 128))
+    )
     for item in records:
         (images / f"{item['id']}.js").write_text(record_script(item["id"], item), encoding="ascii")
         if item["status"] == "ok":

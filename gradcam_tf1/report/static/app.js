@@ -17,7 +17,7 @@
     document.getElementById("help-button").addEventListener("click", () => help.showModal());
     document.getElementById("help-close").addEventListener("click", () => help.close());
     if (index === undefined) {
-      main.append(gradcam.make("p", { class: "notice notice-bad" }, "The file index.js of the report is missing; make the report again."));
+      main.replaceChildren(gradcam.make("p", { class: "notice notice-bad" }, "The file index.js of the report is missing; make the report again."));
       return;
     }
     const selection = gradcam.selection(index);

@@ -36,7 +36,7 @@
     const cards = classes.map((entry, n) => {
       const frame = make("span", { class: "card-frame", "data-n": String(n) });
       watcher.observe(frame);
-      const about = entry.count.toLocaleString("en") + (entry.wrong ? " · " + entry.wrong.toLocaleString("en") + " wrong" : "");
+      const about = gradcam.count(entry.count, "image", "images") + (entry.wrong ? " · " + entry.wrong.toLocaleString("en") + " wrong" : "");
       return make(
         "li",
         {},

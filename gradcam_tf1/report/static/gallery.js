@@ -19,7 +19,7 @@
     const wrong = images.wrong !== null && images.wrong[n] === true;
     const marks = [
       wrong ? make("span", { class: "badge badge-bad" }, "wrong") : null,
-      images.doubt[n] !== null ? make("span", { class: "badge", title: images.doubt[n] }, "doubtful") : null,
+      images.doubt[n] !== null ? make("span", { class: "badge badge-doubt", title: images.doubt[n] }, "?", make("span", { class: "out-of-sight" }, "doubtful")) : null,
     ];
     const picture = make("img", { class: "card-picture", alt: "", decoding: "async", draggable: "false" });
     picture.hidden = true;

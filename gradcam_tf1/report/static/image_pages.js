@@ -57,14 +57,16 @@
     const images = index.images;
     const title = make("h1", {});
     const under = make("p", { class: "under" });
-    const doubt = make("p", { class: "notice", hidden: true });
+    const trouble = make("p", { class: "notice notice-bad" });
+    const doubt = make("p", { class: "notice" });
     const place = make("span", { class: "soft place" });
     const arrow = (icon, label, key) => make("a", { class: "icon-button", "aria-label": label, title: label + " (" + key + ")" }, gradcam.icon(icon));
     const [back, before, after] = [arrow("close", "Back to all images", "Esc"), arrow("previous", "Previous image", "←"), arrow("next", "Next image", "→")];
     const holder = make("div", {});
     const steps = make("nav", { class: "steps", "aria-label": "Other images" }, place, before, after, back);
-    const element = make("article", {}, make("header", { class: "head" }, make("div", {}, title, under), steps), doubt, holder);
+    const element = make("article", {}, make("header", { class: "head" }, make("div", {}, title, under), steps), trouble, holder);
     const viewer = gradcam.viewer(holder, index.colormap);
+    viewer.panel.prepend(doubt);
     const page = { element, title: "", ready() {}, key, update, dispose: viewer.dispose };
     let [query, order, at, id] = [route.query, [], 0, null];
 
@@ -84,7 +86,8 @@
       page.title = n < 0 ? "No such image" : images.name[n];
       title.textContent = page.title;
       under.replaceChildren(...(n < 0 ? [] : verdict(images, n)));
-      tell(n < 0 ? "The report has no image " + next.id + "." : images.doubt[n]);
+      tell(doubt, n < 0 ? null : images.doubt[n]);
+      tell(trouble, n < 0 ? "The report has no image " + next.id + "." : null);
       place.textContent = at < 0 ? "" : (at + 1).toLocaleString("en") + " of " + order.length.toLocaleString("en");
       back.href = link("images", null, gradcam.filtersOf(query));
       aim(before, order[at - 1]);
@@ -94,9 +97,9 @@
       return true;
     }
 
-    function tell(sentence) {
-      doubt.hidden = sentence === null;
-      doubt.textContent = sentence || "";
+    function tell(element, sentence) {
+      element.hidden = sentence === null;
+      element.textContent = sentence || "";
     }
 
     function aim(anchor, n) {
@@ -117,7 +120,7 @@
         (error) => {
           if (wanted !== id) return;
           holder.hidden = true;
-          tell(error.message);
+          tell(trouble, error.message);
         },
       );
     }

@@ -22,7 +22,13 @@
     return gradcam.likeMap(target, { ...now, [what]: name });
   };
 
-  const layerName = (layer) => (layer === "" ? "input" : layer);
+  /* Names of layers without the path that all of them share. */
+  function layerNames(layers) {
+    const paths = layers.map((layer) => layer.replace(/:0$/, "").split("/"));
+    let shared = 0;
+    while (paths.every((path) => path.length > shared + 1 && path[shared] === paths[0][shared])) shared += 1;
+    return layers.map((layer, n) => [layer, layer === "" ? "input" : paths[n].slice(shared).join("/")]);
+  }
 
   function targetName(target, targets) {
     const name = gradcam.className(target);
@@ -41,7 +47,7 @@
     const groups = [
       ["Class", targets.map((entry, n) => [n, targetName(entry, targets)]), chosen.target, (n) => choose({ target: n })],
       ["Method", distinct(target.maps.map((map) => map.method)).map((name) => [name, name]), now.method, (method) => pick({ method })],
-      ["Layer", layers.map((name) => [name, layerName(name)]), now.layer, (layer) => pick({ layer })],
+      ["Layer", layerNames(layers), now.layer, (layer) => pick({ layer })],
     ];
     return groups.filter((group) => group[1].length > 1).map((group) => gradcam.chips(...group));
   };

@@ -3,6 +3,7 @@
 
 (function () {
   const make = (...all) => gradcam.make(...all);
+  const HINT = matchMedia("(pointer: coarse)").matches ? "Touch the picture to read its values." : "Point at the picture to read its values.";
   const SAFE = { cividis: "cividis (colour-blind safe)", viridis: "viridis (colour-blind safe)" };
 
   /* Put a viewer into `element`. `colormap` is the one for maps without a sign. */
@@ -45,11 +46,12 @@
       make("label", { class: "field" }, make("span", { class: "field-name" }, "Colours"), colours),
       legend,
     );
+    const panel = make("div", { class: "viewer-panel" }, scores, switches, controls, facts);
     const root = make(
       "div",
       { class: "viewer", onkeydown: (event) => key(event) && event.preventDefault() },
       make("div", { class: "viewer-picture" }, stage.element, notice, readout),
-      make("div", { class: "viewer-panel" }, scores, switches, controls, facts),
+      panel,
     );
     element.replaceChildren(root);
 
@@ -100,7 +102,7 @@
     }
 
     function readValue(place) {
-      readout.textContent = "";
+      readout.textContent = place === null ? HINT : "";
       if (place === null || record === null) return;
       const where = "row " + Math.floor(place.row) + ", column " + Math.floor(place.col);
       const value = grid ? grid.at(place.row, place.col) : NaN;
@@ -188,7 +190,7 @@
     }
 
     return {
-      show, key, stage,
+      show, key, panel,
       onChoice: (listener) => listeners.push(listener),
       dispose() {
         stage.dispose();
