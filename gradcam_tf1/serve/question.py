@@ -46,7 +46,8 @@ def largest(option: Option) -> Optional[float]:
     """Return the largest number that a client may give; None for options that are no numbers."""
     if option.kind in (bool, str, object) or isinstance(option.default, (bool, str)):
         return 255 if option.name == "baseline" else None
-    return _LARGEST.get(option.name, _ANY_NUMBER) if option.high is None else option.high
+    bound = option.below if option.high is None else option.high
+    return _LARGEST.get(option.name, _ANY_NUMBER) if bound is None else bound
 
 
 def read_question(pairs: Pairs, binding: Binding) -> Question:
