@@ -22,7 +22,7 @@ from array_nets import ArrayNet
 from click.testing import CliRunner
 from further_nets import siamese, with_meta
 
-from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, Style, load
+from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, ServeOptions, Style, load
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.older_names import translated
 from gradcam_tf1.drawing.figure_kinds import FIGURES
@@ -177,7 +177,7 @@ def defaults(callable_: Any) -> Dict[str, Any]:
     return {each.name: each.default for each in parameters if each.name != "self"}
 
 
-@pytest.mark.parametrize("record", [ExplainOptions, Noise, Style, RunOptions])
+@pytest.mark.parametrize("record", [ExplainOptions, Noise, Style, RunOptions, ServeOptions])
 def test_the_tables_of_option_records_are_the_programs(record):
     fields = {item.name: item.default for item in dataclasses.fields(record)}
     tables_ = [
@@ -248,7 +248,7 @@ def options() -> Dict[str, List[str]]:
 @pytest.mark.parametrize("page", sorted(TEXTS))
 def test_every_option_that_is_named_exists(page):
     known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
-    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest)\b.*$", "", TEXTS[page])
+    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest|curl)\b.*$", "", TEXTS[page])
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours))
     assert {next(translated([flag, "value"])) for flag in named} - {"value"} <= known
 

@@ -86,11 +86,11 @@ def test_an_image_is_explained_and_the_value_under_the_pointer_is_that_of_explai
     grid = MapGrid.from_json(record_of(net, PHOTO)["targets"][0]["maps"][0]["grid"])
     for row, col in ((170, 130), (160, 150), (30, 229), (200, 100)):
         wanted = float(grid.at(np.array([row + 0.5]), np.array([col + 0.5]))[0, 0])
-        assert value_at(page, 0, row, col) == pytest.approx(wanted, abs=5e-4 * map.values.max() + 5e-4)
+        assert value_at(page, 0, row, col) == pytest.approx(wanted, abs=5e-4 * float(map.values.max()) + 5e-4)
     height, width = map.values.shape  # the centre of a cell has the value of that cell
     peak_row, peak_col = np.unravel_index(map.values.argmax(), map.values.shape)
     row, col = int((peak_row + 0.5) * 240 / height), int((peak_col + 0.5) * 320 / width)
-    assert value_at(page, 0, row, col) == pytest.approx(map.values.max(), rel=0.03)
+    assert value_at(page, 0, row, col) == pytest.approx(float(map.values.max()), rel=0.03)
     assert page.texts(".bar-name")[0] == "cross"
 
 
