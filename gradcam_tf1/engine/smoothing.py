@@ -152,12 +152,15 @@ def _over_noise(engine: MapEngine, request: MapRequest, noise: Noise) -> MapAnsw
 
 def _copies_report(request: MapRequest, noise: Noise) -> Callable[[int], None]:
     """Return what reports how many noisy copies are done; methods that run the net many times report themselves."""
-    report = request.report
-    if report is None or any(METHODS[name].iterated for name in request.methods):
-        return lambda _done: None
     images = len(request.batch)
     work = MethodProgress(", ".join(request.methods), "", images, noise.samples, "noisy copies")
-    return lambda done: report(replace(work, done=done * images))
+    silent = any(METHODS[name].iterated for name in request.methods)
+
+    def report(done: int) -> None:
+        if request.report is not None and not silent:
+            request.report(replace(work, done=done * images))
+
+    return report
 
 
 def _statuses(maps: np.ndarray, last: List[List[MapStatus]], noise: Noise) -> List[List[MapStatus]]:

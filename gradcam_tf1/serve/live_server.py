@@ -7,7 +7,6 @@ import os
 import re
 import select
 import socket
-import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -173,7 +172,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 def has_current_waitress() -> bool:
     """Whether waitress is 3.0.1 or later, without the faults CVE-2024-49768 and CVE-2024-49769."""
-    if sys.version_info < (3, 8):
-        return False  # the last one for it is 2.1.2
-    version: str = import_module("importlib.metadata").version("waitress")
+    try:
+        version: str = import_module("importlib.metadata").version("waitress")
+    except ImportError:  # Python 3.7, whose last waitress is 2.1.2
+        return False
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3]) >= _SAFE_WAITRESS

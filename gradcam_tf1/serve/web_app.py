@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Type
 
 import bottle
 
@@ -33,10 +33,11 @@ STEP = 0.25  # seconds between two looks at a job
 _LONGEST_TOKEN = 1000
 
 # the first that fits; other errors are faults of the program
-_STATUS = (
+_STATUS: Tuple[Tuple[Type[GradCamError], int], ...] = (
     (MediaTypeError, 415),
     (QueueFullError, 503),
-    ((CancelledError, ClosedError), 503),
+    (CancelledError, 503),
+    (ClosedError, 503),
     (TimeLimitError, 504),
     (RunError, 500),
     (GradCamError, 400),
