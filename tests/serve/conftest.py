@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from browser import open_browser
 from live_client import running
 
 from gradcam_tf1.nets.demo import demo_scenes
@@ -20,3 +21,9 @@ def live(net):
 def scenes():
     """The scenes of the demo net: (name, content of the file)."""
     return [(Path(scene.path).name, Path(scene.path).read_bytes()) for scene in demo_scenes()]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with open_browser(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver

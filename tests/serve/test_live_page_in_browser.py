@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
 import re
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Visitor, console, open_browser, set_screen
-from live_client import running
+from browser import Visitor, console, set_screen
 
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_scenes
@@ -20,12 +17,6 @@ from gradcam_tf1.report.map_grid import MapGrid
 PHOTO = demo_scenes()[8].path
 OTHER = demo_scenes()[3].path
 EXPLAINED = "[...document.querySelectorAll('.status')].every(e => e.textContent.startsWith('Explained in'))"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with open_browser(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
 
 
 @pytest.fixture
@@ -244,81 +235,3 @@ def test_nothing_sticks_out_at_any_size(page, scheme, width, height):
         page.wait("document.querySelectorAll('.pane').length === 2 || true")
     shade = page.picture()[3, 3].mean()
     assert (shade < 60) == (scheme == "dark")
-
-
-@contextmanager
-def other_site(text):
-    """A page of a stranger on this machine, at another port."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(text.encode())
-
-        def log_message(self, *_args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-STRANGER = """
-<script>
-async function attack(base) {
-  const said = {};
-  const form = new FormData();
-  form.append("image", new Blob(["x"], {type: "image/png"}), "x.png");
-  for (const mode of ["cors", "no-cors"]) {
-    try { said[mode] = (await fetch(base + "explain", {method: "POST", body: form, mode})).type; }
-    catch (error) { said[mode] = "failed"; }
-  }
-  try { said.read = await (await fetch(base + "model")).text(); } catch (error) { said.read = "failed"; }
-  said.script = await new Promise((done) => {
-    const script = document.createElement("script");
-    script.onload = () => done("loaded"); script.onerror = () => done("failed");
-    script.src = base + "core.js"; document.body.append(script);
-  });
-  return said;
-}
-</script><body></body>
-"""
-
-
-def test_pages_of_other_sites_can_neither_ask_nor_read_nor_frame(browser, live):
-    with other_site(STRANGER) as url:
-        before = live.queue["finished"]
-        browser.get(url)
-        said = browser.execute_async_script("attack(arguments[0]).then(arguments[1])", live.server.url)
-        assert said["cors"] == said["read"] == said["script"] == "failed"
-        assert live.queue["finished"] == before
-        framed = f"<iframe src='{live.server.url}'></iframe>"
-        browser.execute_script("document.body.innerHTML = arguments[0]", framed)
-        threading.Event().wait(0.3)
-        logged = " ".join(console(browser))
-        assert "frame-ancestors 'none'" in logged or "X-Frame-Options" in logged
-    browser.get("about:blank")
-
-
-def test_the_link_with_a_token_logs_in_and_leaves_none_in_the_address(browser, net):
-    token = "a-token-of-16-or-more"
-    with running(net, token=token) as live:
-        browser.get(live.server.url)
-        visitor = Visitor(browser, live.server.url)
-        visitor.wait("document.querySelector('.pane')")
-        assert browser.current_url == f"http://127.0.0.1:{live.client.port}/"
-        assert token not in visitor.js("return document.cookie + JSON.stringify(localStorage)")
-        choose(visitor, PHOTO)
-        browser.delete_all_cookies()
-        browser.get(f"http://127.0.0.1:{live.client.port}/")
-        visitor.wait("location.pathname === '/login'")
-        assert visitor.text("h1") == "This page asks for a token"
-        console(browser)

@@ -12,6 +12,9 @@
 
   const field = (name, control, title) => make("label", { class: "field", title }, make("span", { class: "field-name" }, name), control);
 
+  /* How many of the best classes are explained where none is named; one pass serves them all. */
+  const best = (model) => (model.classes === null ? 1 : Math.min(model.classes, 3));
+
   function select(name, options, changed) {
     const items = options.map(([value, text]) => make("option", { value }, text));
     return make("select", { "aria-label": name, onchange: changed }, ...items);
@@ -30,7 +33,7 @@
 
   function classField(model, changed) {
     const list = make("datalist", { id: "classes-" + made }, ...(model.labels || []).map((label) => make("option", { value: label })));
-    const hint = "the best " + Math.min(model.classes || 3, 3);
+    const hint = best(model) > 1 ? "the best " + best(model) : "the best";
     const input = make("input", { type: "text", list: list.id, placeholder: hint, "aria-label": "Class", spellcheck: "false", autocomplete: "off", onchange: changed });
     return { input, element: make("div", {}, field("Class", input, "A name or a number; empty: " + hint), list) };
   }
@@ -105,7 +108,7 @@
       const found = [["method", chosen.name]];
       const add = (name, value) => value !== "" && found.push([name, value]);
       if (classes.input.value.trim()) add("class", classes.input.value.trim());
-      else add("top", String(Math.min(model.classes || 3, chosen.slow ? 1 : 3)));
+      else add("top", chosen.slow ? "1" : String(best(model)));
       if (chosen.uses_layer) add("layer", layer.value);
       for (const [name, control] of controls) add(chosen.name + "." + name, control.value);
       add("score", score.value === "logit" ? "" : score.value);
