@@ -76,6 +76,10 @@ class OptionError(GradCamError):
     """Unknown option or invalid value."""
 
 
+class MediaTypeError(OptionError):
+    """The body of a request to the live page is neither a form with files nor an image."""
+
+
 class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
 

@@ -8,7 +8,7 @@ from typing import Any, List, Tuple, Union
 
 import bottle
 
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import MediaTypeError, OptionError
 
 MOST_IMAGES = 8
 FIELD = "image"
@@ -35,10 +35,6 @@ class Upload:
     data: bytes = field(repr=False)
 
 
-class MediaTypeError(OptionError):
-    """The body of a request is neither a form with files nor an image."""
-
-
 def read_uploads(request: Any) -> Tuple[List[Upload], List[Tuple[str, str]]]:
     """Read the images and the parameters of a bottle request: those of its address, and the fields of its form.
 
@@ -46,6 +42,8 @@ def read_uploads(request: Any) -> Tuple[List[Upload], List[Tuple[str, str]]]:
     ------
     OptionError
         If there is no image, there are too many, or the form is damaged.
+    MediaTypeError
+        If the body is something else.
     """
     pairs = _parameters(request)
     kind = request.content_type.split(";")[0].strip().lower()

@@ -13,6 +13,7 @@ from gradcam_tf1.errors import (
     CancelledError,
     ClosedError,
     GradCamError,
+    MediaTypeError,
     QueueFullError,
     RunError,
     TimeLimitError,
@@ -23,7 +24,7 @@ from gradcam_tf1.serve.explain_queue import ExplainQueue, QueuedJob
 from gradcam_tf1.serve.guard import Guard
 from gradcam_tf1.serve.page_files import page_files
 from gradcam_tf1.serve.question import read_question
-from gradcam_tf1.serve.uploads import MediaTypeError, read_uploads
+from gradcam_tf1.serve.uploads import read_uploads
 
 _log = logging.getLogger("gradcam_tf1.serve")
 LINES = "application/x-ndjson"
