@@ -14,6 +14,7 @@ from typing import Any, Dict
 
 import folders
 import live
+import pages
 import processes
 import rows
 from timing import Absent, measure, print_medians, print_targets
@@ -42,6 +43,7 @@ _ROWS = (
     live.live_memory,
     processes.vgg19_memory,
     processes.start_up,
+    pages.report_gallery,
 )
 ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,9 +59,10 @@ def run_with_report() -> Iterator[Case]:
     """MobileNet 0.25, a folder of 500 photographs: the same run with and without `--report`."""
     with mobilenet() as net, TemporaryDirectory() as photos, TemporaryDirectory() as out:
         paths = photographs(PHOTOGRAPHS, Path(photos))
+        places = (f"{out}/{number}" for number in itertools.count())  # a new folder each time, as for a user
         alternatives = {
-            "without report": lambda: net.visualize_imgs(paths, f"{out}/plain"),
-            "with report": lambda: net.visualize_imgs(paths, f"{out}/shown", run=RunOptions(report=True)),
+            "without report": lambda: net.visualize_imgs(paths, next(places)),
+            "with report": lambda: net.visualize_imgs(paths, next(places), run=RunOptions(report=True)),
         }
         yield Case(alternatives, [Ratio("with report", "without report", 1.1)], rounds=5)
 

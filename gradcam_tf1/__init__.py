@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods import method as method
     from gradcam_tf1.methods import register as register
     from gradcam_tf1.methods.noise import Noise as Noise
+    from gradcam_tf1.report.write_report import write_report as write_report
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
     from gradcam_tf1.run.result import MapRecord as MapRecord
@@ -158,6 +159,7 @@ _NAMES = {
         "signal_figure",
         "volume_figure",
     ),
+    "report.write_report": ("write_report",),
     "run.manifest": ("read_manifest",),
     "run.per_image": ("PerImage",),
     "run.result": (
@@ -270,6 +272,7 @@ __all__ = [
     "signal_figure",
     "signs_figure",
     "volume_figure",
+    "write_report",
 ]
 
 

@@ -288,7 +288,7 @@ def test_no_page_imports_from_inside_the_package(page):
 
 @pytest.mark.parametrize("page", sorted(TEXTS))
 def test_every_command_line_on_files_that_exist_works(page, desk):
-    for line in re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 ((?:run|inspect) .*)$", TEXTS[page]):
+    for line in re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 ((?:run|inspect|report) .*)$", TEXTS[page]):
         words = shlex.split(line, comments=True)
         if Path(words[1]).exists() and not any(word.startswith("@") for word in words):
             result = CliRunner().invoke(main, words)

@@ -70,6 +70,7 @@ EXPECTED = {
     "Placement",
     "Cells",
     "read_manifest",
+    "write_report",
     "list_images",
     "read_image",
     # the live page

@@ -111,12 +111,16 @@ def map_record(facts: MapRecord, grid: Optional[MapGrid], size: Any, pixels: Opt
     return {
         **{"method": facts.method, "layer": facts.layer, "status": facts.status, "reason": facts.reason},
         **{"minimum": finite(facts.minimum), "maximum": finite(facts.maximum)},
-        **{"peak": facts.peak and list(facts.peak), "box": facts.box and list(facts.box), "notes": list(facts.notes)},
+        **{"peak": _whole(facts.peak), "box": _whole(facts.box), "notes": list(facts.notes)},
         "focus": None if grid is None else focus_of(grid, size),
         "signed": grid is not None and grid.low < 0,
         "grid": None if grid is None else grid.as_json(),
         "pixels": pixels,
     }
+
+
+def _whole(numbers: Optional[Sequence[int]]) -> Optional[List[int]]:
+    return None if numbers is None else [int(number) for number in numbers]
 
 
 def finite(value: Optional[float]) -> Optional[float]:

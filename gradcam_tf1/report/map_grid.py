@@ -14,7 +14,7 @@ from gradcam_tf1.images.resampling import interpolate, stretched
 from gradcam_tf1.types import Cells
 
 MOST_CELLS = 96  # along the longer side; larger maps are averaged
-_POINTS = 64  # along each side of what the net saw, where a map is read for its focus
+_POINTS = 48  # along each side of what the net saw, where a map is read for its focus
 _HALF = 0.5  # share of the positive map that `focus_of` collects
 
 
@@ -91,13 +91,19 @@ def grid_of(map: np.ndarray, placement: Placement, cells: Optional[Cells] = None
     """
     values = np.asarray(map, np.float32)
     if values.ndim == 3:
-        values = np.asarray(sum(np.abs(values[..., channel]) for channel in range(values.shape[2])), np.float32)
+        values = _sum_of_magnitudes(values)
     if cells is None and max(values.shape) > MOST_CELLS and values.shape == placement.fitted:
         top, left, bottom, right = placement.inside  # gray bars of a letterbox are not averaged with the image
         return grid_over(values[top:bottom, left:right], placement.seen, placement.seen)
     where = stretched(placement.fitted, values.shape) if cells is None else cells
     start, step = zip(*(_on_image(placement, where, axis) for axis in (0, 1)))
     return _grid(values, (start[0], start[1]), (step[0], step[1]), placement.seen)
+
+
+def _sum_of_magnitudes(values: np.ndarray) -> np.ndarray:
+    if values.shape[2] == 3:  # many times faster
+        return cv2.transform(np.abs(values), np.ones((1, 3), np.float32))
+    return np.asarray(np.abs(values).sum(axis=2), np.float32)
 
 
 def grid_over(values: np.ndarray, box: Box, seen: Box) -> MapGrid:
@@ -142,8 +148,8 @@ def _averaged(values: np.ndarray) -> np.ndarray:
 def focus_of(grid: MapGrid, size: Size) -> Optional[float]:
     """Return the smallest share of the image that holds half of the positive map; None where nothing is positive.
 
-    The map is read at 64 x 64 points p of the box that the net saw, with v(p) = max(map(p), 0). With the points in
-    falling order of v, focus = (smallest k with v(1) + ... + v(k) >= sum(v) / 2) / 64^2 * area of the box / area of the
+    The map is read at 48 x 48 points p of the box that the net saw, with v(p) = max(map(p), 0). With the points in
+    falling order of v, focus = (smallest k with v(1) + ... + v(k) >= sum(v) / 2) / 48^2 * area of the box / area of the
     image.
 
     Parameters

@@ -109,7 +109,8 @@ class RecordMaker:
         return self.colormap == "diverging"
 
     def _map(self, map: MapRecord, scale: Optional[float], size: Optional[Tuple[int, int]]) -> Record:
-        pixels = self._folder.url(map.files["pixels"]) if "pixels" in map.files else None
+        own = self._own(map.files.get("pixels"))
+        pixels = None if own is None else self._folder.url(own)
         grid = None if size is None or map.status == "empty" else self._grid(map, scale, size)
         if grid is None and map.status != "empty" and pixels is None:
             map = replace(map, notes=(*map.notes, NO_NUMBERS))

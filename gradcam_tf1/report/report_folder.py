@@ -16,7 +16,6 @@ from gradcam_tf1.images.own_outputs import REPORT_NAME, is_output_folder
 from gradcam_tf1.report.image_record import failed_record
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.page import record_script
-from gradcam_tf1.run.manifest_lines import plain_values
 
 SINGLE_NAME = "report.html"
 _MARK = "gradcam_tf1.json"  # tells our folder from another program's
@@ -71,7 +70,7 @@ class ReportFolder:
 
     def write_record(self, record: Dict[str, Any]) -> None:
         """Write the record of an image. Raises OSError."""
-        text = record_script(record["id"], plain_values(record))
+        text = record_script(record["id"], record)
         write_whole(self._image_path(f"{record['id']}.js"), text.encode("ascii"), "report")
 
     def read_record(self, ident: str) -> Optional[Dict[str, Any]]:
@@ -97,12 +96,10 @@ class ReportFolder:
         except OSError:
             return None
 
-    def url(self, path: str) -> Optional[str]:
-        """Return the URL of a file of the run, seen from the page; None if it is outside the output folder."""
-        if not is_inside(path, self.out_folder):
-            return None
-        below = os.path.relpath(os.path.realpath(path), os.path.realpath(self.out_folder))
-        return quote(os.fsencode(os.path.join(os.pardir, below).replace(os.sep, "/")))
+    def url(self, path: str) -> str:
+        """Return the URL of a file inside the output folder, seen from the page."""
+        below = os.path.relpath(path, self.out_folder).replace(os.sep, "/")
+        return quote(os.fsencode(f"{os.pardir}/{below}"))
 
     def _image_path(self, name: str) -> str:
         return os.path.join(self.path, _IMAGES, name)

@@ -63,7 +63,7 @@ class RunRecorder:
         record["row"] = line_digest(line_of(result, self._folder.out_folder))
         self._folder.write_record(record)
 
-    def _urls(self, explanation: Explanation, n: int, targets: Sequence[TargetRecord]) -> Dict[Map, Optional[str]]:
+    def _urls(self, explanation: Explanation, n: int, targets: Sequence[TargetRecord]) -> Dict[Map, str]:
         """Return the URL of each drawn map of a pixel method."""
         return {
             Map(explanation, (record.method, record.layer), n, t): self._folder.url(record.files["pixels"])

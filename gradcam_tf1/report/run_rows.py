@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 from gradcam_tf1.errors import ManifestError
 from gradcam_tf1.images.own_outputs import MANIFEST_NAME, RUN_NAME
@@ -61,7 +61,8 @@ def line_digest(line: bytes) -> str:
 
 def _check(result: Result) -> None:
     """Raise TypeError or ValueError unless the fields have the types that a run writes."""
-    for entry in (*result.top, *result.targets):
+    entries: List[Any] = [*result.top, *result.targets]
+    for entry in entries:
         int(entry.class_id)
         float(entry.score)
         float(entry.probability or 0)

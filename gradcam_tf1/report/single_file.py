@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import uuid
-from typing import Any, Iterator, Mapping, Optional, Union
+from typing import Any, Iterator, Mapping, Optional
 from urllib.parse import unquote_to_bytes
 
 from gradcam_tf1.errors import GradCamError, OptionError
@@ -48,7 +48,7 @@ def write_single(folder: ReportFolder, index: Mapping[str, Any], path: str) -> N
         raise
 
 
-def single_path(out_folder: str, given: Union[bool, str, os.PathLike[str]]) -> str:
+def single_path(out_folder: str, given: Any) -> str:
     """Return the path of the file: as given, or report.html in the output folder for True.
 
     Raises

@@ -23,7 +23,7 @@ REPORT_SCRIPTS = (
     "app.js",
 )
 VIEWER_STYLES = ("theme.css", "viewer.css")
-REPORT_STYLES = (*VIEWER_STYLES, "pages.css")
+REPORT_STYLES = (*VIEWER_STYLES, "frame.css", "gallery.css", "pages.css")
 
 
 @lru_cache(maxsize=None)

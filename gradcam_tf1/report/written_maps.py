@@ -47,7 +47,8 @@ def raw_grid(path: str, original: Tuple[int, int]) -> Optional[MapGrid]:
 def _grid(arrays: Any, original: Tuple[int, int]) -> Optional[MapGrid]:
     sizes = [tuple(int(side) for side in arrays[name]) for name in ("original", "fitted")]
     boxes = [tuple(int(side) for side in arrays[name]) for name in ("seen", "inside")]
-    placement: Any = Placement(*sizes, *boxes)
+    parts: Any = (*sizes, *boxes)
+    placement = Placement(*parts)
     values = np.asarray(arrays["map"], np.float32)
     fits = sizes[0] == tuple(original) and _is_within(boxes[0], sizes[0]) and _is_within(boxes[1], sizes[1])
     if not fits or values.ndim not in (2, 3) or not values.size or not np.isfinite(values).all():
@@ -90,15 +91,15 @@ def heat_grid(
     Returns
     -------
     MapGrid or None
-        Values within one of 255 levels of the drawn ones, averaged to 96 points along the longer side; None if the
-        image has other colours.
+        Values within one of 255 levels of the drawn ones, read at 96 points along the longer side; None if the image
+        has other colours.
     """
     levels = levels_of(colors, colormap)
     if levels is None:
         return None
     top, left, bottom, right = seen
     part = levels[top:bottom, left:right]
-    small = cv2.resize(part, _few(part.shape), interpolation=cv2.INTER_AREA) if max(part.shape) > MOST_CELLS else part
+    small = cv2.resize(part, _few(part.shape), interpolation=cv2.INTER_LINEAR) if max(part.shape) > MOST_CELLS else part
     shares = (2 * small / 255 - 1) if signed else small / 255
     return grid_over((shares * (-scale if against and signed else scale)).astype(np.float32), seen, seen)
 

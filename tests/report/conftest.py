@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import report_data
 from browser import Visitor, console, open_browser, set_screen
 
 
@@ -10,6 +11,15 @@ from browser import Visitor, console, open_browser, set_screen
 def browser(tmp_path_factory):
     with open_browser(tmp_path_factory.mktemp("profile")) as driver:
         yield driver
+
+
+@pytest.fixture(scope="module")
+def functions(browser, tmp_path_factory):
+    """A page that stays open, for calls of its functions."""
+    url = report_data.write_report(tmp_path_factory.mktemp("functions") / "report", [report_data.record(0, "a.jpg")])
+    visitor = Visitor(browser, url)
+    visitor.open("#/run")
+    return visitor
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_keys_go_from_card_to_card_and_back(page):
     page.keys("ArrowRight", "ArrowRight", "ArrowLeft")
     assert page.js(focused) == image(6)[0]
     columns = page.js(
-        "return [...document.querySelectorAll('.card')].filter(c => c.style.transform.endsWith(' 0px)')).length"
+        "return [...document.querySelectorAll('.gallery-item')].filter(c => c.style.transform.endsWith(' 0px)')).length"
     )
     page.keys("ArrowDown")
     assert page.js(focused) == image(6 + 4 * columns)[0]

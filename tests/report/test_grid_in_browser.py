@@ -5,19 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import report_data
-from browser import Visitor
 from scipy.ndimage import map_coordinates
 
 from gradcam_tf1.drawing.overlay import colorize, normalize
-
-
-@pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
-    url = report_data.write_report(tmp_path_factory.mktemp("grid") / "report", [report_data.record(0, "a.jpg")])
-    visitor = Visitor(browser, url)
-    visitor.open("#/run")
-    return visitor
-
 
 GRIDS = """
 const [source, size, places, colormap] = arguments;
@@ -32,7 +22,7 @@ return [numbers, canvas.width, canvas.height, [...data]];
 
 @pytest.mark.parametrize("shape", [(7, 7), (1, 1), (1, 5), (6, 1), (13, 4)])
 @pytest.mark.parametrize("colormap", ["jet", "diverging"])
-def test_grids_of_any_shape_have_the_right_numbers_and_colours(page, shape, colormap):
+def test_grids_of_any_shape_have_the_right_numbers_and_colours(functions, shape, colormap):
     random = np.random.RandomState(sum(shape))
     values = random.normal(size=shape)
     source = report_data.grid(values, (90, 64))
@@ -46,7 +36,7 @@ def test_grids_of_any_shape_have_the_right_numbers_and_colours(page, shape, colo
         return map_coordinates(cells, place, order=1, mode="nearest")
 
     places = random.uniform([0, 0], [90, 64], (60, 2))
-    numbers, width, height, data = page.js(GRIDS, source, [90, 64], places.tolist(), colormap)
+    numbers, width, height, data = functions.js(GRIDS, source, [90, 64], places.tolist(), colormap)
     inside = (places[:, 0] > 9) & (places[:, 0] < 80) & (places[:, 1] > 4) & (places[:, 1] < 60)
     assert [number is not None for number in numbers] == inside.tolist()
     wanted = exact(*places[inside].T)

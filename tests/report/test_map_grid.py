@@ -124,8 +124,8 @@ def test_a_grid_comes_back_from_json():
 
 def test_focus_is_the_smallest_share_with_half_of_the_map():
     box = (0, 0, 40, 60)
-    halves = np.zeros((64, 64), np.float32)
-    halves[:32, :32] = 1.0  # half of it on an eighth of the image
+    halves = np.zeros((48, 48), np.float32)
+    halves[:24, :24] = 1.0  # half of it on an eighth of the image
     assert focus_of(grid_over(halves, box, box), (40, 60)) == pytest.approx(1 / 8)
     assert focus_of(grid_over(np.ones((3, 3)), box, box), (40, 60)) == pytest.approx(1 / 2)
     assert focus_of(grid_over(-np.ones((3, 3)), box, box), (40, 60)) is None
@@ -134,11 +134,11 @@ def test_focus_is_the_smallest_share_with_half_of_the_map():
 
 
 def test_negative_values_do_not_count_for_the_focus():
-    box = (0, 0, 64, 64)
-    values = np.full((64, 64), -5.0, np.float32)
+    box = (0, 0, 48, 48)
+    values = np.full((48, 48), -5.0, np.float32)
     values[0, :8] = 1.0
     grid = grid_over(values, box, box)
-    assert focus_of(grid, (64, 64)) == pytest.approx(4 / 64**2)
+    assert focus_of(grid, (48, 48)) == pytest.approx(4 / 48**2)
 
 
 def test_placement_of_the_grid_by_hand():

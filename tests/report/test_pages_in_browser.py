@@ -56,7 +56,7 @@ def test_the_pages_of_classes(page):
     page.wait("document.querySelector('.class-page')")
     assert page.text("h1") == "star"
     assert page.text(".under") == "3 images · 3 wrong · mean probability 50.0 %"
-    assert page.texts(".mean figcaption") == ["gradcam at conv5"]
+    assert page.texts(".mean figcaption") == ["gradcamconv5"]
     middle = "const drawn = document.querySelector('.mean canvas').getContext('2d');"
     middle += "return [...drawn.getImageData(256, 256, 1, 1).data]"
     ramp = report_data.RAMP

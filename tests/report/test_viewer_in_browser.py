@@ -27,7 +27,7 @@ def url(tmp_path_factory):
             "gradcam", "conv5", report_data.RAMP, status="empty", reason="all gradients are zero", grid=None, peak=None
         )
     ]
-    address = report_data.write_report(out / "report", records, shade=(SHADE,) * 3)
+    address = report_data.write_report(out / "report", records, shade=SHADE)
     (out / "report/images/000004.js").unlink()
     drawn = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     drawn[..., 1] = 200  # green

@@ -128,19 +128,24 @@ def run() -> Record:
     return {"sections": sections, "failures": failures, "doubts": ["no labels were given"], "files": files}
 
 
+def encoded(picture: np.ndarray) -> bytes:
+    """A JPEG file of uint8 [H, W, 3]."""
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
 def write_report(
-    folder: Path, records: Sequence[Record], shade: Tuple[int, int, int] = (120, 120, 120), **more: Any
+    folder: Path, records: Sequence[Record], shade: int = 120, pictures: Sequence[np.ndarray] = (), **more: Any
 ) -> str:
-    """Write a report with previews of one colour; return the URL of its page."""
+    """Write a report whose images show `pictures` in turn, or else one gray; return the URL of its page."""
     images = folder / "images"
     images.mkdir(parents=True)
     write_page(str(folder), index(records, **more))
-    preview, thumb = (
-        cv2.imencode(".jpg", np.full((*size, 3), shade, np.uint8))[1].tobytes() for size in (SIZE, (96, 128))
-    )
-    for item in records:
+    shown = list(pictures) or [np.full((*SIZE, 3), shade, np.uint8)]
+    files = [(encoded(picture), encoded(cv2.resize(picture, (192, 144)))) for picture in shown]
+    for n, item in enumerate(records):
         (images / f"{item['id']}.js").write_text(record_script(item["id"], item), encoding="ascii")
         if item["status"] == "ok":
+            preview, thumb = files[n % len(files)]
             (images / f"{item['id']}.jpg").write_bytes(preview)
             (images / f"{item['id']}.thumb.jpg").write_bytes(thumb)
     return (folder / "index.html").as_uri()

@@ -3,8 +3,11 @@
 
 (function () {
   const PAGES = {
-    images: gradcam.galleryPage, image: gradcam.imagePage, classes: gradcam.classesPage,
-    class: gradcam.classPage, run: gradcam.runPage,
+    images: gradcam.galleryPage,
+    image: gradcam.imagePage,
+    classes: gradcam.classesPage,
+    class: gradcam.classPage,
+    run: gradcam.runPage,
   };
   const SECTION = { images: "images", image: "images", classes: "classes", class: "classes", run: "run" };
 
@@ -17,7 +20,13 @@
     document.getElementById("help-button").addEventListener("click", () => help.showModal());
     document.getElementById("help-close").addEventListener("click", () => help.close());
     if (index === undefined) {
-      main.replaceChildren(gradcam.make("p", { class: "notice notice-bad" }, "The file index.js of the report is missing; make the report again."));
+      main.replaceChildren(
+        gradcam.make(
+          "p",
+          { class: "notice notice-bad" },
+          "The file index.js of the report is missing; make the report again.",
+        ),
+      );
       return;
     }
     const selection = gradcam.selection(index);

@@ -1,4 +1,4 @@
-/* The one global of the page, and the data that arrives through `gradcam.receive`. Classic scripts: file:// has no modules. */
+/* The one global, and the data that arrives through `gradcam.receive`. Classic scripts: file:// has no modules. */
 "use strict";
 
 const gradcam = (function () {
@@ -48,7 +48,9 @@ const gradcam = (function () {
       script.onerror = () => {
         script.remove();
         waiting.delete(name);
-        reject(new Error("The file " + script.getAttribute("src") + " of the report is missing; make the report again."));
+        reject(
+          new Error("The file " + script.getAttribute("src") + " of the report is missing; make the report again."),
+        );
       };
       document.head.append(script);
     });

@@ -1,4 +1,4 @@
-/* Building blocks of the pages. Text goes into text nodes only, never into markup: names and labels come from strangers. */
+/* Building blocks. Text goes into text nodes only, never into markup: names and labels come from strangers. */
 "use strict";
 
 (function () {
@@ -42,7 +42,13 @@
   gradcam.iconButton = function (icon, label, key, onclick) {
     return gradcam.make(
       "button",
-      { type: "button", class: "icon-button", "aria-label": label, title: key ? label + " (" + key + ")" : label, onclick },
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": label,
+        title: key ? label + " (" + key + ")" : label,
+        onclick,
+      },
       gradcam.icon(icon),
     );
   };
@@ -52,7 +58,13 @@
     const buttons = choices.map(([value, text]) =>
       gradcam.make(
         "button",
-        { type: "button", class: "chip", "aria-pressed": String(value === chosen), title: text, onclick: () => choose(value) },
+        {
+          type: "button",
+          class: "chip",
+          "aria-pressed": String(value === chosen),
+          title: text,
+          onclick: () => choose(value),
+        },
         text,
       ),
     );
@@ -87,7 +99,8 @@
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
     if (value === 0) return "0";
     const size = Math.abs(value);
-    if (size < 1e-4 || size >= 1e6) return value.toExponential(2).replace("-", "−").replace("e-", "e−").replace("e+", "e");
+    if (size < 1e-4 || size >= 1e6)
+      return value.toExponential(2).replace("-", "−").replace("e-", "e−").replace("e+", "e");
     return String(Number(value.toPrecision(4))).replace("-", "−");
   };
 

@@ -15,20 +15,43 @@
     const failed = images.status[n] !== "ok";
     const name = images.name[n];
     const label = failed ? "failed" : gradcam.className({ class_id: images.class_id[n], label: images.label[n] });
-    const confidence = images.probability[n] === null ? gradcam.number(images.score[n]) : gradcam.percent(images.probability[n]);
+    const confidence =
+      images.probability[n] === null ? gradcam.number(images.score[n]) : gradcam.percent(images.probability[n]);
     const wrong = images.wrong !== null && images.wrong[n] === true;
     const marks = [
       wrong ? make("span", { class: "badge badge-bad" }, "wrong") : null,
-      images.doubt[n] !== null ? make("span", { class: "badge badge-doubt", title: images.doubt[n] }, "?", make("span", { class: "out-of-sight" }, "doubtful")) : null,
+      images.doubt[n] !== null
+        ? make(
+            "span",
+            { class: "badge badge-doubt", title: images.doubt[n] },
+            "?",
+            make("span", { class: "out-of-sight" }, "doubtful"),
+          )
+        : null,
     ];
     const picture = make("img", { class: "card-picture", alt: "", decoding: "async", draggable: "false" });
     picture.hidden = true;
     picture.addEventListener("load", () => (picture.hidden = false));
     return make(
       "a",
-      { class: failed ? "card card-failed" : "card", href, role: "listitem", "data-n": String(n), title: wrong ? name + "\nlabelled " + images.truth[n] : name },
-      make("span", { class: "card-frame" }, picture, failed ? make("span", { class: "card-sign", "aria-hidden": "true" }, "!") : null, make("span", { class: "badges" }, ...marks)),
-      make("span", { class: "card-line" }, make("strong", {}, label), failed ? null : make("span", { class: "soft" }, confidence)),
+      {
+        class: failed ? "card card-failed" : "card",
+        href,
+        title: wrong ? name + "\nlabelled " + images.truth[n] : name,
+      },
+      make(
+        "span",
+        { class: "card-frame" },
+        picture,
+        failed ? make("span", { class: "card-sign", "aria-hidden": "true" }, "!") : null,
+        make("span", { class: "badges" }, ...marks),
+      ),
+      make(
+        "span",
+        { class: "card-line" },
+        make("strong", {}, label),
+        failed ? null : make("span", { class: "soft" }, confidence),
+      ),
       make("span", { class: "card-name soft" }, name),
     );
   }
@@ -36,7 +59,7 @@
   /* `linkOf(n)` is the address of the image at position n of the index. */
   gradcam.gallery = function (index, linkOf) {
     const list = make("div", { class: "gallery", role: "list", "aria-label": "Images" });
-    const shown = new Map(); // position in `order` -> card
+    const shown = new Map(); // position in `order` -> the item that holds its card
     let order = [];
     let [columns, side, row, width] = [1, 160, 1, 0];
     let [lastTop, lastTime, timer, frame] = [0, 0, 0, 0];
@@ -58,11 +81,26 @@
       return [first * columns, Math.min(order.length, last * columns)];
     }
 
+    const focusedItem = () => (document.activeElement ? document.activeElement.closest(".gallery-item") : null);
+
+    function item(place) {
+      const words = {
+        "aria-posinset": String(place + 1),
+        "aria-setsize": String(order.length),
+        "data-place": String(place),
+      };
+      return make(
+        "div",
+        { class: "gallery-item", role: "listitem", ...words },
+        card(index, order[place], linkOf(order[place])),
+      );
+    }
+
     /* Bring the cards in the page in line with what is in sight, in reading order. */
     function render(now) {
       const [first, end] = range();
       for (const [place, element] of shown) {
-        if ((place < first || place >= end) && element !== document.activeElement) {
+        if ((place < first || place >= end) && element !== focusedItem()) {
           element.remove();
           shown.delete(place);
         }
@@ -71,10 +109,7 @@
       for (let place = first; place < end; place++) {
         let element = shown.get(place);
         if (element === undefined) {
-          element = card(index, order[place], linkOf(order[place]));
-          element.setAttribute("aria-posinset", String(place + 1));
-          element.setAttribute("aria-setsize", String(order.length));
-          element.dataset.place = String(place);
+          element = item(place);
           shown.set(place, element);
         }
         const [x, y] = [(place % columns) * (side + GAP), Math.floor(place / columns) * row];
@@ -89,10 +124,10 @@
     }
 
     function pictures() {
-      for (const element of shown.values()) {
+      for (const [place, element] of shown) {
         const picture = element.querySelector("img");
-        if (picture.hasAttribute("src") || element.classList.contains("card-failed")) continue;
-        const url = gradcam.thumb(index.images.id[Number(element.dataset.n)]);
+        if (picture.hasAttribute("src") || index.images.status[order[place]] !== "ok") continue;
+        const url = gradcam.thumb(index.images.id[order[place]]);
         if (url) picture.src = url;
       }
     }
@@ -120,12 +155,12 @@
       if (!seen) scrollTo(0, y - innerHeight / 2 + row / 2);
       render(true);
       const element = shown.get(place);
-      if (element && focus) element.focus({ preventScroll: true });
+      if (element && focus) element.firstElementChild.focus({ preventScroll: true });
     }
 
     /* Arrows go from card to card; true if the key meant something. */
     function key(event) {
-      const focused = document.activeElement && document.activeElement.closest(".gallery .card");
+      const focused = focusedItem();
       const from = focused ? Number(focused.dataset.place) : -1;
       const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
       const ends = { Home: 0, End: order.length - 1 };

@@ -5,7 +5,7 @@
   const LONGEST = 512; // pixels of a drawn map; the browser scales it smoothly to the screen
   const SMALL = 128;
 
-  /* The two cells beside each of the positions, and the weight of the second. Beyond the outer centres: the edge cell. */
+  /* The two cells beside each position, and the weight of the second. Beyond the outer centres: the edge cell. */
   function neighbours(positions, start, step, count) {
     const first = new Int32Array(positions.length);
     const second = new Int32Array(positions.length);

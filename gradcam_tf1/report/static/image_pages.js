@@ -17,7 +17,15 @@
     });
     const nothing = make("p", { class: "nothing soft", hidden: true }, "No image matches.");
     const unfinished = index.complete ? null : make("p", { class: "notice" }, progress(index));
-    const element = make("div", {}, make("h1", { class: "out-of-sight" }, "Images"), unfinished, toolbar.element, nothing, gallery.element);
+    const element = make(
+      "div",
+      {},
+      make("h1", { class: "out-of-sight" }, "Images"),
+      unfinished,
+      toolbar.element,
+      nothing,
+      gallery.element,
+    );
 
     function show() {
       const order = selection.pick(query);
@@ -27,7 +35,9 @@
     }
 
     return {
-      element, title: "Images", key: gallery.key,
+      element,
+      title: "Images",
+      key: gallery.key,
       update: () => false,
       ready() {
         show();
@@ -39,7 +49,12 @@
 
   function progress(index) {
     const done = index.images.id.length.toLocaleString("en");
-    return "The run is not finished: " + done + (index.total === null ? "" : " of " + index.total.toLocaleString("en")) + " images so far.";
+    return (
+      "The run is not finished: " +
+      done +
+      (index.total === null ? "" : " of " + index.total.toLocaleString("en")) +
+      " images so far."
+    );
   }
 
   /* What is said below the name of an image: its class, and whether that is right. */
@@ -47,7 +62,11 @@
     if (images.status[n] !== "ok") return [];
     const said = [make("span", {}, gradcam.className({ class_id: images.class_id[n], label: images.label[n] }))];
     if (images.wrong !== null && images.wrong[n] !== null) {
-      said.push(images.wrong[n] ? make("span", { class: "badge badge-bad" }, "wrong") : make("span", { class: "badge" }, "right"));
+      said.push(
+        images.wrong[n]
+          ? make("span", { class: "badge badge-bad" }, "wrong")
+          : make("span", { class: "badge" }, "right"),
+      );
       if (images.wrong[n]) said.push(make("span", { class: "soft" }, "labelled " + images.truth[n]));
     }
     return said;
@@ -60,11 +79,22 @@
     const trouble = make("p", { class: "notice notice-bad" });
     const doubt = make("p", { class: "notice" });
     const place = make("span", { class: "soft place" });
-    const arrow = (icon, label, key) => make("a", { class: "icon-button", "aria-label": label, title: label + " (" + key + ")" }, gradcam.icon(icon));
-    const [back, before, after] = [arrow("close", "Back to all images", "Esc"), arrow("previous", "Previous image", "←"), arrow("next", "Next image", "→")];
+    const arrow = (icon, label, key) =>
+      make("a", { class: "icon-button", "aria-label": label, title: label + " (" + key + ")" }, gradcam.icon(icon));
+    const [back, before, after] = [
+      arrow("close", "Back to all images", "Esc"),
+      arrow("previous", "Previous image", "←"),
+      arrow("next", "Next image", "→"),
+    ];
     const holder = make("div", {});
     const steps = make("nav", { class: "steps", "aria-label": "Other images" }, place, before, after, back);
-    const element = make("article", {}, make("header", { class: "head" }, make("div", {}, title, under), steps), trouble, holder);
+    const element = make(
+      "article",
+      {},
+      make("header", { class: "head" }, make("div", {}, title, under), steps),
+      trouble,
+      holder,
+    );
     const viewer = gradcam.viewer(holder, index.colormap);
     viewer.panel.prepend(doubt);
     const page = { element, title: "", ready() {}, key, update, dispose: viewer.dispose };
@@ -115,7 +145,8 @@
           if (wanted !== id) return; // the visitor went on
           viewer.show(record, { target: number("t"), map: number("m") });
           const next = order[at + 1];
-          if (at >= 0 && next !== undefined && images.status[next] === "ok") gradcam.load(images.id[next]).catch(() => {}); // said when it is opened
+          if (at >= 0 && next !== undefined && images.status[next] === "ok")
+            gradcam.load(images.id[next]).catch(() => {}); // said when it is opened
         },
         (error) => {
           if (wanted !== id) return;

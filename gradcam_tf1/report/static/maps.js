@@ -10,7 +10,12 @@
   gradcam.likeMap = function (target, wanted) {
     if (!target || !wanted) return 0;
     const same = target.maps.findIndex((map) => map.method === wanted.method && map.layer === wanted.layer);
-    return same >= 0 ? same : Math.max(target.maps.findIndex((map) => map.method === wanted.method), 0);
+    return same >= 0
+      ? same
+      : Math.max(
+          target.maps.findIndex((map) => map.method === wanted.method),
+          0,
+        );
   };
 
   /* The number of the map with the next method, or the next layer of the same method. */
@@ -22,13 +27,15 @@
     return gradcam.likeMap(target, { ...now, [what]: name });
   };
 
-  /* Names of layers without the path that all of them share. */
-  function layerNames(layers) {
-    const paths = layers.map((layer) => layer.replace(/:0$/, "").split("/"));
+  /* [layer, its name without the path that all of them share]. */
+  gradcam.layerNames = function (layers) {
+    const parts = (layer) => layer.replace(/:0$/, "").split("/");
+    const paths = layers.filter((layer) => layer !== "").map(parts);
     let shared = 0;
-    while (paths.every((path) => path.length > shared + 1 && path[shared] === paths[0][shared])) shared += 1;
-    return layers.map((layer, n) => [layer, layer === "" ? "input" : paths[n].slice(shared).join("/")]);
-  }
+    while (paths.length && paths.every((path) => path.length > shared + 1 && path[shared] === paths[0][shared]))
+      shared += 1;
+    return layers.map((layer) => [layer, layer === "" ? "input" : parts(layer).slice(shared).join("/")]);
+  };
 
   function targetName(target, targets) {
     const name = gradcam.className(target);
@@ -45,9 +52,19 @@
     const layers = distinct(target.maps.filter((map) => map.method === now.method).map((map) => map.layer));
     const pick = (wanted) => choose({ map: gradcam.likeMap(target, { ...now, ...wanted }) });
     const groups = [
-      ["Class", targets.map((entry, n) => [n, targetName(entry, targets)]), chosen.target, (n) => choose({ target: n })],
-      ["Method", distinct(target.maps.map((map) => map.method)).map((name) => [name, name]), now.method, (method) => pick({ method })],
-      ["Layer", layerNames(layers), now.layer, (layer) => pick({ layer })],
+      [
+        "Class",
+        targets.map((entry, n) => [n, targetName(entry, targets)]),
+        chosen.target,
+        (n) => choose({ target: n }),
+      ],
+      [
+        "Method",
+        distinct(target.maps.map((map) => map.method)).map((name) => [name, name]),
+        now.method,
+        (method) => pick({ method }),
+      ],
+      ["Layer", gradcam.layerNames(layers), now.layer, (layer) => pick({ layer })],
     ];
     return groups.filter((group) => group[1].length > 1).map((group) => gradcam.chips(...group));
   };

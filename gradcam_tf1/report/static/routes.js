@@ -5,7 +5,11 @@
   function read() {
     const [path, query] = location.hash.replace(/^#\/?/, "").split("?", 2);
     const [page, id] = path.split("/", 2);
-    return { page: page || "images", id: id === undefined ? null : decode(id), query: new URLSearchParams(query || "") };
+    return {
+      page: page || "images",
+      id: id === undefined ? null : decode(id),
+      query: new URLSearchParams(query || ""),
+    };
   }
 
   function decode(text) {
@@ -19,7 +23,9 @@
 
   function link(page, id, query) {
     const words = String(query || "");
-    return "#/" + page + (id === null || id === undefined ? "" : "/" + encodeURIComponent(id)) + (words ? "?" + words : "");
+    return (
+      "#/" + page + (id === null || id === undefined ? "" : "/" + encodeURIComponent(id)) + (words ? "?" + words : "")
+    );
   }
 
   /* `query` with some words changed; empty ones are left out. */
@@ -54,7 +60,11 @@
   }
 
   gradcam.routes = {
-    read, link, changed, follow, replace,
+    read,
+    link,
+    changed,
+    follow,
+    replace,
     go: (page, id, query) => follow(link(page, id, query)),
     listen(opener) {
       open = opener;

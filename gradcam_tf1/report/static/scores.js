@@ -2,7 +2,7 @@
 "use strict";
 
 (function () {
-  /* `top` is that of a record; `explained` has the class ids with maps, of which `chosen` is shown; `choose` gets one. */
+  /* `top` is that of a record; `explained` are the class ids with maps, `chosen` the one shown; `choose` gets one. */
   gradcam.scores = function (top, explained, chosen, choose) {
     const largest = Math.max(...top.map((entry) => Math.abs(entry.score)), 1e-12);
     const rows = top.map((entry) => {
@@ -24,8 +24,11 @@
       return gradcam.make(
         "button",
         {
-          type: "button", class: "bar", title: about + "; show its map",
-          "aria-pressed": String(entry.class_id === chosen), onclick: () => choose(entry.class_id),
+          type: "button",
+          class: "bar",
+          title: about + "; show its map",
+          "aria-pressed": String(entry.class_id === chosen),
+          onclick: () => choose(entry.class_id),
         },
         ...parts,
       );

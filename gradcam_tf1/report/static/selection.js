@@ -4,7 +4,7 @@
 (function () {
   const known = (value) => value !== null && value !== undefined;
 
-  /* Compare by numbers, the larger first or last; images without a number come at the end, and equals keep their order. */
+  /* Compare by numbers, the larger first or last. Images without a number come last; equals keep their order. */
   const by = (column, sign) => (a, b) => {
     if (known(column[a]) !== known(column[b])) return known(column[a]) ? -1 : 1;
     return (known(column[a]) ? sign * (column[b] - column[a]) : 0) || a - b;
@@ -16,8 +16,10 @@
     const confidence = hasProbability ? images.probability : images.score;
     const texts = images.name.map((name, n) => (name + "\n" + (images.label[n] || "")).toLowerCase());
     const orders = {
-      surest: by(confidence, 1), unsurest: by(confidence, -1),
-      focused: by(images.focus, 1), spread: by(images.focus, -1),
+      surest: by(confidence, 1),
+      unsurest: by(confidence, -1),
+      focused: by(images.focus, 1),
+      spread: by(images.focus, -1),
     };
 
     /* The tests of a query that an image must pass. */

@@ -112,10 +112,13 @@
     function step(down, across) {
       const stride = Math.max(size[0], size[1]) / (50 * zoom);
       const from = place || { row: size[0] / 2 - down * stride, col: size[1] / 2 - across * stride };
-      show({
-        row: clamp(from.row + down * stride, 0, size[0] - 0.01),
-        col: clamp(from.col + across * stride, 0, size[1] - 0.01),
-      }, true);
+      show(
+        {
+          row: clamp(from.row + down * stride, 0, size[0] - 0.01),
+          col: clamp(from.col + across * stride, 0, size[1] - 0.01),
+        },
+        true,
+      );
       const [y, x] = [top + place.row * base * zoom, left + place.col * base * zoom];
       top -= y - clamp(y, 20, view.clientHeight - 20);
       left -= x - clamp(x, 20, view.clientWidth - 20);
@@ -204,7 +207,15 @@
     watcher.observe(view);
 
     return {
-      element, view, heat, pixels, preview, zoomBy, fit, step, setWipe,
+      element,
+      view,
+      heat,
+      pixels,
+      preview,
+      zoomBy,
+      fit,
+      step,
+      setWipe,
       wipe: () => wipe,
       zoom: () => zoom,
 

@@ -1,16 +1,23 @@
-/* One explained image: the stage, and a panel with scores, switches, sliders and numbers. The report and the live page use it. */
+/* One explained image: the stage, and a panel with scores, switches, sliders and numbers. */
 "use strict";
 
 (function () {
   const make = (...all) => gradcam.make(...all);
-  const HINT = matchMedia("(pointer: coarse)").matches ? "Touch the picture to read its values." : "Point at the picture to read its values.";
+  const HINT = matchMedia("(pointer: coarse)").matches
+    ? "Touch the picture to read its values."
+    : "Point at the picture to read its values.";
   const SAFE = { cividis: "cividis (colour-blind safe)", viridis: "viridis (colour-blind safe)" };
 
   /* Put a viewer into `element`. `colormap` is the one for maps without a sign. */
   gradcam.viewer = function (element, colormap) {
     const settings = {
-      strength: 0.6, threshold: 0, plain: false, marks: true, drawn: false,
-      unsigned: gradcam.colormaps[colormap] ? colormap : "jet", signed: "diverging",
+      strength: 0.6,
+      threshold: 0,
+      plain: false,
+      marks: true,
+      drawn: false,
+      unsigned: gradcam.colormaps[colormap] ? colormap : "jet",
+      signed: "diverging",
     };
     const chosen = { target: 0, map: 0 };
     let record = null;
@@ -56,7 +63,11 @@
     element.replaceChildren(root);
 
     function toggle(text, letter, onclick) {
-      return make("button", { type: "button", class: "chip", "aria-pressed": "false", title: "Key " + letter, onclick }, text);
+      return make(
+        "button",
+        { type: "button", class: "chip", "aria-pressed": "false", title: "Key " + letter, onclick },
+        text,
+      );
     }
 
     const target = () => (record.targets || [])[chosen.target] || null;
@@ -111,7 +122,8 @@
     }
 
     function numbers(value) {
-      const share = grid.magnitude > 0 ? Math.round((100 * value) / (map().signed ? grid.magnitude : grid.high || 1)) : 0;
+      const share =
+        grid.magnitude > 0 ? Math.round((100 * value) / (map().signed ? grid.magnitude : grid.high || 1)) : 0;
       return gradcam.number(value) + " · " + String(share).replace("-", "−") + " % of the largest";
     }
 
@@ -120,11 +132,18 @@
       const shown = map();
       grid = shown && shown.grid ? gradcam.grid(shown.grid, record.size) : null;
       const classIds = (record.targets || []).map((entry) => entry.class_id);
-      const bars = gradcam.scores(record.top || [], classIds, target() && target().class_id, (id) => choose({ target: classIds.indexOf(id) }));
+      const bars = gradcam.scores(record.top || [], classIds, target() && target().class_id, (id) =>
+        choose({ target: classIds.indexOf(id) }),
+      );
       scores.replaceChildren(...((record.top || []).length ? [bars] : []));
       switches.replaceChildren(...gradcam.mapSwitches(record, chosen, choose));
       facts.replaceChildren(gradcam.mapFacts(record, target(), shown));
-      const sentence = record.status === "error" ? record.error : shown && shown.status === "empty" ? "Empty map: " + (shown.reason || "zero everywhere") : null;
+      const sentence =
+        record.status === "error"
+          ? record.error
+          : shown && shown.status === "empty"
+            ? "Empty map: " + (shown.reason || "zero everywhere")
+            : null;
       notice.textContent = sentence || "";
       notice.hidden = !sentence;
       notice.classList.toggle("notice-bad", record.status === "error");
@@ -148,7 +167,10 @@
       const sameSpot = record === null ? 0 : chosen.target;
       record = next;
       const targets = record.targets || [];
-      chosen.target = Math.min(choice && choice.target !== undefined ? choice.target : sameSpot, Math.max(targets.length - 1, 0));
+      chosen.target = Math.min(
+        choice && choice.target !== undefined ? choice.target : sameSpot,
+        Math.max(targets.length - 1, 0),
+      );
       chosen.map = choice && choice.map !== undefined ? choice.map : gradcam.likeMap(target(), before);
       if (target() && !target().maps[chosen.map]) chosen.map = 0;
       stage.load(record.preview, record.size || [1, 1], record.name);
@@ -161,7 +183,8 @@
       if (record === null || event.ctrlKey || event.metaKey || event.altKey) return false;
       if (event.target.matches && event.target.matches("input, select, textarea")) return false;
       const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-      const shift = (name, by) => set({ [name]: Math.min(Math.max(Math.round((settings[name] + by) * 100) / 100, 0), 1) });
+      const shift = (name, by) =>
+        set({ [name]: Math.min(Math.max(Math.round((settings[name] + by) * 100) / 100, 0), 1) });
       const actions = {
         o: () => set({ plain: !settings.plain }),
         w: () => setWipe(stage.wipe() === null ? 0.5 : null),
@@ -190,7 +213,9 @@
     }
 
     return {
-      show, key, panel,
+      show,
+      key,
+      panel,
       onChoice: (listener) => listeners.push(listener),
       dispose() {
         stage.dispose();
