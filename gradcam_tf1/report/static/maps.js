@@ -88,6 +88,6 @@
     const terms = rows.flatMap(([name, value]) => [gradcam.make("dt", {}, name), gradcam.make("dd", {}, value)]);
     const notes = ((map && map.notes) || []).map((note) => gradcam.make("li", {}, note));
     const list = gradcam.make("dl", { class: "facts" }, ...terms);
-    return gradcam.make("div", {}, list, notes.length ? gradcam.make("ul", { class: "notes" }, ...notes) : null);
+    return gradcam.make("div", {}, rows.length ? list : null, notes.length ? gradcam.make("ul", { class: "notes" }, ...notes) : null);
   };
 })();
