@@ -13,6 +13,7 @@ import sys
 from typing import Any, Dict
 
 import folders
+import live
 import pages
 import processes
 import rows
@@ -35,8 +36,11 @@ _ROWS = (
     folders.mobilenet_folder,
     folders.run_with_report,
     folders.vgg19_folder,
+    live.live_demo,
+    live.live_mobilenet,
     processes.demo_memory,
     processes.demo_ops,
+    live.live_memory,
     processes.vgg19_memory,
     processes.start_up,
     pages.report_gallery,

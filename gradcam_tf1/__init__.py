@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
     from gradcam_tf1.run.results import Results as Results
     from gradcam_tf1.run.run_options import RunOptions as RunOptions
+    from gradcam_tf1.serve.live_server import LiveServer as LiveServer
+    from gradcam_tf1.serve.serve_options import ServeOptions as ServeOptions
     from gradcam_tf1.targets import All as All
     from gradcam_tf1.targets import Anchor as Anchor
     from gradcam_tf1.targets import Contrast as Contrast
@@ -167,6 +169,8 @@ _NAMES = {
     ),
     "run.results": ("Results",),
     "run.run_options": ("RunOptions",),
+    "serve.live_server": ("LiveServer",),
+    "serve.serve_options": ("ServeOptions",),
     "targets": (
         "All",
         "Anchor",
@@ -217,6 +221,7 @@ __all__ = [
     "Labels",
     "LayerInfo",
     "LayerMethod",
+    "LiveServer",
     "LoadedModel",
     "ManifestError",
     "Map",
@@ -243,6 +248,7 @@ __all__ = [
     "RunOptions",
     "Scalar",
     "SelectionError",
+    "ServeOptions",
     "Similar",
     "StoppedError",
     "Style",

@@ -15,7 +15,7 @@ import pytest
 from docs_desk import ROOT, TEXTS, desk  # noqa: F401  a fixture
 
 import gradcam_tf1
-from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, Style, load
+from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, ServeOptions, Style, load
 from gradcam_tf1.drawing.figure_kinds import FIGURES
 from gradcam_tf1.drawing.overlay import COLORMAPS
 from gradcam_tf1.drawing.style import STYLES
@@ -123,7 +123,7 @@ def defaults(callable_: Any) -> Dict[str, Any]:
     return {each.name: each.default for each in parameters if each.name != "self"}
 
 
-@pytest.mark.parametrize("record", [ExplainOptions, Noise, Style, RunOptions])
+@pytest.mark.parametrize("record", [ExplainOptions, Noise, Style, RunOptions, ServeOptions])
 def test_the_tables_of_option_records_are_the_programs(record):
     fields = {item.name: item.default for item in dataclasses.fields(record)}
     tables_ = [

@@ -30,6 +30,7 @@ LAYERS = (
     {"run"},
     {"report"},
     {"graph"},
+    {"serve"},
     {"cli"},
     {"__main__"},
 )

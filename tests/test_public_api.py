@@ -73,6 +73,9 @@ EXPECTED = {
     "write_report",
     "list_images",
     "read_image",
+    # the live page
+    "LiveServer",
+    "ServeOptions",
     # figures
     "FIGURES",
     "classes_figure",
