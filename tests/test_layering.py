@@ -28,8 +28,9 @@ LAYERS = (
     {"drawing"},
     {"engine"},
     {"run"},
+    {"report"},
     {"graph"},
-    {"training"},
+    {"serve", "training"},
     {"cli"},
     {"__main__"},
 )

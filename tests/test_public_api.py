@@ -65,10 +65,12 @@ EXPECTED = {
     "Result",
     "Results",
     "TargetRecord",
+    "ClassScore",
     "MapRecord",
     "Placement",
     "Cells",
     "read_manifest",
+    "write_report",
     "list_images",
     "read_image",
     # training
@@ -76,6 +78,9 @@ EXPECTED = {
     "GradCamHook",
     "GradCamSaverListener",
     "TrainingMaps",
+    # the live page
+    "LiveServer",
+    "ServeOptions",
     # figures
     "FIGURES",
     "classes_figure",

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.drawing.overlay import colour_table, tints
+from gradcam_tf1.drawing.overlay import color_table, tints
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.preprocessing import LUMINANCE
@@ -103,7 +103,7 @@ def _overlay(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
 
 
 def _blend(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
-    return (1.0 - style.alpha) * images + style.alpha * _coloured(colour_table(style.colormap), levels)
+    return (1.0 - style.alpha) * images + style.alpha * _coloured(color_table(style.colormap), levels)
 
 
 def _gray_background(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
