@@ -1,4 +1,4 @@
-"""One browser for the tests of a module, which checks after each test that the page was content and silent."""
+"""One browser for all tests of pages; after each test the page must have been content and silent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import report_data
 from browser import Visitor, console, open_browser, set_screen
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     with open_browser(tmp_path_factory.mktemp("profile")) as driver:
         yield driver

@@ -217,4 +217,9 @@ def test_a_printed_page_is_the_content_only(page):
     show(page, "#/image/000001")
     assert page.texts(".site, .controls, .steps, .stage-zoom") == []
     assert page.texts(".facts dt") != []
+    (_, _, width, height), (_, _, stage_width, stage_height) = page.box(".scene"), page.box(".stage")
+    assert (width / height, stage_height) == pytest.approx((160 / 120, height), abs=1)
+    assert stage_width >= width > 300
+    show(page, "#/images")
+    assert page.texts(".site, .toolbar") == []
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

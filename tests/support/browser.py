@@ -74,7 +74,7 @@ class Visitor:
         """Load the page anew at a view such as '#/run'."""
         self.driver.get("about:blank")
         self.driver.get(self.url + view)
-        self.wait("document.querySelector('#view').childElementCount && !document.querySelector('noscript')")
+        self.wait("document.querySelector('#view')?.childElementCount && !document.querySelector('noscript')")
 
     def js(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)

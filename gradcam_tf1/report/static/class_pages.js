@@ -97,7 +97,7 @@
         { class: "card", href: link("image", id, query), title: images.name[n] },
         make("span", { class: "card-frame" }, picture),
         make("span", { class: "card-line" }, make("strong", {}, confidence)),
-        make("span", { class: "card-name soft" }, images.name[n]),
+        gradcam.fileName(images.name[n]),
       ),
     );
   }

@@ -25,6 +25,16 @@
     wipe: "M8 2v12M5 6 3 8l2 2M11 6l2 2-2 2",
   };
 
+  /* The name of a file below a card: where it is too long, the folder is left out. */
+  gradcam.fileName = function (name) {
+    const cut = name.lastIndexOf("/") + 1;
+    const parts = [
+      gradcam.make("span", { class: "card-folder" }, name.slice(0, cut)),
+      gradcam.make("span", { class: "card-file" }, name.slice(cut)),
+    ];
+    return gradcam.make("span", { class: "card-name soft" }, ...parts);
+  };
+
   /* A small drawing for a button; hidden from screen readers, which read the button's label. */
   gradcam.icon = function (name) {
     const space = "http://www.w3.org/2000/svg";

@@ -52,7 +52,7 @@
         make("strong", {}, label),
         failed ? null : make("span", { class: "soft" }, confidence),
       ),
-      make("span", { class: "card-name soft" }, name),
+      gradcam.fileName(name),
     );
   }
 

@@ -175,6 +175,7 @@
       if (target() && !target().maps[chosen.map]) chosen.map = 0;
       stage.load(record.preview, record.size || [1, 1], record.name);
       stage.element.hidden = !record.preview && !(record.targets || []).length;
+      readout.hidden = stage.element.hidden;
       build();
     }
 
