@@ -23,6 +23,7 @@ setup(
     package_data={
         "gradcam_tf1": ["py.typed"],
         "gradcam_tf1.report": ["static/*.js", "static/*.css", "templates/*.html"],
+        "gradcam_tf1.serve": ["static/*"],
         "gradcam_tf1.nets": ["demo/*.pb", "demo/*.json", "demo/*.npz", "demo/scenes/*.png"],
     },
     install_requires=[

@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
     from gradcam_tf1.run.results import Results as Results
     from gradcam_tf1.run.run_options import RunOptions as RunOptions
+    from gradcam_tf1.serve.live_server import LiveServer as LiveServer
+    from gradcam_tf1.serve.serve_options import ServeOptions as ServeOptions
     from gradcam_tf1.targets import All as All
     from gradcam_tf1.targets import Anchor as Anchor
     from gradcam_tf1.targets import Contrast as Contrast
@@ -80,6 +82,10 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
+    from gradcam_tf1.training.keras_callback import GradCamCallback as GradCamCallback
+    from gradcam_tf1.training.session_hooks import GradCamHook as GradCamHook
+    from gradcam_tf1.training.session_hooks import GradCamSaverListener as GradCamSaverListener
+    from gradcam_tf1.training.training_maps import TrainingMaps as TrainingMaps
     from gradcam_tf1.types import Binding as Binding
     from gradcam_tf1.types import Cells as Cells
     from gradcam_tf1.types import KeyTensors as KeyTensors
@@ -167,6 +173,8 @@ _NAMES = {
     ),
     "run.results": ("Results",),
     "run.run_options": ("RunOptions",),
+    "serve.live_server": ("LiveServer",),
+    "serve.serve_options": ("ServeOptions",),
     "targets": (
         "All",
         "Anchor",
@@ -178,6 +186,12 @@ _NAMES = {
         "Top",
         "Worst",
     ),
+    "training.keras_callback": ("GradCamCallback",),
+    "training.session_hooks": (
+        "GradCamHook",
+        "GradCamSaverListener",
+    ),
+    "training.training_maps": ("TrainingMaps",),
     "types": (
         "Binding",
         "Cells",
@@ -208,8 +222,11 @@ __all__ = [
     "Explanation",
     "FeedError",
     "GradCam",
+    "GradCamCallback",
     "GradCamError",
     "GradCamGraph",
+    "GradCamHook",
+    "GradCamSaverListener",
     "GradientError",
     "ImageFileError",
     "IteratedMethod",
@@ -217,6 +234,7 @@ __all__ = [
     "Labels",
     "LayerInfo",
     "LayerMethod",
+    "LiveServer",
     "LoadedModel",
     "ManifestError",
     "Map",
@@ -243,6 +261,7 @@ __all__ = [
     "RunOptions",
     "Scalar",
     "SelectionError",
+    "ServeOptions",
     "Similar",
     "StoppedError",
     "Style",
@@ -250,6 +269,7 @@ __all__ = [
     "TargetRecord",
     "TimeLimitError",
     "Top",
+    "TrainingMaps",
     "WeightsError",
     "Window",
     "Worst",

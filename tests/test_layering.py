@@ -30,6 +30,7 @@ LAYERS = (
     {"run"},
     {"report"},
     {"graph"},
+    {"serve", "training", "diagnosis"},
     {"cli"},
     {"__main__"},
 )

@@ -14,7 +14,9 @@ _FOLDER = Path(__file__).with_name("static")
 _COLORS = "colormaps.js"
 
 # In the order in which they are loaded. The first ones are all that a viewer needs.
-VIEWER_SCRIPTS = (*("core.js", _COLORS, "elements.js", "grid.js", "stage.js", "maps.js", "scores.js", "viewer.js"),)
+VIEWER_SCRIPTS = (
+    *("core.js", _COLORS, "elements.js", "theme.js", "grid.js", "stage.js", "maps.js", "scores.js", "viewer.js"),
+)
 REPORT_SCRIPTS = (
     *VIEWER_SCRIPTS,
     *("routes.js", "selection.js", "toolbar.js", "gallery.js", "image_pages.js", "class_pages.js", "run_page.js"),

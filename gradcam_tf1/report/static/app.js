@@ -1,4 +1,4 @@
-/* Starts the page: addresses, keys, light and dark. */
+/* Starts the page: addresses and keys. */
 "use strict";
 
 (function () {
@@ -10,49 +10,12 @@
     run: gradcam.runPage,
   };
   const SECTION = { images: "images", image: "images", classes: "classes", class: "classes", run: "run" };
-  const THEMES = { auto: "dark", dark: "light", light: "auto" };
-  const KEY = "gradcam-theme";
-
-  /* A browser may refuse to remember anything for files: then the choice lasts as long as the page. */
-  function remembered() {
-    try {
-      return localStorage.getItem(KEY);
-    } catch (error) {
-      return null;
-    }
-  }
-
-  function remember(theme) {
-    try {
-      localStorage.setItem(KEY, theme);
-    } catch (error) {
-      return;
-    }
-  }
-
-  function setTheme(theme) {
-    const root = document.documentElement;
-    if (theme === "auto") delete root.dataset.theme;
-    else root.dataset.theme = theme;
-    const button = document.getElementById("theme");
-    button.dataset.next = THEMES[theme];
-    button.setAttribute("aria-label", "Colours of the page: " + theme + "; change");
-    button.title = "Colours of the page: " + theme + " (t)";
-  }
-
-  function nextTheme() {
-    const theme = document.getElementById("theme").dataset.next;
-    setTheme(theme);
-    remember(theme);
-  }
 
   function start() {
     const main = document.getElementById("view");
     const help = document.getElementById("help");
     const index = gradcam.get("index") || gradcam.inline("index");
-    setTheme(Object.keys(THEMES).includes(remembered()) ? remembered() : "auto");
-    document.getElementById("theme").append(gradcam.icon("theme"));
-    document.getElementById("theme").addEventListener("click", nextTheme);
+    const nextTheme = gradcam.theme(document.getElementById("theme"));
     document.getElementById("skip").addEventListener("click", () => main.focus());
     document.getElementById("help-button").addEventListener("click", () => help.showModal());
     document.getElementById("help-close").addEventListener("click", () => help.close());
