@@ -69,7 +69,7 @@ def tables_restored():
 
 
 @pytest.mark.parametrize("page", [page for page in TEXTS if RUNNABLE.search(TEXTS[page])])
-def test_the_python_of_a_page_runs_and_prints_what_is_shown_below_it(page, desk, capsys):
+def test_the_python_of_a_page_runs_and_prints_what_is_shown_below_it(page, desk, capsys):  # noqa: F811
     with tables_restored():
         for code, printed in RUNNABLE.findall(TEXTS[page]):
             exec(compile(code, page, "exec"), desk)  # noqa: S102
@@ -200,7 +200,7 @@ def test_no_page_imports_from_inside_the_package(page):
     assert not inside or page == "docs/adding-a-loader.md"  # a loader is written inside the package
 
 
-def test_the_manifest_has_the_keys_that_formats_says(desk, capsys):
+def test_the_manifest_has_the_keys_that_formats_says(desk, capsys):  # noqa: F811
     (code,) = [code for code, _ in RUNNABLE.findall(TEXTS["docs/formats.md"]) if "read_manifest" in code]
     exec(compile(code, "docs/formats.md", "exec"), desk)  # noqa: S102
     line = next(iter(read_manifest("out/manifest.jsonl")))

@@ -30,7 +30,7 @@ LAYERS = (
     {"run"},
     {"report"},
     {"graph"},
-    {"serve", "training"},
+    {"serve", "training", "diagnosis"},
     {"cli"},
     {"__main__"},
 )
