@@ -82,6 +82,10 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
+    from gradcam_tf1.training.keras_callback import GradCamCallback as GradCamCallback
+    from gradcam_tf1.training.session_hooks import GradCamHook as GradCamHook
+    from gradcam_tf1.training.session_hooks import GradCamSaverListener as GradCamSaverListener
+    from gradcam_tf1.training.training_maps import TrainingMaps as TrainingMaps
     from gradcam_tf1.types import Binding as Binding
     from gradcam_tf1.types import Cells as Cells
     from gradcam_tf1.types import KeyTensors as KeyTensors
@@ -182,6 +186,12 @@ _NAMES = {
         "Top",
         "Worst",
     ),
+    "training.keras_callback": ("GradCamCallback",),
+    "training.session_hooks": (
+        "GradCamHook",
+        "GradCamSaverListener",
+    ),
+    "training.training_maps": ("TrainingMaps",),
     "types": (
         "Binding",
         "Cells",
@@ -212,8 +222,11 @@ __all__ = [
     "Explanation",
     "FeedError",
     "GradCam",
+    "GradCamCallback",
     "GradCamError",
     "GradCamGraph",
+    "GradCamHook",
+    "GradCamSaverListener",
     "GradientError",
     "ImageFileError",
     "IteratedMethod",
@@ -256,6 +269,7 @@ __all__ = [
     "TargetRecord",
     "TimeLimitError",
     "Top",
+    "TrainingMaps",
     "WeightsError",
     "Window",
     "Worst",

@@ -259,7 +259,7 @@ def test_ci_runs_every_step_and_fails_if_one_failed(machine, tmp_path, failing):
         machine.tools / "make", f'#!/bin/sh\ncat\necho "$1" >>log\ncase " {fails} " in *" $1 "*) exit 2 ;; esac\n'
     )
     answer = machine(script, CI="true")
-    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "demo"]
+    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "demo", "docs"]
     assert answer.returncode == (1 if failing else 0)
     assert answer.stdout.splitlines()[-1] == (f"failed: {fails}" if failing else "all steps passed")
 

@@ -9,7 +9,7 @@ import pytest
     ("layers", "names"),
     [
         (["net/conv1/Relu:0", "net/conv2/Relu:0", ""], ["conv1/Relu", "conv2/Relu", "input"]),
-        (["net/conv1/Relu:0"], ["Relu"]),
+        (["net/block/conv1/Relu:0", ""], ["conv1/Relu", "input"]),
         (["conv5", "conv4"], ["conv5", "conv4"]),
         (["a/b", "a/b/c", "a/b:1"], ["b", "b/c", "b:1"]),
         ([""], ["input"]),

@@ -31,9 +31,10 @@
   gradcam.layerNames = function (layers) {
     const parts = (layer) => layer.replace(/:0$/, "").split("/");
     const paths = layers.filter((layer) => layer !== "").map(parts);
-    let shared = 0;
-    while (paths.length && paths.every((path) => path.length > shared + 1 && path[shared] === paths[0][shared]))
-      shared += 1;
+    if (!paths.length) return layers.map((layer) => [layer, "input"]);
+    const alike = (place) => paths.every((path) => path.length > place + 1 && path[place] === paths[0][place]);
+    let shared = paths.length === 1 ? Math.max(paths[0].length - 2, 0) : 0; // a lone layer keeps two parts
+    while (paths.length > 1 && alike(shared)) shared += 1;
     return layers.map((layer) => [layer, layer === "" ? "input" : parts(layer).slice(shared).join("/")]);
   };
 
@@ -88,6 +89,11 @@
     const terms = rows.flatMap(([name, value]) => [gradcam.make("dt", {}, name), gradcam.make("dd", {}, value)]);
     const notes = ((map && map.notes) || []).map((note) => gradcam.make("li", {}, note));
     const list = gradcam.make("dl", { class: "facts" }, ...terms);
-    return gradcam.make("div", {}, rows.length ? list : null, notes.length ? gradcam.make("ul", { class: "notes" }, ...notes) : null);
+    return gradcam.make(
+      "div",
+      {},
+      rows.length ? list : null,
+      notes.length ? gradcam.make("ul", { class: "notes" }, ...notes) : null,
+    );
   };
 })();
