@@ -80,6 +80,10 @@ class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
 
 
+class ExplanationFileError(GradCamError):
+    """A file is not an explanation that `save` wrote, or is damaged."""
+
+
 class SelectionError(GradCamError, IndexError, KeyError):
     """A result does not hold this image, target, method or layer; the message lists what it holds."""
 

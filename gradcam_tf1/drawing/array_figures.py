@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_grid import NO_EVIDENCE, Panel, grid, save_figure
 from gradcam_tf1.drawing.overlay import ALPHA, colorize, normalize, overlay
 from gradcam_tf1.methods import METHODS
 
 if TYPE_CHECKING:
+    from gradcam_tf1.drawing.explanation import Explanation
     from matplotlib.axes import Axes
 
 _DPI = 140
