@@ -5,6 +5,7 @@ The names below are looked up at first use (PEP 562): importing this package loa
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
@@ -13,8 +14,8 @@ from gradcam_tf1._version import __version__ as __version__
 if TYPE_CHECKING:
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
+    from gradcam_tf1.drawing.explained_map import Map as Map
     from gradcam_tf1.drawing.explanation import Explanation as Explanation
-    from gradcam_tf1.drawing.explanation import Map as Map
     from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
     from gradcam_tf1.drawing.figure_kinds import FIGURES as FIGURES
     from gradcam_tf1.drawing.image_figures import classes_figure as classes_figure
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
     from gradcam_tf1.errors import BindingError as BindingError
     from gradcam_tf1.errors import ClosedError as ClosedError
+    from gradcam_tf1.errors import ExplanationFileError as ExplanationFileError
     from gradcam_tf1.errors import FeedError as FeedError
     from gradcam_tf1.errors import GradCamError as GradCamError
     from gradcam_tf1.errors import GradientError as GradientError
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods.noise import Noise as Noise
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
+    from gradcam_tf1.run.progress_bar import ProgressBar as ProgressBar
     from gradcam_tf1.run.result import MapRecord as MapRecord
     from gradcam_tf1.run.result import Result as Result
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
@@ -90,6 +93,7 @@ _NAMES = {
     "errors": (
         "BindingError",
         "ClosedError",
+        "ExplanationFileError",
         "GradCamError",
         "RegionError",
         "FeedError",
@@ -111,10 +115,8 @@ _NAMES = {
         "GradCamGraph",
     ),
     "engine.explain_options": ("ExplainOptions",),
-    "drawing.explanation": (
-        "Explanation",
-        "Map",
-    ),
+    "drawing.explanation": ("Explanation",),
+    "drawing.explained_map": ("Map",),
     "labels": ("Labels",),
     "loaders": ("load",),
     "methods": (
@@ -156,6 +158,7 @@ _NAMES = {
     ),
     "run.manifest": ("read_manifest",),
     "run.per_image": ("PerImage",),
+    "run.progress_bar": ("ProgressBar",),
     "run.result": (
         "MapRecord",
         "Result",
@@ -184,6 +187,9 @@ _NAMES = {
         "MethodProgress",
     ),
 }
+# What happens at run time is logged under this name; how it is shown is the program's choice.
+logging.getLogger("gradcam_tf1").addHandler(logging.NullHandler())
+
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
@@ -201,6 +207,7 @@ __all__ = [
     "Down",
     "ExplainOptions",
     "Explanation",
+    "ExplanationFileError",
     "FeedError",
     "GradCam",
     "GradCamError",
@@ -230,6 +237,7 @@ __all__ = [
     "Placement",
     "Preprocessing",
     "ProductMethod",
+    "ProgressBar",
     "Region",
     "RegionError",
     "Result",

@@ -12,8 +12,9 @@ from gradcam_tf1.drawing.overlay import ALPHA, colorize, normalize, overlay
 from gradcam_tf1.methods import METHODS
 
 if TYPE_CHECKING:
-    from gradcam_tf1.drawing.explanation import Explanation
     from matplotlib.axes import Axes
+
+    from gradcam_tf1.drawing.explanation import Explanation
 
 _DPI = 140
 _WIDTH, _HEIGHT, _ENDS = 9.0, 1.7, 0.7  # inches: width of the figure, height of a channel, height of title and ticks

@@ -1,8 +1,8 @@
 """From the fields of an Explanation to the arrays of a file, and back. Everything that is read is checked.
 
 The array `header` is JSON in ASCII, with all texts. Numbers are arrays: `class_ids`, `scores`, `probabilities`,
-`predicted`, `placements`; for each method and layer `map0`, `range0` (minimum and maximum), `cells0`, ...; and `image0`,
-... for each original image.
+`predicted`, `placements`; for each method and layer `map0`, `range0` (minimum and maximum) and `cells0`; and `image0` for
+each original image.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _unpack(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
     class_ids = _taken(arrays, "class_ids", "int64", (None, None))
     images, targets = class_ids.shape
     placements = unpack_placements(header["placements"], _taken(arrays, "placements", "int64", (images, None)))
-    keys = _keys(header, targets)
+    keys = _keys(header)
     originals = _images(arrays, header, placements)
     probabilities = None
     if "probabilities" in arrays:
@@ -128,7 +128,9 @@ def _header(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
         raise BadField(f"its header is not JSON ({error})") from error
     need(isinstance(header, dict) and header.get("format") == _FORMAT, "its header is that of another program")
     version = header.get("version")
-    need(version == VERSION, f"it has version {version!r}, and this program reads version {VERSION}; update gradcam_tf1")
+    need(
+        version == VERSION, f"it has version {version!r}, and this program reads version {VERSION}; update gradcam_tf1"
+    )
     names = ("keys", "statuses", "placements", "labels", "images", "layers", "abouts", "failures")
     missing = [name for name in names if name not in header]
     need(not missing, f"its header lacks {', '.join(missing)}")
@@ -146,16 +148,14 @@ def _taken(arrays: Mapping[str, np.ndarray], name: str, dtype: str, shape: Tuple
     return values
 
 
-def _map(
-    arrays: Mapping[str, np.ndarray], name: str, counts: Tuple[int, int], placements: List[Any]
-) -> np.ndarray:
+def _map(arrays: Mapping[str, np.ndarray], name: str, counts: Tuple[int, int], placements: List[Any]) -> np.ndarray:
     need(name in arrays, f"it lacks the array {name!r}")
     axes = arrays[name].ndim - 2
     need(axes in (placements[0].axes, placements[0].axes + 1), f"its array {name!r} has {axes + 2} axes")
     return _taken(arrays, name, "float32", (*counts, *[None] * axes))
 
 
-def _keys(header: Mapping[str, Any], targets: int) -> List[MapKey]:
+def _keys(header: Mapping[str, Any]) -> List[MapKey]:
     keys = header["keys"]
     need(isinstance(keys, list) and len(keys) > 0, "it has no maps")
     pairs = [tuple(key) for key in keys if _are_texts(key) and len(key) == 2]

@@ -14,8 +14,9 @@ from gradcam_tf1.methods import METHODS
 from gradcam_tf1.types import MapKey
 
 if TYPE_CHECKING:
-    from gradcam_tf1.drawing.explanation import Explanation
     from matplotlib.figure import Figure
+
+    from gradcam_tf1.drawing.explanation import Explanation
 
 MAX_ROWS = 10
 # start of an empty map's reason -> text of its panel

@@ -17,8 +17,10 @@ def maps_figure(explanation: Any, n: int, style: Style) -> Figure:
     """Return the figure of input n, see `Explanation.figure`."""
     keys = list(explanation.maps)
     n = explanation.map(keys[0][0], n).n
-    rows = [[_panel(explanation.map(name, n, t, layer), style) for name, layer in keys] for t in
-            target_numbers(explanation, n)]
+    rows = [
+        [_panel(explanation.map(name, n, t, layer), style) for name, layer in keys]
+        for t in target_numbers(explanation, n)
+    ]
     return grid(rows, style.colormap)
 
 

@@ -54,7 +54,7 @@ def _record_values(record: MapRecord) -> Dict[str, Any]:
     values = {name: getattr(record, name) for name in names}
     peak = dict(zip(("peak_column", "peak_row", "peak_frame"), reversed(record.peak or ())))
     box = dict(zip(("box_top", "box_left", "box_bottom", "box_right"), record.box or ()))
-    return {**values, **peak, **box, "notes": "\n".join(record.notes), "files": "\n".join(record.files.values())}
+    return {**values, **peak, **box, "notes": "\n".join(record.notes), "files": record.files}
 
 
 def results_table(title: str, count: int, results: Iterable[Result]) -> str:

@@ -16,7 +16,6 @@ from gradcam_tf1.drawing.dataframes import dataframe
 from gradcam_tf1.errors import SelectionError
 from gradcam_tf1.run.older_style import PredictedClasses
 from gradcam_tf1.run.result import Result
-from gradcam_tf1.run.result_rows import RESULT_COLUMNS, WHOLE_COLUMNS, result_values, results_table
 
 
 class Results(PredictedClasses, Sequence[Result]):
@@ -123,11 +122,15 @@ class Results(PredictedClasses, Sequence[Result]):
         ManifestError
             If a record cannot be read back.
         """
+        from gradcam_tf1.run.result_rows import RESULT_COLUMNS, WHOLE_COLUMNS, result_values  # loads OpenCV
+
         rows = (row for result in self for row in result_values(result))
         return dataframe(rows, RESULT_COLUMNS, WHOLE_COLUMNS)
 
     def _repr_html_(self) -> str:
         """Show the first maps in a notebook, as far as their files are still there."""
+        from gradcam_tf1.run.result_rows import results_table  # loads OpenCV
+
         failed = int(self._has_failed().sum())
         return results_table(f"{len(self)} images, {failed} failed; files in {self.out_folder}", len(self), self)
 
