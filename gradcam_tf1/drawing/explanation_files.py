@@ -1,8 +1,8 @@
 """From the fields of an Explanation to the arrays of a file, and back. Everything that is read is checked.
 
 The array `header` is JSON in ASCII, with all texts. Numbers are arrays: `class_ids`, `scores`, `probabilities`,
-`predicted`, `placements`; for each method and layer `map0`, `range0` (minimum and maximum) and `cells0`; and `image0` for
-each original image.
+`predicted`, `placements`; `map0`, `range0` (minimum and maximum) and `cells0` for each method and layer; and `image0`
+for each original image.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class StoredPlacement:
             need(all(values.shape[1] == frames for values in maps), "a map has another number of frames than its clip")
 
 
-def unpack_placements(kind: Any, rows: np.ndarray) -> Sequence[StoredPlacement]:
+def unpack_placements(kind: Any, rows: np.ndarray) -> List[StoredPlacement]:
     """Return the placements of a kind from int64 [N, numbers]. Raises BadField if they are not such."""
     length = rows.shape[1]
     fits = {"image": length == _IMAGE, "clip": length == _IMAGE + 1, "array": length in (1, 2, 3)}
@@ -92,8 +92,9 @@ def unpack_placements(kind: Any, rows: np.ndarray) -> Sequence[StoredPlacement]:
     return [StoredPlacement(clip, 3, (clip.frames, *clip.frame.original)) for clip in clips]
 
 
-def _placement(row: Tuple[int, ...]) -> Placement:
-    original, fitted, seen, inside = row[:2], row[2:4], row[4:8], row[8:12]
+def _placement(row: Sequence[int]) -> Placement:
+    original, fitted = (row[0], row[1]), (row[2], row[3])
+    seen, inside = (row[4], row[5], row[6], row[7]), (row[8], row[9], row[10], row[11])
     for (top, left, bottom, right), (height, width) in ((seen, original), (inside, fitted)):
         good = top < bottom <= height and left < right <= width
         need(good, "its placements have boxes that are empty or outside of their image")
