@@ -39,7 +39,7 @@ def main(model: str = "", photo: str = "", class_id: str = "", preset: str = "in
     for map in explanation:
         heat = map.placed()
         peak = np.unravel_index(np.argmax(heat), heat.shape)
-        print(f"image {map.n}, {map.label or map.class_id} {map.about}: score {map.score:.1f}, {map.status}, highest at {peak}")
+        print(f"image {map.n}, {map.label} {map.about}: score {map.score:.1f}, {map.status}, highest at {peak}")
     return explanation
 
 

@@ -101,7 +101,9 @@ class Map:
         placed: np.ndarray = placement.place(self.values, self._explanation.cells.get(self._key))
         return placed
 
-    def overlay(self, style: Style = _DEFAULT, image: Optional[np.ndarray] = None) -> np.ndarray:
+    def overlay(
+        self, style: Style = _DEFAULT, image: Optional[np.ndarray] = None, full: Optional[float] = None
+    ) -> np.ndarray:
         """Draw the map over the original image, as `visualize_imgs` does; maps of pixel methods are drawn alone.
 
         Parameters
@@ -110,6 +112,8 @@ class Map:
             How the map is drawn.
         image : np.ndarray or None
             The original image, uint8 [H, W, 3] RGB; None for the image that was explained.
+        full : float or None
+            The value drawn at full strength, to compare maps; None for `scale`. Not for pixel methods.
 
         Returns
         -------
@@ -127,12 +131,12 @@ class Map:
         if not isinstance(placement, Placement):
             raise OptionError("overlay draws maps of images; use signal_figure, volume_figure, or placed()")
         pixels = self._original(style) if image is None else image
-        space, full = row.space, self.scale(style)
+        space, full = row.space, full or self.scale(style)
         shown = None if self.status == "empty" else self.placed()
         images = draw(pixels, shown, placement, space, style, full, self.method in AGAINST).images
         return images["pixels" if space == "pixels" else "overlay"]
 
-    def preview(self, style: Style = _DEFAULT) -> np.ndarray:
+    def preview(self, style: Style = _DEFAULT, full: Optional[float] = None) -> np.ndarray:
         """Draw the map of any kind of input, to look at: the overlay, or the map alone where there is no image to tint.
 
         Signals are a strip for each channel; volumes and clips are four slices or frames side by side. An empty map is
@@ -142,6 +146,8 @@ class Map:
         ----------
         style : Style
             How the map is drawn.
+        full : float or None
+            As in `overlay`.
 
         Returns
         -------
@@ -151,10 +157,10 @@ class Map:
         check_style(style)
         placement = self._explanation.placements[self.n]
         if isinstance(placement, Placement) and self._has_original:
-            return self.overlay(style)
+            return self.overlay(style, full=full)
         row = method_row(self.method)
         signed = row.signed or style.signed
-        scale = None if row.signed else self.scale(style)
+        scale = None if row.signed else full or self.scale(style)
         axes = 2 if isinstance(placement, Placement) else len(getattr(placement, "sides", (0, 0, 0)))
         return heat_image(self.placed(), axes, signed, style.colormap, scale, self.status == "empty")
 

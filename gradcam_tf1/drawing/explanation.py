@@ -111,6 +111,8 @@ class Explanation:
     def figure(self, n: int = 0, style: Style = _DEFAULT) -> Figure:
         """Return a figure of one input: a row for each target, ten at most, and a column for each method and layer.
 
+        The targets share one scale, unless the style says otherwise.
+
         Parameters
         ----------
         n : int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any, List, Sequence
 
 from gradcam_tf1.drawing.figure_grid import Panel, grid
 from gradcam_tf1.drawing.image_figures import empty_text, shortened, target_numbers
@@ -15,19 +15,28 @@ if TYPE_CHECKING:
 
 def maps_figure(explanation: Any, n: int, style: Style) -> Figure:
     """Return the figure of input n, see `Explanation.figure`."""
-    keys = list(explanation.maps)
-    n = explanation.map(keys[0][0], n).n
-    rows = [
-        [_panel(explanation.map(name, n, t, layer), style) for name, layer in keys]
-        for t in target_numbers(explanation, n)
-    ]
-    return grid(rows, style.colormap)
+    n = explanation.map(next(iter(explanation.maps))[0], n).n
+    targets = target_numbers(explanation, n)
+    columns = [_panels([explanation.map(*key) for key in keys], style) for keys in _columns(explanation, n, targets)]
+    rows = [list(row) for row in zip(*columns)]
+    return grid([[panel for row in rows for panel in row]] if len(columns) == 1 else rows, style.colormap)
 
 
-def _panel(map: Any, style: Style) -> Panel:
+def _columns(explanation: Any, n: int, targets: Sequence[int]) -> List[List[Any]]:
+    """Return the places of the maps of each method and layer, target by target."""
+    return [[(method, n, t, layer) for t in targets] for method, layer in explanation.maps]
+
+
+def _panels(maps: Sequence[Any], style: Style) -> List[Panel]:
+    """Draw the maps of one method and layer. They share a scale, so that a weak one does not look like a strong one."""
+    scales = [map.scale(style) for map in maps]
+    together = max((scale for scale in scales if scale is not None), default=None)
+    return [_panel(map, style, together if style.share_scale else scale) for map, scale in zip(maps, scales)]
+
+
+def _panel(map: Any, style: Style, scale: Any) -> Panel:
     score = number(map.score) if map.probability is None else f"{number(map.score)}  ({share(map.probability)})"
-    title: List[str] = [map.method, *([shortened(map.layer)] if map.layer else [])]
+    title = [map.method, *([shortened(map.layer)] if map.layer else [])]
     title += [class_text(map.class_id, map.label, map.about), score]
-    scale = map.scale(style)
     ends = None if scale is None else (-scale if style.signed else 0.0, scale)
-    return Panel(map.preview(style), title, ends, empty_text(map.reason) if map.status == "empty" else "")
+    return Panel(map.preview(style, scale), title, ends, empty_text(map.reason) if map.status == "empty" else "")

@@ -14,7 +14,8 @@ from gradcam_tf1.drawing.figure_grid import render
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_QUALITY = 90  # of the image in a notebook; a PNG of photographs is five times as large
+_QUALITY = 80  # of the image in a notebook; a PNG of photographs is five times as large
+_WIDEST = 1000  # pixels in a notebook, whose page is not wider
 _DPI = 100
 NO_DISPLAY = (
     "there is no display to show the figure on: save it with save_figure(explanation.figure(), 'maps.png'), or choose "
@@ -46,6 +47,9 @@ def in_notebook() -> bool:
 def _show_inline(pixels: np.ndarray) -> None:
     from IPython.display import Image, display
 
+    height, width = pixels.shape[:2]
+    if width > _WIDEST:
+        pixels = cv2.resize(pixels, (_WIDEST, round(height * _WIDEST / width)), interpolation=cv2.INTER_AREA)
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     display(Image(data=data.tobytes(), format="jpeg"))
