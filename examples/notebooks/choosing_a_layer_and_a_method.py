@@ -40,8 +40,8 @@ print(scene.boxes)  # top, left, bottom, right
 # %% [markdown]
 # ## The layer
 #
-# `net.binding.layers` lists the feature maps from the input to the scores. Those that count for `-1`, `-2`, ... come after their
-# activation.
+# `net.binding.layers` lists the feature maps from the input to the scores. Those that count for `-1`, `-2`, ... come
+# after their activation.
 
 # %%
 layers = [layer.name for layer in net.binding.layers if layer.counted]

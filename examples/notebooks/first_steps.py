@@ -40,7 +40,8 @@ net = GradCamGraph(demo_model(), preset="inception", labels=DEMO_CLASSES)
 print("classes:", ", ".join(DEMO_CLASSES))
 
 # %% [markdown]
-# `preset` says which pixel values the net was trained on. It is never guessed, because a wrong range gives maps that look right and are wrong.
+# `preset` says which pixel values the net was trained on. It is never guessed, because a wrong range gives maps that
+# look right and are wrong.
 #
 # The tensors are found. Each choice has a reason:
 
@@ -104,8 +105,8 @@ net.explain(np.full((96, 128, 3), 127, np.uint8), targets="star")
 # %% [markdown]
 # ## A folder of images
 #
-# `visualize_imgs` explains every image of a folder and writes overlays, heat maps and a manifest with all numbers. A damaged image is
-# reported, and the run goes on.
+# `visualize_imgs` explains every image of a folder and writes overlays, heat maps and a manifest with all numbers. A
+# damaged image is reported, and the run goes on.
 
 # %%
 from gradcam_tf1 import ProgressBar, RunOptions

@@ -27,9 +27,9 @@ _STATES = ("ok", "empty")
 
 def write_fields(fields: Mapping[str, Any], path: Any, images: bool) -> None:
     """Write the fields of an Explanation; see `Explanation.save`."""
-    arrays = _pack(fields, images)
     try:
-        _unpack(arrays)
+        arrays = _pack(fields, images)
+        _unpack(arrays)  # what could not be read is not written
     except BadField as error:
         raise OptionError(f"the explanation cannot be saved: {error}") from error
     write_arrays(_as_path(path), arrays, "explanation")

@@ -68,16 +68,19 @@ def read_arrays(path: str, what: str) -> Dict[str, np.ndarray]:
         If the file cannot be opened, is damaged, or holds anything else.
     """
     try:
-        with open_regular(path, what) as file:
-            return _read(file)
+        file = open_regular(path, what)
     except ImageFileError as error:
         raise ExplanationFileError(str(error)) from error
+    try:
+        with file:
+            return _read(file)
     except _Unwanted as error:
         raise ExplanationFileError(f"{path!r} is not {what}: {error}") from error
     except OSError as error:
         raise ExplanationFileError(f"{path!r} cannot be read: {error.strerror}") from error
     except _DAMAGED as error:
-        raise ExplanationFileError(f"{path!r} is not {what}, or is damaged: {error}") from error
+        reason = " ".join(str(error).split())  # numpy's may have several lines
+        raise ExplanationFileError(f"{path!r} is not {what}, or is damaged: {reason}") from error
 
 
 class _Unwanted(ValueError):

@@ -34,6 +34,7 @@ def pack_placements(placements: Sequence[Any]) -> Tuple[str, np.ndarray]:
         return "image", np.array([_numbers(each) for each in placements], np.int64)
     if isinstance(first, ClipPlacement):
         return "clip", np.array([(*_numbers(each.frame), each.frames) for each in placements], np.int64)
+    need(isinstance(first, ArrayPlacement), "its placements are of a kind that a file cannot hold")
     return "array", np.array([each.sides for each in placements], np.int64)
 
 
