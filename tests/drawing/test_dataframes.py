@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
+from pathlib import Path
 
 import pytest
 from made_explanations import EMPTY, hot_cell, one_explanation
@@ -11,6 +13,7 @@ from made_explanations import EMPTY, hot_cell, one_explanation
 from gradcam_tf1 import Contrast, OptionError
 from gradcam_tf1.drawing.dataframes import MAP_COLUMNS
 from gradcam_tf1.nets.demo import demo_scenes
+from gradcam_tf1.run.result_rows import RESULT_COLUMNS
 
 KEY = ("gradcam", "conv:0")
 
@@ -32,6 +35,16 @@ def test_the_rows_are_the_maps_in_their_order(net):
         assert row["about"] == ("", "not ring")[map.t]
         assert row["predicted"] == explanation.predicted[map.n]
     assert frame.groupby("method")["score"].count().to_dict() == {"gradcam": 4, "guided_gradcam": 4}
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"), [("column of an explanation", MAP_COLUMNS), ("column of results", RESULT_COLUMNS)]
+)
+def test_the_documentation_has_these_columns(header, columns):
+    page = (Path(__file__).parents[2] / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    table = page.split(f"| {header} |")[1].split("\n\n")[0]
+    named = [name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert sorted(named) == sorted(columns)
 
 
 def test_what_is_unknown_is_missing():

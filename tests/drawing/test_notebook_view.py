@@ -37,7 +37,7 @@ def test_each_map_has_a_row_with_its_overlay(net):
     assert [max(image.shape[:2]) for image in page.images] == [SIDE] * 4
     distances = [[distance(map.overlay(), image) for image in page.images] for map in explanation]
     assert np.argmin(distances, axis=1).tolist() == [0, 1, 2, 3]
-    assert np.diag(distances).max() < 8  # JPEG, and areas that do not divide evenly
+    assert np.diag(distances).max() < 10  # JPEG, and areas that do not divide evenly
 
 
 def distance(whole, small) -> float:
