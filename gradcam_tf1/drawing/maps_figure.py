@@ -18,8 +18,8 @@ def maps_figure(explanation: Any, n: int, style: Style) -> Figure:
     n = explanation.map(next(iter(explanation.maps))[0], n).n
     targets = target_numbers(explanation, n)
     columns = [_panels([explanation.map(*key) for key in keys], style) for keys in _columns(explanation, n, targets)]
-    rows = [list(row) for row in zip(*columns)]
-    return grid([[panel for row in rows for panel in row]] if len(columns) == 1 else rows, style.colormap)
+    rows: List[List[Panel]] = [list(row) for row in zip(*columns)]
+    return grid(columns if len(columns) == 1 else rows, style.colormap)  # targets of a single map stand in a row
 
 
 def _columns(explanation: Any, n: int, targets: Sequence[int]) -> List[List[Any]]:

@@ -15,6 +15,7 @@ ROWS = 12  # rows of a table: a notebook keeps its outputs, so they stay small
 SIDE, LARGE = 96, 320  # pixels: longest side of an image in a table, and of one that stands alone
 TEXT = 120  # letters of a cell
 _QUALITY = 85
+_FINER = 4  # images are drawn larger by this factor, so that fine lines are averaged and not lost
 _MAP_COLUMNS = ("image", "class", "score", "probability", "status", "method", "layer")
 
 # Colours come from the notebook, so that the table fits light and dark themes.
@@ -85,17 +86,17 @@ def _template() -> Any:
 
 def maps_table(title: str, maps: Iterable[Any], more: str = "", side: int = SIDE) -> str:
     """Return a table with a row for each Map; one that cannot be drawn has a row that says why."""
-    return table(title, _MAP_COLUMNS, map(_map_row, maps), more, side)
+    return table(title, _MAP_COLUMNS, (_map_row(map, side) for map in maps), more, side)
 
 
-def _map_row(map: Any) -> ViewRow:
+def _map_row(map: Any, side: int) -> ViewRow:
     status = f"{map.status}: {map.reason}" if map.reason else map.status
     cells = [
         *(str(map.n), class_text(map.class_id, map.label, map.about), number(map.score), share(map.probability)),
         *(status, map.method, map.layer),
     ]
     try:
-        return ViewRow(map.preview(), f"{map.method} of image {map.n}", cells)
+        return ViewRow(map.shrunk(_FINER * side).preview(), f"{map.method} of image {map.n}", cells)
     except GradCamError as error:
         return ViewRow(None, str(error), cells)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 from html_tables import ShownTable
 from made_explanations import EMPTY, GRAY, hot_cell, one_explanation, status_of
 
-from gradcam_tf1 import Contrast, Labels, Style
+from gradcam_tf1 import Contrast, Labels, Style, read_image
 from gradcam_tf1.drawing.notebook_view import ROWS, SIDE, TEXT, ViewRow, table
 from gradcam_tf1.images.array_placement import ArrayPlacement
 from gradcam_tf1.images.fitted_clips import ClipPlacement
 from gradcam_tf1.images.geometry import Placement
+from gradcam_tf1.images.small_copies import shrunk
 from gradcam_tf1.nets.demo import demo_scenes
 
 HEADER = ["", "image", "class", "score", "probability", "status", "method", "layer"]
@@ -177,3 +179,35 @@ def test_colours_are_left_to_the_notebook(net):
     html = net.explain(demo_scenes()[0].path)._repr_html_()
     assert "color:" not in html
     assert "background" not in html
+
+
+def test_a_large_image_is_drawn_small_and_in_the_same_places(net):
+    scene = demo_scenes()[0]
+    large = np.repeat(np.repeat(read_image(scene.path), 5, axis=0), 5, axis=1)
+    map = net.explain(large, "star").map("gradcam")
+    small = map.shrunk(384)
+    assert small.preview().shape == (288, 384, 3)
+    assert np.shares_memory(small.values, map.values)
+    whole = map.overlay()
+    assert distance(whole, small.overlay()) < 3
+    assert map.shrunk(2000) is map
+    assert shown(net.explain(large, "star")).images[0].shape == (72, 96, 3)
+
+
+@pytest.mark.parametrize("side", [1, 7, 64])
+def test_a_part_that_the_net_saw_stays_in_its_place(side):
+    seen = Placement((300, 501), (8, 8), (30, 101, 270, 401), (0, 0, 8, 8))
+    small = shrunk(seen, side)
+    assert max(small.original) == side
+    top, left, bottom, right = small.seen
+    assert 0 <= top < bottom <= small.original[0]
+    assert 0 <= left < right <= small.original[1]
+    if side == 64:
+        assert np.abs(np.subtract(small.seen, np.multiply(seen.seen, 64 / 501))).max() < 1
+
+
+def test_a_large_image_that_came_fitted_is_drawn_small_too():
+    place = Placement((4000, 6000), (8, 8), (0, 0, 4000, 6000), (0, 0, 8, 8))
+    drawn = one_explanation({KEY: [hot_cell(1, 2)]}, placement=place).map("gradcam").shrunk(60).preview()
+    assert drawn.shape == (40, 60, 3)
+    assert drawn[15, 37].tolist()[1:] == [0, 0]

@@ -103,6 +103,13 @@ def test_a_map_without_a_drawn_file(tmp_path):
     assert image[5, 5, 0] > 240
 
 
+def test_the_peak_of_a_clip_has_its_frame():
+    pytest.importorskip("pandas")
+    peak = MapRecord("gradcam", "conv:0", "ok", "", 0.0, 1.0, (7, 1, 2))
+    frame = Results([Result(3, targets=(TargetRecord(3, None, 1.5, None, (peak,)),))]).to_dataframe()
+    assert frame[["peak_frame", "peak_row", "peak_column"]].iloc[0].tolist() == [7, 1, 2]
+
+
 def test_a_drawn_file_that_was_replaced_by_rubbish(tmp_path):
     (tmp_path / "a.png").write_text("<svg onload=alert(1)>")
     page = shown(made(1, overlay=str(tmp_path / "a.png")))
