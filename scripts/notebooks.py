@@ -21,6 +21,7 @@ import nbformat
 
 SOURCES = Path(__file__).resolve().parent.parent / "examples" / "notebooks"
 PRIVATE = ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def as_notebook(source: Path) -> nbformat.NotebookNode:
@@ -42,10 +43,12 @@ def run(notebooks: List[Path], home: Path) -> None:
 
 
 def without_traces(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return a notebook that was run without the times and versions of this run."""
+    """Return a notebook that was run without times, versions, and widgets, which a file shows as they began."""
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
     for cell in notebook.cells:
         cell["metadata"] = {}
+        if cell.cell_type == "code":
+            cell["outputs"] = [output for output in cell.outputs if _WIDGET not in output.get("data", {})]
     return notebook
 
 

@@ -112,8 +112,8 @@ net.explain(np.full((96, 128, 3), 127, np.uint8), targets="star")
 from gradcam_tf1 import ProgressBar, RunOptions
 
 folder = os.path.dirname(image)
-with ProgressBar() as progress:
-    results = net.visualize_imgs(folder, "first_steps_out", methods="gradcam", run=RunOptions(progress=progress))
+with ProgressBar() as bar:
+    results = net.visualize_imgs(folder, "first_steps_out", methods="gradcam", run=RunOptions(progress=bar))
 results[:4]
 
 # %% [markdown]
