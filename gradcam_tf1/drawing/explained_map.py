@@ -180,8 +180,9 @@ class Map:
         placements = list(explanation.placements)
         placements[self.n] = smaller = shrunk(placement, side)
         images = list(explanation.images)
-        if self._has_original:
-            images[self.n] = cv2.resize(images[self.n], smaller.original[::-1], interpolation=cv2.INTER_AREA)
+        original = images[self.n] if images else None
+        if original is not None:
+            images[self.n] = cv2.resize(original, smaller.original[::-1], interpolation=cv2.INTER_AREA)
         return replace(self, _explanation=replace(explanation, placements=placements, images=tuple(images)))
 
     @property

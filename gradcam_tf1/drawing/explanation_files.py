@@ -123,7 +123,7 @@ def _unpack(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
 def _header(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
     need("header" in arrays, "it has no header")
     try:
-        header = json.loads(arrays["header"].tobytes().decode("ascii"))
+        header: Dict[str, Any] = json.loads(arrays["header"].tobytes().decode("ascii"))
     except (ValueError, RecursionError) as error:
         raise BadField(f"its header is not JSON ({error})") from error
     need(isinstance(header, dict) and header.get("format") == _FORMAT, "its header is that of another program")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -45,14 +46,13 @@ def in_notebook() -> bool:
 
 
 def _show_inline(pixels: np.ndarray) -> None:
-    from IPython.display import Image, display
-
+    notebook: Any = import_module("IPython.display")  # its functions have no types
     height, width = pixels.shape[:2]
     if width > _WIDEST:
         pixels = cv2.resize(pixels, (_WIDEST, round(height * _WIDEST / width)), interpolation=cv2.INTER_AREA)
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    display(Image(data=data.tobytes(), format="jpeg"))
+    notebook.display(notebook.Image(data=data.tobytes(), format="jpeg"))
 
 
 def _open_window(pixels: np.ndarray) -> bool:

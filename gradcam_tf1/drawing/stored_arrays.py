@@ -7,7 +7,7 @@ import os
 import struct
 import tokenize
 import zipfile
-from typing import BinaryIO, Dict, Mapping
+from typing import Any, BinaryIO, Dict, Mapping
 
 import numpy as np
 
@@ -25,7 +25,7 @@ _DAMAGED = (
 )
 
 
-def write_arrays(path: str, arrays: Mapping[str, np.ndarray], what: str) -> None:
+def write_arrays(path: str, arrays: Mapping[str, Any], what: str) -> None:
     """Write arrays to an .npz file, whole or not at all.
 
     Parameters
