@@ -42,6 +42,15 @@ def long_run(*marks: str) -> Dict[str, Dict[str, float]]:
     return found
 
 
+def live_requests(*marks: str) -> Dict[str, float]:
+    """The most bytes that were ever resident when so many requests of the live page are answered."""
+    from live import many_requests
+
+    found: Dict[str, float] = {}
+    many_requests(lambda mark: found.update({mark: memory("VmHWM")}), *marks)
+    return found
+
+
 def write_vgg19(path: str) -> float:
     """A frozen file of VGG-19, and how many bytes it has: 549 MiB of weights and a few KB."""
     from material import vgg19
@@ -88,7 +97,7 @@ def bare_run(model: str, image: str) -> Any:
         return sess.run("logits/BiasAdd:0", {"input:0": pixels[None] / 127.5 - 1}).tolist()
 
 
-TASKS = {task.__name__: task for task in (long_run, write_vgg19, vgg19_peak, first_map, bare_run)}
+TASKS = {task.__name__: task for task in (long_run, live_requests, write_vgg19, vgg19_peak, first_map, bare_run)}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))

@@ -14,6 +14,7 @@ from gradcam_tf1._version import __version__ as __version__
 if TYPE_CHECKING:
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
+    from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
     from gradcam_tf1.drawing.explained_map import Map as Map
     from gradcam_tf1.drawing.explanation import Explanation as Explanation
     from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods import method as method
     from gradcam_tf1.methods import register as register
     from gradcam_tf1.methods.noise import Noise as Noise
+    from gradcam_tf1.report.write_report import write_report as write_report
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
     from gradcam_tf1.run.progress_bar import ProgressBar as ProgressBar
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
     from gradcam_tf1.run.results import Results as Results
     from gradcam_tf1.run.run_options import RunOptions as RunOptions
+    from gradcam_tf1.serve.live_server import LiveServer as LiveServer
+    from gradcam_tf1.serve.serve_options import ServeOptions as ServeOptions
     from gradcam_tf1.targets import All as All
     from gradcam_tf1.targets import Anchor as Anchor
     from gradcam_tf1.targets import Contrast as Contrast
@@ -115,6 +119,7 @@ _NAMES = {
         "GradCamGraph",
     ),
     "engine.explain_options": ("ExplainOptions",),
+    "drawing.class_score": ("ClassScore",),
     "drawing.explanation": ("Explanation",),
     "drawing.explained_map": ("Map",),
     "labels": ("Labels",),
@@ -156,6 +161,7 @@ _NAMES = {
         "signal_figure",
         "volume_figure",
     ),
+    "report.write_report": ("write_report",),
     "run.manifest": ("read_manifest",),
     "run.per_image": ("PerImage",),
     "run.progress_bar": ("ProgressBar",),
@@ -166,6 +172,8 @@ _NAMES = {
     ),
     "run.results": ("Results",),
     "run.run_options": ("RunOptions",),
+    "serve.live_server": ("LiveServer",),
+    "serve.serve_options": ("ServeOptions",),
     "targets": (
         "All",
         "Anchor",
@@ -202,6 +210,7 @@ __all__ = [
     "Binding",
     "BindingError",
     "Cells",
+    "ClassScore",
     "ClosedError",
     "Contrast",
     "Down",
@@ -219,6 +228,7 @@ __all__ = [
     "Labels",
     "LayerInfo",
     "LayerMethod",
+    "LiveServer",
     "LoadedModel",
     "ManifestError",
     "Map",
@@ -246,6 +256,7 @@ __all__ = [
     "RunOptions",
     "Scalar",
     "SelectionError",
+    "ServeOptions",
     "Similar",
     "StoppedError",
     "Style",
@@ -269,6 +280,7 @@ __all__ = [
     "signal_figure",
     "signs_figure",
     "volume_figure",
+    "write_report",
 ]
 
 

@@ -76,12 +76,24 @@ class OptionError(GradCamError):
     """Unknown option or invalid value."""
 
 
+class MediaTypeError(OptionError):
+    """The body of a request to the live page is neither a form with files nor an image."""
+
+
 class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
 
 
 class ExplanationFileError(GradCamError):
     """A file is not an explanation that `save` wrote, or is damaged."""
+
+
+class QueueFullError(GradCamError):
+    """The live page has as many waiting requests as it takes."""
+
+
+class CancelledError(GradCamError):
+    """A request of the live page was cancelled, or its client went away."""
 
 
 class SelectionError(GradCamError, IndexError, KeyError):

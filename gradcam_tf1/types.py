@@ -286,7 +286,8 @@ class MethodProgress:
     Attributes
     ----------
     method, layer : str
-        Names of the method and of the layer's tensor; layer is "" for methods of the input space.
+        Names of the method and of the layer's tensor; layer is "" for methods of the input space. For noisy copies of
+        the image all methods, with commas.
     images, runs : int
         Images of the batch, and runs per image.
     unit : str

@@ -28,7 +28,9 @@ LAYERS = (
     {"drawing"},
     {"engine"},
     {"run"},
+    {"report"},
     {"graph"},
+    {"serve"},
     {"cli"},
     {"__main__"},
 )

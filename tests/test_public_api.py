@@ -66,12 +66,17 @@ EXPECTED = {
     "Result",
     "Results",
     "TargetRecord",
+    "ClassScore",
     "MapRecord",
     "Placement",
     "Cells",
     "read_manifest",
+    "write_report",
     "list_images",
     "read_image",
+    # the live page
+    "LiveServer",
+    "ServeOptions",
     # figures
     "FIGURES",
     "classes_figure",

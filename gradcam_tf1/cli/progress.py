@@ -20,7 +20,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Progress:
-    """A bar of images on stderr, if stderr is a terminal; call it with each result and the number of all images."""
+    """A bar of images on stderr, if stderr is a terminal; call it with each result and the number of all images.
+
+    `show` takes the name of an image in place of its result.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self._visible = not quiet and sys.stderr.isatty()
@@ -28,10 +31,14 @@ class Progress:
 
     def __call__(self, result: Result, total: int | None) -> None:
         """Count one image."""
-        if self._visible:
-            self._bar(result, total)
+        self.show(result.relative, total)
 
-    def __enter__(self) -> Callable[[Result, int | None], None]:
+    def show(self, name: str, total: int | None) -> None:
+        """Count one image of this name."""
+        if self._visible:
+            self._bar.count(name, total)
+
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import Any, Sequence
 
 import click
 
@@ -11,22 +12,19 @@ from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.feed_options import split_feeds
 from gradcam_tf1.cli.method_options import make_explain_options, make_methods, method_options
 from gradcam_tf1.cli.older_names import OlderNames
+from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.progress import STOPPED, MethodBars, Progress, Stopper, Tally
 from gradcam_tf1.cli.session_options import make_session, session_options
-from gradcam_tf1.cli.shared_options import NamesOrNumbers, model_options, numbers, open_net, size, window
+from gradcam_tf1.cli.shared_options import NamesOrNumbers, model_options, open_net, window
 from gradcam_tf1.cli.style_options import make_style, style_options
 from gradcam_tf1.cli.target_options import make_targets, target_options
-from gradcam_tf1.cli.terminal import say, show_figures
+from gradcam_tf1.cli.terminal import say, say_page, show_figures
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images.geometry import FIT_MODES
 from gradcam_tf1.images.image_files import MAX_PIXELS
-from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, as_preprocessing, find_preset, list_presets
+from gradcam_tf1.images.own_outputs import REPORT_NAME
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import net_warnings
-
-if TYPE_CHECKING:
-    from gradcam_tf1.graph import GradCamGraph
 
 _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not in ("batch_size", "stop", "progress"))
 
@@ -35,36 +33,7 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
 @model_options
 @click.argument("images", nargs=-1, required=True)
 @click.option("--out", "out_folder", required=True, type=click.Path(), help="Output folder; created if missing.")
-@click.option("--preset", metavar="NAME", help=f"Preprocessing of pixel values: {', '.join(PRESETS)}, custom.")
-@click.option(
-    "--mean", metavar="M[,M,M]", callback=numbers, help="Custom preprocessing, (x * scale - mean) / std: the mean."
-)
-@click.option(
-    "--std",
-    metavar="S[,S,S]",
-    callback=numbers,
-    help="Custom preprocessing: std, in the net's channel order.",
-)
-@click.option(
-    "--scale",
-    metavar="A",
-    callback=numbers,
-    help="Custom preprocessing: scale; 1/255 maps 0..255 to 0..1.",
-)
-@click.option("--bgr", is_flag=True, help="Custom preprocessing: the net expects BGR instead of RGB.")
-@click.option(
-    "--fit",
-    type=click.Choice(FIT_MODES),
-    default="stretch",
-    show_default=True,
-    help="How images are resized to the input size.",
-)
-@click.option(
-    "--size",
-    metavar="HxW",
-    callback=size,
-    help="Input size, for nets that accept any size. With --fit short-side: the length of the shorter side.",
-)
+@preset_options
 @click.option(
     "--window",
     metavar="LOW,HIGH|none",
@@ -72,7 +41,6 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     help="Images of measured values (DICOM, NIfTI, float or signed TIFF, .npy): the values to show as black and white; "
     "none uses the values as stored.",
 )
-@click.option("--labels", type=click.Path(), help="File with the class names.")
 @target_options
 @method_options
 @click.option(
@@ -110,6 +78,7 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     help="Reader and writer threads (default: one per core, at most 8).",
 )
 @session_options
+@click.option("--report", is_flag=True, help="Also make a report for a browser: OUT/report/index.html.")
 @click.option("--resume", is_flag=True, help="Continue an earlier run into the same folder.")
 @click.option(
     "--on-error",
@@ -139,7 +108,7 @@ def run(images: Sequence[str], out_folder: str, show: bool, quiet: bool, **optio
     """
     if show and not options["figures"]:
         raise OptionError("--show opens figures; choose them with --figure")
-    preset = _preset(**{name: options.pop(name) for name in ("preset", "mean", "std", "scale", "bgr")})
+    preset = make_preset(options)
     options["layers"] = _layers(options["layers"], options.pop("backcount"))
     run_options = {name: options.pop(name) for name in _RUN_OPTIONS}
     style, targets, score = make_style(options), make_targets(options), options.pop("score")
@@ -151,7 +120,7 @@ def run(images: Sequence[str], out_folder: str, show: bool, quiet: bool, **optio
     with open_net(preset=preset, session=session, **options) as net:
         if not quiet:
             describe(net)
-        _check_preset(net)
+        check_preset(net)
         with Progress(quiet) as progress, MethodBars(quiet) as bars, Stopper() as stop:
             tally = Tally(progress)
             results = net.visualize_imgs(
@@ -163,32 +132,14 @@ def run(images: Sequence[str], out_folder: str, show: bool, quiet: bool, **optio
             )
         printed = net_warnings(net)
     tally.report(results, printed, quiet)
+    if run_options["report"] and not quiet:
+        say_page(os.path.join(results.out_folder, REPORT_NAME, "index.html"))
     if show:
         show_figures(results)
     if not results.complete:
         say(f"stopped: {len(results)} images are finished; repeat the command with --resume to continue", err=True)
         click.get_current_context().exit(STOPPED)
     click.get_current_context().exit(1 if tally.failed or results.left_out else 0)
-
-
-def _preset(preset: str | None, bgr: bool, **values: Any) -> Preprocessing | None:
-    if preset is None and not bgr and all(value is None for value in values.values()):
-        return None
-    scale = values.pop("scale")
-    if scale is not None and len(scale) > 1:
-        raise OptionError("--scale is one number for all channels; give one number per channel with --std")
-    return find_preset(preset or "custom", bgr=bgr, scale=None if scale is None else scale[0], **values)
-
-
-def _check_preset(net: GradCamGraph) -> None:
-    """Refuse a net whose preprocessing is unknown before the run begins. Raises OptionError."""
-    preset = net.preset or as_preprocessing(net.model.preprocessing or net.binding.preprocessing)
-    if preset is None:
-        raise OptionError(
-            "the model does not show its preprocessing of pixel values, and a wrong guess gives wrong maps without an "
-            f"error; choose one with --preset:\n{list_presets()}"
-        )
-    preset.check_channels(net.binding.channels)
 
 
 def _layers(layers: NamesOrNumbers, backcount: Sequence[int]) -> NamesOrNumbers:

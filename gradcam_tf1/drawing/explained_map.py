@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from gradcam_tf1.images.bands import PHOTOGRAPH, drawn
 from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.images.small_copies import shrunk
 from gradcam_tf1.methods import method_row
-from gradcam_tf1.types import MapKey, MapStatus
+from gradcam_tf1.types import Cells, MapKey, MapStatus
 
 if TYPE_CHECKING:
     from gradcam_tf1.drawing.explanation import Explanation
@@ -54,6 +54,16 @@ class Map:
         """The raw map: float32 [h, w] at the layer's size, or [H, W, C] at the input's size for pixel methods."""
         values: np.ndarray = self._explanation.maps[self._key][self.n, self.t]
         return values
+
+    @property
+    def placement(self) -> Any:
+        """How the input was fitted to the net: a Placement for images."""
+        return self._explanation.placements[self.n]
+
+    @property
+    def cells(self) -> Optional[Cells]:
+        """Where the cells of `values` lie on the net's input; None if they share it evenly."""
+        return self._explanation.cells.get(self._key)
 
     @property
     def status(self) -> str:
@@ -99,8 +109,7 @@ class Map:
 
     def placed(self) -> np.ndarray:
         """Return the map on the original image: float32 [H, W] or [H, W, C]."""
-        placement = self._explanation.placements[self.n]
-        placed: np.ndarray = placement.place(self.values, self._explanation.cells.get(self._key))
+        placed: np.ndarray = self.placement.place(self.values, self.cells)
         return placed
 
     def overlay(
@@ -129,7 +138,7 @@ class Map:
         """
         check_style(style)
         row = method_row(self.method)
-        placement = self._explanation.placements[self.n]
+        placement = self.placement
         if not isinstance(placement, Placement):
             raise OptionError("overlay draws maps of images; use signal_figure, volume_figure, or placed()")
         pixels = self._original(style) if image is None else image
@@ -157,7 +166,7 @@ class Map:
             uint8 [h, w, 3], RGB.
         """
         check_style(style)
-        placement = self._explanation.placements[self.n]
+        placement = self.placement
         if isinstance(placement, Placement) and self._has_original:
             return self.overlay(style, full=full)
         row = method_row(self.method)
@@ -174,7 +183,7 @@ class Map:
         side : int
             Longest side of the copy, in pixels; a smaller image stays as it is, and so do signals, volumes and clips.
         """
-        explanation, placement = self._explanation, self._explanation.placements[self.n]
+        explanation, placement = self._explanation, self.placement
         if not isinstance(placement, Placement) or max(placement.original) <= side:
             return self
         placements = list(explanation.placements)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 
 import numpy as np
 
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.dataframes import MAP_COLUMNS, dataframe, map_values
 from gradcam_tf1.drawing.explained_map import Map
 from gradcam_tf1.drawing.explanation_files import read_fields, write_fields
@@ -62,6 +63,8 @@ class Explanation:
         The class names.
     images : tuple
         The original images, as they were given; None for one that came fitted.
+    top : tuple of tuple of ClassScore
+        For each image its best five classes, best first; () for one without an answer.
     """
 
     class_ids: np.ndarray
@@ -77,6 +80,7 @@ class Explanation:
     cells: Mapping[MapKey, Cells] = field(default_factory=dict)
     labels: Optional[Labels] = None
     images: Tuple[Optional[np.ndarray], ...] = ()
+    top: Tuple[Tuple[ClassScore, ...], ...] = ()
 
     def map(self, method: str, n: int = 0, t: int = 0, layer: Optional[str] = None) -> Map:
         """Return one map.

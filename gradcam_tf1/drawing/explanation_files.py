@@ -1,8 +1,8 @@
 """From the fields of an Explanation to the arrays of a file, and back. Everything that is read is checked.
 
 The array `header` is JSON in ASCII, with all texts. Numbers are arrays: `class_ids`, `scores`, `probabilities`,
-`predicted`, `placements`; `map0`, `range0` (minimum and maximum) and `cells0` for each method and layer; and `image0`
-for each original image.
+`predicted`, `placements`, `top`; `map0`, `range0` (minimum and maximum) and `cells0` for each method and layer; and
+`image0` for each original image.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from gradcam_tf1.drawing.stored_arrays import read_arrays, write_arrays
 from gradcam_tf1.drawing.stored_placements import BadField, need, pack_placements, unpack_placements
+from gradcam_tf1.drawing.stored_scores import pack_top, unpack_top
 from gradcam_tf1.errors import ExplanationFileError, OptionError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.types import Cells, MapKey, MapStatus
@@ -54,6 +55,7 @@ def _pack(fields: Mapping[str, Any], images: bool) -> Dict[str, np.ndarray]:
     keys, labels = list(fields["maps"]), fields["labels"]
     originals = [image if images else None for image in fields["images"]]
     kind, placements = pack_placements(fields["placements"])
+    classes, class_scores = pack_top(fields["top"])
     header = {
         "format": _FORMAT,
         "version": VERSION,
@@ -62,12 +64,13 @@ def _pack(fields: Mapping[str, Any], images: bool) -> Dict[str, np.ndarray]:
             [[[each.state, each.reason, each.notes] for each in row] for row in fields["statuses"][key]] for key in keys
         ],
         "placements": kind,
+        "top": classes,
         "labels": labels and {"names": list(labels.names), "offset": labels.offset, "note": labels.note},
         "images": [image is not None for image in originals],
         **{name: fields[name] for name in ("layers", "abouts", "failures")},
     }
     text = json.dumps(header).encode("ascii")
-    arrays = {"header": np.frombuffer(text, np.uint8), "placements": placements}
+    arrays = {"header": np.frombuffer(text, np.uint8), "placements": placements, "top": class_scores}
     arrays.update({name: np.asarray(fields[name]) for name in ("class_ids", "scores", "predicted")})
     if fields["probabilities"] is not None:
         arrays["probabilities"] = np.asarray(fields["probabilities"])
@@ -117,6 +120,7 @@ def _unpack(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
         },
         "labels": _labels(header["labels"]),
         "images": originals,
+        "top": unpack_top(header["top"], arrays.get("top", np.zeros(0)), images),
     }
 
 
@@ -131,7 +135,7 @@ def _header(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
     need(
         version == VERSION, f"it has version {version!r}, and this program reads version {VERSION}; update gradcam_tf1"
     )
-    names = ("keys", "statuses", "placements", "labels", "images", "layers", "abouts", "failures")
+    names = ("keys", "statuses", "placements", "labels", "images", "layers", "abouts", "failures", "top")
     missing = [name for name in names if name not in header]
     need(not missing, f"its header lacks {', '.join(missing)}")
     return header

@@ -15,7 +15,7 @@ from gradcam_tf1.binding.tensor_names import choose_output
 from gradcam_tf1.drawing.figure_kinds import FigureNet
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
-from gradcam_tf1.engine.graph_import import device_names, open_sessions
+from gradcam_tf1.engine.graph_import import device_names, devices_of, open_sessions
 from gradcam_tf1.engine.input_batches import check_batch_size
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.opening import given_tensors, open_explainers
@@ -77,6 +77,7 @@ class BoundNet(NetHooks, FigureNet):
         self._label_names = label_names(labels)
         started = time.monotonic()
         loaded = model if isinstance(model, LoadedModel) else load(model)
+        self._chosen_devices = places
         self._sessions = open_sessions(loaded.graph_def, loaded.source, session_config(config, bool(places)), places)
         with ExitStack() as failing:
             failing.callback(self.close)
@@ -178,6 +179,11 @@ class BoundNet(NetHooks, FigureNet):
         """The bound net on each device, in the order of `devices`."""
         self._open()
         return self._explainers
+
+    @property
+    def devices(self) -> Sequence[str]:
+        """The devices that were chosen, else those that TensorFlow may use."""
+        return self._chosen_devices or devices_of(self.sess)
 
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
         """Limit the total time of the session inside the block, else raise TimeLimitError; None for no limit."""

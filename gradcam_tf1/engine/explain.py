@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite, isnan
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.binding.layer_specs import is_auto, resolve_layer
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
 from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, check_methods, no_such_target
@@ -17,7 +19,7 @@ from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.map_engine import MapEngine
-from gradcam_tf1.engine.map_request import MapRequest
+from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
@@ -148,6 +150,7 @@ class NetExplainer(FigureExplainer):
             cells=answer.cells,
             labels=self.labels,
             images=given.images,
+            top=_top(answer, self.labels),
         )
 
     def _in_rgb(self, maps: Dict[MapKey, np.ndarray], given: NetInput) -> Dict[MapKey, np.ndarray]:
@@ -222,3 +225,21 @@ class NetExplainer(FigureExplainer):
 
     def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
         return input_batch(pixels, self.net.preprocess, self.binding)
+
+
+def _top(answer: MapAnswer, labels: Optional[Labels]) -> Tuple[Tuple[ClassScore, ...], ...]:
+    """Return the best classes of each image that have a finite score; () for an image without an answer."""
+    best = answer.best
+    chosen = best.scores * np.nan if best.probabilities is None else best.probabilities
+    rows = zip(answer.failures, best.class_ids.tolist(), best.scores.tolist(), chosen.tolist())
+    return tuple(() if failure else _classes(labels, *row) for failure, *row in rows)
+
+
+def _classes(
+    labels: Optional[Labels], class_ids: List[int], scores: List[float], probabilities: List[float]
+) -> Tuple[ClassScore, ...]:
+    return tuple(
+        ClassScore(id_, None if labels is None else labels.name(id_), score, None if isnan(share) else share)
+        for id_, score, share in zip(class_ids, scores, probabilities)
+        if isfinite(score)
+    )

@@ -57,6 +57,11 @@ def open_sessions(
     return sessions
 
 
+def devices_of(sess: tf.Session) -> List[str]:
+    """Return the processors that a session may use, such as /cpu:0 and /gpu:0."""
+    return [_canonical(item.name) for item in sess.list_devices() if item.device_type in ("CPU", "GPU", "TPU")]
+
+
 def _check_device(sess: tf.Session, device: str) -> None:
     """Raise OptionError for a missing device: with soft placement TensorFlow would silently use another one."""
     available = [_canonical(item.name) for item in sess.list_devices()]

@@ -37,21 +37,22 @@ class ProgressBar:
         if isinstance(work, MethodProgress):
             self._count_runs(work)
         else:
-            self._count_image(work, total)
+            self.count(work.relative, total)
+
+    def count(self, name: str, total: Optional[int]) -> None:
+        """Count an image of this name; `total` is the number of all images, None if it is unknown."""
+        if self._images is None:
+            self._images = _new_bar(total=total, unit="img")
+        self._images.set_postfix_str(shown(name)[-_NAME:], refresh=False)
+        self._images.update()
+        if self._images.n == total:
+            self._images.close()
+            self._images = None
 
     @property
     def done(self) -> Dict[int, int]:
         """Finished runs of each open bar of a method, by thread."""
         return {thread: bar.n for thread, bar in self._runs.items()}
-
-    def _count_image(self, result: Result, total: Optional[int]) -> None:
-        if self._images is None:
-            self._images = _new_bar(total=total, unit="img")
-        self._images.set_postfix_str(shown(result.relative)[-_NAME:], refresh=False)
-        self._images.update()
-        if self._images.n == total:
-            self._images.close()
-            self._images = None
 
     def _count_runs(self, work: MethodProgress) -> None:
         thread = threading.get_ident()

@@ -28,6 +28,7 @@ def assert_same(first: Explanation, second: Explanation) -> None:
     assert all(same_bits(first.maps[key], second.maps[key]) for key in first.maps)
     assert len(first.images) == len(second.images)
     assert all(same_bits(*pair) for pair in zip(first.images, second.images))
+    assert repr(first.top) == repr(second.top)  # NaN is not equal to itself
     for name in ("statuses", "layers", "abouts", "failures"):
         assert getattr(first, name) == getattr(second, name), name
     assert list(first.placements) == list(second.placements)

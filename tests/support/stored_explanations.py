@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from made_explanations import EMPTY, GRAY, hot_cell, one_explanation
 
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.images.array_placement import ArrayPlacement
 from gradcam_tf1.images.fitted_clips import ClipPlacement
 from gradcam_tf1.images.geometry import Placement
@@ -21,6 +22,7 @@ def made(**changes):
     statuses = {("gradcam", "a/Relu:0"): [dataclasses.replace(EMPTY, notes=NASTY), EMPTY]}
     explanation = one_explanation(maps, statuses, class_ids=(3, -1), labels=Labels(list(NASTY), 1, "note"))
     fields = {"abouts": ("", NASTY[0]), "failures": (NASTY[1],), "images": (GRAY,)}
+    fields["top"] = ((ClassScore(3, NASTY[0], 0.1, None), ClassScore(0, None, float("nan"), 1 / 3)),)
     fields["cells"] = {("gradcam", "a/Relu:0"): Cells((0.1, -3.0), (1 / 3, -2.0))}
     return dataclasses.replace(explanation, **{**fields, **changes})
 
@@ -32,7 +34,7 @@ OTHERS = {
     "fitted image": {"images": (None,)},
     "float image of six bands": {"images": (np.random.RandomState(0).rand(40, 60, 6),)},
     "no images": {"images": ()},
-    "no labels": {"labels": None, "abouts": (), "failures": ()},
+    "no labels": {"labels": None, "abouts": (), "failures": (), "top": ()},
     "a signal": {
         "maps": {("gradcam", "a"): np.ones((1, 2, 5), np.float32), ("gradient", ""): np.ones((1, 2, 9, 2), np.float32)},
         "placements": [ArrayPlacement((9,))],
