@@ -17,6 +17,7 @@ import live
 import pages
 import processes
 import rows
+import training
 from timing import Absent, measure, print_medians, print_targets
 
 from gradcam_tf1.tf_runtime import tf
@@ -44,6 +45,8 @@ _ROWS = (
     processes.vgg19_memory,
     processes.start_up,
     pages.report_gallery,
+    training.training_hook,
+    training.training_memory,
 )
 ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
 

@@ -85,6 +85,10 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
+    from gradcam_tf1.training.keras_callback import GradCamCallback as GradCamCallback
+    from gradcam_tf1.training.session_hooks import GradCamHook as GradCamHook
+    from gradcam_tf1.training.session_hooks import GradCamSaverListener as GradCamSaverListener
+    from gradcam_tf1.training.training_maps import TrainingMaps as TrainingMaps
     from gradcam_tf1.types import Binding as Binding
     from gradcam_tf1.types import Cells as Cells
     from gradcam_tf1.types import KeyTensors as KeyTensors
@@ -185,6 +189,12 @@ _NAMES = {
         "Top",
         "Worst",
     ),
+    "training.keras_callback": ("GradCamCallback",),
+    "training.session_hooks": (
+        "GradCamHook",
+        "GradCamSaverListener",
+    ),
+    "training.training_maps": ("TrainingMaps",),
     "types": (
         "Binding",
         "Cells",
@@ -219,8 +229,11 @@ __all__ = [
     "ExplanationFileError",
     "FeedError",
     "GradCam",
+    "GradCamCallback",
     "GradCamError",
     "GradCamGraph",
+    "GradCamHook",
+    "GradCamSaverListener",
     "GradientError",
     "ImageFileError",
     "IteratedMethod",
@@ -264,6 +277,7 @@ __all__ = [
     "TargetRecord",
     "TimeLimitError",
     "Top",
+    "TrainingMaps",
     "WeightsError",
     "Window",
     "Worst",

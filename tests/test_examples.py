@@ -160,3 +160,17 @@ def test_vgg19_folder_with_small_weights(capsys):
     (line,) = manifest("out")
     assert 0 <= results[0].predicted < 10
     assert {map_["layer"] for map_ in line["targets"][0]["maps"]} >= {"conv5_4/Relu:0"}
+
+
+def test_training_writes_maps_of_each_step_for_tensorboard():
+    from event_files import images_of
+
+    example("training_tensorboard").main("logs", "4")
+    for folder, steps in (("logs/hook", {1, 2, 3, 4}), ("logs/callback", set(range(1, 9)))):
+        found = images_of(folder)
+        assert {step for shown in found.values() for step, _ in shown} == steps
+        assert {tag.split("/")[2] for tag in found} == {"scene_00", "scene_01", "scene_02"}
+        assert {tag.split("/")[3] for tag in found} <= set(DEMO_CLASSES)
+        for tag, shown in found.items():
+            size = demo_scenes()[int(tag.split("/")[2][-2:])].size
+            assert all(image.shape == (*size, 3) for _, image in shown)

@@ -30,7 +30,7 @@ LAYERS = (
     {"run"},
     {"report"},
     {"graph"},
-    {"serve"},
+    {"serve", "training", "diagnosis"},
     {"cli"},
     {"__main__"},
 )

@@ -77,6 +77,11 @@ EXPECTED = {
     # the live page
     "LiveServer",
     "ServeOptions",
+    # training
+    "GradCamCallback",
+    "GradCamHook",
+    "GradCamSaverListener",
+    "TrainingMaps",
     # figures
     "FIGURES",
     "classes_figure",

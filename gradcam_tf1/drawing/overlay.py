@@ -168,7 +168,7 @@ def overlay(
     result = image.copy()
     part = result[top:bottom, left:right]
     levels = _levels(np.asarray(map, np.float32)[top:bottom, left:right])
-    kept, added = _tints(colormap, float(alpha))
+    kept, added = tints(colormap, float(alpha))
     result[top:bottom, left:right] = cv2.add(
         cv2.multiply(part, cv2.applyColorMap(levels, kept), scale=1 / 255), cv2.applyColorMap(levels, added)
     )
@@ -183,7 +183,7 @@ def check_alpha(alpha: Any) -> None:
 
 
 @lru_cache(maxsize=8)
-def _tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
+def tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
     """Return for 256 levels the weight of the photograph, 0..255, and the colour added: two uint8 [256, 1, 3]."""
     levels = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
     # 0.5 lies between two levels: both count as zero

@@ -119,7 +119,7 @@ class NetExplainer(FigureExplainer):
         self, given: NetInput, targets: Any, methods: Methods, layers: Any, score: str, options: ExplainOptions
     ) -> Explanation:
         """Explain prepared inputs; the arguments and errors are those of `GradCamGraph.explain`."""
-        chosen, infos = self._methods(methods, options), self._layers(layers)
+        chosen, infos = self._methods(methods, options), self.resolve_layers(layers)
         if options.fuse is not None:
             check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)
@@ -176,8 +176,8 @@ class NetExplainer(FigureExplainer):
                 reasons[name] = str(error)
         return usable, reasons
 
-    def _layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
-        """Each layer once, whatever its names."""
+    def resolve_layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
+        """Return each layer once, whatever its names; None is the bound layer. Raises OptionError, BindingError."""
         given = [self.binding.layer] if specs is None else specs if isinstance(specs, (list, tuple)) else [specs]
         if not len(given):
             raise OptionError("no layer is given; give a name or a count such as -1, or None for the bound layer")
@@ -190,8 +190,8 @@ class NetExplainer(FigureExplainer):
         """The same, with all that "auto" may come to."""
         binding = self.binding
         own = [branch.layer or binding.shared_layer for branch in binding.branches] or [binding.shared_layer]
-        places = self._layers(specs)
-        return tuple(place for place in places if place != OWN) + (self._layers(own) if OWN in places else ())
+        places = self.resolve_layers(specs)
+        return tuple(place for place in places if place != OWN) + (self.resolve_layers(own) if OWN in places else ())
 
     def _methods(self, methods: Methods, options: ExplainOptions) -> ChosenMethods:
         """Return the methods with their options. Raises OptionError for what this kind of input does not allow."""

@@ -80,6 +80,17 @@ class MapEngine:
         classes = self._ops.scores("logit").shape[1]
         self._classes: Optional[int] = getattr(classes, "value", classes)
 
+    @property
+    def ops(self) -> GraphOps:
+        """The ops that were added to the net."""
+        return self._ops
+
+    def known_classes(self) -> int:
+        """Return the number of classes. Raises OptionError if only a run of the net can tell."""
+        if self._classes is None:
+            raise OptionError(f"the shape of '{self._binding.logits}' does not say how many classes the net has")
+        return self._classes
+
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
         """See `SessionRunner.time_limit`."""
         return self._runner.time_limit(seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, ContextManager, Dict, Mapping, Optional, Tuple
+from typing import Callable, ContextManager, Dict, Hashable, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -82,6 +82,15 @@ class ScoreGraphOps(ScoreOps):
         return self._once(
             ("value", name, slot), lambda: tf.placeholder(dtype, [None] * rank, name=f"{name}_{slot.index}")
         )
+
+    def fix(self, name: str, slot: Slot, number: int) -> None:
+        """Give a slot one value for all images in place of a placeholder. Call it before `value`."""
+        images = self.scores("logit")
+        self._once(("value", name, slot), lambda: tf.fill(tf.shape(images)[:1], tf.constant(number, VALUES[name][0])))
+
+    def once(self, key: Hashable, build: Callable[[], tf.Tensor]) -> tf.Tensor:
+        """Return a tensor that `build` adds to the graph, or added before, see `BuiltOnce`."""
+        return self._once(key, build)
 
     def fed(self, request: ScoreRequest, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
         """Return what a target feeds: its values to the slot's placeholders, its inputs to the net's own tensors."""
