@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from threading import RLock
@@ -33,7 +31,6 @@ from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.tf_runtime import check_process, is_forked, tf
 from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
 
-_LOG = logging.getLogger(__name__)
 _NO_TENSORS, _STYLE = KeyTensors(), Style()
 Self = TypeVar("Self", bound="BoundNet")
 
@@ -77,7 +74,6 @@ class BoundNet(NetHooks, FigureNet):
         self.size = free_size(size)
         self.batch_size = batch_size
         self._label_names = label_names(labels)
-        started = time.monotonic()
         loaded = model if isinstance(model, LoadedModel) else load(model)
         self._chosen_devices = places
         self._sessions = open_sessions(
@@ -93,7 +89,6 @@ class BoundNet(NetHooks, FigureNet):
         self.model = replace(loaded, graph_def=None)  # the weights live in the sessions from here on
         self._explainers: Sequence[NetExplainer] = ()  # one for each session, once bound
         self._binding_lock = RLock()
-        _LOG.debug("opened %s %r in %.3f s", loaded.kind, loaded.source, time.monotonic() - started)
 
     # hooks
 

@@ -32,8 +32,9 @@ def test_opening_binding_and_batches_are_timed(everything):
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, batch_size=2) as net:
         net.explain([scene.path for scene in demo_scenes()[:3]])
     messages = said(everything, logging.DEBUG)
-    assert re.fullmatch(r"opened frozen graph '.*demo_net.pb' in \d+\.\d{3} s", messages[0])
-    assert messages[1].startswith("bound input 'input:0', logits 'logits/BiasAdd:0', layer 'conv5/Relu:0' in ")
+    assert re.fullmatch(r"read frozen graph '.*demo_net.pb' in \d+\.\d{3} s", messages[0])
+    assert re.fullmatch(r"opened '.*demo_net.pb' on 1 devices in \d+\.\d{3} s", messages[1])
+    assert messages[2].startswith("bound input 'input:0', logits 'logits/BiasAdd:0', layer 'conv5/Relu:0' in ")
     ran = [message.split(" for ")[0] for message in messages if message.startswith("ran ")]
     assert ran[-2:] == ["ran 2 images", "ran 1 images"]
     assert said(everything, logging.WARNING) == []
