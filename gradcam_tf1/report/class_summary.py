@@ -91,7 +91,7 @@ def _shares(grid: MapGrid, size: Any) -> Optional[np.ndarray]:
     highest = float(grid.values.max())
     if highest <= 0:
         return None
-    shares = np.maximum(grid.at(rows, columns), 0) / highest
+    shares: np.ndarray = np.maximum(grid.at(rows, columns), 0) / highest
     top, left, bottom, right = grid.seen
     shares[(rows < top) | (rows > bottom)] = np.nan
     shares[:, (columns < left) | (columns > right)] = np.nan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -20,10 +20,11 @@ from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.original_images import OriginalImages
 from gradcam_tf1.report.report_folder import ReportFolder, ident_of, is_inside
 from gradcam_tf1.report.run_recorder import write_images
-from gradcam_tf1.report.run_rows import RunRow
+from gradcam_tf1.report.run_rows import digest_of
 from gradcam_tf1.report.written_maps import heat_grid, raw_grid
 from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.types import MapKey
 
 NO_NUMBERS = "its numbers are not known: the run kept neither a heat map nor --raw"
 
@@ -55,9 +56,9 @@ class RecordMaker:
         self.colormap = colormap if colormap in COLORMAPS else "jet"
         self._alpha = alpha if isinstance(alpha, (int, float)) and 0 <= alpha <= 1 else ALPHA
 
-    def make(self, row: RunRow) -> Record:
+    def make(self, result: Result) -> Record:
         """Write the preview, the thumbnail and the record of an image, and return the record. Raises OSError."""
-        result = row.result
+        digest = digest_of(result)
         ident, name = ident_of(result.index), readable(result.relative)
         if not result.ok:
             record = failed_record(ident, name, readable(result.error), result.size)
@@ -66,14 +67,14 @@ class RecordMaker:
             result = of_frame(result, shown_frame(result)) if clip else result
             record = self._record(ident, name, result)
             self._draw(record, result, clip)
-        record["row"] = row.digest
+        record["row"] = digest
         self._folder.write_record(record)
         return record
 
-    def draw_again(self, row: RunRow, record: Record) -> None:
+    def draw_again(self, result: Result, record: Record) -> None:
         """Write the preview and the thumbnail of a record that has lost them. Raises OSError."""
-        clip = is_clip(row.result)
-        result = of_frame(row.result, shown_frame(row.result)) if clip else row.result
+        clip = is_clip(result)
+        result = of_frame(result, shown_frame(result)) if clip else result
         record.update(preview=None, thumb=None, missing=None)
         self._draw(record, result, clip)
         self._folder.write_record(record)
@@ -98,7 +99,7 @@ class RecordMaker:
         """Return for each map the value that was drawn at full strength; None if it is not known."""
         records: Any = {(map.method, map.layer): map for map in target.maps}
         shared = self._settings.get("share_scale", True) is not False
-        scales = {}
+        scales: Dict[MapKey, Optional[float]] = {}
         for family in families(records, shared):
             full = full_heat((records[key] for key in family), self._signed)
             scales.update(dict.fromkeys(family, full))

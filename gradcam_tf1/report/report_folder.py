@@ -45,17 +45,21 @@ class ReportFolder:
         """The folder of the report."""
         return os.path.join(self.out_folder, REPORT_NAME)
 
-    def make(self) -> None:
-        """Make the folder. Raises OptionError if another program has one of this name; OSError."""
-        mark = os.path.join(self.path, _MARK)
-        if os.path.lexists(self.path) and not os.path.isfile(mark):
+    def check(self) -> None:
+        """Raise OptionError if another program has something of this name."""
+        if os.path.lexists(self.path) and not os.path.isfile(os.path.join(self.path, _MARK)):
             is_free = os.path.isdir(self.path) and not os.path.islink(self.path) and not os.listdir(self.path)
             if not is_free:
                 raise OptionError(
                     f"{self.path!r} was not written by this toolkit, and a report would write into it; move it away"
                 )
+
+    def make(self) -> None:
+        """Make the folder. Raises OptionError as `check`, and OSError."""
+        self.check()
         make_folders(self.out_folder, self._image_path("x"))
-        write_whole(mark, json.dumps({"gradcam_tf1": __version__, "report": 1}).encode(), "report")
+        mark = json.dumps({"gradcam_tf1": __version__, "report": 1}).encode()
+        write_whole(os.path.join(self.path, _MARK), mark, "report")
 
     def clear_images(self) -> None:
         """Remove the records and previews of an earlier run."""

@@ -14,8 +14,8 @@ from gradcam_tf1.report.image_record import Record, distinct_targets, failed_rec
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.previews import THUMB_SIDE, jpeg, thumbnail
 from gradcam_tf1.report.report_folder import IMAGE_ENDINGS, ReportFolder, ident_of
-from gradcam_tf1.report.run_rows import line_digest
-from gradcam_tf1.run.manifest_lines import line_of, readable
+from gradcam_tf1.report.run_rows import digest_of
+from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.result import Result, TargetRecord
 
 
@@ -61,7 +61,7 @@ class RunRecorder:
             )
         if image is not None:
             write_images(self._folder, record, image, self._style.colormap, self._style.alpha)
-        record["row"] = line_digest(line_of(result, self._folder.out_folder))
+        record["row"] = digest_of(result)
         self._folder.write_record(record)
 
     def _urls(self, explanation: Explanation, n: int, targets: Sequence[TargetRecord]) -> Dict[Map, str]:

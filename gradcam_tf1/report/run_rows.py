@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List
 
 from gradcam_tf1.errors import ManifestError
@@ -15,24 +14,10 @@ from gradcam_tf1.run.manifest_lines import parse_line, result_of
 from gradcam_tf1.run.result import Result
 
 
-@dataclass(frozen=True)
-class RunRow:
-    """One image of a run.
+def run_rows(out_folder: str) -> Iterator[Result]:
+    """Yield what a run has recorded of its images, in their order. A last line that is not yet complete is left out.
 
-    Attributes
-    ----------
-    result : Result
-        What the run recorded. Its paths are a stranger's data: they may lead anywhere.
-    digest : str
-        Hash of its line, equal for equal results.
-    """
-
-    result: Result
-    digest: str
-
-
-def run_rows(out_folder: str) -> Iterator[RunRow]:
-    """Yield the images of a run in their order. A last line that is not yet complete is left out.
+    The paths are a stranger's data: they may lead anywhere.
 
     Raises
     ------
@@ -51,12 +36,16 @@ def run_rows(out_folder: str) -> Iterator[RunRow]:
                 _check(result)
             except DAMAGE as error:
                 raise ManifestError(f"{path}, line {index + 1}: not a line that a run wrote ({error})") from error
-            yield RunRow(result, line_digest(line))
+            yield result
 
 
-def line_digest(line: bytes) -> str:
-    """Return a hash of a line of the manifest."""
-    return hashlib.sha256(line).hexdigest()[:16]
+def digest_of(result: Result) -> str:
+    """Return a hash of the numbers of a result, the same when it is read back from the manifest."""
+    told = [result.source, result.relative, result.error, str(result.size)]
+    for target in result.targets:
+        told += [f"{target.class_id} {target.about} {float(target.score)!r}"]
+        told += [f"{m.method} {m.layer} {float(m.minimum)!r} {float(m.maximum)!r} {m.peak}" for m in target.maps]
+    return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _check(result: Result) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def visualize_with_report(net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest) -> Results:
     """Run as `visualize` does, and write the report at the end, also if the run stops at a failed image."""
     folder = as_folder(out_folder)
-    recorder = RunRecorder(ReportFolder(folder), request.style, request.run.resume)
+    report = ReportFolder(folder)
+    report.check()
+    recorder = RunRecorder(report, request.style, request.run.resume)
     try:
         results = visualize(net, imgs_path, folder, request, recorder)
     except StoppedError:

@@ -14,10 +14,11 @@ from gradcam_tf1.report.page import write_page
 from gradcam_tf1.report.remade_record import RecordMaker
 from gradcam_tf1.report.report_folder import ReportFolder, check_output_folder, ident_of
 from gradcam_tf1.report.run_facts import RunFacts
-from gradcam_tf1.report.run_rows import RunRow, run_rows, run_settings
+from gradcam_tf1.report.run_rows import digest_of, run_rows, run_settings
 from gradcam_tf1.report.single_file import single_path, write_single
 from gradcam_tf1.report.truth import FOLDERS, ClassNames, FolderTruth, TableTruth, Truth
 from gradcam_tf1.run.manifest_lines import plain_values
+from gradcam_tf1.run.result import Result
 
 Shown = Callable[[str, Optional[int]], None]
 
@@ -107,10 +108,10 @@ class _Contents:
 
     def read(self, progress: Optional[Shown]) -> Dict[str, Any]:
         """Return the index without its title."""
-        for row in run_rows(self._folder.out_folder):
-            self._add(row)
+        for result in run_rows(self._folder.out_folder):
+            self._add(result)
             if progress is not None:
-                progress(row.result.relative, self._facts.total)
+                progress(result.relative, self._facts.total)
         facts, has_truth = self._facts, self._truth is not None
         return {
             **{"version": 1, "made": datetime.now(timezone.utc).isoformat(timespec="seconds")},
@@ -122,19 +123,19 @@ class _Contents:
             "run": facts.as_json(self._doubts()),
         }
 
-    def _add(self, row: RunRow) -> None:
+    def _add(self, result: Result) -> None:
         """Make the record of an image unless it is there, and add it."""
-        record = self._folder.read_record(ident_of(row.result.index))
-        if record is None or record.get("row") != row.digest:
-            record = self._maker.make(row)
+        record = self._folder.read_record(ident_of(result.index))
+        if record is None or record.get("row") != digest_of(result):
+            record = self._maker.make(result)
         elif not self._folder.has_images(record):
-            self._maker.draw_again(row, record)
-        true = None if self._truth is None else self._truth.of(row.result)
+            self._maker.draw_again(result, record)
+        true = None if self._truth is None else self._truth.of(result)
         text = None if true is None else true.text
         if record["truth"] != text:
             record["truth"] = text
             self._folder.write_record(record)
-        predicted = row.result.predicted
+        predicted = result.predicted
         is_known = true is not None and true.class_id is not None and predicted >= 0
         self._columns.add(record, predicted, true.class_id != predicted if true is not None and is_known else None)
         self._classes.add(record)
@@ -163,4 +164,4 @@ def _truth(given: Any, settings: Mapping[str, Any], out_folder: str) -> Optional
     names = ClassNames(settings)
     if given == FOLDERS:
         return FolderTruth(names)
-    return TableTruth(os.path.expanduser(os.fspath(given)), names, (row.result for row in run_rows(out_folder)))
+    return TableTruth(os.path.expanduser(os.fspath(given)), names, run_rows(out_folder))

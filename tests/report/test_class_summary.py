@@ -87,6 +87,8 @@ def test_examples_are_the_best_the_typical_and_the_worst():
     examples = [int(ident) for ident in summary(records)[7]["examples"]]
     assert examples == [19, 18, 17, 10, 9, 8, 2, 1, 0]
     assert len(summary(records[:2])[7]["examples"]) == 2
+    surely_wrong = [int(ident) for ident in summary(records, wrong=[False] * 18 + [True] * 2)[7]["examples"]]
+    assert surely_wrong == [17, 16, 15, 8, 7, 6, 0, 18, 19]
 
 
 def test_a_class_that_is_never_the_best_has_its_maps():

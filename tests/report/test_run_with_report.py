@@ -201,6 +201,7 @@ def test_a_foreign_report_is_refused(net, photos, out):
     with pytest.raises(OptionError, match=r"report' was not written by this toolkit"):
         net.visualize_imgs(str(photos), out, methods="gradcam", run=REPORT)
     assert [path.name for path in folder.iterdir()] == ["index.html"]
+    assert not Path(out, "manifest.jsonl").exists(), "before the run begins"
     shutil.rmtree(out)
     Path(out).mkdir()
     folder.symlink_to(photos)
