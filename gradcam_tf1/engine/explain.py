@@ -12,7 +12,7 @@ from gradcam_tf1.binding.layer_specs import is_auto, resolve_layer
 from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
-from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_methods, as_arrays, check_methods, no_such_target
+from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.further_inputs import FurtherInputs
@@ -23,6 +23,7 @@ from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
+from gradcam_tf1.images.array_placement import ArrayPlacement
 from gradcam_tf1.images.fitted_clips import fit_clips
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.given_images import as_images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLim
 from gradcam_tf1.gradients.float_images import FloatImages
 from gradcam_tf1.tf_runtime import OUR_SCOPE, check_process, tf
 from gradcam_tf1.types import Binding
+
+_LOG = logging.getLogger(__name__)
 
 Fetches = Mapping[Hashable, Any]
 
@@ -118,7 +121,9 @@ class SessionRunner:
             if floats is not None:
                 feed[floats[0].tensor] = self._images(floats[1][rows], floats[0])
             feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
+            started = time.monotonic()
             fetched = self._sess_run(dict(fetches), feed)
+            _LOG.debug("ran %d images for %d tensors in %.3f s", count, len(fetches), time.monotonic() - started)
             parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in fetched.items()})
             if step is not None:
                 step(count)
