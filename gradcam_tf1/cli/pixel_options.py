@@ -1,0 +1,83 @@
+"""Command-line options of pixel values: preprocessing, size, and the window of measured values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcam_tf1.cli.shared_options import Command, numbers, size, window, with_options
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.geometry import FIT_MODES
+from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, as_preprocessing, find_preset, list_presets
+
+if TYPE_CHECKING:
+    from gradcam_tf1.graph import GradCamGraph
+
+_VALUES = ("mean", "std", "scale")
+_OPTIONS = (
+    click.option("--preset", metavar="NAME", help=f"Preprocessing of pixel values: {', '.join(PRESETS)}, custom."),
+    click.option(
+        "--mean", metavar="M[,M,M]", callback=numbers, help="Custom preprocessing, (x * scale - mean) / std: the mean."
+    ),
+    click.option(
+        "--std",
+        metavar="S[,S,S]",
+        callback=numbers,
+        help="Custom preprocessing: std, in the net's channel order.",
+    ),
+    click.option(
+        "--scale",
+        metavar="A",
+        callback=numbers,
+        help="Custom preprocessing: scale; 1/255 maps 0..255 to 0..1.",
+    ),
+    click.option("--bgr", is_flag=True, help="Custom preprocessing: the net expects BGR instead of RGB."),
+    click.option(
+        "--fit",
+        type=click.Choice(FIT_MODES),
+        default="stretch",
+        show_default=True,
+        help="How images are resized to the input size.",
+    ),
+    click.option(
+        "--size",
+        metavar="HxW",
+        callback=size,
+        help="Input size, for nets that accept any size. With --fit short-side: the length of the shorter side.",
+    ),
+    click.option(
+        "--window",
+        metavar="LOW,HIGH|none",
+        callback=window,
+        help="Images of measured values (DICOM, NIfTI, float or signed TIFF, .npy): the values to show as black and "
+        "white; none uses the values as stored.",
+    ),
+)
+
+
+def pixel_options(command: Command) -> Command:
+    """Add the options of pixel values; `make_preset` reads those of preprocessing."""
+    return with_options(_OPTIONS)(command)
+
+
+def make_preset(options: dict[str, Any]) -> Preprocessing | None:
+    """Take the options of preprocessing out of `options`; None if there are none. Raises OptionError."""
+    preset, bgr, values = options.pop("preset"), options.pop("bgr"), {key: options.pop(key) for key in _VALUES}
+    if preset is None and not bgr and all(value is None for value in values.values()):
+        return None
+    scale = values.pop("scale")
+    if scale is not None and len(scale) > 1:
+        raise OptionError("--scale is one number for all channels; give one number per channel with --std")
+    return find_preset(preset or "custom", bgr=bgr, scale=None if scale is None else scale[0], **values)
+
+
+def check_preset(net: GradCamGraph) -> None:
+    """Refuse a net whose preprocessing is unknown before the run begins. Raises OptionError."""
+    preset = net.preset or as_preprocessing(net.model.preprocessing or net.binding.preprocessing)
+    if preset is None:
+        raise OptionError(
+            "the model does not show its preprocessing of pixel values, and a wrong guess gives wrong maps without an "
+            f"error; choose one with --preset:\n{list_presets()}"
+        )
+    preset.check_channels(net.binding.channels)
