@@ -29,6 +29,7 @@ LAYERS = (
     {"engine"},
     {"run"},
     {"graph"},
+    {"diagnosis"},
     {"cli"},
     {"__main__"},
 )

@@ -1,4 +1,4 @@
-"""The command line: `gradcam-tf1 run`, `inspect`, `demo`.
+"""The command line: `gradcam-tf1 run`, `inspect`, `presets`, `doctor`, `demo`.
 
 In: arguments of a shell.
 Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
@@ -14,6 +14,7 @@ import click
 from gradcam_tf1._version import __version__
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.inspect_command import inspect
+from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.terminal import shown
 from gradcam_tf1.errors import GradCamError, StoppedError
@@ -68,4 +69,5 @@ def main() -> None:
 
 main.add_command(run)
 main.add_command(inspect)
+main.add_command(presets)
 main.add_command(demo)

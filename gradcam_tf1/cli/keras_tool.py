@@ -9,7 +9,6 @@ import importlib
 import inspect
 import os
 import sys
-import tempfile
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
@@ -40,9 +39,8 @@ class KerasNet(NamedTuple):
     preset: Preprocessing | None
 
 
-@contextmanager
-def keras_net(keras: Mapping[str, Any], images: Sequence[str], allowed: bool) -> Iterator[KerasNet]:
-    """Yield the net and the images of an older tool's file; prepared images exist inside the block only.
+def keras_net(keras: Mapping[str, Any], images: Sequence[str], allowed: bool, out_folder: str) -> KerasNet:
+    """Return the net and the images of an older tool's file.
 
     Parameters
     ----------
@@ -52,6 +50,8 @@ def keras_net(keras: Mapping[str, Any], images: Sequence[str], allowed: bool) ->
         IMAGES of the command line; empty for the image that the file names.
     allowed : bool
         Whether the user allows code.
+    out_folder : str
+        Output folder of the run; what `process` returns is kept in its folder `prepared`.
 
     Raises
     ------
@@ -61,12 +61,10 @@ def keras_net(keras: Mapping[str, Any], images: Sequence[str], allowed: bool) ->
     _check_allowed(keras, allowed)
     model = _build_model(keras)
     if not keras.get("process"):
-        yield KerasNet(model, images, None)
-        return
-    with tempfile.TemporaryDirectory(prefix="gradcam_tf1_") as folder:
-        files = _prepare_images(keras, images, folder)
-        gray = np.load(files[0], mmap_mode="r").shape[-1] == 1
-        yield KerasNet(model, files, PRESETS["gray-raw" if gray else "raw"])
+        return KerasNet(model, images, None)
+    files = _prepare_images(keras, images, os.path.join(os.path.expanduser(out_folder), "prepared"))
+    gray = np.load(files[0], mmap_mode="r").shape[-1] == 1
+    return KerasNet(model, files, PRESETS["gray-raw" if gray else "raw"])
 
 
 def _check_allowed(keras: Mapping[str, Any], allowed: bool) -> None:
@@ -133,7 +131,7 @@ def _prepare_images(keras: Mapping[str, Any], images: Sequence[str], folder: str
     images : sequence of str
         Images in place of that path; empty for the path itself.
     folder : str
-        Existing folder of the files.
+        Folder of the files; made if absent.
 
     Returns
     -------

@@ -146,7 +146,7 @@ def run(
     with ExitStack() as stack:
         if asked.keras:
             load_tensorflow()
-            made = stack.enter_context(keras_net(asked.keras, images, allow_code))
+            made = keras_net(asked.keras, images, allow_code, out_folder)
             options["model"], images = made.model, made.images
             if made.preset is not None:
                 preset, run_options["window"] = made.preset, "none"
