@@ -13,6 +13,7 @@ import click
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.cli.demo_command import demo
+from gradcam_tf1.cli.doctor_command import doctor
 from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.run_command import run
@@ -60,6 +61,8 @@ def main() -> None:
     \b
       gradcam-tf1 demo                                       try it on a built-in net
       gradcam-tf1 inspect model.pb                           show inputs, scores and layers of a model
+      gradcam-tf1 doctor model.pb photos/                    show what works, and what to type next
+      gradcam-tf1 presets model.pb photos/                   find the preprocessing of a model
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
 
     Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
@@ -70,4 +73,5 @@ def main() -> None:
 main.add_command(run)
 main.add_command(inspect)
 main.add_command(presets)
+main.add_command(doctor)
 main.add_command(demo)

@@ -23,8 +23,8 @@ class RememberingCommand(OlderNames):
         return super().parse_args(ctx, args)
 
 
-def next_run(images: Sequence[str], more: Sequence[str] = ()) -> str:
-    """Return a complete `gradcam-tf1 run` for the model of the current command.
+def next_run(images: Sequence[str], more: Sequence[str] = (), command: str = "run") -> str:
+    """Return a complete command for the model of the current command.
 
     Parameters
     ----------
@@ -32,11 +32,14 @@ def next_run(images: Sequence[str], more: Sequence[str] = ()) -> str:
         IMAGES.
     more : sequence of str
         Further options.
+    command : str
+        "run", or another one that takes no output folder.
     """
     ctx = click.get_current_context()
     known = {param.name for param in run.params} & {param.name for param in ctx.command.params}
     given = {name: value for name, value in ctx.meta[_META].items() if name in known - {"n_images", "seed", "quiet"}}
-    words = ["gradcam-tf1", "run", str(given.pop("model")), *images, "--out", _OUT]
+    out = ["--out", _OUT] if command == "run" else []
+    words = ["gradcam-tf1", command, str(given.pop("model")), *images, *out]
     given.pop("images", None)
     return " ".join(map(shlex.quote, [*words, *_option_words(ctx.command, given, more), *more]))
 

@@ -60,11 +60,13 @@ def presets(images: Sequence[str], truth: str | None, n_images: int, seed: int, 
         click.echo(strict_json(_as_json(table, command), indent=1))
         return
     show_presets(table)
+    for note in table.notes:
+        warn(note)
     say(f"\ngo on with: {command}")
 
 
 def show_presets(table: PresetTable) -> None:
-    """Print the table and its notes."""
+    """Print the table."""
     measures = [(name, title, form) for name, title, form in _MEASURES if getattr(table.rows[0], name) is not None]
     cells = [["", "preset", *(title for _, title, _ in measures)]]
     for number, row in enumerate(table.rows, 1):
@@ -75,8 +77,6 @@ def show_presets(table: PresetTable) -> None:
     for line in cells:
         first = "  ".join(cell.ljust(width) for cell, width in zip(line[:2], widths))
         say("  ".join([" ", first, *(cell.rjust(width) for cell, width in zip(line[2:], widths[2:]))]).rstrip())
-    for note in table.notes:
-        warn(note)
 
 
 def _as_json(table: PresetTable, command: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def search_presets(
         If the net fails.
     """
     _check(net)
-    pixels, files, notes = _read(net, draw_images(list_images(images, "")[0], count, seed))
+    pixels, files, notes = read_pixels(net, draw_images(list_images(images, "")[0], count, seed))
     right = None if truth is None else _truth(net, truth, files)
     norm = first_norm(net.graph, net.binding)
     trials = _trials(net, pixels, norm, alone=right is not None or norm is not None)
@@ -109,8 +109,8 @@ def _check(net: GradCamGraph) -> None:
         raise OptionError(f"the net takes {names} with each image; give one value for all with --feed NAME=VALUE")
 
 
-def _read(net: GradCamGraph, files: Sequence[Listed]) -> Tuple[np.ndarray, List[Listed], List[str]]:
-    """Return the images at the input's size, their files, and notes."""
+def read_pixels(net: GradCamGraph, files: Sequence[Listed]) -> Tuple[np.ndarray, List[Listed], List[str]]:
+    """Return the images at the input's size, float32 [N, H, W, C], their files, and notes. Raises ImageFileError."""
     notes, read, fitted, failed = [], [], [], []
     if None in net.binding.image_size and net.size == (None, None):
         net.size = (SHORT_SIDE, SHORT_SIDE)
