@@ -171,17 +171,19 @@ def _pixels(net: GradCamGraph, images: Sequence[str]) -> np.ndarray | None:
 
 def _next(net: GradCamGraph, images: Sequence[str], table: PresetTable | None, usable: Sequence[str]) -> None:
     """Print the command that comes next."""
-    words: list[str] = []
+    from gradcam_tf1.diagnosis.trial_run import takes_pixels
+
+    words = [] if "gradcam" in usable else ["--method", usable[0]]
     if table is not None:
-        words += table.rows[0].candidate.words
-    needs_preset = not (net.model.preprocessing or net.binding.preprocessing) and net.binding.array_shape is None
-    if "gradcam" not in usable:
-        words += ["--method", usable[0]]
-    if table is None and needs_preset:
+        say(f"  {next_run(images, [*table.rows[0].candidate.words, *words])}")
+    elif net.model.preprocessing or net.binding.preprocessing or not takes_pixels(net):
+        say(f"  {next_run(images or ['IMAGES'], words)}")
+    elif net.binding.array_shape is None:
         say("which preset? try them on images:")
-        say(f"  {next_run(images or ['IMAGES'], command='presets')}")
-        return
-    say(f"  {next_run(images or ['IMAGES'], words)}")
+        say(f"  {next_run(['IMAGES'], command='presets')}")
+    else:
+        say("with the preset of the training (`gradcam-tf1 run --help` lists them):")
+        say(f"  {next_run(images or ['IMAGES'], ['--preset', 'PRESET', *words])}")
 
 
 def _title(text: str) -> None:

@@ -11,6 +11,7 @@ from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, open_net, size
 from gradcam_tf1.cli.terminal import say, warn
 from gradcam_tf1.images.geometry import FIT_MODES
+from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.manifest_lines import strict_json
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def show_presets(table: PresetTable) -> None:
         values = [form.format(getattr(row, name)) for name, _, form in measures]
         cells.append([f"{number}{'=' if row.tied else ''}", row.candidate.name, *values])
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    say(f"{table.images} images, ranked by {table.rule}:")
+    say(f"{counted(table.images)}, ranked by {table.rule}:")
     for line in cells:
         first = "  ".join(cell.ljust(width) for cell, width in zip(line[:2], widths))
         say("  ".join([" ", first, *(cell.rjust(width) for cell, width in zip(line[2:], widths[2:]))]).rstrip())

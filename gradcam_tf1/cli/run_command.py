@@ -22,6 +22,7 @@ from gradcam_tf1.cli.target_options import make_targets, target_options
 from gradcam_tf1.cli.terminal import load_tensorflow, say, show_figures
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
+from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.results import Results
 from gradcam_tf1.run.run_options import RunOptions
@@ -179,7 +180,7 @@ def _finish(tally: Tally, results: Results, printed: list[str], show: bool, quie
     if show:
         show_figures(results)
     if not results.complete:
-        say(f"stopped: {len(results)} images are finished; repeat the command with --resume to continue", err=True)
+        say(f"stopped: {counted(len(results))} finished; repeat the command with --resume to continue", err=True)
         click.get_current_context().exit(STOPPED)
     click.get_current_context().exit(1 if tally.failed or results.left_out else 0)
 

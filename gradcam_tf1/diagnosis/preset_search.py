@@ -16,7 +16,7 @@ from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.geometry import SHORT_SIDE
-from gradcam_tf1.run.listing import Listed, draw_images, list_images
+from gradcam_tf1.run.listing import Listed, counted, draw_images, list_images
 from gradcam_tf1.run.per_image import read_class_file
 
 FOLDERS = "folders"  # the truth is the name of an image's folder
@@ -168,10 +168,10 @@ def _doubts(rows: Sequence[PresetRow], rule: str, images: int) -> List[str]:
     first, tied = rows[0], [row.candidate.name for row in rows if row.tied]
     notes = []
     if images < LEAST_IMAGES and rule != "shown":
-        notes.append(f"{images} images do not tell preprocessings apart; give at least {LEAST_IMAGES}, better 30")
+        notes.append(f"{counted(images)} cannot tell preprocessings apart; give at least {LEAST_IMAGES}, better 30")
     elif tied:
         notes.append(f"{first.candidate.name} cannot be told from {', '.join(tied)} with {images} images; give more")
-    if first.norm_distance is not None and first.norm_distance > POOR_FIT:
+    elif rule == "norm" and first.norm_distance is not None and first.norm_distance > POOR_FIT:
         notes.append(
             f"no preprocessing fits: the best is {first.norm_distance:.2g} nats from what the batch norm recorded, and "
             "a right one is below 0.2 on images like those of the training; give own values with --mean, --std, --scale"

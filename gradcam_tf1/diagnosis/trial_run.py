@@ -12,6 +12,7 @@ from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.geometry import SHORT_SIDE
 from gradcam_tf1.images.preprocessing import Preprocessing, as_preprocessing
 from gradcam_tf1.methods import METHODS
+from gradcam_tf1.run.listing import counted
 
 _NOISES = 4
 _CERTAIN = 0.9999
@@ -75,12 +76,12 @@ def try_net(net: GradCamGraph, methods: Sequence[str], images: Optional[np.ndarr
     if net.binding.per_image:
         names = ", ".join(net.binding.per_image)
         return Trial("nothing was explained", (f"{names} has no value; give --feed NAME=VALUE or --feed-file",), True)
-    about, values = f"{0 if images is None else len(images)} of the images", images
+    about, values = f"{counted(0 if images is None else len(images))} of those given", images
     if values is None:
         about, values = f"{_NOISES} images of noise", _noise(net)
     name = next((name for name in _FIRST if name in methods), methods[0])
     net.preset = _preset(net, preset)
-    if net.preset is not None and net.binding.array_shape is None:
+    if net.preset is not None and takes_pixels(net):
         about += f" with {net.preset.description or 'the preset'}"
     try:
         explanation = net.explain(values, methods=name)
@@ -91,9 +92,14 @@ def try_net(net: GradCamGraph, methods: Sequence[str], images: Optional[np.ndarr
     return Trial(f"{about}, {name}", tuple(_findings(explanation, images is not None)), not all(explanation.failures))
 
 
+def takes_pixels(net: GradCamGraph) -> bool:
+    """Return whether the net takes images or clips, whose values are prepared; not signals or volumes."""
+    return net.binding.array_shape is None or bool(net.binding.frame_order)
+
+
 def _preset(net: GradCamGraph, preset: Any) -> Optional[Preprocessing]:
     known = as_preprocessing(preset or net.preset or net.model.preprocessing or net.binding.preprocessing)
-    if known is None and net.binding.array_shape is None:  # any finite values show whether the net computes
+    if known is None and takes_pixels(net):  # any finite values show whether the net computes
         return as_preprocessing("gray-zero-one" if net.binding.channels == 1 else "zero-one")
     return known
 
@@ -102,8 +108,8 @@ def _noise(net: GradCamGraph) -> np.ndarray:
     draw, binding = np.random.RandomState(0), net.binding
     if binding.array_shape is not None:
         sides = [_FREE if side is None else side for side in binding.array_shape[1:]]
-        noise = draw.standard_normal((_NOISES, *sides)).astype(np.float32)
-        return noise * 32 + 128 if binding.frame_order else noise
+        shape = (_NOISES, *sides)
+        return draw.randint(0, 256, shape).astype(np.uint8) if binding.frame_order else draw.standard_normal(shape)
     sides = [fixed or given or SHORT_SIDE for fixed, given in zip(binding.image_size, net.size)]
     return draw.randint(0, 256, (_NOISES, *sides, net.channels_in)).astype(np.uint8)
 
