@@ -288,9 +288,11 @@ def test_no_page_imports_from_inside_the_package(page):
 
 @pytest.mark.parametrize("page", sorted(TEXTS))
 def test_every_command_line_on_files_that_exist_works(page, desk):
-    for line in re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 ((?:run|inspect) .*)$", TEXTS[page]):
+    for name, text in re.findall(r"(?ms)^```yaml\n# (\S+)\n(.*?)^```", TEXTS[page]):
+        Path(name).write_text(text, encoding="utf-8")
+    for line in re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 ((?:run|inspect|presets|doctor) .*)$", TEXTS[page]):
         words = shlex.split(line, comments=True)
-        if Path(words[1]).exists() and not any(word.startswith("@") for word in words):
+        if (Path(words[1]).exists() or words[1] == "--config") and not any(word.startswith("@") for word in words):
             result = CliRunner().invoke(main, words)
             assert result.exit_code == 0, f"{line}\n{result.output}"
 

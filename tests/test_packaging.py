@@ -102,7 +102,19 @@ def test_each_python_gets_its_tensorflow(wheel, python, wanted, unwanted):
         if requirement.marker is None or requirement.marker.evaluate(environment):
             assert requirement.name not in asked, f"{requirement.name} is asked for twice on Python {python}"
             asked[requirement.name] = requirement
-    assert {"numpy", "opencv-python-headless", "matplotlib", "scipy", "Pillow", "click", "tqdm", "PyYAML", "jinja2", "bottle", "waitress"} <= set(asked)
+    assert {
+        "numpy",
+        "opencv-python-headless",
+        "matplotlib",
+        "scipy",
+        "Pillow",
+        "click",
+        "tqdm",
+        "PyYAML",
+        "jinja2",
+        "bottle",
+        "waitress",
+    } <= set(asked)
     assert {name for name, version in wanted.items() if version not in asked[name].specifier} == set()
     assert not unwanted & set(asked)
     major = asked["tensorflow"].specifier

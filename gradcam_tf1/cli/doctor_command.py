@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcam_tf1.cli.describe import describe, list_candidates
 from gradcam_tf1.cli.next_command import RememberingCommand, next_run
-from gradcam_tf1.cli.presets_command import show_presets
+from gradcam_tf1.cli.presets_command import after_presets, show_presets
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, open_net, size
 from gradcam_tf1.cli.terminal import load_tensorflow, say, shown
@@ -130,7 +130,7 @@ def _explained(net: GradCamGraph, images: Sequence[str], n_images: int) -> bool:
         _verdict(False, "no method works; the reasons are above")
         return False
     _title("trial")
-    preset = table.rows[0].candidate.preset if table is not None else None
+    preset = table.rows[0].candidate.preset if table is not None and table.enough else None
     trial = try_net(net, methods.usable, _pixels(net, images), preset)
     _lines([trial.about])
     _problems(trial.findings)
@@ -175,7 +175,7 @@ def _next(net: GradCamGraph, images: Sequence[str], table: PresetTable | None, u
 
     words = [] if "gradcam" in usable else ["--method", usable[0]]
     if table is not None:
-        say(f"  {next_run(images, [*table.rows[0].candidate.words, *words])}")
+        say(f"  {after_presets(table, images, words)}")
     elif net.model.preprocessing or net.binding.preprocessing or not takes_pixels(net):
         say(f"  {next_run(images or ['IMAGES'], words)}")
     elif net.binding.array_shape is None:

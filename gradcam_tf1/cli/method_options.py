@@ -37,13 +37,23 @@ def _value(text: str) -> Any:
         return text
 
 
+class MethodName(click.ParamType):
+    """The name of a method; those that a program has registered since the import are possible too."""
+
+    name = "method"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check as click.Choice does."""
+        return click.Choice([*METHODS, *METHOD_GROUPS]).convert(value, param, ctx)
+
+
 _OPTIONS = (
     click.option(
         "--method",
         "methods",
         multiple=True,
         metavar="NAME",
-        type=click.Choice([*METHODS, *METHOD_GROUPS]),
+        type=MethodName(),
         help=f"Method that makes the maps: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: gradcam and "
         "guided_gradcam. Repeatable.",
     ),

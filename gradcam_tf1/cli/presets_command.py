@@ -56,7 +56,7 @@ def presets(images: Sequence[str], truth: str | None, n_images: int, seed: int, 
         from gradcam_tf1.diagnosis.preset_search import search_presets
 
         table = search_presets(net, list(images), truth, n_images, seed)
-    command = next_run(images, table.rows[0].candidate.words)
+    command = after_presets(table, images)
     if as_json:
         click.echo(strict_json(_as_json(table, command), indent=1))
         return
@@ -78,6 +78,13 @@ def show_presets(table: PresetTable) -> None:
     for line in cells:
         first = "  ".join(cell.ljust(width) for cell, width in zip(line[:2], widths))
         say("  ".join([" ", first, *(cell.rjust(width) for cell, width in zip(line[2:], widths[2:]))]).rstrip())
+
+
+def after_presets(table: PresetTable, images: Sequence[str], more: Sequence[str] = ()) -> str:
+    """Return the run with the first preset, or the search with more images if these do not tell."""
+    if not table.enough:
+        return next_run([*images, "MORE_IMAGES"], command="presets")
+    return next_run(images, [*table.rows[0].candidate.words, *more])
 
 
 def _as_json(table: PresetTable, command: str) -> dict[str, Any]:

@@ -54,7 +54,9 @@ class RunFileCommand(OlderNames):
         given = self._words_of(ctx, words)
         path, keras = given.get("config"), {}
         used: dict[str, Entry] = {}
-        if isinstance(path, str) and not given.get("help"):
+        if isinstance(path, str) and not set(ctx.help_option_names) & set(words):
+            if not os.path.isfile(os.path.expanduser(path)):
+                raise click.BadParameter(f"no such file: {path!r}", ctx, param_hint="'--config'")
             entries = read_run_file(path, KERAS_KEYS)
             keras = {name: entries.pop(name).value for name in KERAS_KEYS if name in entries}
             if keras:
@@ -163,7 +165,7 @@ def _option_words(key: _Key, entry: Entry) -> Iterator[str]:
         yield from flag if flag and (param.secondary_opts or _truth(entry)) else ()
         return
     lone = getattr(param, "flag_value", None)
-    if isinstance(lone, (int, float)) and entry.text in _ON + _OFF:  # the value may be left out
+    if type(lone) is float and entry.text in _ON + _OFF:  # the value may be left out
         yield from [f"{key.flag}={lone}"] if _truth(entry) else []
         return
     for text in _texts(entry) if param.multiple else [_joined(param, entry)]:

@@ -29,7 +29,7 @@ _OTHER_ORDER = (
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PresetCandidate:
     """One preprocessing.
 
     Attributes
@@ -47,7 +47,7 @@ class Candidate:
     preset: Preprocessing
 
 
-def candidates(channels: int, whole: bool) -> List[Candidate]:
+def candidates(channels: int, whole: bool) -> List[PresetCandidate]:
     """Return the preprocessings that suit an input.
 
     Parameters
@@ -57,9 +57,9 @@ def candidates(channels: int, whole: bool) -> List[Candidate]:
     whole : bool
         Whether the input takes whole numbers, so that only values of 0..255 make sense.
     """
-    found = [Candidate(name, ("--preset", name), preset) for name, preset in PRESETS.items()]
+    found = [PresetCandidate(name, ("--preset", name), preset) for name, preset in PRESETS.items()]
     if channels == 3:
-        found += [Candidate(name, words, _custom(words)) for name, words in _OTHER_ORDER]
+        found += [PresetCandidate(name, words, _custom(words)) for name, words in _OTHER_ORDER]
     elif channels != 1:
         found = [each for each in found if each.name in ("inception", "zero-one", "raw")]
         return [each for each in found if not whole or each.name == "raw"]

@@ -21,11 +21,12 @@ import numpy as np
 
 from gradcam_tf1.diagnosis.net_answers import Answers
 from gradcam_tf1.diagnosis.norm_records import NormRecord
-from gradcam_tf1.diagnosis.preset_candidates import Candidate
+from gradcam_tf1.diagnosis.preset_candidates import PresetCandidate
 
 LEAST_IMAGES = 5  # with fewer, no two preprocessings are told apart
 DOUBT = 0.05  # share of the resamples in which another one is at least as good
 POOR_FIT = 0.5  # nats; the right preprocessing of the nets in docs/choosing-preprocessing.md has at most 0.1
+LEAST_AGREEMENT = 0.01  # nats; with less, the answers say nothing about the images
 _RESAMPLES = 1000
 _FLOOR = 1e-6  # of a probability in a logarithm
 
@@ -36,7 +37,7 @@ class PresetRow:
 
     Attributes
     ----------
-    candidate : Candidate
+    candidate : PresetCandidate
         The preprocessing.
     shown : bool
         Whether the graph itself shows it.
@@ -54,7 +55,7 @@ class PresetRow:
         Whether the first row cannot be told from it.
     """
 
-    candidate: Candidate
+    candidate: PresetCandidate
     shown: bool
     accuracy: Optional[float]
     norm_distance: Optional[float]
@@ -66,12 +67,12 @@ class PresetRow:
 
 
 @dataclass(frozen=True)
-class Trial:
+class PresetTrial:
     """One preprocessing and what the net answered.
 
     Attributes
     ----------
-    candidate : Candidate
+    candidate : PresetCandidate
         The preprocessing.
     shown : bool
         Whether the graph shows it.
@@ -79,17 +80,19 @@ class Trial:
         To the images; also to their small changes, if these decide.
     """
 
-    candidate: Candidate
+    candidate: PresetCandidate
     shown: bool
     views: Sequence[Answers]
 
 
-def rank(trials: Sequence[Trial], truth: Optional[Sequence[Set[int]]], norm: Optional[NormRecord]) -> List[PresetRow]:
+def rank(
+    trials: Sequence[PresetTrial], truth: Optional[Sequence[Set[int]]], norm: Optional[NormRecord]
+) -> List[PresetRow]:
     """Rank preprocessings, the best first.
 
     Parameters
     ----------
-    trials : sequence of Trial
+    trials : sequence of PresetTrial
         The preprocessings and their answers, with the same images.
     truth : sequence of set or None
         The right classes of each image, if they are known.
@@ -116,7 +119,7 @@ def _draws(images: int) -> np.ndarray:
 
 
 def _scores(
-    trial: Trial, truth: Optional[Sequence[Set[int]]], norm: Optional[NormRecord], draws: np.ndarray
+    trial: PresetTrial, truth: Optional[Sequence[Set[int]]], norm: Optional[NormRecord], draws: np.ndarray
 ) -> np.ndarray:
     """Return the deciding measure for each resample, the higher the better: float64 [1 + resamples]."""
     plain = trial.views[0]
@@ -129,11 +132,11 @@ def _scores(
     return draws @ _agreements(trial.views)
 
 
-def _right(trial: Trial, truth: Sequence[Set[int]]) -> np.ndarray:
+def _right(trial: PresetTrial, truth: Sequence[Set[int]]) -> np.ndarray:
     return np.array([top in classes for top, classes in zip(_tops(trial).tolist(), truth)], np.float64)
 
 
-def _tops(trial: Trial) -> np.ndarray:
+def _tops(trial: PresetTrial) -> np.ndarray:
     """Return the top class of each image; -1 where there is none."""
     answers = trial.views[0].probabilities
     tops: np.ndarray = np.where(np.isfinite(answers).all(axis=1), answers.argmax(axis=1), -1)
@@ -157,7 +160,7 @@ def _agreements(answers: Sequence[Answers]) -> np.ndarray:
 
 
 def _row(
-    trial: Trial,
+    trial: PresetTrial,
     truth: Optional[Sequence[Set[int]]],
     norm: Optional[NormRecord],
     leading: np.ndarray,

@@ -10,7 +10,7 @@ import numpy as np
 from gradcam_tf1.diagnosis.net_answers import ask, views
 from gradcam_tf1.diagnosis.norm_records import NormRecord, first_norm
 from gradcam_tf1.diagnosis.preset_candidates import candidates
-from gradcam_tf1.diagnosis.preset_ranking import LEAST_IMAGES, POOR_FIT, PresetRow, Trial, rank
+from gradcam_tf1.diagnosis.preset_ranking import LEAST_AGREEMENT, LEAST_IMAGES, POOR_FIT, PresetRow, PresetTrial, rank
 from gradcam_tf1.engine.input_batches import stack_pixels
 from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
 from gradcam_tf1.graph import GradCamGraph
@@ -53,6 +53,11 @@ class PresetTable:
     def decided(self) -> bool:
         """Whether the first row stands alone."""
         return not any(row.tied for row in self.rows)
+
+    @property
+    def enough(self) -> bool:
+        """Whether the first row is more than chance: the graph shows it, or there were enough images."""
+        return self.images >= LEAST_IMAGES or self.rows[0].shown
 
 
 def search_presets(
@@ -153,13 +158,13 @@ def _class_id(net: GradCamGraph, spec: Any) -> int:
     return net.labels.ids(spec)[0]
 
 
-def _trials(net: GradCamGraph, pixels: np.ndarray, norm: Optional[NormRecord], alone: bool) -> List[Trial]:
+def _trials(net: GradCamGraph, pixels: np.ndarray, norm: Optional[NormRecord], alone: bool) -> List[PresetTrial]:
     binding, explainer = net.binding, net.explainers[0]
     shown = net.model.preprocessing or binding.preprocessing
     whole = "int" in binding.dtype
     changed = [pixels] if alone else views(pixels)
     return [
-        Trial(each, each.name == shown, [ask(explainer, view, each.preset, norm) for view in changed])
+        PresetTrial(each, each.name == shown, [ask(explainer, view, each.preset, norm) for view in changed])
         for each in candidates(binding.channels, whole)
     ]
 
@@ -175,6 +180,10 @@ def _doubts(rows: Sequence[PresetRow], rule: str, images: int) -> List[str]:
         notes.append(
             f"no preprocessing fits: the best is {first.norm_distance:.2g} nats from what the batch norm recorded, and "
             "a right one is below 0.2 on images like those of the training; give own values with --mean, --std, --scale"
+        )
+    if rule == "agreement" and images >= LEAST_IMAGES and not (first.agreement or 0) > LEAST_AGREEMENT:
+        notes.append(
+            "the answers hardly depend on the image under any preprocessing; are these images what the net knows?"
         )
     if not np.isfinite(first.top):
         notes.append("the net's scores are not finite under any preprocessing")

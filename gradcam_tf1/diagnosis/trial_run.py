@@ -41,7 +41,7 @@ def check_methods(net: GradCamGraph) -> MethodCheck:
 
 
 @dataclass(frozen=True)
-class Trial:
+class NetTrial:
     """What one explanation showed.
 
     Attributes
@@ -59,7 +59,7 @@ class Trial:
     works: bool
 
 
-def try_net(net: GradCamGraph, methods: Sequence[str], images: Optional[np.ndarray], preset: Any) -> Trial:
+def try_net(net: GradCamGraph, methods: Sequence[str], images: Optional[np.ndarray], preset: Any) -> NetTrial:
     """Explain images, or noise.
 
     Parameters
@@ -75,7 +75,9 @@ def try_net(net: GradCamGraph, methods: Sequence[str], images: Optional[np.ndarr
     """
     if net.binding.per_image:
         names = ", ".join(net.binding.per_image)
-        return Trial("nothing was explained", (f"{names} has no value; give --feed NAME=VALUE or --feed-file",), True)
+        return NetTrial(
+            "nothing was explained", (f"{names} has no value; give --feed NAME=VALUE or --feed-file",), True
+        )
     about, values = f"{counted(0 if images is None else len(images))} of those given", images
     if values is None:
         about, values = f"{_NOISES} images of noise", _noise(net)
@@ -88,8 +90,10 @@ def try_net(net: GradCamGraph, methods: Sequence[str], images: Optional[np.ndarr
     except BindingError:
         raise
     except GradCamError as error:
-        return Trial(f"{about}: {name} failed", (str(error),), False)
-    return Trial(f"{about}, {name}", tuple(_findings(explanation, images is not None)), not all(explanation.failures))
+        return NetTrial(f"{about}: {name} failed", (str(error),), False)
+    return NetTrial(
+        f"{about}, {name}", tuple(_findings(explanation, images is not None)), not all(explanation.failures)
+    )
 
 
 def takes_pixels(net: GradCamGraph) -> bool:
