@@ -78,8 +78,8 @@ class RunFileCommand(OlderNames):
 
 
 def _is_given(value: Any) -> bool:
-    # what stands for "not there" differs between versions of click
-    return value is not None and value != () and type(value).__name__ != "Sentinel"
+    # what stands for "not there" differs between versions of click: None, or a value called UNSET
+    return value is not None and value != () and getattr(value, "name", "") != "UNSET"
 
 
 def saved(ctx: click.Context) -> Saved:

@@ -45,31 +45,14 @@ def files(folder):
 
 
 def test_a_file_does_what_the_command_line_does(desk):
-    write(
-        desk / "run.yml",
-        START
-        + "class: [1, 2]\nalpha: 3e-1\nbox: true\nheatmaps: no\nbatch_size: 1\nset: {gradcam: x}\n".replace(
-            "set: {gradcam: x}\n", "raw: on\nbands: [3, 2, 1]\nn_images: 2\n"
-        ),
+    more = (
+        "class: [1, 2]\nalpha: 3e-1\nbox: true\nheatmaps: no\nbatch_size: 1\nraw: on\nbands: [3, 2, 1]\nn_images: 2\n"
     )
+    write(desk / "run.yml", START + more)
     command("run", "--config", "run.yml")
-    words = (
-        "--class",
-        1,
-        "--class",
-        2,
-        "--alpha",
-        0.3,
-        "--no-heatmaps",
-        "--batch-size",
-        1,
-        "--raw",
-        "--bands",
-        "3,2,1",
-    )
-    command(
-        "run", demo_model(), "photos", "--out", "typed", "--preset", "inception", "--method", "gradcam", *words, "--box"
-    )
+    chosen = ("--preset", "inception", "--method", "gradcam", "--class", 1, "--class", 2, "--batch-size", 1)
+    drawn = ("--alpha", 0.3, "--no-heatmaps", "--raw", "--bands", "3,2,1", "--n-images", 2, "--box")
+    command("run", demo_model(), "photos", "--out", "typed", *chosen, *drawn)
     assert files(desk / "out") == files(desk / "typed")
     assert len(manifest("out")[0]["targets"]) == 2
 
