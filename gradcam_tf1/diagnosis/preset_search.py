@@ -172,19 +172,19 @@ def _trials(net: GradCamGraph, pixels: np.ndarray, norm: Optional[NormRecord], a
 def _doubts(rows: Sequence[PresetRow], rule: str, images: int) -> List[str]:
     first, tied = rows[0], [row.candidate.name for row in rows if row.tied]
     notes = []
-    if images < LEAST_IMAGES and rule != "shown":
-        notes.append(f"{counted(images)} cannot tell preprocessings apart; give at least {LEAST_IMAGES}, better 30")
-    elif tied:
+    if not np.isfinite(first.top):
+        notes.append("the net's scores are not finite under any preprocessing")
+    if rule == "shown":
+        return notes
+    if images < LEAST_IMAGES:
+        return [*notes, f"{counted(images)} cannot tell preprocessings apart; give at least {LEAST_IMAGES}, better 30"]
+    if tied:
         notes.append(f"{first.candidate.name} cannot be told from {', '.join(tied)} with {images} images; give more")
-    elif rule == "norm" and first.norm_distance is not None and first.norm_distance > POOR_FIT:
+    if rule == "norm" and first.norm_distance is not None and first.norm_distance > POOR_FIT:
         notes.append(
             f"no preprocessing fits: the best is {first.norm_distance:.2g} nats from what the batch norm recorded, and "
             "a right one is below 0.2 on images like those of the training; give own values with --mean, --std, --scale"
         )
-    if rule == "agreement" and images >= LEAST_IMAGES and not (first.agreement or 0) > LEAST_AGREEMENT:
-        notes.append(
-            "the answers hardly depend on the image under any preprocessing; are these images what the net knows?"
-        )
-    if not np.isfinite(first.top):
-        notes.append("the net's scores are not finite under any preprocessing")
+    if rule == "agreement" and not (first.agreement or 0) > LEAST_AGREEMENT:
+        notes.append("the answers hardly depend on the image under any preprocessing; does the net know such images?")
     return notes
