@@ -96,3 +96,11 @@ def test_vgg19_folder_with_small_weights(capsys):
     (line,) = manifest("out")
     assert 0 <= results[0].predicted < 10
     assert {map_["layer"] for map_ in line["targets"][0]["maps"]} >= {"conv5_4/Relu:0"}
+
+
+def test_config_run_repeats_itself():
+    names = example("config_run").main()
+    first, again = Path("out/config"), Path("out/again")
+    assert len(names) == 2 + 2 * 2 * 2  # classes, methods and layers; the manifest and the settings
+    for name in names:
+        assert (first / name).read_bytes() == (again / name).read_bytes(), name

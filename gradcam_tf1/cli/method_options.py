@@ -37,14 +37,9 @@ def _value(text: str) -> Any:
         return text
 
 
-class MethodName(click.ParamType):
-    """The name of a method; those that a program has registered since the import are possible too."""
-
-    name = "method"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check as click.Choice does."""
-        return click.Choice([*METHODS, *METHOD_GROUPS]).convert(value, param, ctx)
+def method_name(value: str) -> str:
+    """Check the name of a method; those that a program has registered since the import are possible too."""
+    return str(click.Choice([*METHODS, *METHOD_GROUPS]).convert(value, None, None))
 
 
 _OPTIONS = (
@@ -53,7 +48,7 @@ _OPTIONS = (
         "methods",
         multiple=True,
         metavar="NAME",
-        type=MethodName(),
+        type=method_name,
         help=f"Method that makes the maps: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: gradcam and "
         "guided_gradcam. Repeatable.",
     ),

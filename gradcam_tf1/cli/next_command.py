@@ -49,7 +49,7 @@ def _option_words(command: click.Command, given: Mapping[str, Any], more: Sequen
     for param in command.params:
         if param.name not in given or param.opts[0] in more:
             continue
-        value = given[param.name]
+        value = given[str(param.name)]
         for each in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(each, str):
                 yield from (param.opts[0], each)

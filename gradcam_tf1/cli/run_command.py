@@ -161,8 +161,8 @@ def run(
         check_preset(net)
         if write_config is not None:
             write_run_file(write_config, asked)
-        progress, bars, stop = (stack.enter_context(each) for each in (Progress(quiet), MethodBars(quiet), Stopper()))
-        tally = Tally(progress)
+        tally, bars = Tally(stack.enter_context(Progress(quiet))), stack.enter_context(MethodBars(quiet))
+        stop = stack.enter_context(Stopper())
         results = net.visualize_imgs(
             *(list(images), out_folder, targets, methods, layers),
             score=score,

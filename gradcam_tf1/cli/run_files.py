@@ -70,26 +70,24 @@ def _text(path: str) -> str:
         raise OptionError(f"{path}, line {line}: the file is not UTF-8 text; save it as UTF-8") from error
 
 
-class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses aliases: a few of them can stand for more values than memory holds."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+def _refuse_aliases(text: str) -> None:
+    """Raise a YAML error for an alias: a few of them can stand for more values than memory holds."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
             raise yaml.composer.ComposerError(None, None, "aliases are not read; write the value", event.start_mark)
-        return super().compose_node(parent, index)
 
 
 def _from_yaml(path: str, text: str, typed: Container[str]) -> dict[str, Entry]:
     try:
-        return _entries(path, _Loader(text), typed)
+        _refuse_aliases(text)
+        return _entries(path, yaml.SafeLoader(text), typed)
     except OptionError:
         raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         hint = "; indent with spaces" if "\\t" in str(error.problem) else ""
-        line = f", line {mark.line + 1}" if mark else ""
-        raise OptionError(f"{path}{line}: not a run file in YAML: {error.problem}{hint}") from error
+        place = f"{path}, line {mark.line + 1}" if mark else path
+        raise OptionError(f"{place}: not a run file in YAML: {error.problem}{hint}") from error
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise OptionError(f"{path}, line {line}: not a run file in YAML: {error.reason}") from error
@@ -99,7 +97,7 @@ def _from_yaml(path: str, text: str, typed: Container[str]) -> dict[str, Entry]:
         raise OptionError(f"{path}: a value cannot be read: {error}; put it in quotes") from error
 
 
-def _entries(path: str, loader: _Loader, typed: Container[str]) -> dict[str, Entry]:
+def _entries(path: str, loader: Any, typed: Container[str]) -> dict[str, Entry]:
     root, entries = loader.get_single_node(), {}
     if root is not None and not isinstance(root, yaml.MappingNode):
         raise OptionError(f"{path}: a run file is a mapping of options to values, such as 'preset: inception'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def ask(explainer: NetExplainer, pixels: np.ndarray, preset: Preprocessing, norm
     RunError
         If the net fails.
     """
-    parts: Dict[str, list] = {"probabilities": [], "mean": [], "square": []}
+    parts: Dict[str, List[np.ndarray]] = {"probabilities": [], "mean": [], "square": []}
     tensors = [] if norm is None else [norm.tensor]
     for start in range(0, len(pixels), CHUNK):
         batch = input_batch(pixels[start : start + CHUNK], preset, explainer.binding)

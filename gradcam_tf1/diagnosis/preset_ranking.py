@@ -124,12 +124,12 @@ def _scores(
     """Return the deciding measure for each resample, the higher the better: float64 [1 + resamples]."""
     plain = trial.views[0]
     if truth is not None:
-        return draws @ _right(trial, truth)
+        return np.asarray(draws @ _right(trial, truth))
     if not plain.finite:
         return np.full(len(draws), -np.inf)
     if norm is not None and plain.mean is not None and plain.square is not None:
         return -norm.distance(draws @ plain.mean, draws @ plain.square)
-    return draws @ _agreements(trial.views)
+    return np.asarray(draws @ _agreements(trial.views))
 
 
 def _right(trial: PresetTrial, truth: Sequence[Set[int]]) -> np.ndarray:
@@ -169,12 +169,14 @@ def _row(
     plain = trial.views[0]
     probabilities = plain.probabilities
     entropy = -(probabilities * np.log(np.maximum(probabilities, _FLOOR))).sum(axis=1)
-    measured = norm is not None and plain.mean is not None and plain.square is not None
+    distance = None
+    if norm is not None and plain.mean is not None and plain.square is not None:
+        distance = float(norm.distance(plain.mean.mean(axis=0), plain.square.mean(axis=0)))
     return PresetRow(
         candidate=trial.candidate,
         shown=trial.shown,
         accuracy=None if truth is None else float(_right(trial, truth).mean()),
-        norm_distance=float(norm.distance(plain.mean.mean(axis=0), plain.square.mean(axis=0))) if measured else None,
+        norm_distance=distance,
         agreement=float(_agreements(trial.views).mean()) if len(trial.views) > 1 else None,
         top=float(probabilities.max(axis=1).mean()),
         entropy=float(entropy.mean()),

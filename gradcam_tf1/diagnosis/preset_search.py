@@ -123,7 +123,7 @@ def read_pixels(net: GradCamGraph, files: Sequence[Listed]) -> Tuple[np.ndarray,
     options = ReadOptions(net.channels_in)
     for file in files:
         try:
-            fitted.append(net.fit_pixels(file.read(wanted=options)))
+            fitted.append(net.fit_pixels(_pixels(file, options)))
             read.append(file)
         except ImageFileError as error:
             failed.append(str(error))
@@ -132,6 +132,10 @@ def read_pixels(net: GradCamGraph, files: Sequence[Listed]) -> Tuple[np.ndarray,
     if not fitted:
         raise ImageFileError(failed[0])
     return stack_pixels(fitted), read, notes
+
+
+def _pixels(file: Listed, options: ReadOptions) -> np.ndarray:
+    return np.asarray(file.read(wanted=options))
 
 
 def _truth(net: GradCamGraph, truth: str, files: Sequence[Listed]) -> List[Set[int]]:

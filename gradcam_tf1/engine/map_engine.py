@@ -122,9 +122,12 @@ class MapEngine:
         dict
             "scores" and "probabilities", float32 [N, C], and the tensors by name.
         """
-        heads = {"scores": self._ops.scores("logit"), "probabilities": self._ops.scores("probability")}
-        named = {name: self.graph.get_tensor_by_name(name) for name in tensors}
-        return self._runner.run({**heads, **named}, batch)
+        fetches: Dict[Hashable, tf.Tensor] = {
+            "scores": self._ops.scores("logit"),
+            "probabilities": self._ops.scores("probability"),
+        }
+        fetches.update({name: self.graph.get_tensor_by_name(name) for name in tensors})
+        return self._runner.run(fetches, batch)
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs.

@@ -122,7 +122,7 @@ def test_values_are_text_as_on_the_command_line(desk):
         ("a: 1\n---\nb: 2", "not a run file in YAML"),
         ("a: \x07", "run.yml, line 1: not a run file in YAML: special characters are not allowed"),
         (b"a: 1\nb: caf\xe9", "run.yml, line 2: the file is not UTF-8 text; save it as UTF-8"),
-        ("x: " + "[" * 5000, "its values are nested too deeply for options"),
+        ("x: " + "[" * 5000 + "]" * 5000, "its values are nested too deeply for options"),
         ("# " + "x" * MOST_BYTES, "is larger than 64 kB"),
         ("model_class: 2020-99-99", "run.yml: a value cannot be read"),
         ("process: os.system", "process in a run file belong to model_class"),
