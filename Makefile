@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_decode.py -k png" chooses the tests.
 
-.PHONY: help demo test test-tf2 lint format soak fuzz bench bench-tf2 bench-builds clean distclean
+.PHONY: help demo test test-tf2 lint format docs soak fuzz bench bench-tf2 bench-builds clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
@@ -17,6 +17,7 @@ help:
 	@echo "make test-tf2   the tests on TensorFlow 2 in compat.v1 mode"
 	@echo "make lint       ruff check, ruff format --check, mypy"
 	@echo "make format     let ruff format the files and fix what it can"
+	@echo "make docs       the site of the documentation, to build/site/docs/index.html"
 	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
 	@echo "make bench-builds  the same nets on TensorFlow 1.15, Intel's build of it and TensorFlow 2, in turn"
 	@echo "make soak       thousands of images, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
@@ -41,6 +42,12 @@ lint:
 
 format:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/ruff" check --fix . && "$$venv/bin/ruff" format .
+
+# A warning is an error: a broken link, a page without a place, a docstring that does not parse.
+docs:
+	@venv=$$(scripts/venv tf2) && \
+	"$$venv/bin/python" -m sphinx --fail-on-warning --keep-going --quiet -c docs . build/site && \
+	echo "build/site/docs/index.html"
 
 bench:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/python" benchmarks/bench.py $(ROWS)

@@ -42,6 +42,34 @@ def long_run(*marks: str) -> Dict[str, Dict[str, float]]:
     return found
 
 
+def live_requests(*marks: str) -> Dict[str, float]:
+    """The most bytes that were ever resident when so many requests of the live page are answered."""
+    from live import many_requests
+
+    found: Dict[str, float] = {}
+    many_requests(lambda mark: found.update({mark: memory("VmHWM")}), *marks)
+    return found
+
+
+def long_training(*marks: str) -> Dict[str, float]:
+    """The most bytes that were ever resident when so many sets of maps are written, one after each step."""
+    from training import demo_maps, training_step
+
+    from gradcam_tf1 import GradCamHook
+    from gradcam_tf1.tf_runtime import tf
+
+    found: Dict[str, float] = {}
+    with TemporaryDirectory() as logdir, tf.Graph().as_default():
+        step, feed = training_step()
+        hook = GradCamHook(demo_maps(logdir, 4), every_n_steps=1)
+        with tf.train.MonitoredSession(hooks=[hook]) as session:
+            for done in range(1, int(marks[-1]) + 1):
+                session.run(step, feed)
+                if str(done) in marks:
+                    found[str(done)] = memory("VmHWM")
+    return found
+
+
 def write_vgg19(path: str) -> float:
     """A frozen file of VGG-19, and how many bytes it has: 549 MiB of weights and a few KB."""
     from material import vgg19
@@ -88,7 +116,10 @@ def bare_run(model: str, image: str) -> Any:
         return sess.run("logits/BiasAdd:0", {"input:0": pixels[None] / 127.5 - 1}).tolist()
 
 
-TASKS = {task.__name__: task for task in (long_run, write_vgg19, vgg19_peak, first_map, bare_run)}
+TASKS = {
+    task.__name__: task
+    for task in (long_run, live_requests, long_training, write_vgg19, vgg19_peak, first_map, bare_run)
+}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))

@@ -13,8 +13,11 @@ import sys
 from typing import Any, Dict
 
 import folders
+import live
+import pages
 import processes
 import rows
+import training
 from timing import Absent, measure, print_medians, print_targets
 
 from gradcam_tf1.tf_runtime import tf
@@ -32,11 +35,18 @@ _ROWS = (
     rows.training_inspect,
     folders.demo_folder,
     folders.mobilenet_folder,
+    folders.run_with_report,
     folders.vgg19_folder,
+    live.live_demo,
+    live.live_mobilenet,
     processes.demo_memory,
     processes.demo_ops,
+    live.live_memory,
     processes.vgg19_memory,
     processes.start_up,
+    pages.report_gallery,
+    training.training_hook,
+    training.training_memory,
 )
 ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Callable, Iterator, List, Sequence, Tuple
 from material import demo_net, mobilenet, photographs, two_threads, vgg19
 from timing import Case, Ratio
 
-from gradcam_tf1 import GradCamGraph
+from gradcam_tf1 import GradCamGraph, RunOptions
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_scenes
 from gradcam_tf1.run.plan import DEFAULT_METHODS
@@ -51,6 +52,19 @@ def mobilenet_folder() -> Iterator[Case]:
     with mobilenet() as net, TemporaryDirectory() as photos, TemporaryDirectory() as out:
         case = against_cpu(net, photographs(PHOTOGRAPHS, Path(photos)), out)
         yield Case(case.alternatives, case.targets, rounds=3)
+
+
+@contextmanager
+def run_with_report() -> Iterator[Case]:
+    """MobileNet 0.25, a folder of 500 photographs: the same run with and without `--report`."""
+    with mobilenet() as net, TemporaryDirectory() as photos, TemporaryDirectory() as out:
+        paths = photographs(PHOTOGRAPHS, Path(photos))
+        places = (f"{out}/{number}" for number in itertools.count())  # a new folder each time, as for a user
+        alternatives = {
+            "without report": lambda: net.visualize_imgs(paths, next(places)),
+            "with report": lambda: net.visualize_imgs(paths, next(places), run=RunOptions(report=True)),
+        }
+        yield Case(alternatives, [Ratio("with report", "without report", 1.1)], rounds=5)
 
 
 @contextmanager

@@ -32,11 +32,12 @@ def alone(*task: str) -> Any:
 
 @lru_cache(maxsize=None)
 def _long_run() -> Any:
-    _needs_proc()
+    needs_proc()
     return alone("long_run", SOON, LATE)
 
 
-def _needs_proc() -> None:
+def needs_proc() -> None:
+    """Raises: Absent where memory cannot be read."""
     if not os.path.exists("/proc/self/status"):
         raise Absent("memory is read from /proc/self/status, which only Linux has")
 
@@ -63,7 +64,7 @@ def demo_ops() -> Iterator[Case]:
 @contextmanager
 def vgg19_memory() -> Iterator[Case]:
     """VGG-19 from a frozen file: the most memory that loading, Grad-CAM and Guided Grad-CAM of 8 images ever take."""
-    _needs_proc()
+    needs_proc()
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "vgg19.pb")
         alternatives = {"weights": lambda: alone("write_vgg19", path), "peak": lambda: alone("vgg19_peak", path)}

@@ -57,7 +57,22 @@ class Difference:
         return f"{self.of} - {self.less}"
 
 
-Target = Union[Ratio, Difference]
+@dataclass(frozen=True)
+class Limit:
+    """`of` is to be `limit` at the most, in the unit of the case."""
+
+    of: str
+    limit: float
+
+    def measured(self, medians: Mapping[str, float], unit: Unit) -> float:
+        """A number in that unit."""
+        return medians[self.of] * unit.factor
+
+    def __str__(self) -> str:
+        return self.of
+
+
+Target = Union[Ratio, Difference, Limit]
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,7 @@ def _one_round(alternatives: Alternatives) -> Dict[str, float]:
 
 def print_medians(medians: Mapping[str, float], unit: Unit = MILLISECONDS) -> None:
     """A Markdown table: each alternative in its unit, and its multiple of the first."""
-    first = next(iter(medians.values()))
+    first = next(iter(medians.values())) or float("nan")
     print(f"| | {unit.name} | times the first |\n|---|---|---|")
     for what, median in medians.items():
         print(f"| {what} | {median * unit.factor:.1f} | {median / first:.2f} |")

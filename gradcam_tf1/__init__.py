@@ -13,6 +13,7 @@ from gradcam_tf1._version import __version__ as __version__
 if TYPE_CHECKING:
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
+    from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
     from gradcam_tf1.drawing.explanation import Explanation as Explanation
     from gradcam_tf1.drawing.explanation import Map as Map
     from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods import method as method
     from gradcam_tf1.methods import register as register
     from gradcam_tf1.methods.noise import Noise as Noise
+    from gradcam_tf1.report.write_report import write_report as write_report
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
     from gradcam_tf1.run.result import MapRecord as MapRecord
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
     from gradcam_tf1.run.results import Results as Results
     from gradcam_tf1.run.run_options import RunOptions as RunOptions
+    from gradcam_tf1.serve.live_server import LiveServer as LiveServer
+    from gradcam_tf1.serve.serve_options import ServeOptions as ServeOptions
     from gradcam_tf1.targets import All as All
     from gradcam_tf1.targets import Anchor as Anchor
     from gradcam_tf1.targets import Contrast as Contrast
@@ -78,6 +82,10 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
+    from gradcam_tf1.training.keras_callback import GradCamCallback as GradCamCallback
+    from gradcam_tf1.training.session_hooks import GradCamHook as GradCamHook
+    from gradcam_tf1.training.session_hooks import GradCamSaverListener as GradCamSaverListener
+    from gradcam_tf1.training.training_maps import TrainingMaps as TrainingMaps
     from gradcam_tf1.types import Binding as Binding
     from gradcam_tf1.types import Cells as Cells
     from gradcam_tf1.types import KeyTensors as KeyTensors
@@ -115,6 +123,7 @@ _NAMES = {
         "Explanation",
         "Map",
     ),
+    "drawing.class_score": ("ClassScore",),
     "labels": ("Labels",),
     "loaders": ("load",),
     "methods": (
@@ -154,6 +163,7 @@ _NAMES = {
         "signal_figure",
         "volume_figure",
     ),
+    "report.write_report": ("write_report",),
     "run.manifest": ("read_manifest",),
     "run.per_image": ("PerImage",),
     "run.result": (
@@ -163,6 +173,8 @@ _NAMES = {
     ),
     "run.results": ("Results",),
     "run.run_options": ("RunOptions",),
+    "serve.live_server": ("LiveServer",),
+    "serve.serve_options": ("ServeOptions",),
     "targets": (
         "All",
         "Anchor",
@@ -174,6 +186,12 @@ _NAMES = {
         "Top",
         "Worst",
     ),
+    "training.keras_callback": ("GradCamCallback",),
+    "training.session_hooks": (
+        "GradCamHook",
+        "GradCamSaverListener",
+    ),
+    "training.training_maps": ("TrainingMaps",),
     "types": (
         "Binding",
         "Cells",
@@ -196,6 +214,7 @@ __all__ = [
     "Binding",
     "BindingError",
     "Cells",
+    "ClassScore",
     "ClosedError",
     "Contrast",
     "Down",
@@ -203,8 +222,11 @@ __all__ = [
     "Explanation",
     "FeedError",
     "GradCam",
+    "GradCamCallback",
     "GradCamError",
     "GradCamGraph",
+    "GradCamHook",
+    "GradCamSaverListener",
     "GradientError",
     "ImageFileError",
     "IteratedMethod",
@@ -212,6 +234,7 @@ __all__ = [
     "Labels",
     "LayerInfo",
     "LayerMethod",
+    "LiveServer",
     "LoadedModel",
     "ManifestError",
     "Map",
@@ -238,6 +261,7 @@ __all__ = [
     "RunOptions",
     "Scalar",
     "SelectionError",
+    "ServeOptions",
     "Similar",
     "StoppedError",
     "Style",
@@ -245,6 +269,7 @@ __all__ = [
     "TargetRecord",
     "TimeLimitError",
     "Top",
+    "TrainingMaps",
     "WeightsError",
     "Window",
     "Worst",
@@ -261,6 +286,7 @@ __all__ = [
     "signal_figure",
     "signs_figure",
     "volume_figure",
+    "write_report",
 ]
 
 

@@ -76,8 +76,20 @@ class OptionError(GradCamError):
     """Unknown option or invalid value."""
 
 
+class MediaTypeError(OptionError):
+    """The body of a request to the live page is neither a form with files nor an image."""
+
+
 class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
+
+
+class QueueFullError(GradCamError):
+    """The live page has as many waiting requests as it takes."""
+
+
+class CancelledError(GradCamError):
+    """A request of the live page was cancelled, or its client went away."""
 
 
 class SelectionError(GradCamError, IndexError, KeyError):

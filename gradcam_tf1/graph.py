@@ -173,7 +173,11 @@ class GradCamGraph(BoundNet):
             _check_record(name, value, kind)
         self._open(as_inputs(options.inputs))
         request = RunRequest(targets, methods, layers, score, options, style, run)
-        return visualize(self, imgs_path, out_folder, request)
+        if not run.report:
+            return visualize(self, imgs_path, out_folder, request)
+        from gradcam_tf1.report.run_with_report import visualize_with_report  # a template library, for reports only
+
+        return visualize_with_report(self, imgs_path, out_folder, request)
 
     visualize_folder = visualize_imgs  # its name in older tools
 

@@ -10,7 +10,8 @@ import io
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Type
 
@@ -223,6 +224,10 @@ class Labels:
     names: Sequence[str]
     offset: int = 0
     note: str = ""
+    _firsts: Dict[str, int] = field(init=False, repr=False, compare=False)  # how many have the same first synonym
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_firsts", Counter(_plain(name.split(",")[0]) for name in self.names))
 
     @classmethod
     def for_classes(cls, names: Sequence[str], classes: Optional[int], background: bool = False) -> Labels:
@@ -271,18 +276,12 @@ class Labels:
         """Return the first synonym of a class, or the full name if another class has the same first synonym."""
         full = self.full_name(class_id)
         short = full.split(",")[0].strip()
-        shared = sum(_plain(other.split(",")[0]) == _plain(short) for other in self.names)
-        return short if short and shared <= 1 else full
+        return short if short and self._firsts[_plain(short)] <= 1 else full
 
     def ids(self, text: str) -> List[int]:
-        """Find the class that a name means: by its full name, else a synonym, else the only name that contains it.
+        """Return the id of the class that a name means, as a list of one.
 
-        Case and underscores do not matter.
-
-        Returns
-        -------
-        list of int
-            One class id.
+        It is found by its full name, else a synonym, else the only name that contains it, whatever the case.
 
         Raises
         ------

@@ -247,13 +247,19 @@ def set_inference_phase() -> None:
         keras().backend.set_learning_phase(0)
 
 
-def flatten_model(model: tf.keras.Model) -> Flat:
-    """Turn a live Keras model of an eager program into an ordinary frozen graph, in inference mode."""
+def flatten_model(model: tf.keras.Model) -> Tuple[Flat, Dict[str, tf.Variable]]:
+    """Turn a live Keras model of an eager program into an ordinary frozen graph, in inference mode.
+
+    Also return, by the name of its constant, each variable that was folded.
+    """
     signature = [tf.TensorSpec(tensor.shape, tensor.dtype, _input_name(tensor)) for tensor in model.inputs]
-    function = tf.compat.v2.function(
-        lambda *images: model(images[0] if len(images) == 1 else list(images), training=False)
-    )
-    return _flatten(function.get_concrete_function(*signature))
+    function = tf.function(lambda *images: model(images[0] if len(images) == 1 else list(images), training=False))
+    concrete = function.get_concrete_function(*signature)
+    variables = {id(variable.handle): variable for variable in concrete.graph.variables}
+    captured = {
+        inner.op.name: variables[id(outer)] for outer, inner in concrete.graph.captures if id(outer) in variables
+    }
+    return _flatten(concrete), captured
 
 
 def _input_name(tensor: tf.Tensor) -> str:

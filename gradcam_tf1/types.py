@@ -37,6 +37,8 @@ class LoadedModel:
         Paths that were read, if `source` is not the path.
     moving_averages : bool
         Whether variables hold their moving averages.
+    variables : tuple of str
+        Names of constants whose values change later, see `GradCamGraph.assign`; () for a model that stays as it is.
     """
 
     graph_def: tf.GraphDef
@@ -49,6 +51,7 @@ class LoadedModel:
     layer: Optional[str] = None
     files: Tuple[str, ...] = ()
     moving_averages: bool = False
+    variables: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,8 @@ class Binding:
         Further tensors without a value in `feeds`: it comes with each image.
     mixing : str
         First op that mixes the images of a batch (batch norm in training mode); "" if there is none.
+    training : tuple of str
+        Those of `warnings` that say that the net is in training mode: batch statistics, random numbers.
     frame_order : str
         For clips, the order of frames on the first axis of a layer: "clips" (N * T) or "frames" (T * N); "" for other
         inputs.
@@ -230,6 +235,7 @@ class Binding:
     repeated: Tuple[str, ...] = ()
     per_image: Tuple[str, ...] = ()
     mixing: str = ""
+    training: Tuple[str, ...] = ()
     frame_order: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
@@ -286,7 +292,8 @@ class MethodProgress:
     Attributes
     ----------
     method, layer : str
-        Names of the method and of the layer's tensor; layer is "" for methods of the input space.
+        Names of the method and of the layer's tensor; layer is "" for methods of the input space. For noisy copies of
+        the image all methods, with commas.
     images, runs : int
         Images of the batch, and runs per image.
     unit : str

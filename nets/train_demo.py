@@ -89,6 +89,37 @@ def network(
     return tf.nn.bias_add(product, parameters["logits/biases"], name="logits/BiasAdd"), statistics
 
 
+def network_in_variables(training: bool, seed: int = 1) -> Tuple[tf.Tensor, tf.Tensor, List[tf.Tensor]]:
+    """Build the demo net with a placeholder and variables in the default graph.
+
+    Parameters
+    ----------
+    training : bool
+        Use the statistics of the batch; otherwise their moving averages.
+    seed : int
+        The seed of the initial parameters.
+
+    Returns
+    -------
+    images : tf.Tensor
+        The placeholder, see `network`.
+    logits : tf.Tensor
+        float32 [N, 7].
+    updates : list of tf.Tensor
+        Run with each training step: they move the averages.
+    """
+    images = tf.placeholder(tf.float32, (None, *INPUT_SIZE, 3), name="images")
+    parameters = initial_parameters(np.random.RandomState(seed))
+    weights = {name: tf.get_variable(name, initializer=value) for name, value in parameters.items()}
+    averages = {
+        f"conv{number}/{name}": tf.get_variable(f"conv{number}/{name}", [size], initializer=start, trainable=False)
+        for number, size in enumerate(CHANNELS, start=1)
+        for name, start in (("mean", tf.zeros_initializer()), ("variance", tf.ones_initializer()))
+    }
+    logits, seen = network(images, {**weights, **averages}, training)
+    return images, logits, [averages[name].assign(0.9 * averages[name] + 0.1 * seen[name]) for name in averages]
+
+
 def training_batch(rng: np.random.RandomState, count: int) -> Tuple[np.ndarray, np.ndarray]:
     """Draw a batch of scenes.
 

@@ -63,6 +63,36 @@ def test_targets_say_whether_they_are_met(module, capsys):
     ]
 
 
+def test_a_limit_is_in_the_unit_of_its_case(module, capsys):
+    timing = module("timing")
+    timing.print_targets([timing.Limit("a", 1000), timing.Limit("b", 100)], {"a": 0.5, "b": 0.12})
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "| a | 500.000 | <= 1e+03 | met |",
+        "| b | 120.000 | <= 100 | MISSED |",
+    ]
+
+
+BUSY = """
+addEventListener("scroll", () => {
+  const end = performance.now() + 150;
+  while (performance.now() < end);
+});
+"""
+
+
+def test_the_row_of_the_report_sees_what_it_measures(module, tmp_path):
+    """Pictures that come late, and a task that takes long while scrolling."""
+    pages = module("pages")
+    records = [pages.report_data.record(n, f"{n}.jpg") for n in range(200)]
+    url = pages.report_data.write_report(tmp_path / "report", records, pictures=pages.pictures(2))
+    with pages.open_browser(tmp_path / "profile") as driver:
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": pages.WATCH})
+        assert 0 < pages.first_screen(driver, url) < 30
+        assert driver.execute_script("return document.querySelectorAll('.card-picture:not([hidden])').length") > 5
+        driver.execute_script(BUSY)
+        assert 0.15 <= pages.longest_task(driver, 0.3, 0.3) < 30
+
+
 def test_rows_of_the_demo_net_run(module, capsys, monkeypatch):
     bench = module("bench")
     monkeypatch.setattr(bench, "ROUNDS", 1)

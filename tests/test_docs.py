@@ -7,50 +7,30 @@ import dataclasses
 import inspect
 import itertools
 import re
-import shlex
-import shutil
-import textwrap
 import urllib.parse
-from pathlib import Path
 from typing import Any, Dict, Iterator, List
 from unittest import mock
 
-import click
-import numpy as np
 import pytest
-from array_nets import ArrayNet
-from click.testing import CliRunner
-from further_nets import siamese, with_meta
+from docs_desk import ROOT, TEXTS, desk  # noqa: F401  a fixture
 
-from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, Style, load
-from gradcam_tf1.cli import main
-from gradcam_tf1.cli.older_names import translated
+import gradcam_tf1
+from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, ServeOptions, Style, load
 from gradcam_tf1.drawing.figure_kinds import FIGURES
 from gradcam_tf1.drawing.overlay import COLORMAPS
 from gradcam_tf1.drawing.style import STYLES
 from gradcam_tf1.engine.layer_fusion import FUSIONS
 from gradcam_tf1.images.geometry import FIT_MODES
-from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.images.preprocessing import PRESETS
 from gradcam_tf1.loaders import FORMS
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS, NumpyMethod
 from gradcam_tf1.methods.masking import BASELINES
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
-from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
-from gradcam_tf1.nets.vgg_layers import random_weights
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "CHANGELOG.md",
-    ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-]
-TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
-RUNNABLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Python, and what is shown right below it as printed
+RUNNABLE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
 
 
 def tables(page: str, first_header: str) -> Iterator[Dict[str, Dict[str, str]]]:
@@ -80,30 +60,6 @@ def section(page: str, title: str) -> str:
     return re.split(r"(?m)^## ", TEXTS[page].split(f"\n## {title}\n")[1])[0]
 
 
-def vgg19_layers() -> Any:
-    return random_weights(19, classes=10, width=1 / 32).layers
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """What the pages assume to be there: model.pb, labels.txt, photos/, one photo, and nets of other inputs."""
-    shutil.copy(demo_model(), str(tmp_path / "model.pb"))
-    (tmp_path / "labels.txt").write_text("\n".join(DEMO_CLASSES))
-    (tmp_path / "photos").mkdir()
-    for scene in demo_scenes()[:2]:
-        shutil.copy(scene.path, str(tmp_path / "photos"))
-    monkeypatch.chdir(tmp_path)
-    signal, volume = ArrayNet((11,)), ArrayNet((3, 4, 5))
-    (tmp_path / "ecg.pb").write_bytes(signal.graph().SerializeToString())
-    (tmp_path / "scan.pb").write_bytes(volume.graph().SerializeToString())
-    (tmp_path / "patient.pb").write_bytes(with_meta().SerializeToString())
-    (tmp_path / "pair.pb").write_bytes(siamese("before", "after").SerializeToString())
-    vgg = {f"{name}/{part}": pair[i] for name, pair in vgg19_layers().items() for i, part in enumerate("Wb")}
-    np.savez(str(tmp_path / "vgg19.npz"), **vgg)
-    (tmp_path / "nets").symlink_to(ROOT / "nets")
-    return {"photo": read_image(demo_scenes()[0].path), "signals": signal.arrays(1), "volumes": volume.arrays(1)}
-
-
 @contextlib.contextmanager
 def tables_restored():
     forms = list(FORMS)
@@ -113,10 +69,12 @@ def tables_restored():
 
 
 @pytest.mark.parametrize("page", [page for page in TEXTS if RUNNABLE.search(TEXTS[page])])
-def test_the_python_of_a_page_runs(page, desk, capsys):
+def test_the_python_of_a_page_runs_and_prints_what_is_shown_below_it(page, desk, capsys):  # noqa: F811
     with tables_restored():
-        for code in RUNNABLE.findall(TEXTS[page]):
+        for code, printed in RUNNABLE.findall(TEXTS[page]):
             exec(compile(code, page, "exec"), desk)  # noqa: S102
+            said = capsys.readouterr().out
+            assert not printed or said == printed
 
 
 def test_the_readme_is_short():
@@ -124,22 +82,10 @@ def test_the_readme_is_short():
     assert f"and {len(METHODS) - 1} related methods" in TEXTS["README.md"]
 
 
-def test_the_example_of_the_readme_prints_what_it_says(desk, capsys):
-    (code, *_) = RUNNABLE.findall(TEXTS["README.md"])
-    (printed,) = re.findall(r"(?ms)^```text\n(.*?)^```", TEXTS["README.md"])
+def test_the_example_of_the_readme_has_five_lines_and_shows_what_they_print():
+    (code, printed), *_ = RUNNABLE.findall(TEXTS["README.md"])
     assert len([line for line in code.splitlines() if line.strip()]) == 5
-    exec(compile(code, "README.md", "exec"), desk)  # noqa: S102
-    assert capsys.readouterr().out == printed
-
-
-def test_the_commands_of_the_readme_print_what_it_says(desk):
-    commands = re.findall(r"(?m)^    \$ gradcam-tf1 (.*)\n((?:    .*\n)+)", TEXTS["README.md"])
-    assert len(commands) == 2
-    for command, printed in commands:
-        result = CliRunner().invoke(main, command.split())
-        assert result.exit_code == 0, result.output
-        parts = [re.escape(part) for part in textwrap.dedent(printed).split("...\n")]
-        assert re.search(".*?".join(parts), result.output, re.DOTALL), f"{command} prints\n{result.output}"
+    assert printed
 
 
 def documented_methods() -> Dict[str, Dict[str, str]]:
@@ -177,7 +123,7 @@ def defaults(callable_: Any) -> Dict[str, Any]:
     return {each.name: each.default for each in parameters if each.name != "self"}
 
 
-@pytest.mark.parametrize("record", [ExplainOptions, Noise, Style, RunOptions])
+@pytest.mark.parametrize("record", [ExplainOptions, Noise, Style, RunOptions, ServeOptions])
 def test_the_tables_of_option_records_are_the_programs(record):
     fields = {item.name: item.default for item in dataclasses.fields(record)}
     tables_ = [
@@ -212,12 +158,6 @@ def test_the_table_of_a_map_has_all_its_members():
     assert members == {name for name in dir(Map) if not name.startswith("_")} | {"n", "t"}
 
 
-def test_the_page_of_options_names_every_option_of_run():
-    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", TEXTS["docs/options.md"] + TEXTS["docs/targets.md"]))
-    elsewhere = {"--no-allow-growth", "--weights", "--fully-convolutional"}
-    assert {flag for flag in options()["run"] if flag.startswith("--")} - elsewhere <= named
-
-
 def test_the_table_of_presets_is_the_programs():
     assert rows("docs/preprocessing.md", "preset") == {name: preset.description for name, preset in PRESETS.items()}
 
@@ -235,32 +175,6 @@ def test_the_tables_of_drawing_are_the_programs():
 
 def test_the_table_of_scores_is_the_programs():
     assert set(rows("docs/targets.md", "score")) == set(CLASS_SCORES)
-
-
-def options() -> Dict[str, List[str]]:
-    """Subcommand -> its options as the command line has them."""
-    return {
-        name: [flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)]
-        for name, command in main.commands.items()
-    }
-
-
-@pytest.mark.parametrize("page", sorted(TEXTS))
-def test_every_option_that_is_named_exists(page):
-    known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
-    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest)\b.*$", "", TEXTS[page])
-    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours))
-    assert {next(translated([flag, "value"])) for flag in named} - {"value"} <= known
-
-
-@pytest.mark.parametrize("page", sorted(TEXTS))
-def test_every_command_line_that_is_shown_parses(page):
-    """Each `gradcam-tf1 ...` of an indented block, with its own subcommand's options and arguments."""
-    for command, rest in re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 (\w+)(.*)$", TEXTS[page]):
-        assert command in main.commands
-        words = [word.strip("'\"") for word in rest.split("#")[0].split()]
-        with contextlib.suppress(click.exceptions.BadParameter):  # a path that is not there
-            main.commands[command].make_context(command, words)
 
 
 @pytest.mark.parametrize("page", sorted(TEXTS))
@@ -286,24 +200,8 @@ def test_no_page_imports_from_inside_the_package(page):
     assert not inside or page == "docs/adding-a-loader.md"  # a loader is written inside the package
 
 
-@pytest.mark.parametrize("page", sorted(TEXTS))
-def test_every_command_line_on_files_that_exist_works(page, desk):
-    for name, text in re.findall(r"(?ms)^```yaml\n# (\S+)\n(.*?)^```", TEXTS[page]):
-        Path(name).write_text(text, encoding="utf-8")
-    for line in re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 ((?:run|inspect|presets|doctor) .*)$", TEXTS[page]):
-        words = shlex.split(line, comments=True)
-        if (Path(words[1]).exists() or words[1] == "--config") and not any(word.startswith("@") for word in words):
-            result = CliRunner().invoke(main, words)
-            assert result.exit_code == 0, f"{line}\n{result.output}"
-
-
-def test_every_page_of_docs_is_linked_from_the_readme():
-    for path in sorted((ROOT / "docs").glob("*.md")):
-        assert f"](docs/{path.name})" in TEXTS["README.md"], path.name
-
-
-def test_the_manifest_has_the_keys_that_formats_says(desk, capsys):
-    (code,) = [code for code in RUNNABLE.findall(TEXTS["docs/formats.md"]) if "read_manifest" in code]
+def test_the_manifest_has_the_keys_that_formats_says(desk, capsys):  # noqa: F811
+    (code,) = [code for code, _ in RUNNABLE.findall(TEXTS["docs/formats.md"]) if "read_manifest" in code]
     exec(compile(code, "docs/formats.md", "exec"), desk)  # noqa: S102
     line = next(iter(read_manifest("out/manifest.jsonl")))
     target, map_ = line["targets"][0], line["targets"][0]["maps"][0]
@@ -313,3 +211,42 @@ def test_the_manifest_has_the_keys_that_formats_says(desk, capsys):
         for t in tables
     ]
     assert said == [set(line), set(target), set(map_)]
+
+
+def test_every_page_has_its_place_in_the_index():
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        assert path.name == "index.md" or f"]({path.name})" in TEXTS["docs/index.md"], path.name
+    assert "](docs/index.md)" in TEXTS["README.md"]
+
+
+def test_the_python_interface_has_every_public_name():
+    documented = re.findall(r"(?m)^\.\. (?:auto\w+|py:data):: gradcam_tf1\.(\w+)$", TEXTS["docs/api.md"])
+    assert len(documented) == len(set(documented))
+    assert set(documented) == set(gradcam_tf1.__all__) - {"GradCam"}
+    assert "`GradCam` is `GradCamGraph`" in TEXTS["docs/api.md"]
+
+
+def test_every_method_has_its_image_and_says_when_to_use_it():
+    rows = re.findall(r"(?m)^\| `(\w+)`<br>!\[(\w+)\]\((\S+)\) \| (.*) \|$", TEXTS["docs/method-gallery.md"])
+    assert sorted(row[0] for row in rows) == sorted(METHODS)
+    for name, title, path, when in rows:
+        assert (title, path) == (name, f"images/methods/{name}.jpg")
+        assert when.startswith("Use it ")
+        assert when.endswith(".")
+
+
+def test_the_images_of_the_pages_are_small_and_all_are_shown():
+    images = list((ROOT / "docs/images").rglob("*.jpg"))
+    shown = "\n".join(TEXTS.values())
+    for path in images:
+        assert path.relative_to(ROOT / "docs").as_posix() in shown, path
+        assert path.stat().st_size < (15_000 if path.parent.name == "methods" else 30_000), path
+    assert sum(path.stat().st_size for path in images if path.parent.name == "methods") < 600_000
+
+
+@pytest.mark.parametrize("page", [page for page in sorted(TEXTS) if page.startswith("docs/")])
+def test_a_page_with_examples_says_where_their_files_are_from(page):
+    blocks = [code for code, _ in RUNNABLE.findall(TEXTS[page])]
+    commands = re.findall(r"(?m)^    .*gradcam-tf1 .*$", TEXTS[page])
+    if any(re.search(r"\bmodel\.pb\b|\bphoto\b", block) for block in (*blocks, *commands)):
+        assert "#about-the-examples" in TEXTS[page] or "## About the examples" in TEXTS[page]

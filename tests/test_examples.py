@@ -102,5 +102,19 @@ def test_config_run_repeats_itself():
     names = example("config_run").main()
     first, again = Path("out/config"), Path("out/again")
     assert len(names) == 2 + 2 * 2 * 2  # classes, methods and layers; the manifest and the settings
-    for name in names:
+    for name in set(names) - {"run.json"}:  # which has the times of the run
         assert (first / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_training_writes_maps_of_each_step_for_tensorboard():
+    from event_files import images_of
+
+    example("training_tensorboard").main("logs", "4")
+    for folder, steps in (("logs/hook", {1, 2, 3, 4}), ("logs/callback", set(range(1, 9)))):
+        found = images_of(folder)
+        assert {step for shown in found.values() for step, _ in shown} == steps
+        assert {tag.split("/")[2] for tag in found} == {"scene_00", "scene_01", "scene_02"}
+        assert {tag.split("/")[3] for tag in found} <= set(DEMO_CLASSES)
+        for tag, shown in found.items():
+            size = demo_scenes()[int(tag.split("/")[2][-2:])].size
+            assert all(image.shape == (*size, 3) for _, image in shown)

@@ -28,8 +28,9 @@ LAYERS = (
     {"drawing"},
     {"engine"},
     {"run"},
+    {"report"},
     {"graph"},
-    {"diagnosis"},
+    {"serve", "training", "diagnosis"},
     {"cli"},
     {"__main__"},
 )
@@ -51,8 +52,7 @@ ROW = {component: row for row, components in enumerate(LAYERS) for component in 
 LIGHT = {"errors", "types", "labels", "targets", "atomic_files"}
 # what deals with images and numbers only
 NO_TENSORFLOW = {"images", "drawing"} | LIGHT
-# the only module that imports code which the user names, from the current folder, after --allow-code
-RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"
+RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"  # modules of the current folder, after --allow-code
 DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
 
 

@@ -65,12 +65,22 @@ EXPECTED = {
     "Result",
     "Results",
     "TargetRecord",
+    "ClassScore",
     "MapRecord",
     "Placement",
     "Cells",
     "read_manifest",
+    "write_report",
     "list_images",
     "read_image",
+    # the live page
+    "LiveServer",
+    "ServeOptions",
+    # training
+    "GradCamCallback",
+    "GradCamHook",
+    "GradCamSaverListener",
+    "TrainingMaps",
     # figures
     "FIGURES",
     "classes_figure",

@@ -259,6 +259,23 @@ def test_ci_runs_every_step_and_fails_if_one_failed(machine, tmp_path, failing):
         machine.tools / "make", f'#!/bin/sh\ncat\necho "$1" >>log\ncase " {fails} " in *" $1 "*) exit 2 ;; esac\n'
     )
     answer = machine(script, CI="true")
-    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "demo"]
+    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "demo", "docs"]
     assert answer.returncode == (1 if failing else 0)
     assert answer.stdout.splitlines()[-1] == (f"failed: {fails}" if failing else "all steps passed")
+
+
+@pytest.mark.parametrize(("there", "works"), [(True, True), (False, True), (False, False)])
+def test_ci_installs_a_browser_where_there_is_none_and_needs_it(machine, tmp_path, there, works):
+    script = executable(tmp_path / "clone/.ci/run", (ROOT / ".ci/run").read_text())
+    executable(machine.tools / "make", '#!/bin/sh\necho "$GRADCAM_TF1_NEEDS_BROWSER" >>needs\n')
+    executable(machine.tools / "apt-get", f'#!/bin/sh\necho "$DEBIAN_FRONTEND $*" >>apt\nexit {0 if works else 100}\n')
+    for name in ("chromium", "chromedriver") if there else ():
+        executable(machine.tools / name, "#!/bin/sh\n")
+    answer = machine(script)
+    log = tmp_path / "clone/apt"
+    calls = log.read_text().splitlines() if log.exists() else []
+    assert len(calls) == (0 if there else 2 if works else 1)
+    assert all(call.startswith("noninteractive -qq ") for call in calls)
+    assert ("chromium chromium-driver" in "".join(calls)) == (not there and works)
+    assert ("no browser: apt-get could not install chromium" in answer.stdout) == (not there and not works)
+    assert set((tmp_path / "clone/needs").read_text().split()) == {"1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from gradcam_tf1.binding.array_nets import array_facts, features_of, is_array
-from gradcam_tf1.binding.binding_warnings import baked_batch, mixing_ops, warnings_for
+from gradcam_tf1.binding.binding_warnings import baked_batch, mixing_ops, training_signs, warnings_for
 from gradcam_tf1.binding.branches import find_branches
 from gradcam_tf1.binding.candidates import candidates, in_short
 from gradcam_tf1.binding.cell_rules import places_on, spatial_sides
@@ -113,6 +113,7 @@ def _bound(
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
         mixing=next(iter(mixing_ops(index, features.path)), ""),
+        training=tuple(training_signs(index, features.path, feeds)),
         preprocessing=preset,
         places=places,
         shared_layer=infos_of(features, bound.names).name if bound.names else layer.name,

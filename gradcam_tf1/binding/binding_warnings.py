@@ -41,13 +41,14 @@ def warnings_for(
     list of str
         One sentence per warning.
     """
-    ops = index.makers(path)
+    blocked = _no_gradient(index, images, layer, logits)
+    return [*training_signs(index, path, feeds), *([blocked] if blocked else [])]
+
+
+def training_signs(index: GraphIndex, path: Set[str], feeds: Mapping[str, FeedValue]) -> List[str]:
+    """Return a sentence for each sign that the net is in training mode: batch statistics, random numbers."""
     off = index.downstream([name for name, value in feeds.items() if _turns_dropout_off(index, name, value)])
-    sentences = [
-        _batch_statistics(mixing_ops(index, path)),
-        _random(index, ops, off),
-        _no_gradient(index, images, layer, logits),
-    ]
+    sentences = [_batch_statistics(mixing_ops(index, path)), _random(index, index.makers(path), off)]
     return [sentence for sentence in sentences if sentence]
 
 

@@ -20,7 +20,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Progress:
-    """A bar of images on stderr, if stderr is a terminal; call it with each result and the number of all images."""
+    """A bar of images on stderr, if stderr is a terminal; call it with each result and the number of all images.
+
+    `show` takes the name of an image in place of its result.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self._visible = not quiet and sys.stderr.isatty()
@@ -28,16 +31,20 @@ class Progress:
 
     def __call__(self, result: Result, total: int | None) -> None:
         """Count one image."""
+        self.show(result.relative, total)
+
+    def show(self, name: str, total: int | None) -> None:
+        """Count one image of this name."""
         if not self._visible:
             return
         if self._bar is None:
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit="img", file=sys.stderr)
-        self._bar.set_postfix_str(shown(result.relative)[-40:], refresh=False)
+        self._bar.set_postfix_str(shown(name)[-40:], refresh=False)
         self._bar.update()
 
-    def __enter__(self) -> Callable[[Result, int | None], None]:
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:

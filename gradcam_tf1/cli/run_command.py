@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from typing import Any, Sequence
@@ -12,16 +13,17 @@ from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.feed_options import split_feeds
 from gradcam_tf1.cli.keras_tool import keras_net
 from gradcam_tf1.cli.method_options import make_explain_options, make_methods, method_options
-from gradcam_tf1.cli.pixel_options import check_preset, make_preset, pixel_options
+from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.progress import STOPPED, MethodBars, Progress, Stopper, Tally
 from gradcam_tf1.cli.run_file_options import RunFileCommand, saved, write_run_file
 from gradcam_tf1.cli.session_options import make_session, session_options
-from gradcam_tf1.cli.shared_options import NamesOrNumbers, model_options, open_net
+from gradcam_tf1.cli.shared_options import NamesOrNumbers, model_options, open_net, window
 from gradcam_tf1.cli.style_options import make_style, style_options
 from gradcam_tf1.cli.target_options import make_targets, target_options
-from gradcam_tf1.cli.terminal import load_tensorflow, say, show_figures
+from gradcam_tf1.cli.terminal import load_tensorflow, say, say_page, show_figures
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
+from gradcam_tf1.images.own_outputs import REPORT_NAME
 from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.reading import ON_ERROR
 from gradcam_tf1.run.results import Results
@@ -52,8 +54,14 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     help="Run the Python code that the file of --config names (model_class, process). Only for files you trust.",
 )
 @click.option("--out", "out_folder", required=True, type=click.Path(), help="Output folder; created if missing.")
-@pixel_options
-@click.option("--labels", type=click.Path(), help="File with the class names.")
+@preset_options
+@click.option(
+    "--window",
+    metavar="LOW,HIGH|none",
+    callback=window,
+    help="Images of measured values (DICOM, NIfTI, float or signed TIFF, .npy): the values to show as black and white; "
+    "none uses the values as stored.",
+)
 @target_options
 @method_options
 @click.option(
@@ -96,6 +104,7 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     help="Reader and writer threads (default: one per core, at most 8).",
 )
 @session_options
+@click.option("--report", is_flag=True, help="Also make a report for a browser: OUT/report/index.html.")
 @click.option("--resume", is_flag=True, help="Continue an earlier run into the same folder.")
 @click.option(
     "--on-error",
@@ -171,12 +180,14 @@ def run(
             run=RunOptions(progress=tally, stop=stop, **run_options),
         )
         printed = net_warnings(net)
-    _finish(tally, results, printed, show, quiet)
+    _finish(tally, results, printed, run_options["report"], show, quiet)
 
 
-def _finish(tally: Tally, results: Results, printed: list[str], show: bool, quiet: bool) -> None:
-    """Print the summary, open the figures, and end with the exit code."""
+def _finish(tally: Tally, results: Results, printed: list[str], page: bool, show: bool, quiet: bool) -> None:
+    """Print the summary, name the page, open the figures, and end with the exit code."""
     tally.report(results, printed, quiet)
+    if page and not quiet:
+        say_page(os.path.join(results.out_folder, REPORT_NAME, "index.html"))
     if show:
         show_figures(results)
     if not results.complete:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pathlib
 import sys
 import tempfile
 import warnings
@@ -62,6 +63,12 @@ def load_tensorflow() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def say_page(path: str) -> None:
+    """Print where a page is and how to open it."""
+    say(f"report: {path}")
+    say(f"open it in a browser: {pathlib.Path(os.path.abspath(path)).as_uri()}")
 
 
 def show_figures(results: Results) -> None:

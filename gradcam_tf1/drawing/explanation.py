@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, families, full_heat
 from gradcam_tf1.errors import OptionError, SelectionError
 from gradcam_tf1.images.bands import PHOTOGRAPH, drawn
@@ -55,6 +56,8 @@ class Explanation:
         The class names.
     images : tuple
         The original images, as they were given; None for one that came fitted.
+    top : tuple of tuple of ClassScore
+        For each image its best five classes, best first; () for one without an answer.
     """
 
     class_ids: np.ndarray
@@ -70,6 +73,7 @@ class Explanation:
     cells: Mapping[MapKey, Cells] = field(default_factory=dict)
     labels: Optional[Labels] = None
     images: Tuple[Optional[np.ndarray], ...] = ()
+    top: Tuple[Tuple[ClassScore, ...], ...] = ()
 
     def map(self, method: str, n: int = 0, t: int = 0, layer: Optional[str] = None) -> Map:
         """Return one map.
@@ -155,6 +159,16 @@ class Map:
         return values
 
     @property
+    def placement(self) -> Any:
+        """How the input was fitted to the net: a Placement for images."""
+        return self._explanation.placements[self.n]
+
+    @property
+    def cells(self) -> Optional[Cells]:
+        """Where the cells of `values` lie on the net's input; None if they share it evenly."""
+        return self._explanation.cells.get(self._key)
+
+    @property
     def status(self) -> str:
         """Either "ok" or "empty" (zero everywhere; `reason` says why)."""
         return self.details.state
@@ -193,8 +207,7 @@ class Map:
 
     def placed(self) -> np.ndarray:
         """Return the map on the original image: float32 [H, W] or [H, W, C]."""
-        placement = self._explanation.placements[self.n]
-        placed: np.ndarray = placement.place(self.values, self._explanation.cells.get(self._key))
+        placed: np.ndarray = self.placement.place(self.values, self.cells)
         return placed
 
     def overlay(self, style: Style = _DEFAULT, image: Optional[np.ndarray] = None) -> np.ndarray:
@@ -218,7 +231,7 @@ class Map:
             If the map is not one of an image (signals, volumes, clips), or the original image is not known.
         """
         check_style(style)
-        placement = self._explanation.placements[self.n]
+        placement = self.placement
         if not isinstance(placement, Placement):
             raise OptionError("overlay draws maps of images; use signal_figure, volume_figure, or placed()")
         pixels = self._original(style) if image is None else image

@@ -55,7 +55,7 @@ def grid(rows: Sequence[Sequence[Panel]], colormap: str = "jet") -> Figure:
     ----------
     rows : sequence of sequences of Panel
         The panels of each row.
-    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+    colormap : {"jet", "turbo", "viridis", "inferno", "cividis", "diverging"}
         Colours of the bars.
 
     Returns

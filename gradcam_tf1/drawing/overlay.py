@@ -13,10 +13,7 @@ from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.geometry import Box
 
 _CV2_COLORMAPS = {
-    "jet": cv2.COLORMAP_JET,
-    "turbo": cv2.COLORMAP_TURBO,
-    "viridis": cv2.COLORMAP_VIRIDIS,
-    "inferno": cv2.COLORMAP_INFERNO,
+    name: getattr(cv2, f"COLORMAP_{name.upper()}") for name in ("jet", "turbo", "viridis", "inferno", "cividis")
 }
 # From low to high: blue is evidence against the class, white is zero, red is evidence for it.
 _DIVERGING = np.array([[0, 30, 220], [110, 160, 255], [250, 250, 250], [255, 140, 100], [220, 0, 0]], np.float64)
@@ -83,7 +80,7 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
     ----------
     map : np.ndarray
         Float [H, W], 0..1, as `normalize` returns it.
-    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+    colormap : {"jet", "turbo", "viridis", "inferno", "cividis", "diverging"}
         In jet 0 is blue and 1 is red; in diverging 0 is blue, 0.5 white, 1 red.
 
     Returns
@@ -102,7 +99,7 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
     low, high = map.min(), map.max()
     if not (low >= -1e-6 and high <= 1 + 1e-6):
         raise OptionError(f"a map to draw lies in 0..1, got {low:.3g}..{high:.3g}; call normalize first")
-    return cv2.applyColorMap(_levels(map), _table(colormap))
+    return cv2.applyColorMap(_levels(map), color_table(colormap))
 
 
 def _levels(map: np.ndarray) -> np.ndarray:
@@ -111,7 +108,7 @@ def _levels(map: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=None)
-def _table(colormap: str) -> np.ndarray:
+def color_table(colormap: str) -> np.ndarray:
     """Return the 256 colours of a colour map: uint8 [256, 1, 3], RGB. The array is cached: do not write to it."""
     check_colormap(colormap)
     levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]
@@ -143,7 +140,7 @@ def overlay(
         uint8 [H, W, 3], RGB.
     map : np.ndarray
         Normalised, float [H, W], 0..1.
-    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+    colormap : {"jet", "turbo", "viridis", "inferno", "cividis", "diverging"}
         Colours of the map.
     alpha : float
         Opacity where the map is 1, 0..1.
@@ -171,7 +168,7 @@ def overlay(
     result = image.copy()
     part = result[top:bottom, left:right]
     levels = _levels(np.asarray(map, np.float32)[top:bottom, left:right])
-    kept, added = _tints(colormap, float(alpha))
+    kept, added = tints(colormap, float(alpha))
     result[top:bottom, left:right] = cv2.add(
         cv2.multiply(part, cv2.applyColorMap(levels, kept), scale=1 / 255), cv2.applyColorMap(levels, added)
     )
@@ -186,13 +183,13 @@ def check_alpha(alpha: Any) -> None:
 
 
 @lru_cache(maxsize=8)
-def _tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
+def tints(colormap: str, alpha: float) -> Tuple[np.ndarray, np.ndarray]:
     """Return for 256 levels the weight of the photograph, 0..255, and the colour added: two uint8 [256, 1, 3]."""
     levels = np.linspace(0, 1, 256)[:, np.newaxis, np.newaxis]
     # 0.5 lies between two levels: both count as zero
     strength = alpha * ((np.abs(510 * levels - 255) - 1) / 254 if colormap == "diverging" else levels)
     kept = np.repeat(np.rint(255 * (1 - strength)), 3, axis=2)
-    return kept.astype(np.uint8), np.rint(strength * _table(colormap)).astype(np.uint8)
+    return kept.astype(np.uint8), np.rint(strength * color_table(colormap)).astype(np.uint8)
 
 
 def blend(image: np.ndarray, colours: np.ndarray, alpha: float, seen: Box) -> np.ndarray:

@@ -36,7 +36,7 @@ class Style:
 
     Attributes
     ----------
-    colormap : {"jet", "turbo", "viridis", "inferno", "diverging"}
+    colormap : {"jet", "turbo", "viridis", "inferno", "cividis", "diverging"}
         Colours of heat maps and overlays. "diverging" shows negative values too; the others cut them to zero.
     alpha : float
         Opacity of the overlay where the map is highest, 0..1; with style "blend", the opacity everywhere.

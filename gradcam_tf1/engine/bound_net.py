@@ -11,13 +11,15 @@ import numpy as np
 
 from gradcam_tf1.binding.tensor_names import choose_output
 from gradcam_tf1.drawing.figure_kinds import FigureNet
+from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
-from gradcam_tf1.engine.graph_import import device_names, open_sessions
+from gradcam_tf1.engine.graph_import import device_names, devices_of, open_sessions
 from gradcam_tf1.engine.input_batches import check_batch_size
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.opening import given_tensors, open_explainers
 from gradcam_tf1.engine.session_runner import session_config
+from gradcam_tf1.engine.summary_ops import SummaryOps
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import PHOTOGRAPH
 from gradcam_tf1.images.geometry import Fitted, FreeSize, check_fit, fit_to_input, free_size
@@ -29,7 +31,7 @@ from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.tf_runtime import check_process, is_forked, tf
 from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
 
-_NO_TENSORS = KeyTensors()
+_NO_TENSORS, _STYLE = KeyTensors(), Style()
 Self = TypeVar("Self", bound="BoundNet")
 
 
@@ -73,7 +75,10 @@ class BoundNet(NetHooks, FigureNet):
         self.batch_size = batch_size
         self._label_names = label_names(labels)
         loaded = model if isinstance(model, LoadedModel) else load(model)
-        self._sessions = open_sessions(loaded.graph_def, loaded.source, session_config(config, bool(places)), places)
+        self._chosen_devices = places
+        self._sessions = open_sessions(
+            loaded.graph_def, loaded.source, session_config(config, bool(places)), places, loaded.variables
+        )
         with ExitStack() as failing:
             failing.callback(self.close)
             self.graph = self._sessions[0].graph
@@ -106,13 +111,17 @@ class BoundNet(NetHooks, FigureNet):
         OptionError
             If no preset was given and the graph does not show its preprocessing.
         """
-        preset = self.preset or as_preprocessing(self.model.preprocessing or self.binding.preprocessing)
+        preset = self._known_preset
         if preset is None:
             raise OptionError(
                 "the graph does not show how its pixel values are prepared, and guessing gives wrong maps silently; "
                 f"give a preset (or override `preprocess`):\n{list_presets()}"
             )
         return preset(images)
+
+    @property
+    def _known_preset(self) -> Optional[Preprocessing]:
+        return self.preset or as_preprocessing(self.model.preprocessing or self.binding.preprocessing)
 
     def fetch_key_tensors(self) -> Optional[KeyTensors]:
         """Name the key tensors; `self.graph` and `self.sess` are there. Fields left out are found automatically.
@@ -174,6 +183,11 @@ class BoundNet(NetHooks, FigureNet):
         self._open()
         return self._explainers
 
+    @property
+    def devices(self) -> Sequence[str]:
+        """The devices that were chosen, else those that TensorFlow may use."""
+        return self._chosen_devices or devices_of(self.sess)
+
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
         """Limit the total time of the session inside the block, else raise TimeLimitError; None for no limit."""
         return self._open().engine.time_limit(seconds)
@@ -224,6 +238,73 @@ class BoundNet(NetHooks, FigureNet):
     def check_inputs(self, names: Sequence[Any]) -> None:
         """Raise BindingError for further inputs that have no value in `feed` and are not among these names."""
         self._open(names).further.check_given(names)
+
+    def summary_op(
+        self,
+        target: Any = None,
+        method: Methods = "gradcam",
+        layer: Any = None,
+        *,
+        style: Style = _STYLE,
+        images: Optional[tf.Tensor] = None,
+    ) -> tf.Tensor:
+        """Return the overlay as a tensor of `graph`, for `tf.summary.image` or an export.
+
+        It depends on the net's input alone, which is fed as the net takes it, and on what else the net is fed
+        (`binding.feeds`). The same request returns the same tensor. To add ops of your own, see `adding_ops`.
+
+        Parameters
+        ----------
+        target : None, int or str
+            A class; None for the top class of each image.
+        method : str or MethodChoice
+            One layer method.
+        layer : int, str, tf.Tensor or None
+            One layer; None for the bound layer.
+        style : Style
+            How the map is drawn; its `style` is "overlay", "blend" or "gray-background", without box.
+        images : tf.Tensor or None
+            The photographs, uint8 [N, H, W, 3], a tensor of `graph` at the input's size; None computes them back from
+            the net's input, which its preset allows for RGB and BGR.
+
+        Returns
+        -------
+        tf.Tensor
+            uint8 [N, H, W, 3], RGB: what `Map.overlay` draws, up to one gray level from rounding.
+
+        Raises
+        ------
+        OptionError
+            If the method, style or input has no symbolic form.
+        GradientError, TargetError, BindingError
+            As `explain`.
+        """
+        check_style(style)
+        preset = None if self._maps_pixels_itself else self._known_preset
+        return SummaryOps(self._open(), preset).overlay(target, method, layer, style, images)
+
+    def adding_ops(self) -> ContextManager[tf.Graph]:
+        """Let this thread add ops of its own to `graph` inside the block; the graph is final outside of it."""
+        self._open()
+        return self._sessions[0].building()
+
+    def assign(self, values: Mapping[str, np.ndarray]) -> None:
+        """Give variables of the model new values, such as those of a training that goes on.
+
+        Parameters
+        ----------
+        values : mapping
+            Name from `model.variables` -> array of the variable's shape. Variables left out keep their values.
+
+        Raises
+        ------
+        OptionError
+            If the model has no such variable, or its shape differs.
+        ClosedError
+            If the net is closed.
+        """
+        for sess in self._sessions:
+            sess.assign(values)
 
     def close(self) -> None:
         """Free the sessions, if they are this process's. Requests that wait or come later get a ClosedError."""

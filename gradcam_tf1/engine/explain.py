@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite, isnan
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.binding.layer_specs import is_auto, resolve_layer
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
 from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_methods, as_arrays, check_methods, no_such_target
@@ -17,7 +19,7 @@ from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
 from gradcam_tf1.engine.layer_fusion import check_fusion, fuse_layers
 from gradcam_tf1.engine.map_engine import MapEngine
-from gradcam_tf1.engine.map_request import MapRequest
+from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
@@ -117,7 +119,7 @@ class NetExplainer(FigureExplainer):
         self, given: NetInput, targets: Any, methods: Methods, layers: Any, score: str, options: ExplainOptions
     ) -> Explanation:
         """Explain prepared inputs; the arguments and errors are those of `GradCamGraph.explain`."""
-        chosen, infos = self._methods(methods, options), self._layers(layers)
+        chosen, infos = self._methods(methods, options), self.resolve_layers(layers)
         if options.fuse is not None:
             check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)
@@ -148,6 +150,7 @@ class NetExplainer(FigureExplainer):
             cells=answer.cells,
             labels=self.labels,
             images=given.images,
+            top=_top(answer, self.labels),
         )
 
     def _in_rgb(self, maps: Dict[MapKey, np.ndarray], given: NetInput) -> Dict[MapKey, np.ndarray]:
@@ -173,8 +176,8 @@ class NetExplainer(FigureExplainer):
                 reasons[name] = str(error)
         return usable, reasons
 
-    def _layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
-        """Each layer once, whatever its names."""
+    def resolve_layers(self, specs: Any) -> Tuple[LayerInfo, ...]:
+        """Return each layer once, whatever its names; None is the bound layer. Raises OptionError, BindingError."""
         given = [self.binding.layer] if specs is None else specs if isinstance(specs, (list, tuple)) else [specs]
         if not len(given):
             raise OptionError("no layer is given; give a name or a count such as -1, or None for the bound layer")
@@ -187,8 +190,8 @@ class NetExplainer(FigureExplainer):
         """The same, with all that "auto" may come to."""
         binding = self.binding
         own = [branch.layer or binding.shared_layer for branch in binding.branches] or [binding.shared_layer]
-        places = self._layers(specs)
-        return tuple(place for place in places if place != OWN) + (self._layers(own) if OWN in places else ())
+        places = self.resolve_layers(specs)
+        return tuple(place for place in places if place != OWN) + (self.resolve_layers(own) if OWN in places else ())
 
     def _methods(self, methods: Methods, options: ExplainOptions) -> ChosenMethods:
         """Return the methods with their options. Raises OptionError for what this kind of input does not allow."""
@@ -224,3 +227,21 @@ class NetExplainer(FigureExplainer):
 
     def _to_batch(self, pixels: np.ndarray) -> np.ndarray:
         return input_batch(pixels, self.net.preprocess, self.binding)
+
+
+def _top(answer: MapAnswer, labels: Optional[Labels]) -> Tuple[Tuple[ClassScore, ...], ...]:
+    """Return the best classes of each image that have a finite score; () for an image without an answer."""
+    best = answer.best
+    chosen = best.scores * np.nan if best.probabilities is None else best.probabilities
+    rows = zip(answer.failures, best.class_ids.tolist(), best.scores.tolist(), chosen.tolist())
+    return tuple(() if failure else _classes(labels, *row) for failure, *row in rows)
+
+
+def _classes(
+    labels: Optional[Labels], class_ids: List[int], scores: List[float], probabilities: List[float]
+) -> Tuple[ClassScore, ...]:
+    return tuple(
+        ClassScore(id_, None if labels is None else labels.name(id_), score, None if isnan(share) else share)
+        for id_, score, share in zip(class_ids, scores, probabilities)
+        if isfinite(score)
+    )

@@ -37,7 +37,8 @@ class ExplainOptions:
         Values of further input tensors, by tensor or name, one row per image. `visualize_imgs` also takes the path of
         a table, folders of images, and functions of the image.
     progress : callable or None
-        Called with a MethodProgress before each method that runs the net many times, and after each of its chunks.
+        Called with a MethodProgress before each method that runs the net many times, and after each of its chunks;
+        with `noise` also before the first and after each noisy copy. An error that it raises ends the call.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.engine.iterate import Notes
-from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
+from gradcam_tf1.engine.map_request import BestClasses, MapAnswer, MapRequest
 from gradcam_tf1.engine.map_status import close_maps, with_notes
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.base import RawMaps
@@ -22,7 +22,7 @@ class RunPart:
 
     Attributes
     ----------
-    class_ids, scores, probabilities, predicted, settled
+    class_ids, scores, probabilities, predicted, settled, best
         As in `MapAnswer`.
     broken : np.ndarray
         bool [N], whether the scores of an image are NaN or infinite.
@@ -38,6 +38,7 @@ class RunPart:
     predicted: np.ndarray
     broken: np.ndarray
     settled: Tuple[ScoreRequest, ...]
+    best: BestClasses
     maps: Dict[MapKey, RawMaps]
     notes: Notes
 
@@ -86,7 +87,9 @@ def finish(part: RunPart, failures: Tuple[str, ...], request: MapRequest, grid: 
     grid : InputGrid
         The pixels of the net's input.
     """
-    answer = MapAnswer(part.class_ids, part.scores, part.probabilities, part.predicted, failures, part.settled)
+    answer = MapAnswer(
+        part.class_ids, part.scores, part.probabilities, part.predicted, failures, part.settled, part.best
+    )
     for name in request.methods:
         for key in [key for key in part.maps if key[0] == name]:
             _close(answer, part, key, grid)

@@ -21,7 +21,11 @@ MAX_ELEMENTS = 2**31  # of one tensor, for one image
 
 
 def open_sessions(
-    graph_def: tf.GraphDef, source: str, config: Optional[tf.ConfigProto] = None, devices: Sequence[str] = ()
+    graph_def: tf.GraphDef,
+    source: str,
+    config: Optional[tf.ConfigProto] = None,
+    devices: Sequence[str] = (),
+    changing: Sequence[str] = (),
 ) -> List[LiveSession]:
     """Open private sessions on a net. Each has the large weights in its own variables, see `large_weights`.
 
@@ -35,6 +39,8 @@ def open_sessions(
         Configuration of the sessions.
     devices : sequence of str
         Open one session per device; () for one session whose ops TensorFlow places.
+    changing : sequence of str
+        Names of constants whose values change later, see `LiveSession.assign`.
 
     Raises
     ------
@@ -44,7 +50,7 @@ def open_sessions(
         If a device is missing. After an error no session stays open.
     """
     claim_process()
-    light, weights = take_out_weights(graph_def)
+    light, weights = take_out_weights(graph_def, frozenset(changing))
     override_in_functions(light.library)
     sessions = []
     with ExitStack() as failing:
@@ -55,6 +61,11 @@ def open_sessions(
             sessions.append(LiveSession(sess, config, weights))
         failing.pop_all()
     return sessions
+
+
+def devices_of(sess: tf.Session) -> List[str]:
+    """Return the processors that a session may use, such as /cpu:0 and /gpu:0."""
+    return [_canonical(item.name) for item in sess.list_devices() if item.device_type in ("CPU", "GPU", "TPU")]
 
 
 def _check_device(sess: tf.Session, device: str) -> None:

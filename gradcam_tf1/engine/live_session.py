@@ -15,8 +15,10 @@ import threading
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
-from gradcam_tf1.engine.large_weights import Fillers, Weights, make_fillers, put_weights
-from gradcam_tf1.errors import ClosedError
+import numpy as np
+
+from gradcam_tf1.engine.large_weights import Fillers, Weights, handle_of, make_fillers, put_weights
+from gradcam_tf1.errors import ClosedError, OptionError
 from gradcam_tf1.tf_runtime import tf, unfinalized
 
 _FUNCTIONAL = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")
@@ -52,7 +54,7 @@ class LiveSession:
         self._note_functional()
         self._fillers: Fillers = make_fillers(self.graph, weights or {})
         put_weights(sess, weights or {}, self._fillers)
-        self._weights = weights if weights and self._ports else {}  # kept if a later session may need them
+        self._weights = dict(weights) if weights and self._ports else {}  # kept if a later session may need them
 
     def run(self, fetches: Any, feed: Optional[Mapping[tf.Tensor, Any]] = None, **options: Any) -> Any:
         """Call `tf.Session.run`. Raises ClosedError if the net is closed before the end."""
@@ -63,6 +65,29 @@ class LiveSession:
                 if self._closed:
                     raise ClosedError() from error
                 raise
+
+    def assign(self, values: Mapping[str, np.ndarray]) -> None:
+        """Set variables, by the names of the constants whose places they took.
+
+        Raises
+        ------
+        OptionError
+            If a constant has no variable, or a value has another shape.
+        ClosedError
+            If the net is closed.
+        """
+        taken = {handle_of(name): value for name, value in values.items()}
+        for handle, (name, value) in zip(taken, values.items()):
+            if handle not in self._fillers:
+                raise OptionError(f"'{name}' is no variable of this net; its model lists those it has in `variables`")
+            expected = self._fillers[handle][0].shape
+            if not expected.is_compatible_with(np.shape(value)):
+                raise OptionError(f"'{name}' has shape {expected}, the value given {list(np.shape(value))}")
+        fed = {self._fillers[handle][0]: value for handle, value in taken.items()}
+        if fed:
+            self.run([self._fillers[handle][1] for handle in taken], fed)
+        if self._ports:
+            self._weights.update(taken)
 
     @contextmanager
     def _running(self) -> Iterator[tf.Session]:

@@ -27,7 +27,7 @@ from gradcam_tf1.engine.finished_maps import RunPart, finish, join
 from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.engine.iterate import check_copies, run_jobs
 from gradcam_tf1.engine.live_session import LiveSession
-from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
+from gradcam_tf1.engine.map_request import BestClasses, MapAnswer, MapRequest
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import OptionError, RunError
@@ -79,6 +79,17 @@ class MapEngine:
         self._runner = SessionRunner(live, binding, batch_size)
         classes = self._ops.scores("logit").shape[1]
         self._classes: Optional[int] = getattr(classes, "value", classes)
+
+    @property
+    def ops(self) -> GraphOps:
+        """The ops that were added to the net."""
+        return self._ops
+
+    def known_classes(self) -> int:
+        """Return the number of classes. Raises OptionError if only a run of the net can tell."""
+        if self._classes is None:
+            raise OptionError(f"the shape of '{self._binding.logits}' does not say how many classes the net has")
+        return self._classes
 
     def time_limit(self, seconds: Optional[float]) -> ContextManager[None]:
         """See `SessionRunner.time_limit`."""
@@ -210,6 +221,7 @@ class MapEngine:
             probabilities=_chosen(found.get("probabilities"), class_ids),
             predicted=np.where(found["broken"], NO_CLASS, found["predicted"]),
             broken=found["broken"],
+            best=_best(found),
             settled=tuple(_with_ids(score, found, slot) for slot, score in zip(slots, scores)),
             maps=maps,
             notes=notes,
@@ -221,6 +233,7 @@ class MapEngine:
         """Fetch the classes and scores of the targets, and the tensors of all methods by their names."""
         ops = self._ops
         fetches: Dict[Hashable, tf.Tensor] = {"predicted": ops.predicted(), "broken": ops.broken()}
+        fetches["best scores"], fetches["best classes"] = ops.best()
         if self._binding.probabilities:
             fetches["probabilities"] = ops.probabilities()
         feed: Dict[tf.Tensor, np.ndarray] = {}
@@ -277,6 +290,12 @@ def _class_ids(score: ScoreRequest, found: Found, slot: Slot) -> np.ndarray:
         return np.full(len(found["broken"]), NO_CLASS)
     unknown = found["broken"] & (score.values["code"] < 0)
     return np.where(unknown, NO_CLASS, found["code", slot]).astype(np.int64)
+
+
+def _best(found: Found) -> BestClasses:
+    class_ids, probabilities = found["best classes"], found.get("probabilities")
+    chosen = None if probabilities is None else np.take_along_axis(probabilities, class_ids, axis=1)
+    return BestClasses(class_ids, found["best scores"], chosen)
 
 
 def _chosen(probabilities: Optional[np.ndarray], class_ids: np.ndarray) -> Optional[np.ndarray]:

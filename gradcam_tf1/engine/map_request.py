@@ -55,6 +55,25 @@ class MapRequest:
 
 
 @dataclass(frozen=True)
+class BestClasses:
+    """The best classes of N images, best first.
+
+    Attributes
+    ----------
+    class_ids : np.ndarray
+        int32 [N, k].
+    scores : np.ndarray
+        float32 [N, k], before softmax or sigmoid.
+    probabilities : np.ndarray, optional
+        float32 [N, k]; None where the net has none.
+    """
+
+    class_ids: np.ndarray
+    scores: np.ndarray
+    probabilities: Optional[np.ndarray]
+
+
+@dataclass(frozen=True)
 class MapAnswer:
     """The answer for N images and T targets.
 
@@ -72,6 +91,8 @@ class MapAnswer:
         For each image why it has no answer, "" where it has one.
     settled : tuple of ScoreRequest
         The requested targets with their class ids fixed, so that a changed image is explained for the same classes.
+    best : BestClasses
+        The best classes of each image.
     maps : dict
         (method, layer) -> float32 [N, T, ...].
     statuses : dict
@@ -86,6 +107,7 @@ class MapAnswer:
     predicted: np.ndarray
     failures: Tuple[str, ...]
     settled: Tuple[ScoreRequest, ...]
+    best: BestClasses
     maps: Dict[MapKey, np.ndarray] = field(default_factory=dict)
     statuses: Dict[MapKey, List[List[MapStatus]]] = field(default_factory=dict)
     cells: Dict[MapKey, Cells] = field(default_factory=dict)

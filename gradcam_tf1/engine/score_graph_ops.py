@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, ContextManager, Dict, Mapping, Optional
+from typing import Callable, ContextManager, Dict, Hashable, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from gradcam_tf1.scoring.score_functions import SCORES, VALUES, at_columns
 from gradcam_tf1.scoring.score_ops import ScoreOps
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, ScoreKey, ScoreRequest, Slot
+
+BEST = 5  # classes of each image that are listed with their scores
 
 
 class ScoreGraphOps(ScoreOps):
@@ -49,6 +51,10 @@ class ScoreGraphOps(ScoreOps):
         """Return the top class of each image: int64 [N]."""
         return self._once("predicted", lambda: tf.argmax(self.scores("logit"), axis=1))
 
+    def best(self) -> Tuple[tf.Tensor, tf.Tensor]:
+        """Return the scores and the ids of the best classes of each image, at most BEST: float32, int32 [N, k]."""
+        return self._once("best", lambda: _best(self.scores("logit")))
+
     def broken(self) -> tf.Tensor:
         """Return whether the scores of an image hold NaN or +infinity, so that it has no top class: bool [N]."""
         return self._once("broken", lambda: _is_broken(self.scores("logit")))
@@ -76,6 +82,15 @@ class ScoreGraphOps(ScoreOps):
         return self._once(
             ("value", name, slot), lambda: tf.placeholder(dtype, [None] * rank, name=f"{name}_{slot.index}")
         )
+
+    def fix(self, name: str, slot: Slot, number: int) -> None:
+        """Give a slot one value for all images in place of a placeholder. Call it before `value`."""
+        images = self.scores("logit")
+        self._once(("value", name, slot), lambda: tf.fill(tf.shape(images)[:1], tf.constant(number, VALUES[name][0])))
+
+    def once(self, key: Hashable, build: Callable[[], tf.Tensor]) -> tf.Tensor:
+        """Return a tensor that `build` adds to the graph, or added before, see `BuiltOnce`."""
+        return self._once(key, build)
 
     def fed(self, request: ScoreRequest, slot: Slot) -> Dict[tf.Tensor, np.ndarray]:
         """Return what a target feeds: its values to the slot's placeholders, its inputs to the net's own tensors."""
@@ -127,6 +142,11 @@ class ScoreGraphOps(ScoreOps):
             )
         name, *options = slot.score if head == LOGIT else head
         return SCORES[name](self, slot, *options)
+
+
+def _best(scores: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+    found = tf.nn.top_k(scores, k=tf.minimum(BEST, tf.shape(scores)[1]))
+    return found.values, found.indices
 
 
 def _is_broken(scores: tf.Tensor) -> tf.Tensor:

@@ -202,7 +202,7 @@ class SessionRunner:
         images = len(feed[self._input])
         for tensor, value in self._feeds.items():
             rows = np.shape(value)[0] if np.ndim(value) and tensor not in self._repeated else images
-            any_rows = tensor.shape.rank is None or tensor.shape.as_list()[0] is None
+            any_rows = tensor.shape.rank is None or tensor.shape.as_list()[:1] == [None]
             if rows != images and any_rows and self._binding.has_batch_axis:
                 return (
                     f"; '{tensor.name}' is fed {rows} rows for {images} images: give one row, or one row per image in "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from gradcam_tf1.errors import OptionError, TargetError
 from gradcam_tf1.images.geometry import centres, resample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.noise import Noise, Spread
-from gradcam_tf1.types import Binding, Cells, MapKey, MapStatus, ScoreRequest
+from gradcam_tf1.types import Binding, Cells, MapKey, MapStatus, MethodProgress, ScoreRequest
 
 GAINS = (1.0, 0.9, 1.1)
 VIEWS = tuple((mirrored, gain) for mirrored in (False, True) for gain in GAINS)
@@ -138,13 +138,29 @@ def _over_noise(engine: MapEngine, request: MapRequest, noise: Noise) -> MapAnsw
     clean = _without_maps(engine, request)
     images = engine.float_images(request.batch, request.scores[0].inputs)
     spreads: Dict[MapKey, Spread] = {}
-    for copy in noise.copies(images, images.ndim - 1):
+    report = _copies_report(request, noise)
+    report(0)
+    for number, copy in enumerate(noise.copies(images, images.ndim - 1)):
         answer = engine.run(replace(request, scores=clean.settled, floats=copy))
         for key, maps in answer.maps.items():
             spreads.setdefault(key, Spread()).add(maps)
+        report(number + 1)
     means = {key: spread.result(noise.kind) for key, spread in spreads.items()}
     statuses = {key: _statuses(maps, answer.statuses[key], noise) for key, maps in means.items()}
     return replace(clean, maps=means, statuses=statuses, cells=answer.cells)
+
+
+def _copies_report(request: MapRequest, noise: Noise) -> Callable[[int], None]:
+    """Return what reports how many noisy copies are done; methods that run the net many times report themselves."""
+    images = len(request.batch)
+    work = MethodProgress(", ".join(request.methods), "", images, noise.samples, "noisy copies")
+    silent = any(METHODS[name].iterated for name in request.methods)
+
+    def report(done: int) -> None:
+        if request.report is not None and not silent:
+            request.report(replace(work, done=done * images))
+
+    return report
 
 
 def _statuses(maps: np.ndarray, last: List[List[MapStatus]], noise: Noise) -> List[List[MapStatus]]:

@@ -23,8 +23,9 @@ SAVERS = re.compile(
 WRITERS = re.compile(
     r"(Assign(Add|Sub)?(VariableOp)?|(Resource)?(Sparse)?Apply[A-Z]\w*|Scatter(Add|Sub|Mul|Div|Min|Max|Update)"
     r"|ScatterNd(Add|Sub|Update|Max|Min)|ResourceScatter\w+|(Resource)?StridedSliceAssign|(Resource)?CountUpTo"
-    r"|DestroyTemporaryVariable|DestroyResourceOp|IsVariableInitialized|VarIsInitializedOp|\w+SummaryV?\d?|ImageSummary"
-    r"|WriteSummary|WriteScalarSummary|WriteGraphSummary|FlushSummaryWriter|(Resource)?Accumulator\w*)\Z"
+    r"|DestroyTemporaryVariable|DestroyResourceOp|DisableCopyOnRead|IsVariableInitialized|VarIsInitializedOp"
+    r"|\w+SummaryV?\d?|ImageSummary|WriteSummary|WriteScalarSummary|WriteGraphSummary|FlushSummaryWriter"
+    r"|(Resource)?Accumulator\w*)\Z"
 )
 _TRAINING_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|Initializer|initializer)(/|$)")
 Users = Dict[str, List["tf.NodeDef"]]  # from `consumers`

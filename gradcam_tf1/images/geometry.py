@@ -184,9 +184,21 @@ def fit_to_input(image: np.ndarray, fixed: FreeSize, wanted: FreeSize, mode: str
     for side, have, want in zip(("height", "width"), fixed, wanted):
         if have is not None and want not in (None, have):
             raise OptionError(f"the net's input has {side} {have}, not {want}; leave the size out")
+    return fit(image, *_sides(fixed, wanted, mode))
+
+
+def placement_on_input(original: Size, fixed: FreeSize, wanted: FreeSize, mode: str) -> Placement:
+    """Return how `fit_to_input` places an image of this size, without the image; the same arguments and errors."""
+    check_fit(mode)
+    size, _, short_side = _sides(fixed, wanted, mode)
+    return _MODES[mode](original, size, short_side)
+
+
+def _sides(fixed: FreeSize, wanted: FreeSize, mode: str) -> Tuple[FreeSize, str, int]:
+    """Return the arguments of `fit` besides the image."""
     if mode == "short-side":
-        return fit(image, fixed, mode, wanted[0] or wanted[1] or SHORT_SIDE)
-    return fit(image, (fixed[0] or wanted[0], fixed[1] or wanted[1]), mode)
+        return fixed, mode, wanted[0] or wanted[1] or SHORT_SIDE
+    return (fixed[0] or wanted[0], fixed[1] or wanted[1]), mode, SHORT_SIDE
 
 
 def _transposed(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional
 
 MANIFEST_NAME = "manifest.jsonl"
 RUN_NAME = "run.json"
+REPORT_NAME = "report"  # folder
 
 _OWN_FIELDS = {"source", "relative", "status", "targets"}  # in every line of the manifest
 _OWN_KEY = "gradcam_tf1"  # in run.json: the version

@@ -233,10 +233,10 @@ def _from_function(values: Values, build: Build) -> LoadedModel:
         saver = tf.train.Saver(variables)  # its restore ops show how partitioned variables are stored
     filename = saver.saver_def.filename_tensor_name
     graph_def = graph.as_graph_def()
-    return _fold(graph_def, values, values.prefix, "checkpoint", filename, _declared(returned))
+    return _fold(graph_def, values, values.prefix, "checkpoint", filename, declared_by(returned))
 
 
-def _declared(returned: object) -> Declared:
+def declared_by(returned: object) -> Declared:
     """Return the tensor names that the function returned, as KeyTensors or a dict with `input` and `logits`."""
     if isinstance(returned, KeyTensors):
         returned = {"input": returned.input, "logits": returned.logits}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Iterable, List, Tuple, Type, Union
+from typing import TYPE_CHECKING, Dict, Iterable, List, Tuple, Type, Union
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
@@ -78,7 +78,7 @@ def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
         except _keras_errors() as error:
             reason = _first_line(error).replace(copy, path)
             raise ModelFileError(f"{path}: its weights do not fit its architecture: {reason}") from error
-        declared = Declared(_names(model.inputs), _names(model.outputs))
+        declared = Declared(names_of_tensors(model.inputs), names_of_tensors(model.outputs))
         loaded = load_session(graph, session, path, "Keras h5", model_graph, declared)
     return replace(loaded, notes=(*notes, *loaded.notes))
 
@@ -149,7 +149,8 @@ def _first_line(error: Exception) -> str:
     return str(inner[-1] if inner else text.splitlines()[0])
 
 
-def _names(tensors: Iterable[tf.Tensor]) -> Tuple[str, ...]:
+def names_of_tensors(tensors: Iterable[tf.Tensor]) -> Tuple[str, ...]:
+    """Return the names of the tensors."""
     return tuple(tensor.name for tensor in tensors)
 
 
@@ -176,22 +177,39 @@ def load_model(model: tf.keras.Model) -> LoadedModel:
     ModelFileError
         If the model has no input shape yet or cannot be traced.
     """
+    if not is_traced(model):
+        session = session_of(model)
+        declared = Declared(names_of_tensors(model.inputs), names_of_tensors(model.outputs))
+        return load_session(session.graph, session, "Keras model", "Keras model", declared=declared)
+    return load_traced(model)[0]
+
+
+def is_traced(model: tf.keras.Model) -> bool:
+    """Whether a live model has no graph of its own, as in an eager program. Raises ModelFileError without inputs."""
     if not model.inputs:
         raise ModelFileError("the Keras model has no input shape yet; call it once, or build it")
     graph = getattr(model.outputs[0], "graph", None)
-    if graph is not None and graph.building_function is False:
-        session = _session_of(model, graph)
-        declared = Declared(_names(model.inputs), _names(model.outputs))
-        return load_session(graph, session, "Keras model", "Keras model", declared=declared)
+    return graph is None or graph.building_function is not False
+
+
+def load_traced(model: tf.keras.Model) -> Tuple[LoadedModel, Dict[str, tf.Variable]]:
+    """Load a live model by tracing it; also return the variable behind each constant that was one.
+
+    Raises
+    ------
+    ModelFileError
+        If the model cannot be traced.
+    """
     try:
-        graph_def, inputs, outputs = runtime.flatten_model(model)
+        (graph_def, inputs, outputs), captured = runtime.flatten_model(model)
     except _keras_errors() as error:
         raise ModelFileError(f"the Keras model cannot be traced: {_first_line(error)}") from error
-    return finish(graph_def, "Keras model", "Keras model", declared=Declared(inputs, outputs))
+    return finish(graph_def, "Keras model", "Keras model", declared=Declared(inputs, outputs)), captured
 
 
-def _session_of(model: tf.keras.Model, graph: tf.Graph) -> tf.Session:
-    """Return the session with the model's weights: the default session if it runs this graph, else that of Keras."""
+def session_of(model: tf.keras.Model) -> tf.Session:
+    """Return the session with the model's weights: the default session if it runs its graph, else that of Keras."""
+    graph = model.outputs[0].graph
     session = tf.get_default_session()
     if session is not None and session.graph is graph:
         return session

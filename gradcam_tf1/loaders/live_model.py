@@ -71,12 +71,20 @@ def load_session(
     if session.graph is not graph:
         raise ModelFileError(f"{source}: the session runs another graph than the one given; give its session.graph")
     graph_def = copy_graph(graph, source) if graph_def is None else graph_def
-    values = _SessionValues(_averaged(_readers(graph_def), averages or Averages()), _runner(session))
+    values = SessionValues(variable_readers(graph_def, averages or Averages()), session_runner(session))
     return finish(graph_def, source, kind, values.read, declared)
 
 
-class _SessionValues:
-    """The values of a session's variables."""
+class SessionValues:
+    """The values of a session's variables.
+
+    Parameters
+    ----------
+    readers : dict
+        Variable -> name of an existing tensor with its value, see `variable_readers`.
+    run : callable
+        Names of tensors -> their values, see `session_runner`.
+    """
 
     def __init__(self, readers: Dict[str, str], run: Run) -> None:
         self._readers, self._run = readers, run
@@ -107,7 +115,8 @@ def load_graph(graph: tf.Graph) -> LoadedModel:
     return finish(copy_graph(graph, "live graph"), "live graph", "live session")
 
 
-def _runner(session: tf.Session) -> Run:
+def session_runner(session: tf.Session) -> Run:
+    """Return a function that fetches tensors by name without calling the hooks of a monitored session."""
     if not hasattr(session, "run_step_fn"):
         run: Run = session.run
         return run
@@ -115,8 +124,12 @@ def _runner(session: tf.Session) -> Run:
     return lambda names: session.run_step_fn(lambda step_context: step_context.session.run(names))
 
 
+def variable_readers(graph_def: tf.GraphDef, averages: Averages) -> Dict[str, str]:
+    """Return variable node name -> an existing tensor with its value, or with its moving average where requested."""
+    return _averaged(_readers(graph_def), averages)
+
+
 def _readers(graph_def: tf.GraphDef) -> Dict[str, str]:
-    """Return variable node name -> an existing tensor with its value."""
     users = consumers(graph_def)
     readers = {}
     for node in graph_def.node:

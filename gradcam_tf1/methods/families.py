@@ -36,7 +36,7 @@ class LayerMethod(Method):
     name, summary, paper : str
         As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     compute : Callable
-        (features, grads, **options) -> map float32 [N, h, w] before the closing ReLU.
+        `(features, grads, **options)` -> map float32 [N, h, w] before the closing ReLU.
     rectified : bool
         Whether a ReLU closes the map. It is applied to the fetched numbers, so that an all-negative map differs from a
         missing gradient.
@@ -118,8 +118,8 @@ class NumpyMethod(Method):
     name, summary, paper : str
         As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     compute : Callable
-        (features [h, w, K], grads [h, w, K] or None, **options) -> map [h, w] before the closing ReLU. Without grads
-        it is called once for all targets.
+        `(features, grads, **options)` -> map [h, w] before the closing ReLU, for features [h, w, K] and grads [h, w, K]
+        or None. Without grads it is called once for all targets.
     needs_grads : bool
         Whether it takes gradients.
     adds_up : bool

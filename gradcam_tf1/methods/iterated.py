@@ -24,9 +24,9 @@ class IteratedMethod(Method):
     name, summary, paper : str
         As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
     compute : Callable
-        (probe, layer or None, **options) -> float32 [T, ...], one map for each target of the probe's image.
+        `(probe, layer or None, **options)` -> float32 [T, ...], one map for each target of the probe's image.
     runs : Callable
-        (probe, layer or None, **options) -> how many inputs `compute` will run; it is reported before that starts.
+        `(probe, layer or None, **options)` -> how many inputs `compute` will run; it is reported before that starts.
     space : str
         "layer" is drawn as heat, "pixels" as saliency.
     uses_layer : bool

@@ -16,7 +16,7 @@ from gradcam_tf1.run.manifest_lines import line_of, parse_line, result_of, stric
 from gradcam_tf1.run.result import Result
 
 # errors of a line that is JSON, but not a result
-_DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class ManifestWriter:
@@ -73,7 +73,7 @@ class ManifestWriter:
         """Yield the results of the existing lines. Raises OptionError if a line is damaged."""
         try:
             yield from self.read_back(range(self.lines))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise OptionError(
                 f"the run cannot be resumed, its manifest is damaged: {error}; choose another output folder, or run "
                 "without resume to start again"

@@ -1,10 +1,11 @@
 r"""Convert the result of an image to a line of manifest.jsonl, and back.
 
 Lines are strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width],
-predicted, figures {name: path}, and targets: [{class_id, label, about, score, probability, maps: [{method, layer,
-status ("ok", "empty"), reason, minimum, maximum, peak [row, column], box [top, left, bottom, right], notes [sentences],
-files {kind: path}}]}]. Paths are relative to the output folder. Unknown values and numbers that are not finite are
-null. If a path is not UTF-8, its invalid bytes are written as \xNN, and source_hex or relative_hex is its hex form.
+predicted, figures {name: path}, top: [{class_id, label, score, probability}], and targets: [{class_id, label, about,
+score, probability, maps: [{method, layer, status ("ok", "empty"), reason, minimum, maximum, peak [row, column],
+box [top, left, bottom, right], notes [sentences], files {kind: path}}]}]. Paths are relative to the output folder.
+Unknown values and numbers that are not finite are null. If a path is not UTF-8, its invalid bytes are written as \xNN,
+and source_hex or relative_hex is its hex form.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 from dataclasses import asdict
 from typing import Any, Mapping
 
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
 
 
@@ -62,6 +64,7 @@ def record_of(result: Result, out_folder: str) -> dict[str, Any]:
         "size": result.size,
         "predicted": result.predicted if result.ok else None,
         "figures": _from_folder(result.figures, out_folder),
+        "top": [asdict(entry) for entry in result.top],
         "targets": targets,
     }
     for name, path in (("source", result.source), ("relative", result.relative)):
@@ -81,7 +84,12 @@ def result_of(line: Mapping[str, Any], index: int, out_folder: str) -> Result:
         size=_tuple(line["size"]),
         targets=tuple(_target_of(target, out_folder) for target in line["targets"]),
         figures=_in_folder(line["figures"], out_folder),
+        top=tuple(_class_of(entry) for entry in line.get("top") or ()),  # earlier versions had none
     )
+
+
+def _class_of(line: Mapping[str, Any]) -> ClassScore:
+    return ClassScore(line["class_id"], line["label"], _number(line["score"]), line["probability"])
 
 
 def _target_of(line: Mapping[str, Any], out_folder: str) -> TargetRecord:
@@ -121,7 +129,7 @@ def _from_folder(files: Mapping[str, str], out_folder: str) -> dict[str, str]:
 
 def strict_json(value: Any, indent: int | None = None) -> str:
     """Return JSON in ASCII that every parser accepts: null for NaN and infinity, no lone surrogates."""
-    return json.dumps(_plain(value), allow_nan=False, indent=indent)
+    return json.dumps(plain_values(value), allow_nan=False, indent=indent)
 
 
 def readable(path: str) -> str:
@@ -134,16 +142,16 @@ def _surrogate(match: re.Match[str]) -> str:
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def _plain(value: Any) -> Any:
-    """Convert numpy values, paths and dict keys to JSON types."""
+def plain_values(value: Any) -> Any:
+    """Convert numpy values, paths and dict keys to JSON types that `strict_json` writes."""
     if isinstance(value, dict):
-        return {readable(str(key)): _plain(item) for key, item in value.items()}
+        return {readable(str(key)): plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, str):
         return readable(value)
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return plain_values(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, (bool, int)):

@@ -61,7 +61,7 @@ class Namer:
     def __init__(self, naming: str = "source") -> None:
         check_naming(naming)
         self.naming = naming
-        self._unique_stem = _UniqueNames()
+        self._unique_stem = UniqueNames()
 
     def stem(self, relative: str, index: int) -> str:
         """Return the part of the names that is unique per image: a relative path with "/" between folders."""
@@ -87,7 +87,7 @@ class Namer:
         """
         slugs = [slug(label or "") for label in labels]
         extras = [slug(about) for about in abouts or [""] * len(slugs)]
-        unique = _UniqueNames()
+        unique = UniqueNames()
         if self.naming == "source":
             return [unique(_source_token(*parts)) for parts in zip(class_ids, slugs, extras)]
         slugs = ["-".join(filter(None, parts)) for parts in zip(slugs, extras)]
@@ -158,8 +158,8 @@ def _cut(text: str, size: int) -> str:
     return text.encode()[:size].decode("utf-8", "ignore")
 
 
-class _UniqueNames:
-    """Makes names unique: returns the name, or the first unused of name~2, name~3, ...
+class UniqueNames:
+    """Makes names unique.
 
     Names that differ only in case or the form of accents count as equal. Only a hash of each name is kept.
     """
@@ -169,6 +169,7 @@ class _UniqueNames:
         self._last: Dict[str, int] = {}  # last number of each repeated name
 
     def __call__(self, name: str) -> str:
+        """Return the name, or the first unused of name~2, name~3, ..."""
         key = _key(name)
         if self._used.add(key):
             return name

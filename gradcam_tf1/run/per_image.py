@@ -91,7 +91,7 @@ def read_class_file(path: str, listing: Sequence[Listed]) -> List[List[ClassSpec
     """
     classes: Dict[str, List[ClassSpec]] = {}
     named = by_name(listing)
-    for number, image, spec in _pairs(path):
+    for number, image, spec in image_classes(path):
         files = named.get(normal(image), [])
         only_one(path, number, image, files)
         for file in files:
@@ -104,8 +104,16 @@ def read_class_file(path: str, listing: Sequence[Listed]) -> List[List[ClassSpec
     return [classes[file.relative] for file in listing]
 
 
-def _pairs(path: str) -> List[Tuple[int, str, ClassSpec]]:
-    """Return (line, image, class) of every line below the header that is not empty."""
+def image_classes(path: str) -> List[Tuple[int, str, Union[int, str]]]:
+    """Return (line number, image, class id or name) of every line below the header of a CSV file.
+
+    Raises
+    ------
+    OptionError
+        If a line has no image or class, or there is no line.
+    OSError
+        If the file cannot be read.
+    """
     rows = read_table(path)
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     image, spec = 0, 1
@@ -113,7 +121,7 @@ def _pairs(path: str) -> List[Tuple[int, str, ClassSpec]]:
         image = next(i for i, cell in enumerate(header) if cell in _IMAGE_HEADERS)
         spec = next(i for i, cell in enumerate(header) if cell in _CLASS_HEADERS)
         rows = rows[1:]
-    pairs: List[Tuple[int, str, ClassSpec]] = []
+    pairs: List[Tuple[int, str, Union[int, str]]] = []
     for number, row in rows:
         cells = [row[column].strip() if column < len(row) else "" for column in (image, spec)]
         if not all(cells):

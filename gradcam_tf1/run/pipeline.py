@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, Optional
 
 from gradcam_tf1.atomic_files import remove_leftovers
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
@@ -17,7 +17,8 @@ from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.run.batch_explainer import BatchExplainer
 from gradcam_tf1.run.clip_runs import ClipWriter, clip_fitter
-from gradcam_tf1.run.manifest import ManifestWriter, write_run
+from gradcam_tf1.run.history import RunHistory
+from gradcam_tf1.run.manifest import ManifestWriter
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.plan import Plan, PlannedImage, make_plan
 from gradcam_tf1.run.reading import Reader, RunImage
@@ -27,16 +28,21 @@ from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.run.settings import check_same
 from gradcam_tf1.run.stages import Stages
 from gradcam_tf1.run.worker_threads import check_threads
-from gradcam_tf1.run.writing import MapWriter, write_explained
+from gradcam_tf1.run.writing import Keep, MapWriter, write_explained
 
 if TYPE_CHECKING:
     from gradcam_tf1.engine.bound_net import BoundNet
 
 
-def visualize(net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest) -> Results:
-    """Explain every image of a folder and write what was found; see `GradCamGraph.visualize_imgs`."""
+def visualize(
+    net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest, keep: Optional[Keep] = None
+) -> Results:
+    """Explain every image of a folder and write what was found; see `GradCamGraph.visualize_imgs`.
+
+    `keep` gets each image with its explanation before they are released.
+    """
     run, style = request.run, request.style
-    out_folder = _as_folder(out_folder)
+    out_folder = as_folder(out_folder)
     plan = make_plan(net, imgs_path, out_folder, request)
     namer = Namer(run.naming)
     is_clips = bool(net.binding.frame_order)
@@ -49,24 +55,26 @@ def visualize(net: BoundNet, imgs_path: Any, out_folder: str, request: RunReques
     stages = Stages(
         Reader(fit, run.max_pixels, read_options, run.timeout, plan.further),
         explainer.explain,
-        lambda image: write_explained(image, writer),
+        lambda image: write_explained(image, writer, keep),
         *(plan.batch_size, check_threads(run.threads), run.stop, explainer.devices),
     )
     os.makedirs(out_folder, exist_ok=True)
     with ManifestWriter(out_folder, run.resume, plan.batch_size) as manifest:
-        _begin(manifest, out_folder, plan, run.resume)
+        history = _begin(net, manifest, out_folder, plan, run.resume)
         results = Records(manifest.read_back)
         lost: Dict[int, Result] = {}
         with closing(stages.run(_run_images(plan.items, namer, manifest.done(), lost))) as finished:
-            for result in _recorded(finished, manifest, run.on_error, lost):
+            for result in _recorded(finished, manifest, history, run.on_error, lost):
                 results.append(result)
                 if run.progress is not None:
                     run.progress(result, plan.count)
+        history.end(complete=not stages.stopped)
     warnings = (*plan.warnings, *explainer.notes)
     return Results(results, out_folder, manifest.path, warnings, not stages.stopped, plan.left_out)
 
 
-def _as_folder(path: Any) -> str:
+def as_folder(path: Any) -> str:
+    """Return the path of the output folder. Raises OptionError if it is no path, or there is a file."""
     if not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"the output folder is a path, not {path!r}")
     folder = os.path.expanduser(os.fspath(path))
@@ -77,18 +85,17 @@ def _as_folder(path: Any) -> str:
     return folder
 
 
-def _begin(manifest: ManifestWriter, out_folder: str, plan: Plan, resume: bool) -> None:
+def _begin(net: BoundNet, manifest: ManifestWriter, out_folder: str, plan: Plan, resume: bool) -> RunHistory:
     """Write run.json, or check it against the settings of a resumed run."""
     if resume:
         remove_leftovers(out_folder)
     if manifest.lines:
         check_same(out_folder, plan.settings)
-    else:
-        write_run(out_folder, plan.settings)
+    return RunHistory(out_folder, plan.settings, bool(manifest.lines), net.devices)
 
 
 def _recorded(
-    results: Iterator[Result], manifest: ManifestWriter, on_error: str, lost: Dict[int, Result]
+    results: Iterator[Result], manifest: ManifestWriter, history: RunHistory, on_error: str, lost: Dict[int, Result]
 ) -> Iterator[Result]:
     """Yield the results after writing their lines; images whose files were `lost` have lines already.
 
@@ -103,10 +110,12 @@ def _recorded(
             )
         if result.index >= manifest.lines:
             if not result.ok and on_error == "stop":
+                history.end(complete=False)
                 raise StoppedError(
                     f"{result.error}; the run stops there after {result.index} finished images; resume to continue"
                 )
             manifest.write(result)
+            history.count()
         yield result
 
 

@@ -14,7 +14,7 @@ from gradcam_tf1.run.clip_runs import check_clips, clip_note
 from gradcam_tf1.run.input_rows import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import Listed, draw_images, list_images
 from gradcam_tf1.run.run_options import RunRequest
-from gradcam_tf1.run.settings import net_settings, net_warnings, request_settings
+from gradcam_tf1.run.settings import net_facts, net_settings, net_warnings, request_settings
 from gradcam_tf1.run.target_rows import check_classes, differ, rows_of
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def make_plan(net: BoundNet, imgs_path: Any, out_folder: str, request: RunReques
         **net_settings(net),
         **request_settings(request, methods, inputs),
         **{"images": count, "batch_size": batch_size, "warnings": warnings},
+        **net_facts(net),
     }
     left_out = {} if request.methods is None else reasons
     further = InputReader(net.fit_pixels, net.fit_input, run.max_pixels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.run.older_style import ClassNumber
 
 FAILED = -1
@@ -99,6 +100,8 @@ class Result(ClassNumber):
         One record per target.
     figures : dict
         Name -> path of the figures; "original" is a copy of the image, with indexed names.
+    top : tuple of ClassScore
+        The best five classes, best first.
     """
 
     predicted: int = FAILED
@@ -109,6 +112,7 @@ class Result(ClassNumber):
     size: Optional[Tuple[int, int]] = None
     targets: Tuple[TargetRecord, ...] = ()
     figures: Dict[str, str] = field(default_factory=dict)
+    top: Tuple[ClassScore, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", tuple(self.targets))

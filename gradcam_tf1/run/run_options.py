@@ -46,6 +46,8 @@ class RunOptions:
         Skip a failed image (the manifest has the reason), or stop the run.
     timeout : float or None
         Time limit in seconds for reading an image and for running a batch; images that exceed it fail.
+    report : bool
+        Also make a report of the run, for a browser, in the folder `report` of the output folder.
     window : (float, float), "none", Window or None
         How measured values become 0..255: the values that are black and white, or "none" for values as stored.
     stop : callable or None
@@ -69,6 +71,7 @@ class RunOptions:
     resume: bool = False
     on_error: str = "skip"
     timeout: Optional[float] = None
+    report: bool = False
     window: Union[Window, Sequence[float], str, None] = None
     stop: Optional[Callable[[], bool]] = None
     progress: Optional[Callable[[Result, Optional[int]], None]] = None
@@ -86,12 +89,16 @@ class RunOptions:
             if value < low:
                 raise OptionError(f"{name} is at least {low}, not {value}")
         check_threads(self.threads)
-        if not isinstance(self.resume, bool):
-            raise OptionError(f"resume is True or False, not {self.resume!r}")
         if self.on_error not in ON_ERROR:
             raise OptionError(f"on_error is {' or '.join(ON_ERROR)}, not {self.on_error!r}")
         if self.timeout is not None and not _is_timeout(self.timeout):
             raise OptionError(f"timeout is a number of seconds above 0, at most {_MOST_SECONDS}, not {self.timeout!r}")
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        for name in ("resume", "report"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionError(f"{name} is True or False, not {getattr(self, name)!r}")
         for name in ("stop", "progress"):
             value = getattr(self, name)
             if value is not None and not callable(value):

@@ -29,7 +29,8 @@ _READ_FULLY = 64 << 20  # files up to this size are hashed completely
 _END = 4 << 20  # of larger files, this much at each end and the time of the last change
 _SHOWN = 60  # characters of a value in messages
 _MAX_NUMBERS = 1000  # in a fed value that is stored completely
-_NOT_COMPARED = ("model", "warnings")  # the content of the model counts, not its path; warnings follow from the rest
+# The content of the model counts, not its path. The others follow from the rest, or say how the run went.
+_NOT_COMPARED = ("model", "warnings", "reasons", "class_names", "channels", "input_size", "history")
 
 
 def net_warnings(net: BoundNet) -> list[str]:
@@ -49,6 +50,16 @@ def net_settings(net: BoundNet) -> dict[str, Any]:
         **{key: getattr(binding, key) for key in ("input", "logits", "probabilities", "layer")},
         "feeds": {name: _fed(value) for name, value in binding.feeds.items()},
         **{"fit": net.fit_mode, "size": net.size, "preset": str(net.preset), "net_batch_size": net.batch_size},
+    }
+
+
+def net_facts(net: BoundNet) -> dict[str, Any]:
+    """Return what a reader of the results wants to know of a net besides its settings; it is not compared."""
+    binding, labels = net.binding, net.labels
+    count = None if labels is None else len(labels.names) + labels.offset
+    return {
+        **{"reasons": dict(binding.reasons), "channels": net.channels_in, "input_size": list(binding.image_size)},
+        "class_names": None if labels is None else [labels.full_name(class_id) for class_id in range(count or 0)],
     }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation, Map
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
@@ -163,18 +164,32 @@ class MapWriter:
         return paths
 
 
-def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
-    """Write the maps of one image and release its pixels. Raises OSError if a file cannot be written."""
+# (image as it is drawn, None if it was not read; explanation, None if it failed; its number there; result)
+Keep = Callable[[Any, Optional[Explanation], int, Result], None]
+
+
+def write_explained(image: ExplainedImage, writer: MapWriter, keep: Optional[Keep] = None) -> Result:
+    """Write the maps of one image and release its pixels. Raises OSError if a file cannot be written.
+
+    Parameters
+    ----------
+    image : ExplainedImage
+        The image.
+    writer : MapWriter
+        Writes its maps.
+    keep : callable or None
+        Gets the pixels, the explanation and the result before they are released.
+    """
     item, explanation, n = image.item, image.explanation, image.n
     size = None if item.image is None else (item.image.shape[0], item.image.shape[1])
     predicted, targets = FAILED, []
+    top: Tuple[ClassScore, ...] = ()
     if explanation is not None and item.image is not None:
         predicted = int(explanation.predicted[n])
         targets = writer.write(item.image, item.stem, explanation, n)
+        top = explanation.top[n] if explanation.top else ()
         item.figures = {**item.figures, **writer.write_original(item.image, item.stem)}
-    item.image = item.fitted = image.explanation = None
-    item.inputs = {}
-    return Result(
+    result = Result(
         predicted,
         source=item.file.path,
         relative=item.file.relative,
@@ -183,4 +198,10 @@ def write_explained(image: ExplainedImage, writer: MapWriter) -> Result:
         size=size,
         targets=tuple(targets),
         figures=item.figures,
+        top=top,
     )
+    if keep is not None:
+        keep(item.image, explanation, n, result)
+    item.image = item.fitted = image.explanation = None
+    item.inputs = {}
+    return result

@@ -41,7 +41,11 @@ START = f"model: {demo_model()}\nimages: photos\nout: out\npreset: inception\nme
 
 
 def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Name -> content of the files of a run; of run.json all but the times."""
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    settings = json.loads(found["run.json"])
+    del settings["history"]
+    return {**found, "run.json": settings}
 
 
 def test_a_file_does_what_the_command_line_does(desk):

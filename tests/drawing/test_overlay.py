@@ -96,10 +96,10 @@ def test_levels_are_rounded_to_the_nearest():
 
 def test_unknown_colour_map_lists_the_known():
     with pytest.raises(
-        OptionError, match="unknown colour map 'rainbow'; possible: jet, turbo, viridis, inferno, diverg"
+        OptionError, match="unknown colour map 'rainbow'; possible: jet, turbo, viridis, inferno, cividis, diverg"
     ):
         colorize(np.zeros((2, 2)), "rainbow")
-    assert len(COLORMAPS) == 5
+    assert len(COLORMAPS) == 6
 
 
 @pytest.mark.parametrize("values", [[[0, 1.5]], [[-0.5, 1]], [[0, np.nan]]])

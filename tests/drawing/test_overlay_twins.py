@@ -25,7 +25,7 @@ from gradcam_tf1.drawing.style import peak
 from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.geometry import Placement
 
-BUILT_IN = {"jet": 2, "inferno": 14, "viridis": 16, "turbo": 20}  # cv2's numbers of the colour maps
+BUILT_IN = {"jet": 2, "inferno": 14, "viridis": 16, "cividis": 17, "turbo": 20}  # cv2's numbers of the colour maps
 
 
 def random(*shape, seed=0):

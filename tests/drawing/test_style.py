@@ -128,7 +128,10 @@ def test_pixel_maps_have_no_box():
 
 
 WRONG = [
-    ({"colormap": "rainbow"}, "unknown colour map 'rainbow'; possible: jet, turbo, viridis, inferno, diverging"),
+    (
+        {"colormap": "rainbow"},
+        "unknown colour map 'rainbow'; possible: jet, turbo, viridis, inferno, cividis, diverging",
+    ),
     ({"colormap": ["jet"]}, r"unknown colour map \['jet'\]; possible: jet, "),
     ({"colormap": None}, "unknown colour map None; possible: jet, "),
     ({"alpha": 1.5}, "alpha is a number between 0 .* and 1 .*, not 1.5"),

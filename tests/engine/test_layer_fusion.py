@@ -13,7 +13,7 @@ from command_line import command, manifest
 from flat_options import grouped
 
 from gradcam_tf1.engine.layer_fusion import FUSED, FUSIONS, fuse_layers
-from gradcam_tf1.engine.map_request import MapAnswer
+from gradcam_tf1.engine.map_request import BestClasses, MapAnswer
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
@@ -24,7 +24,7 @@ SCENES = demo_scenes()
 def answer(*maps, method="hirescam"):
     layers = {(method, f"{name}:0"): np.asarray(map, np.float32)[None, None] for name, map in zip("abc", maps)}
     none = np.zeros((1, 1))
-    return MapAnswer(none, none, None, none[0], ("",), (), maps=layers)
+    return MapAnswer(none, none, None, none[0], ("",), (), BestClasses(none, none, None), maps=layers)
 
 
 @pytest.mark.parametrize(

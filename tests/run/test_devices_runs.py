@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from device_nets import SIDE, TWO, Counted, cpus, explain_on, graph_def, images
 from flat_options import grouped
+from output_files import contents
 from PIL import Image
 
 from gradcam_tf1.graph import GradCamGraph
@@ -51,10 +52,6 @@ def out(tmp_path):
 
 def net_on(devices, change=graph_def, **options):
     return Net(change(), devices=devices, config=cpus(), **options)
-
-
-def contents(out):
-    return {p.relative_to(out).as_posix(): p.read_bytes() for p in Path(out).rglob("*") if p.is_file()}
 
 
 def names(out):

@@ -9,6 +9,7 @@ import os
 import numpy as np
 import pytest
 
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.run.manifest import ManifestWriter, read_manifest, write_run
 from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
@@ -39,6 +40,7 @@ def owl(out_folder):
         size=(480, 640),
         targets=[target],
         figures={"layers": os.path.join(out_folder, "birds", "layers.png")},
+        top=(ClassScore(24, "great grey owl", 8.5, 0.75), ClassScore(7, None, -1.0, None)),
     )
 
 
@@ -56,6 +58,10 @@ def test_one_line_per_image(tmp_path):
         "size": [480, 640],
         "predicted": 24,
         "figures": {"layers": "birds/layers.png"},
+        "top": [
+            {"class_id": 24, "label": "great grey owl", "score": 8.5, "probability": 0.75},
+            {"class_id": 7, "label": None, "score": -1.0, "probability": None},
+        ],
         "targets": [
             {
                 "class_id": 24,

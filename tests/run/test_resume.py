@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 from flat_options import grouped
 from image_folders import write_noise
+from output_files import contents
 
 from gradcam_tf1.atomic_files import write_whole
+from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
@@ -50,10 +52,6 @@ def whole(net, photos, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "out"
     net.visualize_imgs(str(photos), str(out), style=Style(raw=True))
     return contents(out)
-
-
-def contents(out):
-    return {p.relative_to(out).as_posix(): p.read_bytes() for p in Path(out).rglob("*") if p.is_file()}
 
 
 def put(files, out):
@@ -114,6 +112,7 @@ def test_results_come_back_from_the_manifest_as_they_were(tmp_path):
         **{"source": f"in/{ODD}", "relative": ODD, "index": 1, "size": (480, 640)},
         targets=[TargetRecord(24, "great grey owl", 8.5, None, maps, "not 7")],
         figures={"layers": os.path.join(out, "layers.png")},
+        top=(ClassScore(24, "great grey owl", 8.5, None), ClassScore(3, None, math.nan, 0.5)),
     )
     lost = Result(source="in/bad.jpg", relative="bad.jpg", error="truncated")
     with ManifestWriter(out) as manifest:

@@ -18,6 +18,7 @@ from typing import Dict, List, Set
 
 import cv2
 import numpy as np
+from output_files import content
 
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
@@ -98,7 +99,7 @@ def compare(one: Path, other: Path) -> int:
     names = [{path.relative_to(out) for path in out.rglob("*") if path.is_file()} for out in (one, other)]
     assert names[0] == names[1]
     for name in names[0]:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+        assert content(one / name) == content(other / name), name
     return len(names[0])
 
 

@@ -1,4 +1,4 @@
-"""Command-line options of pixel values: preprocessing, size, and the window of measured values."""
+"""Command-line options that say how images are prepared for the net, and what its classes are called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcam_tf1.cli.shared_options import Command, numbers, size, window, with_options
+from gradcam_tf1.cli.shared_options import Command, numbers, size, with_options
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import FIT_MODES
 from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, as_preprocessing, find_preset, list_presets
@@ -14,7 +14,6 @@ from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, as_preproce
 if TYPE_CHECKING:
     from gradcam_tf1.graph import GradCamGraph
 
-_VALUES = ("mean", "std", "scale")
 _OPTIONS = (
     click.option("--preset", metavar="NAME", help=f"Preprocessing of pixel values: {', '.join(PRESETS)}, custom."),
     click.option(
@@ -46,34 +45,29 @@ _OPTIONS = (
         callback=size,
         help="Input size, for nets that accept any size. With --fit short-side: the length of the shorter side.",
     ),
-    click.option(
-        "--window",
-        metavar="LOW,HIGH|none",
-        callback=window,
-        help="Images of measured values (DICOM, NIfTI, float or signed TIFF, .npy): the values to show as black and "
-        "white; none uses the values as stored.",
-    ),
+    click.option("--labels", type=click.Path(), help="File with the class names."),
 )
+_NAMES = ("preset", "mean", "std", "scale", "bgr")
 
 
-def pixel_options(command: Command) -> Command:
-    """Add the options of pixel values; `make_preset` reads those of preprocessing."""
+def preset_options(command: Command) -> Command:
+    """Add the options; `make_preset` reads those of the pixel values, `open_net` the others."""
     return with_options(_OPTIONS)(command)
 
 
 def make_preset(options: dict[str, Any]) -> Preprocessing | None:
-    """Take the options of preprocessing out of `options`; None if there are none. Raises OptionError."""
-    preset, bgr, values = options.pop("preset"), options.pop("bgr"), {key: options.pop(key) for key in _VALUES}
-    if preset is None and not bgr and all(value is None for value in values.values()):
+    """Take the options of pixel values out of `options`; None if none was given. Raises OptionError."""
+    given = {name: options.pop(name) for name in _NAMES}
+    preset, bgr, scale = given.pop("preset"), given.pop("bgr"), given.pop("scale")
+    if preset is None and not bgr and scale is None and all(value is None for value in given.values()):
         return None
-    scale = values.pop("scale")
     if scale is not None and len(scale) > 1:
         raise OptionError("--scale is one number for all channels; give one number per channel with --std")
-    return find_preset(preset or "custom", bgr=bgr, scale=None if scale is None else scale[0], **values)
+    return find_preset(preset or "custom", bgr=bgr, scale=None if scale is None else scale[0], **given)
 
 
 def check_preset(net: GradCamGraph) -> None:
-    """Refuse a net whose preprocessing is unknown before the run begins. Raises OptionError."""
+    """Refuse a net whose preprocessing is unknown before anything runs. Raises OptionError."""
     preset = net.preset or as_preprocessing(net.model.preprocessing or net.binding.preprocessing)
     if preset is None:
         raise OptionError(

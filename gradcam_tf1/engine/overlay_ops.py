@@ -1,0 +1,118 @@
+"""Draw maps on images with symbolic ops, as `drawing.overlay` does with arrays: one function of the two tensors."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Optional, Sequence
+
+import numpy as np
+
+from gradcam_tf1.drawing.overlay import color_table, tints
+from gradcam_tf1.drawing.style import Style
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.preprocessing import LUMINANCE
+from gradcam_tf1.images.resampling import in_cells
+from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.types import Cells
+
+
+def overlay_images(
+    images: tf.Tensor, maps: tf.Tensor, cells: Optional[Cells], style: Style, rectified: bool, against: bool = False
+) -> tf.Tensor:
+    """Return the maps drawn on the images: uint8 [N, H, W, 3], RGB.
+
+    It equals `Map.overlay(style)` of images at the input's size, up to one gray level from rounding.
+
+    Parameters
+    ----------
+    images : tf.Tensor
+        uint8 [N, H, W, 3], RGB. H and W are fixed.
+    maps : tf.Tensor
+        float32 [N, h, w], before the closing ReLU. h and w are fixed.
+    cells : Cells or None
+        Where the maps' cells lie on the images; None divides them evenly.
+    style : Style
+        How the maps are drawn.
+    rectified : bool
+        Whether a ReLU closes the maps.
+    against : bool
+        Whether high values are evidence against the class.
+
+    Raises
+    ------
+    OptionError
+        If the style has no symbolic form, or a size is not fixed.
+    """
+    check_symbolic(style)
+    sides, grid = fixed_sides(images, 1), fixed_sides(maps, 1)
+    usable = tf.reduce_all(tf.math.is_finite(maps), axis=[1, 2], keepdims=True)
+    maps = tf.where_v2(usable, maps, 0.0)
+    high = tf.reduce_max(maps, axis=[1, 2], keepdims=True)
+    scale = tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True) if style.signed else high
+    shown = (high if rectified else tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True)) > 0
+    heat = tf.maximum(maps, 0.0) if rectified else maps
+    for axis in (0, 1):
+        points = np.arange(sides[axis]) + 0.5
+        heat = _interpolated(heat, axis + 1, in_cells(points, sides[axis], grid[axis], cells, axis), grid[axis])
+    levels = _levels(-heat if against and style.signed else heat, scale, style.signed)
+    drawn = _DRAWN[style.style](tf.cast(images, tf.float32), levels, style)
+    drawn = tf.cast(tf.clip_by_value(tf.round(drawn), 0, 255), tf.uint8)
+    # an empty map in colours would look like a result
+    return tf.where_v2(shown[..., tf.newaxis], drawn, images)
+
+
+def check_symbolic(style: Style) -> None:
+    """Raise OptionError for a style without symbolic form."""
+    if style.style not in _DRAWN:
+        raise OptionError(f"style {style.style!r} has no symbolic form; possible: {', '.join(_DRAWN)}")
+    if style.box is not None:
+        raise OptionError("a box has no symbolic form; leave box out, or draw the map with overlay")
+
+
+def fixed_sides(tensor: tf.Tensor, first: int) -> Sequence[int]:
+    """Return the lengths of two axes. Raises OptionError if one is free."""
+    sides: Sequence[int] = tensor.shape.as_list()[first : first + 2]
+    if None in sides:
+        raise OptionError(f"'{tensor.name}' has the shape {tensor.shape}; a symbolic overlay needs fixed sides")
+    return sides
+
+
+def _interpolated(maps: tf.Tensor, axis: int, positions: np.ndarray, count: int) -> tf.Tensor:
+    """Interpolate as `resampling.interpolate`."""
+    clamped = np.clip(np.round(positions, 9), 0, count - 1)
+    low = clamped.astype(np.int64)
+    below, above = (tf.gather(maps, index, axis=axis) for index in (low, np.minimum(low + 1, count - 1)))
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    return below + (above - below) * (clamped - low).astype(np.float32).reshape(shape)
+
+
+def _levels(heat: tf.Tensor, scale: tf.Tensor, signed: bool) -> tf.Tensor:
+    """Return the numbers of the colours: int32 0..255; see `overlay.normalize`."""
+    share = tf.math.divide_no_nan(heat, scale)
+    share = 0.5 + 0.5 * tf.clip_by_value(share, -1.0, 1.0) if signed else tf.clip_by_value(share, 0.0, 1.0)
+    return tf.cast(tf.round(255.0 * share), tf.int32)
+
+
+def _coloured(table: np.ndarray, levels: tf.Tensor) -> tf.Tensor:
+    return tf.gather(tf.constant(table[:, 0].astype(np.float32)), levels)
+
+
+def _overlay(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
+    kept, added = tints(style.colormap, float(style.alpha))
+    return tf.round(images * _coloured(kept, levels) / 255.0) + _coloured(added, levels)
+
+
+def _blend(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
+    return (1.0 - style.alpha) * images + style.alpha * _coloured(color_table(style.colormap), levels)
+
+
+def _gray_background(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
+    weights = tf.constant(LUMINANCE, tf.float32)
+    return _blend(tf.round(tf.reduce_sum(images * weights, axis=-1, keepdims=True)), levels, style)
+
+
+_DRAWN: Dict[str, Callable[[Any, Any, Style], Any]] = {
+    "overlay": _overlay,
+    "blend": _blend,
+    "gray-background": _gray_background,
+}

@@ -1,0 +1,97 @@
+"""The report as one HTML file, with its images inside. No TensorFlow here."""
+
+from __future__ import annotations
+
+import base64
+import os
+import uuid
+from typing import Any, Iterator, Mapping, Optional
+from urllib.parse import unquote_to_bytes
+
+from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.report.image_record import Record
+from gradcam_tf1.report.page import single_page
+from gradcam_tf1.report.previews import jpeg
+from gradcam_tf1.report.report_folder import IMAGE_ENDINGS, SINGLE_NAME, ReportFolder, is_inside
+
+_GENERATOR = b'<meta name="generator" content="gradcam_tf1 report">'
+_HEAD = 4_000  # bytes of a page in which this stands
+
+
+def write_single(folder: ReportFolder, index: Mapping[str, Any], path: str) -> None:
+    """Write the report as one file, whole or not at all.
+
+    Parameters
+    ----------
+    folder : ReportFolder
+        With the records of all images of the index.
+    index : mapping
+        The index.
+    path : str
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "x", encoding="utf-8") as file:
+            for part in single_page(index, _records(folder, index["images"]["id"])):
+                file.write(part)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def single_path(out_folder: str, given: Any) -> str:
+    """Return the path of the file: as given, or report.html in the output folder for True.
+
+    Raises
+    ------
+    OptionError
+        If something is there that is not a report.
+    """
+    path = os.path.join(out_folder, SINGLE_NAME) if given is True else os.path.expanduser(os.fspath(given))
+    if not os.path.lexists(path):
+        return path
+    head = b""
+    if os.path.isfile(path) and not os.path.islink(path):
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
+    if _GENERATOR not in head:
+        raise OptionError(f"{path!r} is there and is not a report; choose another name, or move it away")
+    return path
+
+
+def _records(folder: ReportFolder, idents: Any) -> Iterator[Record]:
+    """Yield the records with their images inside."""
+    for ident in idents:
+        record = folder.read_record(ident)
+        if record is None:
+            raise OptionError(f"the record of image {ident} was removed or damaged meanwhile; write the report again")
+        for name, ending in IMAGE_ENDINGS.items():
+            data = None if record[name] is None else folder.read_image(ident + ending)
+            record[name] = _data_url(data)
+        for map in (map for target in record["targets"] for map in target["maps"]):
+            map["pixels"] = map["pixels"] and _data_url(_drawn(folder, map["pixels"]))
+        yield record
+
+
+def _data_url(data: Optional[bytes]) -> Optional[str]:
+    return None if data is None else "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def _drawn(folder: ReportFolder, url: str) -> Optional[bytes]:
+    """Return the drawn image of a pixel method, smaller; None if it is gone or outside the output folder."""
+    path = os.path.join(folder.path, os.fsdecode(unquote_to_bytes(url)))
+    if not is_inside(path, folder.out_folder):
+        return None
+    try:
+        return jpeg(read_image(path))
+    except GradCamError:
+        return None

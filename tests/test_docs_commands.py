@@ -1,0 +1,87 @@
+"""The commands of the documentation: each is one that the program takes, and works where it can be run."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Dict, List
+
+import click
+import pytest
+from click.testing import CliRunner
+from docs_desk import TEXTS, desk, workshop  # noqa: F401  fixtures
+
+from gradcam_tf1.cli import main
+from gradcam_tf1.cli.older_names import translated
+
+# Commands that are not run here, each with the reason.
+ELSEWHERE = {"docs/recipes.md": "test_docs_recipes.py runs them on nets with such names"}
+UNTIL_STOPPED = {"serve": "it answers until it is stopped; the tests of the live page start it"}
+
+
+def options() -> Dict[str, List[str]]:
+    """Subcommand -> its options as the command line has them."""
+    return {
+        name: [flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)]
+        for name, command in main.commands.items()
+    }
+
+
+def commands(page: str) -> List[List[str]]:
+    """The words of each `gradcam-tf1 ...` of an indented block, without what only shows the form, such as MODEL."""
+    lines = re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 (.*)$", TEXTS[page])
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [each for each in words if not any(re.fullmatch(r"[A-Z]+", word) for word in each)]
+
+
+@pytest.mark.parametrize("page", sorted(TEXTS))
+def test_every_option_that_is_named_exists(page):
+    known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
+    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest|sphinx|curl|tensorboard)\b.*$", "", TEXTS[page])
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours))
+    assert {next(translated([flag, "value"])) for flag in named} - {"value"} <= known
+
+
+@pytest.mark.parametrize("page", sorted(TEXTS))
+def test_every_command_line_that_is_shown_parses(page):
+    """With its own subcommand's options and arguments."""
+    for command, rest in re.findall(r"(?m)^    (?:\$ )?gradcam-tf1 (\w+)(.*)$", TEXTS[page]):
+        assert command in main.commands
+        words = [word.strip("'\"") for word in rest.split("#")[0].split()]
+        with contextlib.suppress(click.exceptions.BadParameter):  # a path that is not there
+            main.commands[command].make_context(command, words)
+
+
+@pytest.mark.parametrize("page", [page for page in sorted(TEXTS) if commands(page) and page not in ELSEWHERE])
+def test_the_commands_of_a_page_work_one_after_the_other(page, workshop):  # noqa: F811
+    for name, text in re.findall(r"(?ms)^```yaml\n# (\S+)\n(.*?)^```", TEXTS[page]):  # a file that the page shows
+        Path(name).write_text(text, encoding="utf-8")
+    for words in commands(page):
+        if words[0] not in UNTIL_STOPPED:
+            result = CliRunner().invoke(main, words)
+            assert result.exit_code == 0, f"{' '.join(words)}\n{result.output}"
+
+
+def test_the_exceptions_are_needed():
+    assert set(ELSEWHERE) <= {page for page in TEXTS if commands(page)}
+    shown = {words[0] for page in TEXTS for words in commands(page)}
+    assert set(UNTIL_STOPPED) & set(main.commands) <= shown
+
+
+def test_the_commands_of_the_readme_print_what_it_says(desk):  # noqa: F811
+    shown = re.findall(r"(?m)^    \$ gradcam-tf1 (.*)\n((?:    .*\n)+)", TEXTS["README.md"])
+    assert len(shown) == 2
+    for command, printed in shown:
+        result = CliRunner().invoke(main, command.split())
+        assert result.exit_code == 0, result.output
+        parts = [re.escape(part) for part in textwrap.dedent(printed).split("...\n")]
+        assert re.search(".*?".join(parts), result.output, re.DOTALL), f"{command} prints\n{result.output}"
+
+
+def test_the_page_of_options_names_every_option_of_run():
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", TEXTS["docs/options.md"] + TEXTS["docs/targets.md"]))
+    elsewhere = {"--no-allow-growth", "--weights", "--fully-convolutional"}
+    assert {flag for flag in options()["run"] if flag.startswith("--")} - elsewhere <= named
