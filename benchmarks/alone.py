@@ -42,15 +42,6 @@ def long_run(*marks: str) -> Dict[str, Dict[str, float]]:
     return found
 
 
-def live_requests(*marks: str) -> Dict[str, float]:
-    """The most bytes that were ever resident when so many requests of the live page are answered."""
-    from live import many_requests
-
-    found: Dict[str, float] = {}
-    many_requests(lambda mark: found.update({mark: memory("VmHWM")}), *marks)
-    return found
-
-
 def long_training(*marks: str) -> Dict[str, float]:
     """The most bytes that were ever resident when so many sets of maps are written, one after each step."""
     from training import demo_maps, training_step
@@ -67,6 +58,15 @@ def long_training(*marks: str) -> Dict[str, float]:
                 session.run(step, feed)
                 if str(done) in marks:
                     found[str(done)] = memory("VmHWM")
+    return found
+
+
+def live_requests(*marks: str) -> Dict[str, float]:
+    """The most bytes that were ever resident when so many requests of the live page are answered."""
+    from live import many_requests
+
+    found: Dict[str, float] = {}
+    many_requests(lambda mark: found.update({mark: memory("VmHWM")}), *marks)
     return found
 
 
@@ -116,10 +116,8 @@ def bare_run(model: str, image: str) -> Any:
         return sess.run("logits/BiasAdd:0", {"input:0": pixels[None] / 127.5 - 1}).tolist()
 
 
-TASKS = {
-    task.__name__: task
-    for task in (long_run, live_requests, long_training, write_vgg19, vgg19_peak, first_map, bare_run)
-}
+_ALONE = (long_run, live_requests, long_training, write_vgg19, vgg19_peak, first_map, bare_run)
+TASKS = {task.__name__: task for task in _ALONE}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](*sys.argv[2:])))

@@ -73,14 +73,14 @@ EXPECTED = {
     "write_report",
     "list_images",
     "read_image",
-    # the live page
-    "LiveServer",
-    "ServeOptions",
     # training
     "GradCamCallback",
     "GradCamHook",
     "GradCamSaverListener",
     "TrainingMaps",
+    # the live page
+    "LiveServer",
+    "ServeOptions",
     # figures
     "FIGURES",
     "classes_figure",

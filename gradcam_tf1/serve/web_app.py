@@ -132,8 +132,7 @@ class WebApp:
         try:
             while not job.wait(STEP):
                 ahead = self._queue.place(job)
-                state = {"state": "waiting", "ahead": ahead} if ahead else {"state": "running", **job.progress}
-                yield _line(state)
+                yield _line({"state": "waiting", "ahead": ahead} if ahead else {"state": "running", **job.progress})
             if job.error is None:
                 yield _line({"state": "done", "status": status_of(job.result), "answer": job.result})
             else:

@@ -12,6 +12,7 @@ from gradcam_tf1 import ExplainOptions, Noise, Top, method
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.decode import decode
 from gradcam_tf1.report.image_record import image_record
+from gradcam_tf1.serve import web_app
 from gradcam_tf1.serve.live_server import LiveServer
 
 
@@ -120,6 +121,13 @@ def test_no_good_image_at_all_is_said_by_the_status(live):
     assert "'notes.png' is not an image in a known format" in answer.json["images"][0]["error"]
 
 
+@pytest.fixture
+def often(monkeypatch):
+    """The server looks at its jobs so often that each has states on the way."""
+    monkeypatch.setattr(web_app, "STEP", 0.005)
+
+
+@pytest.mark.usefixtures("often")
 def test_a_stream_tells_the_progress_and_ends_with_the_answer(live, net, scenes):
     fields = [("method", "rise"), ("rise.masks", "300")]
     *steps, last = live.client.lines(scenes[8], fields=fields)
@@ -133,10 +141,11 @@ def test_a_stream_tells_the_progress_and_ends_with_the_answer(live, net, scenes)
     assert without_urls(last["answer"]["images"][0]) == without_urls(wanted)
 
 
+@pytest.mark.usefixtures("often")
 def test_noisy_copies_are_counted(live, scenes):
-    *steps, last = live.client.lines(scenes[8], fields=[("noise", "smoothgrad"), ("noise_samples", "200")])
+    *steps, last = live.client.lines(scenes[8], fields=[("noise", "smoothgrad"), ("noise_samples", "50")])
     assert last["status"] == 200
-    assert {(step["unit"], step["of"]) for step in steps if "of" in step} == {("noisy copies", 200)}
+    assert {(step["unit"], step["of"]) for step in steps if "of" in step} == {("noisy copies", 50)}
 
 
 def test_a_failure_ends_a_stream_with_its_reason(live, scenes):

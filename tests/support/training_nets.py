@@ -14,6 +14,7 @@ SIDE, CLASSES = 16, 3
 
 def scores(images: tf.Tensor, training: Any) -> tf.Tensor:
     """Two convolutions, the first with batch norm, dropout, a dense head; `training` is a bool or a tensor."""
+    tf.set_random_seed(5)
     kernel = tf.get_variable("conv1/kernel", [3, 3, 3, 8])
     features = tf.nn.conv2d(images, kernel, strides=1, padding="SAME")
     features = tf.nn.relu(batch_norm(features, training), name="relu1")
@@ -66,7 +67,7 @@ def training_net(images: tf.Tensor, labels: tf.Tensor, training: Any) -> tf.Oper
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
     with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
         step = tf.train.get_or_create_global_step()
-        return tf.train.AdamOptimizer(0.05).minimize(loss, global_step=step)
+        return tf.train.AdamOptimizer(0.01).minimize(loss, global_step=step)
 
 
 def fed_net(resource: bool = False, parts: Optional[int] = None) -> tf.Operation:

@@ -29,9 +29,10 @@
     const bar = make("progress", { class: "progress", hidden: true, "aria-label": "Progress" });
     const status = make("p", { class: "soft small status", role: "status" });
     const error = make("p", { class: "notice notice-bad", role: "alert", hidden: true });
+    const actions = make("div", { class: "actions" }, make("div", { class: "buttons" }, start, cancel), bar, status, error);
     const place = make("div", { class: "pane-viewer" });
     const viewer = gradcam.viewer(place, "jet");
-    const ask = make("div", { class: "pane-form" }, drop, form.element, make("div", { class: "buttons" }, start, cancel), bar, status, error);
+    const ask = make("div", { class: "pane-form" }, drop, form.element, actions);
     const element = make("section", { class: "pane empty", "aria-label": name }, ask, place);
 
     function fail(sentence) {

@@ -13,7 +13,7 @@
   const field = (name, control, title) => make("label", { class: "field", title }, make("span", { class: "field-name" }, name), control);
 
   /* How many of the best classes are explained where none is named; one pass serves them all. */
-  const best = (model) => (model.classes === null ? 1 : Math.min(model.classes, 3));
+  const best = (model, method) => (model.classes === null || method.slow ? 1 : Math.min(model.classes, 3));
 
   function select(name, options, changed) {
     const items = options.map(([value, text]) => make("option", { value }, text));
@@ -33,9 +33,8 @@
 
   function classField(model, changed) {
     const list = make("datalist", { id: "classes-" + made }, ...(model.labels || []).map((label) => make("option", { value: label })));
-    const hint = best(model) > 1 ? "the best " + best(model) : "the best";
-    const input = make("input", { type: "text", list: list.id, placeholder: hint, "aria-label": "Class", spellcheck: "false", autocomplete: "off", onchange: changed });
-    return { input, element: make("div", {}, field("Class", input, "A name or a number; empty: " + hint), list) };
+    const input = make("input", { type: "text", list: list.id, "aria-label": "Class", spellcheck: "false", autocomplete: "off", onchange: changed });
+    return { input, element: make("div", {}, field("Class", input, "A name or a number; empty: the best"), list) };
   }
 
   function layerChoices(model) {
@@ -91,7 +90,9 @@
 
     function showMethod() {
       const chosen = current();
+      const count = best(model, chosen);
       summary.textContent = chosen.summary;
+      classes.input.placeholder = count > 1 ? "the best " + count : "the best";
       layerRow.hidden = !chosen.uses_layer;
       componentRow.hidden = !chosen.uses_layer || chosen.space !== "layer";
       controls = new Map(chosen.options.map((option) => [option.name, optionControl(option, changed)]));
@@ -108,7 +109,7 @@
       const found = [["method", chosen.name]];
       const add = (name, value) => value !== "" && found.push([name, value]);
       if (classes.input.value.trim()) add("class", classes.input.value.trim());
-      else add("top", chosen.slow ? "1" : String(best(model)));
+      else add("top", String(best(model, chosen)));
       if (chosen.uses_layer) add("layer", layer.value);
       for (const [name, control] of controls) add(chosen.name + "." + name, control.value);
       add("score", score.value === "logit" ? "" : score.value);
