@@ -162,6 +162,14 @@ def test_vgg19_folder_with_small_weights(capsys):
     assert {map_["layer"] for map_ in line["targets"][0]["maps"]} >= {"conv5_4/Relu:0"}
 
 
+def test_config_run_repeats_itself():
+    names = example("config_run").main()
+    first, again = Path("out/config"), Path("out/again")
+    assert len(names) == 2 + 2 * 2 * 2  # classes, methods and layers; the manifest and the settings
+    for name in set(names) - {"run.json"}:  # which has the times of the run
+        assert (first / name).read_bytes() == (again / name).read_bytes(), name
+
+
 def test_training_writes_maps_of_each_step_for_tensorboard():
     from event_files import images_of
 

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Callable, Container
 
 from gradcam_tf1.cli.terminal import say, shown, warn
+from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.progress_bar import ProgressBar
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.results import Results
@@ -109,8 +110,10 @@ class Tally:
             say(f"failed: and {self.failed - len(self._reasons)} more, see {results.manifest}", err=True)
         if quiet:
             return
-        notes = [f"{self.explained} images explained", f"{self.failed} failed"]
-        notes += [f"{self.empty} empty maps (manifest.jsonl says why)"] if self.empty else []
+        notes = [f"{counted(self.explained)} explained", f"{self.failed} failed"]
+        notes += (
+            [f"{self.empty} empty map{'' if self.empty == 1 else 's'} (manifest.jsonl says why)"] if self.empty else []
+        )
         say(f"{', '.join(notes)}; results in {results.out_folder}")
 
 

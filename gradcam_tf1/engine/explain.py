@@ -29,6 +29,7 @@ from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.given_images import as_images
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods
+from gradcam_tf1.methods.masking import check_baselines
 from gradcam_tf1.methods.noise import as_noise
 from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
@@ -197,6 +198,8 @@ class NetExplainer(FigureExplainer):
         """Return the methods with their options. Raises OptionError for what this kind of input does not allow."""
         chosen = choose_methods(methods)
         if self.binding.array_shape is None:
+            if not self.net.takes_own_range:
+                check_baselines(chosen)
             return chosen
         if options.aug_smooth:
             kind = "clips" if self.binding.frame_order else "signals and volumes"

@@ -86,6 +86,8 @@ def as_folder(path: Any) -> str:
     if not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"the output folder is a path, not {path!r}")
     folder = os.path.expanduser(os.fspath(path))
+    if not folder:
+        raise OptionError('the output folder is ""; give a folder, which is made if absent, or "." for this one')
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise OptionError(f"{folder!r} is not a folder; choose another output folder")
     return folder

@@ -82,4 +82,4 @@ def test_the_command_line_tells_before_it_works(tmp_path, quiet):
         (cost,) = costs
         assert cost.startswith("ablationcam at ")
         assert cost.endswith("65 forward passes from the layer on for each image")
-        assert said.index(cost) < said.index("images explained")
+        assert said.index(cost) < said.index("image explained")
