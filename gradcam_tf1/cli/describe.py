@@ -36,7 +36,7 @@ def list_candidates(option: str, noun: str, items: Sequence[Candidate]) -> None:
         shape = "any shape" if item.shape is None else shape_text(item.shape) or "one number"
         say(f"  {shown(item.name):<{width}}  {item.dtype} {shape}; {shown(item.why)}")
     if len(items) > _MAX_LISTED:
-        say(f"  and {len(items) - _MAX_LISTED} more; --json lists them")
+        say(f"  and {len(items) - _MAX_LISTED} more; gradcam-tf1 inspect --json lists them")
 
 
 def describe(net: GradCamGraph, layers: bool = False) -> None:
