@@ -126,7 +126,9 @@ def test_originals_that_are_gone_are_told_of(net, photos, out):
     shown = picture(out, gone["preview"]).astype(int)
     assert np.abs(shown - overlay).mean() < np.abs(shown - original).mean()
     assert [doubt for (doubt,) in columns(out, "doubt")] == [gone["missing"], changed["missing"], None]
-    assert "2 originals are gone; what was drawn of them is shown in their place" in index_of(out)["run"]["doubts"]
+    assert (
+        "originals that are gone: 2; what was drawn of them is shown in their place" in index_of(out)["run"]["doubts"]
+    )
 
 
 def test_originals_that_are_too_large_are_not_read(net, photos, out):
