@@ -25,20 +25,9 @@ KEPT = RunOptions(report=True)
 CAM = {"methods": "gradcam"}
 
 
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as opened:
-        yield opened
-
-
 @pytest.fixture
 def photos(tmp_path):
     return copy_scenes(tmp_path / "photos", *(f"{i}.png" for i in range(3)))
-
-
-@pytest.fixture
-def out(tmp_path):
-    return str(tmp_path / "out")
 
 
 def told(records):
