@@ -19,7 +19,7 @@ from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.serve_command import serve
-from gradcam_tf1.cli.terminal import shown
+from gradcam_tf1.cli.terminal import hold_back_log, shown
 from gradcam_tf1.errors import GradCamError, StoppedError
 
 
@@ -42,6 +42,7 @@ class _Group(click.Group):
     """Prints the toolkit's own errors as messages; any other error is a bug and keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        hold_back_log()
         try:
             return super().invoke(ctx)
         except GradCamError as error:
