@@ -20,7 +20,7 @@ from gradcam_tf1.training.map_summaries import MapTags, SummaryFolder, summary_v
 from gradcam_tf1.training.training_maps import TrainingMaps
 from gradcam_tf1.training.watched_images import WatchedGroup, WatchedImages
 
-_LOG = logging.getLogger("gradcam_tf1")  # its handlers and level are the program's
+_LOG = logging.getLogger(__name__)
 Follow = Callable[[Any], FollowedModel]
 
 
