@@ -139,7 +139,7 @@ class _FollowingNet:
         explanation = self._explain(group)
         for name, reason in zip(group.names, explanation.failures):
             if reason:
-                self._say(f"image {name!r} has no maps: {reason}")
+                self._say(f"image {name!r} has no maps: {reason}", cause=f"image {name!r}")
         yield from summary_values(explanation, group.names, self._tags, self._maps.style)
 
     def _explain(self, group: WatchedGroup) -> Explanation:
