@@ -13,7 +13,8 @@ from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.report.image_record import Record
 from gradcam_tf1.report.page import single_page
 from gradcam_tf1.report.previews import jpeg
-from gradcam_tf1.report.report_folder import IMAGE_ENDINGS, SINGLE_NAME, ReportFolder, is_inside
+from gradcam_tf1.report.report_folder import SINGLE_NAME, ReportFolder, is_inside
+from gradcam_tf1.report.sound_record import IMAGE_ENDINGS
 
 _GENERATOR = b'<meta name="generator" content="gradcam_tf1 report">'
 _HEAD = 4_000  # bytes of a page in which this stands
