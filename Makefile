@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_decode.py -k png" chooses the tests.
 
-.PHONY: help demo test test-tf2 lint format docs soak fuzz bench bench-tf2 bench-builds clean distclean
+.PHONY: help demo notebooks test test-tf2 lint format docs soak fuzz bench bench-tf2 bench-builds clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
@@ -13,6 +13,7 @@ PYTEST = -m pytest -n 2 $(TESTS)
 
 help:
 	@echo "make demo       run the demo net on its scenes, images to demo_out/"
+	@echo "make notebooks  run the notebooks of examples/notebooks and write them with their outputs"
 	@echo "make test       the tests on TensorFlow 1.15 (TensorFlow 2 where there is no Python 3.7)"
 	@echo "make test-tf2   the tests on TensorFlow 2 in compat.v1 mode"
 	@echo "make lint       ruff check, ruff format --check, mypy"
@@ -26,6 +27,9 @@ help:
 
 demo:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/gradcam-tf1" demo --out demo_out
+
+notebooks:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" scripts/notebooks.py
 
 test:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/python" $(PYTEST)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
     from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
+    from gradcam_tf1.drawing.explained_map import Map as Map
     from gradcam_tf1.drawing.explanation import Explanation as Explanation
-    from gradcam_tf1.drawing.explanation import Map as Map
     from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
     from gradcam_tf1.drawing.figure_kinds import FIGURES as FIGURES
     from gradcam_tf1.drawing.image_figures import classes_figure as classes_figure
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
     from gradcam_tf1.errors import BindingError as BindingError
     from gradcam_tf1.errors import ClosedError as ClosedError
+    from gradcam_tf1.errors import ExplanationFileError as ExplanationFileError
     from gradcam_tf1.errors import FeedError as FeedError
     from gradcam_tf1.errors import GradCamError as GradCamError
     from gradcam_tf1.errors import GradientError as GradientError
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.report.write_report import write_report as write_report
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
+    from gradcam_tf1.run.progress_bar import ProgressBar as ProgressBar
     from gradcam_tf1.run.result import MapRecord as MapRecord
     from gradcam_tf1.run.result import Result as Result
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
@@ -98,6 +100,7 @@ _NAMES = {
     "errors": (
         "BindingError",
         "ClosedError",
+        "ExplanationFileError",
         "GradCamError",
         "RegionError",
         "FeedError",
@@ -119,11 +122,9 @@ _NAMES = {
         "GradCamGraph",
     ),
     "engine.explain_options": ("ExplainOptions",),
-    "drawing.explanation": (
-        "Explanation",
-        "Map",
-    ),
     "drawing.class_score": ("ClassScore",),
+    "drawing.explanation": ("Explanation",),
+    "drawing.explained_map": ("Map",),
     "labels": ("Labels",),
     "loaders": ("load",),
     "methods": (
@@ -166,6 +167,7 @@ _NAMES = {
     "report.write_report": ("write_report",),
     "run.manifest": ("read_manifest",),
     "run.per_image": ("PerImage",),
+    "run.progress_bar": ("ProgressBar",),
     "run.result": (
         "MapRecord",
         "Result",
@@ -202,6 +204,7 @@ _NAMES = {
         "MethodProgress",
     ),
 }
+
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
@@ -220,6 +223,7 @@ __all__ = [
     "Down",
     "ExplainOptions",
     "Explanation",
+    "ExplanationFileError",
     "FeedError",
     "GradCam",
     "GradCamCallback",
@@ -253,6 +257,7 @@ __all__ = [
     "Placement",
     "Preprocessing",
     "ProductMethod",
+    "ProgressBar",
     "Region",
     "RegionError",
     "Result",

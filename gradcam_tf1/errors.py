@@ -84,6 +84,10 @@ class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
 
 
+class ExplanationFileError(GradCamError):
+    """A file is not an explanation that `save` wrote, or is damaged."""
+
+
 class QueueFullError(GradCamError):
     """The live page has as many waiting requests as it takes."""
 

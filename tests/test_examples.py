@@ -6,10 +6,12 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from gradcam_tf1 import METHODS, read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,6 +88,68 @@ def test_custom_targets_light_up_the_right_objects():
     assert example("custom_targets").main() >= 0.9
 
 
+def inside(map, box) -> bool:
+    heat = map.placed()
+    row, column = np.unravel_index(np.argmax(heat), heat.shape)
+    top, left, bottom, right = box
+    return bool(map.status == "ok" and top <= row < bottom and left <= column < right)
+
+
+def test_segmentation_explains_the_pixels_of_the_object():
+    explanation = example("segmentation").main()
+    scenes = demo_scenes()
+    assert len(explanation) == 2 * len(scenes)
+    assert sum(inside(map, scenes[map.n].boxes[map.label]) for map in explanation) >= len(explanation) - 2
+    assert set(explanation.abouts) == {"region"}
+
+
+def test_segmentation_of_a_real_net(models_dir):
+    model = models_dir / "pb/deeplab_dm05_513/frozen_inference_graph.pb"
+    explanation = example("segmentation").main(str(model), str(models_dir / "photos/soldiers.jpg"), "1")
+    (map,) = explanation
+    assert map.status == "ok"
+    assert map.score > 0  # the net finds people there
+
+
+def test_detector_anchors_look_at_what_they_detect():
+    explanation = example("detector").main()
+    scenes = demo_scenes()
+    best, other = ([map for map in explanation if map.t == t] for t in (0, 1))
+    assert all(inside(map, scenes[map.n].boxes[map.label]) for map in best)
+    for map in other:  # anchor 100 of 12 x 16 is row 6, column 4, and it sees the nine positions around
+        rows, columns = np.nonzero(map.values)
+        assert set(rows) <= {5, 6, 7}
+        assert set(columns) <= {3, 4, 5}
+    assert any(map.status == "ok" for map in other)
+
+
+def test_detector_of_a_real_net(models_dir):
+    model = models_dir / "pb/face_mask_detection_aizoo/face_mask_detection.pb"
+    photo = models_dir / "photos_faces/faces_solvay.jpg"
+    (map,) = example("detector").main(str(model), str(photo), "1", "zero-one")
+    assert map.status == "ok"
+    assert map.score > 0.9  # a face without a mask
+
+
+def test_comparing_layers_finds_the_deep_ones_better():
+    means = example("comparing_layers").main("layers.png")
+    names = [f"conv{number}/Relu:0" for number in range(1, 6)]
+    assert list(means) == names
+    assert max(means[name] for name in names[:3]) < 0.5 < min(means[name] for name in names[3:])
+    assert read_image("layers.png").shape[1] > 1000
+
+
+def test_custom_method_is_one_of_the_methods(capsys):
+    with mock.patch.dict(METHODS):
+        results = example("custom_method").main()
+    assert "the largest difference is 0" in capsys.readouterr().out
+    for result, scene in zip(results, demo_scenes()):
+        first, own = result.maps
+        assert (first.method, own.method) == ("layercam", "sharpcam")
+        top, left, bottom, right = scene.boxes[result.labels[0]]
+        assert top <= own.peak[0] < bottom and left <= own.peak[1] < right  # noqa: PT018
+
+
 def test_vgg19_folder_with_small_weights(capsys):
     from gradcam_tf1.nets.vgg_layers import random_weights
 
@@ -96,6 +160,14 @@ def test_vgg19_folder_with_small_weights(capsys):
     (line,) = manifest("out")
     assert 0 <= results[0].predicted < 10
     assert {map_["layer"] for map_ in line["targets"][0]["maps"]} >= {"conv5_4/Relu:0"}
+
+
+def test_config_run_repeats_itself():
+    names = example("config_run").main()
+    first, again = Path("out/config"), Path("out/again")
+    assert len(names) == 2 + 2 * 2 * 2  # classes, methods and layers; the manifest and the settings
+    for name in set(names) - {"run.json"}:  # which has the times of the run
+        assert (first / name).read_bytes() == (again / name).read_bytes(), name
 
 
 def test_training_writes_maps_of_each_step_for_tensorboard():

@@ -52,6 +52,7 @@ ROW = {component: row for row, components in enumerate(LAYERS) for component in 
 LIGHT = {"errors", "types", "labels", "targets", "atomic_files"}
 # what deals with images and numbers only
 NO_TENSORFLOW = {"images", "drawing"} | LIGHT
+RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"  # modules of the current folder, after --allow-code
 DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
 
 
@@ -178,7 +179,7 @@ def habit_problems(item: Module) -> List[str]:
             found = "bare except"
         elif isinstance(node, ast.Assert):
             found = "assert"
-        elif isinstance(node, ast.Attribute) and called(node) == "sys.path":
+        elif isinstance(node, ast.Attribute) and called(node) == "sys.path" and item.name != RUNS_USERS_CODE:
             found = "use of sys.path"
         if found:
             problems.append(f"{item.name}:{node.lineno}: {found}")

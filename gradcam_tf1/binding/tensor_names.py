@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import Any, List, Optional, Sequence, Set, Union
 
+import numpy as np
+
 from gradcam_tf1.binding.op_kinds import PIPELINE_ENDS, PLACEHOLDERS, VALUE_FREE, is_training_op
 from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
@@ -165,12 +167,14 @@ def choose_output(graph: tf.Graph, declared: Sequence[str], output: Union[str, i
     BindingError
         If there is no output of this number; the message lists the outputs.
     OptionError
-        If both `output` and `logits` are given.
+        If both `output` and `logits` are given, or `output` is neither a name nor a number.
     """
     if logits is not None:
         raise OptionError(f"output {output!r} and logits {logits!r} both name what is explained; give one of them")
     if isinstance(output, str):
         return output
+    if isinstance(output, bool) or not isinstance(output, (int, np.integer)):
+        raise OptionError(f"output is {output!r}; give the name of an output, or its number counted from 0")
     outputs = list(declared) or final_outputs(graph.get_operations())[::-1]
     if not 0 <= output < len(outputs):
         listed = ", ".join(f"{number} '{name}'" for number, name in enumerate(outputs)) or "none"

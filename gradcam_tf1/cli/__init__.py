@@ -1,4 +1,4 @@
-"""The command line: `gradcam-tf1 run`, `report`, `inspect`, `serve`, `demo`.
+"""The command line: `gradcam-tf1 run`, `report`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
 
 In: arguments of a shell.
 Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
@@ -13,11 +13,13 @@ import click
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.cli.demo_command import demo
+from gradcam_tf1.cli.doctor_command import doctor
 from gradcam_tf1.cli.inspect_command import inspect
+from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.serve_command import serve
-from gradcam_tf1.cli.terminal import shown
+from gradcam_tf1.cli.terminal import hold_back_log, shown
 from gradcam_tf1.errors import GradCamError, StoppedError
 
 
@@ -40,6 +42,7 @@ class _Group(click.Group):
     """Prints the toolkit's own errors as messages; any other error is a bug and keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        hold_back_log()
         try:
             return super().invoke(ctx)
         except GradCamError as error:
@@ -61,6 +64,8 @@ def main() -> None:
     \b
       gradcam-tf1 demo                                       try it on a built-in net
       gradcam-tf1 inspect model.pb                           show inputs, scores and layers of a model
+      gradcam-tf1 doctor model.pb photos/                    show what works, and what to type next
+      gradcam-tf1 presets model.pb photos/                   find the preprocessing of a model
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
       gradcam-tf1 report out/                                look at the results in a browser
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
@@ -73,5 +78,7 @@ def main() -> None:
 main.add_command(run)
 main.add_command(report)
 main.add_command(inspect)
+main.add_command(presets)
+main.add_command(doctor)
 main.add_command(serve)
 main.add_command(demo)

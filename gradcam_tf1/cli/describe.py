@@ -23,12 +23,13 @@ def describe_all(net: GradCamGraph, candidates: Candidates, bound: bool) -> None
         describe(net, layers=True)
     else:
         say(f"{shown(net.model.source)}: {net.model.kind}, not bound; candidates:")
-        _list_candidates("layer", "layer", candidates.layer)
-    _list_candidates("input", "input", candidates.input)
-    _list_candidates("logits", "score", candidates.logits)
+        list_candidates("layer", "layer", candidates.layer)
+    list_candidates("input", "input", candidates.input)
+    list_candidates("logits", "score", candidates.logits)
 
 
-def _list_candidates(option: str, noun: str, items: Sequence[Candidate]) -> None:
+def list_candidates(option: str, noun: str, items: Sequence[Candidate]) -> None:
+    """Print the candidates for one key tensor."""
     say(f"\n{noun}s that --{option} can name:" if items else f"\nno candidate for --{option}")
     width = max((len(shown(item.name)) for item in items[:_MAX_LISTED]), default=0)
     for item in items[:_MAX_LISTED]:

@@ -37,13 +37,18 @@ def _value(text: str) -> Any:
         return text
 
 
+def method_name(value: str) -> str:
+    """Check the name of a method; those that a program has registered since the import are possible too."""
+    return str(click.Choice([*METHODS, *METHOD_GROUPS]).convert(value, None, None))
+
+
 _OPTIONS = (
     click.option(
         "--method",
         "methods",
         multiple=True,
         metavar="NAME",
-        type=click.Choice([*METHODS, *METHOD_GROUPS]),
+        type=method_name,
         help=f"Method that makes the maps: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: gradcam and "
         "guided_gradcam. Repeatable.",
     ),

@@ -10,10 +10,11 @@ import click
 # Older name -> present name; "" for a value that is one of IMAGES. Older tools use - or _, and one or two dashes.
 OLDER_NAMES = {
     "save_dir": "out",
+    "model_args_path": "config",
     "images_path": "",
     "imageNet_labels": "labels",
     "last_layer": "logits",
-    "layer_name": "layer",
+    "layer_name": "layer-containing",
     "select_output": "output",
     "no_pooling": "no-pooling",
     "separate_negative_positive": "separate-negative-positive",

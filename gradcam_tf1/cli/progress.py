@@ -9,6 +9,8 @@ from types import FrameType
 from typing import Any, Callable, Container
 
 from gradcam_tf1.cli.terminal import say, shown, warn
+from gradcam_tf1.run.listing import counted
+from gradcam_tf1.run.progress_bar import ProgressBar
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.results import Results
 from gradcam_tf1.types import MethodProgress
@@ -26,7 +28,7 @@ class Progress:
 
     def __init__(self, quiet: bool) -> None:
         self._visible = not quiet and sys.stderr.isatty()
-        self._bar: Any = None
+        self._bar = ProgressBar()
 
     def __call__(self, result: Result, total: int | None) -> None:
         """Count one image."""
@@ -34,33 +36,23 @@ class Progress:
 
     def show(self, name: str, total: int | None) -> None:
         """Count one image of this name."""
-        if not self._visible:
-            return
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, unit="img", file=sys.stderr)
-        self._bar.set_postfix_str(shown(name)[-40:], refresh=False)
-        self._bar.update()
+        if self._visible:
+            self._bar.count(name, total)
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 class MethodBars:
-    """The cost of each method that runs the net many times, printed once, and its bar if stderr is a terminal.
-
-    Each device has a thread, and each calling thread has its own bar.
-    """
+    """The cost of each method that runs the net many times, printed once, and its bar if stderr is a terminal."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._announced: set[tuple[str, str]] = set()
-        self._bars: dict[int, Any] = {}
+        self.bar = ProgressBar()
 
     def __call__(self, work: MethodProgress) -> None:
         """Print the cost at the first call, and move the bar."""
@@ -70,27 +62,14 @@ class MethodBars:
             self._announced.add((work.method, work.layer))
             layer = f" at {work.layer}" if work.layer else ""
             say(f"{work.method}{layer}: {work.runs} {work.unit} for each image")
-        if work.done and sys.stderr.isatty():
-            self._show(work)
+        if sys.stderr.isatty():
+            self.bar(work)
 
-    def _show(self, work: MethodProgress) -> None:
-        thread = threading.get_ident()
-        if thread not in self._bars:
-            from tqdm import tqdm
-
-            total = work.images * work.runs
-            self._bars[thread] = tqdm(total=total, desc=work.method, unit="run", file=sys.stderr, leave=False)
-        bar = self._bars[thread]
-        bar.update(work.done - bar.n)
-        if bar.n >= bar.total:
-            self._bars.pop(thread).close()
-
-    def __enter__(self) -> Callable[[MethodProgress], None]:
+    def __enter__(self) -> MethodBars:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
-        while self._bars:
-            self._bars.popitem()[1].close()
+        self.bar.close()
 
 
 class Tally:
@@ -131,8 +110,10 @@ class Tally:
             say(f"failed: and {self.failed - len(self._reasons)} more, see {results.manifest}", err=True)
         if quiet:
             return
-        notes = [f"{self.explained} images explained", f"{self.failed} failed"]
-        notes += [f"{self.empty} empty maps (manifest.jsonl says why)"] if self.empty else []
+        notes = [f"{counted(self.explained)} explained", f"{self.failed} failed"]
+        notes += (
+            [f"{self.empty} empty map{'' if self.empty == 1 else 's'} (manifest.jsonl says why)"] if self.empty else []
+        )
         say(f"{', '.join(notes)}; results in {results.out_folder}")
 
 

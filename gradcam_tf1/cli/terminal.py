@@ -8,26 +8,14 @@ import pathlib
 import sys
 import tempfile
 import warnings
-from typing import Any
 
 import click
 
+from gradcam_tf1.run.printable import shown as shown
 from gradcam_tf1.run.results import Results
 from gradcam_tf1.tf_runtime import tf
 
 MAX_SHOWN = 10  # figures that are opened
-
-
-def shown(text: Any, multiline: bool = False) -> str:
-    """Return text of files and models with control characters escaped, and what the terminal cannot show."""
-    kept = "\n" if multiline else ""
-    safe = "".join(char if char.isprintable() or char in kept else _escaped(char) for char in str(text))
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    return safe.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def say(text: str = "", err: bool = False) -> None:
@@ -40,6 +28,13 @@ def warn(text: str) -> None:
     click.echo(click.style("Warning: ", fg="yellow") + shown(text), err=True)
 
 
+def hold_back_log() -> None:
+    """Keep the toolkit's log off the terminal: the commands print what a user should know."""
+    log = logging.getLogger("gradcam_tf1")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+
+
 def load_tensorflow() -> None:
     """Import TensorFlow without its log output; log settings of the user are kept.
 
@@ -50,6 +45,7 @@ def load_tensorflow() -> None:
     if not sys.warnoptions:
         warnings.filterwarnings("ignore", category=FutureWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow|tf_keras")
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
         os.dup2(held.fileno(), 2)

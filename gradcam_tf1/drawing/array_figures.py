@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_grid import NO_EVIDENCE, Panel, grid, save_figure
 from gradcam_tf1.drawing.overlay import ALPHA, colorize, normalize, overlay
 from gradcam_tf1.methods import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from gradcam_tf1.drawing.explanation import Explanation
 
 _DPI = 140
 _WIDTH, _HEIGHT, _ENDS = 9.0, 1.7, 0.7  # inches: width of the figure, height of a channel, height of title and ticks

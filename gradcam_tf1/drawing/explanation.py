@@ -1,20 +1,27 @@
-"""What `explain` returns: an Explanation, and each of its maps with everything known about it."""
+"""What `explain` returns: an Explanation, which gives its maps, shows them, and goes to a file and back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.drawing.class_score import ClassScore
-from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, families, full_heat
-from gradcam_tf1.errors import OptionError, SelectionError
-from gradcam_tf1.images.bands import PHOTOGRAPH, drawn
-from gradcam_tf1.images.geometry import Placement
+from gradcam_tf1.drawing.dataframes import MAP_COLUMNS, dataframe, map_values
+from gradcam_tf1.drawing.explained_map import Map
+from gradcam_tf1.drawing.explanation_files import read_fields, write_fields
+from gradcam_tf1.drawing.maps_figure import maps_figure
+from gradcam_tf1.drawing.notebook_view import ROWS, maps_table
+from gradcam_tf1.drawing.show_figure import show_figure
+from gradcam_tf1.drawing.style import Style, check_style
+from gradcam_tf1.errors import SelectionError
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.methods import METHODS
 from gradcam_tf1.types import Cells, MapKey, MapStatus
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DEFAULT = Style()
 
@@ -105,6 +112,98 @@ class Explanation:
         at = "" if layer is None else f" at layer {layer!r}"
         raise SelectionError(f"no maps of {name!r}{at}; computed: {sorted(self.maps)}")
 
+    def figure(self, n: int = 0, style: Style = _DEFAULT) -> Figure:
+        """Return a figure of one input: a row for each target, ten at most, and a column for each method and layer.
+
+        The targets share one scale, unless the style says otherwise.
+
+        Parameters
+        ----------
+        n : int
+            Number of the input.
+        style : Style
+            How the maps are drawn.
+
+        Raises
+        ------
+        SelectionError
+            If there is no such input.
+        """
+        check_style(style)
+        return maps_figure(self, n, style)
+
+    def show(self, n: int = 0, style: Style = _DEFAULT) -> None:
+        """Show the figure of one input: in the notebook, else in a window of matplotlib until it is closed.
+
+        Without a display, a warning says how to save the figure.
+
+        Parameters
+        ----------
+        n : int
+            Number of the input.
+        style : Style
+            How the maps are drawn.
+
+        Raises
+        ------
+        SelectionError
+            If there is no such input.
+        """
+        show_figure(self.figure(n, style))
+
+    def to_dataframe(self) -> Any:
+        """Return a pandas.DataFrame with a row for each map, in the order of iteration; arrays are not in it.
+
+        Raises
+        ------
+        OptionError
+            If pandas is not installed.
+        """
+        failures = self.failures or [""] * len(self.predicted)
+        rows = (map_values(map, int(self.predicted[map.n]), failures[map.n]) for map in self)
+        return dataframe(rows, MAP_COLUMNS, ("class_id", "predicted"))
+
+    def save(self, path: Any, images: bool = True) -> None:
+        """Write everything to one .npz file of plain arrays, whole or not at all; an older file is replaced.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        images : bool
+            Whether the original images are written too; without them, overlays need the image.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; names the path.
+        OptionError
+            If the explanation holds something that such a file cannot hold.
+        """
+        write_fields(vars(self), path, images)
+
+    @classmethod
+    def load(cls, path: Any) -> Explanation:
+        """Read an explanation that `save` wrote. Nothing in the file is run, and no more is read than its size.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+
+        Raises
+        ------
+        ExplanationFileError
+            If it is not such a file, or is damaged.
+        """
+        return cls(**read_fields(path))
+
+    def _repr_html_(self) -> str:
+        """Show the first maps in a notebook."""
+        left = len(self) - ROWS
+        more = f"... and {left} more map{'s' if left > 1 else ''}: iterate, or see to_dataframe()" if left > 0 else ""
+        return maps_table(repr(self), islice(self, ROWS), more)
+
     def __getitem__(self, method: str) -> np.ndarray:
         """Return the raw maps of a method at its first layer: [N, T, h, w] or [N, T, H, W, C]."""
         return self.maps[self.key(method)]
@@ -125,152 +224,6 @@ class Explanation:
         images, targets = self.class_ids.shape
         names = ", ".join(f"{method} at {layer!r}" if layer else method for method, layer in self.maps)
         return f"Explanation({_count(images, 'image')}, {_count(targets, 'target')}: {names})"
-
-
-@dataclass(frozen=True, eq=False)
-class Map:
-    """One map of an Explanation: of one image, target, method and layer.
-
-    Attributes
-    ----------
-    n, t : int
-        Number of the image and of its target.
-    """
-
-    _explanation: Explanation = field(repr=False)
-    _key: MapKey = field(repr=False)
-    n: int
-    t: int
-
-    @property
-    def method(self) -> str:
-        """Name of the method."""
-        return self._key[0]
-
-    @property
-    def layer(self) -> str:
-        """Name of the layer tensor; "" for methods of the input alone."""
-        return self._key[1]
-
-    @property
-    def values(self) -> np.ndarray:
-        """The raw map: float32 [h, w] at the layer's size, or [H, W, C] at the input's size for pixel methods."""
-        values: np.ndarray = self._explanation.maps[self._key][self.n, self.t]
-        return values
-
-    @property
-    def placement(self) -> Any:
-        """How the input was fitted to the net: a Placement for images."""
-        return self._explanation.placements[self.n]
-
-    @property
-    def cells(self) -> Optional[Cells]:
-        """Where the cells of `values` lie on the net's input; None if they share it evenly."""
-        return self._explanation.cells.get(self._key)
-
-    @property
-    def status(self) -> str:
-        """Either "ok" or "empty" (zero everywhere; `reason` says why)."""
-        return self.details.state
-
-    @property
-    def reason(self) -> str:
-        """Why the map is empty; "" if it is not."""
-        return self.details.reason
-
-    @property
-    def details(self) -> MapStatus:
-        """Status, reason, range of the raw map before any rectification, and notes."""
-        return self._explanation.statuses[self._key][self.n][self.t]
-
-    @property
-    def class_id(self) -> int:
-        """The explained class; -1 if the target is no class."""
-        return int(self._explanation.class_ids[self.n, self.t])
-
-    @property
-    def label(self) -> Optional[str]:
-        """Name of the class; None without labels, or if the target is no class."""
-        labels = self._explanation.labels
-        return None if labels is None or self.class_id < 0 else labels.name(self.class_id)
-
-    @property
-    def score(self) -> float:
-        """The explained score, before softmax unless the target says otherwise."""
-        return float(self._explanation.scores[self.n, self.t])
-
-    @property
-    def probability(self) -> Optional[float]:
-        """Probability of the class; None if the graph has none, or if the target is no class."""
-        found = self._explanation.probabilities
-        return None if found is None or self.class_id < 0 else float(found[self.n, self.t])
-
-    def placed(self) -> np.ndarray:
-        """Return the map on the original image: float32 [H, W] or [H, W, C]."""
-        placed: np.ndarray = self.placement.place(self.values, self.cells)
-        return placed
-
-    def overlay(self, style: Style = _DEFAULT, image: Optional[np.ndarray] = None) -> np.ndarray:
-        """Draw the map over the original image, as `visualize_imgs` does; maps of pixel methods are drawn alone.
-
-        Parameters
-        ----------
-        style : Style
-            How the map is drawn.
-        image : np.ndarray or None
-            The original image, uint8 [H, W, 3] RGB; None for the image that was explained.
-
-        Returns
-        -------
-        np.ndarray
-            uint8 [H, W, 3], RGB.
-
-        Raises
-        ------
-        OptionError
-            If the map is not one of an image (signals, volumes, clips), or the original image is not known.
-        """
-        check_style(style)
-        placement = self.placement
-        if not isinstance(placement, Placement):
-            raise OptionError("overlay draws maps of images; use signal_figure, volume_figure, or placed()")
-        pixels = self._original(style) if image is None else image
-        space = METHODS[self.method].space
-        full = None if space == "pixels" else full_heat(self._family(style), style.signed)
-        shown = None if self.status == "empty" else self.placed()
-        images = draw(pixels, shown, placement, space, style, full, self.method in AGAINST).images
-        return images["pixels" if space == "pixels" else "overlay"]
-
-    def _original(self, style: Style) -> np.ndarray:
-        images = self._explanation.images
-        original = images[self.n] if images else None
-        if original is None:
-            raise OptionError("the image came fitted, so its original is not known; give overlay(image=...)")
-        photograph = original.shape[2] in PHOTOGRAPH  # as in a run: bands are those of images with many
-        return drawn(original, () if photograph else style.bands)
-
-    def _family(self, style: Style) -> List[MapStatus]:
-        """The statuses of the maps that share a scale with this one."""
-        explanation = self._explanation
-        family = next(keys for keys in families(explanation.maps, style.share_scale) if self._key in keys)
-        return [explanation.statuses[key][self.n][self.t] for key in family]
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Map):
-            return NotImplemented
-        return self._explanation is other._explanation and self._place == other._place
-
-    def __hash__(self) -> int:
-        return hash((id(self._explanation), self._place))
-
-    @property
-    def _place(self) -> Tuple[MapKey, int, int]:
-        return self._key, self.n, self.t
-
-    def __repr__(self) -> str:
-        name = f" {self.label!r}" if self.label is not None else ""
-        layer = f" at {self.layer!r}" if self.layer else ""
-        return f"Map({self.method}{layer}, image {self.n}, class {self.class_id}{name}, {self.status})"
 
 
 def _within(what: str, number: int, count: int) -> int:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, List, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_grid import LETTERS, NO_EVIDENCE, Panel, grid
 from gradcam_tf1.drawing.overlay import contrast
 from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, full_heat
@@ -16,6 +15,8 @@ from gradcam_tf1.types import MapKey
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from gradcam_tf1.drawing.explanation import Explanation
 
 MAX_ROWS = 10
 # start of an empty map's reason -> text of its panel
@@ -70,7 +71,7 @@ def layers_figure(explanation: Explanation, image: np.ndarray, n: int = 0, style
     method = next(iter(explanation.maps))[0]
     keys = [key for key in explanation.maps if key[0] == method]
     painter = _Painter(explanation, image, n, style)
-    rows = [[painter.panel(t, key, _shortened(key[1])) for key in keys] for t in painter.slots]
+    rows = [[painter.panel(t, key, shortened(key[1])) for key in keys] for t in painter.slots]
     return grid(rows, style.colormap)
 
 
@@ -147,7 +148,7 @@ class _Painter:
         n = explanation.map(next(iter(explanation.maps))[0], n).n
         self._explanation, self._image, self._n = explanation, image, n
         self._style, self._together = style, together
-        self.slots = _slots(explanation, n)
+        self.slots = target_numbers(explanation, n)
 
     def panel(self, t: int, key: MapKey, head: str = "") -> Panel:
         """Draw the map of target t as a panel; `head` is the first line of its title."""
@@ -159,11 +160,8 @@ class _Painter:
         drawn = draw(self._image, map, placement, space, self._style, scale, key[0] in AGAINST)
         title = [head, *self._title(t)] if head else self._title(t)
         ends = None if space == "pixels" or scale is None else (-scale if self._style.signed else 0.0, scale)
-        return Panel(next(iter(drawn.images.values())), title, ends, self._why_empty(t, key) if empty else "")
-
-    def _why_empty(self, t: int, key: MapKey) -> str:
-        reason = self._explanation.statuses[key][self._n][t].reason
-        return next((text for start, text in EMPTY if reason.startswith(start)), NOTHING)
+        why = empty_text(self._explanation.statuses[key][self._n][t].reason) if empty else ""
+        return Panel(next(iter(drawn.images.values())), title, ends, why)
 
     def _scale(self, t: int, key: MapKey) -> Optional[float]:
         """Return the value drawn at full strength."""
@@ -196,12 +194,17 @@ class _Painter:
         return [" ".join(filter(None, [name, about])), shown]
 
 
-def _shortened(name: str) -> str:
+def empty_text(reason: str) -> str:
+    """Return the text on the panel of a map that is zero everywhere, from its reason."""
+    return next((text for start, text in EMPTY if reason.startswith(start)), NOTHING)
+
+
+def shortened(name: str) -> str:
     """Keep the end of a long layer name, which says more than its scopes."""
     return name if len(name) <= LETTERS else "\N{HORIZONTAL ELLIPSIS}" + name[1 - LETTERS :]
 
 
-def _slots(explanation: Explanation, n: int) -> Sequence[int]:
+def target_numbers(explanation: Explanation, n: int) -> Sequence[int]:
     """Return the numbers of the targets, each target once, at most MAX_ROWS."""
     abouts = explanation.abouts or [""] * explanation.class_ids.shape[1]
     targets = list(zip(explanation.class_ids[n].tolist(), abouts))

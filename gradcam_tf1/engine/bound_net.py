@@ -204,8 +204,10 @@ class BoundNet(NetHooks, FigureNet):
             return self._explainers[0]
 
     def usable_methods(self, methods: Methods, layers: Any = None) -> Tuple[List[str], Dict[str, str]]:
-        """Return the methods that work on this net, and the reason for each of the others."""
-        return self._open().usable(methods, layers)
+        """Return the methods that work on this net, and the reason for each of the others. Raises ClosedError."""
+        explainer = self._open()
+        self._sessions[0].check_open()  # what is built already would need no session
+        return explainer.usable(methods, layers)
 
     def fit_image(self, image: Any, input: Any = None) -> Fitted:
         """Bring one image to the input's size; the placement remembers the inverse.

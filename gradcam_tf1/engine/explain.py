@@ -12,7 +12,7 @@ from gradcam_tf1.binding.layer_specs import is_auto, resolve_layer
 from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
-from gradcam_tf1.engine.array_inputs import ArrayPlacement, array_methods, as_arrays, check_methods, no_such_target
+from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.further_inputs import FurtherInputs
@@ -23,11 +23,13 @@ from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.smoothing import explain_request
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
+from gradcam_tf1.images.array_placement import ArrayPlacement
 from gradcam_tf1.images.fitted_clips import fit_clips
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.given_images import as_images
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods
+from gradcam_tf1.methods.masking import check_baselines
 from gradcam_tf1.methods.noise import as_noise
 from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
@@ -196,6 +198,8 @@ class NetExplainer(FigureExplainer):
         """Return the methods with their options. Raises OptionError for what this kind of input does not allow."""
         chosen = choose_methods(methods)
         if self.binding.array_shape is None:
+            if not self.net.takes_own_range:
+                check_baselines(chosen)
             return chosen
         if options.aug_smooth:
             kind = "clips" if self.binding.frame_order else "signals and volumes"

@@ -38,7 +38,8 @@ class ExplainOptions:
         a table, folders of images, and functions of the image.
     progress : callable or None
         Called with a MethodProgress before each method that runs the net many times, and after each of its chunks;
-        with `noise` also before the first and after each noisy copy. An error that it raises ends the call.
+        with `noise` also before the first and after each noisy copy. An error that it raises ends the call. A
+        ProgressBar, for example.
 
     Raises
     ------

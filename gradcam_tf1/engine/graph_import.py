@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from contextlib import ExitStack
 from typing import Any, List, Optional, Sequence, Tuple
 
@@ -16,6 +18,8 @@ from gradcam_tf1.graphdef.function_library import with_own_functions
 from gradcam_tf1.graphdef.loop_repair import restore_array_shapes
 from gradcam_tf1.graphdef.tensor_sizes import check_made
 from gradcam_tf1.tf_runtime import claim_process, graph_on, inside, restore_context, tf
+
+_LOG = logging.getLogger(__name__)
 
 MAX_ELEMENTS = 2**31  # of one tensor, for one image
 
@@ -50,6 +54,7 @@ def open_sessions(
         If a device is missing. After an error no session stays open.
     """
     claim_process()
+    started = time.monotonic()
     light, weights = take_out_weights(graph_def, frozenset(changing))
     override_in_functions(light.library)
     sessions = []
@@ -60,6 +65,7 @@ def open_sessions(
             _check_device(sess, device)
             sessions.append(LiveSession(sess, config, weights))
         failing.pop_all()
+    _LOG.debug("opened %r on %d devices in %.3f s", source, len(sessions), time.monotonic() - started)
     return sessions
 
 

@@ -96,7 +96,7 @@ class LiveSession:
             self._turn.wait_for(
                 lambda: builds or self._closed or not (self._builders or (self._outdated and self._runs))
             )
-            self._check_open()
+            self.check_open()
             if self._outdated and not builds:
                 self._renew()
             self._runs += 1
@@ -130,7 +130,7 @@ class LiveSession:
             self._turn.wait_for(lambda: self._closed or (self._builder is None and not self._runs))
             if self._closed:
                 self._builders -= 1
-                self._check_open()
+                self.check_open()
             self._builder = threading.get_ident()
 
     def _note_functional(self) -> None:
@@ -142,7 +142,8 @@ class LiveSession:
         self._ports.update({op: _ports(op) for op in ops[self._seen :] if op.type in _FUNCTIONAL})
         self._seen = len(ops)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise ClosedError if the net was closed."""
         if self._closed:
             raise ClosedError()
 

@@ -118,6 +118,28 @@ class MapEngine:
         """Return the logits tensor of each image as one vector: float32 [N, D]."""
         return self._runner.run({0: self._ops.embedding()}, batch)[0]
 
+    def evaluate(self, batch: np.ndarray, tensors: Sequence[str] = ()) -> Dict[Hashable, np.ndarray]:
+        """Return what the net makes of a batch, without any target.
+
+        Parameters
+        ----------
+        batch : np.ndarray
+            As in `MapRequest`.
+        tensors : sequence of str
+            Names of further tensors, with the image axis first.
+
+        Returns
+        -------
+        dict
+            "scores" and "probabilities", float32 [N, C], and the tensors by name.
+        """
+        fetches: Dict[Hashable, tf.Tensor] = {
+            "scores": self._ops.scores("logit"),
+            "probabilities": self._ops.scores("probability"),
+        }
+        fetches.update({name: self.graph.get_tensor_by_name(name) for name in tensors})
+        return self._runner.run(fetches, batch)
+
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import replace
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
@@ -15,6 +17,8 @@ from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.tf_runtime import inside, tf
 from gradcam_tf1.types import Binding, KeyTensors
+
+_LOG = logging.getLogger(__name__)
 
 
 def open_explainers(
@@ -40,8 +44,13 @@ def open_explainers(
     OptionError
         If the class names do not fit.
     """
+    started = time.monotonic()
     binding = _bind(net, tensors)
     labels = None if names is None else Labels.for_classes(names, binding.classes, binding.background)
+    names_bound = (binding.input, binding.logits, binding.layer)
+    _LOG.debug("bound input %r, logits %r, layer %r in %.3f s", *names_bound, time.monotonic() - started)
+    for doubt in (*net.model.notes, *binding.warnings, *filter(None, [labels and labels.note])):
+        _LOG.warning("%s", doubt)
     for sess in sessions[1:]:
         _check_names(binding, sess.graph)
     explainers = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ import numpy as np
 from gradcam_tf1.engine.built_once import made_of
 from gradcam_tf1.engine.feature_maps import FRAME_AXES, together
 from gradcam_tf1.engine.live_session import LiveSession
-from gradcam_tf1.errors import GradCamError, OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.errors import GradCamError, OptionError, OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.gradients.float_images import FloatImages
 from gradcam_tf1.tf_runtime import OUR_SCOPE, check_process, tf
 from gradcam_tf1.types import Binding
+
+_LOG = logging.getLogger(__name__)
 
 Fetches = Mapping[Hashable, Any]
 
@@ -34,7 +37,14 @@ def session_config(config: Optional[tf.ConfigProto] = None, placed: bool = False
     placed : bool
         Whether the ops are on a given device, beside other sessions. Then ops that the device cannot run go elsewhere,
         whatever `config` says, and the session has its own threads, so that a hanging net does not block the others.
+
+    Raises
+    ------
+    OptionError
+        If `config` is no tf.ConfigProto.
     """
+    if config is not None and not isinstance(config, tf.ConfigProto):
+        raise OptionError(f"config is {config!r}; give a tf.ConfigProto, or None")
     safe = tf.ConfigProto()
     if config is None:
         safe.allow_soft_placement = True
@@ -118,7 +128,9 @@ class SessionRunner:
             if floats is not None:
                 feed[floats[0].tensor] = self._images(floats[1][rows], floats[0])
             feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
+            started = time.monotonic()
             fetched = self._sess_run(dict(fetches), feed)
+            _LOG.debug("ran %d images for %d tensors in %.3f s", count, len(fetches), time.monotonic() - started)
             parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in fetched.items()})
             if step is not None:
                 step(count)
@@ -186,7 +198,7 @@ class SessionRunner:
         except tf.errors.ResourceExhaustedError as error:
             raise OutOfMemoryError(_run_message(error)) from error
         except tf.errors.OpError as error:
-            raise RunError(_run_message(error) + self._other_rows(feed)) from error
+            raise RunError(_run_message(error) + self._other_rows(feed) + self._other_size(error)) from error
         except (TypeError, ValueError) as error:  # a fed value of another shape or dtype than its tensor
             raise RunError(f"the net does not take what it was fed: {error}") from error
 
@@ -202,6 +214,13 @@ class SessionRunner:
                     "`inputs` (--feed-file)"
                 )
         return ""
+
+    def _other_size(self, error: tf.errors.OpError) -> str:
+        """Return what to do if a net of free size may be made for one size."""
+        free = None in self._binding.image_size and self._binding.array_shape is None
+        if not free or not isinstance(error, tf.errors.InvalidArgumentError):
+            return ""
+        return "; if the net was made for one size of images, give it: size=(height, width), --size HEIGHTxWIDTH"
 
     @contextmanager
     def time_limit(self, seconds: Optional[float]) -> Iterator[None]:

@@ -7,7 +7,9 @@ Never: code from a file (without `trust_model`), a change to the user's graph, s
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from typing import Any, Callable, List, NamedTuple, Optional
 
 from gradcam_tf1.errors import ModelFileError, OptionError
@@ -17,6 +19,8 @@ from gradcam_tf1.loaders.checkpoint import Build
 from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.tf_runtime import check_process
 from gradcam_tf1.types import LoadedModel
+
+_LOG = logging.getLogger(__name__)
 
 
 class LoadOptions(NamedTuple):
@@ -142,7 +146,10 @@ def load(
         source = identify(source)
     for form in FORMS:
         if form.recognise(source, options):
-            return options.averages.with_note(form.load(source, options))
+            started = time.monotonic()
+            loaded = options.averages.with_note(form.load(source, options))
+            _LOG.debug("read %s %r in %.3f s", loaded.kind, loaded.source, time.monotonic() - started)
+            return loaded
     if not isinstance(source, Content):
         raise ModelFileError(f"a {type(source).__name__} is not a model; expected {POSSIBLE}")
     if source.kind == "missing":

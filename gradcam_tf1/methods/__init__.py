@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gradcam_tf1.methods.catalogue import METHOD_GROUPS as METHOD_GROUPS
 from gradcam_tf1.methods.catalogue import METHODS as METHODS
+from gradcam_tf1.methods.catalogue import method_row as method_row
 from gradcam_tf1.methods.catalogue import register as register
 from gradcam_tf1.methods.catalogue import without_gradients as without_gradients
 from gradcam_tf1.methods.choices import MethodChoice as MethodChoice

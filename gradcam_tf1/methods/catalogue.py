@@ -63,6 +63,13 @@ def names() -> List[str]:
     return [*METHODS, *METHOD_GROUPS]
 
 
+def method_row(name: str) -> Method:
+    """Return the row of a method. Raises OptionError if it is not registered, as in a program that reads its maps."""
+    if name not in METHODS:
+        raise OptionError(f"no method {name!r} is registered in this program; register it to draw its maps")
+    return METHODS[name]
+
+
 def without_gradients() -> List[str]:
     """Return the methods that work where no gradient arrives."""
     return [row.name for row in METHODS.values() if not row.needs_grads]

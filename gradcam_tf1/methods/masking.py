@@ -7,7 +7,7 @@ chunk is as many images as the net takes per run.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Callable, Dict, Iterable, Iterator, List, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Tuple, TypeVar, Union
 
 import numpy as np
 
@@ -85,6 +85,19 @@ _COLOURS = ("black", "white", "random")
 def baseline_option(default: str) -> Option:
     """Return the option `baseline` of a method: what replaces the hidden parts, see `baseline_input`."""
     return Option("baseline", default, kind=object, choices=BASELINES, for_images=_COLOURS, for_arrays="zero")
+
+
+def check_baselines(methods: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise OptionError for a gray level or image outside 0..255, the values of images before preprocessing."""
+    for name, options in methods.items():
+        given = options.get("baseline", "black")
+        values = np.asarray(0 if isinstance(given, str) else given)
+        finite = values.dtype.kind in "uif" and values.size and np.isfinite(values).all()
+        if finite and (values.min() < 0 or values.max() > 255):
+            raise OptionError(
+                f"the baseline of {name} has values {values.min():g} to {values.max():g}; give a gray level or image "
+                "of 0..255, or 'zero' for 0 after preprocessing"
+            )
 
 
 def baseline_input(probe: ProbeBase, baseline: Baseline, seed: int = 0) -> np.ndarray:

@@ -6,7 +6,8 @@ import math
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from gradcam_tf1.drawing.class_score import ClassScore
-from gradcam_tf1.drawing.explanation import Explanation, Map
+from gradcam_tf1.drawing.explained_map import Map
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import peak
 from gradcam_tf1.images.fitted_clips import ClipPlacement, frame_cells
 from gradcam_tf1.images.geometry import Placement

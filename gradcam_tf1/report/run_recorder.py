@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Dict, Optional, Sequence
 
-from gradcam_tf1.drawing.explanation import Explanation, Map
+from gradcam_tf1.drawing.explained_map import Map
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.images.clip_folders import ClipImage
 from gradcam_tf1.report.clip_frames import of_frame, shown_frame

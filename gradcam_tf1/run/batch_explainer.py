@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from gradcam_tf1.types import MethodProgress
 
 if TYPE_CHECKING:
     from gradcam_tf1.engine.explain import NetExplainer
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -114,6 +117,7 @@ class BatchExplainer:
             device.limit = len(group) // 2
             note = f"out of memory at a batch size of {len(group)}: {device.limit} from then on"
             if note not in self.notes:
+                _LOG.warning("%s", note)
                 self.notes.append(note)
             return self._parts(device, group, device.limit)
         except RunError as error:

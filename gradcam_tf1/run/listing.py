@@ -57,6 +57,11 @@ def list_images(imgs_path: Any, out_folder: str) -> tuple[Iterable[ImageSource],
     return itertools.chain(first, images), None
 
 
+def counted(count: int) -> str:
+    """Return "1 image" or "3 images"."""
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
 def _is_piped(imgs_path: Any) -> bool:
     return any(map(_is_piped, imgs_path)) if isinstance(imgs_path, (list, tuple)) else imgs_path == "-"
 

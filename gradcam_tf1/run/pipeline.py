@@ -6,7 +6,9 @@ kept.
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, Optional
 
@@ -33,6 +35,8 @@ from gradcam_tf1.run.writing import Keep, MapWriter, write_explained
 if TYPE_CHECKING:
     from gradcam_tf1.engine.bound_net import BoundNet
 
+_LOG = logging.getLogger(__name__)
+
 
 def visualize(
     net: BoundNet, imgs_path: Any, out_folder: str, request: RunRequest, keep: Optional[Keep] = None
@@ -41,7 +45,7 @@ def visualize(
 
     `keep` gets each image with its explanation before they are released.
     """
-    run, style = request.run, request.style
+    run, style, started = request.run, request.style, time.monotonic()
     out_folder = as_folder(out_folder)
     plan = make_plan(net, imgs_path, out_folder, request)
     namer = Namer(run.naming)
@@ -66,9 +70,13 @@ def visualize(
         with closing(stages.run(_run_images(plan.items, namer, manifest.done(), lost))) as finished:
             for result in _recorded(finished, manifest, history, run.on_error, lost):
                 results.append(result)
+                if not result.ok:
+                    _LOG.warning("%r failed: %s", result.relative, result.error)
                 if run.progress is not None:
                     run.progress(result, plan.count)
         history.end(complete=not stages.stopped)
+    counts = (len(results), len(results.failed))
+    _LOG.info("%d images, %d failed, in %.1f s; results in %r", *counts, time.monotonic() - started, out_folder)
     warnings = (*plan.warnings, *explainer.notes)
     return Results(results, out_folder, manifest.path, warnings, not stages.stopped, plan.left_out)
 
@@ -78,6 +86,8 @@ def as_folder(path: Any) -> str:
     if not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"the output folder is a path, not {path!r}")
     folder = os.path.expanduser(os.fspath(path))
+    if not folder:
+        raise OptionError('the output folder is ""; give a folder, which is made if absent, or "." for this one')
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise OptionError(f"{folder!r} is not a folder; choose another output folder")
     return folder

@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, S
 
 import numpy as np
 
+from gradcam_tf1.drawing.dataframes import dataframe
 from gradcam_tf1.errors import SelectionError
 from gradcam_tf1.run.older_style import PredictedClasses
 from gradcam_tf1.run.result import Result
@@ -110,6 +111,28 @@ class Results(PredictedClasses, Sequence[Result]):
     def predicted(self) -> np.ndarray:
         """The predicted classes: int64 [N], -1 for images that failed."""
         return np.array(self._records.predicted, dtype=np.int64)[self._indices]
+
+    def to_dataframe(self) -> Any:
+        """Return a pandas.DataFrame with a row for each map of each image, and one row for an image that failed.
+
+        Raises
+        ------
+        OptionError
+            If pandas is not installed.
+        ManifestError
+            If a record cannot be read back.
+        """
+        from gradcam_tf1.run.result_rows import RESULT_COLUMNS, WHOLE_COLUMNS, result_values  # loads OpenCV
+
+        rows = (row for result in self for row in result_values(result))
+        return dataframe(rows, RESULT_COLUMNS, WHOLE_COLUMNS)
+
+    def _repr_html_(self) -> str:
+        """Show the first maps in a notebook, as far as their files are still there."""
+        from gradcam_tf1.run.result_rows import results_table  # loads OpenCV
+
+        failed = int(self._has_failed().sum())
+        return results_table(f"{len(self)} images, {failed} failed; files in {self.out_folder}", len(self), self)
 
     def __repr__(self) -> str:
         return f"Results({self.predicted.tolist()}, failed={self._has_failed().sum()}, out_folder={self.out_folder!r})"

@@ -53,7 +53,7 @@ class RunOptions:
     stop : callable or None
         Called before each batch; True ends the run, which can be resumed.
     progress : callable or None
-        Called with each Result and the number of all images, None if unknown.
+        Called with each Result and the number of all images, None if unknown; a ProgressBar, for example.
 
     Raises
     ------

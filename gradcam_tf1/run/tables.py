@@ -25,13 +25,13 @@ def read_table(path: str) -> List[Tuple[int, List[str]]]:
     Raises
     ------
     OptionError
-        If the file is not a text of this form.
-    OSError
-        If the file cannot be read.
+        If the file cannot be read, or is not a text of this form.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             text = stream.read()
+    except OSError as error:
+        raise OptionError(f"{path!r} cannot be read: {error.strerror or error}; give a CSV file") from error
     except UnicodeDecodeError as error:
         raise OptionError(f"{path!r} is not a text file in UTF-8; save it as CSV in UTF-8") from error
     first = text.split("\n", 1)[0]

@@ -11,7 +11,8 @@ import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.drawing.class_score import ClassScore
-from gradcam_tf1.drawing.explanation import Explanation, Map
+from gradcam_tf1.drawing.explained_map import Map
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
 from gradcam_tf1.images.geometry import Box, Placement

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from gradcam_tf1.drawing.explanation import Explanation, Map
+from gradcam_tf1.drawing.explained_map import Map
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.errors import ImageFileError, RunError, TimeLimitError
 from gradcam_tf1.images.bands import ReadOptions, drawn
 from gradcam_tf1.images.decode import decode

@@ -11,7 +11,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 import cv2
 import numpy as np
 
-from gradcam_tf1.drawing.explanation import Explanation, Map
+from gradcam_tf1.drawing.explained_map import Map
+from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.labels import Labels

@@ -12,9 +12,9 @@ from flat_options import chosen
 
 from gradcam_tf1 import GradCamGraph, Noise
 from gradcam_tf1.binding.bind_graph import bind
-from gradcam_tf1.engine.array_inputs import ArrayPlacement
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import BindingError, OptionError, TargetError
+from gradcam_tf1.images.array_placement import ArrayPlacement
 from gradcam_tf1.methods import method
 from gradcam_tf1.targets import Contrast, Region, Similar
 from gradcam_tf1.tf_runtime import tf

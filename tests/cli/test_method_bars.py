@@ -40,9 +40,9 @@ def test_a_terminal_sees_a_bar_for_each_method_in_turn(monkeypatch, capsys):
     with MethodBars(quiet=False) as steps:
         for work in (cam(0), cam(0, "rise", ""), cam(4), cam(10), cam(10, "rise", "")):
             steps(work)
-        assert not steps._bars  # both came to their end
+        assert not steps.bar.done  # both came to their end
         steps(cam(4))
-    assert not steps._bars  # and what was broken off is closed too
+    assert not steps.bar.done  # and what was broken off is closed too
     assert "scorecam:  40%" in terminal.getvalue() or "scorecam:   0%" in terminal.getvalue()
     assert "rise:" in terminal.getvalue()
     assert "10" in terminal.getvalue()
@@ -56,10 +56,10 @@ def test_each_device_has_its_own_bar(monkeypatch):
         other = threading.Thread(target=steps, args=(cam(2),))
         other.start()
         other.join()
-        assert sorted(bar.n for bar in steps._bars.values()) == [2, 4]
+        assert sorted(steps.bar.done.values()) == [2, 4]
         steps(cam(10))
-        assert [bar.n for bar in steps._bars.values()] == [2]
-    assert not steps._bars
+        assert list(steps.bar.done.values()) == [2]
+    assert not steps.bar.done
 
 
 def test_quiet_is_quiet(monkeypatch, capsys):
@@ -82,4 +82,4 @@ def test_the_command_line_tells_before_it_works(tmp_path, quiet):
         (cost,) = costs
         assert cost.startswith("ablationcam at ")
         assert cost.endswith("65 forward passes from the layer on for each image")
-        assert said.index(cost) < said.index("images explained")
+        assert said.index(cost) < said.index("image explained")

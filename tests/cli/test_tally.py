@@ -32,14 +32,14 @@ def told(capsys, failed, empty, quiet=False):
 
 def test_every_failure_is_told(capsys):
     out, err = told(capsys, MAX_REASONS, 0)
-    assert out == [f"1 images explained, {MAX_REASONS} failed; results in out"]
+    assert out == [f"1 image explained, {MAX_REASONS} failed; results in out"]
     assert err == ["Warning: new", *(f"failed: {i} is torn\\x1b" for i in range(MAX_REASONS))]
 
 
 def test_more_are_counted(capsys):
     out, err = told(capsys, MAX_REASONS + 23, 2)
     assert out == [
-        f"1 images explained, {MAX_REASONS + 23} failed, 2 empty maps (manifest.jsonl says why); results in out"
+        f"1 image explained, {MAX_REASONS + 23} failed, 2 empty maps (manifest.jsonl says why); results in out"
     ]
     assert err[-1] == "failed: and 23 more, see out/manifest.jsonl"
     assert len(err) == 1 + MAX_REASONS + 1

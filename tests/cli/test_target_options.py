@@ -186,7 +186,7 @@ def test_masks_points_and_own_regions_of_a_segmentation_net(segmenter, tmp_path)
 def test_a_point_outside_of_an_image_fails_that_image_alone(segmenter, tmp_path):
     text = segment(tmp_path, "out", "--point", "12,2", code=1)
     assert "row 12.0 is outside the part that the net saw, 0 to 7" in text
-    assert "1 images explained, 2 failed" in text
+    assert "1 image explained, 2 failed" in text
 
 
 def test_which_output_of_a_net_with_several(photos, tmp_path):
@@ -220,7 +220,7 @@ def test_a_scalar_by_name(photos, tmp_path):
         (["--top-k", "8"], "Top(8): the net has 7 classes"),
         (["--region"], "Region targets need a segmentation net"),
         (["--mask", "nowhere"], "no such file or folder: 'nowhere'"),
-        (["--class-file", "nowhere.csv"], "No such file or directory: 'nowhere.csv'"),
+        (["--class-file", "nowhere.csv"], "'nowhere.csv' cannot be read: No such file or directory; give a CSV file"),
     ],
 )
 def test_wrong_values_are_named(photos, tmp_path, options, message):

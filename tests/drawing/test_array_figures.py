@@ -9,7 +9,7 @@ from PIL import Image
 from gradcam_tf1.drawing.array_figures import LEFT, RIGHT, signal_figure, volume_figure
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_grid import BAR, GAP, LINE, MARGIN, NUMBERS, SIDE
-from gradcam_tf1.engine.array_inputs import ArrayPlacement
+from gradcam_tf1.images.array_placement import ArrayPlacement
 from gradcam_tf1.types import MapStatus
 
 OK, EMPTY = MapStatus("ok", "", 0, 1), MapStatus("empty", "no gradient", 0, 0)

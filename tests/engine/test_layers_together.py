@@ -90,7 +90,7 @@ def joined():
 def test_layers_of_one_size_are_what_their_concat_is(method):
     """Before the closing ReLU: layer methods sum over the channels, whichever of the layers has them."""
     explainer = joined()._open()
-    batch, layers = joined().preprocess(rgb()), explainer._layers(["a/Relu + b/Relu", "both"])
+    batch, layers = joined().preprocess(rgb()), explainer.resolve_layers(["a/Relu + b/Relu", "both"])
     ops, runner, slot = explainer.engine._ops, explainer.engine._runner, Slot(0)
     for target in (0, 3):
         score = ScoreRequest(("logit",), {"code": np.full(2, target, np.int32)})

@@ -58,7 +58,7 @@ def test_what_a_table_lacks_is_named(tmp_path, text, message):
 def test_tables_that_cannot_be_read(tmp_path):
     with pytest.raises(OptionError, match="is not a text file in UTF-8"):
         read_class_file(table(tmp_path, "caf\xe9.png,1", "latin-1"), LISTING)
-    with pytest.raises(OSError, match="nowhere"):
+    with pytest.raises(OptionError, match="nowhere.csv. cannot be read: No such file or directory; give a CSV file"):
         read_class_file(str(tmp_path / "nowhere.csv"), LISTING)
 
 
