@@ -214,8 +214,9 @@ def test_an_image_with_infinite_scores_has_no_maps_and_the_others_have(trained, 
     for step in range(2):
         log.log(session, step)
     log.close()
-    (message,) = said(caplog)
-    assert message.startswith("image 'image-1' has no maps: ")
+    messages = said(caplog)  # which op makes the first NaN differs from run to run
+    assert messages
+    assert all(message.startswith("image 'image-1' has no maps: ") for message in messages)
     assert {tag.split("/")[2] for tag in images_of(str(tmp_path))} == {"image-0"}
 
 
