@@ -53,7 +53,9 @@ def digest_of(result: Result) -> str:
 def _check(result: Result) -> None:
     """Raise TypeError, ValueError or OverflowError unless the fields have the types that a run writes."""
     _texts(result.source, result.relative, result.error, *result.files)
-    list(map(os.fsencode, result.files))  # raises UnicodeEncodeError
+    for path in result.files:
+        if b"\0" in os.fsencode(path):  # UnicodeEncodeError for what is no path either
+            raise ValueError(f"{repr(path)[:60]} holds a null character")
     _whole(result.predicted)
     if result.size is not None:
         height, width = (_whole(side) for side in result.size)
@@ -77,8 +79,6 @@ def _texts(*values: Any) -> None:
     for value in values:
         if not isinstance(value, str):
             raise TypeError(f"{repr(value)[:60]} is not a text")
-        if "\0" in value:
-            raise ValueError(f"{repr(value)[:60]} holds a null character")
 
 
 def _numbers(*values: Any) -> None:
