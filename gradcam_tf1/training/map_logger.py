@@ -57,9 +57,13 @@ class MapLogger:
         """Free the copy of the net and close the event file."""
         if self._net is not None:
             self._net.close()
-        if self._folder is not None:
-            self._folder.close()
+        folder = self._folder
         self._net = self._folder = None
+        if folder is not None:
+            try:
+                folder.close()
+            except OSError as error:  # the training has ended well
+                self._say(f"the last maps may be missing: {error}", cause=str(error))
 
     def _log(self, session: Optional[tf.Session], step: int) -> None:
         if self._net is None:
