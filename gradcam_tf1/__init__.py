@@ -5,7 +5,6 @@ The names below are looked up at first use (PEP 562): importing this package loa
 
 from __future__ import annotations
 
-import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
@@ -205,8 +204,6 @@ _NAMES = {
         "MethodProgress",
     ),
 }
-# What happens at run time is logged under this name; how it is shown is the program's choice.
-logging.getLogger("gradcam_tf1").addHandler(logging.NullHandler())
 
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""What several test files share: where the real nets are, and quiet logs."""
+"""What several test files share: real nets, the demo net, and quiet logs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from real_models import find_models
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def find_models() -> Path | None:
-    """The folder of real nets and photographs: $GRADCAM_TF1_MODELS, else ../shared/models beside the project."""
-    given = os.environ.get("GRADCAM_TF1_MODELS")
-    folder = Path(given) if given else ROOT.parent / "shared" / "models"
-    return folder if (folder / "models.json").is_file() else None
 
 
 @pytest.fixture(scope="session")

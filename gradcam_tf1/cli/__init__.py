@@ -20,7 +20,7 @@ from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.serve_command import serve
-from gradcam_tf1.cli.terminal import shown
+from gradcam_tf1.cli.terminal import hold_back_log, shown
 from gradcam_tf1.errors import GradCamError, StoppedError
 
 
@@ -54,6 +54,7 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        hold_back_log()
         try:
             return super().invoke(ctx)
         except GradCamError as error:

@@ -28,6 +28,13 @@ def warn(text: str) -> None:
     click.echo(click.style("Warning: ", fg="yellow") + shown(text), err=True)
 
 
+def hold_back_log() -> None:
+    """Keep the toolkit's log off the terminal: the commands print what a user should know."""
+    log = logging.getLogger("gradcam_tf1")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+
+
 def load_tensorflow() -> None:
     """Import TensorFlow without its log output; log settings of the user are kept.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
@@ -10,7 +11,8 @@ from gradcam_tf1.report.image_record import Record
 from gradcam_tf1.run.manifest_lines import strict_json
 
 _MOST = 1_000  # failures that are listed
-_MOST_NOTES = 50  # different notes of maps that are listed
+_MOST_NOTES = 50  # different notes of maps that are listed; notes that differ by a number count as one
+_NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
 _Row = List[str]
 
@@ -30,7 +32,7 @@ class RunFacts:
         self._failed = self._images = self._missing = 0
         self._maps: Dict[Tuple[str, str], None] = {}  # methods and layers, in order
         self._empty: Counter[str] = Counter()
-        self._notes: Counter[str] = Counter()
+        self._notes: Dict[str, Counter[str]] = {}  # without its numbers -> as it stands, for the first few
 
     def add(self, record: Record) -> None:
         """Add an image."""
@@ -44,8 +46,13 @@ class RunFacts:
             self._maps[map["method"], map["layer"]] = None
             self._empty[map["method"]] += map["status"] == "empty"
             for note in map["notes"]:
-                if note in self._notes or len(self._notes) < _MOST_NOTES:
-                    self._notes[note] += 1
+                self._add_note(note)
+
+    def _add_note(self, note: str) -> None:
+        kind = _NUMBER.sub("…", note)
+        if kind in self._notes or len(self._notes) < _MOST_NOTES:
+            same = self._notes.setdefault(kind, Counter())
+            same[note if note in same or not same else kind] += 1
 
     @property
     def methods(self) -> List[str]:
@@ -83,6 +90,7 @@ class RunFacts:
                     ("Tensors", _tensors(own)),
                     ("Pixel values", _with_reasons(own, ("preset", "fit", "size", "input_size", "channels", "window"))),
                     ("What was explained", _rows(own, _REQUEST)),
+                    ("How the maps were made", self._note_rows()),
                     ("Drawing and files", _rows(own, _DRAWING)),
                     ("Time and machine", _times(own)),
                     ("Versions", _rows(own, ("gradcam_tf1", "tensorflow"))),
@@ -98,13 +106,19 @@ class RunFacts:
         counts: Dict[str, Any] = {"finished": self._images, "failed": self._failed, "given": self.total}
         return [[name, _text(count), ""] for name, count in counts.items() if count is not None]
 
+    def _note_rows(self) -> List[_Row]:
+        """Return the notes of the maps, each with the number of maps that have it."""
+        kinds = [
+            (next(iter(same)) if len(same) == 1 else kind, sum(same.values())) for kind, same in self._notes.items()
+        ]
+        return [[f"maps: {count}", note, ""] for note, count in kinds]
+
     def _doubts(self) -> List[str]:
         warnings = self._settings.get("warnings")
         found = [str(warning) for warning in warnings] if isinstance(warnings, list) else []
-        found += [f"{count} maps of {method} are empty" for method, count in self._empty.items() if count]
-        found += [f"{note} ({count} maps)" for note, count in self._notes.items()]
+        found += [f"empty maps of {method}: {count}" for method, count in self._empty.items() if count]
         if self._missing:
-            found.append(f"{self._missing} originals are gone; what was drawn of them is shown in their place")
+            found.append(f"originals that are gone: {self._missing}; what was drawn of them is shown in their place")
         if self._failed > len(self._failures):
             found.append(f"the first {len(self._failures)} of {self._failed} failed images are listed")
         return found

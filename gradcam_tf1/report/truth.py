@@ -122,7 +122,7 @@ class FolderTruth(Truth):
                 f"no folder of the images is named like a class: {what}; {hint}; or give a CSV file of image and class"
             )
         sentences = [f"folders that are not named like a class: {listed(unknown)}"] if unknown else []
-        return [*sentences, *([f"{self._without} images lie in no folder"] if self._without else [])]
+        return [*sentences, *([f"images that lie in no folder: {self._without}"] if self._without else [])]
 
 
 class TableTruth(Truth):
@@ -178,7 +178,7 @@ class TableTruth(Truth):
 
     def doubts(self) -> List[str]:
         """See `Truth`."""
-        return [f"{self.source} has no line for {self._without} images"] if self._without else []
+        return [f"images without a line in {self.source}: {self._without}"] if self._without else []
 
 
 class _ImageName(NamedTuple):

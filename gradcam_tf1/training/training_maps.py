@@ -97,5 +97,5 @@ def check_every(**every: Any) -> None:
         raise OptionError(f"give one of {names}, not {', '.join(given) or 'none'}")
     for name, value in given.items():
         kinds: Tuple[type, ...] = (int, float) if name.endswith("secs") else (int,)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not float(value) > 0:
+        if type(value) not in kinds or not value > 0:
             raise OptionError(f"{name} is a number above 0, not {value!r}")

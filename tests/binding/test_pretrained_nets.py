@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from conftest import find_models
+from real_models import find_models
 
 from gradcam_tf1.binding.bind_graph import bind
 from gradcam_tf1.binding.json_report import binding_report

@@ -76,13 +76,25 @@ def test_smaller_batches_are_logged(net, everything, tmp_path, monkeypatch):
     assert set(logged) <= set(results.warnings)
 
 
-def test_the_package_prints_and_configures_nothing():
+def test_a_program_without_a_log_sees_warnings_and_the_package_configures_nothing():
     code = (
         "import logging, gradcam_tf1\n"
         "ours = logging.getLogger('gradcam_tf1')\n"
-        "print([type(each).__name__ for each in ours.handlers], ours.level, logging.getLogger().handlers)\n"
+        "print(ours.handlers, ours.level, logging.getLogger().handlers)\n"
         "logging.getLogger('gradcam_tf1.engine').warning('a doubt')\n"
+        "logging.getLogger('gradcam_tf1.engine').info('a run')\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ended.stdout == "['NullHandler'] 0 []\n"
-    assert ended.stderr == ""
+    assert ended.stdout == "[] 0 []\n"
+    assert ended.stderr == "a doubt\n"
+
+
+def test_the_command_line_tells_of_a_failed_image_once(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no image")
+    shutil.copy(demo_scenes()[0].path, str(tmp_path / "photos"))
+    command = [sys.executable, "-m", "gradcam_tf1", "run", demo_model(), str(tmp_path / "photos")]
+    options = ["--preset", "inception", "--out", str(tmp_path / "out")]
+    ended = subprocess.run([*command, *options], stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.count("broken.png") == 1, ended.stderr

@@ -10,7 +10,7 @@ import pytest
 from made_explanations import EMPTY, WHOLE, hot_cell, one_explanation
 
 from gradcam_tf1 import ClassScore, GradCamGraph, MapRecord, TargetRecord, Top
-from gradcam_tf1.engine.array_inputs import ArrayPlacement
+from gradcam_tf1.images.array_placement import ArrayPlacement
 from gradcam_tf1.images.fitted_clips import ClipPlacement
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.report.image_record import distinct_targets, image_record

@@ -38,7 +38,7 @@ def test_the_page_of_the_run(page):
     show(page, "#/run")
     assert page.text("h1") == "Report of a test"
     assert page.text(".under").startswith("13 images · right and wrong after folder names · report made May 4, 2026")
-    assert page.texts("h2")[:5] == ["Warnings and notes", "1 failure", "Model", "Time", "Files"]
+    assert page.texts("h2")[:5] == ["What was doubtful", "1 failure", "Model", "Time", "Files"]
     assert page.texts(".sentences li") == ["no labels were given", "broken.jpgit is not an image"]
     assert page.texts(".terms dt") == ["file", "layer", "seconds"]
     assert page.texts(".terms dd") == ["model.pb", "conv5/Relu:0the last feature map", "12.5"]

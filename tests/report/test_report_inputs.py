@@ -16,6 +16,7 @@ from report_files import columns, index_of, maps_of, picture, records_of
 from gradcam_tf1 import GradCamGraph, RunOptions, Style, write_report
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.report.map_grid import MapGrid
+from gradcam_tf1.report.run_facts import RunFacts
 from gradcam_tf1.tf_runtime import tf
 
 KEPT = RunOptions(report=True)
@@ -98,7 +99,7 @@ def test_empty_maps_are_doubtful(tmp_path):
     (map,) = maps_of(record)
     assert (map["status"], map["grid"], map["focus"]) == ("empty", None, None)
     assert columns(out, "doubt") == [(f"the map of gradcam is empty: {map['reason']}",)]
-    assert "1 maps of gradcam are empty" in index_of(out)["run"]["doubts"]
+    assert "empty maps of gradcam: 1" in index_of(out)["run"]["doubts"]
     assert picture(out, record["thumb"]).max() == 0, "no map is drawn"
 
 
@@ -106,12 +107,28 @@ def test_warnings_and_notes_are_told(tmp_path):
     out = str(tmp_path / "out")
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
         net.visualize_imgs([demo_scenes()[0].path], out, methods=["integrated_gradients"], run=KEPT)
-    doubts = index_of(out)["run"]["doubts"]
+    run = index_of(out)["run"]
     (map,) = maps_of(records_of(out)[0])
     assert map["notes"]
-    assert [f"{note} (1 maps)" for note in map["notes"]] == doubts[-len(map["notes"]) :]
+    (made,) = [section["rows"] for section in run["sections"] if section["title"] == "How the maps were made"]
+    assert made == [["maps: 1", note, ""] for note in map["notes"]]
     settings = json.loads(Path(out, "run.json").read_text())
-    assert doubts[: len(settings["warnings"])] == settings["warnings"]
+    assert run["doubts"] == settings["warnings"]
+
+
+def test_notes_that_differ_by_a_number_are_told_once():
+    facts = RunFacts({})
+    for off in ("off by 0.3 %", "off by 1.5e-05 %", "off by 0.3 %"):
+        facts.add(with_notes(off, "2 ReLU changed"))
+    (made,) = [
+        section["rows"] for section in facts.as_json([])["sections"] if section["title"] == "How the maps were made"
+    ]
+    assert made == [["maps: 3", "off by … %", ""], ["maps: 3", "2 ReLU changed", ""]]
+
+
+def with_notes(*notes):
+    map = {"method": "gradcam", "layer": "", "status": "ok", "notes": notes}
+    return {"missing": None, "status": "ok", "targets": [{"maps": [map]}]}
 
 
 def test_memory_does_not_hold_the_images(tmp_path):

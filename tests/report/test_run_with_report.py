@@ -17,7 +17,6 @@ from PIL import Image
 from report_files import columns, index_of, maps_of, picture, records_of
 
 from gradcam_tf1 import (
-    GradCamGraph,
     OptionError,
     RunOptions,
     StoppedError,
@@ -26,26 +25,15 @@ from gradcam_tf1 import (
     read_manifest,
     write_report,
 )
-from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
+from gradcam_tf1.nets.demo import DEMO_CLASSES
 from gradcam_tf1.report.map_grid import MapGrid
 
 REPORT = RunOptions(report=True, batch_size=3)
 
 
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as opened:
-        yield opened
-
-
 @pytest.fixture
 def photos(tmp_path):
     return copy_scenes(tmp_path / "photos", *(f"{i}.png" for i in range(6)))
-
-
-@pytest.fixture
-def out(tmp_path):
-    return str(tmp_path / "out")
 
 
 class Blocks(HTMLParser):

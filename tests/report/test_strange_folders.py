@@ -13,26 +13,14 @@ import pytest
 from image_folders import copy_scenes
 from report_files import index_of, maps_of, records_of
 
-from gradcam_tf1 import GradCamGraph, ManifestError, OptionError, Style, write_report
-from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
+from gradcam_tf1 import ManifestError, OptionError, Style, write_report
 
 CAM = {"methods": "gradcam"}
-
-
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as opened:
-        yield opened
 
 
 @pytest.fixture
 def photos(tmp_path):
     return copy_scenes(tmp_path / "photos", *(f"{i}.png" for i in range(3)))
-
-
-@pytest.fixture
-def out(tmp_path):
-    return str(tmp_path / "out")
 
 
 def spoil(path, colors):

@@ -52,7 +52,7 @@ def test_names_of_folders(explained):
     index = index_of(explained)
     assert index["truth_from"] == "folder names"
     assert "folders that are not named like a class: 'other'" in index["run"]["doubts"]
-    assert "1 images lie in no folder" in index["run"]["doubts"]
+    assert "images that lie in no folder: 1" in index["run"]["doubts"]
     assert sum(entry["wrong"] for entry in index["classes"]) == sum(bool(wrong) for _, wrong, _ in found.values())
     write_report(explained)
     index = index_of(explained)
@@ -84,7 +84,7 @@ def test_tables(explained, tmp_path, text):
     assert found["d.png"][:2] == (None, None)
     index = index_of(explained)
     assert index["truth_from"] == "truth.csv"
-    assert "truth.csv has no line for 3 images" in index["run"]["doubts"]
+    assert "images without a line in truth.csv: 3" in index["run"]["doubts"]
 
 
 REFUSED = {
@@ -110,7 +110,7 @@ def test_a_table_that_is_no_text_or_not_there(explained, tmp_path):
     table.write_bytes(b"\xff\xfe\x00a")
     with pytest.raises(OptionError, match="not a text file in UTF-8"):
         write_report(explained, truth=str(table))
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OptionError, match="cannot be read: No such file"):
         write_report(explained, truth=str(tmp_path / "none.csv"))
 
 

@@ -25,20 +25,9 @@ KEPT = RunOptions(report=True)
 CAM = {"methods": "gradcam"}
 
 
-@pytest.fixture(scope="module")
-def net():
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as opened:
-        yield opened
-
-
 @pytest.fixture
 def photos(tmp_path):
     return copy_scenes(tmp_path / "photos", *(f"{i}.png" for i in range(3)))
-
-
-@pytest.fixture
-def out(tmp_path):
-    return str(tmp_path / "out")
 
 
 def told(records):
@@ -126,7 +115,9 @@ def test_originals_that_are_gone_are_told_of(net, photos, out):
     shown = picture(out, gone["preview"]).astype(int)
     assert np.abs(shown - overlay).mean() < np.abs(shown - original).mean()
     assert [doubt for (doubt,) in columns(out, "doubt")] == [gone["missing"], changed["missing"], None]
-    assert "2 originals are gone; what was drawn of them is shown in their place" in index_of(out)["run"]["doubts"]
+    assert (
+        "originals that are gone: 2; what was drawn of them is shown in their place" in index_of(out)["run"]["doubts"]
+    )
 
 
 def test_originals_that_are_too_large_are_not_read(net, photos, out):

@@ -59,9 +59,7 @@ RUBBISH = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "words"), RUBBISH, ids=[f"{kind[:40]} {body[:20]}" for body, kind, _ in RUBBISH]
-)
+@pytest.mark.parametrize(("body", "kind", "words"), RUBBISH, ids=map(str, range(len(RUBBISH))))
 def test_rubbish_is_answered_with_a_sentence(live, body, kind, words):
     answer = live.client.ask("POST", "/explain", body, {"Content-Type": kind})
     assert answer.status in (400, 415)

@@ -190,7 +190,10 @@ def test_net_returns_a_net(trained, tmp_path):
 
 def test_the_library_leaves_logging_alone():
     log = logging.getLogger("gradcam_tf1")
-    assert {type(handler).__name__ for handler in log.handlers} <= {"NullHandler", "_Lines"}  # those of `serve` print
+    assert {type(handler).__name__ for handler in log.handlers} <= {
+        "NullHandler",
+        "_Lines",
+    }  # those of the command line
     assert log.level == logging.NOTSET
     assert log.propagate
 

@@ -1,4 +1,4 @@
-/* The page on the run: what was chosen and why, what failed, warnings and notes. */
+/* The page on the run: what was chosen and why, what failed, what was doubtful. */
 "use strict";
 
 (function () {
@@ -60,7 +60,7 @@
           ),
         ),
       ),
-      doubts.length ? section("Warnings and notes", make("ul", { class: "sentences" }, ...doubts)) : null,
+      doubts.length ? section("What was doubtful", make("ul", { class: "sentences" }, ...doubts)) : null,
       run.failures.length ? failures(run) : null,
       ...run.sections.map((part) => section(part.title, terms(part.rows))),
       run.files.length ? section("Files", make("ul", { class: "files" }, ...run.files.map(fileLink))) : null,
