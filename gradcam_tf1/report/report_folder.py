@@ -119,6 +119,8 @@ def check_output_folder(out_folder: Any) -> str:
     if not isinstance(out_folder, (str, os.PathLike)):
         raise OptionError(f"the output folder of a run is a path, not {out_folder!r}")
     folder = os.path.expanduser(os.fspath(out_folder))
+    if not os.path.lexists(folder):
+        raise OptionError(f"there is no folder {folder!r}; give the folder of --out")
     if not is_output_folder(folder):
         raise OptionError(
             f"{folder!r} is not the output folder of a run, it has no manifest.jsonl and run.json of this toolkit; "
