@@ -10,6 +10,7 @@ import uuid
 from typing import BinaryIO, cast
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # for the other end of a pipe
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
@@ -104,6 +105,15 @@ def open_own(path: str) -> BinaryIO:
             errno.EPERM, "it is a link, and a run writes inside its output folder only; remove it", path
         )
     return cast(BinaryIO, open(path, "ab+", buffering=0, opener=lambda n, flags: os.open(n, flags | _NO_LINKS, 0o666)))
+
+
+def read_own(path: str, most: int) -> bytes:
+    """Return at most so many bytes of a file of ours. Raises OSError if it is a link, or no plain file."""
+    descriptor = os.open(path, os.O_RDONLY | _NO_LINKS | _NO_WAITING | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", path)
+        return file.read(most)
 
 
 def _is_inside(folder: str, out_folder: str) -> bool:

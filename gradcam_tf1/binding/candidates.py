@@ -54,7 +54,7 @@ def _inputs(index: GraphIndex) -> List[Candidate]:
     """Return the inputs of images, then of signals and volumes, then all else that can be fed numbers."""
     taken = {source.tensor: source.origin for source in image_sources(index)}
     fitting = [
-        _candidate(index, name, f"images, computed from '{origin}'" if origin else "images")
+        _candidate(index, name, _about_images(index, name) + (f", computed from '{origin}'" if origin else ""))
         for name, origin in taken.items()
     ]
     others = []
@@ -65,6 +65,10 @@ def _inputs(index: GraphIndex) -> List[Candidate]:
             fitting += [_candidate(index, name, "signals or volumes") for name in arrays]
             others += [_candidate(index, name, f"{op.type}, not of images") for name in names if name not in arrays]
     return fitting + [replace(item, fits=False) for item in others]
+
+
+def _about_images(index: GraphIndex, name: str) -> str:
+    return "images" if index.rank(name) is not None else "images, if they are what it takes"
 
 
 def _could_be_fed(index: GraphIndex, name: str) -> bool:
@@ -85,7 +89,8 @@ def _scores(index: GraphIndex, inputs: Sequence[str]) -> List[Candidate]:
     reasons = {head.scores: head.why for head in reversed(heads)}
     names = list(dict.fromkeys(head.scores for head in heads))
     outputs = [name for name in final_outputs(index.ops) if index.is_float(name) and index.rank(name) != 0]
-    names += [name for name in outputs if name not in reasons]
+    fed = {name for name in outputs if index.tensors[name].op.type in PLACEHOLDERS}  # those of a Saver
+    names += [name for name in outputs if name not in reasons and name not in fed]
     return [_candidate(index, name, reasons.get(name, "an output of the graph")) for name in names]
 
 

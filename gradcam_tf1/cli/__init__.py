@@ -7,6 +7,7 @@ Never: an import of TensorFlow before a command runs, a traceback for a mistake 
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import click
@@ -40,6 +41,17 @@ class _Stop(_Failure):
 
 class _Group(click.Group):
     """Prints the toolkit's own errors as messages; any other error is a bug and keeps its traceback."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command if there is none of this name; click does so from 8.3 on."""
+        known = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in known:
+            near = difflib.get_close_matches(args[0], known, 1)
+            about = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise click.UsageError(f"no command {args[0]!r}; {about}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         hold_back_log()

@@ -53,7 +53,7 @@ def describe(net: GradCamGraph, layers: bool = False) -> None:
     _print_key("size", _size(binding))
     _print_key("classes", _classes(binding))
     if binding.array_shape is None or binding.frame_order:
-        _print_key("pixels", preprocessing or "unknown: give --preset")
+        _print_key("pixels", preprocessing or "unknown: give --preset, which `gradcam-tf1 presets MODEL IMAGES` finds")
     if layers:
         _list_layers(binding.layers)
     for warning in net_warnings(net):
@@ -74,7 +74,8 @@ def _list_layers(layers: Sequence[LayerInfo]) -> None:
         say(f"  {number:>4}  {shown(layer.name):<{width}}  {layer.op:<12}  {shape_text(layer.shape)}")
     single = [layer for layer in layers if not layer.parts]
     if len(counted) < len(single):
-        say(f"{len(single) - len(counted)} outputs of convolutions can be named too; --json lists them")
+        more = len(single) - len(counted)
+        say(f"{more} outputs of convolutions can be named too; gradcam-tf1 inspect --json lists them")
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

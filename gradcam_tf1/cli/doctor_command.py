@@ -14,7 +14,7 @@ from gradcam_tf1.cli.presets_command import after_presets, show_presets
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, open_net, size
 from gradcam_tf1.cli.terminal import load_tensorflow, say, shown
-from gradcam_tf1.errors import GradCamError
+from gradcam_tf1.errors import FeedError, GradCamError
 from gradcam_tf1.images.geometry import FIT_MODES
 
 if TYPE_CHECKING:
@@ -95,11 +95,13 @@ def _bound(net: GradCamGraph) -> bool:
             ("layer", "layer", found.layer),
         ):
             list_candidates(option, noun, items)
-        _verdict(False, "its tensors were not found; name them with the options above")
+        fed = "an input has no value, or one that does not fit; give it as the line with ! says"
+        unfound = "its tensors were not found; name them with the options above"
+        _verdict(False, fed if isinstance(error, FeedError) else unfound)
         return False
     _title("model")
     describe(net)
-    _alternatives("input", [item.name for item in found.input], net.binding.input)
+    _alternatives("input", [item.name for item in found.input if item.fits], net.binding.input)
     _alternatives("logits", [item.name for item in found.logits], net.binding.logits)
     _alternatives("layer", [layer.name for layer in reversed(net.binding.layers) if layer.counted], net.binding.layer)
     return True

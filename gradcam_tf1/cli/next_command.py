@@ -8,10 +8,10 @@ from typing import Any, Iterator, Mapping, Sequence
 import click
 
 from gradcam_tf1.cli.older_names import OlderNames, translated
-from gradcam_tf1.cli.run_command import run
 
 _META = "gradcam_tf1.words"
 _OUT = "out"
+_OF_ONE_COMMAND = {"n_images", "seed", "quiet", "as_json"}
 
 
 class RememberingCommand(OlderNames):
@@ -36,8 +36,9 @@ def next_run(images: Sequence[str], more: Sequence[str] = (), command: str = "ru
         "run", or another one that takes no output folder.
     """
     ctx = click.get_current_context()
-    known = {param.name for param in run.params} & {param.name for param in ctx.command.params}
-    given = {name: value for name, value in ctx.meta[_META].items() if name in known - {"n_images", "seed", "quiet"}}
+    next_params = ctx.find_root().command.commands[command].params  # type: ignore[attr-defined]
+    known = {param.name for param in next_params} & {param.name for param in ctx.command.params}
+    given = {name: value for name, value in ctx.meta[_META].items() if name in known - _OF_ONE_COMMAND}
     out = ["--out", _OUT] if command == "run" else []
     words = ["gradcam-tf1", command, str(given.pop("model")), *images, *out]
     given.pop("images", None)

@@ -72,6 +72,6 @@ def check_preset(net: GradCamGraph) -> None:
     if preset is None:
         raise OptionError(
             "the model does not show its preprocessing of pixel values, and a wrong guess gives wrong maps without an "
-            f"error; choose one with --preset:\n{list_presets()}"
+            "error; choose one with --preset, or let `gradcam-tf1 presets MODEL IMAGES` find it:\n" + list_presets()
         )
     preset.check_channels(net.binding.channels)

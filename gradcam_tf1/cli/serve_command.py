@@ -15,7 +15,7 @@ from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, open_net
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.run.settings import net_warnings
-from gradcam_tf1.serve.serve_options import LEAST_TOKEN, ServeOptions
+from gradcam_tf1.serve.serve_options import LEAST_TOKEN, WILDCARDS, ServeOptions
 
 _DEFAULT = ServeOptions()
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -101,6 +101,8 @@ def serve(open_browser: bool, quiet: bool, **options: Any) -> None:
         server = LiveServer(net, serving)
         _log_lines(quiet)
         say(f"the live page is at {server.url}")
+        if serving.host in WILDCARDS and serving.behind_proxy is None:
+            say("from another machine, put the IP address of this one in place of 127.0.0.1", err=True)
         say("Ctrl-C stops it", err=True)
         if open_browser and not webbrowser.open(server.url):
             warn("no browser was found; open the address above")

@@ -16,6 +16,8 @@ from gradcam_tf1.types import Cells
 MOST_CELLS = 96  # along the longer side; larger maps are averaged
 _POINTS = 48  # along each side of what the net saw, where a map is read for its focus
 _HALF = 0.5  # share of the positive map that `focus_of` collects
+LARGEST = float(np.finfo(np.float32).max) / 2  # value of a map: the difference of two still is a float32
+_FARTHEST, _NEAREST = 1e9, 1e-6  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,14 @@ class MapGrid:
             values = interpolate(values, axis, (points - self.start[axis]) / self.step[axis])
         return values
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether its numbers can be computed with; those of a stranger's file may be infinite or huge."""
+        values = all(abs(value) <= LARGEST for value in (self.low, self.high))  # False for NaN
+        return values and all(
+            abs(start) <= _FARTHEST and _NEAREST <= step <= _FARTHEST for start, step in zip(self.start, self.step)
+        )
+
     def as_json(self) -> Dict[str, Any]:
         """Return the grid as JSON values."""
         return {
@@ -71,7 +81,10 @@ class MapGrid:
         levels = np.frombuffer(data, np.uint8).reshape(grid["rows"], grid["cols"])
         top, left, bottom, right = map(int, grid["seen"])
         start, step = (float(grid["top"]), float(grid["left"])), (float(grid["row_step"]), float(grid["col_step"]))
-        return cls(levels, float(grid["low"]), float(grid["high"]), start, step, (top, left, bottom, right))
+        found = cls(levels, float(grid["low"]), float(grid["high"]), start, step, (top, left, bottom, right))
+        if not found.is_usable or not levels.size or not (0 <= top < bottom and 0 <= left < right):
+            raise ValueError("the numbers of the grid are not possible")
+        return found
 
 
 def grid_of(map: np.ndarray, placement: Placement, cells: Optional[Cells] = None) -> MapGrid:

@@ -10,21 +10,16 @@ from typing import Any, Dict, Optional
 from urllib.parse import quote
 
 from gradcam_tf1._version import __version__
-from gradcam_tf1.atomic_files import make_folders, write_whole
+from gradcam_tf1.atomic_files import make_folders, read_own, write_whole
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.own_outputs import REPORT_NAME, is_output_folder
-from gradcam_tf1.report.image_record import failed_record
-from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.page import record_script
+from gradcam_tf1.report.sound_record import IMAGE_ENDINGS, IMAGES, is_sound
 
 SINGLE_NAME = "report.html"
 _MARK = "gradcam_tf1.json"  # tells our folder from another program's
-IMAGE_ENDINGS = {"preview": ".jpg", "thumb": ".thumb.jpg"}  # key of a record -> ending of its file
-_IMAGES = "images"
 _OWN_IMAGE = re.compile(r"\d{6,}(\.js|\.jpg|\.thumb\.jpg)")
 _SCRIPT = re.compile(rb'gradcam\.receive\("(\d{6,})",(\{.*\})\);\n', re.DOTALL)
-_KEYS = set(failed_record("", "", "", None))
-_MAP_KEYS = {"method", "layer", "status", "reason", "notes", "focus", "grid", "pixels"}
 _MOST_BYTES = 64 << 20  # of one record
 
 
@@ -63,14 +58,14 @@ class ReportFolder:
 
     def clear_images(self) -> None:
         """Remove the records and previews of an earlier run."""
-        folder = os.path.join(self.path, _IMAGES)
+        folder = os.path.join(self.path, IMAGES)
         for name in filter(_OWN_IMAGE.fullmatch, os.listdir(folder)):
             os.unlink(os.path.join(folder, name))
 
     def write_image(self, name: str, data: bytes) -> str:
         """Write the preview "000012.jpg" or the thumbnail "000012.thumb.jpg", and return its URL. Raises OSError."""
         write_whole(self._image_path(name), data, "report")
-        return f"{_IMAGES}/{name}"
+        return f"{IMAGES}/{name}"
 
     def write_record(self, record: Dict[str, Any]) -> None:
         """Write the record of an image. Raises OSError."""
@@ -80,23 +75,22 @@ class ReportFolder:
     def read_record(self, ident: str) -> Optional[Dict[str, Any]]:
         """Return the record of an image; None if there is none, or it is damaged."""
         try:
-            with open(self._image_path(f"{ident}.js"), "rb") as file:
-                found = _SCRIPT.fullmatch(file.read(_MOST_BYTES))
+            found = _SCRIPT.fullmatch(read_own(self._image_path(f"{ident}.js"), _MOST_BYTES))
             record = json.loads(found.group(2).decode("ascii")) if found else None
         except (OSError, ValueError, RecursionError):
             return None
-        return record if _is_sound(record, ident) else None
+        return record if is_sound(record, ident) else None
 
     def has_images(self, record: Dict[str, Any]) -> bool:
         """Return whether the preview and the thumbnail of a record are there, if it has them."""
         endings = [ending for name, ending in IMAGE_ENDINGS.items() if record[name] is not None]
-        return all(os.path.isfile(self._image_path(record["id"] + ending)) for ending in endings)
+        paths = [self._image_path(record["id"] + ending) for ending in endings]
+        return all(os.path.isfile(path) and not os.path.islink(path) for path in paths)
 
     def read_image(self, name: str) -> Optional[bytes]:
         """Return the bytes of a preview or thumbnail; None if there is none."""
         try:
-            with open(self._image_path(name), "rb") as file:
-                return file.read(_MOST_BYTES)
+            return read_own(self._image_path(name), _MOST_BYTES)
         except OSError:
             return None
 
@@ -106,20 +100,7 @@ class ReportFolder:
         return quote(os.fsencode(f"{os.pardir}/{below}"))
 
     def _image_path(self, name: str) -> str:
-        return os.path.join(self.path, _IMAGES, name)
-
-
-def _is_sound(record: Any, ident: str) -> bool:
-    """Return whether a record has the form that this version writes."""
-    try:
-        maps = [map for target in record["targets"] for map in target["maps"]]
-        for map in maps:
-            if map["grid"] is not None:
-                MapGrid.from_json(map["grid"])
-        whole = set(record) >= _KEYS and all(set(map) >= _MAP_KEYS for map in maps)
-        return bool(whole and record["id"] == ident and isinstance(record["name"], str))
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return False
+        return os.path.join(self.path, IMAGES, name)
 
 
 def ident_of(index: int) -> str:
@@ -138,6 +119,8 @@ def check_output_folder(out_folder: Any) -> str:
     if not isinstance(out_folder, (str, os.PathLike)):
         raise OptionError(f"the output folder of a run is a path, not {out_folder!r}")
     folder = os.path.expanduser(os.fspath(out_folder))
+    if not os.path.lexists(folder):
+        raise OptionError(f"there is no folder {folder!r}; give the folder of --out")
     if not is_output_folder(folder):
         raise OptionError(
             f"{folder!r} is not the output folder of a run, it has no manifest.jsonl and run.json of this toolkit; "

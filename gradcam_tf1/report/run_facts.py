@@ -103,7 +103,7 @@ class RunFacts:
         }
 
     def _counts(self) -> List[_Row]:
-        counts: Dict[str, Any] = {"finished": self._images, "failed": self._failed, "in the listing": self.total}
+        counts: Dict[str, Any] = {"finished": self._images, "failed": self._failed, "given": self.total}
         return [[name, _text(count), ""] for name, count in counts.items() if count is not None]
 
     def _note_rows(self) -> List[_Row]:

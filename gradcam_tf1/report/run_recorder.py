@@ -13,8 +13,9 @@ from gradcam_tf1.report.clip_frames import of_frame, shown_frame
 from gradcam_tf1.report.image_record import Record, distinct_targets, failed_record, image_record
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.previews import THUMB_SIDE, jpeg, thumbnail
-from gradcam_tf1.report.report_folder import IMAGE_ENDINGS, ReportFolder, ident_of
+from gradcam_tf1.report.report_folder import ReportFolder, ident_of
 from gradcam_tf1.report.run_rows import digest_of
+from gradcam_tf1.report.sound_record import IMAGE_ENDINGS
 from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.result import Result, TargetRecord
 

@@ -13,6 +13,8 @@ from gradcam_tf1.run.manifest import DAMAGE
 from gradcam_tf1.run.manifest_lines import parse_line, result_of
 from gradcam_tf1.run.result import Result
 
+_LARGEST = 2**53  # larger whole numbers are not exact in a browser
+
 
 def run_rows(out_folder: str) -> Iterator[Result]:
     """Yield what a run has recorded of its images, in their order. A last line that is not yet complete is left out.
@@ -49,25 +51,49 @@ def digest_of(result: Result) -> str:
 
 
 def _check(result: Result) -> None:
-    """Raise TypeError or ValueError unless the fields have the types that a run writes."""
-    entries: List[Any] = [*result.top, *result.targets]
-    for entry in entries:
-        int(entry.class_id)
-        float(entry.score)
-        float(entry.probability or 0)
-        if not isinstance(entry.label or "", str):
-            raise TypeError(f"the label is {entry.label!r}")
+    """Raise TypeError, ValueError or OverflowError unless the fields have the types that a run writes."""
+    _texts(result.source, result.relative, result.error, *result.files)
+    for path in result.files:
+        if b"\0" in os.fsencode(path):  # UnicodeEncodeError for what is no path either
+            raise ValueError(f"{repr(path)[:60]} holds a null character")
+    _whole(result.predicted)
     if result.size is not None:
-        height, width = (int(side) for side in result.size)
+        height, width = (_whole(side) for side in result.size)
         if height < 1 or width < 1:
             raise ValueError(f"the size is {result.size!r}")
+    entries: List[Any] = [*result.top, *result.targets]
+    for entry in entries:
+        _whole(entry.class_id)
+        _numbers(entry.score, 0 if entry.probability is None else entry.probability)
+        _texts("" if entry.label is None else entry.label)
+    _texts(*(target.about for target in result.targets))
     for record in result.maps:
-        float(record.minimum)
-        float(record.maximum)
-        texts = (record.method, record.layer, record.status, record.reason, *record.notes, *record.files.values())
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError("a name, note or path is not a text")
-        [int(number) for place in (record.peak, record.box) for number in place or ()]
+        _numbers(record.minimum, record.maximum)
+        _texts(record.method, record.layer, record.status, record.reason, *record.notes)
+        _texts(*record.files)
+        for number in (number for place in (record.peak, record.box) for number in place or ()):
+            _whole(number)
+
+
+def _texts(*values: Any) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{repr(value)[:60]} is not a text")
+
+
+def _numbers(*values: Any) -> None:
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{repr(value)[:60]} is not a number")
+        float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{repr(value)[:60]} is not a whole number")
+    if abs(value) > _LARGEST:
+        raise OverflowError(f"{repr(value)[:60]} is too large")
+    return int(value)
 
 
 def run_settings(out_folder: str) -> Dict[str, Any]:

@@ -13,7 +13,8 @@ from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.report.image_record import Record
 from gradcam_tf1.report.page import single_page
 from gradcam_tf1.report.previews import jpeg
-from gradcam_tf1.report.report_folder import IMAGE_ENDINGS, SINGLE_NAME, ReportFolder, is_inside
+from gradcam_tf1.report.report_folder import SINGLE_NAME, ReportFolder, is_inside
+from gradcam_tf1.report.sound_record import IMAGE_ENDINGS
 
 _GENERATOR = b'<meta name="generator" content="gradcam_tf1 report">'
 _HEAD = 4_000  # bytes of a page in which this stands
@@ -42,10 +43,11 @@ def write_single(folder: ReportFolder, index: Mapping[str, Any], path: str) -> N
             for part in single_page(index, _records(folder, index["images"]["id"])):
                 file.write(part)
         os.replace(temporary, path)
-    except BaseException:
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write the report: {error.strerror}", path) from error
+    finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        raise
 
 
 def single_path(out_folder: str, given: Any) -> str:
@@ -54,9 +56,11 @@ def single_path(out_folder: str, given: Any) -> str:
     Raises
     ------
     OptionError
-        If something is there that is not a report.
+        If something is there that is not a report, or there is no folder for it.
     """
     path = os.path.join(out_folder, SINGLE_NAME) if given is True else os.path.expanduser(os.fspath(given))
+    if not os.path.basename(path) or not os.path.isdir(os.path.dirname(path) or os.curdir):
+        raise OptionError(f"{path!r} is not a file in a folder that exists; make the folder, or give another path")
     if not os.path.lexists(path):
         return path
     head = b""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from functools import lru_cache
+from tokenize import TokenError
 from typing import Any, Optional, Tuple
 
 import cv2
@@ -12,11 +14,14 @@ import numpy as np
 
 from gradcam_tf1.drawing.overlay import color_table
 from gradcam_tf1.images.geometry import Box, Placement
-from gradcam_tf1.report.map_grid import MOST_CELLS, MapGrid, grid_of, grid_over
+from gradcam_tf1.report.map_grid import LARGEST, MOST_CELLS, MapGrid, grid_of, grid_over
 from gradcam_tf1.types import Cells
 
 _MOST_BYTES = 512 << 20  # of all arrays of one file
-_DAMAGED = (ArithmeticError, EOFError, LookupError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError)
+_DAMAGED = (
+    *(ArithmeticError, EOFError, LookupError, MemoryError, NotImplementedError, OSError, RuntimeError, TypeError),
+    *(SyntaxError, TokenError, ValueError, zipfile.BadZipFile, zlib.error),  # numpy reads a header as Python's literals
+)
 
 
 def raw_grid(path: str, original: Tuple[int, int]) -> Optional[MapGrid]:
@@ -34,13 +39,15 @@ def raw_grid(path: str, original: Tuple[int, int]) -> Optional[MapGrid]:
     MapGrid or None
         None if the file is gone, damaged, or of another image.
     """
+    if not os.path.isfile(path):  # a pipe would wait for its other end
+        return None
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(part.file_size for part in archive.infolist()) > _MOST_BYTES:
                 return None
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(path, allow_pickle=False) as arrays, np.errstate(all="ignore"):
             return _grid(arrays, original)
-    except (*_DAMAGED, zipfile.BadZipFile, zlib.error):
+    except _DAMAGED:
         return None
 
 
@@ -59,7 +66,8 @@ def _grid(arrays: Any, original: Tuple[int, int]) -> Optional[MapGrid]:
         if not np.isfinite(ends).all() or len(ends[0]) != 2 or len(ends[1]) != 2 or 0 in ends[1]:
             return None
         cells = Cells(*ends)
-    return grid_of(values, placement, cells)
+    grid = grid_of(values, placement, cells)
+    return grid if grid.is_usable else None
 
 
 def _is_within(box: Tuple[int, ...], size: Tuple[int, ...]) -> bool:
@@ -95,13 +103,14 @@ def heat_grid(
         has other colours.
     """
     levels = levels_of(colors, colormap)
-    if levels is None:
+    if levels is None or not abs(scale) <= LARGEST:
         return None
     top, left, bottom, right = seen
     part = levels[top:bottom, left:right]
     small = cv2.resize(part, _few(part.shape), interpolation=cv2.INTER_LINEAR) if max(part.shape) > MOST_CELLS else part
     shares = (2 * small / 255 - 1) if signed else small / 255
-    return grid_over((shares * (-scale if against and signed else scale)).astype(np.float32), seen, seen)
+    grid = grid_over((shares * (-scale if against and signed else scale)).astype(np.float32), seen, seen)
+    return grid if grid.is_usable else None
 
 
 def _few(shape: Tuple[int, ...]) -> Tuple[int, int]:

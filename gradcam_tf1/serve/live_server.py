@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _DEFAULT = ServeOptions()
 _SPARE_THREADS = 6  # for pages and health, while all others wait for explanations
 _CONNECTIONS = 200
+_ROOM = 20  # connections that can still come in
 _IDLE = 60  # seconds after which a connection that sends nothing is closed
 _HEAD_BYTES = 32_768
 _STOP_SECONDS = 3.0
@@ -121,7 +122,17 @@ class LiveServer:
 
     def _turn(self, seconds: float) -> None:
         """Wait so long at most for something to read or write, and do it."""
+        self._make_room()
         wasyncore.loop(timeout=seconds, use_poll=hasattr(select, "poll"), map=self._map, count=1)
+
+    def _make_room(self) -> None:
+        """Close the oldest connections without a whole request when places run out: a flood must not fill them all."""
+        if len(self._map) <= _CONNECTIONS - _ROOM:
+            return
+        channels = self._server.active_channels.values()
+        idle = [each for each in channels if not (each.requests or each.total_outbufs_len or each.will_close)]
+        for channel in sorted(idle, key=lambda each: each.creation_time)[:_ROOM]:
+            channel.will_close = True
 
     def _close(self) -> None:
         """Cancel what waits and runs, let the answers out, and close all connections."""

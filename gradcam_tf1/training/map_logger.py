@@ -20,7 +20,7 @@ from gradcam_tf1.training.map_summaries import MapTags, SummaryFolder, summary_v
 from gradcam_tf1.training.training_maps import TrainingMaps
 from gradcam_tf1.training.watched_images import WatchedGroup, WatchedImages
 
-_LOG = logging.getLogger("gradcam_tf1")  # its handlers and level are the program's
+_LOG = logging.getLogger(__name__)
 Follow = Callable[[Any], FollowedModel]
 
 
@@ -57,9 +57,13 @@ class MapLogger:
         """Free the copy of the net and close the event file."""
         if self._net is not None:
             self._net.close()
-        if self._folder is not None:
-            self._folder.close()
+        folder = self._folder
         self._net = self._folder = None
+        if folder is not None:
+            try:
+                folder.close()
+            except OSError as error:  # the training has ended well
+                self._say(f"the last maps may be missing: {error}", cause=str(error))
 
     def _log(self, session: Optional[tf.Session], step: int) -> None:
         if self._net is None:
@@ -139,7 +143,7 @@ class _FollowingNet:
         explanation = self._explain(group)
         for name, reason in zip(group.names, explanation.failures):
             if reason:
-                self._say(f"image {name!r} has no maps: {reason}")
+                self._say(f"image {name!r} has no maps: {reason}", cause=f"image {name!r}")
         yield from summary_values(explanation, group.names, self._tags, self._maps.style)
 
     def _explain(self, group: WatchedGroup) -> Explanation:

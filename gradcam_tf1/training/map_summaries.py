@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections import Counter
+from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import cv2
@@ -112,22 +114,55 @@ class SummaryFolder:
         self._own = logdir is not None
         if logdir is not None:
             with tf.Graph().as_default():  # an eager program has no other graph, and the writer refuses to be without
-                self._writer = tf.summary.FileWriter(os.path.expanduser(os.fspath(logdir)))
+                # a name of its own: two hooks, or two trainings, in one second would write over each other
+                ending = f".{uuid.uuid4().hex[:8]}"
+                self._writer = tf.summary.FileWriter(os.path.expanduser(os.fspath(logdir)), filename_suffix=ending)
             return
         with (graph or tf.Graph()).as_default():
             self._writer = tf.summary.FileWriterCache.get(_checkpoint_folder(graph))
 
     def write(self, values: Sequence[Any], step: int) -> None:
-        """Write one summary; readers see it at once."""
-        self._writer.add_summary(tf.Summary(value=values), step)
-        self._writer.flush()
+        """Write one summary; readers see it at once. Raises OSError if the file did not take it."""
+        summary = tf.Summary(value=values)
+        before = self._bytes()
+        with self._told():
+            self._writer.add_summary(summary, step)
+            self._writer.flush()
+        # TensorFlow does not always tell of a full disk, and never of a file that was removed
+        if before is not None and (self._bytes() or 0) < before + summary.ByteSize():
+            raise self._failure()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raise OSError where the thread of TensorFlow's writer fails."""
+        try:
+            yield
+        except (RuntimeError, tf.errors.OpError) as error:
+            raise self._failure() from error
+
+    def _failure(self) -> OSError:
+        return OSError(
+            f"the event file in {self._writer.get_logdir()!r} did not take them; is the disk full, or was the file "
+            "removed? The file may stay damaged, so go on in a new folder"
+        )
+
+    def _bytes(self) -> Optional[int]:
+        """Return the size of all event files of the folder; None if it is not a folder of this machine."""
+        folder = self._writer.get_logdir()
+        if "://" in folder:
+            return None
+        try:
+            return sum(entry.stat().st_size for entry in os.scandir(folder) if "tfevents" in entry.name)
+        except OSError:  # it was removed
+            return 0
 
     def close(self) -> None:
-        """Close the file, or flush it where it is shared."""
-        if self._own:
-            self._writer.close()
-        else:
-            self._writer.flush()
+        """Close the file, or flush it where it is shared. Raises OSError if that is not possible."""
+        with self._told():
+            if self._own:
+                self._writer.close()
+            else:
+                self._writer.flush()
 
 
 def _checkpoint_folder(graph: Optional[tf.Graph]) -> str:

@@ -16,8 +16,16 @@ def photos(tmp_path):
     return copy_scenes(tmp_path / "photos", "a.png", "b.png")
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"), [("reprot", "did you mean 'report'?"), ("photos", "there are demo, doctor, inspect, ")]
+)
+def test_a_command_that_is_not_there(typed, told):
+    assert f"Error: no command '{typed}'; {told}" in command(typed, "out", code=2)
+
+
 def test_preprocessing_is_never_guessed(photos, tmp_path):
     text = run(photos, tmp_path / "out", preset=(), code=2)
+    assert "or let `gradcam-tf1 presets MODEL IMAGES` find it" in text
     assert "Error: the model does not show its preprocessing of pixel values" in text
     for name in ("inception", "torch", "caffe", "zero-one", "raw", "custom"):
         assert f"\n  {name} " in text

@@ -100,7 +100,7 @@ def test_what_is_not_there_gets_a_page(tmp_path):
     (tmp_path / "model.pbtxt").write_text("")
     said = doctor(tmp_path / "model.pb", code=2)
     assert "names that begin alike: model.pbtxt" in said
-    assert "a folder with nothing in it" in doctor(str(_made(tmp_path / "folder")), code=2)
+    assert "a folder with nothing in it" in " ".join(doctor(str(_made(tmp_path / "folder")), code=2).split())
     assert "a reference net needs its weights" in doctor("vgg16", code=2)
 
 
@@ -151,8 +151,24 @@ def test_a_net_that_is_not_bound_lists_what_is_possible(tmp_path):
     path = tmp_path / "pair.pb"
     path.write_bytes(siamese("before", "after").SerializeToString())
     said = doctor(path, code=2)
-    assert "no: its tensors were not found; name them with the options above" in said
+    assert "--feed" in said
+    assert "no: an input has no value, or one that does not fit; give it as the line with ! says" in said
     assert "inputs that --input can name" in said
+    said = doctor(demo_model(), "--input", "probabilities:0", code=2)
+    assert "no: its tensors were not found; name them with the options above" in said
+
+
+def test_alternatives_are_tensors_that_can_be_chosen(tmp_path):
+    def build():
+        net()
+        truth = tf.placeholder(tf.float32, [None, 3], name="truth")
+        saved_values = tf.placeholder(tf.float32, [None, 3], name="saved_values")
+        tf.losses.softmax_cross_entropy(truth, tf.get_default_graph().get_tensor_by_name("logits:0"))
+        assert saved_values is not None
+
+    said = doctor(saved(tmp_path / "trained.pb", build))
+    assert "--input could also be" not in said
+    assert "saved_values" not in said
 
 
 def test_signals_and_clips(tmp_path):

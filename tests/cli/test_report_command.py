@@ -59,6 +59,7 @@ def test_truth(out, tmp_path):
 
 def test_what_is_refused_ends_with_2(out, tmp_path):
     assert "is not the output folder of a run" in command("report", tmp_path, code=2)
+    assert f"there is no folder '{tmp_path / 'none'}'" in command("report", tmp_path / "none", code=2)
     assert "No such file" in command("report", out, "--truth", tmp_path / "none.csv", code=2)
     (tmp_path / "mine.html").write_text("mine")
     assert "is not a report" in command("report", out, "--single-file", tmp_path / "mine.html", code=2)

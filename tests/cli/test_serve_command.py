@@ -6,9 +6,11 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
+import pytest
 from command_line import ENVIRONMENT, PROGRAM, command, harmless_line
 from live_client import Client
 
@@ -69,6 +71,13 @@ def test_a_token_of_the_environment_is_asked_for_and_sigterm_stops_too():
         _, said = process.communicate(timeout=30)
         assert process.returncode == 0
         assert token not in said
+
+
+@pytest.mark.skipif(sys.version_info < (3, 9), reason="other addresses need a proxy there")
+def test_on_all_addresses_it_says_how_other_machines_reach_it():
+    with served("--host", "0.0.0.0") as (process, _, _):
+        process.send_signal(signal.SIGTERM)
+        assert "put the IP address of this one in place of 127.0.0.1\n" in process.communicate(timeout=30)[1]
 
 
 def test_a_port_in_use_is_one_sentence():

@@ -142,6 +142,13 @@ class TestCommand:
         command(*shlex.split(line)[4:], "--method", "gradcam")
         assert len(manifest("out")) == 6
 
+    def test_with_too_few_images_the_truth_stays(self, tmp_path):
+        copy_scenes(tmp_path / "star", "a.png")
+        (tmp_path / "names.txt").write_text("\n".join(DEMO_CLASSES))
+        words = ("--labels", tmp_path / "names.txt", "--truth", "folders", "--n-images", 3)
+        told = command("presets", demo_model(), tmp_path / "star", *words).splitlines()[-1]
+        assert told.endswith(f"MORE_IMAGES --labels {tmp_path / 'names.txt'} --truth folders")
+
     def test_json_is_the_same_table(self, tmp_path):
         copy_scenes(tmp_path, "a.png", "b.png")
         told = json.loads(command("presets", demo_model(), tmp_path, "--json"))

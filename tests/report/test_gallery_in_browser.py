@@ -54,6 +54,16 @@ def test_only_the_cards_in_sight_are_in_the_page(page):
     page.wait("document.querySelector('.card-name').textContent === 'photos/image 000.jpg'")
 
 
+def test_a_probability_stays_on_one_line(page):
+    page.open()
+    set_screen(page.driver, 390, 844, touch=True)
+    page.js("document.querySelector('.card-line strong').textContent = 'a class with a name that is much too long'")
+    first, second = page.js(
+        "return [...document.querySelectorAll('.card-line')].slice(0, 2).map((e) => e.offsetHeight)"
+    )
+    assert first == second
+
+
 def test_thumbnails_come_when_they_are_seen(page):
     page.open()
     page.wait("document.querySelectorAll('.card-picture:not([hidden])').length > 10")

@@ -172,6 +172,9 @@ def test_folders_of_others_are_refused(tmp_path, net, photos, out):
     foreign.write_text("mine")
     with pytest.raises(OptionError, match="is there and is not a report"):
         write_report(out, single_file=str(foreign))
+    for path in ("", str(tmp_path / "nowhere" / "page.html"), f"{tmp_path}/"):
+        with pytest.raises(OptionError, match="is not a file in a folder that exists"):
+            write_report(out, single_file=path)
     assert not Path(out, "report").exists()
     for options, match in (
         ({"title": 7}, "the title is a text, not 7"),
@@ -181,3 +184,16 @@ def test_folders_of_others_are_refused(tmp_path, net, photos, out):
     ):
         with pytest.raises(OptionError, match=match):
             write_report(out, **options)
+
+
+def test_a_single_file_that_finds_no_room_leaves_nothing(net, photos, out, tmp_path, monkeypatch):
+    net.visualize_imgs(str(photos), out, **CAM)
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gradcam_tf1.report.single_file.single_page", full)
+    page = tmp_path / "page.html"
+    with pytest.raises(OSError, match=r"cannot write the report: No space left on device: .*page\.html"):
+        write_report(out, single_file=str(page))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "photos"]

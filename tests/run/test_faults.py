@@ -230,7 +230,7 @@ def test_a_signal_lets_the_batch_end(tmp_path, number, usual_signals):
     finished = lines(str(out))
     assert 0 < len(finished) < 400
     assert len(finished) % 8 == 0
-    assert f"stopped: {len(finished)} images are finished" in errors.decode()
+    assert f"stopped: {len(finished)} images finished" in errors.decode()
     assert all(Path(out, path).is_file() for line in finished for path in files_of(line))
 
 

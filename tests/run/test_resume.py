@@ -129,9 +129,9 @@ def test_what_changed_is_refused_and_named(net, photos, whole, tmp_path):
     out = put({**whole, "manifest.jsonl": b"".join(lines[:9])}, tmp_path / "out")
     before = contents(out)
 
-    def refused(message, images=photos, **options):  # by the net of the moment
+    def refused(message, images=photos, by=net, **options):
         with pytest.raises(OptionError, match=message):
-            net.visualize_imgs(str(images), out, **grouped(**{"raw": True, "resume": True, **options}))
+            by.visualize_imgs(str(images), out, **grouped(**{"raw": True, "resume": True, **options}))
         assert contents(out) == before
 
     refused(r"alpha was 0\.6, now it is 0\.25\. Give the earlier settings", alpha=0.25)
@@ -144,8 +144,8 @@ def test_what_changed_is_refused_and_named(net, photos, whole, tmp_path):
     refused("images was 30, now it is 29", fewer)
     shutil.copy(str(photos / "019.png"), str(fewer / "005a.png"))
     refused(r"image 7 was '006\.png', now it is '005a\.png'", fewer)
-    with GradCamGraph(demo_model(), preset="zero-one", labels=DEMO_CLASSES) as net:
-        refused("preset was")
+    with GradCamGraph(demo_model(), preset="zero-one", labels=DEMO_CLASSES) as other:
+        refused("preset was", by=other)
     Path(out, "run.json").write_text("{")  # and with the right net
     before = contents(out)
     refused(r"its run\.json cannot be read")

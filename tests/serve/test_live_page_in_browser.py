@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Visitor, console, set_screen
+from live_client import running
 
+from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.images.image_files import read_image
-from gradcam_tf1.nets.demo import demo_scenes
+from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.report.map_grid import MapGrid
+from gradcam_tf1.tf_runtime import tf
 
 PHOTO = demo_scenes()[8].path
 OTHER = demo_scenes()[3].path
@@ -235,3 +238,17 @@ def test_nothing_sticks_out_at_any_size(page, scheme, width, height):
         page.wait("document.querySelectorAll('.pane').length === 2 || true")
     shade = page.picture()[3, 3].mean()
     assert (shade < 60) == (scheme == "dark")
+
+
+def test_the_scope_that_all_layers_share_is_not_shown(browser):
+    definition = tf.GraphDef.FromString(Path(demo_model()).read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(definition, name="a/scope")
+    with GradCamGraph(graph.as_graph_def(), preset="inception") as net, running(net) as live:
+        browser.get(live.server.url)
+        page = Visitor(browser, live.server.url)
+        page.wait("document.querySelector('.pane')")
+        choices = page.js("return [...document.querySelector('select[aria-label=Layer]').options].map((o) => o.text)")
+        assert choices[:2] == ["\u2026/conv5/Relu:0 (default)", "-1 \u2026/conv5/Relu:0"]
+        values = page.js("return [...document.querySelector('select[aria-label=Layer]').options].map((o) => o.value)")
+        assert values[1] == "a/scope/conv5/Relu:0"

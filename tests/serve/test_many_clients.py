@@ -157,6 +157,22 @@ def test_slow_clients_keep_nobody_waiting(live, scenes):
             raw.close()
 
 
+def test_more_connections_than_there_are_places_keep_nobody_out(live, scenes, expected):
+    """They say half of a request and wait: the oldest ones are closed."""
+    held = []
+    try:
+        for _ in range(300):
+            held.append(socket.create_connection(("127.0.0.1", live.client.port), timeout=SOON))
+            held[-1].sendall(b"GET /health HTTP/1.1\r\nHost: ")
+        answer = live.client.explain(scenes[1], fields=[("class", 2)])
+        assert maps_of(answer.json["images"][0]) == expected[1, 2]
+        held[-1].sendall(f"127.0.0.1:{live.client.port}\r\n\r\n".encode())
+        assert held[-1].recv(100).startswith(b"HTTP/1.1 200")
+    finally:
+        for raw in held:
+            raw.close()
+
+
 def test_a_client_that_does_not_read_keeps_nobody_waiting(live, scenes):
     with live.client.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)

@@ -87,7 +87,7 @@ def test_a_net_in_training_mode_is_refused_without_its_inference_graph(graph, tm
     with monitored(folder, listening(folder, TrainingMaps(photos(), NotingNet, logdir=folder))) as session:
         train(step, session, feed=None)
     assert not images_of(folder)
-    (message,) = [record.getMessage() for record in caplog.records if record.name == "gradcam_tf1"]
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "gradcam_tf1.training.map_logger"]
     assert "no maps at step 0: the net is in training mode: batch norm in training mode (1 ops" in message
     assert "random numbers" in message
     assert message.endswith("for inference; no maps are made in this training")

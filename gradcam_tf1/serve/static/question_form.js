@@ -37,10 +37,19 @@
     return { input, element: make("div", {}, field("Class", input, "A name or a number; empty: the best"), list) };
   }
 
+  /* The scope that all names begin with says nothing, and hides the rest in a narrow menu. */
+  function withoutScope(names) {
+    const [first, ...others] = names.map((name) => name.split("/"));
+    let shared = 0;
+    while (others.length && shared < first.length - 1 && others.every((parts) => parts[shared] === first[shared])) shared++;
+    return (name) => (shared ? "\u2026/" : "") + name.split("/").slice(shared).join("/");
+  }
+
   function layerChoices(model) {
     const counted = model.layers.filter((layer) => layer.count !== null).reverse();
     const own = model.branches ? [["auto", "each class's own (auto)"]] : [];
-    return [["", model.layer + " (default)"], ...own, ...counted.map((layer) => [layer.name, layer.count + "  " + layer.name])];
+    const short = withoutScope([model.layer, ...counted.map((layer) => layer.name)]);
+    return [["", short(model.layer) + " (default)"], ...own, ...counted.map((layer) => [layer.name, layer.count + "  " + short(layer.name)])];
   }
 
   /* A control for one option of a method; empty means its default. */
