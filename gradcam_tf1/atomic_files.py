@@ -33,6 +33,8 @@ def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
     """
     # In the same folder: a rename is atomic only within one file system. The name is short even if the path's is long.
     temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
+    if _is_special(path):
+        raise FileExistsError(errno.EEXIST, f"cannot write the {what}: there is a device, a pipe or a socket", path)
     try:
         with open(temporary, "xb") as file:
             file.write(data)
@@ -42,6 +44,15 @@ def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
             os.unlink(temporary)
         reason = "its folder does not exist or was removed" if error.errno == errno.ENOENT else error.strerror
         raise OSError(error.errno, f"cannot write the {what}: {reason}", path) from error
+
+
+def _is_special(path: str) -> bool:
+    """Return whether a device, pipe or socket is there, which a rename would replace by a file, such as /dev/null."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
 
 
 def remove_leftovers(folder: str) -> None:

@@ -70,7 +70,7 @@ def _not_opened(model: str, error: Exception) -> None:
     _title("model")
     _lines(found_at(model))
     _problem(_reason(error))
-    _verdict(False, "it cannot be opened")
+    _verdict(False, "it cannot be opened with these options; the reason is above")
 
 
 def _reason(error: Exception) -> str:

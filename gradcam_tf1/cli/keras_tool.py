@@ -19,6 +19,7 @@ from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing
 from gradcam_tf1.images.source_kinds import iter_images
 
 CODE = ("model_class", "loader_method", "process")
+_RAISED = (Exception, SystemExit)  # what the user's code may raise; its exit(0) would look like success
 
 
 class KerasNet(NamedTuple):
@@ -32,11 +33,14 @@ class KerasNet(NamedTuple):
         Paths of the images.
     preset : Preprocessing or None
         For images whose values are prepared already; None if the file names no `process`.
+    failed : sequence of str
+        Why `process` failed for further images, which are left out.
     """
 
     model: Any
     images: Sequence[str]
     preset: Preprocessing | None
+    failed: Sequence[str] = ()
 
 
 def keras_net(keras: Mapping[str, Any], images: Sequence[str], allowed: bool, out_folder: str) -> KerasNet:
@@ -62,9 +66,9 @@ def keras_net(keras: Mapping[str, Any], images: Sequence[str], allowed: bool, ou
     model = _build_model(keras)
     if not keras.get("process"):
         return KerasNet(model, images, None)
-    files = _prepare_images(keras, images, os.path.join(os.path.expanduser(out_folder), "prepared"))
+    files, failed = _prepare_images(keras, images, os.path.join(os.path.expanduser(out_folder), "prepared"))
     gray = np.load(files[0], mmap_mode="r").shape[-1] == 1
-    return KerasNet(model, files, PRESETS["gray-raw" if gray else "raw"])
+    return KerasNet(model, files, PRESETS["gray-raw" if gray else "raw"], failed)
 
 
 def _check_allowed(keras: Mapping[str, Any], allowed: bool) -> None:
@@ -113,7 +117,7 @@ def _build_model(keras: Mapping[str, Any]) -> Any:
 
 
 def _load_weights(model: Any, path: Any) -> None:
-    if not isinstance(path, str) or not (os.path.exists(path) or os.path.exists(f"{path}.index")):
+    if not isinstance(path, str) or not (_exists(path) or _exists(f"{path}.index")):
         raise OptionError(f"weight_path: no such file: {path!r}")
     try:
         model.load_weights(path)
@@ -121,7 +125,14 @@ def _load_weights(model: Any, path: Any) -> None:
         raise OptionError(f"weight_path: {path!r} does not fit the net: {_first_line(error)}") from error
 
 
-def _prepare_images(keras: Mapping[str, Any], images: Sequence[str], folder: str) -> list[str]:
+def _exists(path: str) -> bool:
+    try:
+        return os.path.exists(path)
+    except ValueError:  # a character that no path can have
+        return False
+
+
+def _prepare_images(keras: Mapping[str, Any], images: Sequence[str], folder: str) -> tuple[list[str], list[str]]:
     """Call `process` for each image, and write what it returns as .npy files, values as the net takes them.
 
     Parameters
@@ -135,27 +146,34 @@ def _prepare_images(keras: Mapping[str, Any], images: Sequence[str], folder: str
 
     Returns
     -------
-    list of str
-        Paths of the files, named after the images.
+    (list of str, list of str)
+        Paths of the files, named after the images; and a sentence for each image that could not be prepared.
 
     Raises
     ------
     OptionError
-        If the name does not exist, the user's code fails, or its result is no image.
+        If the name does not exist, or no image can be prepared.
     """
     process = _find(keras, "process")
     given = _arguments(keras, "process_inputs")
     paths = [source.path for source in iter_images(list(images), "")] if images else [str(part) for part in given[:1]]
     if not paths:
         raise OptionError("process_inputs is empty; its first value is the path of the image")
-    files = []
+    files: list[str] = []
+    failed = []
     for number, path in enumerate(paths):
-        pixels = _as_image(_call("process", process, [path, *given[1:]]), path)
+        try:
+            pixels = _as_image(_call("process", process, [path, *given[1:]]), path)
+        except OptionError as error:
+            failed.append(f"{path!r}: {error}")
+            continue
         parent = os.path.join(folder, str(number) if len(paths) > 1 else "")
         os.makedirs(parent, exist_ok=True)
         files.append(os.path.join(parent, f"{os.path.basename(path)}.npy"))
         np.save(files[-1], pixels)
-    return files
+    if not files:
+        raise OptionError(failed[0])
+    return files, failed
 
 
 def _as_image(result: Any, path: str) -> np.ndarray:
@@ -203,25 +221,35 @@ def _import(key: str, name: str) -> Any:
             if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
                 return None
             raise OptionError(f"{key}: {name} cannot be imported: {_first_line(error)}") from error
-        except Exception as error:  # whatever the user's module raises
+        except _RAISED as error:
             raise OptionError(f"{key}: {name} cannot be imported: {_first_line(error)}") from error
 
 
 @contextmanager
 def _current_folder() -> Iterator[None]:
     """Look up modules in the current folder first, like `python -m`."""
-    sys.path.insert(0, os.getcwd())
+    folder = os.getcwd()
+    sys.path.insert(0, folder)
     try:
         yield
     finally:
-        sys.path.remove(os.getcwd())
+        if folder in sys.path:  # the user's code may have changed the list
+            sys.path.remove(folder)
+    if os.getcwd() != folder:
+        raise OptionError(
+            f"the code of the run file changed the current folder to {os.getcwd()!r}, and the paths of this run are "
+            "relative to the one before; take os.chdir out of it"
+        )
 
 
 def _attribute(found: Any, names: Sequence[str], key: str) -> Any:
     for name in names:
-        if not hasattr(found, name):
-            raise OptionError(f"{key}: {getattr(found, '__name__', found)} has no {name!r}")
-        found = getattr(found, name)
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            raise OptionError(f"{key}: {getattr(found, '__name__', found)} has no {name!r}") from error
+        except _RAISED as error:
+            raise OptionError(f"{key}: {name!r} cannot be read: {_first_line(error)}") from error
     return found
 
 
@@ -244,9 +272,9 @@ def _call(key: str, function: Any, arguments: Sequence[Any]) -> Any:
             return function(*arguments)
     except GradCamError:
         raise
-    except Exception as error:  # whatever the user's code raises
+    except _RAISED as error:
         raise OptionError(f"{key}: {name}(...) failed with {type(error).__name__}: {_first_line(error)}") from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Sequence
 
 import click
@@ -81,7 +82,9 @@ def show_presets(table: PresetTable) -> None:
 
 
 def after_presets(table: PresetTable, images: Sequence[str], more: Sequence[str] = ()) -> str:
-    """Return the run with the first preset, or the search with more images if these do not tell."""
+    """Return the run with the first preset, the search with more images if these do not tell, or the doctor."""
+    if not isfinite(table.rows[0].top):
+        return next_run(images, command="doctor")
     if not table.enough:
         return next_run([*images, "MORE_IMAGES"], command="presets")
     return next_run(images, [*table.rows[0].candidate.words, *more])

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any, Callable, Container
+from typing import Any, Callable, Container, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.run.listing import counted
@@ -79,11 +79,14 @@ class Tally:
     ----------
     progress : callable
         Gets each result and the number of all images after they are counted.
+    failed : sequence of str
+        Reasons of images that failed before the run.
     """
 
-    def __init__(self, progress: Callable[[Result, int | None], None]) -> None:
-        self.explained = self.failed = self.empty = 0
-        self._reasons: list[str] = []
+    def __init__(self, progress: Callable[[Result, int | None], None], failed: Sequence[str] = ()) -> None:
+        self.explained = self.empty = 0
+        self.failed = len(failed)
+        self._reasons = [*failed[:MAX_REASONS]]
         self._progress = progress
 
     def __call__(self, result: Result, total: int | None) -> None:

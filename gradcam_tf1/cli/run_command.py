@@ -21,7 +21,7 @@ from gradcam_tf1.cli.shared_options import NamesOrNumbers, model_options, open_n
 from gradcam_tf1.cli.style_options import make_style, style_options
 from gradcam_tf1.cli.target_options import make_targets, target_options
 from gradcam_tf1.cli.terminal import load_tensorflow, say, say_page, show_figures
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import OptionError, StoppedError
 from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.images.own_outputs import REPORT_NAME
 from gradcam_tf1.run.listing import counted
@@ -153,11 +153,17 @@ def run(
         options, inputs=split_feeds(options["feed"], options["feed_file"])[1] or None
     )
     session = make_session(options)
+    prepared = "model_class" in asked.keras and asked.keras.get("process")
+    if prepared and (preset is not None or "window" in asked.options):
+        raise OptionError("process prepares the images already; leave out the options of the preset and --window")
     with ExitStack() as stack:
+        made = None
         if asked.keras:
             load_tensorflow()
             made = keras_net(asked.keras, images, allow_code, out_folder)
             options["model"], images = made.model, made.images
+            if made.failed and run_options["on_error"] == "stop":
+                raise StoppedError(made.failed[0])
             if made.preset is not None:
                 preset, run_options["window"] = made.preset, "none"
         if not images:
@@ -170,7 +176,10 @@ def run(
         check_preset(net)
         if write_config is not None:
             write_run_file(write_config, asked)
-        tally, bars = Tally(stack.enter_context(Progress(quiet))), stack.enter_context(MethodBars(quiet))
+        tally, bars = (
+            Tally(stack.enter_context(Progress(quiet)), made.failed if made else ()),
+            stack.enter_context(MethodBars(quiet)),
+        )
         stop = stack.enter_context(Stopper())
         results = net.visualize_imgs(
             *(list(images), out_folder, targets, methods, layers),

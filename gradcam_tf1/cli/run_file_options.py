@@ -56,7 +56,9 @@ class RunFileCommand(OlderNames):
         used: dict[str, Entry] = {}
         if isinstance(path, str) and not set(ctx.help_option_names) & set(words):
             if not os.path.isfile(os.path.expanduser(path)):
-                raise click.BadParameter(f"no such file: {path!r}", ctx, param_hint="'--config'")
+                there = os.path.lexists(os.path.expanduser(path))
+                reason = f"{path!r} is not a regular file" if there else f"no such file: {path!r}"
+                raise click.BadParameter(reason, ctx, param_hint="'--config'")
             entries = read_run_file(path, KERAS_KEYS)
             keras = {name: entries.pop(name).value for name in KERAS_KEYS if name in entries}
             if keras:
@@ -182,7 +184,7 @@ def _truth(entry: Entry) -> bool:
 def _texts(entry: Entry) -> list[str]:
     """Return the values of an option that may have several."""
     if isinstance(entry.text, dict):
-        return [f"{name}={_scalar(entry, value)}" for name, value in entry.text.items()]
+        return [f"{_scalar(entry, name)}={_scalar(entry, value)}" for name, value in entry.text.items()]
     items = entry.text if isinstance(entry.text, list) else [entry.text]
     return [",".join(_scalar(entry, part) for part in (item if isinstance(item, list) else [item])) for item in items]
 
@@ -203,7 +205,16 @@ def _scalar(entry: Entry, text: Any) -> str:
         raise OptionError(f"{entry.where} has no value; give one, or leave the line out")
     if not isinstance(text, str):
         raise OptionError(f"{entry.where} is a value or a list of values, nothing deeper")
+    if not _fits_command_line(text):
+        raise OptionError(f"{entry.where} has a character that no path and no command line can have: {text!r}")
     return text
+
+
+def _fits_command_line(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def write_run_file(path: str, asked: Saved) -> None:
@@ -237,8 +248,10 @@ def write_run_file(path: str, asked: Saved) -> None:
 
 
 def _is_ours(path: str) -> bool:
+    if not os.path.isfile(path):  # opening a pipe would wait for a writer
+        return False
     with open(path, "rb") as file:
-        return os.path.isfile(path) and file.readline().rstrip() == WRITTEN.encode()
+        return file.readline(len(WRITTEN) + 2).rstrip() == WRITTEN.encode()
 
 
 def _named(options: dict[str, Any]) -> dict[str, Any]:
@@ -256,9 +269,9 @@ def _plain(value: Any) -> Any:
         return value
     if not isinstance(value, str):
         return True  # an option with a value that may be left out
-    for kind in (int, float):  # unquoted if it reads back as the same text
+    for kind in (int, float):  # unquoted if it reads back as the same text, which nan and 1e-05 do not
         try:
-            if str(kind(value)) == value:
+            if yaml.safe_dump(kind(value)).partition("\n")[0] == value:
                 return kind(value)
         except ValueError:
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from typing import Any, Container, NamedTuple
 
 import yaml
@@ -70,16 +71,18 @@ def _text(path: str) -> str:
         raise OptionError(f"{path}, line {line}: the file is not UTF-8 text; save it as UTF-8") from error
 
 
-def _refuse_aliases(text: str) -> None:
-    """Raise a YAML error for an alias: a few of them can stand for more values than memory holds."""
+def _refuse_more_than_data(text: str) -> None:
+    """Raise a YAML error for a tag, and for an alias: a few of them can stand for more values than memory holds."""
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.composer.ComposerError(None, None, "aliases are not read; write the value", event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise yaml.composer.ComposerError(None, None, "tags are not read; write the value", event.start_mark)
 
 
 def _from_yaml(path: str, text: str, typed: Container[str]) -> dict[str, Entry]:
     try:
-        _refuse_aliases(text)
+        _refuse_more_than_data(text)
         return _entries(path, yaml.SafeLoader(text), typed)
     except OptionError:
         raise
@@ -109,39 +112,49 @@ def _entries(path: str, loader: Any, typed: Container[str]) -> dict[str, Entry]:
         if key.value in entries:
             raise OptionError(f"{where} is there twice; keep one of them")
         value = loader.construct_object(node, deep=True) if key.value in typed else None
-        entries[key.value] = Entry(where, _as_text(node), value)
+        entries[key.value] = Entry(where, _as_text(node, where), value)
     return entries
 
 
-def _as_text(node: yaml.Node) -> Any:
+def _as_text(node: yaml.Node, where: str) -> Any:
     """Return the value as it is written, so that no, 017, 1e-3 and 12:30 are what they look like."""
     if isinstance(node, yaml.SequenceNode):
-        return [_as_text(item) for item in node.value]
+        return [_as_text(item, where) for item in node.value]
     if isinstance(node, yaml.MappingNode):
-        return {str(_as_text(key)): _as_text(item) for key, item in node.value}
+        names = [key.value for key, _ in node.value]
+        if not all(isinstance(name, str) for name in names):
+            raise OptionError(f"{where} has a key that is not a name")
+        _refuse_twice(names, where)
+        return {name: _as_text(item, where) for name, (_, item) in zip(names, node.value)}
     return None if node.tag == "tag:yaml.org,2002:null" and node.style is None else node.value
+
+
+def _refuse_twice(names: list[str], where: str) -> None:
+    if len(set(names)) < len(names):
+        raise OptionError(f"{where}: {Counter(names).most_common(1)[0][0]} is there twice; keep one of them")
 
 
 def _from_json(path: str, text: str, typed: Container[str]) -> dict[str, Entry]:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in items]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise OptionError(f"{path}: {twice[0]} is there twice; keep one of them")
+        _refuse_twice([name for name, _ in items], path)
         return dict(items)
 
     try:
         values = json.loads(text or "{}", object_pairs_hook=pairs)
+        if not isinstance(values, dict):
+            raise OptionError(
+                f'{path}: a run file is a mapping of options to values, such as {{"preset": "inception"}}'
+            )
+        texts = _json_text(values)
     except json.JSONDecodeError as error:
         raise OptionError(f"{path}, line {error.lineno}: not a run file in JSON: {error.msg}") from error
     except RecursionError as error:
         raise OptionError(f"{path}: its values are nested too deeply for options") from error
-    if not isinstance(values, dict):
-        raise OptionError(f'{path}: a run file is a mapping of options to values, such as {{"preset": "inception"}}')
-    return {
-        key: Entry(f"{path}: {key}", _json_text(value), value if key in typed else None)
-        for key, value in values.items()
-    }
+    except OptionError:
+        raise
+    except ValueError as error:  # a number with more digits than Python reads
+        raise OptionError(f"{path}: a number has more digits than can be read; put it in quotes") from error
+    return {key: Entry(f"{path}: {key}", texts[key], value if key in typed else None) for key, value in values.items()}
 
 
 def _json_text(value: Any) -> Any:

@@ -27,7 +27,7 @@ NamesOrNumbers = List[Union[str, int]]
 
 def _names(values: Sequence[str]) -> NamesOrNumbers:
     """Convert values that are whole numbers; the others remain names."""
-    return [int(value) if re.fullmatch(r"-?\d+", value) else value for value in values]
+    return [int(value) if re.fullmatch(r"-?\d{1,18}", value) else value for value in values]
 
 
 def names_or_numbers(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> NamesOrNumbers:

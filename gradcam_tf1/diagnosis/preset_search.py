@@ -18,6 +18,7 @@ from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.geometry import SHORT_SIDE
 from gradcam_tf1.run.listing import Listed, counted, draw_images, list_images
 from gradcam_tf1.run.per_image import read_class_file
+from gradcam_tf1.run.tables import as_class_id
 
 FOLDERS = "folders"  # the truth is the name of an image's folder
 _RULES = {
@@ -147,7 +148,8 @@ def _truth(net: GradCamGraph, truth: str, files: Sequence[Listed]) -> List[Set[i
         parts = file.path.replace("\\", "/").split("/")
         if len(parts) < 2:
             raise OptionError(f"--truth folders: {file.path!r} lies in no folder that could name its class")
-        found.append({_class_id(net, int(parts[-2]) if parts[-2].isdecimal() else parts[-2])})
+        class_id = as_class_id(parts[-2])
+        found.append({_class_id(net, parts[-2] if class_id is None else class_id)})
     return found
 
 
@@ -177,7 +179,7 @@ def _doubts(rows: Sequence[PresetRow], rule: str, images: int) -> List[str]:
     first, tied = rows[0], [row.candidate.name for row in rows if row.tied]
     notes = []
     if not np.isfinite(first.top):
-        notes.append("the net's scores are not finite under any preprocessing")
+        return ["the net's scores are not finite under the first preprocessing, so that nothing was compared"]
     if rule == "shown":
         return notes
     if images < LEAST_IMAGES:

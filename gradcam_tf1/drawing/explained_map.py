@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.drawing.explanation import Explanation
 
 _DEFAULT = Style()
+_RESIZED = ("uint8", "uint16", "int16", "float32", "float64")  # dtypes that OpenCV shrinks
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +192,8 @@ class Map:
         images = list(explanation.images)
         original = images[self.n] if images else None
         if original is not None:
+            if original.dtype not in _RESIZED:
+                original = original.astype(np.float32)
             images[self.n] = cv2.resize(original, smaller.original[::-1], interpolation=cv2.INTER_AREA)
         return replace(self, _explanation=replace(explanation, placements=placements, images=tuple(images)))
 

@@ -18,6 +18,7 @@ from gradcam_tf1.drawing.stored_placements import BadField, need, pack_placement
 from gradcam_tf1.drawing.stored_scores import pack_top, unpack_top
 from gradcam_tf1.errors import ExplanationFileError, OptionError
 from gradcam_tf1.labels import Labels
+from gradcam_tf1.methods import METHODS
 from gradcam_tf1.types import Cells, MapKey, MapStatus
 
 VERSION = 1
@@ -48,6 +49,8 @@ def read_fields(path: Any) -> Dict[str, Any]:
 def _as_path(path: Any) -> str:
     if not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"the file of an explanation is a path, not {path!r}")
+    if "\0" in os.fspath(path):
+        raise OptionError(f"{path!r} has a character that no path can have")
     return os.path.expanduser(os.fspath(path))
 
 
@@ -98,7 +101,7 @@ def _unpack(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
     probabilities = None
     if "probabilities" in arrays:
         probabilities = _taken(arrays, "probabilities", "float32", (images, targets))
-    maps = {key: _map(arrays, f"map{k}", (images, targets), placements) for k, key in enumerate(keys)}
+    maps = {key: _map(arrays, f"map{k}", (images, targets), placements, key[0]) for k, key in enumerate(keys)}
     for n, placement in enumerate(placements):
         placement.check(originals[n] if originals else None, [values[n] for values in maps.values()])
     return {
@@ -152,10 +155,15 @@ def _taken(arrays: Mapping[str, np.ndarray], name: str, dtype: str, shape: Tuple
     return values
 
 
-def _map(arrays: Mapping[str, np.ndarray], name: str, counts: Tuple[int, int], placements: List[Any]) -> np.ndarray:
+def _map(
+    arrays: Mapping[str, np.ndarray], name: str, counts: Tuple[int, int], placements: List[Any], method: str
+) -> np.ndarray:
     need(name in arrays, f"it lacks the array {name!r}")
     axes = arrays[name].ndim - 2
-    need(axes in (placements[0].axes, placements[0].axes + 1), f"its array {name!r} has {axes + 2} axes")
+    plain = placements[0].axes
+    spaces = {METHODS[method].space} if method in METHODS else {"layer", "pixels"}  # of another program's methods
+    wanted = {plain + (space == "pixels") for space in spaces}
+    need(axes in wanted, f"its array {name!r} has {axes + 2} axes, which is no map of {method!r}")
     return _taken(arrays, name, "float32", (*counts, *[None] * axes))
 
 
@@ -174,6 +182,7 @@ def _statuses(rows: Any, ranges: np.ndarray) -> List[List[MapStatus]]:
         ranges
     )
     need(good and all(_is_status(each) for row in rows for each in row), "its statuses are not those of its maps")
+    need(not np.isinf(ranges).any(), "the range of a map is infinite")
     return [
         [MapStatus(each[0], each[1], float(low), float(high), tuple(each[2])) for each, (low, high) in zip(row, ends)]
         for row, ends in zip(rows, ranges)

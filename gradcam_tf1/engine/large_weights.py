@@ -81,6 +81,8 @@ def is_weight(node: tf.NodeDef) -> bool:
     """Whether a node is a float constant that a variable can replace."""
     if node.op != "Const" or node.input:  # an input is a control dependency: a constant inside a loop or condition
         return False
+    if not node.attr["dtype"].type:  # a damaged file; the import says so
+        return False
     return bool(np.issubdtype(_dtype(node), np.floating))
 
 

@@ -7,6 +7,7 @@ from typing import Any, Optional
 import numpy as np
 
 from gradcam_tf1.drawing.style import AGAINST, Style
+from gradcam_tf1.engine.auto_layer import OWN
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.overlay_ops import check_symbolic, fixed_sides, overlay_images
 from gradcam_tf1.errors import OptionError
@@ -46,7 +47,7 @@ class SummaryOps:
             usable = ", ".join(each for each in METHODS if isinstance(METHODS[each], LayerMethod))
             raise OptionError(f"{name} is not made of ops of the graph alone; possible for summary_op: {usable}")
         (info,) = _one(self._explainer.resolve_layers(layer), "layer")
-        if info.parts or self._binding.frame_order or self._binding.array_shape is not None:
+        if info == OWN or info.parts or self._binding.frame_order or self._binding.array_shape is not None:
             raise OptionError(f"summary_op draws a single layer of a net of images; '{info.name}' is none")
         code = self._code(target)
         slot = Slot(_FIRST_SLOT + code)

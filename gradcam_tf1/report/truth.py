@@ -12,7 +12,7 @@ from gradcam_tf1.labels import Labels
 from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.per_image import image_classes
 from gradcam_tf1.run.result import Result
-from gradcam_tf1.run.tables import by_name, listed, normal, only_one
+from gradcam_tf1.run.tables import as_class_id, by_name, listed, normal, only_one
 
 FOLDERS = "folders"
 
@@ -51,7 +51,9 @@ class ClassNames:
             If several classes have this name, or a number is both an id and the name of another class.
         """
         named = self._ids.get(_plain(text), set())
-        numbered = {int(text)} if text.isdecimal() and (self.names is None or int(text) < len(self.names)) else set()
+        class_id = as_class_id(text)
+        known = class_id is not None and (self.names is None or class_id < len(self.names))
+        numbered = {class_id} if class_id is not None and known else set()
         found = sorted(named | numbered)
         if len(found) > 1:
             shown = ", ".join(f"{class_id} {self.shown(class_id, '')!r}" for class_id in found)

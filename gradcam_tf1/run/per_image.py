@@ -11,7 +11,7 @@ import numpy as np
 from gradcam_tf1.errors import OptionError, RegionError
 from gradcam_tf1.images.image_files import list_images, read_image
 from gradcam_tf1.run.listing import Listed
-from gradcam_tf1.run.tables import by_name, listed, normal, of_same_names, only_one, read_table
+from gradcam_tf1.run.tables import as_class_id, by_name, listed, normal, of_same_names, only_one, read_table
 from gradcam_tf1.targets import Anchor, ClassSpec, Region
 
 _IMAGE_HEADERS = ("image", "file", "filename", "file_name", "path", "picture", "photo", "relative", "source")
@@ -126,7 +126,8 @@ def image_classes(path: str) -> List[Tuple[int, str, Union[int, str]]]:
         cells = [row[column].strip() if column < len(row) else "" for column in (image, spec)]
         if not all(cells):
             raise OptionError(f"{path!r}, line {number}: expected an image and a class, got {','.join(row)!r}")
-        pairs.append((number, cells[0], int(cells[1]) if cells[1].isdecimal() else cells[1]))
+        class_id = as_class_id(cells[1])
+        pairs.append((number, cells[0], cells[1] if class_id is None else class_id))
     if not pairs:
         raise OptionError(f"{path!r} has no lines; write an image and a class in each, as in owl.jpg,24")
     return pairs

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import os
 import re
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import ImageFile
 from gradcam_tf1.run.listing import Listed
 
 _SHOWN = 8  # names in a message
+_MOST_DIGITS = 18  # of a class id
 
 
 def read_table(path: str) -> List[Tuple[int, List[str]]]:
@@ -85,3 +86,8 @@ def listed(names: Iterable[str]) -> str:
     shown = list(names)
     rest = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(map(repr, shown[:_SHOWN])) + rest
+
+
+def as_class_id(text: str) -> Optional[int]:
+    """Return the class id that a text of digits is; None for other texts, and for more digits than an id has."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None

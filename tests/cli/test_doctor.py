@@ -109,6 +109,12 @@ def _made(folder):
     return folder
 
 
+def test_labels_that_are_not_there_are_the_reason(tmp_path):
+    said = doctor(demo_model(), "--labels", tmp_path / "none.txt", code=2)
+    assert "none.txt' cannot be opened" in " ".join(said.split())
+    assert "no: it cannot be opened with these options; the reason is above" in said
+
+
 def test_a_damaged_file_gets_a_page(tmp_path):
     data = Path(demo_model()).read_bytes()
     (tmp_path / "net.pb").write_bytes(data[: len(data) // 2])
@@ -120,6 +126,11 @@ def test_weights_that_are_nan_or_zero(tmp_path):
     said = doctor(saved(tmp_path / "nan.pb", lambda: net(kernel)), code=2)
     assert "NaN or infinite weights in 'conv/filter:0' (108 of 108)" in said
     assert "the scores of 4 of 4 are not finite" in said
+    copy_scenes(tmp_path / "photos", *(f"{number}.png" for number in range(6)))
+    said = command("presets", tmp_path / "nan.pb", tmp_path / "photos")
+    assert "not finite under the first preprocessing, so that nothing was compared" in said
+    assert "cannot be told from" not in said
+    assert f"go on with: gradcam-tf1 doctor {tmp_path / 'nan.pb'} {tmp_path / 'photos'}" in said
     said = doctor(saved(tmp_path / "zero.pb", lambda: net(np.zeros((3, 3, 3, 4)))))
     assert "only zeros in 'conv/filter:0'" in said
 

@@ -19,6 +19,9 @@ from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LayerInfo
 
 MODULE = """
+import os
+import sys
+
 import numpy as np
 from PIL import Image
 from {helper} import small_model
@@ -35,6 +38,25 @@ def broken(classes):
 
 def wrong(classes):
     return "a model"
+
+
+def leaves(classes):
+    raise SystemExit(0)
+
+
+def elsewhere(classes):
+    sys.path.remove(os.getcwd())
+    os.chdir("/")
+    return net(classes)
+
+
+class Broken:
+    @property
+    def net(self):
+        raise RuntimeError("no net today")
+
+
+broken_one = Broken()
 
 
 class Definition:
@@ -141,6 +163,31 @@ def test_images_of_the_command_line_take_the_place_of_its_own(desk):
     assert {map["method"] for map in first["targets"][0]["maps"]} >= {"positive", "negative"}
 
 
+def test_one_bad_image_stops_nothing(desk):
+    write(desk)
+    Path("bad.png").write_bytes(b"no image")
+    said = explained("--config", "args.json", "--allow-code", "bad.png", "cat.png", code=1)
+    assert "failed: 'bad.png': process: prepare(...) failed with UnidentifiedImageError" in said
+    assert "1 image explained, 1 failed" in said
+    assert [Path(line["source"]).name for line in manifest("out")] == ["cat.png.npy"]
+    said = explained("--config", "args.json", "--allow-code", "bad.png", "cat.png", "--on-error", "stop", code=1)
+    assert "'bad.png': process: prepare(...) failed" in said
+
+
+def test_code_that_changes_the_folder_is_refused(desk, monkeypatch):
+    write(desk, loader_method="elsewhere")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    said = explained("--config", "args.json", "--allow-code", "cat.png", code=2)
+    assert "changed the current folder to '/', and the paths of this run are relative to the one before" in said
+
+
+@pytest.mark.parametrize("words", [("--preset", "caffe"), ("--window", "0,1")])
+def test_prepared_images_take_no_preset(desk, words):
+    write(desk)
+    said = explained("--config", "args.json", "--allow-code", *words, code=2)
+    assert "process prepares the images already; leave out the options of the preset and --window" in said
+
+
 def test_without_process_it_takes_a_preset(desk):
     write(desk, process=None, process_inputs=None)
     assert "choose one with --preset" in explained("--config", "args.json", "--allow-code", "cat.png", code=2)
@@ -164,6 +211,9 @@ def test_without_process_it_takes_a_preset(desk):
         ({"loader_method": "nothing"}, ".cars has no 'nothing'"),
         ({"loader_method": None}, "is no function; name the function, or give loader_method"),
         ({"loader_method": "broken"}, "loader_method: broken(...) failed with RuntimeError: no such backbone"),
+        ({"loader_method": "leaves"}, "loader_method: leaves(...) failed with SystemExit: 0"),
+        ({"model_class": "{}.cars.broken_one.net"}, "model_class: 'net' cannot be read: no net today"),
+        ({"weight_path": "a\0b"}, "weight_path: no such file: 'a\\x00b'"),
         ({"loader_method": "wrong"}, "model_class: the code returned a str, not a Keras model"),
         ({"model_inputs": "3"}, "model_inputs is '3'; give a list, the arguments in their order"),
         ({"weight_path": "none.h5"}, "weight_path: no such file: 'none.h5'"),

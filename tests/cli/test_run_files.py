@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -129,6 +130,14 @@ def test_values_are_text_as_on_the_command_line(desk):
         pytest.param("x: " + "[" * 5000 + "]" * 5000, "its values are nested too deeply for options", id="deep"),
         pytest.param("# " + "x" * MOST_BYTES, "is larger than 64 kB", id="large"),
         ("model_class: 2020-99-99", "run.yml: a value cannot be read"),
+        ("labels: !!python/object/apply:os.mkdir [made]", "line 1: not a run file in YAML: tags are not read"),
+        ("alpha: !!binary 0.5", "line 1: not a run file in YAML: tags are not read; write the value"),
+        ("set: {rise.masks: 1, rise.masks: 2}", "line 1: set: rise.masks is there twice; keep one of them"),
+        pytest.param(
+            "feed: " + "{? " * 60 + "a" + "}" * 60, "line 1: feed has a key that is not a name", id="deep keys"
+        ),
+        ('labels: "a\\0b"', "labels has a character that no path and no command line can have: 'a\\x00b'"),
+        pytest.param("class: " + "1" * 5000, "needs labels, but no labels were given", id="long number"),
         ("process: os.system", "process in a run file belong to model_class"),
     ],
 )
@@ -143,6 +152,8 @@ def test_what_is_refused(desk, text, message):
         ('{"alpha":\n 1,,}', "run.json, line 2: not a run file in JSON"),
         ("[1]", "a run file is a mapping of options to values"),
         pytest.param("[" * 20000, "nested too deeply", id="deep"),
+        pytest.param('{"class": ' + "[" * 900 + "]" * 900 + "}", "nested too deeply", id="deep list"),
+        ('{"labels": "\\ud800"}', "labels has a character that no path and no command line can have"),
         ('{"alpha": null}', "run.json: alpha has no value"),
         ('{"alpha": true}', "run.json: alpha: 'true' is not a valid float"),
     ],
@@ -153,6 +164,7 @@ def test_what_is_refused_of_json(desk, text, message):
 
 def test_files_that_cannot_be_read(desk):
     assert "no such file: 'nowhere.yml'" in command("run", "--config", "nowhere.yml", code=2)
+    assert "'/dev/zero' is not a regular file" in command("run", "--config", "/dev/zero", code=2)
     with pytest.raises(OptionError, match="run file '.*' cannot be read: Is a directory"):
         read_run_file(str(desk))
     assert read_run_file(str(write(desk / "empty.yml", ""))) == {}
@@ -160,9 +172,9 @@ def test_files_that_cannot_be_read(desk):
 
 def test_tags_are_no_code(desk):
     write(desk / "run.yml", START + "labels: !!python/object/apply:os.mkdir [made]\n")
-    assert "labels has one value, not a list" in command("run", "--config", "run.yml", code=2)
+    assert "line 6: not a run file in YAML: tags are not read" in command("run", "--config", "run.yml", code=2)
     write(desk / "run.yml", "model_class: !!python/object/apply:os.mkdir [made]\n")
-    assert "could not determine a constructor" in command("run", "--config", "run.yml", "--allow-code", code=2)
+    assert "tags are not read; write the value" in command("run", "--config", "run.yml", "--allow-code", code=2)
     assert not (desk / "made").exists()
 
 
@@ -197,6 +209,22 @@ class TestWriteConfig:
         assert "'mine.yml' exists and was not written by --write-config; it is kept, choose another name" in said
         assert own.read_text() == "alpha: 1\n"
         assert "cannot write the run file" in command("run", *words, "--write-config", "no/such/f.yml", code=2)
+        os.mkfifo("pipe")  # opening it would wait for ever
+        os.symlink("nowhere", "link")
+        for name in ("pipe", "link", "photos"):
+            said = command("run", *words, "--write-config", name, code=2)
+            assert f"{name!r} exists and was not written by --write-config" in said
+
+    def test_texts_that_look_like_numbers_come_back_as_they_were(self, desk):
+        names = ["nan", "inf", "1e-05", "no", "1_000", "~", "0x10"]
+        write(desk / "labels.txt", "\n".join(names))
+        words = [word for name in names for word in ("--class", name)]
+        chosen = ("--preset", "inception", "--method", "gradcam", "--labels", "labels.txt", *words)
+        command("run", demo_model(), "photos/a.png", "--out", "out", *chosen, "--write-config", "saved.yml")
+        first = files(desk / "out")
+        (desk / "out").rename(desk / "before")
+        command("run", "--config", "saved.yml")
+        assert files(desk / "out") == first
 
 
 def test_a_run_has_one_model(desk):

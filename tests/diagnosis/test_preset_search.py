@@ -122,6 +122,10 @@ def test_a_wrong_truth_is_refused(demo, tmp_path):
     (tmp_path / "t.csv").write_text("77/a.png,unicorn")
     with pytest.raises(TargetError, match="no class is named 'unicorn'"):
         search_presets(demo, str(tmp_path), str(tmp_path / "t.csv"))
+    (tmp_path / "t.csv").write_text("77/a.png," + "9" * 5000)
+    with pytest.raises(TargetError, match="no class is named '9999"):
+        search_presets(demo, str(tmp_path), str(tmp_path / "t.csv"))
+    (tmp_path / "t.csv").write_text("77/a.png,unicorn")
     message = "class name 'unicorn' needs labels"
     with GradCamGraph(demo_model(), config=cpus()) as net, pytest.raises(TargetError, match=message):
         search_presets(net, str(tmp_path), str(tmp_path / "t.csv"))

@@ -12,6 +12,7 @@ from stored_explanations import OTHERS, made
 
 from gradcam_tf1 import Contrast, Explanation, OptionError
 from gradcam_tf1.drawing.explained_map import Map
+from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_scenes
 
 
@@ -111,3 +112,24 @@ def test_what_cannot_be_written_is_said(tmp_path):
     with pytest.raises(OptionError, match="cannot be saved: its placements are of a kind that a file cannot hold"):
         made(placements=[object()]).save(tmp_path / "e.npz")
     assert os.listdir(str(tmp_path)) == []
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe"))
+    with pytest.raises(OSError, match="cannot write the explanation: there is a device, a pipe or a socket"):
+        made().save(tmp_path / "pipe")
+    assert os.listdir(str(tmp_path)) == ["pipe"]
+    assert not (tmp_path / "pipe").is_file()
+    with pytest.raises(OptionError, match="has a character that no path can have"):
+        made().save("a\0b")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "float16"])
+def test_images_of_every_dtype_can_be_shown(net, dtype):
+    photo = (read_image(demo_scenes()[0].path) // 2).astype(dtype)
+    map = net.explain(photo[np.newaxis]).map("gradcam")
+    assert np.abs(map.shrunk(40).overlay().astype(int) - one_of(net, photo).shrunk(40).overlay()).max() <= 1
+
+
+def one_of(net, photo):
+    return net.explain(photo[np.newaxis].astype(np.float32)).map("gradcam")

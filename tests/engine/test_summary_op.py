@@ -108,6 +108,7 @@ def test_the_same_request_is_the_same_tensor_and_ops_of_the_user_can_follow(imag
         ({"method": "rise"}, "rise is not made of ops of the graph alone; possible for summary_op: gradcam"),
         ({"method": ["gradcam", "layercam"]}, "give one method, not 2"),
         ({"layer": [-1, -2]}, "give one layer, not 2"),
+        ({"layer": "auto"}, "summary_op draws a single layer of a net of images; 'auto' is none"),
         ({"target": Contrast(0, 1)}, "needs values for each image; summary_op takes a class, or None"),
     ],
 )

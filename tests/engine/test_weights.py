@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.engine.graph_import import open_sessions
-from gradcam_tf1.engine.large_weights import MIN_BYTES, take_out_weights
+from gradcam_tf1.engine.large_weights import MIN_BYTES, is_weight, take_out_weights
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 
@@ -76,3 +76,7 @@ def test_two_sessions_of_one_net_do_not_share_their_variables():
     for sess in sessions:
         sess.close()
     np.testing.assert_array_equal(values[1], 2 * values[0])
+
+
+def test_a_constant_of_a_damaged_file_is_no_weight():
+    assert not is_weight(tf.NodeDef(name="c", op="Const"))  # without a dtype
