@@ -177,7 +177,7 @@ def _trials(net: GradCamGraph, pixels: np.ndarray, norm: Optional[NormRecord], a
 
 def _doubts(rows: Sequence[PresetRow], rule: str, images: int) -> List[str]:
     first, tied = rows[0], [row.candidate.name for row in rows if row.tied]
-    notes = []
+    notes: List[str] = []
     if not np.isfinite(first.top):
         return ["the net's scores are not finite under the first preprocessing, so that nothing was compared"]
     if rule == "shown":
