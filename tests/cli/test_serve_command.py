@@ -76,8 +76,8 @@ def test_a_token_of_the_environment_is_asked_for_and_sigterm_stops_too():
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="other addresses need a proxy there")
 def test_on_all_addresses_it_says_how_other_machines_reach_it():
     with served("--host", "0.0.0.0") as (process, _, _):
-        process.send_signal(signal.SIGTERM)
-        assert "put the IP address of this one in place of 127.0.0.1\n" in process.communicate(timeout=30)[1]
+        lines = iter(process.stderr.readline, "Ctrl-C stops it\n")  # TensorFlow may say something first
+        assert any(line.endswith("put the IP address of this one in place of 127.0.0.1\n") for line in lines)
 
 
 def test_a_port_in_use_is_one_sentence():
