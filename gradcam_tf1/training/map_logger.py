@@ -100,7 +100,7 @@ class _FollowingNet:
     """The copy of the net that is explained, and the images."""
 
     def __init__(
-        self, maps: TrainingMaps, follow: Follow, session: Optional[tf.Session], say: Callable[[str], None]
+        self, maps: TrainingMaps, follow: Follow, session: Optional[tf.Session], say: Callable[..., None]
     ) -> None:
         self._maps, self._follow, self._say = maps, follow, say
         self._open(session)
