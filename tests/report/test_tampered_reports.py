@@ -84,20 +84,28 @@ def test_a_record_with_other_values_is_made_again(out, path, new):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
-def test_links_and_pipes_in_a_report_are_replaced(out, tmp_path):
+def test_a_link_in_a_report_is_replaced_and_not_followed(out, tmp_path):
     write_report(out)
     before = records_of(out)
     secret = tmp_path / "secret.txt"
     secret.write_bytes(SECRET)
-    images = Path(out, "report", "images")
-    for name, replace in (("000000.jpg", lambda path: path.symlink_to(secret)), ("000000.js", os.mkfifo)):
-        (images / name).unlink()
-        replace(images / name)
-        page = write_report(out, single_file=True)
-        assert base64.b64encode(SECRET)[:20] not in Path(page).read_bytes()
-        assert records_of(out) == before
-        assert (images / name).is_file()
-        assert not (images / name).is_symlink()
+    preview = Path(out, "report", "images", "000000.jpg")
+    preview.unlink()
+    preview.symlink_to(secret)
+    page = write_report(out, single_file=True)
+    assert base64.b64encode(SECRET)[:20] not in Path(page).read_bytes()
+    assert records_of(out) == before
+    assert preview.is_file()
+    assert not preview.is_symlink()
+
+
+def test_a_pipe_in_a_report_is_named_and_nothing_waits_for_it(out):
+    write_report(out)
+    record = Path(out, "report", "images", "000000.js")
+    record.unlink()
+    os.mkfifo(record)
+    with pytest.raises(OSError, match="there is a device, a pipe or a socket"):
+        write_report(out)
 
 
 def numbers_of(out):

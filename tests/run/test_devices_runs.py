@@ -12,6 +12,7 @@ from device_nets import SIDE, TWO, Counted, cpus, explain_on, graph_def, images
 from flat_options import grouped
 from output_files import contents
 from PIL import Image
+from short_memory import ShortMemory
 
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.run.batch_explainer import one_at_a_time
@@ -138,7 +139,7 @@ def test_what_a_device_raises_comes_out_at_its_place(photos, out, tmp_path):
 
 def test_memory_that_is_short_on_a_device_is_said_once(photos, out):
     def short():
-        raise MemoryError
+        raise ShortMemory
 
     with net_on(TWO) as net:
         net.at = {7: short}

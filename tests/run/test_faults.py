@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from flat_options import grouped
 from image_folders import write_noise
 from PIL import Image
+from short_memory import ShortMemory
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.progress import Stopper
@@ -88,7 +89,7 @@ class Hungry(GradCamGraph):
 
     def preprocess(self, images):
         if len(images) > self.room:
-            raise MemoryError
+            raise ShortMemory
         return images / 255
 
 
