@@ -12,6 +12,7 @@ import yaml
 from gradcam_tf1.errors import OptionError
 
 MOST_BYTES = 64 << 10  # of a run file; PyYAML takes about a second for them
+_DEEPEST = 50  # values inside each other; options need four
 
 
 class Entry(NamedTuple):
@@ -72,8 +73,15 @@ def _text(path: str) -> str:
 
 
 def _refuse_more_than_data(text: str) -> None:
-    """Raise a YAML error for a tag, and for an alias: a few of them can stand for more values than memory holds."""
+    """Raise a YAML error for a tag, and for an alias: a few of them can stand for more values than memory holds.
+
+    Raises RecursionError for a value inside many others: the time that PyYAML needs grows with the square of the depth.
+    """
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RecursionError
         if isinstance(event, yaml.AliasEvent):
             raise yaml.composer.ComposerError(None, None, "aliases are not read; write the value", event.start_mark)
         if getattr(event, "tag", None) is not None:

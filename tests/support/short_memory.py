@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ShortMemory(MemoryError):
-    """Python 3.7 keeps instances of MemoryError, also numpy's own kind, and then takes one for a plain MemoryError()."""
+    """Python 3.7 keeps instances of MemoryError, also of numpy's own kind, and hands one out for MemoryError()."""
