@@ -134,7 +134,7 @@ def test_values_are_text_as_on_the_command_line(desk):
         ("alpha: !!binary 0.5", "line 1: not a run file in YAML: tags are not read; write the value"),
         ("set: {rise.masks: 1, rise.masks: 2}", "line 1: set: rise.masks is there twice; keep one of them"),
         pytest.param(
-            "feed: " + "{? " * 60 + "a" + "}" * 60, "line 1: feed has a key that is not a name", id="deep keys"
+            "feed: " + "{? " * 40 + "a" + "}" * 40, "line 1: feed has a key that is not a name", id="deep keys"
         ),
         ('labels: "a\\0b"', "labels has a character that no path and no command line can have: 'a\\x00b'"),
         pytest.param("class: " + "1" * 5000, "needs labels, but no labels were given", id="long number"),
