@@ -30,6 +30,12 @@ def build():
     net()
 
 
+def initialize(session):
+    """Initialise one after the other: an average begins with the value of its variable, and does not wait for it."""
+    for variable in tf.global_variables():
+        session.run(variable.initializer)
+
+
 class Trained:
     """Train a net; return both sets of weights, their scores and the files."""
 
@@ -41,7 +47,7 @@ class Trained:
             ema = tf.train.ExponentialMovingAverage(0.99)
             update = ema.apply([kernel])
             self.session = tf.Session()
-            self.session.run(tf.global_variables_initializer())
+            initialize(self.session)
             self.session.run(update)
             values = np.random.RandomState(3).randn(2, 8, 3).astype(np.float32)
             self.session.run([tf.assign(kernel, values[0]), tf.assign(ema.average(kernel), values[1])])
@@ -107,7 +113,7 @@ def test_partitioned_weights(tmp_path):
             kernel, _ = net()
         ema = tf.train.ExponentialMovingAverage(0.99)
         update = ema.apply(list(kernel))
-        sess.run(tf.global_variables_initializer())
+        initialize(sess)
         sess.run(update)
         values = np.random.RandomState(4).randn(8, 3).astype(np.float32)
         for part, value in zip(kernel, (values[:4], values[4:])):
