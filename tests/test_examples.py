@@ -174,7 +174,8 @@ def test_training_writes_maps_of_each_step_for_tensorboard():
     from event_files import images_of
 
     example("training_tensorboard").main("logs", "4")
-    for folder, steps in (("logs/hook", {1, 2, 3, 4}), ("logs/callback", set(range(1, 9)))):
+    every = (("logs/hook", {1, 2, 3, 4}), ("logs/listener", {0, 1, 2, 3, 4}), ("logs/callback", set(range(1, 9))))
+    for folder, steps in every:
         found = images_of(folder)
         assert {step for shown in found.values() for step, _ in shown} == steps
         assert {tag.split("/")[2] for tag in found} == {"scene_00", "scene_01", "scene_02"}
