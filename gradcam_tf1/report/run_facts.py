@@ -12,6 +12,7 @@ from gradcam_tf1.run.manifest_lines import strict_json
 
 _MOST = 1_000  # failures that are listed
 _MOST_NOTES = 50  # different notes of maps that are listed; notes that differ by a number count as one
+_DESCRIPTION = re.compile(r"Preprocessing\(description=(['\"])(.+?)\1")
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
 _Row = List[str]
@@ -88,7 +89,7 @@ class RunFacts:
                     ("Images", self._counts()),
                     ("Model", _rows(own, ("model", "kind", "model_sha256", "moving_averages", "labels_sha256"))),
                     ("Tensors", _tensors(own)),
-                    ("Pixel values", _with_reasons(own, ("preset", "fit", "size", "input_size", "channels", "window"))),
+                    ("Pixel values", _pixel_values(own)),
                     ("What was explained", _rows(own, _REQUEST)),
                     ("How the maps were made", self._note_rows()),
                     ("Drawing and files", _rows(own, _DRAWING)),
@@ -143,12 +144,19 @@ def _rows(settings: Mapping[str, Any], names: Sequence[str]) -> List[_Row]:
 
 def _with_reasons(settings: Mapping[str, Any], names: Sequence[str]) -> List[_Row]:
     reasons = _mapping(settings, "reasons")
-    keys = {"preset": "preprocessing"}
     return [
-        [label, value, _text(reasons.get(keys.get(name, name), ""))]
-        for name in names
-        for label, value, _ in _rows(settings, (name,))
+        [label, value, _text(reasons.get(name, ""))] for name in names for label, value, _ in _rows(settings, (name,))
     ]
+
+
+def _pixel_values(settings: Mapping[str, Any]) -> List[_Row]:
+    preset = str(settings.get("preset"))
+    described = _DESCRIPTION.match(preset)
+    if preset == "None":  # not given: the graph shows it
+        rows = [["preset", "", _text(_mapping(settings, "reasons").get("preprocessing", ""))]]
+    else:
+        rows = [["preset", described.group(2) if described else preset, ""]]
+    return rows + _with_reasons(settings, ("fit", "size", "input_size", "channels", "window"))
 
 
 def _tensors(settings: Mapping[str, Any]) -> List[_Row]:

@@ -14,6 +14,7 @@ from PIL import Image
 from report_files import columns, index_of, maps_of, picture, records_of
 
 from gradcam_tf1 import GradCamGraph, RunOptions, Style, write_report
+from gradcam_tf1.images.preprocessing import find_preset
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.run_facts import RunFacts
@@ -124,6 +125,20 @@ def test_notes_that_differ_by_a_number_are_told_once():
         section["rows"] for section in facts.as_json([])["sections"] if section["title"] == "How the maps were made"
     ]
     assert made == [["maps: 3", "off by … %", ""], ["maps: 3", "2 ReLU changed", ""]]
+
+
+@pytest.mark.parametrize(
+    ("preset", "row"),
+    [
+        (str(find_preset("inception")), ["preset", find_preset("inception").description, ""]),
+        ("MyOwn", ["preset", "MyOwn", ""]),
+        ("None", ["preset", "", "the graph divides by 255"]),
+    ],
+)
+def test_the_preset_is_told_in_words(preset, row):
+    settings = {"preset": preset, "reasons": {"preprocessing": "the graph divides by 255"}}
+    (values,) = [each["rows"] for each in RunFacts(settings).as_json([])["sections"] if each["title"] == "Pixel values"]
+    assert values == [row]
 
 
 def with_notes(*notes):

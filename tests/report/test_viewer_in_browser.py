@@ -100,7 +100,7 @@ def test_the_value_under_the_pointer_is_the_bilinear_value(page, zooms):
             seen += 1
     assert seen >= (1 if zooms else len(PLACES))
     page.mouse("mouseMoved", 600, 5)
-    assert page.text(".readout") == "Point at the picture to read its values."
+    assert page.text(".readout") == "Point at the image to read its values."
 
 
 def test_the_picture_has_the_colours_of_the_drawn_overlay(page):

@@ -57,7 +57,7 @@
       );
     });
     const what = index.classes.some((entry) => entry.maps.length)
-      ? "Each picture is the mean map of the images of that class."
+      ? "The mean map of the images of each class."
       : "";
     const head = make(
       "header",

@@ -4,8 +4,8 @@
 (function () {
   const make = (...all) => gradcam.make(...all);
   const HINT = matchMedia("(pointer: coarse)").matches
-    ? "Touch the picture to read its values."
-    : "Point at the picture to read its values.";
+    ? "Touch the image to read its values."
+    : "Point at the image to read its values.";
   const SAFE = { cividis: "cividis (colour-blind safe)", viridis: "viridis (colour-blind safe)" };
 
   /* Put a viewer into `element`. `colormap` is the one for maps without a sign. */
