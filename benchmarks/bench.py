@@ -36,6 +36,7 @@ _ROWS = (
     folders.demo_folder,
     folders.mobilenet_folder,
     folders.run_with_report,
+    folders.vgg19_with_report,
     folders.vgg19_folder,
     live.live_demo,
     live.live_mobilenet,

@@ -58,13 +58,24 @@ def mobilenet_folder() -> Iterator[Case]:
 def run_with_report() -> Iterator[Case]:
     """MobileNet 0.25, a folder of 500 photographs: the same run with and without `--report`."""
     with mobilenet() as net, TemporaryDirectory() as photos, TemporaryDirectory() as out:
-        paths = photographs(PHOTOGRAPHS, Path(photos))
-        places = (f"{out}/{number}" for number in itertools.count())  # a new folder each time, as for a user
-        alternatives = {
-            "without report": lambda: net.visualize_imgs(paths, next(places)),
-            "with report": lambda: net.visualize_imgs(paths, next(places), run=RunOptions(report=True)),
-        }
-        yield Case(alternatives, [Ratio("with report", "without report", 1.1)], rounds=5)
+        yield reported(net, photographs(PHOTOGRAPHS, Path(photos)), out)
+
+
+@contextmanager
+def vgg19_with_report() -> Iterator[Case]:
+    """VGG-19, a folder of 64 photographs: the same."""
+    with GradCamGraph(vgg19(), batch_size=BATCH) as net, TemporaryDirectory() as photos, TemporaryDirectory() as out:
+        yield reported(net, photographs(VGG_PHOTOGRAPHS, Path(photos)), out)
+
+
+def reported(net: GradCamGraph, paths: Sequence[str], out: str) -> Case:
+    """A run with its report, against the same run without."""
+    places = (f"{out}/{number}" for number in itertools.count())  # a new folder each time, as for a user
+    alternatives = {
+        "without report": lambda: net.visualize_imgs(paths, next(places)),
+        "with report": lambda: net.visualize_imgs(paths, next(places), run=RunOptions(report=True)),
+    }
+    return Case(alternatives, [Ratio("with report", "without report", 1.1)], rounds=5)
 
 
 @contextmanager
