@@ -37,6 +37,8 @@ setup(
         "numpy",
         "opencv-python-headless",
         "matplotlib>=3.5",
+        "scikit-image>=0.19",
+        "scikit-learn>=1.0",
         "scipy",
         "Pillow",
         "click>=8",
@@ -50,7 +52,6 @@ setup(
         f"tensorboard; {TF2}",
     ],
     extras_require={
-        "xrai": ["scikit-image>=0.19"],
         "medical": ["pydicom>=2.2", "nibabel>=4"],
         "dataframe": ["pandas>=1.3"],
         "test": [

@@ -25,12 +25,13 @@ LAYERS = (
     {"scoring"},
     {"binding", "loaders"},
     {"methods", "nets"},
+    {"metrics"},
     {"drawing"},
     {"engine"},
     {"run"},
     {"report"},
     {"graph"},
-    {"serve", "training", "diagnosis"},
+    {"serve", "training", "diagnosis", "evaluation", "sanity", "comparison", "strategies"},
     {"cli"},
     {"__main__"},
 )
@@ -50,8 +51,7 @@ ROW = {component: row for row, components in enumerate(LAYERS) for component in 
 
 # Who may import what from outside, apart from the standard library and numpy.
 LIGHT = {"errors", "types", "labels", "targets", "atomic_files"}
-# what deals with images and numbers only
-NO_TENSORFLOW = {"images", "drawing"} | LIGHT
+NO_TENSORFLOW = {"images", "drawing", "metrics", "strategies"} | LIGHT
 RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"  # modules of the current folder, after --allow-code
 DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
 

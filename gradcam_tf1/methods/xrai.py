@@ -40,7 +40,7 @@ def xrai(probe: ProbeBase, _layer: Optional[LayerInfo], *, steps: int, segments:
         Of integrated gradients.
     segments : np.ndarray, optional
         Label images int [S, H, W] or [H, W], each a segmentation of its own. None: Felzenszwalb's at six scales, each
-        segment widened by 5 pixels, which needs scikit-image (the extra "xrai").
+        segment widened by 5 pixels.
 
     Returns
     -------
@@ -111,22 +111,12 @@ def felzenszwalb_segments(pixels: np.ndarray) -> np.ndarray:
     np.ndarray
         int32 [6, H, W].
 
-    Raises
-    ------
-    OptionError
-        Without scikit-image.
-
     References
     ----------
     Efficient graph-based image segmentation, https://doi.org/10.1023/B:VISI.0000022288.19776.77
     """
-    try:
-        from skimage.segmentation import felzenszwalb
-    except ImportError as error:
-        raise OptionError(
-            "xrai finds its regions with scikit-image, which is not installed: pip install 'gradcam_tf1[xrai]', or "
-            "give the regions yourself, segments=[S, H, W]"
-        ) from error
+    from skimage.segmentation import felzenszwalb  # imported late: it takes a while
+
     low, high = float(pixels.min()), float(pixels.max())
     image = cv2.resize((pixels - low) / max(high - low, 1e-6) * 2 - 1, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     labels = [felzenszwalb(image, scale=scale, sigma=_SIGMA, min_size=_SMALLEST, channel_axis=-1) for scale in SCALES]

@@ -1,0 +1,1 @@
+"""Do two models look at the same place."""

@@ -1,0 +1,1 @@
+"""Measure methods on a net and a folder of images."""

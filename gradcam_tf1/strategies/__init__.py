@@ -1,0 +1,1 @@
+"""What a class looks at over a whole folder."""
