@@ -84,6 +84,9 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
+    from gradcam_tf1.strategies.find_strategies import find_strategies as find_strategies
+    from gradcam_tf1.strategies.strategy_options import StrategyOptions as StrategyOptions
+    from gradcam_tf1.strategies.strategy_records import Strategies as Strategies
     from gradcam_tf1.training.keras_callback import GradCamCallback as GradCamCallback
     from gradcam_tf1.training.session_hooks import GradCamHook as GradCamHook
     from gradcam_tf1.training.session_hooks import GradCamSaverListener as GradCamSaverListener
@@ -165,6 +168,9 @@ _NAMES = {
         "volume_figure",
     ),
     "report.write_report": ("write_report",),
+    "strategies.find_strategies": ("find_strategies",),
+    "strategies.strategy_options": ("StrategyOptions",),
+    "strategies.strategy_records": ("Strategies",),
     "run.manifest": ("read_manifest",),
     "run.per_image": ("PerImage",),
     "run.progress_bar": ("ProgressBar",),
@@ -269,6 +275,8 @@ __all__ = [
     "ServeOptions",
     "Similar",
     "StoppedError",
+    "Strategies",
+    "StrategyOptions",
     "Style",
     "TargetError",
     "TargetRecord",
@@ -279,6 +287,7 @@ __all__ = [
     "Window",
     "Worst",
     "classes_figure",
+    "find_strategies",
     "layers_figure",
     "list_images",
     "load",

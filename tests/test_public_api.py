@@ -74,6 +74,10 @@ EXPECTED = {
     "write_report",
     "list_images",
     "read_image",
+    # what a class looks at
+    "find_strategies",
+    "Strategies",
+    "StrategyOptions",
     # training
     "GradCamCallback",
     "GradCamHook",

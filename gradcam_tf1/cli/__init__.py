@@ -1,4 +1,4 @@
-"""The command line: `gradcam-tf1 run`, `report`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
+"""The command line: `gradcam-tf1 run`, `report`, `strategies`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
 
 In: arguments of a shell.
 Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
@@ -20,6 +20,7 @@ from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.serve_command import serve
+from gradcam_tf1.cli.strategies_command import strategies
 from gradcam_tf1.cli.terminal import hold_back_log, shown
 from gradcam_tf1.errors import GradCamError, StoppedError
 
@@ -80,6 +81,7 @@ def main() -> None:
       gradcam-tf1 presets model.pb photos/                   find the preprocessing of a model
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
       gradcam-tf1 report out/                                look at the results in a browser
+      gradcam-tf1 strategies out/                            what each class looks at, and what is suspect
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
 
     Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
@@ -89,6 +91,7 @@ def main() -> None:
 
 main.add_command(run)
 main.add_command(report)
+main.add_command(strategies)
 main.add_command(inspect)
 main.add_command(presets)
 main.add_command(doctor)

@@ -88,3 +88,24 @@ _RECORD = {
     **{"missing": _or_none(_is_text), "truth": _or_none(_is_text)},
     **{"top": _list_of(_has(_SCORE)), "targets": _list_of(_has(_TARGET))},
 }
+
+
+def are_sound_strategies(stored: Any) -> bool:
+    """Return whether a value is what `find_strategies` stores, with values that a page can use."""
+    return _has(_STRATEGIES)(stored)
+
+
+_CLUSTER = {
+    **{"count": _is_whole, "share": _is_number, "accuracy": _or_none(_is_number)},
+    **{"probability": _or_none(_is_number), "place": _is_text, "suspect": _is_text, "spread": _is_number},
+    **{"grid": _is_grid, "images": _list_of(_is_text)},
+}
+_CLASS = {
+    **{"class_id": _is_whole, "label": _or_none(_is_text), "count": _is_whole},
+    "clusters": _list_of(_has(_CLUSTER)),
+}
+_STRATEGIES = {
+    **{"gradcam_tf1": _is_text, "digest": _is_text, "method": _is_text, "layer": _is_text, "empty": _is_whole},
+    **{"few": lambda value: isinstance(value, dict) and all(map(_is_whole, value.values()))},
+    "classes": _list_of(_has(_CLASS)),
+}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
@@ -16,11 +17,13 @@ from gradcam_tf1.report.report_folder import ReportFolder, check_output_folder, 
 from gradcam_tf1.report.run_facts import RunFacts
 from gradcam_tf1.report.run_rows import digest_of, run_rows, run_settings
 from gradcam_tf1.report.single_file import single_path, write_single
+from gradcam_tf1.report.stored_strategies import read_strategies
 from gradcam_tf1.report.truth import FOLDERS, ClassNames, FolderTruth, TableTruth, Truth
 from gradcam_tf1.run.manifest_lines import plain_values
 from gradcam_tf1.run.result import Result
 
 Shown = Callable[[str, Optional[int]], None]
+Collect = Callable[[Dict[str, Any], Optional[bool]], None]
 
 
 def write_report(
@@ -66,18 +69,36 @@ def write_report(
     OSError
         If a file cannot be read or written.
     """
-    folder = ReportFolder(check_output_folder(out_folder))
+    checked = check_output_folder(out_folder)
     _check(title, single_file, max_pixels)
-    settings = run_settings(folder.out_folder)
-    true = _truth(truth, settings, folder.out_folder)
-    file = single_path(folder.out_folder, single_file) if single_file is not False else ""
-    folder.make()
-    index = _Contents(folder, settings, true, max_pixels).read(progress)
-    index["title"] = title or f"Report of {os.path.basename(os.path.abspath(folder.out_folder))}"
+    file = single_path(checked, single_file) if single_file is not False else ""
+    folder, index = update_report(checked, truth, title, max_pixels, progress)
     write_page(folder.path, plain_values(index))
     if file:
         write_single(folder, plain_values(index), file)
     return file or os.path.join(folder.path, "index.html")
+
+
+def update_report(
+    out_folder: str,
+    truth: Optional[str] = None,
+    title: Optional[str] = None,
+    max_pixels: int = MAX_PIXELS,
+    progress: Optional[Shown] = None,
+    collect: Optional[Collect] = None,
+) -> Tuple[ReportFolder, Dict[str, Any]]:
+    """Bring the records of a report up to date, and return its folder and index; the page is not written.
+
+    `collect` gets each record, and whether the top class is the true one, None if this is not known. The other
+    parameters and the errors are those of `write_report`.
+    """
+    folder = ReportFolder(check_output_folder(out_folder))
+    settings = run_settings(folder.out_folder)
+    true = _truth(truth, settings, folder.out_folder)
+    folder.make()
+    index = _Contents(folder, settings, true, max_pixels, collect).read(progress)
+    index["title"] = title or f"Report of {os.path.basename(os.path.abspath(folder.out_folder))}"
+    return folder, index
 
 
 class _Contents:
@@ -93,14 +114,23 @@ class _Contents:
         The true classes.
     max_pixels : int
         Larger images are not read.
+    collect : callable or None
+        See `update_report`.
     """
 
     def __init__(
-        self, folder: ReportFolder, settings: Mapping[str, Any], truth: Optional[Truth], max_pixels: int
+        self,
+        folder: ReportFolder,
+        settings: Mapping[str, Any],
+        truth: Optional[Truth],
+        max_pixels: int,
+        collect: Optional[Collect] = None,
     ) -> None:
         self._folder = folder
         self._settings = settings
         self._truth = truth
+        self._collect = collect
+        self._digest = hashlib.sha256()
         self._maker = RecordMaker(folder, settings, max_pixels)
         self._columns = ImageColumns()
         self._classes = ClassSummaries()
@@ -112,7 +142,7 @@ class _Contents:
             self._add(result)
             if progress is not None:
                 progress(result.relative, self._facts.total)
-        facts, has_truth = self._facts, self._truth is not None
+        facts, has_truth, digest = self._facts, self._truth is not None, self._digest.hexdigest()
         return {
             **{"version": 1, "made": datetime.now(timezone.utc).isoformat(timespec="seconds")},
             **{"complete": facts.complete, "total": facts.total},
@@ -121,6 +151,7 @@ class _Contents:
             "images": self._columns.as_json(has_truth),
             "classes": self._classes.as_json(self._columns, has_truth),
             "run": facts.as_json(self._doubts()),
+            **{"digest": digest, "strategies": read_strategies(self._folder.out_folder, digest)},
         }
 
     def _add(self, result: Result) -> None:
@@ -137,9 +168,13 @@ class _Contents:
             self._folder.write_record(record)
         predicted = result.predicted
         is_known = true is not None and true.class_id is not None and predicted >= 0
-        self._columns.add(record, predicted, true.class_id != predicted if true is not None and is_known else None)
+        wrong = true.class_id != predicted if true is not None and is_known else None
+        self._columns.add(record, predicted, wrong)
         self._classes.add(record)
         self._facts.add(record)
+        self._digest.update(record["row"].encode("ascii"))
+        if self._collect is not None:
+            self._collect(record, None if wrong is None else not wrong)
 
     def _doubts(self) -> List[str]:
         truth = [] if self._truth is None else self._truth.doubts()

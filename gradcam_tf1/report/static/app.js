@@ -7,9 +7,10 @@
     image: gradcam.imagePage,
     classes: gradcam.classesPage,
     class: gradcam.classPage,
+    strategies: gradcam.strategiesPage,
     run: gradcam.runPage,
   };
-  const SECTION = { images: "images", image: "images", classes: "classes", class: "classes", run: "run" };
+  const SECTION = { image: "images", class: "classes" }; // of a page that is not a section itself
 
   function start() {
     const main = document.getElementById("view");
@@ -29,6 +30,7 @@
       );
       return;
     }
+    if (index.strategies) document.querySelector("[data-section=strategies]").hidden = false;
     const selection = gradcam.selection(index);
     let page = null;
 
@@ -46,7 +48,7 @@
       }
       document.title = page.title + " · " + index.title;
       for (const anchor of document.querySelectorAll(".site-nav a")) {
-        if (anchor.dataset.section === SECTION[known]) anchor.setAttribute("aria-current", "page");
+        if (anchor.dataset.section === (SECTION[known] || known)) anchor.setAttribute("aria-current", "page");
         else anchor.removeAttribute("aria-current");
       }
     }

@@ -7,15 +7,15 @@
   const AT_ONCE = 24; // mean maps that are drawn with the page; the others when they come near
 
   /* A mean map on its own: opaque, on the unit square. */
-  function meanMap(entry, colormap, small) {
+  gradcam.meanMap = function (entry, colormap, small) {
     const canvas = make("canvas", { class: "mean-map", role: "img", "aria-label": "Mean map of " + entry.method });
     const grid = gradcam.grid(entry.grid, [100, 100]);
     const name = entry.grid.low < 0 ? "diverging" : colormap;
     grid.draw(canvas, name, 0, 1, { even: true, small });
     return [canvas, gradcam.legend(grid, name)];
-  }
+  };
 
-  const colormapOf = (index) => (gradcam.colormaps[index.colormap] ? index.colormap : "jet");
+  gradcam.colormapOf = (index) => (gradcam.colormaps[index.colormap] ? index.colormap : "jet");
 
   function summary(entry) {
     const parts = [gradcam.count(entry.count, "image", "images")];
@@ -34,7 +34,7 @@
     function fill(frame) {
       watcher.unobserve(frame); // no harm where it was never watched
       const first = classes[Number(frame.dataset.n)].maps[0];
-      if (first) frame.append(meanMap(first, colormapOf(index), true)[0]);
+      if (first) frame.append(gradcam.meanMap(first, gradcam.colormapOf(index), true)[0]);
     }
 
     const cards = classes.map((entry, n) => {
@@ -80,7 +80,8 @@
     };
   };
 
-  function example(index, selection, id, query) {
+  /* The card of one image, for examples of classes and of strategies. */
+  gradcam.exampleCard = function (index, selection, id, query) {
     const n = selection.position(id);
     if (n < 0) return null;
     const images = index.images;
@@ -100,7 +101,7 @@
         gradcam.fileName(images.name[n]),
       ),
     );
-  }
+  };
 
   gradcam.classPage = function (index, selection, route) {
     const entry = index.classes.find((one) => String(one.class_id) === route.id);
@@ -114,7 +115,7 @@
       make(
         "figure",
         { class: "mean", title: map.layer },
-        ...meanMap(map, colormapOf(index), false),
+        ...gradcam.meanMap(map, gradcam.colormapOf(index), false),
         make(
           "figcaption",
           {},
@@ -123,7 +124,7 @@
         ),
       ),
     );
-    const examples = entry.examples.map((id) => example(index, selection, id, query));
+    const examples = entry.examples.map((id) => gradcam.exampleCard(index, selection, id, query));
     const back = make(
       "a",
       {

@@ -1,0 +1,92 @@
+"""Groups of maps that are high at the same places: spectral clustering, as in spectral relevance analysis."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Optional
+
+import numpy as np
+
+MOST_CLUSTERS = 8
+LEAST_MAPS = 3  # fewer are one cluster
+_LEAST_NEIGHBOURS = 7
+
+
+def cluster_maps(shares: np.ndarray, clusters: Optional[int] = None, seed: int = 0) -> np.ndarray:
+    """Return the cluster of each map, cluster 0 being the largest.
+
+    Two maps p, q are as far apart as the Hellinger distance says, |sqrt(p) - sqrt(q)|. The graph joins each map with
+    its 2 log2(N) nearest ones, at least 7. Its normalised Laplacian has the eigenvalues 0 = e1 <= e2 <= ...; the number
+    of clusters is the k of 1..8 with the largest gap e(k + 1) - e(k). The clusters are those of k-means on the first k
+    eigenvectors.
+
+    Parameters
+    ----------
+    shares : np.ndarray
+        float [N, P], not negative, the sum of each row is 1.
+    clusters : int or None
+        Number of clusters; None finds it.
+    seed : int
+        Of k-means.
+
+    Returns
+    -------
+    np.ndarray
+        int [N].
+
+    References
+    ----------
+    Unmasking Clever Hans predictors and assessing what machines really learn, https://arxiv.org/abs/1902.10178
+    A tutorial on spectral clustering, https://arxiv.org/abs/0711.0189
+    """
+    count = len(shares)
+    if count < LEAST_MAPS or clusters == 1:
+        return np.zeros(count, int)
+    graph = _neighbours(np.sqrt(shares))
+    wanted = _eigengap(graph) if clusters is None else min(clusters, count - 1)
+    if wanted == 1:
+        return np.zeros(count, int)
+    from sklearn.cluster import SpectralClustering  # imported late: it takes a while
+
+    found = SpectralClustering(wanted, affinity="precomputed", random_state=seed, n_init=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a graph in several parts: these parts are the clusters
+        labels = found.fit(graph).labels_
+    return _largest_first(labels)
+
+
+def _neighbours(points: np.ndarray) -> Any:
+    """Return the symmetric graph of nearest neighbours, sparse [N, N]."""
+    from sklearn.neighbors import kneighbors_graph
+
+    count = min(len(points) - 1, max(_LEAST_NEIGHBOURS, int(round(2 * np.log2(len(points))))))
+    graph = kneighbors_graph(points, count, mode="connectivity")
+    return (graph + graph.T) / 2
+
+
+def _eigengap(graph: Any) -> int:
+    """Return the number of clusters, 1 to MOST_CLUSTERS."""
+    from scipy.sparse.csgraph import laplacian
+    from scipy.sparse.linalg import eigsh
+
+    matrix = laplacian(graph, normed=True)
+    count = matrix.shape[0]
+    if count <= 4 * MOST_CLUSTERS:
+        values = np.linalg.eigvalsh(matrix.toarray())
+    else:
+        start = np.random.RandomState(0).uniform(size=count)  # else it is drawn, and the last digits with it
+        values = 2 - np.sort(eigsh(_two_minus(matrix), MOST_CLUSTERS + 1, which="LA", v0=start)[0])[::-1]
+    return int(np.argmax(np.diff(values[: MOST_CLUSTERS + 1]))) + 1
+
+
+def _two_minus(matrix: Any) -> Any:
+    """Return 2 I - L, whose largest eigenvalues belong to the smallest ones of L and are found faster."""
+    from scipy.sparse import identity
+
+    return 2 * identity(matrix.shape[0]) - matrix
+
+
+def _largest_first(labels: np.ndarray) -> np.ndarray:
+    counts = np.bincount(labels)
+    order = np.argsort(-counts, kind="stable")
+    return np.argsort(order)[labels]
