@@ -75,6 +75,9 @@ if TYPE_CHECKING:
     from gradcam_tf1.run.run_options import RunOptions as RunOptions
     from gradcam_tf1.serve.live_server import LiveServer as LiveServer
     from gradcam_tf1.serve.serve_options import ServeOptions as ServeOptions
+    from gradcam_tf1.strategies.find_strategies import find_strategies as find_strategies
+    from gradcam_tf1.strategies.strategy_options import StrategyOptions as StrategyOptions
+    from gradcam_tf1.strategies.strategy_records import Strategies as Strategies
     from gradcam_tf1.targets import All as All
     from gradcam_tf1.targets import Anchor as Anchor
     from gradcam_tf1.targets import Contrast as Contrast
@@ -84,9 +87,6 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
-    from gradcam_tf1.strategies.find_strategies import find_strategies as find_strategies
-    from gradcam_tf1.strategies.strategy_options import StrategyOptions as StrategyOptions
-    from gradcam_tf1.strategies.strategy_records import Strategies as Strategies
     from gradcam_tf1.training.keras_callback import GradCamCallback as GradCamCallback
     from gradcam_tf1.training.session_hooks import GradCamHook as GradCamHook
     from gradcam_tf1.training.session_hooks import GradCamSaverListener as GradCamSaverListener

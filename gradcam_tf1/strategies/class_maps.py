@@ -108,10 +108,11 @@ class MapCollector:
             If the run has no such maps, or none with numbers.
         """
         if self.key is None:
-            kinds = ", ".join(f"{method} at {layer}" if layer else method for method, layer in self._seen)
+            kinds = ", ".join(f"{method} at {layer}" if layer else method for method, layer in self._seen) or "none"
             wanted = " at ".join(filter(None, (self._method or "a method", self._layer)))
             raise OptionError(
-                f"the run has no map of {wanted} whose numbers can be read; it has {kinds or 'no maps of a class'}"
+                f"the run has no map of {wanted} whose numbers can be read; it has {kinds}, and "
+                "`gradcam-tf1 run --report` keeps the numbers of all"
             )
         return sorted(self._classes.values(), key=lambda each: (-len(each.maps), each.class_id))
 

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import numpy as np
 
 MOST_CLUSTERS = 8
-LEAST_MAPS = 3  # fewer are one cluster
+LEAST_MAPS = 4  # fewer are one cluster
 _LEAST_NEIGHBOURS = 7
 
 
@@ -17,8 +17,8 @@ def cluster_maps(shares: np.ndarray, clusters: Optional[int] = None, seed: int =
 
     Two maps p, q are as far apart as the Hellinger distance says, |sqrt(p) - sqrt(q)|. The graph joins each map with
     its 2 log2(N) nearest ones, at least 7. Its normalised Laplacian has the eigenvalues 0 = e1 <= e2 <= ...; the number
-    of clusters is the k of 1..8 with the largest gap e(k + 1) - e(k). The clusters are those of k-means on the first k
-    eigenvectors.
+    of clusters is the k of 2..8 with the largest gap e(k + 1) - e(k); k = 1 would win wherever the graph is connected,
+    and a small group would stay unseen. The clusters are those of k-means on the first k eigenvectors.
 
     Parameters
     ----------
@@ -43,9 +43,7 @@ def cluster_maps(shares: np.ndarray, clusters: Optional[int] = None, seed: int =
     if count < LEAST_MAPS or clusters == 1:
         return np.zeros(count, int)
     graph = _neighbours(np.sqrt(shares))
-    wanted = _eigengap(graph) if clusters is None else min(clusters, count - 1)
-    if wanted == 1:
-        return np.zeros(count, int)
+    wanted = min(_eigengap(graph) if clusters is None else clusters, count - 1)
     from sklearn.cluster import SpectralClustering  # imported late: it takes a while
 
     found = SpectralClustering(wanted, affinity="precomputed", random_state=seed, n_init=10)
@@ -65,7 +63,7 @@ def _neighbours(points: np.ndarray) -> Any:
 
 
 def _eigengap(graph: Any) -> int:
-    """Return the number of clusters, 1 to MOST_CLUSTERS."""
+    """Return the number of clusters, 2 to MOST_CLUSTERS."""
     from scipy.sparse.csgraph import laplacian
     from scipy.sparse.linalg import eigsh
 
@@ -76,7 +74,7 @@ def _eigengap(graph: Any) -> int:
     else:
         start = np.random.RandomState(0).uniform(size=count)  # else it is drawn, and the last digits with it
         values = 2 - np.sort(eigsh(_two_minus(matrix), MOST_CLUSTERS + 1, which="LA", v0=start)[0])[::-1]
-    return int(np.argmax(np.diff(values[: MOST_CLUSTERS + 1]))) + 1
+    return int(np.argmax(np.diff(values[1 : MOST_CLUSTERS + 1]))) + 2
 
 
 def _two_minus(matrix: Any) -> Any:
@@ -89,4 +87,4 @@ def _two_minus(matrix: Any) -> Any:
 def _largest_first(labels: np.ndarray) -> np.ndarray:
     counts = np.bincount(labels)
     order = np.argsort(-counts, kind="stable")
-    return np.argsort(order)[labels]
+    return np.asarray(np.argsort(order)[labels])

@@ -63,12 +63,11 @@ def place_of(shares: np.ndarray) -> MapPlace:
     mean = shares.mean(axis=0)
     row, column, spread = _peaks(shares)
     border = 1 - float(mean[_BORDER:-_BORDER, _BORDER:-_BORDER].sum())
-    corner, corner_name = _corner(mean)
-    name = f"{corner_name} corner" if corner >= CORNER_SHARE else _name(row, column)
+    corner = _fullest_corner(mean)
     suspect = ""
     if len(shares) >= LEAST_MEMBERS:
         suspect = _suspect(corner, border, spread, max(abs(row - 0.5), abs(column - 0.5)))
-    return MapPlace(row, column, spread, border, corner, name, suspect)
+    return MapPlace(row, column, spread, border, corner, _name(row, column), suspect)
 
 
 def _suspect(corner: float, border: float, spread: float, off_centre: float) -> str:
@@ -92,21 +91,17 @@ def _peaks(shares: np.ndarray) -> Tuple[float, float, float]:
     return float(centre[0]), float(centre[1]), float(np.sqrt(((peaks - centre) ** 2).sum(axis=1).mean()))
 
 
-def _corner(mean: np.ndarray) -> Tuple[float, str]:
+def _fullest_corner(mean: np.ndarray) -> float:
     first, last = slice(None, _CORNER), slice(-_CORNER, None)
-    corners = {
-        **{"top left": mean[first, first], "top right": mean[first, last]},
-        **{"bottom left": mean[last, first], "bottom right": mean[last, last]},
-    }
-    name = max(corners, key=lambda key: float(corners[key].sum()))
-    return float(corners[name].sum()), name
+    return max(float(mean[rows, columns].sum()) for rows in (first, last) for columns in (first, last))
 
 
 def _name(row: float, column: float) -> str:
-    """Return the third of the image in words."""
+    """Return the third of the image in words; its outer quarters meet in the corners."""
     upright = ("top", "", "bottom")[min(2, int(3 * row))]
     sideways = ("left", "", "right")[min(2, int(3 * column))]
-    return f"{upright} {sideways}".strip() or "centre"
+    corner = "corner" if min(abs(row - 0.5), abs(column - 0.5)) >= 0.25 else ""
+    return " ".join(filter(None, (upright, sideways, corner))) or "centre"
 
 
 def pooled(values: np.ndarray) -> Optional[np.ndarray]:

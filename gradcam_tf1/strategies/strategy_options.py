@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Optional
+
+import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
@@ -59,7 +60,7 @@ class StrategyOptions:
 
 
 def _check(name: str, value: Any, low: int, high: Optional[int]) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise OptionError(f"{name} is a whole number, not {value!r}")
     if value < low or (high is not None and value > high):
         upper = "" if high is None else f", at most {high}"

@@ -6,7 +6,7 @@ import clever_hans
 import cv2
 import pytest
 
-from gradcam_tf1 import GradCamGraph
+from gradcam_tf1 import GradCamGraph, RunOptions
 
 COUNT = 60
 
@@ -25,5 +25,7 @@ def out(tmp_path_factory, scenes):
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), image[..., ::-1])
     with GradCamGraph(str(clever_hans.NET), preset="inception", labels=list(clever_hans.CLASSES)) as net:
-        net.visualize_imgs(str(folder / "photos"), str(folder / "out"), methods=["gradcam", "gradient"])
+        net.visualize_imgs(
+            str(folder / "photos"), str(folder / "out"), methods=["gradcam", "gradient"], run=RunOptions(report=True)
+        )
     return folder / "out"

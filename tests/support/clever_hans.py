@@ -68,13 +68,11 @@ def train(steps: int = 2500, batch: int = 16) -> List[np.ndarray]:
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
         update = tf.train.AdamOptimizer(2e-3).minimize(loss)
         sess.run(tf.global_variables_initializer())
-        for step in range(steps):
+        for _ in range(steps):
             rows = rng.randint(0, len(images), batch)
             chosen = images[rows].astype(np.float32) / 127.5 - 1
             chosen = chosen[:, :, :, rng.permutation(3)]
-            _, value = sess.run([update, loss], {fed: chosen, labels: class_ids[rows]})
-            if step % 500 == 0:
-                print(step, value, flush=True)
+            sess.run(update, {fed: chosen, labels: class_ids[rows]})
         learned: List[np.ndarray] = sess.run(weights)
     return learned
 

@@ -37,7 +37,7 @@
     return [list, more];
   }
 
-  function clusterCard(index, selection, found, cluster, number) {
+  function clusterCard(index, selection, found, cluster) {
     const map = { grid: cluster.grid, method: found.method };
     return make(
       "div",
@@ -55,7 +55,7 @@
   }
 
   function classSection(index, selection, found, entry) {
-    const cards = entry.clusters.map((cluster, n) => clusterCard(index, selection, found, cluster, n));
+    const cards = entry.clusters.map((cluster) => clusterCard(index, selection, found, cluster));
     const about =
       gradcam.count(entry.count, "map", "maps") + ", " + gradcam.count(cards.length, "strategy", "strategies");
     return make(
@@ -92,7 +92,7 @@
           "Clusters of the maps of " +
             found.method +
             (found.layer ? " at " + found.layer : "") +
-            ", each image stretched to a square. A strategy is suspect if it looks at a corner, the border, or one spot.",
+            ", each image stretched to a square. Suspect: a corner, the border, or one spot away from the centre.",
         ),
         few.length ? make("p", { class: "under soft" }, "Too few maps: " + few.join(", ")) : null,
       ),
