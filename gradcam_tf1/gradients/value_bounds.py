@@ -99,6 +99,11 @@ def _rising(function: Callable[[float], float], least: float = -math.inf) -> Cal
     return lambda a: (at(a[0]), at(a[1]))
 
 
+def _size(a: Bounds) -> Bounds:
+    ends = sorted((abs(a[0]), abs(a[1])))
+    return (0.0 if a[0] < 0 < a[1] else ends[0]), ends[1]
+
+
 def _square(a: Bounds) -> Bounds:
     ends = sorted((a[0] * a[0], a[1] * a[1]))
     return (0.0 if a[0] < 0 < a[1] else ends[0]), ends[1]
@@ -154,7 +159,7 @@ _ARITHMETIC: Dict[str, Callable[..., Bounds]] = {
     "Maximum": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
     "ClipByValue": _clipped,
     "Neg": lambda a: (-a[1], -a[0]),
-    "Abs": lambda a: (0.0 if a[0] < 0 < a[1] else min(map(abs, a)), max(map(abs, a))),
+    "Abs": _size,
     "Square": _square,
     "Pow": _power,
     "Relu": _rising(lambda value: value, 0.0),
