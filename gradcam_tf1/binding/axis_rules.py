@@ -10,7 +10,7 @@ import numpy as np
 from gradcam_tf1.binding.graph_index import Axes, GraphIndex
 from gradcam_tf1.binding.layout import op_layout
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, CTC_OPS, DENSE, REDUCTIONS
-from gradcam_tf1.binding.reshapes import channels_after, merges_rows, splits_rows
+from gradcam_tf1.binding.reshapes import channels_after, merges_channels, merges_rows, splits_rows
 from gradcam_tf1.tf_runtime import tf
 
 KnownAxes = Mapping[str, Axes]
@@ -23,11 +23,22 @@ def _rank_of(index: GraphIndex, op: tf.Operation) -> Optional[int]:
 
 
 def _layer(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) -> Axes:
-    rank = _rank_of(index, op)
+    rank, state = _rank_of(index, op), known[name]
+    if state.merged is not None or (op.type in DENSE and _sums_beside_channels(index, op, name, state)):
+        return state
     if rank is None:
-        return replace(known[name], channels=None, split=False)
+        return replace(state, channels=None, split=False)
     first = op.type in CONVOLUTIONS and op_layout(op) is False
-    return replace(known[name], channels=frozenset({1 if first else rank - 1}), split=False)
+    return replace(state, channels=frozenset({1 if first else rank - 1}), split=False)
+
+
+def _sums_beside_channels(index: GraphIndex, op: tf.Operation, name: str, state: Axes) -> bool:
+    """Return whether a product sums over another last axis than the channels: members, positions."""
+    rank = index.rank(name)
+    if not state.channels or rank is None or rank < 3 or index.inputs[op.name][0] != name:
+        return False
+    turned = any(op.node_def.attr[key].b for key in ("adj_x", "transpose_a") if key in op.node_def.attr)
+    return not turned and _rank_of(index, op) == rank and rank - 1 not in state.channels
 
 
 def _moved(state: Axes, new_axis: Callable[[int], Optional[int]]) -> Axes:
@@ -152,6 +163,12 @@ def _reshaped(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) 
     state, before, after = known[name], index.dims(name), index.dims(index.outputs[op.name][0])
     if before is None or after is None or not before or not after:
         return replace(state, channels=None)
+    if state.merged is not None:
+        apart = len(after) > state.merged
+        return replace(state, rows=False, channels=frozenset({state.merged}), merged=None) if apart else state
+    product = _is_product_of_sides(index, op)
+    if state.channels and not state.rows and merges_channels(state.channels, before, after, product):
+        return replace(state, rows=True, channels=frozenset(), merged=min(state.channels))
     channels, split = channels_after(state.channels, before, after)
     state = replace(state, channels=channels, split=state.split or split)
     if state.images is None:
@@ -162,7 +179,7 @@ def _reshaped(index: GraphIndex, op: tf.Operation, name: str, known: KnownAxes) 
         return replace(state, rows=len(after) < len(before))
     if state.images != 0 or _kept(index, op, known):
         return state
-    return replace(state, rows=merges_rows(before, after) or _is_product_of_sides(index, op))
+    return replace(state, rows=merges_rows(before, after) or product)
 
 
 def _is_product_of_sides(index: GraphIndex, op: tf.Operation) -> bool:

@@ -28,6 +28,7 @@ from gradcam_tf1.binding.score_heads import Head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.tensor_names import find_tensor, several_outputs
 from gradcam_tf1.errors import BindingError, FeedError
+from gradcam_tf1.images.geometry import FreeSize
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, Branch, KeyTensors, LayerInfo, ScorePart
 
@@ -40,6 +41,7 @@ def bind(
     declared_inputs: Sequence[str] = (),
     declared_outputs: Sequence[str] = (),
     requested: KeyTensors = KeyTensors(),  # noqa: B008 - frozen, never changed
+    size: FreeSize = (None, None),
 ) -> Binding:
     """Find the key tensors of a frozen graph, which is only read.
 
@@ -51,6 +53,8 @@ def bind(
         Tensor names that the model file declares (signature, Keras model).
     requested : KeyTensors
         What the user named; each field takes precedence over the automatic choice.
+    size : tuple
+        Height and width of images that the user asked for, None for an open side; where the graph leaves them open.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def bind(
     """
     index = GraphIndex(graph)
     try:
-        return _bound(index, declared_inputs, declared_outputs, requested)
+        return _bound(index, declared_inputs, declared_outputs, requested, size)
     except BindingError as error:
         error.found = candidates(index)
         if not isinstance(error, FeedError):
@@ -73,7 +77,11 @@ def bind(
 
 
 def _bound(
-    index: GraphIndex, declared_inputs: Sequence[str], declared_outputs: Sequence[str], requested: KeyTensors
+    index: GraphIndex,
+    declared_inputs: Sequence[str],
+    declared_outputs: Sequence[str],
+    requested: KeyTensors,
+    size: FreeSize,
 ) -> Binding:
     fed = requested_feeds(index, requested.feed)
     later = awaited(index, requested.feed, requested.later)
@@ -92,7 +100,7 @@ def _bound(
     feeds, why_feeds = choose_feeds(index, ends, images, switches, fed, later)
     facts = array_facts(index, images) if is_array(index, images) else _image_facts(index, images)
     one_image = not facts.get("has_batch_axis", True)
-    why_size, preset, why_preset = _values(index, features, facts)
+    why_size, preset, why_preset = _values(index, features, facts, size)
     batch = baked_batch(index, features.path, features.maps, images, not one_image) or fed_batch_size(feeds)
     places = places_on(index, features.path, images, facts)
     axes = _score_axes(index, head, probabilities, facts)
@@ -137,7 +145,9 @@ def _bound(
     )
 
 
-def _values(index: GraphIndex, features: Features, facts: Dict[str, Any]) -> Tuple[str, Optional[str], str]:
+def _values(
+    index: GraphIndex, features: Features, facts: Dict[str, Any], size: FreeSize
+) -> Tuple[str, Optional[str], str]:
     """Return what the dense head says about the image size, the preset that the graph shows, and its reason."""
     if "frame_order" in facts:
         preset, why = preprocessing(index, features.start, features.path, facts["channels"])
@@ -145,7 +155,7 @@ def _values(index: GraphIndex, features: Features, facts: Dict[str, Any]) -> Tup
     if "array_shape" in facts:
         return "", None, "signals and volumes are fed unchanged"
     return (
-        _size_from_head(features, facts),
+        _size_from_head(features, facts, size),
         *preprocessing(index, features.start, features.path, facts["channels"]),
     )
 
@@ -166,15 +176,15 @@ def _image_facts(index: GraphIndex, images: str) -> Dict[str, Any]:
     }
 
 
-def _size_from_head(features: Features, facts: Dict[str, Any]) -> str:
+def _size_from_head(features: Features, facts: Dict[str, Any], wanted: FreeSize) -> str:
     """Fill in an image size that only the dense head shows; return a remark on it, "" if nothing was filled in."""
     if facts["image_size"] != (None, None):
         return ""
-    side, dense = size_of_dense_head(features)
-    if side is None or dense is None:
+    size, dense = size_of_dense_head(features, wanted)
+    if size is None or dense is None:
         return ""
-    facts["image_size"] = (side, side)
-    return f"; its size {side}x{side} follows from the dense layer '{dense.name}'"
+    facts["image_size"] = size
+    return f"; its size {size[0]}x{size[1]} follows from the dense layer '{dense.name}'"
 
 
 def _classes(index: GraphIndex, head: Head, batched: bool) -> Optional[int]:

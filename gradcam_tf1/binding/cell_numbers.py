@@ -64,7 +64,9 @@ def _computed(cells: CellWalk, name: str, depth: int) -> Optional[np.ndarray]:
     if op.type == "Unpack":
         return np.moveaxis(inputs[0], op.get_attr("axis"), 0)[index.outputs[op.name].index(name), ...]
     if op.type in _OPERATORS:
-        return _applied(cells, _OPERATORS[op.type], *inputs)
+        kind = _OPERATORS[op.type]
+        whole = kind == "div" and not index.is_float(name)  # Div of integers drops the rest
+        return _rounded(cells, name, _applied(cells, "floordiv" if whole else kind, *inputs))
     return _RULES[op.type](cells, op, *inputs)
 
 
@@ -109,7 +111,14 @@ def add(cells: CellWalk, first: Number, second: Number) -> Optional[Number]:
 def _cast(cells: CellWalk, op: tf.Operation, values: np.ndarray) -> np.ndarray:
     index = cells.index
     from_float, to_float = index.is_float(index.inputs[op.name][0]), index.is_float(index.outputs[op.name][0])
-    return _applied(cells, "whole", values) if from_float and not to_float else values
+    values = _applied(cells, "whole", values) if from_float and not to_float else values
+    return _rounded(cells, index.outputs[op.name][0], values)
+
+
+def _rounded(cells: CellWalk, name: str, values: np.ndarray) -> np.ndarray:
+    """Round to the precision of the tensor: in float32, 143 / (143 / 30) is 29.999998 and its floor 29, not 30."""
+    single = cells.index.tensors[name].dtype == tf.float32
+    return _applied(cells, "single", values) if single else values
 
 
 def _pack(_cells: CellWalk, op: tf.Operation, *values: np.ndarray) -> np.ndarray:

@@ -134,6 +134,7 @@ ARITHMETIC: Dict[str, Callable[..., float]] = {
     "floor": math.floor,
     "neg": operator.neg,
     "whole": int,
+    "single": lambda value: float(np.float32(value)),
 }
 
 

@@ -33,6 +33,9 @@ class Axes:
         Axes of the channels; empty if they are mixed with positions, None if unknown.
     split : bool
         Whether the channels of a layer were split into anchors and classes.
+    merged : int or None
+        The axis of the channels before a Reshape that merged it with the images into rows, [N C, K], as tf.tensordot
+        does to weigh K members; else None.
     """
 
     images: Optional[int] = 0
@@ -40,6 +43,7 @@ class Axes:
     uneven: bool = False
     channels: Optional[FrozenSet[int]] = None
     split: bool = False
+    merged: Optional[int] = None
 
 
 class GraphIndex:

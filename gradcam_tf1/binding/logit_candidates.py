@@ -189,16 +189,15 @@ class Heads:
         strength = SOFTMAX if "softmax" in kinds else SIGMOID
         return [Head(name, why, strength) for name in first_of_most_classes(index, names)]
 
-    def _is_output(self, name: str) -> bool:
-        """Return whether a tensor is an output of the graph: a vector or map of floats without any further use."""
-        return name not in self._recorded and self._is_last(name)
-
     def _is_last(self, name: str) -> bool:
         kept = self._is_end(name) and name not in self._parts
         return kept and _can_be_scores(self.index, name) and self._unused(name)
 
     def _is_final(self, name: str) -> bool:
-        """Return whether a tensor is an output, or feeds a written-out loss, or has gradients taken of it."""
+        """Return whether a tensor is an output of the graph: a vector or map of floats without any further use.
+
+        A loss that is written out, and gradients that are taken of the tensor, are no further use.
+        """
         if name not in self._recorded:
             return self._is_last(name)
         users = [op for op, _ in self.index.users[name]]
@@ -211,7 +210,7 @@ class Heads:
         """Return the outputs of the graph: vectors or maps of floats that depend on the images."""
         index = self.index
         heads: List[Head] = []
-        names = [name for name in self.net if self._is_output(name)]
+        names = [name for name in self.net if self._is_final(name)]
         for name in sorted(names, key=lambda name: index.position[index.maker[name].name], reverse=True):
             if len(heads) == _MOST_OUTPUTS:
                 break

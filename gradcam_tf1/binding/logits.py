@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Collection, Dict, NamedTuple, Sequence, Tuple
+from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Tuple
 
 from gradcam_tf1.binding.binding_warnings import uses_batch_statistics
 from gradcam_tf1.binding.decoded import ImageTensor
 from gradcam_tf1.binding.graph_index import Dims, GraphIndex
 from gradcam_tf1.binding.logit_candidates import Heads
-from gradcam_tf1.binding.op_kinds import BIASES, CONVOLUTIONS, RANDOM, WEIGHTED
+from gradcam_tf1.binding.op_kinds import BIASES, COLLECTIONS, CONVOLUTIONS, RANDOM, WEIGHTED
 from gradcam_tf1.binding.pre_softmax import activation_before, before_activation, decided_by, shown_probabilities
 from gradcam_tf1.binding.score_axes import class_count
 from gradcam_tf1.binding.score_heads import OUTPUT, SOFTMAX, Head
 from gradcam_tf1.binding.tensor_names import find_tensor
 from gradcam_tf1.errors import BindingError
+from gradcam_tf1.tf_runtime import tf
+
+_LOOP_ENDS = {"Exit", "While", "StatelessWhile"}
 
 
 def choose_logits(index: GraphIndex, sources: Sequence[ImageTensor], declared: Sequence[str]) -> Head:
@@ -130,9 +133,33 @@ def _other_outputs(
         return tuple(first.values())
     related = index.downstream([best.scores]) | index.upstream([best.scores])
     for head in candidates:
-        if head.scores not in related and index.maker[head.scores].type != "Exit":  # an unused state of a loop
+        if head.scores not in related and not _is_unused_state(index, head.scores, related):
             first.setdefault(head.scores, head.probabilities or head.scores)
     return tuple(first.values())
+
+
+def _is_unused_state(index: GraphIndex, name: str, related: Collection[str]) -> bool:
+    """Return whether a tensor is a state of a loop, or the list of them, whose other states lead to the scores."""
+    op = index.maker[name]
+    if op.type in COLLECTIONS:
+        op = index.maker[index.inputs[op.name][-1 if op.type.startswith("TensorArray") else 0]]
+        while op.type == "Identity":
+            op = index.maker[index.inputs[op.name][0]]
+        return op.type in _LOOP_ENDS and any(out in related for end in _ends(index, op) for out in index.outputs[end])
+    return op.type in _LOOP_ENDS
+
+
+def _ends(index: GraphIndex, op: tf.Operation) -> List[str]:
+    """Return the names of all ops that hold the last states of the loop that this op ends."""
+    if op.type != "Exit":
+        return [op.name]
+    condition = _condition(index, op)
+    return [end.name for end in index.ops if end.type == "Exit" and _condition(index, end) == condition]
+
+
+def _condition(index: GraphIndex, end: tf.Operation) -> str:
+    switch = index.maker[index.inputs[end.name][0]]
+    return index.inputs[switch.name][1] if switch.type == "Switch" else end.name
 
 
 def _of_equals(index: GraphIndex, heads: Sequence[Head]) -> Head:

@@ -116,6 +116,8 @@ def activation_before(index: GraphIndex, name: str, decisions: bool = False) -> 
         if activation is not None:
             return Activated(activation.scores, activation.output, activation.kind, activation.log or log)
         data = data_input(index, op, name)
+        if _of_two(index, op):
+            return None
         if not data or not (op.type in through or _adds_constant(index, op, data) or _is_best_class(index, op)):
             return None
         log = log or op.type == "Log"
@@ -163,9 +165,14 @@ def of_logarithm(index: GraphIndex, name: str) -> str:
     while True:
         op = index.maker[end]
         data = data_input(index, op, end)
-        if not data or not (op.type in CLIPS | {"Log"} or _adds_constant(index, op, data)):
+        if not data or _of_two(index, op) or not (op.type in CLIPS | {"Log"} or _adds_constant(index, op, data)):
             return end if logs else name
         end, logs = data, logs or op.type == "Log"
+
+
+def _of_two(index: GraphIndex, op: tf.Operation) -> bool:
+    """Return whether the op is the larger or smaller of two values of the net, such as two members, and no clip."""
+    return op.type in CLIPS and sum(name in index.axes for name in index.inputs[op.name]) > 1
 
 
 def _is_best_class(index: GraphIndex, op: tf.Operation) -> bool:

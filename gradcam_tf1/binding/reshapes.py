@@ -34,6 +34,17 @@ def merges_rows(before: Sides, after: Sides) -> bool:
     return fresh <= (size([side for side in before[1:] if side is not None]) or 1)
 
 
+def merges_channels(channels: FrozenSet[int], before: Sides, after: Sides, product: bool) -> bool:
+    """Return whether a Reshape leaves the last axis alone and merges all others, channels too: [N, C, K] to [N C, K].
+
+    product: whether the first side is known to be a product of several sides.
+    """
+    last = len(before) - 1
+    if len(after) != 2 or last < 2 or last in channels:
+        return False
+    return product or (before[-1] is not None and before[-1] == after[1] and merges_rows(before, after))
+
+
 def splits_rows(before: Sides, after: Sides) -> bool:
     """Return whether rows of all images become one row per image again: [N T, C] to [N, T, C], or to [1, -1]."""
     if after[0] == 1:

@@ -140,6 +140,9 @@ def _weight_columns(index: GraphIndex, name: str) -> Optional[int]:
     """Return the number of outputs of the bias or kernel that makes a tensor of unknown shape."""
     op = index.maker[name]
     while op.type in FORWARDING | {"Reshape", "Squeeze"} and index.inputs[op.name]:
+        state = index.axes.get(index.inputs[op.name][0])
+        if state is not None and state.merged is not None:
+            return None
         op = index.maker[index.inputs[op.name][0]]
     if op.type not in ("BiasAdd", "Add", "AddV2", "MatMul", "Conv2D"):
         return None

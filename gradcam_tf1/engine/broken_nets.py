@@ -24,21 +24,23 @@ def why_broken(runner: SessionRunner, logits: tf.Tensor, image: np.ndarray, furt
     runner : SessionRunner
         Runs the net.
     logits : tf.Tensor
-        Holds NaN or +infinity for this image.
+        Holds NaN or +infinity for this image, or hides the NaN of weights.
     image : np.ndarray
         [1, H, W, C] of the input's dtype.
     further : mapping
         What further inputs are fed, [1, ...] each.
     """
     scores = _values(runner, [logits], image, further)[0]
-    what = "infinite" if scores is None or not np.isnan(scores).any() else "NaN"
+    hidden = scores is not None and not (np.isnan(scores) | np.isposinf(scores)).any()
+    what = "NaN" if hidden or (scores is not None and np.isnan(scores).any()) else "infinite"
+    told = "the scores hide NaN values" if hidden else f"the scores are {what}"
     waiting = [tensor for op in _ops_before(logits.op) for tensor in op.outputs if tensor.dtype.is_floating]
     for start in range(0, len(waiting), _AT_A_TIME):
         some = waiting[start : start + _AT_A_TIME]
         for tensor, value in zip(some, _values(runner, some, image, further)):
             broken = 0 if value is None else _count_broken(tensor.op, value, what)
             if broken:
-                return _sentence(tensor.op, what, broken)
+                return _sentence(tensor.op, what, broken, told)
     return "the scores are NaN or infinite for this image"
 
 
@@ -48,14 +50,14 @@ def _count_broken(op: tf.Operation, value: np.ndarray, what: str) -> int:
     return int((np.isnan(value) if what == "NaN" else np.isinf(value)).sum())
 
 
-def _sentence(op: tf.Operation, what: str, count: int) -> str:
+def _sentence(op: tf.Operation, what: str, count: int, told: str) -> str:
     if op.type in WEIGHTS:
         return (
-            f"the scores are {what}: {count} of the net's weights '{op.name}' are NaN or infinite; use a model file "
+            f"{told}: {count} of the net's weights '{op.name}' are NaN or infinite; use a model file "
             "from before its training went wrong"
         )
     return (
-        f"the scores are {what}: '{op.name}' ({op.type}) makes the first {what} values, {count} of them; check the "
+        f"{told}: '{op.name}' ({op.type}) makes the first {what} values, {count} of them; check the "
         "preprocessing, and the weights before this op"
     )
 

@@ -83,7 +83,8 @@ def is_weight(node: tf.NodeDef) -> bool:
         return False
     if not node.attr["dtype"].type:  # a damaged file; the import says so
         return False
-    return bool(np.issubdtype(_dtype(node), np.floating))
+    known = tf.as_dtype(node.attr["dtype"].type).is_numpy_compatible  # not so the handle of a variable
+    return bool(known and np.issubdtype(_dtype(node), np.floating))
 
 
 def _dtype(node: tf.NodeDef) -> np.dtype:

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from gradcam_tf1.images.geometry import Fitted
+from gradcam_tf1.images.geometry import Fitted, FreeSize
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors, LoadedModel
 
@@ -21,6 +21,10 @@ class NetHooks(ABC):
         Checked against the logits, if given.
     batch_size : int
         Images per run.
+    size : (int or None, int or None)
+        Requested height and width of images.
+    fit_mode : str
+        How images are brought to the size; with "short-side" `size` is the length of the shorter side.
     graph : tf.Graph
         The private graph of the first device.
     model : LoadedModel
@@ -29,6 +33,8 @@ class NetHooks(ABC):
 
     nb_classes: Optional[int]
     batch_size: int
+    size: FreeSize
+    fit_mode: str
     graph: tf.Graph
     model: LoadedModel
 

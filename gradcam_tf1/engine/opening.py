@@ -64,7 +64,13 @@ def _bind(net: NetHooks, tensors: KeyTensors) -> Binding:
     with inside(net.graph) as graph:
         requested = key_tensors(net, tensors)
         model = net.model
-        binding = bind(graph, declared_inputs=model.inputs, declared_outputs=model.outputs, requested=requested)
+        binding = bind(
+            graph,
+            declared_inputs=model.inputs,
+            declared_outputs=model.outputs,
+            requested=requested,
+            size=(None, None) if net.fit_mode == "short-side" else net.size,
+        )
     if net.nb_classes is not None and binding.classes not in (None, net.nb_classes):
         raise BindingError(
             f"nb_classes is {net.nb_classes}, but the logits '{binding.logits}' have {binding.classes} classes"

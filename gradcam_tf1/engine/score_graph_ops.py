@@ -6,6 +6,7 @@ from typing import Callable, ContextManager, Dict, Hashable, Mapping, Optional, 
 
 import numpy as np
 
+from gradcam_tf1.engine.broken_weights import weights_are_nan
 from gradcam_tf1.engine.built_once import BuiltOnce
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.base import LOGIT
@@ -56,8 +57,12 @@ class ScoreGraphOps(ScoreOps):
         return self._once("best", lambda: _best(self.scores("logit")))
 
     def broken(self) -> tf.Tensor:
-        """Return whether the scores of an image hold NaN or +infinity, so that it has no top class: bool [N]."""
-        return self._once("broken", lambda: _is_broken(self.scores("logit")))
+        """Return whether the scores of an image hold NaN or +infinity, or the weights NaN: no top class; bool [N]."""
+        return self._once("broken", lambda: tf.logical_or(_is_broken(self.scores("logit")), self._weights_are_nan()))
+
+    def _weights_are_nan(self) -> tf.Tensor:
+        start, logits = (self._graph.get_tensor_by_name(name) for name in (self._binding.input, self._binding.logits))
+        return weights_are_nan(start, logits)
 
     def probabilities(self) -> tf.Tensor:
         """Return the probabilities of all classes: float32 [N, C]. Only where the binding has them."""

@@ -24,7 +24,7 @@ CLIPS = ("ClipByValue",)
 OTHERS = ("Sigmoid", "Tanh", "Erf", "Softsign")
 # elementwise, with one input that depends on the images
 _ONE_INPUT = ("Identity", "Neg", "Abs", "Relu", "Relu6")
-_WITH_CONSTANT = ("Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
+_WITH_CONSTANT = ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "Maximum", "Minimum", "ClipByValue")
 _BENT = ("Abs", "Relu", "Relu6", "Maximum", "Minimum", "ClipByValue")
 
 _STEPS = 8  # maximum number of ops between the last op of a composed activation and its input

@@ -8,40 +8,39 @@ f u, every activation that f is an elementwise function of is a gate, except
 - where u is computed from f: then f is the data and u its gate, as in relu(x) sigmoid(fc(pool(relu(x))));
 - where u lies in 0..2, as a sigmoid, a softmax or 1 + sigmoid does: then f u has the sign of f.
 
-An activation that goes through a convolution, a dense layer or a pool before the product is not a gate.
+Sums, reorderings and every other op that does not mix values count as elementwise. An activation that goes through a
+convolution, a dense layer or a pool before the product is not a gate.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from itertools import permutations
+from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Set
 
+from gradcam_tf1.gradients.value_bounds import Bounds, bounds_of
 from gradcam_tf1.tf_runtime import tf
 
+_ELEMENTWISE = ("Mul", "MulNoNan", "RealDiv", "Div", "DivNoNan", "Xdivy")
 _PRODUCTS = (
-    "Mul", "RealDiv", "Div", "DivNoNan", "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D",
-    "DepthwiseConv2dNative",
+    *_ELEMENTWISE, "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D",
+    "DepthwiseConv2dNative", "Conv3D",
 )  # fmt: skip
-# elementwise ops, and ops that move values; inputs that do not depend on the images do not matter
-_PASSED = {
-    "Identity", "Cast", "Neg", "Abs", "Tanh", "Sigmoid", "Erf", "Softsign", "Exp", "Log", "Log1p", "Sqrt", "Rsqrt",
-    "Square", "Reciprocal", "Inv", "Pow", "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softmax", "Reshape",
-    "ExpandDims", "Squeeze", "Tile", "BroadcastTo", "Transpose", "StopGradient", "PreventGradient", "Snapshot",
-    "EnsureShape", "ClipByValue", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars",
-    "FakeQuantWithMinMaxVarsPerChannel", "ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "Switch", "Merge",
-    "Enter", "Exit", "Split", "SplitV", "StridedSlice", "Slice", "Concat", "ConcatV2", "Pack", "Unpack", "Pad",
-    "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3",
-}  # fmt: skip
-_ELEMENTWISE = ("Mul", "RealDiv", "Div", "DivNoNan")
-# elementwise where one input depends on the images
-_WITH_CONSTANT = ("Add", "AddV2", "Sub", "BiasAdd", "Maximum", "Minimum")
+# ops whose outputs mix values: weights of the net, pools, sums over an axis, and functions that may contain such ops
+_MIXING = {
+    *_PRODUCTS, "Conv2DBackpropInput", "Conv3DBackpropInputV2", "Dilation2D", "SparseMatMul", "LRN", "AvgPool",
+    "AvgPool3D", "MaxPool", "MaxPoolV2", "MaxPool3D", "MaxPoolWithArgmax", "FractionalAvgPool",
+    "FractionalMaxPool", "Sum", "Mean", "Max", "Min", "Prod", "EuclideanNorm", "L2Loss", "Cumsum", "Cumprod",
+    "SegmentSum", "SegmentMean", "SegmentMax", "UnsortedSegmentSum", "UnsortedSegmentMax", "CropAndResize",
+    "ExtractImagePatches", "NextIteration", "While", "StatelessWhile", "If", "StatelessIf", "Case",
+    "StatelessCase", "PartitionedCall", "StatefulPartitionedCall", "LSTMBlockCell", "BlockLSTM", "GRUBlockCell",
+    "CudnnRNN", "CudnnRNNV2", "CudnnRNNV3",
+} - set(_ELEMENTWISE)  # fmt: skip
 _ACTIVE = {"Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Maximum", "Minimum", "ClipByValue"}
 
+_STACKS = ("Pack", "Concat", "ConcatV2")
+_STACKED = 8  # maximum number of factors that are stacked
 _STEPS = 32  # maximum number of ops from a factor back to its activation
 _VISITS = 500000  # maximum number of ops visited for a whole net; beyond that every op counts as a gate
-
-Bounds = Tuple[float, float]
-_ANY = (-math.inf, math.inf)
 
 
 class Composite(NamedTuple):
@@ -90,16 +89,21 @@ class _Gates:
         self._bounds: Dict[str, Bounds] = {}
         for op in path:
             self._inputs[op.name] = [tensor.op.name for tensor in op.inputs if tensor.op.name in self._place]
-            self._bounds[op.name] = self._bounds_of(op)
+            self._bounds[op.name] = bounds_of(op, self._bounds)
         self._left = _VISITS
         self.found: Set[str] = set()
-        for name, kind in self._types.items():
-            factors = self._inputs[name][:2] if kind in _PRODUCTS else []
-            if len(factors) == 2:
-                self._add_gates(*factors)
-                self._add_gates(*factors[::-1])
+        for name in self._types:
+            for factor, other in permutations(self._factors(name), 2):
+                self._add_gates(factor, other)
         if self._left <= 0:
             self.found = set(self._place)
+
+    def _factors(self, name: str) -> List[str]:
+        """Return the factors of a product that depend on the images; a product over an axis has those stacked there."""
+        kind, data = self._types[name], self._inputs[name]
+        if kind != "Prod":
+            return data[:2] if kind in _PRODUCTS else []
+        return self._inputs[data[0]][:_STACKED] if self._types[data[0]] in _STACKS else []
 
     def _add_gates(self, factor: str, other: str) -> None:
         low, high = self._bounds[other]
@@ -126,11 +130,9 @@ class _Gates:
         return list(line)
 
     def _parents(self, name: str) -> List[str]:
-        kind, data = self._types[name], self._inputs[name]
         if name in self._composites:
             return [self._composites[name].leaf.op.name]
-        passed = kind in _PASSED or kind in _ELEMENTWISE or (kind in _WITH_CONSTANT and len(data) == 1)
-        return data if passed else []
+        return [] if self._types[name] in _MIXING else self._inputs[name]
 
     def _before(self, name: str, first: int) -> Set[str]:
         """Return the ops before an op, from place `first` on, without those of a loop's previous iteration."""
@@ -143,49 +145,3 @@ class _Gates:
                     seen.add(parent)
                     stack.append(parent)
         return seen
-
-    def _bounds_of(self, op: tf.Operation) -> Bounds:
-        """Return guaranteed bounds of the output."""
-        if op.type in _RANGES:
-            return _RANGES[op.type]
-        if op.type not in _ARITHMETIC and op.type not in _MOVED:
-            return _ANY
-        parts = [self._bounds.get(tensor.op.name) or _constant_bounds(tensor) for tensor in op.inputs]
-        return _ARITHMETIC[op.type](*parts) if op.type in _ARITHMETIC else parts[_MOVED[op.type]]
-
-
-def _constant_bounds(tensor: tf.Tensor) -> Bounds:
-    value = tf.get_static_value(tensor) if tensor.op.type == "Const" else None
-    if value is None or not value.size or value.dtype.kind not in "fiu":
-        return _ANY
-    return float(value.min()), float(value.max())
-
-
-def _product_bounds(a: Bounds, b: Bounds) -> Bounds:
-    ends = [left * right if left and right else 0.0 for left in a for right in b]
-    return min(ends), max(ends)
-
-
-def _quotient_bounds(a: Bounds, b: Bounds) -> Bounds:
-    return _product_bounds(a, (1 / b[1], 1 / b[0])) if b[0] > 0 or b[1] < 0 else _ANY
-
-
-_RANGES: Dict[str, Bounds] = {
-    "Sigmoid": (0, 1), "Softmax": (0, 1), "Tanh": (-1, 1), "Relu6": (0, 6), "Relu": (0, math.inf),
-    "Softplus": (0, math.inf), "Exp": (0, math.inf), "Square": (0, math.inf), "Abs": (0, math.inf),
-}  # fmt: skip
-# op type -> number of the input whose values the output has
-_MOVED = {
-    "Identity": 0, "Cast": 0, "Reshape": 0, "ExpandDims": 0, "Squeeze": 0, "Tile": 0, "BroadcastTo": 0, "Transpose": 0,
-    "StopGradient": 0, "ResizeBilinear": 0, "ResizeNearestNeighbor": 0, "Split": 1, "StridedSlice": 0, "Slice": 0,
-}  # fmt: skip
-_ARITHMETIC: Dict[str, Callable[..., Bounds]] = {
-    "Add": lambda a, b: (a[0] + b[0], a[1] + b[1]),
-    "AddV2": lambda a, b: (a[0] + b[0], a[1] + b[1]),
-    "Sub": lambda a, b: (a[0] - b[1], a[1] - b[0]),
-    "Mul": _product_bounds,
-    "RealDiv": _quotient_bounds,
-    "Minimum": lambda a, b: (min(a[0], b[0]), min(a[1], b[1])),
-    "Maximum": lambda a, b: (max(a[0], b[0]), max(a[1], b[1])),
-    "ClipByValue": lambda a, b, c: (min(max(a[0], b[0]), c[1]), min(max(a[1], b[0]), c[1])),
-}

@@ -7,7 +7,7 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Dict, List, Set
 
-from gradcam_tf1.graphdef.nodes import consumers, dependants, sources
+from gradcam_tf1.graphdef.nodes import consumers, data_sources, dependants, sources
 from gradcam_tf1.graphdef.removal import remove
 from gradcam_tf1.tf_runtime import tf
 
@@ -27,6 +27,15 @@ WRITERS = re.compile(
     r"|\w+SummaryV?\d?|ImageSummary|WriteSummary|WriteScalarSummary|WriteGraphSummary|FlushSummaryWriter"
     r"|(Resource)?Accumulator\w*)\Z"
 )
+_SUMMARIES = re.compile(r"\w*Summary\w*\Z")
+# What a summary is given is cut out of the net's tensors, scaled, tiled or averaged by these. Layers, activations and
+# losses are none of them: they show which tensor holds the scores, even if only a summary uses their values.
+_SHOWING = {
+    "Cast", "ClipByValue", "Concat", "ConcatV2", "Div", "DrawBoundingBoxes", "DrawBoundingBoxesV2", "ExpandDims",
+    "Gather", "GatherV2", "Identity", "Max", "Maximum", "Mean", "Min", "Minimum", "Mul", "Pack", "Pad", "PadV2",
+    "RealDiv", "Reshape", "ResizeBilinear", "ResizeNearestNeighbor", "Slice", "Split", "SplitV", "Square",
+    "StridedSlice", "Sub", "Sum", "Tile", "Transpose", "Unpack",
+}  # fmt: skip
 _TRAINING_SCOPE = re.compile(r"(^|/)(gradients(_\d+)?|Initializer|initializer)(/|$)")
 Users = Dict[str, List["tf.NodeDef"]]  # from `consumers`
 _CONSTANT_SOURCES = VARIABLES | {"Const", "NoOp"}
@@ -40,6 +49,7 @@ def cut_training(graph_def: tf.GraphDef) -> None:
     users = consumers(graph_def)
     gone = dependants(users, [node.name for node in graph_def.node if _writes(node.op)])
     leftovers = _Leftovers(graph_def, users)
+    gone |= _only_shown(graph_def, users)
     gone |= leftovers.of(gone)
     gone |= _loose_ends(graph_def, gone)
     gone |= leftovers.of(gone)
@@ -108,6 +118,21 @@ def _loose_ends(graph_def: tf.GraphDef, gone: Set[str]) -> Set[str]:
     scopes = {_scope(name) for name in gone} - {""}
     used = {name for node in graph_def.node for name in sources(node)}
     return {node.name for node in graph_def.node if node.name not in used and _scope(node.name) in scopes}
+
+
+def _only_shown(graph_def: tf.GraphDef, users: Users) -> Set[str]:
+    """Return the nodes whose values go into summaries and nowhere else: without these they would look like outputs."""
+    nodes = {node.name: node for node in graph_def.node}
+    shown = {node.name for node in graph_def.node if _SUMMARIES.match(node.op)}
+    waiting = list(shown)
+    found: Set[str] = set()
+    while waiting:
+        for name in set(data_sources(nodes[waiting.pop()])) & nodes.keys() - found:
+            if nodes[name].op in _SHOWING and all(user.name in shown for user in users[name]):
+                found.add(name)
+                shown.add(name)
+                waiting.append(name)
+    return found
 
 
 class _Leftovers:

@@ -47,6 +47,7 @@ def as_images(images: Any, own_range: bool = False, channels: int = 3) -> List[U
     ImageFileError
         If a file cannot be read.
     """
+    images = _as_numpy(images)
     is_single = isinstance(images, (Fitted, Image.Image, str, os.PathLike))
     if is_single or (isinstance(images, np.ndarray) and images.ndim in (2, 3)):
         images = [images]
@@ -69,7 +70,7 @@ def as_image(image: Any, own_range: bool = False, channels: int = 3) -> np.ndarr
         raise OptionError(
             f"an image is a {type(image).__name__}; give an array, np.asarray(image), or a list of arrays"
         )
-    pixels = np.asarray(image)
+    pixels = np.asarray(_as_numpy(image))
     if channels == 3 and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 1)):
         pixels = np.repeat(pixels.reshape((*pixels.shape[:2], 1)), 3, axis=2)
     if pixels.ndim != 3 or pixels.shape[2] != channels or 0 in pixels.shape or pixels.dtype.kind not in "uif":
@@ -77,6 +78,16 @@ def as_image(image: Any, own_range: bool = False, channels: int = 3) -> np.ndarr
         raise OptionError(f"an image is {_kind(image)}; expected {expected}")
     _check_values(pixels, own_range)
     return pixels
+
+
+def _as_numpy(images: Any) -> Any:
+    """Return an array of another library as a numpy array, since its rows are no images; anything else unchanged."""
+    if isinstance(images, (np.ndarray, Image.Image)) or not hasattr(images, "__array__"):
+        return images
+    try:
+        return np.asarray(images)
+    except (TypeError, ValueError, NotImplementedError, RuntimeError) as error:  # a tensor without values
+        raise OptionError(f"an image is {_kind(images)} without values; expected {EXPECTED}") from error
 
 
 def _kind(image: Any) -> str:

@@ -16,7 +16,7 @@ from gradcam_tf1.graphdef.file_kinds import Content
 
 STATE = "checkpoint"
 _SUFFIX = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
-_NAMED = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
+_NAMED = re.compile(r'^[ \t]*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _STATE_BYTES = 1 << 22  # the name of the newest comes first, so a longer text is not read
 
 
@@ -117,7 +117,7 @@ def _beside(state: str) -> str:
     parts = re.split(r"[\\/]+", named)
     prefix = os.path.join(folder, parts[-1])
     absolute = re.match(r"[\\/]|\w+:", named) is not None
-    if ".." in parts or parts[-1] in ("", "."):
+    if ".." in parts or parts[-1] in ("", ".") or "\0" in named:
         raise ModelFileError(
             f"{state} names {named!r}: only checkpoints in its folder are read; give the prefix of one"
         )

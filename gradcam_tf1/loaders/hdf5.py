@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
 from typing import List, Optional
 
-_SECONDS = 10  # plus one for every 20 MB
+_SECONDS = 10  # of processor time, plus one for every 20 MB
+_PATIENCE = 12  # times as long by the clock: other work of the machine is no damage of the file
+_OUT_OF_TIME = -int(getattr(signal, "SIGXCPU", 1 << 16))  # systems without that signal have no such limit
 _MEMORY = 512 << 20  # bytes, plus four times the file's size: weights hardly compress, and are read one by one
 _PROBE = """
 import functools, json, operator, sys
@@ -83,9 +86,13 @@ def find_damage(path: str) -> Optional[str]:
     limits = [str(_MEMORY + 4 * size), str(int(seconds) + 1)]
     command = [sys.executable, "-I", "-c", _PROBE, os.path.abspath(path), json.dumps(_import_folders()), *limits]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE * seconds, check=False
+        )
     except subprocess.TimeoutExpired:
-        return f"HDF5 does not finish reading it in {seconds:.0f} s"
+        return f"HDF5 does not finish reading it in {_PATIENCE * seconds:.0f} s"
+    if done.returncode == _OUT_OF_TIME:
+        return f"HDF5 does not finish reading it in {seconds:.0f} s of processor time"
     if done.returncode < 0:
         return f"HDF5 crashes on it (signal {-done.returncode})"
     if done.returncode == 3:

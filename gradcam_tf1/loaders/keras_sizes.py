@@ -16,6 +16,7 @@ from gradcam_tf1.loaders.keras_config import Json, Part, layers
 from gradcam_tf1.tf_runtime import tf
 
 MAX_LAYERS, MAX_INPUTS = 5000, 50_000  # Keras needs some milliseconds for each
+MAX_IN_A_ROW = 500  # layers of one Sequential: with each, Keras goes along all layers before it
 MAX_CALLS = 10_000  # calls inside nested nets included
 MAX_NUMBERS = 2**31  # in one tensor, for one image
 _SPARE, _TIMES = 1 << 16, 1.25  # weights that conversions between kinds of recurrent layers may add
@@ -29,6 +30,7 @@ def check_sizes(config: Json, path: str) -> None:
     """Raise ModelFileError if a translated configuration is too large; switch unrolled loops to loops, in place."""
     parts = list(layers(config))
     _at_most(len(parts), MAX_LAYERS, "layers", path)
+    _at_most(max(map(_count_in_a_row, parts), default=0), MAX_IN_A_ROW, "layers in one Sequential", path)
     _at_most(sum(map(_count_inputs, parts)), MAX_INPUTS, "inputs of layers", path)
     _at_most(count_calls(config).made, MAX_CALLS, "calls of layers, where a recurrent one counts as 100", path)
     for part in parts:
@@ -77,6 +79,12 @@ def _at_most(count: int, limit: int, what: str, path: str) -> None:
 def _count_inputs(part: Part) -> int:
     calls = part.get("inbound_nodes")
     return sum(len(call) if isinstance(call, list) else 1 for call in calls) if isinstance(calls, list) else 0
+
+
+def _count_in_a_row(part: Part) -> int:
+    inside = part.get("config") if part["class_name"] == "Sequential" else None
+    inside = inside.get("layers") if isinstance(inside, dict) else inside  # older files have the list itself
+    return len(inside) if isinstance(inside, list) else 0
 
 
 def _shapes(part: Part) -> Iterator[List[int]]:

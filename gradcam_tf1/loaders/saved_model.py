@@ -11,9 +11,9 @@ from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.allowed_ops import reaches_outside
 from gradcam_tf1.graphdef.attributes import file_defaults
 from gradcam_tf1.graphdef.check_graph import check
-from gradcam_tf1.graphdef.cut_ops import called_functions
+from gradcam_tf1.graphdef.cut_ops import called_functions, functions_with
 from gradcam_tf1.graphdef.file_kinds import Content, identify
-from gradcam_tf1.graphdef.nodes import parse_edge
+from gradcam_tf1.graphdef.nodes import keep_only, parse_edge
 from gradcam_tf1.graphdef.private_files import private_folder
 from gradcam_tf1.graphdef.training_ops import SAVERS, VARIABLES
 from gradcam_tf1.loaders.checkpoint import fold_meta_graph, open_values
@@ -149,14 +149,18 @@ def _written_by_tf2(meta: tf.MetaGraphDef, key: str) -> bool:
 def _check_functions(meta: tf.MetaGraphDef, folder: str, trusted: bool) -> None:
     """Refuse functions that touch files or run code: TensorFlow may run functions while it loads such a model.
 
-    Every SavedModel has functions that save and restore. TensorFlow's loader does not call them, so they are allowed.
+    Every SavedModel has functions that save and restore. The loader needs none of them, so they are removed, in place:
+    a stranger's file can have TensorFlow call functions that it does not list.
     """
     try:
         check(meta.graph_def)
     except ModelFileError as error:
         raise ModelFileError(f"{folder}: {error}") from error
-    called = called_functions(meta.graph_def.library, meta.object_graph_def.concrete_functions)
-    for function in () if trusted else meta.graph_def.library.function:
+    if trusted:
+        return
+    library = meta.graph_def.library
+    called = called_functions(library, meta.object_graph_def.concrete_functions)
+    for function in library.function:
         for node in function.node_def:
             if reaches_outside(node.op) and (function.signature.name in called or not SAVERS.match(node.op)):
                 raise ModelFileError(
@@ -164,6 +168,8 @@ def _check_functions(meta: tf.MetaGraphDef, folder: str, trusted: bool) -> None:
                     "touches files or runs code, and TensorFlow may run it while it loads the model; if you trust the "
                     "author of the model, load it with trust_model=True or --trust-model"
                 )
+    outside = functions_with(library, lambda node: reaches_outside(node.op))
+    keep_only(library.function, lambda function: function.signature.name not in outside)
 
 
 def _flattened(folder: str, meta: tf.MetaGraphDef, key: str, trusted: bool) -> LoadedModel:

@@ -143,6 +143,17 @@ def enlarged_by_half(x):
     return tf.image.resize_bilinear(x, tf.cast(tf.round(sides * 1.5), tf.int32))
 
 
+def fitted_to_30(x):
+    """The side is 30 in exact numbers, 29 in float32, which some versions of `resize_with_pad` use."""
+    sides = tf.cast(tf.shape(x)[1:3], tf.float32)
+    return tf.image.resize_bilinear(x, tf.cast(tf.floor(sides / (sides / 30.0)), tf.int32))
+
+
+def halved_as_of_old(x):
+    sides = 2 * tf.raw_ops.Div(x=tf.shape(x)[1:3], y=[2, 2])
+    return tf.image.resize_bilinear(x, sides)
+
+
 def middle(x):
     height = tf.unstack(tf.shape(x))[1]
     return x[:, height // 4 : height - height // 4, 3:]
@@ -152,9 +163,10 @@ def atrous(x):
     return tf.nn.atrous_conv2d(conv(x), ones(3, 3, 1, 1), 3, "SAME")
 
 
-@pytest.mark.parametrize("first", [padded_to_40, enlarged_by_half, middle, atrous])
+@pytest.mark.parametrize("first", [padded_to_40, enlarged_by_half, fitted_to_30, halved_as_of_old, middle, atrous])
 def test_sizes_that_the_graph_works_out_are_followed(first):
-    shape, free = (1, 22, 33, 1), (None, None, None, 1)
+    shape = (1, 32, 36, 1) if first is fitted_to_30 else (1, 23, 33, 1)
+    free = (None, None, None, 1)
     graph, x, y = built(lambda x: conv(first(x), 3, 2, "VALID"), free)
     places = placed(graph, free)
     found = responses(graph, x, y, shape)

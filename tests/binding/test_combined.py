@@ -58,6 +58,38 @@ def chosen(x):
     return tf.where(tf.tile(surer, [1, 4]), first, second, name="out")
 
 
+def larger_of_two(x):
+    """For each class, the larger probability."""
+    return tf.maximum(*members(x), name="out")
+
+
+def smaller_of_two(x):
+    return tf.minimum(*members(x), name="out")
+
+
+def as_tensordot(x):
+    """A product with the shares of the members; TensorFlow makes rows of images and classes for it."""
+    return tf.ensure_shape(
+        tf.tensordot(tf.stack(members(x), 1), tf.constant([0.4, 0.6]), [[1], [0]]), [None, 4], name="out"
+    )
+
+
+def as_many_members_as_classes(x):
+    several = tf.stack([member(x, seed, f"n{seed}") for seed in range(4)], 2)
+    return tf.ensure_shape(tf.tensordot(several, tf.constant([0.1, 0.2, 0.3, 0.4]), 1), [None, 4], name="out")
+
+
+def as_einsum(x):
+    return tf.ensure_shape(
+        tf.einsum("nkc,k->nc", tf.stack(members(x), 1), tf.constant([0.4, 0.6])), [None, 4], name="out"
+    )
+
+
+def as_batches(x):
+    shares = tf.tile([[[0.4], [0.6]]], [tf.shape(x)[0], 1, 1])
+    return tf.squeeze(tf.matmul(tf.stack(members(x), 2), shares), 2, name="out")
+
+
 def with_entropy(x):
     """The decision uses the mean, from which an uncertainty is computed too."""
     first, second = members(x)
@@ -136,7 +168,8 @@ def pooled_map(x):
 
 NETS = [product, weighted, geometric_mean, stacked, chosen, with_entropy, coarse_times_fine, attention, one_share]
 NETS += [attention_before_softmax, strongest_instance, strongest_of_rows, noisy_or, mean_of_softmax, share_of_squares]
-NETS += [mean_of_the_strongest, pooled_map]
+NETS += [mean_of_the_strongest, pooled_map, larger_of_two, smaller_of_two]
+NETS += [as_tensordot, as_many_members_as_classes, as_einsum, as_batches]
 
 
 @pytest.mark.filterwarnings("ignore:the image has")  # prepared values

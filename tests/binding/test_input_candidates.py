@@ -7,7 +7,8 @@ import pytest
 from binding_graphs import classifier, conv_relu, dense, images, pooled, two_layers, weights
 
 from gradcam_tf1.binding.bind_graph import bind
-from gradcam_tf1.errors import BindingError
+from gradcam_tf1.errors import BindingError, OptionError
+from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import KeyTensors
 
@@ -271,3 +272,22 @@ def test_requested_input_behind_the_logits(graph):
     classifier(images())
     with pytest.raises(BindingError, match="no image input leads to the logits 'conv1/BiasAdd:0'.*'conv2/Relu:0'"):
         bind(graph, requested=KeyTensors(input="conv2/Relu", logits="conv1/BiasAdd"))
+
+
+def test_a_size_that_fits_the_dense_layer_is_the_users_to_choose(graph):
+    """Of sides 9 and 10 a stride of 2 makes 5 cells; the smaller one is found first."""
+    x = tf.placeholder(tf.float32, name="anything")
+    tf.nn.softmax(dense(tf.reshape(strided(x, "SAME", 2, 3), [-1, 5 * 5 * 8]), 5, 200))
+    assert bind(graph).image_size == (9, 9)
+    assert bind(graph, size=(10, 9)).image_size == (10, 9)
+    assert bind(graph, size=(12, 12)).image_size == (9, 9)
+    definition = graph.as_graph_def()
+    photo = np.random.RandomState(0).randint(0, 255, (10, 10, 3)).astype(np.uint8)
+    with GradCamGraph(definition, size=10, preset="raw") as net:
+        gradient = net.explain(photo, 1, "gradient")["gradient"][0, 0]
+    x, scores = graph.get_tensor_by_name("anything:0"), graph.get_tensor_by_name("dense/BiasAdd:0")
+    with tf.Session() as sess:
+        slope = sess.run(tf.gradients(scores[:, 1], x)[0], {x: photo[np.newaxis]})
+    np.testing.assert_allclose(gradient, slope[0], rtol=1e-4, atol=1e-7)
+    with GradCamGraph(definition, size=12, preset="raw") as net, pytest.raises(OptionError, match="has height 9, not"):
+        net.explain(photo, 1, "gradient")

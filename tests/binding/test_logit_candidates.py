@@ -7,6 +7,7 @@ from binding_graphs import bound, conv, conv_relu, dense, images, pooled, two_la
 from head_nets import trunk
 
 from gradcam_tf1.binding.bind_graph import bind
+from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -87,6 +88,20 @@ def test_what_is_only_written_down_is_no_output(graph, record):
         record(x, before)
     assert bound(graph) == ("dense/BiasAdd:0", None)
     assert not any("outputs" in warning for warning in bind(graph).warnings)
+
+
+@pytest.mark.parametrize("always_on", [True, False])
+def test_what_only_summaries_are_given_is_no_output_of_a_file(graph, always_on):
+    """Loading cuts the summaries; what was made for them alone goes with them, the watched scores stay."""
+    x = two_layers(images())
+    tf.summary.image("channels", x[..., :3])
+    tf.summary.image("mean", tf.tile(tf.reduce_mean(x, 3, keepdims=True), [1, 1, 1, 3]) * 255)
+    tf.summary.image("stacked", tf.stack([x[..., 0]] * 3, 3))
+    scores = dense(always_dropped(pooled(x)) if always_on else pooled(x), 5, 8)
+    tf.summary.histogram("scores", scores)
+    with GradCamGraph(graph.as_graph_def(), preset="raw") as net:
+        assert net.binding.logits == scores.name
+        assert not [warning for warning in net.binding.warnings if "outputs" in warning]
 
 
 def test_scores_that_a_histogram_watches_are_scores(graph):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from command_line import run
@@ -44,6 +46,51 @@ def test_weights_of_nan_leave_no_class_and_no_map_and_are_named(kernel):
         assert not maps.any()
         assert {status.state for status in found.statuses[key][0]} == {"empty"}
         assert found.statuses[key][0][0].reason == found.failures[0]
+
+
+def normalised(variance, large=False, chosen=False):
+    """conv - batch normalization - relu - (a large dense layer) - mean - dense; fused kernels turn its NaN into 0."""
+    random = np.random.RandomState(0)
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], name="input")
+        features = tf.nn.conv2d(x, random.randn(3, 3, 3, 4).astype(np.float32), [1, 1, 1, 1], "SAME")
+        given = tf.constant(np.array([1, variance, 1, 1], np.float32), name="variance")
+        if chosen:
+            features, given = tf.where(tf.is_nan(given + 0 * features), features, features), tf.ones([4])
+        zeros = np.zeros(4, np.float32)
+        features = tf.nn.relu(tf.nn.batch_normalization(features, zeros, given, zeros, None, 1e-3), name="features")
+        hidden = tf.reduce_mean(features, [1, 2])
+        if large:
+            weights = random.randn(4, 80000).astype(np.float32)
+            weights[1, 7] = np.nan
+            hidden = tf.nn.relu(tf.nn.bias_add(tf.matmul(hidden, weights, name="wide"), np.zeros(80000, np.float32)))
+            hidden = tf.reshape(hidden, [-1, 4, 20000])[:, :, 0]
+        tf.identity(tf.matmul(hidden, random.randn(4, 3).astype(np.float32)), name="logits")
+    return graph.as_graph_def()
+
+
+@pytest.mark.parametrize(
+    ("definition", "named"),
+    [
+        (lambda: normalised(np.nan), "1 of the net's weights .* are NaN"),
+        (lambda: normalised(-1), r"\(Rsqrt\) makes the first NaN values, 1 of them"),
+        (lambda: normalised(1, large=True), "1 of the net's weights 'wide/b' are NaN"),
+    ],
+    ids=["weight", "computed", "large"],
+)
+def test_nan_of_weights_counts_also_where_the_scores_are_finite(definition, named):
+    with GradCamGraph(definition(), preset="raw", layer="features") as net:
+        found = net.explain(np.full((8, 8, 3), 100, np.uint8))
+    assert found.predicted.tolist() == [-1]
+    assert re.search(f"the scores (are|hide) NaN.*{named}", found.failures[0])
+    assert not found["gradcam"].any()
+
+
+def test_a_constant_of_nan_that_is_only_compared_is_no_fault():
+    with GradCamGraph(normalised(1, chosen=True), preset="raw", layer="features") as net:
+        found = net.explain(np.full((8, 8, 3), 100, np.uint8))
+    assert found.failures == ("",)
+    assert found.predicted[0] >= 0
 
 
 def test_the_op_that_makes_the_first_nan_of_finite_weights_is_named_and_other_images_stay_right(kernel):

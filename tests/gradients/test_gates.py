@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.engine.graph_import import import_graph
-from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.guided import gradient_rule
-from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 
 RANDOM = np.random.RandomState(2)
@@ -61,6 +59,10 @@ def in_double(x):
     return tf.cast(tf.nn.relu6(tf.cast(x, tf.float64) + 3.0), tf.float32) * x * 0.16666667
 
 
+def turned(x):
+    return tf.gather(x, [3, 0, 1, 2], axis=1)
+
+
 # one function of x, spelt in many ways: (what the net writes, f'(x))
 SPELLINGS = {
     "x relu6(x+3) / 6": (lambda x: x * tf.nn.relu6(x + 3.0) / 6.0, hard_swish_slope),
@@ -79,6 +81,30 @@ SPELLINGS = {
     ),
     "x (1 - relu(1 - relu(x+3)/6))": (
         lambda x: x * (1.0 - tf.nn.relu(1.0 - tf.nn.relu(x + 3.0) / 6.0)),
+        hard_swish_slope,
+    ),
+    "x (relu(x+3) - relu(x-3)) / 6": (
+        lambda x: x * (tf.nn.relu(x + 3.0) - tf.nn.relu(x - 3.0)) / 6.0,
+        hard_swish_slope,
+    ),
+    "multiplied out": (
+        lambda x: (x * tf.nn.relu(x + 3.0) - x * tf.nn.relu(x - 3.0)) / 6.0,
+        hard_swish_slope,
+    ),
+    "product over an axis": (
+        lambda x: tf.reduce_prod(tf.stack([x, hard_sigmoid(x)]), 0),
+        hard_swish_slope,
+    ),
+    "without NaN": (lambda x: tf.math.multiply_no_nan(x, hard_sigmoid(x)), hard_swish_slope),
+    "several at once": (lambda x: x * tf.identity_n([hard_sigmoid(x), x])[0], hard_swish_slope),
+    "in another order": (
+        lambda x: tf.gather(
+            tf.gather(x, [3, 0, 2, 1], axis=1) * tf.gather(hard_sigmoid(x), [3, 0, 2, 1], axis=1), [1, 3, 2, 0], axis=1
+        ),
+        hard_swish_slope,
+    ),
+    "mirrored": (
+        lambda x: tf.reverse(tf.reverse(x, [1]) * tf.reverse(hard_sigmoid(x), [1]), [1]),
         hard_swish_slope,
     ),
     "through identities": (lambda x: tf.identity(x) * tf.identity(hard_sigmoid(tf.identity(x))), hard_swish_slope),
@@ -200,6 +226,17 @@ TABLE = {
         {},
         {"Softplus": 1},
     ),
+    "a sum with a ReLU as gate": (
+        lambda x: tf.matmul(x, A) * (tf.nn.relu(tf.matmul(x, B)) + tf.matmul(x, C)),
+        {},
+        {"Relu": 1},
+    ),
+    "the mean of two as gate": (
+        lambda x: tf.matmul(x, A) * tf.add_n([tf.nn.relu(tf.matmul(x, each)) for each in (B, C)]) / 2.0,
+        {},
+        {"Relu": 2},
+    ),
+    "the sine of one as gate": (lambda x: x * tf.sin(tf.nn.relu(x)), {}, {"Relu": 1}),
     "attention with ReLU features": (
         lambda x: tf.matmul(tf.nn.relu(tf.matmul(x, A)), tf.matmul(tf.nn.relu(x), x, transpose_a=True)),
         {},
@@ -247,39 +284,3 @@ def test_squeeze_and_excitation_with_a_hard_sigmoid_by_hand():
     at_pooled = (np.maximum(at_hidden, 0) * (hidden > 0)) @ a.T
     at_r = above * gate + at_pooled.sum(axis=1, keepdims=True) / 4
     np.testing.assert_allclose(grad, np.maximum(at_r, 0) * (x > 0), rtol=1e-4, atol=1e-5)
-
-
-# nets
-
-
-def net_of(activation):
-    """A gray image of three positions - times 1 - activation - dense with rows 1, -1, 1: the issue's net."""
-    graph = tf.Graph()
-    with graph.as_default():
-        x = tf.placeholder(tf.float32, [None, 1, 3, 1], name="x")
-        z = tf.nn.conv2d(x, np.ones((1, 1, 1, 1), np.float32), [1, 1, 1, 1], "SAME", name="z")
-        rows = np.array([[1, 0], [-1, 0], [1, 0]], np.float32)
-        tf.matmul(tf.reshape(activation(z), [-1, 3]), rows, name="logits")
-    return GradCamGraph(graph.as_graph_def(), input="x", logits="logits", layer="z", preset="gray-raw")
-
-
-TWO = np.full((1, 1, 3, 3), 2, np.uint8)
-
-
-@pytest.mark.parametrize("name", ["x relu6(x+3) / 6", "relu6(3+x) (x/6)", "x clip(x/6+.5)", "mish"])
-@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet", "guided_gradcam"])
-def test_a_net_of_gates_alone_is_refused_as_swish_is(name, method):
-    spell, slope = SPELLINGS[name]
-    with net_of(spell) as net:
-        plain = net.explain(TWO, 0, "gradient")["gradient"].ravel()
-        np.testing.assert_allclose(plain, [s * slope(2.0) for s in (1, -1, 1)], rtol=1e-5)
-        with pytest.raises(GradientError, match="a plain gradient in disguise.*of which factors of a product: 1 "):
-            net.explain(TWO, 0, method)
-        assert net.usable_methods([method])[0] == []
-
-
-def test_the_note_says_what_was_changed_and_what_was_left():
-    with net_of(lambda z: (lambda r: r * hard_sigmoid(r) * tf.sigmoid(z))(tf.nn.relu(z))) as net:
-        found = net.explain(TWO, 0, "guided_backprop")
-        (note,) = found.statuses["guided_backprop", ""][0][0].notes
-    assert note == "the guided rule changed 1 Relu; left as gates: 1 Relu6; unchanged: 1 Sigmoid"

@@ -122,6 +122,11 @@ SPELLINGS = {
     "keras relu(max_value=6)": (lambda x: tf.clip_by_value(tf.nn.relu(x), 0.0, 6.0), bounded, {"Relu": 1}),
     "clipped to 0..6": (lambda x: tf.clip_by_value(x, 0.0, 6.0), bounded, {"Maximum": 1}),
     "clip_by_value op": (lambda x: clip_by_value(x, 0.0, 6.0), bounded, {"ClipByValue": 1}),
+    "relu(x) - relu(x - 6)": (
+        lambda x: tf.nn.relu(x) - tf.nn.relu(x - 6.0),
+        bounded,
+        {"Sub": 1},
+    ),
     "relu(x) - a relu(-x)": (lambda x: tf.nn.relu(x) - 0.2 * tf.nn.relu(-x), leaky(0.2), {"Sub": 1}),
     "keras prelu": (lambda x: tf.nn.relu(x) + -ALPHA * tf.nn.relu(-x), leaky(ALPHA), {"AddV2": 1}),
     "prelu by abs": (lambda x: tf.nn.relu(x) + ALPHA * (x - tf.abs(x)) * 0.5, leaky(ALPHA), {"AddV2": 1}),

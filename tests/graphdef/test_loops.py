@@ -164,11 +164,27 @@ def test_gradient_rules_reach_activations_in_a_functional_loop(rule):
     check_rule(rule, looped, loop_nets.build(loop_nets.rectified_thrice).frozen)
 
 
-def test_states_of_a_loop_that_nobody_uses_are_no_outputs():
+def last_state_alone(x):
+    """A cell of which the last state is used, and the list of its outputs is not, as of dynamic_rnn."""
+    kernel, array = loop_nets.weight(loop_nets.CHANNELS + loop_nets.HIDDEN, loop_nets.HIDDEN), loop_nets.array_of(x)
+
+    def body(t, h, outputs):
+        h = loop_nets.step(array.read(t), h, kernel)
+        return t + 1, h, outputs.write(t, h)
+
+    outputs = tf.TensorArray(tf.float32, size=loop_nets.COLUMNS)
+    _, last, outputs = tf.while_loop(lambda t, *_: t < loop_nets.COLUMNS, body, [0, loop_nets.start(x), outputs])
+    tf.transpose(outputs.stack(), [1, 0, 2])
+    return last
+
+
+@pytest.mark.parametrize("functional", [False, True])
+@pytest.mark.parametrize("kind", [loop_nets.recurrent, last_state_alone])
+def test_states_of_a_loop_that_nobody_uses_are_no_outputs(kind, functional):
     """A live graph or a checkpoint has all Exits; a frozen file does not."""
     graph = tf.Graph()
-    with graph.as_default(), loop_nets.loops_of_ops():
-        loop_nets.head(loop_nets.recurrent(loop_nets.columns()))
+    with graph.as_default(), loop_nets.loops_of_ops(not functional):
+        loop_nets.head(kind(loop_nets.columns()))
     with GradCamGraph(graph.as_graph_def(), preset="raw") as net:
         assert net.binding.logits == "logits:0"
         assert not [warning for warning in net.binding.warnings if "outputs" in warning]

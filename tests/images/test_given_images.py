@@ -19,7 +19,31 @@ def photo() -> np.ndarray:
     return read_image(demo_scenes()[0].path)
 
 
+class Foreign:
+    """An array of another library, such as an eager tensor: it has rows, and becomes a numpy array."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __iter__(self):
+        return map(Foreign, self.values)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.values is None:
+            raise NotImplementedError("a symbolic tensor has no values")
+        return np.asarray(self.values, dtype)
+
+
 class TestForms:
+    def test_the_rows_of_another_librarys_array_are_no_images(self, photo):
+        (whole,) = as_images(Foreign(photo))
+        np.testing.assert_array_equal(whole, photo)
+        assert len(as_images(Foreign(np.stack([photo, photo])))) == 2
+        np.testing.assert_array_equal(as_images([Foreign(photo)])[0], photo)
+        for given in (Foreign(None), [Foreign(None)]):
+            with pytest.raises(OptionError, match="an image is Foreign without values"):
+                as_images(given)
+
     def test_a_path_a_pil_image_and_an_array_give_the_same_maps(self, net, photo):
         path = demo_scenes()[0].path
         wanted = net.explain(photo)["gradcam"]

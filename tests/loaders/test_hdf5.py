@@ -39,9 +39,23 @@ def test_a_crash_and_a_hang_of_hdf5_stay_outside(tmp_path, monkeypatch):
     with pytest.raises(ModelFileError, match=r"net\.h5 is damaged: HDF5 crashes on it \(signal 6\)"):
         load(tmp_path / "net.h5")
     monkeypatch.setattr(hdf5, "_PROBE", "import time; time.sleep(60)")
-    monkeypatch.setattr(hdf5, "_SECONDS", 0.2)
-    with pytest.raises(ModelFileError, match=r"HDF5 does not finish reading it in 0 s"):
+    monkeypatch.setattr(hdf5, "_SECONDS", 0.1)
+    with pytest.raises(ModelFileError, match=r"HDF5 does not finish reading it in 1 s"):
         load(tmp_path / "net.h5")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no limit of processor time")
+def test_time_is_that_of_the_processor(tmp_path, monkeypatch):
+    """A busy machine makes no file damaged; a file that keeps the processor busy is refused."""
+    path = small_file(tmp_path / "net.h5")
+    monkeypatch.setattr(hdf5, "_SECONDS", 0.6)
+    limited = hdf5._PROBE.split("total = 0")[0]
+    sleeps, loops = limited + "import time\ntime.sleep(1.5)\n", limited + "while True: pass\n"
+    monkeypatch.setattr(hdf5, "_PROBE", sleeps)
+    assert find_damage(path) is None
+    monkeypatch.setattr(hdf5, "_PROBE", loops)
+    monkeypatch.setattr(hdf5, "_PATIENCE", 120)
+    assert find_damage(path) == "HDF5 does not finish reading it in 1 s of processor time"
 
 
 def small_file(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -86,6 +87,22 @@ def test_state_files_that_lead_elsewhere(kind, name, made, tmp_path):
     for given in (here, here / "checkpoint"):
         with pytest.raises(ModelFileError, match="only checkpoints in its folder are read"):
             load(given)
+
+
+def test_a_name_that_no_file_can_have(made, tmp_path):
+    here = copied(made["index"][0][0], tmp_path / "here")
+    (here / "checkpoint").write_bytes(b'model_checkpoint_path: "m\0x"\n')
+    with pytest.raises(ModelFileError, match=r"names 'm.x00x': only checkpoints in its folder are read"):
+        load(here)
+
+
+def test_a_state_file_of_blank_lines_is_read_at_once(made, tmp_path):
+    folder, wanted = made["index"][0]
+    here = copied(folder, tmp_path / "here")
+    (here / "checkpoint").write_text("\n" * 300_000 + 'model_checkpoint_path: "m"\n')
+    started = time.process_time()
+    np.testing.assert_array_equal(logits_of(load(here)), wanted)
+    assert time.process_time() - started < 30  # ten minutes, if every line were a place to begin
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -138,6 +138,55 @@ def test_files_that_change_between_look_and_use(two, evil, tmp_path, monkeypatch
     assert not evil[1].exists()
 
 
+def test_functions_that_the_file_does_not_list(tmp_path):
+    """TensorFlow calls what an object names as its initialiser, whether the file lists the function or not."""
+    if not runtime.IS_TF2:
+        pytest.skip("flattened on TensorFlow 2 only")
+    save_with_initialiser(tmp_path / "here", str(tmp_path / "canary"))
+    saved = parsed(tmp_path / "here")
+    meta = saved.meta_graphs[0]
+    evil = next(function for function in meta.graph_def.library.function if "initializer" in function.signature.name)
+    name = evil.signature.name
+    with pytest.raises(ModelFileError, match=f"the op SaveV2 .* of the function '{name}'.*--trust-model"):
+        load(tmp_path / "here")
+    del evil.signature.output_arg[:]
+    evil.ret.clear()
+    for node in meta.object_graph_def.nodes:
+        if name in (*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name):
+            node.bare_concrete_function.Clear()
+            node.bare_concrete_function.concrete_function_name = name
+    del meta.object_graph_def.concrete_functions[name]
+    (tmp_path / "here" / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(ModelFileError, match=f"TensorFlow cannot load this SavedModel: .*{name}"):
+        load(tmp_path / "here")
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def save_with_initialiser(folder, target):
+    """A SavedModel with a table whose initialiser saves a number into a file."""
+    import tensorflow
+
+    class Table(tensorflow.saved_model.experimental.TrackableResource):
+        def _create_resource(self):
+            return tensorflow.raw_ops.MutableHashTableV2(
+                key_dtype=tensorflow.string, value_dtype=tensorflow.float32, shared_name="table"
+            )
+
+        def _initialize(self):
+            tensorflow.raw_ops.SaveV2(prefix=target, tensor_names=["x"], shape_and_slices=[""], tensors=[1.0])
+
+    module = tensorflow.Module()
+    module.table = Table()
+    assert module.table.resource_handle is not None
+
+    @tensorflow.function(input_signature=[tensorflow.TensorSpec([None, 15], tensorflow.float32, name="x")])
+    def serve(x):
+        return {"y": x * 2.0}
+
+    module.serve = serve
+    tensorflow.saved_model.save(module, str(folder), signatures={"serving_default": serve})
+
+
 def test_links_are_read_once_as_files(two, tmp_path):
     """Links, as in folders of download caches."""
     here = tmp_path / "here"

@@ -94,14 +94,21 @@ def test_texts_that_are_no_architecture(text, match, tmp_path):
     refused(path, match)
 
 
-def test_more_layers_than_are_allowed(tmp_path):
+@pytest.mark.parametrize(
+    ("count", "match"),
+    [
+        (6000, r"its architecture has 6,00\d layers; 5,000 are allowed"),
+        (600, r"its architecture has 60\d layers in one Sequential; 500 are allowed"),
+    ],
+)
+def test_more_layers_than_are_allowed(count, match, tmp_path):
     path = save(tmp_path / "net.h5", lambda k: [conv(k), *head(k)])
     with h5py.File(str(path), "a") as file:
         text = file.attrs["model_config"]
         config = json.loads(text.decode() if isinstance(text, bytes) else text)
         del file.attrs["model_config"]
         relu = {"class_name": "ReLU", "config": {}}
-        config["config"]["layers"] += [relu] * 6000
+        config["config"]["layers"] += [relu] * count
         text = json.dumps(config).encode()
         file.attrs.create("model_config", text, dtype=h5py.special_dtype(vlen=bytes))
-    refused(path, r"its architecture has 6,00\d layers; 5,000 are allowed")
+    refused(path, match)
