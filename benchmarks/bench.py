@@ -12,6 +12,7 @@ import os
 import sys
 from typing import Any, Dict
 
+import clusters
 import folders
 import live
 import pages
@@ -46,6 +47,7 @@ _ROWS = (
     processes.vgg19_memory,
     processes.start_up,
     pages.report_gallery,
+    clusters.strategies_of_5000,
     training.training_hook,
     training.training_memory,
 )

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List
 from unittest import mock
 
 import pytest
-from docs_desk import ROOT, TEXTS, desk  # noqa: F401  a fixture
+from docs_desk import ROOT, TEXTS, desk, lay_out_photos  # noqa: F401  a fixture
 
 import gradcam_tf1
 from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, ServeOptions, Style, load
@@ -70,6 +70,7 @@ def tables_restored():
 
 @pytest.mark.parametrize("page", [page for page in TEXTS if RUNNABLE.search(TEXTS[page])])
 def test_the_python_of_a_page_runs_and_prints_what_is_shown_below_it(page, desk, capsys):  # noqa: F811
+    lay_out_photos(page)
     with tables_restored():
         for code, printed in RUNNABLE.findall(TEXTS[page]):
             exec(compile(code, page, "exec"), desk)  # noqa: S102

@@ -12,7 +12,7 @@ from typing import Dict, List
 import click
 import pytest
 from click.testing import CliRunner
-from docs_desk import TEXTS, desk, workshop  # noqa: F401  fixtures
+from docs_desk import TEXTS, desk, lay_out_photos, workshop  # noqa: F401  fixtures
 
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.older_names import translated
@@ -57,6 +57,7 @@ def test_every_command_line_that_is_shown_parses(page):
 
 @pytest.mark.parametrize("page", [page for page in sorted(TEXTS) if commands(page) and page not in ELSEWHERE])
 def test_the_commands_of_a_page_work_one_after_the_other(page, workshop):  # noqa: F811
+    lay_out_photos(page)
     for name, text in re.findall(r"(?ms)^```yaml\n# (\S+)\n(.*?)^```", TEXTS[page]):  # a file that the page shows
         Path(name).write_text(text, encoding="utf-8")
     for words in commands(page):

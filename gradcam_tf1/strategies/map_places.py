@@ -16,6 +16,7 @@ BORDER_SHARE = 0.8  # of the map, on the border; evenly spread maps have 0.44
 CORNER_SHARE = 0.5  # of the map, in one corner; evenly spread maps have 0.06
 SPREAD = 0.03  # of the peaks around their mean, as a share of the side
 OFF_CENTRE = 0.2  # distance of a place from the centre, as a share of the side
+WIDE_SPREAD = 0.2  # from which on the peaks lie at many places
 LEAST_MEMBERS = 5
 
 
@@ -34,7 +35,7 @@ class MapPlace:
     corner : float
         Share of the mean map in the fullest corner, a quarter of the image high and wide.
     name : str
-        The place in words, such as "top right corner".
+        The place in words, such as "top right corner", or "many places".
     suspect : str
         Why the place is suspect; "" if it is not.
     """
@@ -67,7 +68,7 @@ def place_of(shares: np.ndarray) -> MapPlace:
     suspect = ""
     if len(shares) >= LEAST_MEMBERS:
         suspect = _suspect(corner, border, spread, max(abs(row - 0.5), abs(column - 0.5)))
-    return MapPlace(row, column, spread, border, corner, _name(row, column), suspect)
+    return MapPlace(row, column, spread, border, corner, _name(row, column, spread), suspect)
 
 
 def _suspect(corner: float, border: float, spread: float, off_centre: float) -> str:
@@ -96,8 +97,10 @@ def _fullest_corner(mean: np.ndarray) -> float:
     return max(float(mean[rows, columns].sum()) for rows in (first, last) for columns in (first, last))
 
 
-def _name(row: float, column: float) -> str:
+def _name(row: float, column: float, spread: float) -> str:
     """Return the third of the image in words; its outer quarters meet in the corners."""
+    if spread > WIDE_SPREAD:
+        return "many places"
     upright = ("top", "", "bottom")[min(2, int(3 * row))]
     sideways = ("left", "", "right")[min(2, int(3 * column))]
     corner = "corner" if min(abs(row - 0.5), abs(column - 0.5)) >= 0.25 else ""

@@ -223,3 +223,32 @@ def test_a_printed_page_is_the_content_only(page):
     show(page, "#/images")
     assert page.texts(".site, .toolbar") == []
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_page_of_strategies(page, tmp_path):
+    records = [report_data.record(n, f"image {n}.jpg") for n in range(12)]
+    cluster = {"count": 8, "share": 0.8, "accuracy": 0.5, "probability": None, "place": "left", "suspect": "why not"}
+    clusters = [
+        {**cluster, "grid": report_data.grid(report_data.RAMP, (100, 100)), "images": [f"{n:06d}" for n in range(8)]},
+        {**cluster, "suspect": "", "grid": report_data.grid(report_data.RAMP, (100, 100)), "images": ["000009"]},
+    ]
+    found = {"method": "gradcam", "layer": "conv5", "few": {"moon": 2}, "empty": 0}
+    found["classes"] = [{"class_id": 2, "label": "<b>star", "count": 9, "clusters": clusters}]
+    page.url = report_data.write_report(tmp_path / "report", records, strategies=found)
+    show(page, "#/strategies")
+    assert page.text("h1") == "1 suspect strategy"
+    assert page.texts(".site-nav a[aria-current]") == ["Strategies"]
+    assert page.text("h2") == "<b>star 9 maps, 2 strategies"
+    assert page.texts(".cluster .notice") == ["Suspect: why not."]
+    assert page.texts(".cluster p.soft")[0] == "8 images · 50.0 % right"
+    assert len(page.texts(".cluster:nth-of-type(1) .card-name")) == 6
+    page.click(".cluster .chip")
+    assert len(page.texts(".cluster:nth-of-type(1) .card-name")) == 8
+    page.click("a[title='image 3.jpg']")
+    page.wait("document.querySelector('.place')")
+
+
+def test_a_report_without_strategies_has_no_such_page(page):
+    show(page, "#/strategies")
+    assert "gradcam-tf1 strategies OUT" in page.text(".notice")
+    assert page.texts(".site-nav a") == ["Images", "Classes", "Run"]

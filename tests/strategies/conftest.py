@@ -26,6 +26,9 @@ def out(tmp_path_factory, scenes):
         cv2.imwrite(str(path), image[..., ::-1])
     with GradCamGraph(str(clever_hans.NET), preset="inception", labels=list(clever_hans.CLASSES)) as net:
         net.visualize_imgs(
-            str(folder / "photos"), str(folder / "out"), methods=["gradcam", "gradient"], run=RunOptions(report=True)
+            str(folder / "photos"),
+            str(folder / "out"),
+            methods=["gradcam", "guided_gradcam"],
+            run=RunOptions(report=True),
         )
     return folder / "out"

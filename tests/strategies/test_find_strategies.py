@@ -107,13 +107,16 @@ def test_maps_of_a_pixel_method(out):
     found = find_strategies(str(out), StrategyOptions(method="guided_gradcam", clusters=2))
     assert found.method == "guided_gradcam"
     assert all(len(each.strategies) == 2 for each in found.classes)
-    assert [(each.name, strategy.place.name) for each, strategy in found.suspects] == [("star", "top right corner")]
+    assert {each.name for each, _ in found.suspects} == {"star"}
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"method": "nope"}, "no map of nope whose numbers can be read; it has gradcam at conv3/Relu:0, guided_gradcam, and"),
+        (
+            {"method": "nope"},
+            "no map of nope whose numbers can be read; it has gradcam at conv3/Relu:0, guided",
+        ),
         ({"layer": "conv9"}, "no map of a method at conv9"),
         ({"least_images": 500}, r"no class has 500 maps, the most are \d+ of class (star|ring); explain more images"),
     ],

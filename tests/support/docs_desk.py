@@ -30,6 +30,15 @@ PAGES = [
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 
+ALL_PHOTOS = {"docs/strategies.md": "a class needs twelve maps"}  # other pages are faster with two
+
+
+def lay_out_photos(page: str) -> None:
+    """Copy all scenes to the photos of the desk if the page needs them."""
+    for scene in demo_scenes() if page in ALL_PHOTOS else ():
+        shutil.copy(scene.path, "photos")
+
+
 def vgg19_layers() -> Any:
     return random_weights(19, classes=10, width=1 / 32).layers
 
