@@ -246,7 +246,7 @@ def _boxes(given: MetricInput) -> Tuple[Box, ...]:
     """Return the boxes of the object; of a mask, the box around it."""
     if given.boxes or given.region is None or not given.region.any():
         return given.boxes
-    rows, columns = given.region.any(axis=1).nonzero()[0], given.region.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(given.region.any(axis=axis)) for axis in (1, 0))
     return ((int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1),)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable, Tuple
+
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
@@ -81,7 +83,8 @@ def ssim(a: np.ndarray, b: np.ndarray, absolute: bool = False) -> float:
         return float("nan")
     from skimage.metrics import structural_similarity
 
-    found = structural_similarity(
+    compare: Callable[..., Any] = structural_similarity  # without types
+    found = compare(
         _unit(a, absolute),
         _unit(b, absolute),
         data_range=1.0,
@@ -174,7 +177,7 @@ def region_iou(a: np.ndarray, b: np.ndarray, share: float = BOX_SHARE, absolute:
     return float((first & second).sum() / (first | second).sum())
 
 
-def _pair(a: np.ndarray, b: np.ndarray, absolute: bool) -> tuple[np.ndarray, np.ndarray]:
+def _pair(a: np.ndarray, b: np.ndarray, absolute: bool) -> Tuple[np.ndarray, np.ndarray]:
     """Return both as float64, their magnitudes if `absolute`; refuse what cannot be compared."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 2 or not a.size or a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
