@@ -6,11 +6,13 @@ from typing import Dict
 
 from gradcam_tf1.metrics.confidence import CONFIDENCE_ROWS
 from gradcam_tf1.metrics.deletion_curves import CURVE_ROWS
+from gradcam_tf1.metrics.localisation import LOCALISATION_ROWS
 from gradcam_tf1.metrics.metric_row import Metric
 
 _ROWS = (
     *CONFIDENCE_ROWS,
     *CURVE_ROWS,
+    *LOCALISATION_ROWS,
 )
 
 METRICS: Dict[str, Metric] = {row.name: row for row in _ROWS}
