@@ -98,7 +98,9 @@ class EvaluateOptions:
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise OptionError(f"{name} is a function, not {getattr(self, name)!r}")
         if self.target == "truth" and self.boxes is None:
-            raise OptionError("target 'truth' explains the class of the boxes; give boxes, or explain the predicted class")
+            raise OptionError(
+                "target 'truth' explains the class of the boxes; give boxes, or explain the predicted class"
+            )
         if self.class_map is not None and self.boxes is None:
             raise OptionError("class_map says which classes of the net the boxes belong to; give boxes too")
         if self.boxes is not None and self.masks is not None:

@@ -108,5 +108,7 @@ def _measured(explainer: NetExplainer, image: RunImage, measures: Measures) -> D
     boxes = found.boxes_of(class_id)
     for name, each in maps.items():
         task = _input_of(name, each, changed, measures, boxes, region)
-        row["values"][name] = {metric: _value(metric, options, task, name) for metric, options in measures.metrics.items()}
+        row["values"][name] = {
+            metric: _value(metric, options, task, name) for metric, options in measures.metrics.items()
+        }
     return row
