@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from gradcam_tf1.drawing.boxes import BOX_SHARE, check_share, largest_box
+from gradcam_tf1.metrics.map_box import BOX_SHARE, check_share, largest_box
 from gradcam_tf1.drawing.overlay import (
     ALPHA,
     blend,
