@@ -9,6 +9,7 @@ from gradcam_tf1.metrics.compactness import COMPACTNESS_ROWS
 from gradcam_tf1.metrics.confidence import CONFIDENCE_ROWS
 from gradcam_tf1.metrics.deletion_curves import CURVE_ROWS
 from gradcam_tf1.metrics.infidelity import INFIDELITY_ROW
+from gradcam_tf1.metrics.localisation import LOCALISATION_ROWS
 from gradcam_tf1.metrics.max_sensitivity import MAX_SENSITIVITY_ROW
 from gradcam_tf1.metrics.metric_row import Metric
 from gradcam_tf1.metrics.road import ROAD_ROWS
@@ -23,6 +24,7 @@ _ROWS = (
     MAX_SENSITIVITY_ROW,
     *COMPACTNESS_ROWS,
     ADCC_ROW,
+    *LOCALISATION_ROWS,
 )
 
 METRICS: Dict[str, Metric] = {row.name: row for row in _ROWS}
