@@ -232,7 +232,7 @@ def _svg(draw: Callable[[Axes], None], theme: str, size: Tuple[float, float]) ->
 
 
 def _settings(theme: str) -> Any:
-    from matplotlib import cycler
+    from matplotlib.rcsetup import cycler
 
     ink, soft = _INK[theme], _SOFT[theme]
     return {
