@@ -22,9 +22,9 @@ def constant(value: float) -> Any:
     return lambda images: np.full(len(images), value)
 
 
-def metric_input(saliency: Any = WEIGHTS, score: Any = linear, explain: Any = None, **more: Any) -> MetricInput:
-    """The image of ones with its baselines zero, of the map's size."""
+def metric_input(saliency: Any = WEIGHTS, score: Any = linear, **more: Any) -> MetricInput:
+    """The image of ones and a baseline of zeros, of the map's size, unless others are given."""
     values = np.array(saliency)
     image = np.ones((*values.shape, 1), np.float32)
-    given = {"saliency": values, "placed": values, "image": image, "score": score, "explain": explain, **more}
-    return MetricInput(baseline=lambda name: np.zeros_like(image), **given)
+    given = {"image": image, "baseline": lambda name: np.zeros_like(image), **more}
+    return MetricInput(saliency=values, placed=values, score=score, **given)
