@@ -64,6 +64,9 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods import method as method
     from gradcam_tf1.methods import register as register
     from gradcam_tf1.methods.noise import Noise as Noise
+    from gradcam_tf1.metrics.metric_choices import MetricChoice as MetricChoice
+    from gradcam_tf1.metrics.metric_choices import metric as metric
+    from gradcam_tf1.metrics.metric_table import METRICS as METRICS
     from gradcam_tf1.report.write_report import write_report as write_report
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
@@ -141,6 +144,11 @@ _NAMES = {
         "register",
     ),
     "methods.noise": ("Noise",),
+    "metrics.metric_choices": (
+        "MetricChoice",
+        "metric",
+    ),
+    "metrics.metric_table": ("METRICS",),
     "images.preprocessing": (
         "PRESETS",
         "Preprocessing",
@@ -211,6 +219,7 @@ __all__ = [
     "FIGURES",
     "METHODS",
     "METHOD_GROUPS",
+    "METRICS",
     "PRESETS",
     "All",
     "Anchor",
@@ -246,6 +255,7 @@ __all__ = [
     "MapStatus",
     "MethodChoice",
     "MethodProgress",
+    "MetricChoice",
     "ModelFileError",
     "Noise",
     "NumpyMethod",
@@ -284,6 +294,7 @@ __all__ = [
     "load",
     "method",
     "methods_figure",
+    "metric",
     "read_image",
     "read_manifest",
     "register",

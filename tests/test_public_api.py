@@ -39,6 +39,10 @@ EXPECTED = {
     "MethodChoice",
     "method",
     "Noise",
+    # metrics
+    "METRICS",
+    "MetricChoice",
+    "metric",
     # methods of one's own
     "IteratedMethod",
     "LayerMethod",
@@ -111,7 +115,7 @@ EXPECTED = {
     "TimeLimitError",
     "WeightsError",
 }
-TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "PRESETS"}
+TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "METRICS", "PRESETS"}
 
 
 def test_the_public_names_are_these():
