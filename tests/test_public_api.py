@@ -61,6 +61,10 @@ EXPECTED = {
     "Similar",
     "Top",
     "Worst",
+    # measure maps
+    "evaluate",
+    "EvaluateOptions",
+    "Evaluation",
     # visualize_imgs
     "RunOptions",
     "Style",
