@@ -13,6 +13,7 @@ import sys
 from typing import Any, Dict
 
 import clusters
+import evaluations
 import folders
 import live
 import pages
@@ -48,6 +49,9 @@ _ROWS = (
     processes.start_up,
     pages.report_gallery,
     clusters.strategies_of_5000,
+    evaluations.demo_curves,
+    evaluations.mobilenet_curves,
+    evaluations.vgg19_curves,
     training.training_hook,
     training.training_memory,
 )
