@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, List
 from gradcam_tf1._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from gradcam_tf1.comparison.compare_nets import compare_nets as compare_nets
+    from gradcam_tf1.comparison.compare_options import CompareOptions as CompareOptions
+    from gradcam_tf1.comparison.comparison import Comparison as Comparison
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
     from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
@@ -121,6 +124,9 @@ _NAMES = {
         "GradCam",
         "GradCamGraph",
     ),
+    "comparison.compare_nets": ("compare_nets",),
+    "comparison.compare_options": ("CompareOptions",),
+    "comparison.comparison": ("Comparison",),
     "engine.explain_options": ("ExplainOptions",),
     "drawing.class_score": ("ClassScore",),
     "drawing.explanation": ("Explanation",),
@@ -219,6 +225,8 @@ __all__ = [
     "Cells",
     "ClassScore",
     "ClosedError",
+    "CompareOptions",
+    "Comparison",
     "Contrast",
     "Down",
     "ExplainOptions",
@@ -279,6 +287,7 @@ __all__ = [
     "Window",
     "Worst",
     "classes_figure",
+    "compare_nets",
     "layers_figure",
     "list_images",
     "load",
