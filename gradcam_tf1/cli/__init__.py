@@ -1,4 +1,5 @@
-"""The command line: `gradcam-tf1 run`, `report`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
+"""The command line: `gradcam-tf1 run`, `report`, `inspect`, `presets`, `doctor`, `serve`, `compare`,
+`demo`.
 
 In: arguments of a shell.
 Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
@@ -13,6 +14,7 @@ from typing import Any
 import click
 
 from gradcam_tf1._version import __version__
+from gradcam_tf1.cli.compare_command import compare
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.doctor_command import doctor
 from gradcam_tf1.cli.inspect_command import inspect
@@ -81,6 +83,7 @@ def main() -> None:
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
       gradcam-tf1 report out/                                look at the results in a browser
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
+      gradcam-tf1 compare old.pb new/ photos/ --preset inception
 
     Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
     wrong, or the output cannot be written; 130 stopped by Ctrl-C.
@@ -93,4 +96,5 @@ main.add_command(inspect)
 main.add_command(presets)
 main.add_command(doctor)
 main.add_command(serve)
+main.add_command(compare)
 main.add_command(demo)

@@ -14,6 +14,7 @@ from gradcam_tf1.methods.choices import Methods, choose_methods
 from gradcam_tf1.run.worker_threads import check_threads
 
 _MOST_SHOWN = 1000  # images on the page
+_EXPLAIN = ExplainOptions()
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class CompareOptions:
 
     methods: Methods = "gradcam"
     score: str = "logit"
-    explain: ExplainOptions = ExplainOptions()
+    explain: ExplainOptions = _EXPLAIN
     min_class_agreement: float = 0.99
     max_score_difference: float = 0.05
     min_map_similarity: float = 0.9

@@ -30,6 +30,11 @@ SCORE_NAMES = {
 MAP_NAMES = {"spearman": "Spearman", "ssim": "SSIM", "iou": "IoU of the 15 % regions"}
 KIND_NAMES = {"same": "same class", "own": "own top class"}
 _SHARES = (CLASS_AGREEMENT, "top5_overlap", "rank_correlation")
+_AGREEMENT = (
+    "Means over the images, with the interval that holds the mean of other images of this kind in 95 of 100 cases.",
+    "Maps are compared on the image, where both models saw it: for the class that A finds (same class), and for the "
+    "class that each model finds itself (own top class). 1 stands for equal maps.",
+)
 _MOST_ROWS = 20  # of a table of changes or failures
 _MOST_DOTS = 5_000  # of the plot
 
@@ -39,7 +44,7 @@ def write_comparison_page(folder: str, found: Comparison, different: MostDiffere
     kind = "bad" if not found.agrees else "good" if found.sure else "doubt"
     words = {"good": "Same.", "bad": "Different.", "doubt": "Same, with doubts."}
     sections = [
-        Section("Agreement", _agreement_text(found), [StudyTable(*_table(found)), _bars(found)]),
+        Section("Agreement", _AGREEMENT, [StudyTable(*_table(found)), _bars(found)]),
         *_different(found, different),
         *_changes(found),
         *_failures(found),
@@ -89,14 +94,6 @@ def _facts(found: Comparison, settings: Mapping[str, Any]) -> Dict[str, str]:
         "tolerances": limits,
         "versions": f"gradcam_tf1 {settings['a_gradcam_tf1']}, TensorFlow {settings['a_tensorflow']}",
     }
-
-
-def _agreement_text(found: Comparison) -> List[str]:
-    return [
-        "Means over the images, with the interval that holds the mean of other images of this kind in 95 of 100 cases.",
-        "Maps are compared on the image, where both models saw it: for the class that A finds (same class), and for "
-        "the class that each model finds itself (own top class). 1 stands for equal maps.",
-    ]
 
 
 def _table(found: Comparison) -> Tuple[List[str], List[Tuple[str, str]]]:
