@@ -19,6 +19,7 @@ from gradcam_tf1.cli.shared_options import NET_OPTIONS, open_net, window
 from gradcam_tf1.cli.target_options import SCORES
 from gradcam_tf1.cli.terminal import say, say_page, shown, warn
 from gradcam_tf1.comparison.compare_options import CompareOptions
+from gradcam_tf1.comparison.map_agreement import MEASURES
 from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
 
@@ -56,7 +57,14 @@ _OWN = tuple(
     type=click.FloatRange(-1, 1),
     default=_DEFAULT.min_map_similarity,
     show_default=True,
-    help="Smallest mean correlation (Spearman) of the maps, for each method.",
+    help="Smallest mean similarity of the maps, for each method.",
+)
+@click.option(
+    "--map-measure",
+    type=click.Choice(MEASURES),
+    default=_DEFAULT.map_measure,
+    show_default=True,
+    help="Similarity that --min-map-similarity limits; ssim suits maps that are zero almost everywhere.",
 )
 @second_model_options((*NET_OPTIONS, *PRESET_OPTIONS))
 @method_options

@@ -7,14 +7,16 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
+from gradcam_tf1._version import __version__
 from gradcam_tf1.comparison.compare_options import CompareOptions
 from gradcam_tf1.comparison.comparison import Columns, Comparison
 from gradcam_tf1.comparison.comparison_files import JOURNAL_NAME, error_of, write_csv, write_json
 from gradcam_tf1.comparison.comparison_page import write_comparison_page
 from gradcam_tf1.comparison.differing_images import MostDifferent
-from gradcam_tf1.comparison.image_pair import ComparedImage, FittedTwice, NetPair, Row
+from gradcam_tf1.comparison.image_pair import NAMES, ComparedImage, FittedTwice, NetPair, Row
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.images.preprocessing import as_preprocessing
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.methods.choices import choose_methods
 from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
@@ -22,6 +24,7 @@ from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.row_journal import RowJournal
 from gradcam_tf1.run.settings import net_settings, net_warnings
+from gradcam_tf1.tf_runtime import tf
 
 _DEFAULT = CompareOptions()
 
@@ -115,7 +118,7 @@ def compare_nets(
         if folder is not None:
             write_json(folder, found, settings)
             write_csv(folder, rows.rows(), pair.methods)
-            write_comparison_page(folder, found, task.different, settings)
+            write_comparison_page(folder, found, task.different, _about(pair))
     return found
 
 
@@ -193,7 +196,7 @@ class _Task:
         if not columns.images and not columns.one_sided:
             raise OptionError("the comparison was stopped before the first image; nothing is known")
         models = [net.model.source for net in self._pair.nets]
-        notes = [f"{name}: {warning}" for name, net in zip("AB", self._pair.nets) for warning in net_warnings(net)]
+        notes = [f"{name}: {warning}" for name, net in zip(NAMES, self._pair.nets) for warning in net_warnings(net)]
         notes += [] if self._pair.classes is None else list(self._pair.classes.notes)
         rows = self._rows
         all_rows = list(rows.rows()) if isinstance(rows, _RowList) else _JournalRows(rows)
@@ -212,6 +215,20 @@ def _stream(pair: NetPair, images: Any, folder: str, options: CompareOptions) ->
     )
     stream = open_stream(pair.nets[0], images, folder, wanted)
     return replace(stream, reader=replace(stream.reader, fit=pair.fit))
+
+
+def _about(pair: NetPair) -> Dict[str, str]:
+    """Return what the page says of the models."""
+    facts = {}
+    for name, net in zip(NAMES, pair.nets):
+        preset = as_preprocessing(net.preset or net.model.preprocessing or net.binding.preprocessing)
+        size = " x ".join("any" if side is None else str(side) for side in net.binding.image_size)
+        pixels = "its own" if preset is None else preset.description
+        facts[name] = (
+            f"{net.model.source}: {net.model.kind}; input {net.binding.input} ({size}, {net.fit_mode}); logits "
+            f"{net.binding.logits}; layer {net.binding.layer}; pixels {pixels}"
+        )
+    return {**facts, "versions": f"gradcam_tf1 {__version__}, TensorFlow {tf.__version__}"}
 
 
 def _settings(pair: NetPair, options: CompareOptions) -> Dict[str, Any]:

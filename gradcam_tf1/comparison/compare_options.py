@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Callable, Optional, Sequence, Union
 
+from gradcam_tf1.comparison.map_agreement import MEASURES
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
@@ -34,7 +35,10 @@ class CompareOptions:
     max_score_difference : float
         The models differ if the probability of any class on any image differs by more, 0..1.
     min_map_similarity : float
-        The models differ if the mean Spearman correlation of the maps of any method is smaller, -1..1.
+        The models differ if the mean similarity of the maps of any method is smaller, -1..1.
+    map_measure : {"spearman", "ssim", "iou"}
+        Which similarity that is: Spearman's correlation of all pixels; the structural similarity, for maps that are
+        zero almost everywhere; the IoU of the regions above 15 % of the maximum.
     n_images : int or None
         Only this number of images, chosen at random.
     seed : int
@@ -68,6 +72,7 @@ class CompareOptions:
     min_class_agreement: float = 0.99
     max_score_difference: float = 0.05
     min_map_similarity: float = 0.9
+    map_measure: str = MEASURES[0]
     n_images: Optional[int] = None
     seed: int = 0
     shown: int = 12
@@ -87,6 +92,8 @@ class CompareOptions:
             raise OptionError(f"explain is {self.explain!r}; give explain=ExplainOptions(...)")
         if self.explain.inputs is not None or self.explain.fuse is not None:
             raise OptionError("compare takes no inputs of single images and one layer of each model; leave out inputs")
+        if self.map_measure not in MEASURES:
+            raise OptionError(f"map_measure is one of {', '.join(MEASURES)}, not {self.map_measure!r}")
         self._check_limits()
         self._check_numbers()
         if not isinstance(self.resume, bool):

@@ -13,6 +13,7 @@ from gradcam_tf1.comparison.map_agreement import MEASURES
 from gradcam_tf1.metrics.intervals import Interval, bootstrap
 
 CLASS_AGREEMENT = "class_agreement"
+MAP_NAMES = {"spearman": "Spearman", "ssim": "SSIM", "iou": "IoU of the 15 % regions"}
 
 
 @dataclass(frozen=True)
@@ -182,10 +183,15 @@ def _checks(
     yield Check("largest difference of a probability", largest, limit, True, largest <= limit, largest <= limit)
     limit = options.min_map_similarity
     for method, kinds in maps.items():
-        found = kinds["same"]["spearman"]
+        found = kinds["same"][options.map_measure]
         # without a single map that shows anything, nothing speaks against the limit, and nothing for it
         yield Check(
-            f"similarity of {method} maps", found.mean, limit, False, not found.mean < limit, found.low >= limit
+            f"similarity of {method} maps ({MAP_NAMES[options.map_measure]})",
+            found.mean,
+            limit,
+            False,
+            not found.mean < limit,
+            found.low >= limit,
         )
 
 
@@ -203,7 +209,7 @@ def _verdict(found: Comparison) -> str:
     doubts = [f"{_images(found.failed)} could not be compared"] if found.failed else []
     doubts += ["not all images were looked at"] if not found.complete else []
     doubts += [
-        f"no image has {check.name[len('similarity of ') :]} that show anything"
+        f"no image gives a {check.name}, since the maps of both models are empty"
         if np.isnan(check.value)
         else f"the interval of the {check.name} reaches below {check.limit:g}, so more images could change the answer"
         for check in found.checks

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Tuple
 
-from gradcam_tf1.comparison.comparison import CLASS_AGREEMENT, Comparison
+from gradcam_tf1.comparison.comparison import CLASS_AGREEMENT, MAP_NAMES, Comparison
 from gradcam_tf1.comparison.comparison_files import PAGE_NAME, error_of
 from gradcam_tf1.comparison.differing_images import MostDifferent
 from gradcam_tf1.comparison.image_pair import Row
@@ -27,9 +27,12 @@ SCORE_NAMES = {
     "logit_difference": "largest difference of a logit",
     "mean_logit_difference": "mean difference of the logits",
 }
-MAP_NAMES = {"spearman": "Spearman", "ssim": "SSIM", "iou": "IoU of the 15 % regions"}
 KIND_NAMES = {"same": "same class", "own": "own top class"}
-_SHARES = (CLASS_AGREEMENT, "top5_overlap", "rank_correlation")
+_SHARES = {
+    CLASS_AGREEMENT: "same top class",
+    "top5_overlap": "common best five",
+    "rank_correlation": "ranks of the logits",
+}
 _AGREEMENT = (
     "Means over the images, with the interval that holds the mean of other images of this kind in 95 of 100 cases.",
     "Maps are compared on the image, where both models saw it: for the class that A finds (same class), and for the "
@@ -39,8 +42,8 @@ _MOST_ROWS = 20  # of a table of changes or failures
 _MOST_DOTS = 5_000  # of the plot
 
 
-def write_comparison_page(folder: str, found: Comparison, different: MostDifferent, settings: Mapping[str, Any]) -> str:
-    """Write comparison.html and return its path. Raises OSError."""
+def write_comparison_page(folder: str, found: Comparison, different: MostDifferent, about: Mapping[str, str]) -> str:
+    """Write comparison.html and return its path; about: facts of both models and of the run. Raises OSError."""
     kind = "bad" if not found.agrees else "good" if found.sure else "doubt"
     words = {"good": "Same.", "bad": "Different.", "doubt": "Same, with doubts."}
     sections = [
@@ -50,9 +53,7 @@ def write_comparison_page(folder: str, found: Comparison, different: MostDiffere
         *_failures(found),
         *_notes(found),
     ]
-    study = Study(
-        "Comparison of two models", Verdict(kind, found.verdict, words[kind]), _facts(found, settings), sections
-    )
+    study = Study("Comparison of two models", Verdict(kind, found.verdict, words[kind]), _facts(found, about), sections)
     return write_study(os.path.join(folder, PAGE_NAME), study)
 
 
@@ -62,7 +63,7 @@ def interval_text(interval: Interval) -> str:
         return "no value"
     ends = f"{interval.low:.3g}", f"{interval.high:.3g}"
     mean = f"{interval.mean:.4g}"
-    return mean if interval.low == interval.high else f"{mean} ({ends[0]} to {ends[1]})"
+    return mean if ends[0] == ends[1] else f"{mean} ({ends[0]} to {ends[1]})"
 
 
 def table_rows(found: Comparison) -> Iterator[Tuple[str, str]]:
@@ -75,25 +76,14 @@ def table_rows(found: Comparison) -> Iterator[Tuple[str, str]]:
                 yield f"{method}, {KIND_NAMES[kind]}: {MAP_NAMES[name]}", interval_text(interval)
 
 
-def _facts(found: Comparison, settings: Mapping[str, Any]) -> Dict[str, str]:
+def _facts(found: Comparison, about: Mapping[str, str]) -> Dict[str, str]:
     counted = f"{found.images} compared"
     counted += f", {found.one_sided} with an answer of one model only" if found.one_sided else ""
     counted += f", {found.failed} failed" if found.failed else ""
     limits = "; ".join(
         f"{check.name} {'at most' if check.low_is_good else 'at least'} {check.limit:g}" for check in found.checks
     )
-    sides = {
-        which.upper(): f"{found.models['ab'.index(which)]} ({settings[f'{which}_kind']}, logits "
-        f"{settings[f'{which}_logits']}, layer {settings[f'{which}_layer']}, preset {settings[f'{which}_preset']})"
-        for which in "ab"
-    }
-    return {
-        **sides,
-        "images": counted,
-        "methods": ", ".join(found.maps),
-        "tolerances": limits,
-        "versions": f"gradcam_tf1 {settings['a_gradcam_tf1']}, TensorFlow {settings['a_tensorflow']}",
-    }
+    return {**about, "images": counted, "methods": ", ".join(found.maps), "tolerances": limits}
 
 
 def _table(found: Comparison) -> Tuple[List[str], List[Tuple[str, str]]]:
@@ -101,13 +91,22 @@ def _table(found: Comparison) -> Tuple[List[str], List[Tuple[str, str]]]:
 
 
 def _bars(found: Comparison) -> Plot:
-    bars = [_bar(SCORE_NAMES[name], found.scores[name]) for name in _SHARES]
+    bars = [_bar(title, found.scores[name]) for name, title in _SHARES.items()]
     bars += [
         _bar(f"{method}: {MAP_NAMES[name].split(' of ')[0]}", interval)
         for method, kinds in found.maps.items()
         for name, interval in kinds["same"].items()
     ]
-    return bar_plot(bars, "agreement", "Agreement of the two models; 1 is the best. Maps are those of the same class.")
+    return bar_plot(
+        bars,
+        "agreement",
+        "Agreement of the two models; 1 is the best. Maps are those of the same class.",
+        _limits(bars),
+    )
+
+
+def _limits(bars: List[PlotBar]) -> Tuple[float, float]:
+    return min(0.0, *(bar.value if bar.low is None else bar.low for bar in bars if bar.value == bar.value)), 1.0
 
 
 def _bar(name: str, interval: Interval) -> PlotBar:

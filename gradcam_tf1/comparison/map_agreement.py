@@ -41,7 +41,9 @@ def map_similarity(a: Map, b: Map) -> Similarity:
     constant = [bool(placed.min() == placed.max()) for placed in (placed_a, placed_b)]
     if any(constant):
         return dict.fromkeys(MEASURES, None if all(constant) else 0.0)
-    magnitudes = bool(min(placed_a.min(), placed_b.min()) >= 0)  # the same numbers, but SSIM then needs no room for signs
+    magnitudes = bool(
+        min(placed_a.min(), placed_b.min()) >= 0
+    )  # the same numbers, but SSIM then needs no room for signs
     positive = [bool(placed.max() > 0) for placed in (placed_a, placed_b)]
     return {
         "spearman": spearman(placed_a, placed_b),

@@ -120,13 +120,16 @@ def _by_name(a: ClassSide, b: ClassSide) -> MatchedClasses:
             f"{_few(b)}); give each model its own label file (--labels for A, --b-labels for B), or leave both out to "
             "match by id"
         )
-    notes = [f"{repeated} names are there several times; these classes are matched in the order of their ids"]
-    missing = [f"{len(left_a)} classes of A and {len(left_b)} classes of B are not in the other model"]
+    notes = (
+        [f"class names that are there several times are matched in the order of their ids: {repeated}"]
+        if repeated
+        else []
+    )
+    if left_a or left_b:
+        notes.append(f"classes that the other model lacks: {len(left_a)} of A, {len(left_b)} of B")
     pairs.sort()
     ids = np.array(pairs, np.int64)
-    return MatchedClasses(
-        ids[:, 0], ids[:, 1], "name", tuple(notes * bool(repeated) + missing * bool(left_a or left_b))
-    )
+    return MatchedClasses(ids[:, 0], ids[:, 1], "name", tuple(notes))
 
 
 def _ids(left: List[int], side: ClassSide, synonyms: bool) -> Dict[str, List[int]]:
