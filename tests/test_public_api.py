@@ -39,6 +39,10 @@ EXPECTED = {
     "MethodChoice",
     "method",
     "Noise",
+    # two nets
+    "CompareOptions",
+    "Comparison",
+    "compare_nets",
     # methods of one's own
     "IteratedMethod",
     "LayerMethod",

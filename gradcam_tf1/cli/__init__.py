@@ -85,8 +85,8 @@ def main() -> None:
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
       gradcam-tf1 compare old.pb new/ photos/ --preset inception
 
-    Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
-    wrong, or the output cannot be written; 130 stopped by Ctrl-C.
+    Exit codes: 0 success; 1 some images failed, a requested method was left out, or compared models differ; 2 the
+    model or an option is wrong, or the output cannot be written; 130 stopped by Ctrl-C.
     """  # noqa: D301 - click wants the backspace character itself
 
 

@@ -13,6 +13,7 @@ from gradcam_tf1.comparison.map_agreement import MEASURES
 from gradcam_tf1.metrics.intervals import Interval, bootstrap
 
 CLASS_AGREEMENT = "class_agreement"
+_ROUNDING = 1e-9  # of a mean of ones
 MAP_NAMES = {"spearman": "Spearman", "ssim": "SSIM", "iou": "IoU of the 15 % regions"}
 
 
@@ -177,22 +178,18 @@ def _number(value: Optional[float]) -> float:
 def _checks(
     scores: Mapping[str, Interval], maps: Mapping[str, Any], largest: float, options: CompareOptions
 ) -> Iterator[Check]:
-    found, limit = scores[CLASS_AGREEMENT], options.min_class_agreement
-    yield Check("class agreement", found.mean, limit, False, found.mean >= limit, found.low >= limit)
-    limit = options.max_score_difference
-    yield Check("largest difference of a probability", largest, limit, True, largest <= limit, largest <= limit)
-    limit = options.min_map_similarity
+    yield _at_least("class agreement", scores[CLASS_AGREEMENT], options.min_class_agreement)
+    holds = largest <= options.max_score_difference
+    yield Check("largest difference of a probability", largest, options.max_score_difference, True, holds, holds)
     for method, kinds in maps.items():
-        found = kinds["same"][options.map_measure]
-        # without a single map that shows anything, nothing speaks against the limit, and nothing for it
-        yield Check(
-            f"similarity of {method} maps ({MAP_NAMES[options.map_measure]})",
-            found.mean,
-            limit,
-            False,
-            not found.mean < limit,
-            found.low >= limit,
-        )
+        name = f"similarity of {method} maps ({MAP_NAMES[options.map_measure]})"
+        yield _at_least(name, kinds["same"][options.map_measure], options.min_map_similarity)
+
+
+def _at_least(name: str, found: Interval, limit: float) -> Check:
+    # without a value, nothing speaks against the limit, and nothing for it
+    holds = not found.mean < limit - _ROUNDING
+    return Check(name, found.mean, limit, False, holds, found.low >= limit - _ROUNDING)
 
 
 def _verdict(found: Comparison) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
+import re
 
 import pytest
 from blob_nets import CLASSES, blob_net, write_blobs
 from command_line import command
+
+from gradcam_tf1.cli import main
 
 OWN = ("--preset", "zero-one", "--layer", "features:0")
 
@@ -67,8 +69,8 @@ def test_options_of_one_model(desk):
     compare(desk, "a", *raw, "--layer", "features", "--b-preset", "zero-one", code=0)  # the scale is A's alone
     assert "B, " in compare(desk, "a", *OWN, "--b-logits", "no/such:0", code=2)
     compare(desk, "a", *OWN, "--logits", "logits:0", "--b-logits", "", "--b-layer", "-1", code=0)
-    text = compare(desk, "large", *OWN, "--size", "32", "--b-size", "", code=0)
-    assert "agree" in text
+    sizes = ("--map-measure", "ssim", "--size", "32", "--b-size")
+    compare(desk, "large", *OWN, *sizes, "", code=0)
     assert "the net's input has height 64, not 32" in compare(desk, "large", *OWN, "--size", "32", code=2)
     compare(desk, "a", *OWN, "--trust-model", "--no-b-trust-model", code=0)
 
@@ -85,16 +87,11 @@ def test_options_of_one_model(desk):
     ],
 )
 def test_usage_ends_with_2(desk, options, told):
-    import re
-
     assert re.search(told, compare(desk, "a", *options, code=2), re.DOTALL)
 
 
 def test_every_option_of_a_model_has_a_form_for_b():
-    from gradcam_tf1.cli import main
-
     flags = {flag for param in main.commands["compare"].params for flag in param.opts}
-    model = {flag for param in main.commands["presets"].params for flag in param.opts if flag.startswith("--")}
-    shared = {f for f in model & flags if f"--b-{f[2:]}" in flags}
-    assert {"--input", "--logits", "--layer", "--labels", "--fit", "--size", "--tag", "--feed"} <= shared | {"--fit"}
-    assert Path(__file__).exists()
+    of_model = {flag for param in main.commands["inspect"].params for flag in param.opts if flag[2:] and flag[0] == "-"}
+    assert {flag for flag in of_model & flags if f"--b-{flag[2:]}" not in flags} == set()
+    assert {"--b-input", "--b-preset", "--b-labels", "--b-fit", "--b-size", "--b-bgr", "--b-tag"} <= flags

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from blob_nets import open_blob_net, write_blobs
 
-# red at the left, green at the right, blue below; the last one has a large red blob at the left, a small green one right
+# one blob, or a large and a small one; red lies at the left
 SCENES = {
     "a_red.png": [(0, 4, 4, 8)],
     "b_green.png": [(1, 4, 20, 8)],

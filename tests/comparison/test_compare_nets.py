@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from array_nets import ArrayNet
 from blob_nets import open_blob_net
 from PIL import Image
 from small_nets import SmallNet
@@ -189,24 +190,21 @@ def test_an_interrupted_comparison_goes_on(blobs, photos, tmp_path):
     for name in ("comparison.json", "comparison.csv", "comparison.html"):
         texts = [(tmp_path / folder / name).read_bytes() for folder in ("whole", "part")]
         assert texts[0] == texts[1], name
+    options = CompareOptions(resume=True, methods="layercam")
     with pytest.raises(OptionError, match="cannot be resumed, because its settings were different: methods was"):
-        options = CompareOptions(resume=True, methods="layercam")
         compare_nets(blobs, blobs, photos, str(tmp_path / "part"), options=options)
 
 
 def test_what_does_not_fit_both_is_refused(blobs, photos):
-    with open_blob_net(labels=("x", "y", "z")) as other:
-        with pytest.raises(OptionError, match="have no name in common .*--b-labels"):
-            compare_nets(blobs, other, photos)
-    with open_blob_net(labels=None, weights=np.eye(3, 2), bias=(0, 0)) as fewer:
-        with pytest.raises(OptionError, match="A has 3 classes and B has 2, so ids do not say which is which"):
-            compare_nets(blobs, fewer, photos)
-    with GradCamGraph(SmallNet("flat").graph().as_graph_def(), preset="zero-one") as flat:
-        with pytest.raises(OptionError, match="'cam' does not work on B"):
-            compare_nets(blobs, flat, photos, options=CompareOptions(methods="cam"))
-    with GradCamGraph(SmallNet("gap", channels=5).graph().as_graph_def(), preset="zero-one") as bands:
-        with pytest.raises(OptionError, match="A takes images of 3 channels and B of 5"):
-            compare_nets(blobs, bands, photos)
+    for other, told in (
+        (open_blob_net(labels=("x", "y", "z")), "have no name in common .*--b-labels"),
+        (open_blob_net(labels=None, weights=np.eye(3, 2), bias=(0, 0)), "A has 3 classes and B has 2, so ids do not"),
+        (GradCamGraph(SmallNet("flat").graph().as_graph_def(), preset="zero-one"), "'cam' does not work on B"),
+        (GradCamGraph(SmallNet("gap", channels=5).graph().as_graph_def(), preset="zero-one"), "3 channels and B of 5"),
+        (GradCamGraph(ArrayNet((11,)).graph()), "B takes signals, volumes or clips"),
+    ):
+        with other, pytest.raises(OptionError, match=told):
+            compare_nets(blobs, other, photos, options=CompareOptions(methods="cam"))
 
 
 @pytest.mark.parametrize(
