@@ -24,7 +24,7 @@ from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from gradcam_tf1.comparison.comparison import Comparison
+    from gradcam_tf1.comparison.comparison_result import Comparison
     from gradcam_tf1.graph import GradCamGraph
 
 _DEFAULT = CompareOptions()
@@ -105,7 +105,7 @@ def compare(
     own = {name: options.pop(name) for name in _OWN}
     session = make_session(options)
     options["methods"] = options["methods"] or ("gradcam",)
-    methods, explain = make_methods(options), make_explain_options(options)
+    methods, explain = make_methods(options) or _DEFAULT.methods, make_explain_options(options)
     options_b = for_second(options)
     with ExitStack() as stack:
         net_a, net_b = (
@@ -141,7 +141,8 @@ def _opened(name: str, model: str, session: Callable[[], dict[str, Any]], option
 
 def _report(found: Comparison, out_folder: str | None, quiet: bool) -> None:
     """Print the table, the checks, the verdict and the name of the page."""
-    from gradcam_tf1.comparison.comparison_page import PAGE_NAME, table_rows
+    from gradcam_tf1.comparison.comparison_files import PAGE_NAME
+    from gradcam_tf1.comparison.comparison_page import table_rows
 
     if not quiet:
         for name, model in zip("AB", found.models):

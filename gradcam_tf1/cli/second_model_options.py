@@ -21,9 +21,9 @@ def second_model_options(options: Sequence[Decorator]) -> Decorator:
     def add(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
-            (*_, first) = command.__click_params__
-            if isinstance(first, click.Option):
-                command.__click_params__.insert(-1, _for_b(first))
+            params: list[click.Parameter] = vars(command)["__click_params__"]  # where click's decorators put them
+            if isinstance(params[-1], click.Option):
+                params.insert(-1, _for_b(params[-1]))
         return command
 
     return add

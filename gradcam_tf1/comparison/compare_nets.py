@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.comparison.compare_options import CompareOptions
-from gradcam_tf1.comparison.comparison import Columns, Comparison
 from gradcam_tf1.comparison.comparison_files import JOURNAL_NAME, error_of, write_csv, write_json
 from gradcam_tf1.comparison.comparison_page import write_comparison_page
+from gradcam_tf1.comparison.comparison_result import Columns, Comparison
 from gradcam_tf1.comparison.differing_images import MostDifferent
 from gradcam_tf1.comparison.image_pair import NAMES, ComparedImage, FittedTwice, NetPair, Row
 from gradcam_tf1.errors import ImageFileError, OptionError
@@ -198,8 +198,11 @@ class _Task:
         models = [net.model.source for net in self._pair.nets]
         notes = [f"{name}: {warning}" for name, net in zip(NAMES, self._pair.nets) for warning in net_warnings(net)]
         notes += [] if self._pair.classes is None else list(self._pair.classes.notes)
+        notes += [self._pair.note] if self._pair.note else []
         rows = self._rows
-        all_rows = list(rows.rows()) if isinstance(rows, _RowList) else _JournalRows(rows)
+        all_rows: Iterable[Row] = list(rows.rows()) if isinstance(rows, _RowList) else ()
+        if isinstance(rows, RowJournal):
+            all_rows = _JournalRows(rows)
         return columns.result((models[0], models[1]), self._options, tuple(notes), all_rows, complete=self._complete)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Callable, Optional, Sequence, Union
+
+import numpy as np
 
 from gradcam_tf1.comparison.map_agreement import MEASURES
 from gradcam_tf1.engine.explain_options import ExplainOptions
@@ -117,10 +119,10 @@ class CompareOptions:
             ("shown", 0, _MOST_SHOWN),
             ("max_pixels", 1, None),
         ):
-            value = getattr(self, name)
+            value: Any = getattr(self, name)
             if value is None and name == "n_images":
                 continue
-            if isinstance(value, bool) or not isinstance(value, Integral):
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
                 raise OptionError(f"{name} is a whole number, not {value!r}")
             if value < low or (high is not None and value > high):
                 raise OptionError(f"{name} is at least {low}{f' and at most {high}' * (high is not None)}, not {value}")

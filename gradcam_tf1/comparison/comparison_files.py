@@ -8,7 +8,7 @@ import os
 from typing import Any, Dict, Iterable, Mapping, Sequence
 
 from gradcam_tf1.atomic_files import write_whole
-from gradcam_tf1.comparison.comparison import Comparison
+from gradcam_tf1.comparison.comparison_result import Comparison
 from gradcam_tf1.comparison.image_pair import SCORES, Row
 from gradcam_tf1.comparison.map_agreement import MEASURES
 from gradcam_tf1.run.manifest_lines import readable, strict_json
@@ -43,7 +43,7 @@ def error_of(row: Row) -> str:
 
 
 def _flat(row: Row, methods: Sequence[str]) -> Dict[str, Any]:
-    flat = {"image": readable(row["relative"]), "error": error_of(row)}
+    flat: Dict[str, Any] = {"image": readable(row["relative"]), "error": error_of(row)}
     flat.update({name: row.get(name) for name in (*_CLASSES, *SCORES, "distance")})
     for method in methods:
         kinds = row.get("maps", {}).get(method, {})

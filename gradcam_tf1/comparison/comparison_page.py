@@ -6,8 +6,8 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Tuple
 
-from gradcam_tf1.comparison.comparison import CLASS_AGREEMENT, MAP_NAMES, Comparison
 from gradcam_tf1.comparison.comparison_files import PAGE_NAME, error_of
+from gradcam_tf1.comparison.comparison_result import CLASS_AGREEMENT, MAP_NAMES, Comparison
 from gradcam_tf1.comparison.differing_images import MostDifferent
 from gradcam_tf1.comparison.image_pair import Row
 from gradcam_tf1.metrics.intervals import Interval

@@ -17,6 +17,7 @@ from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.methods.choices import choose_methods
 from gradcam_tf1.metrics.similarity import spearman
 
+_SAME = 1e-3  # a probability is the sigmoid of its logit
 TOP = 5  # classes whose overlap is measured
 NAMES = ("A", "B")
 # keys of a row that are numbers of one image
@@ -81,6 +82,11 @@ class NetPair:
     options : CompareOptions
         What is compared.
 
+    Attributes
+    ----------
+    note : str
+        A sentence on how probabilities were made comparable; "" if they are.
+
     Raises
     ------
     OptionError
@@ -93,6 +99,7 @@ class NetPair:
         self._options = options
         self._classes: Optional[MatchedClasses] = None
         self._sides: Tuple[ClassSide, ...] = ()
+        self.note = ""
         for name, net in zip(NAMES, self.nets):
             _check_net(name, net, options)
         if net_a.channels_in != net_b.channels_in:
@@ -125,9 +132,9 @@ class NetPair:
             answers.append(answer)
             if reason:
                 reasons[name] = reason
-        first, second = answers
-        if first is None or second is None:
+        if answers[0] is None or answers[1] is None:
             return ComparedImage({"no_answer": reasons}, {})
+        first, second = self._alike(answers[0], answers[1])
         classes = self._matched(first, second)
         row = {"no_answer": {}, **self._class_row(first, second, classes), **_score_row(first, second, classes)}
         asked = (row["class_a"], classes.in_b(row["class_a"]), row["class_b"])
@@ -142,6 +149,21 @@ class NetPair:
     def class_name(self, which: int, class_id: int) -> str:
         """Return what a class of net 0 or 1 is called."""
         return self._sides[which].name(class_id)
+
+    def _alike(self, a: NetAnswer, b: NetAnswer) -> Tuple[NetAnswer, NetAnswer]:
+        """Return both answers with probabilities of one kind, where only one graph has some."""
+        known = [bool(net.binding.probabilities or net.binding.score_parts) for net in self.nets]
+        if known[0] == known[1]:
+            return a, b
+        has, lacks = (a, b) if known[0] else (b, a)
+        independent = np.allclose(has.probabilities, _sigmoid(has.logits), atol=_SAME)
+        self.note = (
+            f"{NAMES[int(known[0])]} has no probabilities in its graph; they are the "
+            f"{'sigmoid' if independent else 'softmax'} of its logits, as in {NAMES[int(known[1])]}"
+        )
+        if independent:
+            lacks = NetAnswer(lacks.logits, _sigmoid(lacks.logits))
+        return (has, lacks) if known[0] else (lacks, has)
 
     def _matched(self, a: NetAnswer, b: NetAnswer) -> MatchedClasses:
         if self._classes is None:
@@ -167,7 +189,7 @@ class NetPair:
     def _maps(
         self, inputs: Sequence[Fitted], class_a: int, in_b: Optional[int], class_b: int
     ) -> Dict[str, Tuple[Optional[Map], Optional[Map], Optional[Map]]]:
-        asked_b = [class_b] if in_b in (None, class_b) else [in_b, class_b]
+        asked_b = [class_b] if in_b is None or in_b == class_b else [in_b, class_b]
         found_a, found_b = (
             net.explain([image], ids, self._options.methods, score=self._options.score, options=self._options.explain)
             for net, image, ids in zip(self.nets, inputs, ([class_a], asked_b))
@@ -180,6 +202,10 @@ class NetPair:
             )
             for method in self.methods
         }
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(logits / 2))
 
 
 def _check_net(name: str, net: GradCamGraph, options: CompareOptions) -> None:

@@ -123,6 +123,18 @@ def test_channels_first_and_last_agree(blobs, photos):
     assert found.maps["gradient"]["same"]["spearman"].mean == pytest.approx(1)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_model_without_probabilities_gets_those_of_the_other_kind(net, swapped):
+    bare = tf.graph_util.extract_sub_graph(demo_graph_def(), ["logits/BiasAdd"])  # the demo net ends in a sigmoid
+    with GradCamGraph(bare, preset=DEMO_PRESET, labels=DEMO_CLASSES) as other:
+        found = compare_nets(*((other, net) if swapped else (net, other)), SCENES[:2])
+    assert found.agrees
+    assert found.largest_difference < 1e-5
+    names = ("A", "B") if swapped else ("B", "A")
+    told = "{} has no probabilities in its graph; they are the sigmoid of its logits, as in {}"
+    assert told.format(*names) in found.notes
+
+
 def test_a_folded_batch_norm_changes_nothing(photos):
     random = np.random.RandomState(0)
     kernel, gamma, beta = random.randn(3, 3, 3, 5), random.rand(5) + 0.5, random.randn(5)
