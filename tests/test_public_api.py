@@ -43,6 +43,10 @@ EXPECTED = {
     "CompareOptions",
     "Comparison",
     "compare_nets",
+    # metrics
+    "METRICS",
+    "MetricChoice",
+    "metric",
     # methods of one's own
     "IteratedMethod",
     "LayerMethod",
@@ -61,6 +65,10 @@ EXPECTED = {
     "Similar",
     "Top",
     "Worst",
+    # measure maps
+    "evaluate",
+    "EvaluateOptions",
+    "Evaluation",
     # visualize_imgs
     "RunOptions",
     "Style",
@@ -115,7 +123,7 @@ EXPECTED = {
     "TimeLimitError",
     "WeightsError",
 }
-TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "PRESETS"}
+TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "METRICS", "PRESETS"}
 
 
 def test_the_public_names_are_these():

@@ -98,7 +98,9 @@ class EvaluateOptions:
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise OptionError(f"{name} is a function, not {getattr(self, name)!r}")
         if self.target == "truth" and self.boxes is None:
-            raise OptionError("target 'truth' explains the class of the boxes; give boxes, or explain the predicted class")
+            raise OptionError(
+                "target 'truth' explains the class of the boxes; give boxes, or explain the predicted class"
+            )
         if self.class_map is not None and self.boxes is None:
             raise OptionError("class_map says which classes of the net the boxes belong to; give boxes too")
         if self.boxes is not None and self.masks is not None:
@@ -111,7 +113,7 @@ class EvaluateOptions:
                 continue
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise OptionError(f"{name} is a whole number, not {value!r}")
-            if value < low or (high is not None and value > high):
+            if int(value) < low or (high is not None and int(value) > high):
                 bounds = f"at least {low}" if high is None else f"{low} to {high}"
                 raise OptionError(f"{name} is {bounds}, not {value}")
         for name, top in (("confidence", 1.0), ("timeout", 1e6)):

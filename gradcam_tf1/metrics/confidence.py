@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcam_tf1.methods.masking import baseline_option
 from gradcam_tf1.methods.options import Option
-from gradcam_tf1.metrics.measured_maps import as_map, is_constant, no_scores, not_finite, scores_of_images
+from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, is_constant, no_scores, not_finite, scores_of_images
 from gradcam_tf1.metrics.metric_row import (
     HIGHER,
     LOWER,
@@ -61,7 +61,13 @@ def masked(image: np.ndarray, mask: np.ndarray, fill: np.ndarray) -> np.ndarray:
 
 
 def average_drop(
-    saliency: np.ndarray, image: np.ndarray, fill: np.ndarray, score: ScoreFunction, *, scaling: str = "max"
+    saliency: np.ndarray,
+    image: np.ndarray,
+    fill: np.ndarray,
+    score: ScoreFunction,
+    *,
+    scaling: str = "max",
+    chunk: int = CHUNK,
 ) -> MetricValue:
     """max(0, y - o) / y: the share of the probability y that is lost if only what the map shows is kept (o).
 
@@ -80,6 +86,8 @@ def average_drop(
         A probability.
     scaling : {"max", "minmax"}
         How the map becomes a mask of 0..1, see `scaled`.
+    chunk : int
+        Images per call of `score`.
 
     Returns
     -------
@@ -90,7 +98,7 @@ def average_drop(
     ----------
     Average drop, https://arxiv.org/abs/1710.11063
     """
-    return _compare(saliency, image, fill, score, scaling, drop_of)
+    return _compare(saliency, image, fill, score, scaling, chunk, drop_of)
 
 
 def drop_of(whole: float, kept: float) -> MetricValue:
@@ -103,7 +111,13 @@ def drop_of(whole: float, kept: float) -> MetricValue:
 
 
 def increase(
-    saliency: np.ndarray, image: np.ndarray, fill: np.ndarray, score: ScoreFunction, *, scaling: str = "max"
+    saliency: np.ndarray,
+    image: np.ndarray,
+    fill: np.ndarray,
+    score: ScoreFunction,
+    *,
+    scaling: str = "max",
+    chunk: int = CHUNK,
 ) -> MetricValue:
     """1 if o > y, else 0: whether the score y rises if only what the map shows is kept (o).
 
@@ -112,7 +126,7 @@ def increase(
 
     Parameters
     ----------
-    saliency, image, fill, scaling
+    saliency, image, fill, scaling, chunk
         As in `average_drop`.
     score : ScoreFunction
         A probability or a logit.
@@ -126,11 +140,17 @@ def increase(
     ----------
     Increase in confidence, https://arxiv.org/abs/1710.11063
     """
-    return _compare(saliency, image, fill, score, scaling, lambda whole, kept: MetricValue(float(kept > whole)))
+    return _compare(saliency, image, fill, score, scaling, chunk, lambda whole, kept: MetricValue(float(kept > whole)))
 
 
 def gain(
-    saliency: np.ndarray, image: np.ndarray, fill: np.ndarray, score: ScoreFunction, *, scaling: str = "max"
+    saliency: np.ndarray,
+    image: np.ndarray,
+    fill: np.ndarray,
+    score: ScoreFunction,
+    *,
+    scaling: str = "max",
+    chunk: int = CHUNK,
 ) -> MetricValue:
     """max(0, o - y) / (1 - y): the share of the missing probability that is won if only what the map shows is kept (o).
 
@@ -139,7 +159,7 @@ def gain(
 
     Parameters
     ----------
-    saliency, image, fill, score, scaling
+    saliency, image, fill, score, scaling, chunk
         As in `average_drop`.
 
     Returns
@@ -151,7 +171,7 @@ def gain(
     ----------
     Average gain, https://arxiv.org/abs/2301.07002
     """
-    return _compare(saliency, image, fill, score, scaling, _gain_of)
+    return _compare(saliency, image, fill, score, scaling, chunk, _gain_of)
 
 
 def _gain_of(whole: float, kept: float) -> MetricValue:
@@ -172,12 +192,13 @@ def _compare(
     fill: np.ndarray,
     score: ScoreFunction,
     scaling: str,
+    chunk: int,
     formula: Callable[[float, float], MetricValue],
 ) -> MetricValue:
     mask = scaled(as_map(saliency, image), scaling)
     if isinstance(mask, str):
         return undefined(mask)
-    scores = scores_of_images([image, masked(image, mask, fill)], score, 2)
+    scores = scores_of_images([image, masked(image, mask, fill)], score, chunk)
     return undefined(no_scores(scores)) if no_scores(scores) else formula(float(scores[0]), float(scores[1]))
 
 
@@ -192,7 +213,9 @@ def _row(
     def measure(given: MetricInput, *, baseline: str, scaling: str) -> MetricValue:
         if probability and not given.probability:
             return undefined(NEEDS_PROBABILITY)
-        return compute(given.saliency, given.image, given.baseline(baseline), given.score, scaling=scaling)
+        return compute(
+            given.saliency, given.image, given.baseline(baseline), given.score, scaling=scaling, chunk=given.chunk
+        )
 
     options = (named_baseline("black"), Option("scaling", "max", choices=SCALINGS))
     return Metric(name, title, summary, paper, better, (0, 1), (SCORE,), measure, options)

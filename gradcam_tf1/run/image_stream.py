@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generator, Iterable, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Container, Generator, Iterable, Iterator, Optional
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import ReadOptions
@@ -71,7 +71,9 @@ class ImageStream:
     reader: Reader
     threads: int
 
-    def images(self, done: Iterable[str] = ()) -> Generator[RunImage, None, None]:
+    def images(
+        self, done: Iterable[str] = (), only: Optional[Container[int]] = None
+    ) -> Generator[RunImage, None, None]:
         """Yield the images in order. Close the generator to stop early.
 
         An image that cannot be read has an `error` and no `fitted`; it is not raised.
@@ -80,13 +82,15 @@ class ImageStream:
         ----------
         done : iterable of str
             `relative` of the images that were finished before, in order; these are skipped.
+        only : container of int or None
+            Numbers of the images that are wanted; None for all.
 
         Raises
         ------
         OptionError
             If the finished images are not the first ones of the listing.
         """
-        waiting = _left(self.listing, iter(done))
+        waiting = (item for item in _left(self.listing, iter(done)) if only is None or item.index in only)
         ahead = self.threads + 1
         with ThreadPoolExecutor(self.threads) as pool:
             read = in_order(self.reader, waiting, pool, ahead, lambda item: item.weight, BATCH_PIXELS)
