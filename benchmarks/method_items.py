@@ -55,7 +55,7 @@ def scenes(count: int, seed: int, **session: Any) -> Material:
             region = np.zeros(scene.image.shape[:2], bool)
             region[box[0] : box[2], box[1] : box[3]] = True
             items.append(Item(scene.image, KINDS.index(kind), (box,), region, level))
-    return Material(net, items, SCENE_TOLERANCE, count * len(LEVELS), "drawn scenes and the demo net")
+    return Material(net, items, SCENE_TOLERANCE, count * len(LEVELS), "Drawn scenes and the demo net")
 
 
 def photographs(models: str, **session: Any) -> Material:
@@ -79,7 +79,7 @@ def photographs(models: str, **session: Any) -> Material:
         place = objects.of(file, image.shape[:2]).locate(class_id)
         if place is not None:
             items.append(Item(image, class_id, place.boxes, place.region))
-    return Material(net, items, PHOTO_TOLERANCE, len(listing), "photographs with boxes and MobileNet 0.75")
+    return Material(net, items, PHOTO_TOLERANCE, len(listing), "Photographs with boxes and MobileNet 0.75")
 
 
 def models_folder() -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from method_items import Item, Material
 
 from gradcam_tf1 import METHODS, ExplainOptions, method
-from gradcam_tf1.metrics.floor_maps import FLOORS, floor_map
+from gradcam_tf1.metrics.floor_maps import FLOORS, floor_map, floor_on_original
 from gradcam_tf1.metrics.map_frames import on_input, on_original
 from gradcam_tf1.metrics.metric_row import MetricInput
 from gradcam_tf1.metrics.metric_table import METRICS
@@ -30,6 +30,8 @@ class Plan(NamedTuple):
         Methods whose runs grow with the channels, on so many.
     options : mapping
         Method -> options other than its defaults.
+    left_out : tuple of str
+        Methods that are not measured.
     steps : int
         Of insertion and deletion.
     seed : int
@@ -39,12 +41,13 @@ class Plan(NamedTuple):
     slow: int
     slowest: int
     options: Mapping[str, Mapping[str, Any]]
+    left_out: Tuple[str, ...] = ()
     steps: int = 20
     seed: int = 0
 
 
 class Measured(NamedTuple):
-    """One method: metric -> values [N], NaN for images that were left out; seconds per image, NaN for floors."""
+    """One method: metric -> values [N], NaN where left out, and processor seconds per image, NaN for floors."""
 
     values: Dict[str, np.ndarray]
     seconds: float
@@ -53,16 +56,12 @@ class Measured(NamedTuple):
 SLOWEST = ("sscam", "iscam", "rise", "scorecam", "guided_ig")
 
 
-def measured_methods(
-    material: Material, plan: Plan, report: Callable[[str], None]
-) -> Tuple[Dict[str, Measured], Dict[str, str]]:
-    """Return what every method and floor is worth, and why others are left out."""
-    usable, left_out = material.net.usable_methods(list(METHODS))
-    found = {}
-    for name in [*usable, *FLOORS]:
-        found[name] = _measured(name, material, plan)
-        report(f"{name}: {np.nanmean(found[name].values['pointing']):.2f}, {found[name].seconds * 1e3:.0f} ms")
-    return found, left_out
+def measured_methods(material: Material, plan: Plan, known: Mapping[str, Measured]) -> Iterator[Tuple[str, Measured]]:
+    """Yield what every method and floor is worth; those that are known already are not measured again."""
+    usable, _ = material.net.usable_methods(list(METHODS))
+    for name in [*FLOORS, *usable]:
+        if name not in plan.left_out:
+            yield name, known[name] if name in known else _measured(name, material, plan)
 
 
 def _measured(name: str, material: Material, plan: Plan) -> Measured:
@@ -72,9 +71,9 @@ def _measured(name: str, material: Material, plan: Plan) -> Measured:
     for number, item in enumerate(items[: _count(name, len(items), plan)]):
         if not number and name in METHODS:
             _map(name, item, material, plan)  # the first call adds the ops of the method
-        start = time.perf_counter()
+        start = time.process_time()
         saliency, placed = _map(name, item, material, plan, number)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
         for metric, value in _values(saliency, placed, item, material, plan, number < plan.slow):
             values[metric][number] = value
     return Measured(values, statistics.median(seconds) if name in METHODS else float("nan"))
@@ -92,8 +91,8 @@ def _map(name: str, item: Item, material: Material, plan: Plan, number: int = 0)
     given = explainer.prepare([item.image])
     placement, sides = given.placements[0], given.pixels.shape[1:3]
     if name in FLOORS:
-        floor = floor_map(name, given.pixels[0], plan.seed + number)
-        return floor, on_original(floor, None, placement)
+        pixels, seed = given.pixels[0], plan.seed + number
+        return floor_map(name, pixels, seed), floor_on_original(name, pixels, placement, seed)
     chosen = method(name, **plan.options.get(name, {}))
     explanation = explainer.explain(given, [item.class_id], [chosen], None, "logit", ExplainOptions())
     key = explanation.key(name)

@@ -15,6 +15,7 @@ SCENE_SIZE = (240, 320)
 _ALIKE = (("ring", "crescent"), ("star", "cross"), ("triangle", "heart"), ("square", "cross"))
 _MOST_CLUTTER = 4  # times that of a shipped scene
 _TAG = 26  # side of the planted cue in pixels
+_TAG_COLOURS = ([250.0, 20.0, 230.0], [250.0, 250.0, 20.0])
 _OVERLAP = (1.1, 1.5)  # distance of the centres in radii; 2 radii do not overlap
 
 Disc = Tuple[float, float, float]  # y, x, radius
@@ -117,7 +118,9 @@ def _cued(rng: np.random.RandomState) -> DrawnScene:
             break
     image, boxes = _with_discs(rng, image, _kinds(rng, 1), [disc])
     squares = (np.indices((_TAG, _TAG)) // 4).sum(axis=0) % 2
-    image[tag[0] : tag[2], tag[1] : tag[3]] = np.where(squares[..., np.newaxis], [250.0, 20.0, 230.0], [250.0, 250.0, 20.0])
+    image[tag[0] : tag[2], tag[1] : tag[3]] = np.where(
+        squares[..., np.newaxis], [250.0, 20.0, 230.0], [250.0, 250.0, 20.0]
+    )
     return _finished(rng, image, boxes, tag)
 
 
