@@ -23,7 +23,7 @@ def main_table(values: Values, seconds: Mapping[str, float], seed: int) -> List[
     best = max(complete, key=lambda name: (hits[name].mean(), np.nanmean(values[name]["energy"])))
     worse = {pair.second for pair in decided_pairs(hits, seed, against=best) if pair.decided and pair.first == best}
     rows = [
-        "| method | pointing game | | energy | insertion | deletion | seconds | n |",
+        "| measured | pointing game | | energy | insertion | deletion | seconds | n |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted(values, key=lambda name: -np.nanmean(hits[name])):
@@ -45,7 +45,7 @@ def main_table(values: Values, seconds: Mapping[str, float], seed: int) -> List[
 
 def level_table(values: Values, levels: Mapping[str, np.ndarray]) -> List[str]:
     """The lines of a table: the pointing game of each method by level of the scenes."""
-    rows = [f"| method | {' | '.join(LEVELS)} |", f"|---|{'---|' * len(LEVELS)}"]
+    rows = [f"| measured | {' | '.join(LEVELS)} |", f"|---|{'---|' * len(LEVELS)}"]
     for name in sorted(values, key=lambda name: -np.nanmean(values[name]["pointing"])):
         cells = (_mean(values[name]["pointing"][levels[level]]) for level in LEVELS)
         rows.append(f"| {f'`{name}`' if name in METHODS else f'*{name}*'} | {' | '.join(cells)} |")

@@ -53,7 +53,7 @@ def test_a_table_by_level(module):
     values = {"gradcam": metrics([1, 0, 1, 1, 0, 0, 1, 1])}
     levels = {level: np.arange(8) % 7 == number for number, level in enumerate(LEVELS)}
     rows = module("method_tables").level_table(values, levels)
-    assert rows[0] == f"| method | {' | '.join(LEVELS)} |"
+    assert rows[0] == f"| measured | {' | '.join(LEVELS)} |"
     assert rows[2] == "| `gradcam` | 1.00 | 0.00 | 1.00 | 1.00 | 0.00 | 0.00 | 1.00 |"
 
 
