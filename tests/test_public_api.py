@@ -39,6 +39,10 @@ EXPECTED = {
     "MethodChoice",
     "method",
     "Noise",
+    # metrics
+    "METRICS",
+    "MetricChoice",
+    "metric",
     # methods of one's own
     "IteratedMethod",
     "LayerMethod",
@@ -57,6 +61,10 @@ EXPECTED = {
     "Similar",
     "Top",
     "Worst",
+    # measure maps
+    "evaluate",
+    "EvaluateOptions",
+    "Evaluation",
     # visualize_imgs
     "RunOptions",
     "Style",
@@ -111,7 +119,7 @@ EXPECTED = {
     "TimeLimitError",
     "WeightsError",
 }
-TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "PRESETS"}
+TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "METRICS", "PRESETS"}
 
 
 def test_the_public_names_are_these():

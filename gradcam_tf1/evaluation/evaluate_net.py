@@ -60,8 +60,8 @@ def evaluate(
     methods : str, MethodChoice or list of these
         Names from METHODS or METHOD_GROUPS, or `method("rise", masks=500)`.
     metrics : str, MetricChoice or list of these, or None
-        Names from METRICS, or `metric("insertion", steps=100)`. None for insertion and deletion, and with boxes or masks
-        also the pointing game and the energy in the box.
+        Names from METRICS, or `metric("insertion", steps=100)`. None for insertion and deletion, with boxes or masks
+        also for the pointing game and the energy in the box.
     layer : int, str, tf.Tensor or None
         One layer; None for the bound layer.
     out_folder : str or None
