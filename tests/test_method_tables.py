@@ -106,3 +106,8 @@ def test_the_tables_of_the_page_name_every_method_and_floor_once(module, part):
     named = module("method_tables").named_methods(found[0].split("\n"))
     assert named == dict.fromkeys(METHODS, 1)
     assert all(found[0].count(f"| *{floor}* |") == 1 for floor in FLOORS)
+
+
+def test_the_page_says_what_is_difficult_in_each_level():
+    for level, (what, _) in LEVELS.items():
+        assert f"\n| {level} | {what} |\n" in PAGE
