@@ -1,4 +1,4 @@
-"""The command line: `gradcam-tf1 run`, `report`, `evaluate`, `compare`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
+"""The command line: `gradcam-tf1 run`, `report`, `evaluate`, `compare`, `inspect`, `presets`, `doctor`, `serve` ...
 
 In: arguments of a shell.
 Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
