@@ -21,15 +21,16 @@ PAIRS = {
 
 @pytest.fixture(scope="module")
 def compared(models_dir):
+    names = ("goldfish.jpg", "zebra.jpeg", "bear.jpg", "llama.jpeg")
+    photos = [str(models_dir / "photos" / name) for name in names]
+
+    def open_net(path, labels):
+        return GradCamGraph(str(models_dir / path), preset="inception", labels=str(models_dir / labels))
+
     found = {}
-    for name, pair in PAIRS.items():
-        (path_a, labels_a), (path_b, labels_b) = pair
-        photos = [
-            str(models_dir / "photos" / photo) for photo in ("goldfish.jpg", "zebra.jpeg", "bear.jpg", "llama.jpeg")
-        ]
-        with GradCamGraph(str(models_dir / path_a), preset="inception", labels=str(models_dir / labels_a)) as a:
-            with GradCamGraph(str(models_dir / path_b), preset="inception", labels=str(models_dir / labels_b)) as b:
-                found[name] = compare_nets(a, b, photos, options=CompareOptions(shown=0))
+    for name, (first, second) in PAIRS.items():
+        with open_net(*first) as a, open_net(*second) as b:
+            found[name] = compare_nets(a, b, photos, options=CompareOptions(shown=0))
     return found
 
 
