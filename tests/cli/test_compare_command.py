@@ -65,8 +65,9 @@ def test_labels_of_the_second_model_match_its_classes(desk):
 
 
 def test_options_of_one_model(desk):
-    raw = ("--preset", "custom", "--scale", "1/255", "--mean", "0")
-    compare(desk, "a", *raw, "--layer", "features", "--b-preset", "zero-one", code=0)  # the scale is A's alone
+    compare(desk, "a", *OWN, "--bgr", code=0)
+    compare(desk, "a", *OWN, "--bgr", "--no-b-bgr", "--b-preset", "zero-one", code=1)
+    compare(desk, "a", *OWN, "--bgr", "--b-preset", "zero-one", code=1)  # one option of pixels replaces all
     assert "B, " in compare(desk, "a", *OWN, "--b-logits", "no/such:0", code=2)
     compare(desk, "a", *OWN, "--logits", "logits:0", "--b-logits", "", "--b-layer", "-1", code=0)
     sizes = ("--map-measure", "ssim", "--size", "32", "--b-size")

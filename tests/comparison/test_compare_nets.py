@@ -179,8 +179,10 @@ def test_a_bad_image_is_left_out_and_said(blobs, photos, tmp_path):
 
 def test_an_answer_of_one_model_only_is_a_difference(blobs, photos):
     with open_blob_net(broken_above=0.02) as broken:  # NaN on images with a large red blob
-        found = compare_nets(blobs, broken, photos)
+        options = CompareOptions(min_class_agreement=0, max_score_difference=1, min_map_similarity=-1)
+        found = compare_nets(blobs, broken, photos, options=options)
     assert (found.images, found.one_sided) == (2, 2)
+    assert all(check.holds for check in found.checks)
     assert not found.agrees
     assert "on 2 images only one model has an answer" in found.verdict
     assert rows(found)["a_red.png"]["no_answer"] == {"B": "its scores are NaN or infinite"}
