@@ -34,7 +34,7 @@ _SHARES = {
     "rank_correlation": "ranks of the logits",
 }
 _AGREEMENT = (
-    "Means over the images, with the interval that holds the mean of other images of this kind in 95 of 100 cases.",
+    "Means over the images, with their bootstrap interval of 95 %: how much they depend on which images were taken.",
     "Maps are compared on the image, where both models saw it: for the class that A finds (same class), and for the "
     "class that each model finds itself (own top class). 1 stands for equal maps.",
 )
