@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, List
 from gradcam_tf1._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from gradcam_tf1.comparison.compare_nets import compare_nets as compare_nets
+    from gradcam_tf1.comparison.compare_options import CompareOptions as CompareOptions
+    from gradcam_tf1.comparison.comparison_result import Comparison as Comparison
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
     from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
@@ -133,6 +136,9 @@ _NAMES = {
         "GradCam",
         "GradCamGraph",
     ),
+    "comparison.compare_nets": ("compare_nets",),
+    "comparison.compare_options": ("CompareOptions",),
+    "comparison.comparison_result": ("Comparison",),
     "engine.explain_options": ("ExplainOptions",),
     "drawing.class_score": ("ClassScore",),
     "drawing.explanation": ("Explanation",),

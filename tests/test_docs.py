@@ -15,7 +15,18 @@ import pytest
 from docs_desk import ROOT, TEXTS, desk, lay_out_photos  # noqa: F401  a fixture
 
 import gradcam_tf1
-from gradcam_tf1 import ExplainOptions, GradCamGraph, KeyTensors, Map, Noise, RunOptions, ServeOptions, Style, load
+from gradcam_tf1 import (
+    CompareOptions,
+    ExplainOptions,
+    GradCamGraph,
+    KeyTensors,
+    Map,
+    Noise,
+    RunOptions,
+    ServeOptions,
+    Style,
+    load,
+)
 from gradcam_tf1.drawing.figure_kinds import FIGURES
 from gradcam_tf1.drawing.overlay import COLORMAPS
 from gradcam_tf1.drawing.style import STYLES
@@ -147,6 +158,14 @@ def test_the_tables_of_option_records_are_the_programs(record):
         if set(table) == set(fields)
     ]
     assert tables_ == [{name: repr(value) for name, value in fields.items()}]
+
+
+def test_the_table_of_compare_options_is_the_programs():
+    (table,) = tables("docs/comparing-models.md", "field")
+    for item in dataclasses.fields(CompareOptions):
+        shown = "ExplainOptions()" if item.name == "explain" else repr(item.default)
+        assert table.pop(item.name)["default"].strip("`") == shown, item.name
+    assert table == {}
 
 
 def test_the_tables_of_arguments_are_the_programs():

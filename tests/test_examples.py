@@ -13,6 +13,7 @@ import pytest
 
 from gradcam_tf1 import METHODS, read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
+from gradcam_tf1.tf_runtime import IS_TF2
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -74,6 +75,15 @@ def test_old_style_gives_the_array_of_predicted_classes():
     assert np.array_equal(np.asarray(predicted), np.asarray(example("frozen_graph_folder").main()))
     assert np.asarray(predicted).dtype == np.int64
     assert 0 <= np.min(predicted) <= np.max(predicted) < len(DEMO_CLASSES)
+
+
+@pytest.mark.skipif(not IS_TF2, reason="a SavedModel of TensorFlow 2")
+def test_retire_tf1_model():
+    found = example("retire_tf1_model").main()
+    assert found.agrees
+    assert found.images == len(demo_scenes())
+    assert found.maps["gradcam"]["same"]["spearman"].mean > 0.9999
+    assert Path("out/comparison/comparison.html").stat().st_size > 10_000
 
 
 def test_from_session_leaves_the_graph_alone(capsys):

@@ -39,6 +39,10 @@ EXPECTED = {
     "MethodChoice",
     "method",
     "Noise",
+    # two nets
+    "CompareOptions",
+    "Comparison",
+    "compare_nets",
     # metrics
     "METRICS",
     "MetricChoice",

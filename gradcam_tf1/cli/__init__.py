@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from gradcam_tf1._version import __version__
+from gradcam_tf1.cli.compare_command import compare
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.doctor_command import doctor
 from gradcam_tf1.cli.evaluate_command import evaluate
@@ -83,11 +84,12 @@ def main() -> None:
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
       gradcam-tf1 report out/                                look at the results in a browser
       gradcam-tf1 strategies out/                            what each class looks at, and what is suspect
-      gradcam-tf1 evaluate model.pb photos/ --preset inception   measure how far maps can be trusted
+      gradcam-tf1 evaluate model.pb photos/                  measure how far the maps can be trusted
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
+      gradcam-tf1 compare old.pb new/ photos/                do two models look at the same place?
 
-    Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
-    wrong, or the output cannot be written; 130 stopped by Ctrl-C.
+    Exit codes: 0 success; 1 some images failed, a requested method was left out, or compared models differ; 2 the
+    model or an option is wrong, or the output cannot be written; 130 stopped by Ctrl-C.
     """  # noqa: D301 - click wants the backspace character itself
 
 
@@ -99,4 +101,5 @@ main.add_command(inspect)
 main.add_command(presets)
 main.add_command(doctor)
 main.add_command(serve)
+main.add_command(compare)
 main.add_command(demo)

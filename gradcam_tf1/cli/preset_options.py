@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Sequence
 
 import click
 
-from gradcam_tf1.cli.shared_options import Command, numbers, size, with_options
+from gradcam_tf1.cli.shared_options import Command, Decorator, numbers, size, with_options
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import FIT_MODES
 from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, as_preprocessing, find_preset, list_presets
@@ -14,7 +14,7 @@ from gradcam_tf1.images.preprocessing import PRESETS, Preprocessing, as_preproce
 if TYPE_CHECKING:
     from gradcam_tf1.graph import GradCamGraph
 
-_OPTIONS = (
+PRESET_OPTIONS: Sequence[Decorator] = (
     click.option("--preset", metavar="NAME", help=f"Preprocessing of pixel values: {', '.join(PRESETS)}, custom."),
     click.option(
         "--mean", metavar="M[,M,M]", callback=numbers, help="Custom preprocessing, (x * scale - mean) / std: the mean."
@@ -52,7 +52,7 @@ _NAMES = ("preset", "mean", "std", "scale", "bgr")
 
 def preset_options(command: Command) -> Command:
     """Add the options; `make_preset` reads those of the pixel values, `open_net` the others."""
-    return with_options(_OPTIONS)(command)
+    return with_options(PRESET_OPTIONS)(command)
 
 
 def make_preset(options: dict[str, Any]) -> Preprocessing | None:

@@ -91,7 +91,7 @@ def with_options(options: Sequence[Decorator]) -> Decorator:
 
 def model_options(command: Command) -> Command:
     """Add the MODEL argument and the options that name its key tensors; `open_net` reads them."""
-    return with_options(_MODEL_OPTIONS)(command)
+    return with_options((click.argument("model"), *NET_OPTIONS))(command)
 
 
 def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | int | None:
@@ -100,8 +100,7 @@ def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | No
 
 
 _LOAD_OPTIONS = ("tag", "signature", "trust_model", "moving_averages")
-_MODEL_OPTIONS = (
-    click.argument("model"),
+NET_OPTIONS: Sequence[Decorator] = (
     click.option("--input", "input_name", metavar="NAME", help="Tensor that receives the images."),
     click.option("--logits", metavar="NAME", help="Tensor of the class scores before softmax or sigmoid."),
     click.option("--probabilities", metavar="NAME", help="Tensor of the class probabilities after softmax or sigmoid."),

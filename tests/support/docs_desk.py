@@ -66,6 +66,7 @@ def desk(tmp_path: Path, monkeypatch: Any) -> Dict[str, Any]:
 @pytest.fixture
 def workshop(desk: Dict[str, Any], tmp_path: Path) -> None:
     """What the commands of the pages need besides."""
+    shutil.copy("model.pb", "successor.pb")
     layers = {name: list(pair) for name, pair in vgg19_layers().items()}
     np.save(str(tmp_path / "vgg19.npy"), layers, allow_pickle=True)
     write_frozen(deeplab, str(tmp_path / "deeplab.pb"))
