@@ -12,6 +12,7 @@ import os
 import sys
 from typing import Any, Dict
 
+import evaluations
 import folders
 import live
 import pages
@@ -46,6 +47,9 @@ _ROWS = (
     processes.vgg19_memory,
     processes.start_up,
     pages.report_gallery,
+    evaluations.demo_curves,
+    evaluations.mobilenet_curves,
+    evaluations.vgg19_curves,
     training.training_hook,
     training.training_memory,
 )
