@@ -54,13 +54,13 @@ class Measured(NamedTuple):
     seconds: float
 
 
-SLOWEST = ("sscam", "iscam", "rise", "scorecam", "guided_ig")
+SLOWEST = ("sscam", "iscam", "rise", "scorecam", "guided_ig", "blur_ig")
 
 
 def measured_methods(material: Material, plan: Plan, known: Mapping[str, Measured]) -> Iterator[Tuple[str, Measured]]:
     """Yield what every method and floor is worth, the fast ones first; known ones are not measured again."""
     usable, _ = material.net.usable_methods(list(METHODS))
-    for name in [*FLOORS, *sorted(usable, key=lambda name: METHODS[name].iterated)]:
+    for name in [*FLOORS, *sorted(usable, key=lambda name: (METHODS[name].iterated, name in SLOWEST))]:
         if name not in plan.left_out:
             yield name, known[name] if name in known else _measured(name, material, plan)
 
