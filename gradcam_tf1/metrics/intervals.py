@@ -152,7 +152,7 @@ def paired_difference(
 
 
 def decided_pairs(
-    values: Mapping[str, np.ndarray], seed: int = 0, draws: int = 2000, confidence: float = 0.95
+    values: Mapping[str, np.ndarray], seed: int = 0, draws: int = 2000, confidence: float = 0.95, against: str = ""
 ) -> Tuple[PairDifference, ...]:
     """Return the difference of every two methods, and which of them are decided.
 
@@ -166,6 +166,8 @@ def decided_pairs(
         Name -> float [N], values on the same images in one order.
     seed, draws, confidence
         As in `bootstrap`.
+    against : str
+        Only the pairs with this method, which are fewer to correct for; "" for all.
 
     Returns
     -------
@@ -181,7 +183,8 @@ def decided_pairs(
     ----------
     https://www.jstor.org/stable/4615733
     """
-    ordered = [(b, a) if np.nansum(values[a] - values[b]) < 0 else (a, b) for a, b in itertools.combinations(values, 2)]
+    pairs = (pair for pair in itertools.combinations(values, 2) if against in ("", *pair))
+    ordered = [(b, a) if np.nansum(values[a] - values[b]) < 0 else (a, b) for a, b in pairs]
     corrected = holm(np.array([_chance(values[a] - values[b]) for a, b in ordered]))
     return tuple(
         PairDifference(
