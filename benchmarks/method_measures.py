@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from functools import partial
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
 import numpy as np
 from method_items import Item, Material
 
 from gradcam_tf1 import METHODS, ExplainOptions, method
 from gradcam_tf1.metrics.floor_maps import FLOORS, floor_map, floor_on_original
+from gradcam_tf1.metrics.localisation import energy_in_region, pointing_game
 from gradcam_tf1.metrics.map_frames import on_input, on_original
 from gradcam_tf1.metrics.metric_row import MetricInput
 from gradcam_tf1.metrics.metric_table import METRICS
@@ -53,13 +54,13 @@ class Measured(NamedTuple):
     seconds: float
 
 
-SLOWEST = ("sscam", "iscam", "rise", "scorecam", "guided_ig")
+SLOWEST = ("sscam", "iscam", "rise", "scorecam", "guided_ig", "blur_ig")
 
 
 def measured_methods(material: Material, plan: Plan, known: Mapping[str, Measured]) -> Iterator[Tuple[str, Measured]]:
-    """Yield what every method and floor is worth; those that are known already are not measured again."""
+    """Yield what every method and floor is worth, the fast ones first; known ones are not measured again."""
     usable, _ = material.net.usable_methods(list(METHODS))
-    for name in [*FLOORS, *usable]:
+    for name in [*FLOORS, *sorted(usable, key=lambda name: (METHODS[name].iterated, name in SLOWEST))]:
         if name not in plan.left_out:
             yield name, known[name] if name in known else _measured(name, material, plan)
 
@@ -74,8 +75,11 @@ def _measured(name: str, material: Material, plan: Plan) -> Measured:
         start = time.process_time()
         saliency, placed = _map(name, item, material, plan, number)
         seconds.append(time.process_time() - start)
-        for metric, value in _values(saliency, placed, item, material, plan, number < plan.slow):
-            values[metric][number] = value
+        values["pointing"][number] = pointing_game(placed, item.region, material.tolerance)
+        values["energy"][number] = energy_in_region(placed, item.region)
+        if number < plan.slow:
+            for metric, value in _follows(saliency, item, material, plan):
+                values[metric][number] = value
     return Measured(values, statistics.median(seconds) if name in METHODS else float("nan"))
 
 
@@ -100,26 +104,12 @@ def _map(name: str, item: Item, material: Material, plan: Plan, number: int = 0)
     return on_input(values, cells, sides), on_original(values, cells, placement)
 
 
-def _values(
-    saliency: np.ndarray, placed: np.ndarray, item: Item, material: Material, plan: Plan, follows: bool
-) -> Sequence[Tuple[str, float]]:
+def _follows(saliency: np.ndarray, item: Item, material: Material, plan: Plan) -> Iterator[Tuple[str, float]]:
+    """Yield insertion and deletion with the probability of the class."""
     explainer = material.net.explainers[0]
     changed = explainer.probe(explainer.prepare([item.image]), item.class_id, "probability")
-    task = MetricInput(
-        saliency,
-        placed,
-        changed.image,
-        partial(changed.baseline, seed=plan.seed),
-        changed.score,
-        boxes=item.boxes,
-        region=item.region,
-        seed=plan.seed,
-        chunk=changed.chunk,
-    )
-    options: Dict[str, Dict[str, Any]] = {"pointing": {"tolerance": material.tolerance}}
-    options.update({metric: {"steps": plan.steps} for metric in FOLLOWS})
-    chosen = (*PLACES, *FOLLOWS) if follows else PLACES
-    return [
-        (metric, METRICS[metric].compute(task, **METRICS[metric].filled(options.get(metric, {}))).value)
-        for metric in chosen
-    ]
+    baseline = partial(changed.baseline, seed=plan.seed)
+    task = MetricInput(saliency, saliency, changed.image, baseline, changed.score, seed=plan.seed, chunk=changed.chunk)
+    for metric in FOLLOWS:
+        row = METRICS[metric]
+        yield metric, row.compute(task, **row.filled({"steps": plan.steps})).value

@@ -17,16 +17,15 @@ Values = Mapping[str, Mapping[str, np.ndarray]]  # method -> metric -> [N]
 
 
 def main_table(values: Values, seconds: Mapping[str, float], seed: int) -> List[str]:
-    """The lines of a table: one row for each method and floor, the best pointing game first."""
+    """The lines of a table: one row for each method and floor, the best pointing game first, few images last."""
     hits = {name: metrics["pointing"] for name, metrics in values.items()}
-    complete = [name for name in hits if not np.isnan(hits[name]).any()]
-    best = max(complete, key=lambda name: (hits[name].mean(), np.nanmean(values[name]["energy"])))
+    best = best_method(values)
     worse = {pair.second for pair in decided_pairs(hits, seed, against=best) if pair.decided and pair.first == best}
     rows = [
         "| measured | pointing game | | energy | insertion | deletion | seconds | n |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name in sorted(values, key=lambda name: -np.nanmean(hits[name])):
+    for name in sorted(values, key=lambda name: (bool(np.isnan(hits[name]).any()), -np.nanmean(hits[name]))):
         found = bootstrap(hits[name], seed)
         others = (_mean(values[name][metric]) for metric in ("energy", "insertion", "deletion"))
         mark = "best" if name == best else "worse" if name in worse else ""
@@ -41,6 +40,21 @@ def main_table(values: Values, seconds: Mapping[str, float], seed: int) -> List[
         rows.append(f"| {' | '.join(cells)} |")
     rows.extend(f"| `{name}` | | | | | | | 0 |" for name in METHODS if name not in values)
     return rows
+
+
+def best_method(values: Values) -> str:
+    """The method with the best pointing game of those that were measured on all images, then the best energy."""
+    complete = [name for name, metrics in values.items() if not np.isnan(metrics["pointing"]).any()]
+    return max(complete, key=lambda name: tuple(np.nanmean(values[name][metric]) for metric in ("pointing", "energy")))
+
+
+def on_fewer_images(values: Values) -> str:
+    """What the best method does on the images of those that were measured on fewer, in a sentence; "" without any."""
+    best = best_method(values)
+    hits = values[best]["pointing"]
+    fewer = {int((~np.isnan(metrics["pointing"])).sum()) for metrics in values.values()} - {len(hits)}
+    parts = [f"{_number(hits[:count].mean())} on the first {count}" for count in sorted(fewer)]
+    return f" To compare with methods of fewer images: `{best}` hits {', '.join(parts)}." if parts else ""
 
 
 def level_table(values: Values, levels: Mapping[str, np.ndarray]) -> List[str]:

@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 from method_items import Material, levels_of, models_folder, photographs, scenes
 from method_measures import Measured, Plan, measured_methods
-from method_tables import level_table, main_table, write_part
+from method_tables import level_table, main_table, on_fewer_images, write_part
 
 from gradcam_tf1.tf_runtime import tf
 
@@ -35,7 +35,7 @@ def compare(name: str, material: Material, plan: Plan, write: bool) -> None:
         hits, count = found.values["pointing"], int((~np.isnan(found.values["pointing"])).sum())
         print(f"{name}: {method}: {np.nanmean(hits):.2f} of {count}, {found.seconds:.3g} s", flush=True)
     values = {method: found.values for method, found in results.items()}
-    lines = [_about(material, plan), ""]
+    lines = [_about(material, plan) + on_fewer_images(values), ""]
     lines += main_table(values, {method: found.seconds for method, found in results.items()}, plan.seed)
     parts = {name: lines}
     if any(item.level for item in material.items):

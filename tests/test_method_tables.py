@@ -41,12 +41,18 @@ def test_a_table_has_the_best_first_and_says_what_is_worse(module):
     }
     rows = module("method_tables").main_table(values, {"gradcam": 0.0123, "random": float("nan")}, 0)
     assert rows[2] == "| `gradcam` | 1.00 (1.00 to 1.00) | best | 0.25 | 0.25 | 0.25 | 0.012 | 20 |"
-    assert rows[3].startswith("| `occlusion` | 1.00 (1.00 to 1.00) |  | 0.50 |")
-    assert rows[3].endswith("|  | 3 |")
-    assert re.match(r"\| `eigencam` \| 0.95 \(0.85 to 1.00\) \|  \|", rows[4])  # one image of 20 decides nothing
-    assert re.match(r"\| \*random\* \| 0.20 \(0.05 to 0.40\) \| worse \|", rows[5])
+    assert re.match(r"\| `eigencam` \| 0.95 \(0.85 to 1.00\) \|  \|", rows[3])  # one image of 20 decides nothing
+    assert re.match(r"\| \*random\* \| 0.20 \(0.05 to 0.40\) \| worse \|", rows[4])
+    assert rows[5] == "| `occlusion` | 1.00 (1.00 to 1.00) |  | 0.50 | 0.50 | 0.50 |  | 3 |"  # few images come last
     assert set(module("method_tables").named_methods(rows)) == set(METHODS)
     assert rows[6].endswith("| 0 |")
+
+
+def test_methods_of_few_images_are_compared_on_these(module):
+    values = {"gradcam": metrics([0.0, 1.0, 1.0, 1.0]), "rise": metrics([1.0, 1.0, np.nan, np.nan])}
+    found = module("method_tables").on_fewer_images(values)
+    assert found.endswith("`gradcam` hits 0.50 on the first 2.")
+    assert module("method_tables").on_fewer_images({"gradcam": values["gradcam"]}) == ""
 
 
 def test_a_table_by_level(module):
