@@ -60,6 +60,7 @@ def on_fewer_images(values: Values) -> str:
 def level_table(values: Values, levels: Mapping[str, np.ndarray]) -> List[str]:
     """The lines of a table: the pointing game of each method by level of the scenes."""
     rows = [f"| measured | {' | '.join(LEVELS)} |", f"|---|{'---|' * len(LEVELS)}"]
+    rows.append(f"| images | {' | '.join(str(int(levels[level].sum())) for level in LEVELS)} |")
     for name in sorted(values, key=lambda name: -np.nanmean(values[name]["pointing"])):
         cells = (_mean(values[name]["pointing"][levels[level]]) for level in LEVELS)
         rows.append(f"| {f'`{name}`' if name in METHODS else f'*{name}*'} | {' | '.join(cells)} |")

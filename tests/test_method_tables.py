@@ -60,7 +60,8 @@ def test_a_table_by_level(module):
     levels = {level: np.arange(8) % 7 == number for number, level in enumerate(LEVELS)}
     rows = module("method_tables").level_table(values, levels)
     assert rows[0] == f"| measured | {' | '.join(LEVELS)} |"
-    assert rows[2] == "| `gradcam` | 1.00 | 0.00 | 1.00 | 1.00 | 0.00 | 0.00 | 1.00 |"
+    assert rows[2] == "| images | 2 | 1 | 1 | 1 | 1 | 1 | 1 |"
+    assert rows[3] == "| `gradcam` | 1.00 | 0.00 | 1.00 | 1.00 | 0.00 | 0.00 | 1.00 |"
 
 
 def test_a_part_of_a_page_is_replaced_and_nothing_else(module, tmp_path):
