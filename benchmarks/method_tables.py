@@ -64,6 +64,7 @@ def level_table(values: Values, levels: Mapping[str, np.ndarray]) -> List[str]:
     for name in sorted(values, key=lambda name: -np.nanmean(values[name]["pointing"])):
         cells = (_mean(values[name]["pointing"][levels[level]]) for level in LEVELS)
         rows.append(f"| {f'`{name}`' if name in METHODS else f'*{name}*'} | {' | '.join(cells)} |")
+    rows.extend(f"| `{name}` |{' |' * len(LEVELS)}" for name in METHODS if name not in values)
     return rows
 
 
