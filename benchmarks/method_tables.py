@@ -75,7 +75,7 @@ def write_part(name: str, lines: Sequence[str], page: Path = PAGE) -> None:
     pattern = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
         raise SystemExit(f"{page} has no single part {first} ... {last}")
-    body = "\n".join([first, *lines, last])
+    body = "\n".join([first, "", *lines, "", last])
     page.write_text(pattern.sub(lambda _: body, text), encoding="utf-8")
 
 

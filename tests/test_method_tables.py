@@ -69,7 +69,7 @@ def test_a_part_of_a_page_is_replaced_and_nothing_else(module, tmp_path):
     marks = "<!-- a: written by `make benchmark-methods` -->\nold\n<!-- end of a -->"
     page.write_text(f"before\n{marks}\nafter\n")
     module("method_tables").write_part("a", ["new", r"\1"], page)
-    assert page.read_text() == "before\n" + marks.replace("old", "new\n\\1") + "\nafter\n"
+    assert page.read_text() == "before\n" + marks.replace("old", "\nnew\n\\1\n") + "\nafter\n"
     with pytest.raises(SystemExit, match="has no single part"):
         module("method_tables").write_part("b", [], page)
 
