@@ -22,7 +22,7 @@ help:
 	@echo "make docs       the site of the documentation, to build/site/docs/index.html"
 	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
 	@echo "make bench-builds  the same nets on TensorFlow 1.15, Intel's build of it and TensorFlow 2, in turn"
-	@echo "make benchmark-methods  every method on drawn scenes and boxed photographs; the tables go into docs/methods.md (SIZES=\"--scenes 20\")"
+	@echo "make benchmark-methods  every method on drawn scenes and boxed photographs; the tables go into docs/methods.md (SIZES=\"--scenes 80 --slow 70\")"
 	@echo "make soak       thousands of images, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
 	@echo "make fuzz       damaged models, weights and labels must load or be refused (CASES=20000 SEED=7)"
 	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"

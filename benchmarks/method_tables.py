@@ -60,9 +60,11 @@ def on_fewer_images(values: Values) -> str:
 def level_table(values: Values, levels: Mapping[str, np.ndarray]) -> List[str]:
     """The lines of a table: the pointing game of each method by level of the scenes."""
     rows = [f"| measured | {' | '.join(LEVELS)} |", f"|---|{'---|' * len(LEVELS)}"]
+    rows.append(f"| images | {' | '.join(str(int(levels[level].sum())) for level in LEVELS)} |")
     for name in sorted(values, key=lambda name: -np.nanmean(values[name]["pointing"])):
         cells = (_mean(values[name]["pointing"][levels[level]]) for level in LEVELS)
         rows.append(f"| {f'`{name}`' if name in METHODS else f'*{name}*'} | {' | '.join(cells)} |")
+    rows.extend(f"| `{name}` |{' |' * len(LEVELS)}" for name in METHODS if name not in values)
     return rows
 
 
@@ -73,7 +75,7 @@ def write_part(name: str, lines: Sequence[str], page: Path = PAGE) -> None:
     pattern = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
         raise SystemExit(f"{page} has no single part {first} ... {last}")
-    body = "\n".join([first, *lines, last])
+    body = "\n".join([first, "", *lines, "", last])
     page.write_text(pattern.sub(lambda _: body, text), encoding="utf-8")
 
 

@@ -78,10 +78,10 @@ def _keep(path: Path, sizes: Dict[str, Any], results: Dict[str, Measured]) -> No
 
 def main(arguments: Optional[List[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=40, help="drawn scenes of each level; 0 leaves them out")
-    parser.add_argument("--slow", type=int, default=70, help="images for methods that run the net many times")
-    parser.add_argument("--slowest", type=int, default=35, help="images for those with the most runs")
-    parser.add_argument("--photos", type=int, default=8, help="photographs for the same; 0 leaves photographs out")
+    parser.add_argument("--scenes", type=int, default=20, help="drawn scenes of each level; 0 leaves them out")
+    parser.add_argument("--slow", type=int, default=21, help="images for methods that run the net many times")
+    parser.add_argument("--slowest", type=int, default=10, help="images for those with the most runs")
+    parser.add_argument("--photos", type=int, default=4, help="photographs for the same; 0 leaves photographs out")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/methods.md")
     given = parser.parse_args(arguments)
     session = {"config": tf.ConfigProto(intra_op_parallelism_threads=2)}

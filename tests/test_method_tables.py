@@ -60,7 +60,8 @@ def test_a_table_by_level(module):
     levels = {level: np.arange(8) % 7 == number for number, level in enumerate(LEVELS)}
     rows = module("method_tables").level_table(values, levels)
     assert rows[0] == f"| measured | {' | '.join(LEVELS)} |"
-    assert rows[2] == "| `gradcam` | 1.00 | 0.00 | 1.00 | 1.00 | 0.00 | 0.00 | 1.00 |"
+    assert rows[2] == "| images | 2 | 1 | 1 | 1 | 1 | 1 | 1 |"
+    assert rows[3] == "| `gradcam` | 1.00 | 0.00 | 1.00 | 1.00 | 0.00 | 0.00 | 1.00 |"
 
 
 def test_a_part_of_a_page_is_replaced_and_nothing_else(module, tmp_path):
@@ -68,7 +69,7 @@ def test_a_part_of_a_page_is_replaced_and_nothing_else(module, tmp_path):
     marks = "<!-- a: written by `make benchmark-methods` -->\nold\n<!-- end of a -->"
     page.write_text(f"before\n{marks}\nafter\n")
     module("method_tables").write_part("a", ["new", r"\1"], page)
-    assert page.read_text() == "before\n" + marks.replace("old", "new\n\\1") + "\nafter\n"
+    assert page.read_text() == "before\n" + marks.replace("old", "\nnew\n\\1\n") + "\nafter\n"
     with pytest.raises(SystemExit, match="has no single part"):
         module("method_tables").write_part("b", [], page)
 
