@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 
 _PRODUCTS = (
     "Mul", "RealDiv", "Div", "DivNoNan", "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D",
@@ -155,7 +155,7 @@ class _Gates:
 
 
 def _constant_bounds(tensor: tf.Tensor) -> Bounds:
-    value = tf.get_static_value(tensor) if tensor.op.type == "Const" else None
+    value = static_value(tensor) if tensor.op.type == "Const" else None
     if value is None or not value.size or value.dtype.kind not in "fiu":
         return _ANY
     return float(value.min()), float(value.max())
