@@ -120,13 +120,13 @@ def _compared(found: Explanation, key: Tuple[str, str], sides: Sequence[int]) ->
     return ComparedMap(values, np.abs(values))
 
 
-def largest_difference(first: ComparedMap, second: ComparedMap) -> float:
-    """Return the largest difference of two sets of maps, each as a share of the largest value of the first map."""
-    shares: List[float] = []
+def difference(first: ComparedMap, second: ComparedMap) -> float:
+    """Return the largest ||a - b|| / ||a|| of all pairs of maps; infinite where only the first map is empty."""
+    shares: List[float] = [0.0]
     for a, b in zip(first.signed.astype(np.float64), second.signed.astype(np.float64)):
-        difference, scale = float(np.abs(a - b).max()), float(np.abs(a).max())
-        shares.append(0.0 if difference == 0 else difference / scale if scale else float("inf"))
-    return max(shares, default=0.0)
+        apart, size = float(np.linalg.norm(a - b)), float(np.linalg.norm(a))
+        shares.append(0.0 if apart == 0 else apart / size if size else float("inf"))
+    return max(shares)
 
 
 def of_engine(explainer: NetExplainer, values: Mapping[str, np.ndarray]) -> NetExplainer:

@@ -133,7 +133,7 @@ class _Search:
         for place, tensor in enumerate(op.inputs):
             if tensor.op in self._varying or tensor.dtype.is_bool:
                 continue
-            fed = _behind_passed(tensor)
+            fed = behind_passed(tensor)
             why = self._why_fixed(fed, kernel)
             if why is None:
                 weights.append(Weight(fed.name, _source(fed), _VARIANCE.get(op.type) == place))
@@ -208,7 +208,8 @@ def _in_loops(path: Sequence[tf.Operation]) -> Set[tf.Operation]:
     return inside
 
 
-def _behind_passed(tensor: tf.Tensor) -> tf.Tensor:
+def behind_passed(tensor: tf.Tensor) -> tf.Tensor:
+    """Return the tensor whose values another one has, before Identity and the entry of loops."""
     while tensor.op.type in _PASSED:
         tensor = tensor.op.inputs[0]
     return tensor
@@ -219,7 +220,7 @@ def _source(fed: tf.Tensor) -> str:
     size = fed.shape.num_elements()
     made_of = [op for op in ops_before(fed) if op.type in ("Const", "ReadVariableOp")]
     equal = [op.name for op in made_of if op.outputs[0].shape.num_elements() == size]
-    return equal[0] if len(equal) == 1 else fed.name
+    return str(equal[0] if len(equal) == 1 else fed.name)
 
 
 def _depths(path: Sequence[tf.Operation]) -> Dict[tf.Operation, int]:
