@@ -1,4 +1,4 @@
-"""The command line: `gradcam-tf1 run`, `report`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
+"""The command line: `gradcam-tf1 run`, `report`, `evaluate`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
 
 In: arguments of a shell.
 Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
@@ -15,6 +15,7 @@ import click
 from gradcam_tf1._version import __version__
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.doctor_command import doctor
+from gradcam_tf1.cli.evaluate_command import evaluate
 from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
@@ -80,6 +81,7 @@ def main() -> None:
       gradcam-tf1 presets model.pb photos/                   find the preprocessing of a model
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
       gradcam-tf1 report out/                                look at the results in a browser
+      gradcam-tf1 evaluate model.pb photos/ --preset inception   measure how far maps can be trusted
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
 
     Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
@@ -89,6 +91,7 @@ def main() -> None:
 
 main.add_command(run)
 main.add_command(report)
+main.add_command(evaluate)
 main.add_command(inspect)
 main.add_command(presets)
 main.add_command(doctor)

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from gradcam_tf1.cli.shared_options import Command, bands, with_options
-from gradcam_tf1.drawing.boxes import BOX_SHARE
 from gradcam_tf1.drawing.figure_kinds import FIGURES
 from gradcam_tf1.drawing.overlay import ALPHA, COLORMAPS
 from gradcam_tf1.drawing.style import STYLES, Style
+from gradcam_tf1.metrics.map_box import BOX_SHARE
 from gradcam_tf1.run.naming import NAMINGS
 
 _OPTIONS = (

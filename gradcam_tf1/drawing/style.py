@@ -8,7 +8,6 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from gradcam_tf1.drawing.boxes import BOX_SHARE, check_share, largest_box
 from gradcam_tf1.drawing.overlay import (
     ALPHA,
     blend,
@@ -23,6 +22,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import PHOTOGRAPH, check_bands, picked
 from gradcam_tf1.images.geometry import Box, Placement
 from gradcam_tf1.methods import METHOD_GROUPS
+from gradcam_tf1.metrics.map_box import BOX_SHARE, check_share, largest_box
 from gradcam_tf1.types import MapKey, MapStatus
 
 AGAINST = ("negative", "counterfactual")  # methods whose high values are evidence against the class

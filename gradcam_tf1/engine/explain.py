@@ -14,6 +14,7 @@ from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
 from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own
+from gradcam_tf1.engine.changed_images import ChangedImages
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
@@ -160,6 +161,23 @@ class NetExplainer(FigureExplainer):
             return maps
         height, width = given.pixels.shape[-3:-1]
         return in_rgb(maps, self.net.preprocess, (height, width))
+
+    def probe(self, given: NetInput, class_id: int, measured: str = "logit", explained: str = "logit") -> ChangedImages:
+        """Return what runs the net on changed copies of the first input, for this class.
+
+        Parameters
+        ----------
+        given : NetInput
+            From `prepare`; images.
+        class_id : int
+            The class.
+        measured, explained : {"logit", "probability", "log_probability", "margin", "down"}
+            Which score of the class `ChangedImages.score` returns, and which its `maps` explain.
+        """
+        pixels = given.pixels[:1]
+        score = ScoreRequest((explained,), {"code": np.array([class_id], np.int32)})
+        request = MapRequest(given.to_batch(pixels), [score], {}, pixels=pixels, to_batch=given.to_batch)
+        return ChangedImages(self.engine, self.binding, request, (measured,))
 
     @property
     def further(self) -> FurtherInputs:

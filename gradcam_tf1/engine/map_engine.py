@@ -168,7 +168,7 @@ class MapEngine(ConstantFeeder):
         part = join([self._run_part(request, request.scores[t : t + MAX_SLOTS]) for t in starts])
         iterated = [name for name in request.methods if METHODS[name].iterated]
         if iterated:
-            probes = self._probes(request, part.settled)
+            probes = self.probes(request, part.settled)
             tasks = {name: MapTask(request.layers, (), request.methods[name]) for name in iterated}
             jobs = [job for name, task in tasks.items() for job in METHODS[name].jobs(probes, task)]
             part = part.with_maps(*run_jobs(jobs, probes, request.report))
@@ -261,7 +261,8 @@ class MapEngine(ConstantFeeder):
         further = self._ops.inputs({name: values[n : n + 1] for name, values in inputs.items()})
         return why_broken(self._runner, self._ops.scores("logit"), batch[n : n + 1], further)
 
-    def _probes(self, request: MapRequest, settled: Sequence[ScoreRequest]) -> List[Probe]:
+    def probes(self, request: MapRequest, settled: Sequence[ScoreRequest]) -> List[Probe]:
+        """Return for each image what runs the net on changed copies of it, for targets whose classes are fixed."""
         if request.pixels is None or request.to_batch is None:
             raise OptionError("iterated methods need the images behind the batch: give pixels and to_batch")
         floats = [None] * len(request.batch) if request.floats is None else request.floats

@@ -42,6 +42,10 @@ class MetricInput:
         bool [H0, W0], where the object is: the union of the boxes, or a mask. None if it is not known.
     seed : int
         Of everything random.
+    probability : bool
+        Whether `score` is a probability; some metrics are not defined for logits.
+    chunk : int
+        Images per call of `score` and `explain`; a metric makes no more than these at a time.
     """
 
     saliency: np.ndarray
@@ -53,6 +57,8 @@ class MetricInput:
     boxes: Tuple[Tuple[int, int, int, int], ...] = ()
     region: Optional[np.ndarray] = None
     seed: int = 0
+    probability: bool = True
+    chunk: int = 32
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,11 @@ class MetricValue:
     value: float
     curve: Optional[np.ndarray] = None
     reason: str = ""
+
+
+def undefined(reason: str) -> MetricValue:
+    """Return NaN with the reason why the metric has no value for this map."""
+    return MetricValue(float("nan"), None, reason)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from functools import lru_cache
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 import jinja2
 from jinja2.utils import htmlsafe_json_dumps
@@ -93,16 +93,33 @@ def single_page(index: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) 
     ValueError
         If a number is not finite.
     """
-    script = "\n".join(map(static_text, REPORT_SCRIPTS))
-    style = "\n".join(map(static_text, REPORT_STYLES))
-    yield from _template("single.html").generate(
-        title=index["title"],
-        policy=_SINGLE_POLICY.format(rest=_REST, script=_hash(script), style=_hash(style)),
-        script=Markup(script),
-        style=Markup(style),
-        index=_data(index),
-        blocks=_blocks(records),
-    )
+    values = {"title": index["title"], "index": _data(index), "blocks": _blocks(records)}
+    yield from whole_page("single.html", REPORT_SCRIPTS, REPORT_STYLES, values)
+
+
+def whole_page(
+    template: str, scripts: Sequence[str], styles: Sequence[str], values: Mapping[str, Any]
+) -> Iterator[str]:
+    """Make a page that is one file: its policy allows its own script, its own style, and images inside it.
+
+    Parameters
+    ----------
+    template : str
+        File in `templates/`; gets `policy`, `script`, `style` and the values, all escaped.
+    scripts, styles : sequence of str
+        Names for `static_text`.
+    values : mapping
+        What the template shows; `title` is among them.
+
+    Yields
+    ------
+    str
+        The next part of the file.
+    """
+    script = "\n".join(map(static_text, scripts))
+    style = "\n".join(map(static_text, styles))
+    policy = _SINGLE_POLICY.format(rest=_REST, script=_hash(script), style=_hash(style))
+    yield from _template(template).generate(policy=policy, script=Markup(script), style=Markup(style), **values)
 
 
 def _blocks(records: Iterable[Mapping[str, Any]]) -> Iterator[Any]:

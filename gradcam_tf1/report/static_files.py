@@ -24,6 +24,9 @@ REPORT_SCRIPTS = (
 )
 VIEWER_STYLES = ("theme.css", "viewer.css")
 REPORT_STYLES = (*VIEWER_STYLES, "frame.css", "gallery.css", "pages.css")
+# A study is plain HTML: its only script is the button of the theme.
+STUDY_SCRIPTS = ("core.js", "elements.js", "theme.js", "study.js")
+STUDY_STYLES = ("theme.css", "frame.css", "pages.css", "study.css")
 
 
 @lru_cache(maxsize=None)
@@ -33,7 +36,7 @@ def static_text(name: str) -> str:
     Parameters
     ----------
     name : str
-        One of REPORT_SCRIPTS or REPORT_STYLES. `colormaps.js` is made of the tables that draw the images of a run, so
+        One of the scripts or styles above. `colormaps.js` is made of the tables that draw the images of a run, so
         that both have the same colours.
 
     Returns

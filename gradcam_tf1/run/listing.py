@@ -47,7 +47,7 @@ def list_images(imgs_path: Any, out_folder: str) -> tuple[Iterable[ImageSource],
     """
     images = iter_images(imgs_path, out_folder)
     first: list[ImageSource] = []
-    if not _is_piped(imgs_path):
+    if not is_piped(imgs_path):
         for image in images:
             first.append(image)
             if image.held or len(first) > COUNTED:
@@ -62,8 +62,9 @@ def counted(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
 
 
-def _is_piped(imgs_path: Any) -> bool:
-    return any(map(_is_piped, imgs_path)) if isinstance(imgs_path, (list, tuple)) else imgs_path == "-"
+def is_piped(imgs_path: Any) -> bool:
+    """Return whether paths come from standard input, which can be read once only."""
+    return any(map(is_piped, imgs_path)) if isinstance(imgs_path, (list, tuple)) else imgs_path == "-"
 
 
 def draw_images(files: Iterable[File], count: int, seed: int = 0) -> list[File]:

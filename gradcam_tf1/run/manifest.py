@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sys
 from functools import partial
-from typing import Any, BinaryIO, Iterable, Iterator
+from typing import Any, Iterable, Iterator
 
-from gradcam_tf1.atomic_files import open_own, write_whole
+from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.own_outputs import MANIFEST_NAME, RUN_NAME, foreign_file
 from gradcam_tf1.run.line_index import LineIndex
 from gradcam_tf1.run.manifest_lines import line_of, parse_line, result_of, strict_json
 from gradcam_tf1.run.result import Result
+from gradcam_tf1.run.whole_lines import WholeLines
 
 # errors of a line that is JSON, but not a result
 DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -53,21 +52,10 @@ class ManifestWriter:
     def __init__(self, out_folder: str, resume: bool = False, lines_per_sync: int = 8) -> None:
         self.path = os.path.join(out_folder, MANIFEST_NAME)
         self._out_folder = out_folder
-        self._lines_per_sync = lines_per_sync
-        self._unsynced = 0
         _check_ours(out_folder)
-        self._stream = open_own(self.path)
-        try:
-            _lock(self._stream, out_folder)
-            self._index = LineIndex(self.path)
-            if resume:
-                self._index.scan()
-            self._stream.truncate(self._index.end)
-        except BaseException:
-            self._stream.close()
-            raise
-        self.lines = len(self._index)
-        self.read_back = partial(_results_at, self._index, self.path, out_folder)
+        self._lines = WholeLines(self.path, "manifest", resume, lines_per_sync)
+        self.lines = len(self._lines)
+        self.read_back = partial(_results_at, self._lines.index, self.path, out_folder)
 
     def done(self) -> Iterator[Result]:
         """Yield the results of the existing lines. Raises OptionError if a line is damaged."""
@@ -81,54 +69,13 @@ class ManifestWriter:
 
     def write(self, result: Result) -> None:
         """Add the complete line of one image, or nothing. Raises OSError."""
-        if not _is_same(self._stream, self.path):
-            message = "the manifest was removed or replaced during the run"
-            raise FileNotFoundError(errno.ENOENT, message, self.path)
-        line = line_of(result, self._out_folder)
-        try:
-            written = 0
-            while written < len(line):
-                written += self._stream.write(line[written:]) or 0
-            self._unsynced += 1
-            if self._unsynced >= self._lines_per_sync:
-                self._sync()
-        except OSError as error:
-            self._stream.truncate(self._index.end)
-            raise OSError(error.errno, f"cannot write the manifest: {error.strerror}", self.path) from error
-        self._index.add(line)
-
-    def _sync(self) -> None:
-        os.fsync(self._stream.fileno())
-        self._unsynced = 0
+        self._lines.write(line_of(result, self._out_folder))
 
     def __enter__(self) -> ManifestWriter:
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
-        if self._unsynced:
-            self._sync()
-        self._stream.close()
-
-
-def _lock(stream: BinaryIO, out_folder: str) -> None:
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OptionError(
-            f"another run is writing into {out_folder!r}; wait until it has ended, or choose another output folder"
-        ) from error
-
-
-def _is_same(stream: BinaryIO, path: str) -> bool:
-    """Return whether the path still names the open file."""
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
-    except OSError:
-        return False
+        self._lines.close()
 
 
 def _check_ours(out_folder: str) -> None:

@@ -14,8 +14,8 @@ from gradcam_tf1.run.listing import Listed
 from gradcam_tf1.run.tables import as_class_id, by_name, listed, normal, of_same_names, only_one, read_table
 from gradcam_tf1.targets import Anchor, ClassSpec, Region
 
-_IMAGE_HEADERS = ("image", "file", "filename", "file_name", "path", "picture", "photo", "relative", "source")
-_CLASS_HEADERS = ("class", "label", "class_id", "classid", "target", "id")
+IMAGE_HEADERS = ("image", "file", "filename", "file_name", "path", "picture", "photo", "relative", "source")
+CLASS_HEADERS = ("class", "label", "class_id", "classid", "target", "id")
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ def image_classes(path: str) -> List[Tuple[int, str, Union[int, str]]]:
     rows = read_table(path)
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     image, spec = 0, 1
-    if any(cell in _IMAGE_HEADERS for cell in header) and any(cell in _CLASS_HEADERS for cell in header):
-        image = next(i for i, cell in enumerate(header) if cell in _IMAGE_HEADERS)
-        spec = next(i for i, cell in enumerate(header) if cell in _CLASS_HEADERS)
+    if any(cell in IMAGE_HEADERS for cell in header) and any(cell in CLASS_HEADERS for cell in header):
+        image = next(i for i, cell in enumerate(header) if cell in IMAGE_HEADERS)
+        spec = next(i for i, cell in enumerate(header) if cell in CLASS_HEADERS)
         rows = rows[1:]
     pairs: List[Tuple[int, str, Union[int, str]]] = []
     for number, row in rows:

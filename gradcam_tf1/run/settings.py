@@ -168,14 +168,21 @@ def check_same(out_folder: str, settings: Mapping[str, Any]) -> None:
             f"{out_folder!r} has results, but its {RUN_NAME} cannot be read ({error}), so their settings are unknown; "
             "choose another output folder, or run without resume to start again"
         ) from error
-    new = json.loads(strict_json(settings))
-    names = [name for name in {**old, **new} if name not in _NOT_COMPARED and old.get(name) != new.get(name)]
-    if names:
-        changes = "; ".join(f"{name} was {_short(old.get(name))}, now it is {_short(new.get(name))}" for name in names)
+    changes = differences(old, json.loads(strict_json(settings)))
+    if changes:
         raise OptionError(
             f"the run in {out_folder!r} cannot be resumed, because its settings were different: {changes}. "
             "Give the earlier settings, choose another output folder, or run without resume to start again"
         )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Return which settings differ, in words; "" if a task with the `old` ones can go on with the `new` ones.
+
+    Both are JSON. Settings that cannot change a result are not compared.
+    """
+    names = [name for name in {**old, **new} if name not in _NOT_COMPARED and old.get(name) != new.get(name)]
+    return "; ".join(f"{name} was {_short(old.get(name))}, now it is {_short(new.get(name))}" for name in names)
 
 
 def _short(value: Any) -> str:

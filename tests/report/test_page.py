@@ -16,7 +16,7 @@ import report_data
 from gradcam_tf1.drawing.overlay import COLORMAPS, colorize
 from gradcam_tf1.report import page as report_page
 from gradcam_tf1.report.page import record_script, single_page, write_page
-from gradcam_tf1.report.static_files import REPORT_SCRIPTS, REPORT_STYLES, static_text
+from gradcam_tf1.report.static_files import REPORT_SCRIPTS, REPORT_STYLES, STUDY_SCRIPTS, STUDY_STYLES, static_text
 
 STATIC = Path(report_page.__file__).parent / "static"
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028'\"&{{ 7 * 7 }}"
@@ -179,7 +179,10 @@ def test_files_of_the_page_are_short():
 
 
 def test_every_file_is_part_of_the_page():
-    assert {path.name for path in STATIC.iterdir()} | {"colormaps.js"} == {*REPORT_SCRIPTS, *REPORT_STYLES}
+    assert {path.name for path in STATIC.iterdir()} | {"colormaps.js"} == {
+        *(*REPORT_SCRIPTS, *REPORT_STYLES),
+        *(*STUDY_SCRIPTS, *STUDY_STYLES),
+    }
 
 
 def luminance(colour: str) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcam_tf1.drawing.boxes import largest_box
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.metrics.map_box import largest_box
 
 
 def test_the_largest_region_counts_not_the_highest():

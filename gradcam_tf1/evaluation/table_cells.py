@@ -1,0 +1,116 @@
+"""The table of an evaluation as text, for the terminal and the page. No TensorFlow here."""
+
+from __future__ import annotations
+
+import math
+from typing import Dict, List, NamedTuple, Tuple
+
+from gradcam_tf1.evaluation.evaluation_result import Evaluation, MetricResult
+from gradcam_tf1.metrics.intervals import Interval
+from gradcam_tf1.metrics.metric_row import HIGHER, LOWER
+
+BEST = "*"  # marks the best method
+_WAYS = {HIGHER: "higher is better", LOWER: "lower is better", "": "neither way is better"}
+
+
+class TableLines(NamedTuple):
+    """The head of a table, and its rows: of the methods, and of the floors below them."""
+
+    head: Tuple[str, ...]
+    methods: List[Tuple[str, ...]]
+    floors: List[Tuple[str, ...]]
+
+
+def table_lines(evaluation: Evaluation) -> TableLines:
+    """Return a row for each method and floor, and a column for each metric: mean with its interval."""
+    results = evaluation.results
+    head = ("", *(f"{name} ({way(result)})" for name, result in results.items()))
+    rows = {
+        name: (name, *(cell(result, name) for result in results.values()))
+        for name in (*evaluation.methods, *evaluation.floors)
+    }
+    return TableLines(head, [rows[name] for name in evaluation.methods], [rows[name] for name in evaluation.floors])
+
+
+def way(result: MetricResult) -> str:
+    """Return which way is better, in words."""
+    return _WAYS[result.better]
+
+
+def cell(result: MetricResult, name: str) -> str:
+    """Return "0.512 [0.480, 0.550]", with a star where the method is the best."""
+    interval = result.intervals[name]
+    if interval.n == 0:
+        return "no value"
+    return f"{mean_with_ends(interval)}{f' {BEST}' if result.best == name else ''}"
+
+
+def mean_with_ends(interval: Interval) -> str:
+    """Return a mean with the ends of its interval; without them for a single value."""
+    if interval.n < 2:
+        return number(interval.mean)
+    return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
+
+
+def number(value: float) -> str:
+    """Return a number with three decimals, fewer for large ones."""
+    if not math.isfinite(value):
+        return "no value"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.5g}"
+
+
+def chance(p: float) -> str:
+    """Return a probability with the digits that count."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def findings(evaluation: Evaluation) -> List[str]:
+    """Return one sentence for each metric: which method is best, or between which it is not decided."""
+    return [finding(result, evaluation) for result in evaluation.results.values()]
+
+
+def finding(result: MetricResult, evaluation: Evaluation) -> str:
+    """Return what a metric decides, in a sentence."""
+    if not result.better:
+        return f"{result.title}: neither way is better."
+    if result.best is not None:
+        return f"{result.title}: {result.best} is better than every other method and floor."
+    known = {name: result.intervals[name] for name in evaluation.methods if result.intervals[name].n}
+    if not known:
+        return f"{result.title}: no method has a value."
+    lead = leader(result, known)
+    rivals = [
+        name
+        for name in (*evaluation.methods, *evaluation.floors)
+        if name != lead and result.intervals[name].n and not result.is_better(lead, name)
+    ]
+    if not rivals:
+        return f"{result.title}: {lead} is the only one."
+    return (
+        f"{result.title}: {lead} has the best mean, but it is not decided that it is better than "
+        f"{_and(rivals)} ({known[lead].n} image{'' if known[lead].n == 1 else 's'})."
+    )
+
+
+def leader(result: MetricResult, known: Dict[str, Interval]) -> str:
+    """Return the method with the best mean."""
+    sign = -1 if result.better == LOWER else 1
+    return max(known, key=lambda name: sign * known[name].mean)
+
+
+def count_lines(evaluation: Evaluation) -> List[str]:
+    """Return how many images were measured, and why others do not count for the places of objects."""
+    images = evaluation.images
+    lines = [f"{_images(images.measured)} measured, {images.failed} failed"]
+    if images.located or images.not_located:
+        lines.append(f"{_images(images.located)} with a marked object of the explained class")
+        lines += [f"{_images(count)} without: {reason}" for reason, count in images.not_located.items()]
+    return lines
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
+def _and(names: List[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
