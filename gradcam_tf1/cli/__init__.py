@@ -1,4 +1,4 @@
-"""The command line: `gradcam-tf1 run`, `report`, `evaluate`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
+"""The command line: `gradcam-tf1 run`, `report`, `evaluate`, `sanity`, `inspect`, `presets`, `doctor`, `serve`, `demo`.
 
 In: arguments of a shell.
 Out: calls of GradCamGraph, text on stdout and stderr, and an exit code.
@@ -20,6 +20,7 @@ from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
+from gradcam_tf1.cli.sanity_command import sanity
 from gradcam_tf1.cli.serve_command import serve
 from gradcam_tf1.cli.terminal import hold_back_log, shown
 from gradcam_tf1.errors import GradCamError, StoppedError
@@ -82,6 +83,7 @@ def main() -> None:
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
       gradcam-tf1 report out/                                look at the results in a browser
       gradcam-tf1 evaluate model.pb photos/ --preset inception   measure how far maps can be trusted
+      gradcam-tf1 sanity model.pb photos/ --preset inception   check whether maps depend on the weights
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
 
     Exit codes: 0 success; 1 some images failed, or a requested method was left out; 2 the model or an option is
@@ -92,6 +94,7 @@ def main() -> None:
 main.add_command(run)
 main.add_command(report)
 main.add_command(evaluate)
+main.add_command(sanity)
 main.add_command(inspect)
 main.add_command(presets)
 main.add_command(doctor)

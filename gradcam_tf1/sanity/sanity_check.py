@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.methods.choices import Methods, choose_methods
 from gradcam_tf1.run.image_stream import StreamOptions, open_stream
+from gradcam_tf1.run.manifest_lines import readable, strict_json
+from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.sanity.compared_maps import EDGES, MapQuestion, MapSet, of_engine
 from gradcam_tf1.sanity.net_checks import CHECKS, CheckedNet, CheckResult
 from gradcam_tf1.sanity.randomisation import RandomStep, against_edges, blocks_of, chance, randomise
 from gradcam_tf1.sanity.sanity_options import CASCADE, SanityOptions
+from gradcam_tf1.sanity.sanity_page import JSON_NAME, write_sanity_page
 from gradcam_tf1.sanity.sanity_report import SanityReport, StepSummary, summed_up
 from gradcam_tf1.sanity.verdicts import DECIDING, MethodVerdict, verdict_of
 from gradcam_tf1.sanity.weight_layers import WeightLayers, find_weight_layers
@@ -35,6 +40,7 @@ def sanity_check(
     target: Any = None,
     methods: Methods = METHODS_CHECKED,
     layers: Any = None,
+    out_folder: Optional[str] = None,
     *,
     explain: ExplainOptions = _EXPLAIN,
     options: SanityOptions = _OPTIONS,
@@ -53,6 +59,8 @@ def sanity_check(
         The class to explain; None for the top class of each image. It stays that of the intact net.
     methods, layers
         As in `explain`.
+    out_folder : str or None
+        Gets sanity.html and sanity.json; images inside it are skipped. None writes nothing.
     explain : ExplainOptions
         Options of every method.
     options : SanityOptions
@@ -70,6 +78,8 @@ def sanity_check(
         If no image can be read.
     TargetError, GradientError, BindingError, RunError
         As `explain`.
+    OSError
+        If a file cannot be written.
 
     References
     ----------
@@ -77,7 +87,8 @@ def sanity_check(
     https://arxiv.org/abs/1711.00867
     """
     _check(net, explain, options)
-    names, fitted, failed = _read(net, images, options)
+    folder = None if out_folder is None else as_folder(out_folder)
+    names, fitted, failed = _read(net, images, folder or "", options)
     explainer = net.explainers[0]
     given = explainer.prepare(fitted)
     first = MapQuestion(given, choose_methods(methods), layers, explain, None if target is None else [target])
@@ -89,7 +100,18 @@ def sanity_check(
     if (found.class_ids[kept] < 0).any():
         raise TargetError(f"target is {target!r}; give one class by id or name, or None for the top class")
     question = first.fixed(found.class_ids).rows(kept)
-    return _checked(net, explainer, question, tuple(names[n] for n in kept), failed, options)
+    report = _checked(net, explainer, question, tuple(names[n] for n in kept), failed, options)
+    if folder is not None:
+        write_sanity(folder, report)
+    return report
+
+
+def write_sanity(folder: str, report: SanityReport) -> None:
+    """Write sanity.html and sanity.json into a folder, which is made if absent. Raises OSError."""
+    os.makedirs(folder, exist_ok=True)
+    text = strict_json(report.as_json(), indent=1) + "\n"
+    write_whole(os.path.join(folder, JSON_NAME), text.encode("ascii"), "report")
+    write_sanity_page(folder, report)
 
 
 def _checked(
@@ -109,18 +131,18 @@ def _checked(
     weights = explainer.engine.constants(weighted.names)
     intact = question.ask(of_engine(explainer, weights))
     blocks = blocks_of(weighted.layers, options.blocks)
-    done = _Counter(options, len(blocks) * len(options.modes) + len(options.checks))
+    total = len(blocks) * len(options.modes) + len(options.checks)
     checked = CheckedNet(explainer, question, intact, plain, weights, weighted.layers, options.tolerance)
     checks: List[CheckResult] = []
     for name in options.checks:
         checks += CHECKS[name](checked)
-        done()
+        _tell(options, name, total)
     with_edges = _with_edges(intact, question)
     steps: List[RandomStep] = []
     fresh = randomise(explainer, question, with_edges, weights, blocks, options.modes, options.draw, options.seed)
     for step in fresh:
         steps.append(step)
-        done()
+        _tell(options, f"{step.mode}: {step.layers[-1]}", total)
     return SanityReport(
         model=net.model.source,
         images=names,
@@ -151,32 +173,30 @@ def _check(net: GradCamGraph, explain: Any, options: Any) -> None:
         raise OptionError(f"the net takes {names} with each image; give one value for all with --feed NAME=VALUE")
 
 
-def _read(net: GradCamGraph, images: Any, options: SanityOptions) -> Tuple[List[str], List[Fitted], Dict[str, str]]:
+def _read(
+    net: GradCamGraph, images: Any, folder: str, options: SanityOptions
+) -> Tuple[List[str], List[Fitted], Dict[str, str]]:
     names: List[str] = []
     fitted: List[Fitted] = []
     failed: Dict[str, str] = {}
-    stream = open_stream(net, images, "", StreamOptions(n_images=options.n_images, seed=options.seed))
+    stream = open_stream(net, images, folder, StreamOptions(n_images=options.n_images, seed=options.seed))
     for image in stream.images():
+        name = readable(image.file.relative)
         if not isinstance(image.fitted, Fitted):
-            failed[image.file.relative] = image.error
+            failed[name] = image.error
         elif fitted and image.fitted.pixels.shape != fitted[0].pixels.shape:
-            failed[image.file.relative] = "its size differs from the first image's; give the net one size (--size)"
+            failed[name] = "its size differs from the first image's; give the net one size (--size)"
         else:
-            names.append(image.file.relative)
+            names.append(name)
             fitted.append(image.fitted)
     if not fitted:
         raise ImageFileError(next(iter(failed.values())))
     return names, fitted, failed
 
 
-class _Counter:
-    def __init__(self, options: SanityOptions, total: int) -> None:
-        self._report: Callable[[int, int], None] = options.progress or (lambda _done, _total: None)
-        self._done, self._total = 0, total
-
-    def __call__(self) -> None:
-        self._done += 1
-        self._report(self._done, self._total)
+def _tell(options: SanityOptions, done: str, total: int) -> None:
+    if options.progress is not None:
+        options.progress(done, total)
 
 
 def _with_edges(intact: MapSet, question: MapQuestion) -> MapSet:

@@ -39,7 +39,7 @@ class SanityOptions:
     seed : int
         Of the weights and of `n_images`.
     progress : callable or None
-        Called with the number of finished steps and of all steps.
+        Called with the name of each finished step and the number of all steps.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class SanityOptions:
     tolerance: float = 1e-3
     n_images: Optional[int] = 8
     seed: int = 0
-    progress: Optional[Callable[[int, int], None]] = None
+    progress: Optional[Callable[[str, int], None]] = None
 
     def __post_init__(self) -> None:
         for name, possible in (("modes", MODES), ("checks", CHECK_NAMES)):
@@ -73,7 +73,7 @@ class SanityOptions:
         if not _is_share(self.tolerance):
             raise OptionError(f"tolerance is a number from 0 and below 1, not {self.tolerance!r}")
         if self.progress is not None and not callable(self.progress):
-            raise OptionError(f"progress is a function of two numbers, not {self.progress!r}")
+            raise OptionError(f"progress is a function of a name and a number, not {self.progress!r}")
 
 
 def _is_share(value: Any) -> bool:
