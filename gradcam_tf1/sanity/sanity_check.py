@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.methods.choices import Methods, choose_methods
+from gradcam_tf1.metrics.intervals import Interval
 from gradcam_tf1.run.image_stream import StreamOptions, open_stream
 from gradcam_tf1.run.manifest_lines import readable, strict_json
 from gradcam_tf1.run.pipeline import as_folder
@@ -143,6 +144,7 @@ def _checked(
     for step in fresh:
         steps.append(step)
         _tell(options, f"{step.mode}: {step.layers[-1]}", total)
+    others = summed_up(chance(with_edges), options.seed)
     return SanityReport(
         model=net.model.source,
         images=names,
@@ -152,9 +154,9 @@ def _checked(
         layers=tuple(tuple(layer.name for layer in block) for block in blocks),
         fixed=dict(weighted.fixed),
         steps=tuple(_summary(step, options.seed) for step in steps),
-        chance=summed_up(chance(with_edges), options.seed),
+        chance=others,
         edges=summed_up(against_edges(with_edges), options.seed),
-        verdicts=_verdicts(steps, tuple(with_edges.maps), options),
+        verdicts=_verdicts(steps, others, options),
         checks=tuple(checks),
         settings=_settings(net, question, weighted, options),
         strips=_strips(steps, with_edges),
@@ -207,12 +209,15 @@ def _summary(step: RandomStep, seed: int) -> StepSummary:
     return StepSummary(step.mode, step.layers, summed_up(step.similarity, seed), step.empty, step.broken)
 
 
-def _verdicts(steps: Sequence[RandomStep], methods: Sequence[str], options: SanityOptions) -> Tuple[MethodVerdict, ...]:
+def _verdicts(
+    steps: Sequence[RandomStep], others: Mapping[str, Mapping[str, Interval]], options: SanityOptions
+) -> Tuple[MethodVerdict, ...]:
     cascade = [step for step in steps if step.mode == CASCADE]
     if not cascade:
         return ()
     return tuple(
-        verdict_of(name, [step.similarity[name][DECIDING] for step in cascade], options.seed) for name in methods
+        verdict_of(name, [step.similarity[name][DECIDING] for step in cascade], found[DECIDING].mean, options.seed)
+        for name, found in others.items()
     )
 
 

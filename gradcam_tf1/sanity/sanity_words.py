@@ -23,7 +23,7 @@ _QUESTIONS = {
 
 def number(value: float, places: int = 2) -> str:
     """Return a number for a table; "-" if it is not known."""
-    return "-" if value != value else f"{value + 0.0:.{places}f}"
+    return "-" if value != value else f"{round(value, places) + 0.0:.{places}f}"  # + 0.0: no -0.00
 
 
 def mean_with_ends(interval: Interval) -> str:

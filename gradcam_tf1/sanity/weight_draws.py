@@ -35,7 +35,7 @@ def drawn(value: np.ndarray, weight: Weight, draw: str, seed: int) -> np.ndarray
     Returns
     -------
     np.ndarray
-        Of the same shape and dtype.
+        Of the same shape and dtype; the value itself where it is not finite, which has no deviation.
 
     References
     ----------
@@ -44,12 +44,13 @@ def drawn(value: np.ndarray, weight: Weight, draw: str, seed: int) -> np.ndarray
     numbers = np.random.RandomState([seed, zlib.crc32(weight.source.encode())])
     if draw == "permute":
         return numbers.permutation(value.ravel()).reshape(value.shape)
+    if not np.isfinite(value).all():
+        return value
     wide = value.astype(np.float64)
     fresh = numbers.normal(wide.mean(), wide.std(), value.shape)
     if weight.positive:
         fresh = np.maximum(np.abs(fresh), wide.min())
-    fresh = fresh.astype(value.dtype)
-    return fresh if np.isfinite(fresh).all() else value  # half precision, or weights that are not finite
+    return fresh.astype(value.dtype)
 
 
 def redrawn(

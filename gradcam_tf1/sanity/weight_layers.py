@@ -226,10 +226,11 @@ def _source(fed: tf.Tensor) -> str:
 def _depths(path: Sequence[tf.Operation]) -> Dict[tf.Operation, int]:
     """Return for each op the number of ops on the longest way from it to the class scores."""
     inside = set(path)
-    after = {op: {user for output in op.outputs for user in output.consumers() if user in inside} for op in path}
+    after = {op: _users(op) & inside for op in path}
     for op in path:
-        if op.type == "NextIteration":  # the way back of a loop
-            after[op] = set()
+        if op.type == "NextIteration":  # after its last turn a loop goes on behind its exit, not at its start
+            switches = {user for merge in after[op] for user in _users(merge) if user.type == "Switch"}
+            after[op] = {user for switch in switches for user in _users(switch) if user.type == "Exit"} & inside
     before: Dict[tf.Operation, List[tf.Operation]] = {op: [] for op in path}
     for op, users in after.items():
         for user in users:
@@ -245,3 +246,7 @@ def _depths(path: Sequence[tf.Operation]) -> Dict[tf.Operation, int]:
             if not waiting[earlier]:
                 stack.append(earlier)
     return depths
+
+
+def _users(op: tf.Operation) -> Set[tf.Operation]:
+    return {user for output in op.outputs for user in output.consumers()}
