@@ -57,14 +57,14 @@ def _facts(report: SanityReport) -> Dict[str, str]:
 
 def _verdict_section(report: SanityReport) -> Section:
     text = [
-        "If a map explains what the net has learned, it changes when the weights are drawn anew. Kept is what is left of "
-        "it while the upper half of the layers is drawn, with its 95 % interval over the images: 1 is the same map, 0 is "
-        "no more alike than the maps of two images. It is the mean signed Spearman correlation s with the map of the "
-        f"intact net, as (s - c) / (1 - c). Below {CHANGES_BELOW} the maps change, above {HARDLY_ABOVE} they hardly "
-        "change.",
-        "Other images: c, the same correlation for maps of different images, which have only the habits of the method in "
-        "common. Edges: the correlation with an edge detector. The edges stand in the table as a method that ignores "
-        "the net.",
+        "If a map explains what the net has learned, it changes when the weights are drawn anew. Kept is what is left "
+        "of it while the upper half of the layers is drawn, with its 95 % interval over the images: 1 is the same map, "
+        "0 is no more alike than the maps of two images. It is the mean signed Spearman correlation s with the map of "
+        f"the intact net, as (s - c) / (1 - c). Below {CHANGES_BELOW} the maps change, above {HARDLY_ABOVE} they "
+        "hardly change.",
+        "Other images: c, the same correlation for maps of different images, which have only the habits of the method "
+        "in common. Edges: the correlation with an edge detector. The edges stand in the table as a method that "
+        "ignores the net.",
     ]
     return Section("Verdicts", text, [StudyTable(VERDICT_HEAD, verdict_rows(report))])
 
