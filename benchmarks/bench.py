@@ -18,6 +18,7 @@ import pages
 import processes
 import rows
 import training
+import weights
 from timing import Absent, measure, print_medians, print_targets
 
 from gradcam_tf1.tf_runtime import tf
@@ -46,6 +47,7 @@ _ROWS = (
     processes.vgg19_memory,
     processes.start_up,
     pages.report_gallery,
+    weights.demo_sanity,
     training.training_hook,
     training.training_memory,
 )

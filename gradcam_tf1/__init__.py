@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
     from gradcam_tf1.run.results import Results as Results
     from gradcam_tf1.run.run_options import RunOptions as RunOptions
+    from gradcam_tf1.sanity.sanity_check import sanity_check as sanity_check
+    from gradcam_tf1.sanity.sanity_options import SanityOptions as SanityOptions
     from gradcam_tf1.serve.live_server import LiveServer as LiveServer
     from gradcam_tf1.serve.serve_options import ServeOptions as ServeOptions
     from gradcam_tf1.targets import All as All
@@ -175,6 +177,8 @@ _NAMES = {
     ),
     "run.results": ("Results",),
     "run.run_options": ("RunOptions",),
+    "sanity.sanity_check": ("sanity_check",),
+    "sanity.sanity_options": ("SanityOptions",),
     "serve.live_server": ("LiveServer",),
     "serve.serve_options": ("ServeOptions",),
     "targets": (
@@ -265,6 +269,7 @@ __all__ = [
     "RunError",
     "RunOptions",
     "Scalar",
+    "SanityOptions",
     "SelectionError",
     "ServeOptions",
     "Similar",
@@ -287,6 +292,7 @@ __all__ = [
     "read_image",
     "read_manifest",
     "register",
+    "sanity_check",
     "save_figure",
     "signal_figure",
     "signs_figure",

@@ -57,6 +57,9 @@ EXPECTED = {
     "Similar",
     "Top",
     "Worst",
+    # can the maps be trusted
+    "SanityOptions",
+    "sanity_check",
     # visualize_imgs
     "RunOptions",
     "Style",
