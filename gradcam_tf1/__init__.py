@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from gradcam_tf1.errors import TargetError as TargetError
     from gradcam_tf1.errors import TimeLimitError as TimeLimitError
     from gradcam_tf1.errors import WeightsError as WeightsError
+    from gradcam_tf1.evaluation.evaluate_net import evaluate as evaluate
+    from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions as EvaluateOptions
+    from gradcam_tf1.evaluation.evaluation_result import Evaluation as Evaluation
     from gradcam_tf1.graph import GradCam as GradCam
     from gradcam_tf1.graph import GradCamGraph as GradCamGraph
     from gradcam_tf1.images.geometry import Placement as Placement
@@ -64,6 +67,9 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods import method as method
     from gradcam_tf1.methods import register as register
     from gradcam_tf1.methods.noise import Noise as Noise
+    from gradcam_tf1.metrics.metric_choices import MetricChoice as MetricChoice
+    from gradcam_tf1.metrics.metric_choices import metric as metric
+    from gradcam_tf1.metrics.metric_table import METRICS as METRICS
     from gradcam_tf1.report.write_report import write_report as write_report
     from gradcam_tf1.run.manifest import read_manifest as read_manifest
     from gradcam_tf1.run.per_image import PerImage as PerImage
@@ -119,6 +125,9 @@ _NAMES = {
         "TimeLimitError",
         "WeightsError",
     ),
+    "evaluation.evaluate_net": ("evaluate",),
+    "evaluation.evaluate_options": ("EvaluateOptions",),
+    "evaluation.evaluation_result": ("Evaluation",),
     "graph": (
         "GradCam",
         "GradCamGraph",
@@ -143,6 +152,11 @@ _NAMES = {
         "register",
     ),
     "methods.noise": ("Noise",),
+    "metrics.metric_choices": (
+        "MetricChoice",
+        "metric",
+    ),
+    "metrics.metric_table": ("METRICS",),
     "images.preprocessing": (
         "PRESETS",
         "Preprocessing",
@@ -211,94 +225,7 @@ _NAMES = {
 
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = [
-    "FIGURES",
-    "METHODS",
-    "METHOD_GROUPS",
-    "PRESETS",
-    "All",
-    "Anchor",
-    "Binding",
-    "BindingError",
-    "Cells",
-    "ClassScore",
-    "ClosedError",
-    "Contrast",
-    "Down",
-    "ExplainOptions",
-    "Explanation",
-    "ExplanationFileError",
-    "FeedError",
-    "GradCam",
-    "GradCamCallback",
-    "GradCamError",
-    "GradCamGraph",
-    "GradCamHook",
-    "GradCamSaverListener",
-    "GradientError",
-    "ImageFileError",
-    "IteratedMethod",
-    "KeyTensors",
-    "Labels",
-    "LayerInfo",
-    "LayerMethod",
-    "LiveServer",
-    "LoadedModel",
-    "ManifestError",
-    "Map",
-    "MapRecord",
-    "MapStatus",
-    "MethodChoice",
-    "MethodProgress",
-    "ModelFileError",
-    "Noise",
-    "NumpyMethod",
-    "Option",
-    "OptionError",
-    "OutOfMemoryError",
-    "PerImage",
-    "PixelMethod",
-    "Placement",
-    "Preprocessing",
-    "ProductMethod",
-    "ProgressBar",
-    "Region",
-    "RegionError",
-    "Result",
-    "Results",
-    "RunError",
-    "RunOptions",
-    "Scalar",
-    "SanityOptions",
-    "SelectionError",
-    "ServeOptions",
-    "Similar",
-    "StoppedError",
-    "Style",
-    "TargetError",
-    "TargetRecord",
-    "TimeLimitError",
-    "Top",
-    "TrainingMaps",
-    "WeightsError",
-    "Window",
-    "Worst",
-    "classes_figure",
-    "layers_figure",
-    "list_images",
-    "load",
-    "method",
-    "methods_figure",
-    "read_image",
-    "read_manifest",
-    "register",
-    "sanity_check",
-    "save_figure",
-    "signal_figure",
-    "signs_figure",
-    "volume_figure",
-    "write_report",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

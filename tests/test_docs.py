@@ -26,6 +26,7 @@ from gradcam_tf1.loaders import FORMS
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS, NumpyMethod
 from gradcam_tf1.methods.masking import BASELINES
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
+from gradcam_tf1.metrics.metric_table import METRICS
 from gradcam_tf1.run.manifest import read_manifest
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 
@@ -101,6 +102,19 @@ def test_the_tables_of_methods_are_the_programs():
         assert f"({method.paper})" in table[name]["paper"], f"{name}: the paper is {method.paper}"
     assert {name for name, row in table.items() if "passes" in row} == {row.name for row in PERTURBATION_ROWS}
     assert set(rows("docs/methods.md", "baseline")) >= set(BASELINES)
+
+
+def test_the_tables_of_metrics_are_the_programs():
+    table = {name: row for each in tables("docs/metrics.md", "metric") for name, row in each.items()}
+    assert {name for name, row in table.items() if "formula" in row} == set(METRICS)
+    for name, metric in METRICS.items():
+        row, (low, high) = table[name], metric.bounds
+        options = [f"{option}={default!r}" for option, default in metric.filled({}).items()]
+        assert re.findall(r"`(\w+=[^`]+)`", row["options"]) == options, name
+        assert f"({metric.paper})" in row["paper"], f"{name}: the paper is {metric.paper}"
+        assert row["better"] == metric.better, name
+        # without bounds in the program, those of the page are for probabilities
+        assert low is None or row["bounds"] == (f"{low:g} and up" if high is None else f"{low:g}..{high:g}"), name
 
 
 def test_rows_of_methods_made_in_numpy_show_the_relu_they_end_in():

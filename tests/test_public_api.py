@@ -39,6 +39,10 @@ EXPECTED = {
     "MethodChoice",
     "method",
     "Noise",
+    # metrics
+    "METRICS",
+    "MetricChoice",
+    "metric",
     # methods of one's own
     "IteratedMethod",
     "LayerMethod",
@@ -60,6 +64,10 @@ EXPECTED = {
     # can the maps be trusted
     "SanityOptions",
     "sanity_check",
+    # measure maps
+    "evaluate",
+    "EvaluateOptions",
+    "Evaluation",
     # visualize_imgs
     "RunOptions",
     "Style",
@@ -114,7 +122,7 @@ EXPECTED = {
     "TimeLimitError",
     "WeightsError",
 }
-TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "PRESETS"}
+TABLES = {"FIGURES", "METHODS", "METHOD_GROUPS", "METRICS", "PRESETS"}
 
 
 def test_the_public_names_are_these():

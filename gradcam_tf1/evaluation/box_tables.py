@@ -11,7 +11,7 @@ from gradcam_tf1.run.per_image import CLASS_HEADERS, IMAGE_HEADERS
 from gradcam_tf1.run.tables import read_table
 
 _NAMES = (*CLASS_HEADERS, "class_name", "name", "category")
-# the four headers -> what is taken off the first two: PASCAL VOC counts pixels from 1 and includes the last ones
+# the four headers -> the number of the first pixel: PASCAL VOC counts from 1 and includes the last ones
 _BOXES = {("left", "top", "right", "bottom"): 0, ("xmin", "ymin", "xmax", "ymax"): 1}
 _FORM = (
     "image,class,left,top,right,bottom (pixels from 0, the last two exclusive) or "
@@ -75,8 +75,8 @@ def _named_box(
 ) -> Tuple[str, Tuple[int, int, int, int]]:
     if not name:
         raise OptionError(f"{path!r}, line {number}: the box has no class")
+    left, top, right, bottom = (cells[side] for side in sides)
     try:
-        left, top, right, bottom = (float(cells[side]) for side in sides)
-        return name, box_of(left - _BOXES[sides], top - _BOXES[sides], right, bottom)
-    except ValueError as error:
+        return name, box_of(left, top, right, bottom, _BOXES[sides])
+    except OptionError as error:
         raise OptionError(f"{path!r}, line {number}: {error}") from error

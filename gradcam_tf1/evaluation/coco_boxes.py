@@ -10,6 +10,7 @@ from gradcam_tf1.evaluation.object_records import ObjectsOfImage, TrueObject, bo
 from gradcam_tf1.images.safe_open import open_regular
 
 MAX_JSON_BYTES = 500_000_000
+_MOST_PIXELS = 2**31
 _FORM = '{"images": [{"id", "file_name"}], "annotations": [{"image_id", "category_id", "bbox"}], "categories": [...]}'
 
 
@@ -100,11 +101,15 @@ def _by_file(
 
 def _object(item: Mapping[str, Any], names: Mapping[Any, str]) -> TrueObject:
     name, box = names[_key(item.get("category_id"))], item.get("bbox")
-    numbers = isinstance(box, list) and len(box) == 4 and all(type(side) in (int, float) for side in box)
+    numbers = isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
     if not isinstance(box, list) or not numbers:
-        raise OptionError("bbox is not [left, top, width, height]")
+        raise OptionError("bbox is not [left, top, width, height] in pixels")
     left, top, width, height = box
     return TrueObject(name.strip(), box_of(left, top, left + width, top + height))
+
+
+def _is_number(side: Any) -> bool:
+    return type(side) in (int, float) and abs(side) < _MOST_PIXELS  # neither bool, nor NaN, nor too large to be added
 
 
 def _key(value: Any) -> Any:

@@ -113,7 +113,7 @@ class EvaluateOptions:
                 continue
             if isinstance(value, bool) or not isinstance(value, Integral):
                 raise OptionError(f"{name} is a whole number, not {value!r}")
-            if value < low or (high is not None and value > high):
+            if int(value) < low or (high is not None and int(value) > high):
                 bounds = f"at least {low}" if high is None else f"{low} to {high}"
                 raise OptionError(f"{name} is {bounds}, not {value}")
         for name, top in (("confidence", 1.0), ("timeout", 1e6)):

@@ -20,6 +20,7 @@ from gradcam_tf1.evaluation.table_cells import (
     mean_with_ends,
     number,
     table_lines,
+    verdict_of,
     way,
 )
 from gradcam_tf1.metrics.metric_table import METRICS
@@ -29,6 +30,7 @@ from gradcam_tf1.run.image_stream import ImageStream
 from gradcam_tf1.run.row_journal import RowJournal
 
 MAX_CLASSES = 20  # classes of the table and of the bars
+MAX_PAIRS = 45  # paired differences of a metric
 _CURVE_AXES = {
     "insertion": "share of the image that is shown",
     "deletion": "share of the image that is hidden",
@@ -95,19 +97,12 @@ def _table_section(evaluation: Evaluation) -> Section:
         *findings(evaluation),
         *(f"{name} was left out: {reason}" for name, reason in evaluation.left_out.items()),
     ]
-    return Section(
-        "The table",
-        text,
-        [
-            StudyTable(("method", *lines.head[1:]), lines.methods),
-            StudyTable(
-                ("floor", *lines.head[1:]),
-                lines.floors,
-                "Floors know nothing of the net: random numbers, an edge detector, a Gaussian in the centre. A method "
-                "that does not beat them explains nothing.",
-            ),
-        ],
+    floors = [(f"{name} (floor)", *cells) for name, *cells in lines.floors]
+    caption = (
+        "Floors know nothing of the net: random numbers, an edge detector, a Gaussian in the centre. A method that "
+        "does not beat them explains nothing."
     )
+    return Section("The table", text, [StudyTable(lines.head, [*lines.methods, *floors], caption)])
 
 
 def _metric_section(result: MetricResult, evaluation: Evaluation) -> Section:
@@ -117,7 +112,7 @@ def _metric_section(result: MetricResult, evaluation: Evaluation) -> Section:
     parts: List[Any] = [_bars(result, evaluation)]
     if result.curves:
         parts.append(_curves(result, evaluation))
-    parts.append(_pairs_table(result))
+    parts.append(_pairs_table(result, evaluation))
     reasons = [(name, str(count), reason) for name, found in result.reasons.items() for reason, count in found.items()]
     if reasons:
         parts.append(StudyTable(("map", "images", "why they have no value"), reasons))
@@ -135,7 +130,7 @@ def _bars(result: MetricResult, evaluation: Evaluation) -> Plot:
 
 def _curves(result: MetricResult, evaluation: Evaluation) -> Plot:
     lines = [
-        PlotLine(name, curve[:, 0], curve[:, 1], pale=name in evaluation.floors)
+        PlotLine(name, curve[:, 0].tolist(), curve[:, 1].tolist(), pale=name in evaluation.floors)
         for name, curve in result.curves.items()
     ]
     axis = _CURVE_AXES.get(result.name, "share of changed pixels")
@@ -143,18 +138,23 @@ def _curves(result: MetricResult, evaluation: Evaluation) -> Plot:
     return line_plot(lines, axis, str(evaluation.settings["score"]), alt)
 
 
-def _pairs_table(result: MetricResult) -> StudyTable:
+def _pairs_table(result: MetricResult, evaluation: Evaluation) -> StudyTable:
+    caption = "Paired differences, image by image. The probability is corrected for the number of pairs (Holm)."
+    pairs = list(result.pairs)
+    lead = _lead(result, evaluation)
+    if len(pairs) > MAX_PAIRS and lead is not None:
+        pairs = [pair for pair in pairs if lead in (pair.first, pair.second)]
+        caption += f" These are the pairs with {lead}; all {len(result.pairs)} are in evaluation.json."
     rows = [
         (
             f"{pair.first} - {pair.second}",
             mean_with_ends(pair.difference),
             chance(pair.p),
-            "decided" if pair.decided else "not decided",
+            verdict_of(pair, result),
         )
-        for pair in result.pairs
+        for pair in pairs
     ]
-    caption = "Paired differences, image by image. The probability is corrected for the number of pairs (Holm)."
-    return StudyTable(("pair", "difference", "probability by chance", ""), rows, caption)
+    return StudyTable(("pair", "difference", "probability by chance", "decision"), rows, caption)
 
 
 def _class_sections(result: MetricResult, evaluation: Evaluation) -> List[Section]:

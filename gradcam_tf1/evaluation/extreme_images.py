@@ -28,7 +28,7 @@ class ImageValue(NamedTuple):
     """The value of a metric for one image; those with a larger rank are better."""
 
     rank: float
-    index: int
+    image: int
     value: float
     row: Mapping[str, Any]
 
@@ -58,7 +58,7 @@ def extremes(
         count += 1
         found = ImageValue(sign * value, row["index"], value, {**row, "values": {}})
         for heap, rank in ((best, found.rank), (worst, -found.rank)):
-            heapq.heappush(heap, (rank, -found.index, found))
+            heapq.heappush(heap, (rank, -found.image, found))
             if len(heap) > SHOWN:
                 heapq.heappop(heap)
     kept = min(SHOWN, count // 2)
@@ -84,7 +84,7 @@ def strip_images(
     chosen : list of ImageValue
         The images; one that cannot be read any more is left out.
     """
-    wanted = {item.index: item for item in chosen}
+    wanted = {item.image: item for item in chosen}
     drawn: Dict[int, StripImage] = {}
     with closing(stream.images(only=wanted)) as found:
         for image in found:
@@ -92,7 +92,7 @@ def strip_images(
             if image.error or image.file.relative != item.row["relative"]:
                 continue
             drawn[image.index] = StripImage(_overlay(net, image, item.row["class_id"], measures, name), _caption(item))
-    return [drawn[item.index] for item in chosen if item.index in drawn]
+    return [drawn[item.image] for item in chosen if item.image in drawn]
 
 
 def _overlay(net: BoundNet, image: RunImage, class_id: int, measures: Measures, name: str) -> np.ndarray:

@@ -130,7 +130,7 @@ def _why_not(found: ImageObject) -> str:
 
 def _class_scores(explainer: NetExplainer, given: NetInput) -> np.ndarray:
     """Return the scores of all classes: float64 [C]. Raises RunError if they order no classes."""
-    scores = explainer.engine.evaluate(given.to_batch(given.pixels))["scores"][0].astype(np.float64)
+    scores: np.ndarray = explainer.engine.evaluate(given.to_batch(given.pixels))["scores"][0].astype(np.float64)
     if np.isnan(scores).any() or np.isposinf(scores).any():
         raise RunError("the scores of the classes are NaN or infinite")
     return scores

@@ -114,29 +114,32 @@ class ObjectsOfImage:
         return ObjectRegion(tuple(boxes), region, clipped)
 
 
-def box_of(left: Any, top: Any, right: Any, bottom: Any) -> Box:
+def box_of(left: Any, top: Any, right: Any, bottom: Any, first: int = 0) -> Box:
     """Return the pixels that a box covers: those with their centre inside.
 
     Parameters
     ----------
     left, top, right, bottom : number or str
-        Edges in pixels, 0 being the left or upper edge of the image.
+        Edges in pixels, `first` being the left or upper edge of the image.
+    first : int
+        1 where pixels count from 1 and the last ones are included, as in PASCAL VOC.
 
     Raises
     ------
     OptionError
         If one is not a number, or the box is empty.
     """
+    given = f"the box {_short((left, top, right, bottom))} (left, top, right, bottom)"
     try:
-        edges = [float(edge) for edge in (left, top, right, bottom)]
-    except (TypeError, ValueError, OverflowError):
-        edges = [float("nan")]
+        edges = float(left) - first, float(top) - first, float(right), float(bottom)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OptionError(f"{given} has sides that are no numbers") from error
     if not all(abs(edge) < _MOST_PIXELS for edge in edges):  # neither NaN nor infinite
-        raise OptionError(f"the box {_short((left, top, right, bottom))} has sides that are not numbers of pixels")
-    first, start, last, stop = (int(np.floor(edge + 0.5)) for edge in edges)
-    if last <= first or stop <= start:
-        raise OptionError(f"the box {_short((left, top, right, bottom))} (left, top, right, bottom) has no pixels")
-    return start, first, stop, last
+        raise OptionError(f"{given} has sides that are no numbers of pixels")
+    start, begin, stop, end = (int(np.floor(edge + 0.5)) for edge in edges)
+    if stop <= start or end <= begin:
+        raise OptionError(f"{given} has no pixels")
+    return begin, start, end, stop
 
 
 def size_of(height: Any, width: Any) -> Optional[Size]:

@@ -6,11 +6,12 @@ import math
 from typing import Dict, List, NamedTuple, Tuple
 
 from gradcam_tf1.evaluation.evaluation_result import Evaluation, MetricResult
-from gradcam_tf1.metrics.intervals import Interval
+from gradcam_tf1.metrics.intervals import Interval, PairDifference
 from gradcam_tf1.metrics.metric_row import HIGHER, LOWER
 
 BEST = "*"  # marks the best method
 _WAYS = {HIGHER: "higher is better", LOWER: "lower is better", "": "neither way is better"}
+_HEADS = {HIGHER: " (higher)", LOWER: " (lower)", "": ""}
 
 
 class TableLines(NamedTuple):
@@ -22,9 +23,12 @@ class TableLines(NamedTuple):
 
 
 def table_lines(evaluation: Evaluation) -> TableLines:
-    """Return a row for each method and floor, and a column for each metric: mean with its interval."""
+    """Return a row for each method and floor, and a column for each metric: mean with its interval.
+
+    The head says whether higher or lower is better.
+    """
     results = evaluation.results
-    head = ("", *(f"{name} ({way(result)})" for name, result in results.items()))
+    head = ("method", *(f"{name}{_HEADS[result.better]}" for name, result in results.items()))
     rows = {
         name: (name, *(cell(result, name) for result in results.values()))
         for name in (*evaluation.methods, *evaluation.floors)
@@ -62,6 +66,14 @@ def number(value: float) -> str:
 def chance(p: float) -> str:
     """Return a probability with the digits that count."""
     return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def verdict_of(pair: PairDifference, result: MetricResult) -> str:
+    """Return which of two methods is better, where that is decided."""
+    if not result.better:
+        return "they differ" if pair.decided else "not decided"
+    winner = pair.first if result.better == HIGHER else pair.second
+    return f"{winner} is better" if pair.decided else "not decided"
 
 
 def findings(evaluation: Evaluation) -> List[str]:

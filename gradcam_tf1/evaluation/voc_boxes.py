@@ -48,11 +48,11 @@ def read_voc(path: str, difficult: bool = True) -> ObjectsOfImage:
 def _object(item: Dict[str, str]) -> TrueObject:
     if not item.get("name") or not all(side in item for side in _SIDES):
         raise OptionError("has an object without a name or a complete bndbox (xmin, ymin, xmax, ymax)")
+    left, top, right, bottom = (item[side] for side in _SIDES)
     try:
-        left, top = float(item["xmin"]) - 1, float(item["ymin"]) - 1
-    except ValueError as error:
-        raise OptionError(f"has a box whose xmin or ymin is no number: {error}") from error
-    return TrueObject(item["name"], box_of(left, top, item["xmax"], item["ymax"]))
+        return TrueObject(item["name"], box_of(left, top, right, bottom, first=1))
+    except OptionError as error:
+        raise OptionError(f"is damaged: {error}") from error
 
 
 class _Tree:

@@ -29,10 +29,10 @@ def infidelity(
     seed: int = 0,
     chunk: int = CHUNK,
 ) -> MetricValue:
-    """Mean of (b I.R - (y(x) - y(x - I)))^2 over random perturbations I of the image x.
+    """Mean of (c I.R - (y(x) - y(x - I)))^2 over random perturbations I of the image x.
 
     R is the map, I.R the sum of their products over pixels and channels; a map has one value for all channels of a
-    pixel. b is 1, or with `scaling` the number that makes the mean smallest, mean(I.R d) / mean((I.R)^2), d = y(x) -
+    pixel. c is 1, or with `scaling` the number that makes the mean smallest, mean(I.R d) / mean((I.R)^2), d = y(x) -
     y(x - I): without it the mean depends on the unit of the map. Range 0 and up, in units of the squared score, lower
     is better; 0 for the gradient of a linear score. It changes with the perturbation, its size, the samples and their
     seed, the baseline, the preprocessing, the score (softmax or logit), and how channels were joined.
@@ -51,7 +51,7 @@ def infidelity(
         square: I = x - baseline in a square at a random place, with a side of 1 pixel to half the shorter side of the
         image. noise: I is Gaussian.
     scaling : bool
-        Whether b is chosen.
+        Whether c is chosen.
     samples : int
         Perturbations.
     noise : float
@@ -94,7 +94,7 @@ def infidelity(
 
 
 def squared_error(said: np.ndarray, losses: np.ndarray, scaling: bool) -> float:
-    """Mean of (b said - losses)^2, b = 1 or the best one; b does not matter where `said` is 0 throughout."""
+    """Mean of (c said - losses)^2, c = 1 or the best one; c does not matter where `said` is 0 throughout."""
     largest = np.abs(said).max()
     if scaling and largest > 0:
         said = said / largest  # the squares of tiny or huge numbers would be 0 or infinite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -180,16 +180,16 @@ def pearson(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.clip(first @ second / np.sqrt((first @ first) * (second @ second)), -1, 1))
 
 
-def _measure_sensitivity_n(given: MetricInput, *, points: int, samples: int, baseline: str) -> MetricValue:
+def _measure_sensitivity_n(given: MetricInput, *, baseline: str, **options: Any) -> MetricValue:
     fill = given.baseline(baseline)
-    more = {"points": points, "samples": samples, "seed": given.seed, "chunk": given.chunk}
-    return sensitivity_n(given.saliency, given.image, fill, given.score, **more)
+    return sensitivity_n(given.saliency, given.image, fill, given.score, seed=given.seed, chunk=given.chunk, **options)
 
 
-def _measure_faithfulness(given: MetricInput, *, share: float, samples: int, baseline: str) -> MetricValue:
+def _measure_faithfulness(given: MetricInput, *, baseline: str, **options: Any) -> MetricValue:
     fill = given.baseline(baseline)
-    more = {"share": share, "samples": samples, "seed": given.seed, "chunk": given.chunk}
-    return faithfulness_correlation(given.saliency, given.image, fill, given.score, **more)
+    return faithfulness_correlation(
+        given.saliency, given.image, fill, given.score, seed=given.seed, chunk=given.chunk, **options
+    )
 
 
 _SAMPLES = Option("samples", 100, low=2)

@@ -70,3 +70,9 @@ def workshop(desk: Dict[str, Any], tmp_path: Path) -> None:
         Image.new("L", scene.size[::-1], 255).save(str(tmp_path / "masks" / Path(scene.path).name))
     (tmp_path / "classes.csv").write_text("image,class\nscene_00.png,0\nscene_01.png,1\n")
     (tmp_path / "failed.txt").write_text("photos/scene_00.png\n")
+    lines = [
+        f"{Path(scene.path).name},{kind},{left},{top},{right},{bottom}"
+        for scene in demo_scenes()[:2]
+        for kind, (top, left, bottom, right) in scene.boxes.items()
+    ]
+    (tmp_path / "boxes.csv").write_text("\n".join(["image,class,left,top,right,bottom", *lines]))

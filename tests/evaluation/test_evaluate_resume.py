@@ -1,0 +1,181 @@
+"""An evaluation goes on where it was killed, survives bad images, and refuses what does not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from image_folders import copy_scenes
+from output_files import contents
+
+from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.evaluation.evaluate_net import evaluate
+from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions
+from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.metrics.metric_choices import metric
+from gradcam_tf1.nets.demo import demo_model
+from gradcam_tf1.tf_runtime import tf
+
+NAMES = [f"{number}.png" for number in range(4)]
+BAD = "1.png"
+METRICS = [metric("insertion", steps=3), "complexity"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = copy_scenes(tmp_path_factory.mktemp("photos"), *NAMES)
+    (folder / BAD).write_bytes(b"no image")
+    return str(folder)
+
+
+def run(net, photos, out, **options):
+    return evaluate(
+        net, photos, "gradcam", METRICS, out_folder=str(out), options=EvaluateOptions(page=False, **options)
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(net, photos, tmp_path_factory):
+    """What an unbroken evaluation writes: name -> bytes."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    run(net, photos, out)
+    return contents(out)
+
+
+def test_a_bad_image_is_counted_and_named(net, photos, whole, tmp_path):
+    assert set(whole) == {"evaluation.csv", "evaluation.json", "evaluation.jsonl"}
+    content = json.loads(whole["evaluation.json"])
+    assert (content["images"]["measured"], content["images"]["failed"]) == (3, 1)
+    assert BAD in content["failures"][0]
+    lines = whole["evaluation.csv"].decode().splitlines()
+    assert lines[0] == "image,class_id,class,method,metric,value,reason"
+    assert len(lines) == 1 + 3 * 4 * 2 + 1, "an image, four maps, two metrics; one line for the bad one"
+    assert [line for line in lines if line.startswith(f"{BAD},,,,,,")]
+
+
+@pytest.mark.parametrize(("rows", "torn"), [(0, 0), (0, 30), (1, 0), (2, 30), (4, 0)])
+def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(net, photos, whole, tmp_path, rows, torn):
+    lines = whole["evaluation.jsonl"].splitlines(keepends=True)
+    kept = b"".join(lines[: 1 + rows]) + b"".join(lines[1 + rows : 2 + rows])[:torn]
+    (tmp_path / "evaluation.jsonl").write_bytes(kept)
+    seen = []
+    run(net, photos, tmp_path, resume=True, progress=lambda name, count: seen.append((name, count)))
+    assert contents(tmp_path) == whole
+    assert seen == [(name, len(NAMES)) for name in NAMES]
+
+
+def test_a_real_kill(net, photos, whole, labels, tmp_path):
+    """A process dies in the middle; another one goes on and gives the same bytes."""
+    out = tmp_path / "out"
+    program = [sys.executable, "-m", "gradcam_tf1", "evaluate", demo_model(), photos, "--preset", "inception"]
+    options = ["--labels", labels, "--metric", "insertion,complexity", "--set", "insertion.steps=3", "--out", str(out)]
+    killed = subprocess.Popen([*program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal, end = out / "evaluation.jsonl", time.monotonic() + 100
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):
+        assert killed.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    run(net, photos, out, resume=True)
+    assert {name: data for name, data in contents(out).items() if name in whole} == whole
+
+
+def test_it_stops_between_images_and_says_so(net, photos, whole, tmp_path):
+    calls = []
+
+    def stop():
+        calls.append(1)
+        return len(calls) > 2
+
+    found = run(net, photos, tmp_path, stop=stop)
+    assert not found.complete
+    assert found.images.measured == 1
+    assert json.loads((tmp_path / "evaluation.json").read_text())["complete"] is False
+    assert run(net, photos, tmp_path, resume=True).complete
+    assert contents(tmp_path) == whole
+
+
+def test_other_settings_and_other_images_are_refused(net, photos, whole, tmp_path):
+    (tmp_path / "evaluation.jsonl").write_bytes(whole["evaluation.jsonl"])
+    with pytest.raises(OptionError, match="seed was 0, now it is 3"):
+        run(net, photos, tmp_path, resume=True, seed=3)
+    with pytest.raises(OptionError, match="steps.: 3.*now it is.*steps.: 4"):
+        evaluate(
+            *(net, photos, "gradcam", [metric("insertion", steps=4), "complexity"]),
+            out_folder=str(tmp_path),
+            options=EvaluateOptions(resume=True, page=False),
+        )
+    other = copy_scenes(tmp_path / "other", "0.png", "9.png")
+    with pytest.raises(OptionError, match="image 2 was '1.png', now it is '9.png'"):
+        run(net, str(other), tmp_path, resume=True)
+
+
+def test_files_of_others_are_kept(net, photos, tmp_path):
+    (tmp_path / "evaluation.csv").write_text("mine")
+    with pytest.raises(OptionError, match="evaluation.csv.* would be overwritten.*choose another output folder"):
+        run(net, photos, tmp_path)
+    assert (tmp_path / "evaluation.csv").read_text() == "mine"
+
+
+def test_nothing_is_written_without_a_folder(net, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = evaluate(net, photos, "gradcam", "complexity")
+    assert found.out_folder is None
+    assert os.listdir(str(tmp_path)) == []
+    assert found.images.measured == 3
+
+
+def test_metrics_of_places_need_them(net, photos):
+    with pytest.raises(OptionError, match="pointing need the places of the objects: give boxes"):
+        evaluate(net, photos, "gradcam", "pointing")
+
+
+def blocked_net():
+    """A net whose first layer has a gradient to the pixels, but no dense layer behind pooling: no CAM."""
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [None, 24, 32, 3], name="input")
+        kernel = tf.constant(np.random.RandomState(0).normal(size=(3, 3, 3, 4)), tf.float32)
+        features = tf.nn.relu(tf.nn.conv2d(images, kernel, strides=[1, 2, 2, 1], padding="SAME"), name="features")
+        tf.nn.softmax(tf.reduce_max(features, axis=[1, 2], name="logits"), name="probabilities")
+    return graph.as_graph_def()
+
+
+def test_a_method_that_the_net_does_not_allow_is_left_out(photos):
+    with GradCamGraph(blocked_net(), preset="inception") as net:
+        found = evaluate(net, photos, ["cam", "gradcam"], metric("insertion", steps=2))
+        assert found.methods == ("gradcam",)
+        assert list(found.left_out) == ["cam"]
+        with pytest.raises(GradientError, match="cam"):
+            evaluate(net, photos, "cam")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"score": "softmax"}, "score is one of auto, probability, logit"),
+        ({"target": "truth"}, "give boxes, or explain the predicted class"),
+        ({"class_map": {"a": 1}}, "give boxes too"),
+        ({"boxes": "a", "masks": "b"}, "give one of them"),
+        ({"seed": -1}, "seed is 0 to"),
+        ({"n_images": 0}, "n_images is at least 1"),
+        ({"confidence": 1.0}, "confidence is a number above 0 and below 1"),
+        ({"resume": 1}, "resume is True or False"),
+        ({"stop": 3}, "stop is a function"),
+        ({"max_pixels": 1.5}, "max_pixels is a whole number"),
+    ],
+)
+def test_options_that_are_not_possible(options, message):
+    with pytest.raises(OptionError, match=message):
+        EvaluateOptions(**options)
+
+
+def test_two_layers_are_refused(net, photos):
+    with pytest.raises(OptionError, match="at one layer, 2 are given"):
+        evaluate(net, photos, "gradcam", "complexity", layer=["conv4/Relu", "conv5/Relu"])

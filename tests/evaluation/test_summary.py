@@ -1,0 +1,136 @@
+"""A method is only called better when it is: means, decisions and sentences from made-up rows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from gradcam_tf1.evaluation.evaluation_result import Evaluation
+from gradcam_tf1.evaluation.summary import Tallies
+from gradcam_tf1.evaluation.table_cells import cell, finding, number, table_lines
+
+FLOORS = ("random",)
+
+
+def made(values, metric="insertion", **more):
+    """The result of a metric for these values: name -> one for each image."""
+    return evaluated(values, metric, **more).results[metric]
+
+
+def evaluated(values, metric="insertion", class_ids=None):
+    names = list(values)
+    tallies = Tallies(names, [metric])
+    count = len(values[names[0]])
+    for n in range(count):
+        tallies.add_all([row(n, {name: values[name][n] for name in names}, metric, (class_ids or [0] * count)[n])])
+    result = tallies.result(metric, FLOORS, 0, 0.95)
+    methods = tuple(name for name in names if name not in FLOORS)
+    floors = tuple(name for name in names if name in FLOORS)
+    return Evaluation(methods, floors, {metric: result}, {}, tallies.counts, tuple(tallies.failures), {})
+
+
+def row(index, values, metric, class_id=0):
+    found = {
+        name: {metric: {"value": None if np.isnan(value) else value, **({"reason": "none"} if np.isnan(value) else {})}}
+        for name, value in values.items()
+    }
+    return {"index": index, "error": None, "class_id": class_id, "located": True, "why_not": "", "values": found}
+
+
+def noise(seed, count=40):
+    return np.random.RandomState(seed).normal(size=count)
+
+
+def test_a_method_that_is_better_is_called_better():
+    base = noise(0)
+    result = made({"gradcam": base + 1, "layercam": base + 0.5 + 0.1 * noise(1), "random": base})
+    assert result.best == "gradcam"
+    assert result.is_better("gradcam", "layercam")
+    assert result.is_better("layercam", "random")
+    assert result.intervals["gradcam"].mean == pytest.approx(base.mean() + 1)
+
+
+def test_overlapping_intervals_do_not_hide_a_paired_difference():
+    """The images differ much more than the methods: only the pairs show which is better."""
+    base = 100 * noise(0)
+    result = made({"gradcam": base + 1 + 0.1 * noise(1), "layercam": base, "random": base - 5})
+    one, other = result.intervals["gradcam"], result.intervals["layercam"]
+    assert one.low < other.high
+    assert result.best == "gradcam"
+
+
+def test_chance_is_not_called_better():
+    """Of 40 evaluations of methods that are the same but for chance, hardly one names a best."""
+    named = [made({name: noise(10 * n + k, 12) for k, name in enumerate("abc")}).best for n in range(40)]
+    assert sum(name is not None for name in named) <= 2
+
+
+def test_lower_is_better_where_the_metric_says_so():
+    base = noise(0)
+    result = made({"gradcam": base - 1, "layercam": base + 0.1 * noise(1), "random": base + 1}, metric="deletion")
+    assert (result.best, result.better) == ("gradcam", "lower")
+    assert result.is_better("layercam", "random")
+    assert not result.is_better("random", "layercam")
+
+
+def test_a_method_below_the_floor_is_not_best_and_neither_is_the_floor():
+    base = noise(0)
+    result = made({"gradcam": base, "layercam": base - 1, "random": base + 1})
+    assert result.best is None
+    assert result.is_better("random", "gradcam")
+    found = evaluated({"gradcam": base, "layercam": base - 1, "random": base + 1})
+    assert finding(found.results["insertion"], found) == (
+        "Insertion: gradcam has the best mean, but it is not decided that it is better than random (40 images)."
+    )
+
+
+def test_two_images_decide_nothing():
+    result = made({"gradcam": [1.0, 1.0], "layercam": [0.0, 0.0], "random": [0.0, 0.0]})
+    assert result.best is None
+
+
+def test_images_without_a_value_are_left_out_of_means_and_pairs():
+    values = noise(0)
+    gaps = values.copy()
+    gaps[::4] = np.nan
+    result = made({"gradcam": gaps, "random": values})
+    assert result.intervals["gradcam"].n == 30
+    assert result.intervals["gradcam"].mean == pytest.approx(np.nanmean(gaps))
+    assert result.pairs[0].difference.n == 30
+    assert result.reasons == {"gradcam": {"none": 10}}
+
+
+def test_means_of_classes():
+    found = evaluated({"gradcam": [1.0, 2.0, 4.0], "random": [0.0, 0.0, 1.0]}, class_ids=[5, 7, 7])
+    classes = found.results["insertion"].classes
+    assert list(classes) == [7, 5]
+    assert (classes[7].n, classes[7].means) == (2, {"gradcam": 3.0, "random": 0.5})
+    assert classes[5].label == "class 5"
+
+
+def test_the_table_has_the_floors_below_and_a_star_for_the_best():
+    base = noise(0)
+    found = evaluated({"gradcam": base + 9, "layercam": base + 1, "random": base})
+    lines = table_lines(found)
+    assert lines.head == ("method", "insertion (higher)")
+    assert [line[0] for line in lines.methods] == ["gradcam", "layercam"]
+    assert [line[0] for line in lines.floors] == ["random"]
+    assert lines.methods[0][1].endswith(" *")
+    assert not cell(found.results["insertion"], "layercam").endswith("*")
+    assert finding(found.results["insertion"], found) == (
+        "Insertion: gradcam is better than every other method and floor."
+    )
+
+
+def test_json_has_no_nan():
+    found = evaluated({"gradcam": [np.nan] * 3, "random": [1.0, 2.0, 3.0]})
+    text = json.dumps(found.as_json(), allow_nan=False)
+    assert json.loads(text)["metrics"]["insertion"]["means"]["gradcam"]["mean"] is None
+    assert cell(found.results["insertion"], "gradcam") == "no value"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.5, "0.500"), (1234.567, "1234.6"), (float("nan"), "no value")])
+def test_numbers(value, text):
+    assert number(value) == text
