@@ -63,6 +63,7 @@ EXPECTED = {
     "Worst",
     # can the maps be trusted
     "SanityOptions",
+    "SanityReport",
     "sanity_check",
     # measure maps
     "evaluate",

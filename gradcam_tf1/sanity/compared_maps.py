@@ -26,19 +26,25 @@ class ComparedMap:
     signed, absolute : np.ndarray
         float32 [N, H, W] at the size of the net's input: the sum over the channels of the values, and of their
         magnitudes. Equal where the method closes its maps with a ReLU.
+    dead : np.ndarray
+        bool [N], whether the map is zero although no ReLU closed it: no gradient arrives, because the score does not
+        change with the image.
     """
 
     signed: np.ndarray
     absolute: np.ndarray
+    dead: np.ndarray
 
     @property
     def has_signs(self) -> bool:
         """Whether there are negative values."""
         return bool((self.signed < 0).any())
 
-    def filled(self, n: int) -> bool:
-        """Whether the map of image n has any value but zero."""
-        return bool(self.absolute[n].any())
+    @property
+    def filled(self) -> np.ndarray:
+        """Whether each map has any value but zero: bool [N]."""
+        filled: np.ndarray = self.absolute.any(axis=(1, 2))
+        return filled
 
 
 @dataclass(frozen=True)
@@ -108,16 +114,18 @@ class MapQuestion:
     def edges(self) -> ComparedMap:
         """Return the edges of the images, as a method that ignores the net."""
         maps = np.array([floor_map(EDGES, image.astype(np.float32)) for image in self.given.pixels], np.float32)
-        return ComparedMap(maps, maps)
+        return ComparedMap(maps, maps, np.zeros(len(maps), bool))
 
 
 def _compared(found: Explanation, key: Tuple[str, str], sides: Sequence[int]) -> ComparedMap:
     values = found.maps[key][:, 0].astype(np.float32)
+    statuses = [row[0] for row in found.statuses[key]]
+    dead = np.array([each.state == "empty" and each.minimum == each.maximum == 0 for each in statuses], bool)
     if values.ndim == 4:
-        return ComparedMap(values.sum(axis=3), np.abs(values).sum(axis=3))
+        return ComparedMap(values.sum(axis=3), np.abs(values).sum(axis=3), dead)
     if values.shape[1:] != tuple(sides):
         values = upsample(values, sides, found.cells.get(key))
-    return ComparedMap(values, np.abs(values))
+    return ComparedMap(values, np.abs(values), dead)
 
 
 def difference(first: ComparedMap, second: ComparedMap) -> float:

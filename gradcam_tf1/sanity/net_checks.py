@@ -16,7 +16,7 @@ from gradcam_tf1.sanity.weight_layers import WeightLayer
 HOLDS, FAILS = "holds", "fails"
 UNCHANGED, CHANGES = "unchanged", "changes"
 UNKNOWN = "not checked"
-SHIFT_TOLERANCE = 1e-2
+SHIFT_TOLERANCE = 0.1  # rounding switches ReLUs near zero: 0.04 was measured for the gradient of SqueezeNet
 
 
 @dataclass(frozen=True)
@@ -140,4 +140,6 @@ def _unchecked(net: CheckedNet, check: str, why: str) -> List[CheckResult]:
 
 
 def _joined(parts: Sequence[ComparedMap]) -> ComparedMap:
-    return ComparedMap(*(np.concatenate([getattr(part, kind) for part in parts]) for kind in ("signed", "absolute")))
+    return ComparedMap(
+        *(np.concatenate([getattr(part, kind) for part in parts]) for kind in ("signed", "absolute", "dead"))
+    )

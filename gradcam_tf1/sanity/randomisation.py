@@ -33,10 +33,10 @@ class RandomStep:
     layers : tuple of str
         The layers that this step adds.
     similarity : dict
-        Method -> measure -> float64 [N]; 0 for a map that became empty, NaN where the net gives no score or the intact
-        map is empty.
-    empty : dict
-        Method -> number of maps that became empty.
+        Method -> measure -> float64 [N]; 0 for a map that its ReLU made empty, NaN where the net gives no score, no
+        gradient arrives or the intact map is empty.
+    empty, dead : dict
+        Method -> number of maps that the ReLU made empty, and number of those without a gradient.
     broken : int
         Number of images without a finite score.
     maps : dict
@@ -47,6 +47,7 @@ class RandomStep:
     layers: Tuple[str, ...]
     similarity: Values
     empty: Dict[str, int] = field(default_factory=dict)
+    dead: Dict[str, int] = field(default_factory=dict)
     broken: int = 0
     maps: Dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -105,13 +106,14 @@ def randomise(
 
 def _step(mode: str, block: Sequence[WeightLayer], intact: MapSet, found: MapSet) -> RandomStep:
     similarity = {name: compare(intact.maps[name], maps, found.broken) for name, maps in found.maps.items()}
-    rows = range(len(found.broken))
-    empty = {
-        name: sum(not found.broken[n] and not maps.filled(n) and intact.maps[name].filled(n) for n in rows)
-        for name, maps in found.maps.items()
-    }
+    empty, dead = {}, {}
+    for name, maps in found.maps.items():
+        lost = ~found.broken & intact.maps[name].filled & ~maps.filled
+        empty[name], dead[name] = int((lost & ~maps.dead).sum()), int((lost & maps.dead).sum())
     shown = {name: maps.absolute[0] for name, maps in found.maps.items()}
-    return RandomStep(mode, tuple(layer.name for layer in block), similarity, empty, int(found.broken.sum()), shown)
+    return RandomStep(
+        mode, tuple(layer.name for layer in block), similarity, empty, dead, int(found.broken.sum()), shown
+    )
 
 
 def compare(
@@ -136,11 +138,11 @@ def compare(
     count = len(first.signed)
     others = range(count) if rows is None else rows
     if rows is None and first is second:  # a method that does not look at the net
-        return {measure: np.where(_filled(first), 1.0, np.nan) for measure in MEASURES}
+        return {measure: np.where(first.filled, 1.0, np.nan) for measure in MEASURES}
     signs = first.has_signs or second.has_signs
     values = {measure: np.full(count, np.nan) for measure in MEASURES}
     for n, other in enumerate(others):
-        if (broken is not None and broken[n]) or not first.filled(n):
+        if (broken is not None and broken[n]) or not first.filled[n] or second.dead[other]:
             continue
         for name, function in SIMILARITIES.items():
             plain = _similarity(function, first.absolute[n], second.absolute[other])
@@ -149,10 +151,6 @@ def compare(
                 _similarity(function, first.signed[n], second.signed[other]) if signs else plain
             )
     return values
-
-
-def _filled(maps: ComparedMap) -> np.ndarray:
-    return np.array([maps.filled(n) for n in range(len(maps.signed))])
 
 
 def _similarity(function: Callable[..., float], first: np.ndarray, second: np.ndarray) -> float:

@@ -206,7 +206,7 @@ def _with_edges(intact: MapSet, question: MapQuestion) -> MapSet:
 
 
 def _summary(step: RandomStep, seed: int) -> StepSummary:
-    return StepSummary(step.mode, step.layers, summed_up(step.similarity, seed), step.empty, step.broken)
+    return StepSummary(step.mode, step.layers, summed_up(step.similarity, seed), step.empty, step.dead, step.broken)
 
 
 def _verdicts(

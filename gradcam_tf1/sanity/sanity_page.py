@@ -130,11 +130,12 @@ def _numbers(report: SanityReport) -> Section:
                 f"{step.mode}: {step.layers[-1]}",
                 *(mean_with_ends(step.similarity[method][measure]) for measure in MEASURES),
                 str(step.empty.get(method, 0)),
+                str(step.dead.get(method, 0)),
                 str(step.broken),
             )
             for step in report.steps
         ]
-        parts.append(StudyTable(("step", *MEASURES, "empty maps", "no score"), rows, method))
+        parts.append(StudyTable(("step", *MEASURES, "empty maps", "no gradient", "no score"), rows, method))
     text = ["Mean similarity with the map of the intact net, with its interval; each step is named by its last layer."]
     return Section("All numbers", text, parts)
 

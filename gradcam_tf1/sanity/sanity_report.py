@@ -24,7 +24,9 @@ class StepSummary:
     similarity : dict
         Method -> measure -> mean with its interval.
     empty : dict
-        Method -> number of maps that became empty; their similarity counts as 0.
+        Method -> number of maps that a ReLU made empty; their similarity counts as 0.
+    dead : dict
+        Method -> number of maps that are zero because no gradient arrives; they are left out.
     broken : int
         Number of images for which the drawn net gives no finite score; they are left out.
     """
@@ -33,6 +35,7 @@ class StepSummary:
     layers: Tuple[str, ...]
     similarity: Dict[str, Dict[str, Interval]]
     empty: Dict[str, int]
+    dead: Dict[str, int]
     broken: int
 
 

@@ -74,12 +74,14 @@ def notes(report: SanityReport) -> List[str]:
             f"with drawn weights the net gives no finite score in {steps}, for up to {worst} of "
             f"{counted(len(report.images))}, which are left out there; --draw permute keeps the values of the weights"
         )
-    empty = {name: sum(step.empty.get(name, 0) for step in report.steps) for name in report.methods}
-    lines += [
-        f"{name}: {count} map{'s' * (count > 1)} became empty; an empty map counts as similarity 0"
-        for name, count in empty.items()
-        if count
-    ]
+    kinds = {
+        "empty": "became empty by the ReLU of the method and count as similarity 0",
+        "dead": "have no gradient, since the score of the class is constant, and are left out",
+    }
+    maps = len(report.steps) * len(report.images)
+    for kind, about in kinds.items():
+        counts = {name: sum(getattr(step, kind).get(name, 0) for step in report.steps) for name in report.methods}
+        lines += [f"{name}: {count} of {maps} maps {about}" for name, count in counts.items() if count]
     lines += [f"{each.method}: undecided, {each.reason}" for each in report.verdicts if each.verdict == UNDECIDED]
     return lines
 

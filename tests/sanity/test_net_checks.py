@@ -143,7 +143,10 @@ def test_shifts_that_are_not_judged(build, reason):
 def test_difference_by_hand():
     first = np.array([[[3.0, 4.0]], [[0.0, 0.0]]], np.float32)
     second = np.array([[[3.0, 3.0]], [[0.0, 0.0]]], np.float32)
-    pair = ComparedMap(first, first), ComparedMap(second, second)
+    alive = np.array([False, False])
+    pair = ComparedMap(first, first, alive), ComparedMap(second, second, alive)
     assert difference(*pair) == pytest.approx(0.2)
     assert difference(pair[0], pair[0]) == 0
-    assert difference(ComparedMap(first[1:], first[1:]), ComparedMap(second[:1], second[:1])) == float("inf")
+    assert difference(
+        ComparedMap(first[1:], first[1:], alive[1:]), ComparedMap(second[:1], second[:1], alive[1:])
+    ) == float("inf")

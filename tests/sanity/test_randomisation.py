@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from weight_nets import IMAGES, branched, changed, conv, dense, made, opened, plain
+from weight_nets import IMAGES, branched, changed, conv, dense, made, opened, plain, weight
 
 from gradcam_tf1 import load
 from gradcam_tf1.errors import RunError
@@ -125,16 +125,37 @@ def test_images_without_a_score_are_counted_and_left_out():
     assert all(np.isnan(values).all() for values in step.similarity["gradient"].values())
 
 
+def saturated(x):
+    """The score of each class is a ReLU: large negative biases make it constant."""
+    y = tf.nn.conv2d(x / 255.0, weight("k", 3, 3, 3, 3), [1, 1, 1, 1], "SAME", name="one")
+    return tf.reduce_mean(tf.nn.relu(tf.nn.bias_add(y, tf.constant([0.5, 1.0, 1.5], name="bias"))), [1, 2])
+
+
+def test_maps_without_a_gradient_are_counted_and_left_out():
+    with opened(made(saturated)) as net:
+        study = Study(net, ["gradient", "gradcam"])
+        study.weights = {**study.weights, "bias:0": study.weights["bias:0"] - 99}
+        step = study.steps(["cascade"])[0]
+    assert (step.broken, step.dead, step.empty) == (
+        0,
+        {"gradient": 3, "gradcam": 3, EDGES: 0},
+        {"gradient": 0, "gradcam": 0, EDGES: 0},
+    )
+    assert all(np.isnan(values).all() for values in step.similarity["gradient"].values())
+
+
 def test_similarities_by_hand():
     rng = np.random.RandomState(0)
     map = rng.normal(size=(1, 24, 24)).astype(np.float32)
-    first, mirrored = ComparedMap(map, np.abs(map)), ComparedMap(-map, np.abs(map))
+    alive = np.array([False])
+    first, mirrored = ComparedMap(map, np.abs(map), alive), ComparedMap(-map, np.abs(map), alive)
     found = compare(first, mirrored)
     assert found["spearman signed"][0] == pytest.approx(-1)
     assert found["spearman absolute"][0] == pytest.approx(1)
-    empty = ComparedMap(np.zeros_like(map), np.zeros_like(map))
+    empty = ComparedMap(np.zeros_like(map), np.zeros_like(map), alive)
     assert {measure: values[0] for measure, values in compare(first, empty).items()} == dict.fromkeys(MEASURES, 0.0)
     assert all(np.isnan(values[0]) for values in compare(empty, first).values())
+    assert np.isnan(compare(first, ComparedMap(empty.signed, empty.absolute, ~alive))["hog absolute"][0])
     assert np.isnan(compare(first, mirrored, np.array([True]))["ssim signed"][0])
 
 
@@ -142,7 +163,7 @@ def test_chance_compares_each_image_with_the_next():
     with opened(made(plain)) as net:
         study = Study(net, ["gradcam"])
     maps = study.intact.maps["gradcam"]
-    wanted = compare(maps, ComparedMap(np.roll(maps.signed, -1, 0), np.roll(maps.absolute, -1, 0)))
+    wanted = compare(maps, ComparedMap(*(np.roll(each, -1, 0) for each in (maps.signed, maps.absolute, maps.dead))))
     assert np.array_equal(chance(study.intact)["gradcam"]["hog signed"], wanted["hog signed"])
 
 
