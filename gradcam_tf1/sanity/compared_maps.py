@@ -43,8 +43,7 @@ class ComparedMap:
     @property
     def filled(self) -> np.ndarray:
         """Whether each map has any value but zero: bool [N]."""
-        filled: np.ndarray = self.absolute.any(axis=(1, 2))
-        return filled
+        return np.asarray(self.absolute.any(axis=(1, 2)))
 
 
 @dataclass(frozen=True)

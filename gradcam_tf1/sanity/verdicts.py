@@ -71,11 +71,11 @@ def kept_share(values: Sequence[np.ndarray], chance: float) -> np.ndarray:
     """Return (s - c) / (1 - c) of each image, float64 [N].
 
     s: the mean similarity with the map of the intact net over the steps in which the upper half of the layers is drawn;
-    c: `chance`, or 0 if it is not known. 1 is the same map, 0 is as far as the map of another image. Without c, a
+    c: `chance`, or 0 if it is negative or not known. 1 is the same map, 0 is as far as the map of another image. Without c, a
     pattern that all maps of a method have, such as the grid of strided convolutions, counts as kept.
     """
     steps = np.array(values[: (len(values) + 1) // 2])
     known = ~np.isnan(steps)
     means = np.where(known, steps, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    floor = 0.0 if np.isnan(chance) else min(chance, 1 - 1e-9)
+    floor = 0.0 if np.isnan(chance) else min(max(chance, 0.0), 1 - 1e-9)
     return np.where(known.any(axis=0), (means - floor) / (1 - floor), np.nan)

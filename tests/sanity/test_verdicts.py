@@ -19,6 +19,7 @@ def test_kept_is_the_mean_of_the_upper_half_beyond_chance():
     assert kept_share(steps(0.8, 0.6, 0.4, 0.0, -0.1), 0.0)[1] == pytest.approx(0.6)
     assert kept_share(steps(0.8, 0.6), 0.6)[1] == pytest.approx(0.5)
     assert kept_share(steps(0.3, 0.3), NAN)[1] == pytest.approx(0.3)
+    assert kept_share(steps(0.3, 0.3), -0.2)[1] == pytest.approx(0.3)
     halves = [np.array([NAN, 0.5]), np.array([0.4, 0.7]), np.array([0.0, 0.0])]
     assert kept_share(halves, 0.0).tolist() == pytest.approx([0.4, 0.6])
     assert np.isnan(kept_share([np.array([NAN])], 0.0)[0])
