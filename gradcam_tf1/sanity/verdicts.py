@@ -71,8 +71,8 @@ def kept_share(values: Sequence[np.ndarray], chance: float) -> np.ndarray:
     """Return (s - c) / (1 - c) of each image, float64 [N].
 
     s: the mean similarity with the map of the intact net over the steps in which the upper half of the layers is drawn;
-    c: `chance`, or 0 if it is negative or not known. 1 is the same map, 0 is as far as the map of another image. Without c, a
-    pattern that all maps of a method have, such as the grid of strided convolutions, counts as kept.
+    c: `chance`, or 0 if it is negative or not known. 1 is the same map, 0 is as far as that of another image. Without
+    c, a pattern that all maps of a method have, such as the grid of strided convolutions, counts as kept.
     """
     steps = np.array(values[: (len(values) + 1) // 2])
     known = ~np.isnan(steps)
