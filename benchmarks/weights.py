@@ -12,7 +12,7 @@ from gradcam_tf1.nets.demo import demo_scenes
 from gradcam_tf1.sanity.compared_maps import MapQuestion, of_engine
 from gradcam_tf1.sanity.sanity_check import sanity_check
 from gradcam_tf1.sanity.sanity_options import SanityOptions
-from gradcam_tf1.sanity.weight_draws import redrawn
+from gradcam_tf1.sanity.weight_draws import draw_all, with_drawn
 from gradcam_tf1.sanity.weight_layers import find_weight_layers
 
 _IMAGES = 8
@@ -30,8 +30,8 @@ def demo_sanity() -> Iterator[Case]:
         paths = [scene.path for scene in demo_scenes()[:_IMAGES]]
         counts = range(1, len(layers) + 1)
 
-        def draws() -> list:
-            return [redrawn(weights, layers[:count], layers, "normal", 0) for count in counts]
+        def draws() -> dict:
+            return draw_all(weights, layers, "normal", 0)
 
         def explained() -> None:
             draws()
@@ -39,8 +39,9 @@ def demo_sanity() -> Iterator[Case]:
                 net.explain(images)
 
         def drawn() -> None:
+            fresh = draws()
             for count in counts:
-                question.ask(of_engine(explainer, redrawn(weights, layers[:count], layers, "normal", 0)))
+                question.ask(of_engine(explainer, with_drawn(weights, fresh, layers[:count], layers)))
 
         options = SanityOptions(modes="cascade", checks=())
         calls = f"{len(layers)} x explain + the weight draws"

@@ -11,7 +11,7 @@ from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.metrics.similarity import hog_similarity, spearman, ssim
 from gradcam_tf1.sanity.compared_maps import EDGES, ComparedMap, MapQuestion, MapSet, of_engine
 from gradcam_tf1.sanity.sanity_options import CASCADE
-from gradcam_tf1.sanity.weight_draws import redrawn
+from gradcam_tf1.sanity.weight_draws import draw_all, with_drawn
 from gradcam_tf1.sanity.weight_layers import WeightLayer
 
 ABSOLUTE, SIGNED = "absolute", "signed"
@@ -94,12 +94,13 @@ def randomise(
     RandomStep
     """
     everything = [layer for block in blocks for layer in block]
+    fresh = draw_all(weights, everything, draw, seed)
     for mode in modes:
         done: List[WeightLayer] = []
         for block in blocks:
             done += block
-            fresh = redrawn(weights, done if mode == CASCADE else block, everything, draw, seed)
-            found = question.ask(of_engine(explainer, fresh))
+            mixed = with_drawn(weights, fresh, done if mode == CASCADE else block, everything)
+            found = question.ask(of_engine(explainer, mixed))
             found.maps[EDGES] = intact.maps[EDGES]
             yield _step(mode, block, intact, found)
 

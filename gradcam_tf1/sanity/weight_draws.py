@@ -53,25 +53,34 @@ def drawn(value: np.ndarray, weight: Weight, draw: str, seed: int) -> np.ndarray
     return fresh.astype(value.dtype)
 
 
-def redrawn(
-    intact: Mapping[str, np.ndarray], chosen: Sequence[WeightLayer], others: Sequence[WeightLayer], draw: str, seed: int
+def draw_all(
+    intact: Mapping[str, np.ndarray], layers: Sequence[WeightLayer], draw: str, seed: int
+) -> Dict[str, np.ndarray]:
+    """Draw every weight of a net once; the arguments are those of `drawn` and `with_drawn`."""
+    weights = {weight.name: weight for layer in layers for weight in layer.weights}
+    return {name: drawn(intact[name], weight, draw, seed) for name, weight in weights.items()}
+
+
+def with_drawn(
+    intact: Mapping[str, np.ndarray],
+    fresh: Mapping[str, np.ndarray],
+    chosen: Sequence[WeightLayer],
+    layers: Sequence[WeightLayer],
 ) -> Dict[str, np.ndarray]:
     """Return the weights of a net with those of some layers drawn anew.
 
     Parameters
     ----------
-    intact : mapping
-        Tensor that is fed -> its value, of all layers.
-    chosen, others : sequence of WeightLayer
+    intact, fresh : mapping
+        Tensor that is fed -> its value, and its drawn value, of all layers.
+    chosen, layers : sequence of WeightLayer
         The layers to draw, and all layers of the net: where they share a source, it changes in both.
-    draw, seed
-        As in `drawn`.
 
     Returns
     -------
     dict
-        All of `intact`; its arrays do not change.
+        Tensor -> value of all weights.
     """
     sources = {weight.source for layer in chosen for weight in layer.weights}
-    weights = {weight.name: weight for layer in others for weight in layer.weights if weight.source in sources}
-    return {**intact, **{name: drawn(intact[name], weight, draw, seed) for name, weight in weights.items()}}
+    names = {weight.name for layer in layers for weight in layer.weights if weight.source in sources}
+    return {**intact, **{name: fresh[name] for name in names}}

@@ -14,7 +14,7 @@ from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.sanity.compared_maps import EDGES, ComparedMap, MapQuestion, of_engine
 from gradcam_tf1.sanity.randomisation import MEASURES, blocks_of, chance, compare, randomise
 from gradcam_tf1.sanity.sanity_options import MODES
-from gradcam_tf1.sanity.weight_draws import redrawn
+from gradcam_tf1.sanity.weight_draws import draw_all, with_drawn
 from gradcam_tf1.sanity.weight_layers import find_weight_layers
 from gradcam_tf1.tf_runtime import tf
 
@@ -33,6 +33,9 @@ class Study:
         self.weights = self.explainer.engine.constants(names)
         self.intact = self.question.ask(of_engine(self.explainer, self.weights))
         self.intact.maps[EDGES] = self.question.edges()
+
+    def fresh(self, layers, draw="normal"):
+        return with_drawn(self.weights, draw_all(self.weights, self.layers, draw, 0), layers, self.layers)
 
     def steps(self, modes=MODES, draw="normal"):
         blocks = blocks_of(self.layers, 99)
@@ -61,7 +64,7 @@ def branched_study(request):
 def test_drawn_weights_are_those_of_a_net_built_with_them(branched_study, draw):
     study = branched_study
     for count in (1, 3, len(study.layers)):
-        fresh = redrawn(study.weights, study.layers[:count], study.layers, draw, 0)
+        fresh = study.fresh(study.layers[:count], draw)
         assert sum(not np.array_equal(fresh[name], value) for name, value in study.weights.items()) >= count
         made_maps = study.question.ask(of_engine(study.explainer, fresh))
         with opened(changed(made(branched), fresh)) as other:
@@ -177,5 +180,5 @@ def test_blocks_have_nearly_one_size():
 def test_a_layer_alone_leaves_the_others():
     with opened(made(lambda x: dense(conv(x / 255.0, "one", 4)))) as net:
         study = Study(net, ["gradient"])
-        fresh = redrawn(study.weights, study.layers[1:], study.layers, "normal", 0)
+        fresh = study.fresh(study.layers[1:])
     assert {name for name, value in fresh.items() if value is not study.weights[name]} == {"one/w:0", "one/b:0"}

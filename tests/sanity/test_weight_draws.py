@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from weight_nets import numbers
 
-from gradcam_tf1.sanity.weight_draws import drawn, redrawn
+from gradcam_tf1.sanity.weight_draws import draw_all, drawn, with_drawn
 from gradcam_tf1.sanity.weight_layers import Weight, WeightLayer
 
 VALUE = numbers("value", 40, 50) + 2
@@ -47,7 +47,7 @@ def test_what_shares_a_source_changes_together():
     top = WeightLayer("top", "Conv2D", (Weight("a:0", "shared"), Weight("top/b:0", "top/b")))
     low = WeightLayer("low", "Conv2D", (Weight("b:0", "shared"), Weight("low/b:0", "low/b")))
     intact = dict.fromkeys(("a:0", "top/b:0", "b:0", "low/b:0"), VALUE)
-    fresh = redrawn(intact, [top], [top, low], "normal", 0)
+    fresh = with_drawn(intact, draw_all(intact, [top, low], "normal", 0), [top], [top, low])
     assert {name for name, value in fresh.items() if value is not VALUE} == {"a:0", "top/b:0", "b:0"}
     assert np.array_equal(fresh["a:0"], fresh["b:0"])
     assert all(value is VALUE for value in intact.values())
