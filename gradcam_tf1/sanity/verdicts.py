@@ -11,7 +11,7 @@ from gradcam_tf1.metrics.intervals import Interval, bootstrap
 
 CHANGES, HARDLY, UNDECIDED = "changes", "hardly changes", "undecided"
 DECIDING = "spearman signed"
-# measured on six nets, see docs/sanity.md
+# between the two groups that were measured on five nets, see docs/sanity.md
 CHANGES_BELOW, HARDLY_ABOVE = 0.3, 0.5
 ALIKE = 0.9  # maps of different images that are more alike than this have no room to change
 
