@@ -1,12 +1,13 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_decode.py -k png" chooses the tests.
 
-.PHONY: help demo notebooks test test-tf2 lint format docs soak fuzz bench bench-tf2 bench-builds clean distclean
+.PHONY: help demo notebooks test test-tf2 lint format docs soak fuzz bench bench-tf2 bench-builds benchmark-methods clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
 TESTS ?=
 ROWS ?=
+SIZES ?=
 CASES ?= 20000
 SEED ?= 7
 PYTEST = -m pytest -n 2 $(TESTS)
@@ -21,6 +22,7 @@ help:
 	@echo "make docs       the site of the documentation, to build/site/docs/index.html"
 	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
 	@echo "make bench-builds  the same nets on TensorFlow 1.15, Intel's build of it and TensorFlow 2, in turn"
+	@echo "make benchmark-methods  every method on drawn scenes and boxed photographs; the tables go into docs/methods.md (SIZES=\"--scenes 20\")"
 	@echo "make soak       thousands of images, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
 	@echo "make fuzz       damaged models, weights and labels must load or be refused (CASES=20000 SEED=7)"
 	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"
@@ -62,6 +64,10 @@ bench-tf2:
 bench-builds:
 	@tf1=$$(scripts/venv tf1) && intel=$$(scripts/venv intel) && tf2=$$(scripts/venv tf2) && \
 	"$$tf1/bin/python" benchmarks/builds.py "$$tf1" "$$intel" "$$tf2"
+
+# Goes on where it was stopped: what is measured lies in build/.
+benchmark-methods:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" benchmarks/methods.py --write $(SIZES)
 
 IMAGES ?= 20000
 KILLS ?= 10

@@ -12,6 +12,7 @@ import os
 import sys
 from typing import Any, Dict
 
+import evaluations
 import folders
 import live
 import pages
@@ -48,6 +49,9 @@ _ROWS = (
     processes.start_up,
     pages.report_gallery,
     weights.demo_sanity,
+    evaluations.demo_curves,
+    evaluations.mobilenet_curves,
+    evaluations.vgg19_curves,
     training.training_hook,
     training.training_memory,
 )

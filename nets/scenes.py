@@ -39,8 +39,8 @@ def draw_scene(
         Kind -> (top, left, bottom, right) in pixels, bottom and right exclusive. A kind that found no free place is
         missing here and in the image.
     """
-    image = _background(rng, height, width)
-    _clutter(rng, image)
+    image = background(rng, height, width)
+    clutter(rng, image)
     boxes: Dict[str, Box] = {}
     for kind in kinds:
         disc = _free_disc(rng, height, width, list(boxes.values()))
@@ -175,7 +175,7 @@ def _colour_away_from(rng: np.random.RandomState, under: np.ndarray) -> np.ndarr
     return clear[0] if clear else colours[int(np.argmax(distances))]
 
 
-def _background(rng: np.random.RandomState, height: int, width: int) -> np.ndarray:
+def background(rng: np.random.RandomState, height: int, width: int) -> np.ndarray:
     """Return a rotated gradient of two colours with a soft cloudy texture: float64 [height, width, 3]."""
     angle = rng.uniform(0.0, 2.0 * np.pi)
     y, x = np.mgrid[0:height, 0:width] / float(max(height, width))
@@ -187,7 +187,7 @@ def _background(rng: np.random.RandomState, height: int, width: int) -> np.ndarr
     return np.asarray((1.0 - ramp) * first + ramp * second + clouds)
 
 
-def _clutter(rng: np.random.RandomState, image: np.ndarray) -> None:
+def clutter(rng: np.random.RandomState, image: np.ndarray) -> None:
     """Draw lines, arcs, discs and specks into a float64 image, in place; none looks like one of KINDS."""
     height, width = image.shape[:2]
     unit = np.sqrt(height * width) / 138.0

@@ -96,11 +96,12 @@ def test_the_row_of_the_report_sees_what_it_measures(module, tmp_path):
 def test_rows_of_the_demo_net_run(module, capsys, monkeypatch):
     bench = module("bench")
     monkeypatch.setattr(bench, "ROUNDS", 1)
-    bench.main("demo_batch", "demo_saliency")
+    bench.main("demo_batch", "demo_saliency", "demo_curves")
     printed = capsys.readouterr().out
     assert "| forward only |" in printed
     assert "| 1.00 |" in printed
     assert "| gradcam, 8 images / 8 x saliency |" in printed
+    assert "| insertion + deletion / 102 forward passes |" in printed
 
 
 def test_unknown_rows_are_refused(module):

@@ -14,13 +14,14 @@ from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_opt
 from gradcam_tf1.cli.progress import STOPPED, MethodBars, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, open_net, window
-from gradcam_tf1.cli.terminal import say, say_page, shown
+from gradcam_tf1.cli.terminal import say, say_page, shown, warn
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.methods import METHOD_GROUPS, METHODS, choose_methods, method
 from gradcam_tf1.methods.options import MAX_SEED
 from gradcam_tf1.metrics.metric_choices import metric
 from gradcam_tf1.metrics.metric_table import METRICS
+from gradcam_tf1.run.settings import net_warnings
 
 if TYPE_CHECKING:
     from gradcam_tf1.evaluation.evaluation_result import Evaluation
@@ -165,6 +166,10 @@ def evaluate(images: Sequence[str], out_folder: str | None, quiet: bool, **optio
             *(net, list(images), methods, metrics, layers[0] if layers else None, out_folder),
             options=EvaluateOptions(stop=stop, progress=progress.show, method_progress=bars, **kept),
         )
+        printed = net_warnings(net)
+    for warning in () if quiet else found.warnings:
+        if warning not in printed:
+            warn(warning)
     _finish(found, quiet)
 
 

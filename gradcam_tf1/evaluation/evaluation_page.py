@@ -186,15 +186,13 @@ def _image_sections(
     if stream is None:
         return [Section("Best and worst images", ["Images from standard input cannot be read again."])]
     best, worst = extremes(journal.rows(), lead, result.name, result.better)
-    drawn = strip_images(net, stream, measures, lead, [*best, *worst])
-    if not drawn:
-        return []
     strips = [
-        ImageStrip(f"{title} by {result.title.lower()}", images)
-        for title, images in (("Best", drawn[: len(best)]), ("Worst", drawn[len(best) :]))
-        if images
+        ImageStrip(f"{title} by {result.title.lower()}", strip_images(net, stream, measures, lead, chosen))
+        for title, chosen in (("Best", best), ("Worst", worst))
     ]
-    return [Section("Best and worst images", [f"Maps of {lead}, with the boxes of the explained class."], strips)]
+    kept = [strip for strip in strips if strip.images]
+    text = f"Maps of {lead}, with the boxes of the explained class." if kept else "All images have the same value."
+    return [Section("Best and worst images", [text], kept)]
 
 
 def _lead(result: MetricResult, evaluation: Evaluation) -> Optional[str]:

@@ -36,7 +36,7 @@ class ImageValue(NamedTuple):
 def extremes(
     rows: Iterable[Mapping[str, Any]], name: str, metric: str, better: str
 ) -> Tuple[List[ImageValue], List[ImageValue]]:
-    """Return the images with the best and with the worst values, the most extreme ones first.
+    """Return the images with the best and with the worst values, the most extreme ones first; none if all are equal.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ def extremes(
                 heapq.heappop(heap)
     kept = min(SHOWN, count // 2)
     ordered = [[item[2] for item in sorted(heap, reverse=True)][:kept] for heap in (best, worst)]
-    return ordered[0], ordered[1]
+    high, low = (items[0].rank if items else 0.0 for items in ordered)
+    return [item for item in ordered[0] if item.rank > low], [item for item in ordered[1] if item.rank < high]
 
 
 def strip_images(

@@ -15,7 +15,7 @@ from gradcam_tf1.errors import ClosedError, GradCamError, RunError
 from gradcam_tf1.evaluation.true_objects import UNKNOWN, ImageObject, TrueObjects
 from gradcam_tf1.methods.choices import ChosenMethods, method
 from gradcam_tf1.methods.options import MAX_SEED
-from gradcam_tf1.metrics.floor_maps import FLOORS, floor_map
+from gradcam_tf1.metrics.floor_maps import FLOORS, floor_map, floor_on_original
 from gradcam_tf1.metrics.map_frames import on_input, on_original
 from gradcam_tf1.metrics.metric_row import EXPLAIN, REGION, ExplainFunction, MetricInput, undefined
 from gradcam_tf1.metrics.metric_table import METRICS
@@ -166,8 +166,8 @@ def all_maps(
         values, cells = explanation.maps[key][0, 0], explanation.cells.get(key)
         found[name] = MeasuredMap(on_input(values, cells, sides), on_original(values, cells, placement))
     for name in FLOORS:
-        floor = floor_map(name, given.pixels[0], (measures.seed + index) % (MAX_SEED + 1))
-        found[name] = MeasuredMap(floor, on_original(floor, None, placement))
+        pixels, seed = given.pixels[0], (measures.seed + index) % (MAX_SEED + 1)
+        found[name] = MeasuredMap(floor_map(name, pixels, seed), floor_on_original(name, pixels, placement, seed))
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.metrics.confidence import named_baseline
-from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_order, no_scores, ranks, scores_of_images
+from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_order, no_scores, pixel_order, scores_of_images
 from gradcam_tf1.metrics.metric_row import (
     HIGHER,
     LOWER,
@@ -113,17 +113,21 @@ def _area(
     if no_order(values):
         return undefined(no_order(values))
     counts = np.unique(np.round(np.linspace(0, values.size, steps + 1)).astype(np.int64))
-    scores = scores_of_images(_exchanged(ranks(values, seed), counts, first, last), score, chunk)
+    scores = scores_of_images(_exchanged(pixel_order(values, seed), counts, first, last), score, chunk)
     if no_scores(scores):
         return undefined(no_scores(scores))
     shares = counts / values.size
     return MetricValue(area_under(shares, scores), np.stack([shares, scores], axis=1))
 
 
-def _exchanged(places: np.ndarray, counts: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield `first` with the pixels of the lowest ranks taken from `last`, for each count of pixels."""
-    for count in counts:
-        yield np.where((places < count)[..., np.newaxis], last, first)
+def _exchanged(order: np.ndarray, counts: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield `first` with the first pixels of the order taken from `last`, for each count of them, which only grows."""
+    pixels = first.reshape(order.size, -1).astype(np.float32)
+    replacement = last.reshape(order.size, -1)
+    for done, count in zip([0, *counts], counts):
+        changed = order[done:count]
+        pixels[changed] = replacement[changed]
+        yield pixels.reshape(first.shape).copy()
 
 
 def area_under(x: np.ndarray, y: np.ndarray) -> float:

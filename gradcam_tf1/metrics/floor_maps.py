@@ -7,6 +7,8 @@ from typing import Callable, Dict
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.geometry import Placement
+from gradcam_tf1.metrics.map_frames import on_original
 
 _CENTRE = 0.25  # standard deviation of the Gaussian, as a share of each side
 
@@ -43,6 +45,41 @@ def floor_map(name: str, image: np.ndarray, seed: int = 0) -> np.ndarray:
     if image.ndim != 3 or 0 in image.shape:
         raise OptionError(f"a floor is made of an image [H, W, C], this one is {list(image.shape)}")
     return _FLOORS[name](image, seed)
+
+
+def floor_on_original(name: str, image: np.ndarray, placement: Placement, seed: int = 0) -> np.ndarray:
+    """Return the same map on the original image.
+
+    `random` is drawn there anew: enlarged numbers are averages of neighbours, except at the border, where the highest
+    one would then be too often.
+
+    Parameters
+    ----------
+    name : str
+        One of FLOORS.
+    image : np.ndarray
+        float32 [H, W, C], the image at the net's input.
+    placement : Placement
+        How it was fitted.
+    seed : int
+        As in `floor_map`.
+
+    Returns
+    -------
+    np.ndarray
+        float64 [H0, W0], 0 where the net did not see the image.
+
+    Raises
+    ------
+    OptionError
+        As `floor_map`.
+    """
+    if name != "random":
+        return on_original(floor_map(name, image, seed), None, placement)
+    top, left, bottom, right = placement.seen
+    placed = np.zeros(placement.original)
+    placed[top:bottom, left:right] = _random(np.empty((bottom - top, right - left, 1)), seed)
+    return placed
 
 
 def _random(image: np.ndarray, seed: int) -> np.ndarray:

@@ -57,10 +57,8 @@ def energy_in_region(map: np.ndarray, region: np.ndarray) -> float:
 
     Parameters
     ----------
-    map : np.ndarray
-        Float [H, W], placed on the image.
-    region : np.ndarray
-        Bool [H, W], the object; at least one pixel is True.
+    map, region
+        As in `pointing_game`.
 
     Returns
     -------
@@ -70,7 +68,7 @@ def energy_in_region(map: np.ndarray, region: np.ndarray) -> float:
     Raises
     ------
     OptionError
-        If the sizes differ, a value is not finite, or the region is empty.
+        As `pointing_game`.
 
     References
     ----------
@@ -155,10 +153,8 @@ def top_k_intersection(map: np.ndarray, region: np.ndarray, k: int = 1000) -> fl
 
     Parameters
     ----------
-    map : np.ndarray
-        Float [H, W], placed on the image.
-    region : np.ndarray
-        Bool [H, W], the object; at least one pixel is True.
+    map, region
+        As in `pointing_game`.
     k : int
         Number of pixels, at most those of the image; 0 for the size of the object.
 
@@ -170,7 +166,7 @@ def top_k_intersection(map: np.ndarray, region: np.ndarray, k: int = 1000) -> fl
     Raises
     ------
     OptionError
-        If the sizes differ, a value is not finite, or the region is empty.
+        As `pointing_game`.
 
     References
     ----------

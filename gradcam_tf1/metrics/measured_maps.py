@@ -55,8 +55,8 @@ def no_order(values: np.ndarray) -> str:
     return not_finite(values) or (CONSTANT if is_constant(values) else "")
 
 
-def ranks(values: np.ndarray, seed: int) -> np.ndarray:
-    """Return the place of each pixel in the order of importance: 0 for the largest value.
+def pixel_order(values: np.ndarray, seed: int) -> np.ndarray:
+    """Return the pixels in the order of their importance, the largest value first.
 
     Equal values are ordered at random by the seed. In the order of the rows, the large areas of equal values that maps
     have (zero after a ReLU) would be taken from the top of the image to its bottom.
@@ -71,13 +71,10 @@ def ranks(values: np.ndarray, seed: int) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        int64 [H, W], 0..H*W - 1.
+        int64 [H*W], indices of the flattened map.
     """
     lots = np.random.RandomState(seed).permutation(values.size)
-    order = np.lexsort((lots, -values.ravel()))
-    places = np.empty(values.size, np.int64)
-    places[order] = np.arange(values.size)
-    return places.reshape(values.shape)
+    return np.lexsort((lots, -values.ravel()))
 
 
 def scores_of_images(images: Iterable[np.ndarray], score: ScoreFunction, chunk: int) -> np.ndarray:

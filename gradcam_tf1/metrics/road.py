@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.options import Option
-from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_order, no_scores, ranks, scores_of_images
+from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_order, no_scores, pixel_order, scores_of_images
 from gradcam_tf1.metrics.metric_row import (
     HIGHER,
     LOWER,
@@ -179,19 +179,20 @@ def _mean_score(
         )
     if no_order(values):
         return undefined(no_order(values))
-    scores = scores_of_images(_without(ranks(values, seed), image, shares, noise, seed), score, chunk)
+    scores = scores_of_images(_without(pixel_order(values, seed), image, shares, noise, seed), score, chunk)
     if no_scores(scores):
         return undefined(no_scores(scores))
     return MetricValue(float(scores.mean()), np.stack([np.array(shares, np.float64), scores], axis=1))
 
 
 def _without(
-    places: np.ndarray, image: np.ndarray, shares: Sequence[float], noise: float, seed: int
+    order: np.ndarray, image: np.ndarray, shares: Sequence[float], noise: float, seed: int
 ) -> Iterator[np.ndarray]:
     random = np.random.RandomState(seed)
     for share in shares:
-        count = min(max(int(round(share * places.size)), 1), places.size - 1)
-        removed = places < count
+        count = min(max(int(round(share * order.size)), 1), order.size - 1)
+        removed = np.zeros(image.shape[:-1], bool)
+        removed.ravel()[order[:count]] = True
         filled = imputed(image, removed)
         filled[removed] += random.normal(0, noise * np.ptp(image), filled[removed].shape)
         yield filled.astype(np.float32)

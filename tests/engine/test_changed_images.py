@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from plain_session import plain_demo
 
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.methods.choices import method as choose
 from gradcam_tf1.metrics.map_frames import on_input
-from gradcam_tf1.nets.demo import demo_model, demo_scenes
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.nets.demo import demo_scenes
 
 RING = 1
 
@@ -18,13 +18,8 @@ RING = 1
 @pytest.fixture(scope="module")
 def plain():
     """The demo net in a session of its own: images -> logits and probabilities."""
-    graph_def = tf.GraphDef()
-    with open(demo_model(), "rb") as stream:
-        graph_def.ParseFromString(stream.read())
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name="")
-    with tf.Session(graph=graph) as sess:
-        yield lambda images: sess.run(["logits/BiasAdd:0", "probabilities:0"], {"input:0": images})
+    with plain_demo("logits/BiasAdd:0", "probabilities:0") as run:
+        yield run
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from image_folders import copy_scenes
+from plain_session import plain_demo
 
 from gradcam_tf1.evaluation.evaluate_net import evaluate
 from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions
@@ -18,8 +19,7 @@ from gradcam_tf1.metrics.deletion_curves import deletion, insertion
 from gradcam_tf1.metrics.localisation import energy_in_region, pointing_game
 from gradcam_tf1.metrics.max_sensitivity import max_sensitivity
 from gradcam_tf1.metrics.metric_choices import metric
-from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 
 NAMES = [f"scene_{number:02}.png" for number in (0, 3, 8)]
 SCENES = [demo_scenes()[number] for number in (0, 3, 8)]
@@ -62,13 +62,8 @@ def rows(net, photos, boxes, tmp_path_factory):
 @pytest.fixture(scope="module")
 def plain():
     """The demo net in a session of its own: images -> probabilities [M, 7]."""
-    graph_def = tf.GraphDef()
-    with open(demo_model(), "rb") as stream:
-        graph_def.ParseFromString(stream.read())
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name="")
-    with tf.Session(graph=graph) as sess:
-        yield lambda images: sess.run("probabilities:0", {"input:0": images}).astype(np.float64)
+    with plain_demo("probabilities:0") as run:
+        yield lambda images: run(images)[0].astype(np.float64)
 
 
 @pytest.mark.parametrize("number", range(len(NAMES)))

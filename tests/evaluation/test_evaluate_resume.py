@@ -70,6 +70,15 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(net, photos, whole
     assert seen == [(name, len(NAMES)) for name in NAMES]
 
 
+def test_finished_images_are_not_measured_again(net, photos, whole, tmp_path):
+    head, first, *_ = whole["evaluation.jsonl"].splitlines(keepends=True)
+    row = json.loads(first)
+    row["values"]["gradcam"]["complexity"]["value"] = 0.125
+    (tmp_path / "evaluation.jsonl").write_bytes(head + json.dumps(row).encode() + b"\n")
+    run(net, photos, tmp_path, resume=True)
+    assert "0.png,0,star,gradcam,complexity,0.125," in (tmp_path / "evaluation.csv").read_text()
+
+
 def test_a_real_kill(net, photos, whole, labels, tmp_path):
     """A process dies in the middle; another one goes on and gives the same bytes."""
     out = tmp_path / "out"

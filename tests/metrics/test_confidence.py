@@ -25,6 +25,10 @@ def test_the_drop_by_hand():
     assert average_drop(np.zeros((2, 2)), ONES, ZEROS, linear).value == 1  # nothing is
 
 
+def test_the_drop_is_a_share_of_the_probability():
+    assert average_drop(KEEPS_TWO, ONES, ZEROS, lambda images: linear(images) / 2).value == pytest.approx(0.45)
+
+
 def test_the_increase_and_the_gain_by_hand():
     """y = .2; without the top right pixel it is .8: .6 of the missing .8 are won."""
     assert gain(KEEPS_TWO, ONES, ZEROS, against).value == pytest.approx(0.75, abs=1e-7)

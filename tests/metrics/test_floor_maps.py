@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.metrics.floor_maps import FLOORS, floor_map
+from gradcam_tf1.images.geometry import fit
+from gradcam_tf1.metrics.floor_maps import FLOORS, floor_map, floor_on_original
 from gradcam_tf1.metrics.localisation import pointing_game
+from gradcam_tf1.metrics.map_frames import on_original
 
 IMAGE = np.random.RandomState(2).uniform(-1, 1, (30, 40, 3)).astype(np.float32)
 
@@ -19,6 +21,27 @@ def test_random_is_a_fair_draw_that_the_seed_repeats():
     inside[:15, :24] = True  # 0.3 of the image
     hits = np.mean([pointing_game(floor_map("random", IMAGE, seed), inside, 0) for seed in range(600)])
     assert abs(hits - 0.3) < 3 * np.sqrt(0.3 * 0.7 / 600)
+
+
+@pytest.mark.parametrize("mode", ["stretch", "center-crop"])
+def test_random_is_a_fair_draw_on_the_original_image_too(mode):
+    """Enlarged numbers are not: at the border they are averaged with fewer neighbours."""
+    fitted = fit(np.zeros((75, 100, 3), np.uint8), (30, 40), mode)
+    top, left, bottom, right = fitted.placement.seen
+    inside = np.zeros((75, 100), bool)
+    inside[top + 8 : bottom - 8, left + 8 : right - 8] = True
+    share = inside.sum() / ((bottom - top) * (right - left))
+    placed = [floor_on_original("random", fitted.pixels, fitted.placement, seed) for seed in range(600)]
+    assert abs(np.mean([pointing_game(map, inside, 0) for map in placed]) - share) < 3 * np.sqrt(share / 4 / 600)
+    assert not placed[0][:top].any()
+    assert placed[0].shape == (75, 100)
+
+
+@pytest.mark.parametrize("name", ["edges", "centre"])
+def test_other_floors_are_placed_as_maps_are(name):
+    fitted = fit(np.random.RandomState(0).randint(0, 255, (75, 100, 3)).astype(np.uint8), (30, 40), "stretch")
+    expected = on_original(floor_map(name, fitted.pixels), None, fitted.placement)
+    assert np.array_equal(floor_on_original(name, fitted.pixels, fitted.placement), expected)
 
 
 def test_edges_are_where_colours_change():

@@ -78,6 +78,14 @@ def test_decided_pairs_put_the_better_method_first():
     assert all(pair.difference.mean >= 0 for pair in found)
 
 
+def test_pairs_with_one_method_are_corrected_for_their_number_alone():
+    rng = np.random.RandomState(3)
+    values = {name: rng.rand(60) + 0.1 * shift for shift, name in enumerate("abcd")}
+    every, with_b = decided_pairs(values), decided_pairs(values, against="b")
+    assert [{pair.first, pair.second} for pair in with_b] == [{"a", "b"}, {"b", "c"}, {"b", "d"}]
+    assert min(pair.p for pair in with_b) < min(pair.p for pair in every if "b" in (pair.first, pair.second))
+
+
 def test_nothing_is_decided_among_methods_that_are_alike():
     """Ten methods that only differ by chance make 45 pairs: at 0.05 each, about two would be 'better'."""
     rng = np.random.RandomState(11)

@@ -84,6 +84,7 @@ def test_region_iou_by_hand():
     a[9, 9] = 6.0  # 1 is above 15 % of 6 and not above 20 %
     assert region_iou(a, b) == pytest.approx(10 / 31)
     assert region_iou(a, b, share=0.2) == 0.0
+    assert region_iou(np.array([[2.0, 1.0]]), np.array([[1.0, 2.0]]), share=0.5) == 0.0  # above the share, not at it
     assert np.isnan(region_iou(a - 9, b))
     assert region_iou(-b, b, absolute=True) == 1.0
 
