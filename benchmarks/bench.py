@@ -20,6 +20,7 @@ import pages
 import processes
 import rows
 import training
+import weights
 from timing import Absent, measure, print_medians, print_targets
 
 from gradcam_tf1.tf_runtime import tf
@@ -49,6 +50,7 @@ _ROWS = (
     processes.start_up,
     pages.report_gallery,
     clusters.strategies_of_5000,
+    weights.demo_sanity,
     evaluations.demo_curves,
     evaluations.mobilenet_curves,
     evaluations.vgg19_curves,

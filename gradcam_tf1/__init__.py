@@ -82,6 +82,9 @@ if TYPE_CHECKING:
     from gradcam_tf1.run.result import TargetRecord as TargetRecord
     from gradcam_tf1.run.results import Results as Results
     from gradcam_tf1.run.run_options import RunOptions as RunOptions
+    from gradcam_tf1.sanity.sanity_check import sanity_check as sanity_check
+    from gradcam_tf1.sanity.sanity_options import SanityOptions as SanityOptions
+    from gradcam_tf1.sanity.sanity_report import SanityReport as SanityReport
     from gradcam_tf1.serve.live_server import LiveServer as LiveServer
     from gradcam_tf1.serve.serve_options import ServeOptions as ServeOptions
     from gradcam_tf1.strategies.find_strategies import find_strategies as find_strategies
@@ -201,6 +204,9 @@ _NAMES = {
     ),
     "run.results": ("Results",),
     "run.run_options": ("RunOptions",),
+    "sanity.sanity_check": ("sanity_check",),
+    "sanity.sanity_options": ("SanityOptions",),
+    "sanity.sanity_report": ("SanityReport",),
     "serve.live_server": ("LiveServer",),
     "serve.serve_options": ("ServeOptions",),
     "targets": (

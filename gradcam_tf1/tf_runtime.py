@@ -96,6 +96,16 @@ def numpy_dtype(name: str) -> np.dtype:
     return cast(np.dtype, np.dtype(tf.as_dtype(name).as_numpy_dtype))
 
 
+def static_value(tensor: tf.Tensor) -> Any:
+    """Return the value of a tensor if the graph fixes it, an np.ndarray, else None.
+
+    `tf.get_static_value` forbids to feed the constants that it reads; a weight that was looked at may be fed later.
+    """
+    if tensor.op.type == "Const":
+        return tf.make_ndarray(tensor.op.get_attr("value"))
+    return tf.get_static_value(tensor)
+
+
 # ops whose registered gradient function returns None
 _GRADIENT_IS_NONE = ("Floor", "Ceil", "Round", "Rint")
 

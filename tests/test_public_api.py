@@ -65,6 +65,10 @@ EXPECTED = {
     "Similar",
     "Top",
     "Worst",
+    # can the maps be trusted
+    "SanityOptions",
+    "SanityReport",
+    "sanity_check",
     # measure maps
     "evaluate",
     "EvaluateOptions",

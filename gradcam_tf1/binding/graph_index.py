@@ -8,7 +8,7 @@ from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tup
 import numpy as np
 
 from gradcam_tf1.binding.op_kinds import BATCH_NORMS, BIASES, PIPELINE_ENDS, VALUE_FREE, WEIGHTED, is_training_op
-from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, static_value, tf
 
 _FEW, _STEPS = 8, 1_000_000
 # Outputs of these ops carry only some of the inputs; see `GraphIndex.flows`.
@@ -192,7 +192,7 @@ class GraphIndex:
     def constant(self, name: str) -> Optional[np.ndarray]:
         """Return the value of a tensor if the graph fixes it, else None."""
         op = self.source(name)
-        value: Optional[np.ndarray] = tf.get_static_value(op.outputs[0]) if op.outputs else None
+        value: Optional[np.ndarray] = static_value(op.outputs[0]) if op.outputs else None
         return value
 
     # edges that carry values of images

@@ -21,6 +21,7 @@ from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
+from gradcam_tf1.cli.sanity_command import sanity
 from gradcam_tf1.cli.serve_command import serve
 from gradcam_tf1.cli.strategies_command import strategies
 from gradcam_tf1.cli.terminal import hold_back_log, shown
@@ -85,6 +86,7 @@ def main() -> None:
       gradcam-tf1 report out/                                look at the results in a browser
       gradcam-tf1 strategies out/                            what each class looks at, and what is suspect
       gradcam-tf1 evaluate model.pb photos/                  measure how far the maps can be trusted
+      gradcam-tf1 sanity model.pb photos/                    do the maps depend on the weights?
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
       gradcam-tf1 compare old.pb new/ photos/                do two models look at the same place?
 
@@ -97,6 +99,7 @@ main.add_command(run)
 main.add_command(report)
 main.add_command(strategies)
 main.add_command(evaluate)
+main.add_command(sanity)
 main.add_command(inspect)
 main.add_command(presets)
 main.add_command(doctor)

@@ -7,7 +7,7 @@ from typing import Any, Iterator, List, Tuple
 import numpy as np
 
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, static_value
 
 _SHOWN = 3
 
@@ -53,7 +53,7 @@ def _weights(net: GradCamGraph) -> Iterator[Tuple[str, Any]]:
     variables = [op.outputs[0] for op in operations if op.type == "ReadVariableOp"]
     for tensor in [op.outputs[0] for op in constants]:
         if tensor.dtype.is_floating and tensor.shape.rank:
-            value = tf.get_static_value(tensor)
+            value = static_value(tensor)
             if value is not None and value.size:
                 yield tensor.name, np.asarray(value, np.float32 if value.dtype.itemsize < 4 else value.dtype)
     for tensor in variables:  # one by one: together they take the memory of all weights again

@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Optional
 import numpy as np
 
 from gradcam_tf1.gradients.graph_walk import WEIGHTS, ops_between
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 
 # these may leave a NaN out
 _CHOOSING = {
@@ -89,4 +89,4 @@ def _is_plain(op: tf.Operation) -> bool:
 def _constant(tensor: tf.Tensor) -> Optional[np.ndarray]:
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
-    return tf.get_static_value(tensor) if tensor.op.type == "Const" else None
+    return static_value(tensor) if tensor.op.type == "Const" else None

@@ -77,6 +77,11 @@ def handle_of(constant: str) -> str:
     return constant + _HANDLE
 
 
+def constant_of(handle: str) -> str:
+    """Return the name of the constant that a variable took the place of."""
+    return handle[: -len(_HANDLE)]
+
+
 def is_weight(node: tf.NodeDef) -> bool:
     """Whether a node is a float constant that a variable can replace."""
     if node.op != "Const" or node.input:  # an input is a control dependency: a constant inside a loop or condition

@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.engine.large_weights import Fillers, Weights, handle_of, make_fillers, put_weights
+from gradcam_tf1.engine.large_weights import Fillers, Weights, constant_of, handle_of, make_fillers, put_weights
 from gradcam_tf1.errors import ClosedError, OptionError
 from gradcam_tf1.tf_runtime import tf, unfinalized
 
@@ -153,6 +153,25 @@ class LiveSession:
         fresh = tf.Session(graph=self.graph, config=self._config)
         put_weights(fresh, self._weights, self._fillers)
         self.sess, self._outdated = fresh, False
+
+    @contextmanager
+    def fresh(self) -> Iterator[Tuple[LiveSession, Dict[tf.Tensor, np.ndarray]]]:
+        """Open a second session on the graph for the block.
+
+        Yields
+        ------
+        LiveSession
+            The session. Its variables have no values.
+        dict
+            The values to feed in their place.
+        """
+        readers = [self.graph.get_tensor_by_name(constant_of(handle) + ":0") for handle in self._fillers]
+        values = dict(zip(readers, self.run(readers)))
+        sess = LiveSession(tf.Session(graph=self.graph, config=self._config), self._config)
+        try:
+            yield sess, values
+        finally:
+            sess.close()
 
     def close(self) -> None:
         """Free the session. A run in progress ends with ClosedError."""

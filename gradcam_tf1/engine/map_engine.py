@@ -22,6 +22,7 @@ import numpy as np
 
 from gradcam_tf1.engine.absent_layers import name_branches
 from gradcam_tf1.engine.broken_nets import why_broken
+from gradcam_tf1.engine.changed_constants import ConstantFeeder
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.finished_maps import RunPart, finish, join
 from gradcam_tf1.engine.graph_ops import GraphOps
@@ -47,7 +48,7 @@ Layers = Tuple[LayerInfo, ...]
 Session = Union[LiveSession, "tf.Session"]
 
 
-class MapEngine:
+class MapEngine(ConstantFeeder):
     """Explains batches with one net.
 
     Parameters

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, Callable, Dict, Hashable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -152,6 +153,23 @@ class SessionRunner:
         feed[self._input] = self._images(image, self._input_images)
         values: List[np.ndarray] = self._sess_run(list(tensors), feed)
         return values
+
+    def constants(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
+        """Return the values of tensors that depend on no input."""
+        values: List[np.ndarray] = self._live.run(list(tensors))
+        return values
+
+    def feeding(self, values: Mapping[tf.Tensor, np.ndarray], live: Optional[LiveSession] = None) -> SessionRunner:
+        """Return a runner that feeds further constants in every run; in another session of the graph, if given."""
+        other = copy(self)
+        other._feeds, other._live = {**self._feeds, **values}, live or self._live
+        return other
+
+    @contextmanager
+    def in_fresh_session(self) -> Iterator[SessionRunner]:
+        """Return a runner in a session of its own, which ends with the block."""
+        with self._live.fresh() as (live, weights):
+            yield self.feeding({**weights, **self._feeds}, live)
 
     def _constants(self, images: int) -> Dict[tf.Tensor, Any]:
         """Return the values that are the same for all images."""

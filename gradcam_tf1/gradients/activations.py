@@ -15,7 +15,7 @@ from typing import Dict, List, Optional, Sequence, Set
 
 from gradcam_tf1.gradients.gates import Composite, find_gates
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 
 ALONE = ("Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus")
 JOINS = ("Maximum", "Minimum", "Add", "AddV2", "Sub")
@@ -152,5 +152,5 @@ def _before(line: List[tf.Tensor], leaf: tf.Tensor) -> List[tf.Tensor]:
 
 
 def _is_zero(tensor: tf.Tensor) -> bool:
-    value = tf.get_static_value(tensor)
+    value = static_value(tensor)
     return value is not None and not value.any()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional, Sequence
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_before, users
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 from gradcam_tf1.types import Binding
 
 _KEPT = ("Cast", "Identity", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "StopGradient", "PreventGradient")
@@ -99,7 +99,7 @@ def _has_one_input(op: tf.Operation, images: FloatImages) -> bool:
 
 
 def _constant(tensor: tf.Tensor) -> Any:
-    value = tf.get_static_value(tensor)
+    value = static_value(tensor)
     return None if value is None else value.tolist()
 
 

@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Mapping, Tuple
 
 import numpy as np
 
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 
 Bounds = Tuple[float, float]
 ANY = (-math.inf, math.inf)
@@ -48,7 +48,7 @@ def bounds_of(op: tf.Operation, known: Mapping[str, Bounds]) -> Bounds:
 
 
 def _constant_bounds(tensor: tf.Tensor) -> Bounds:
-    value = tf.get_static_value(tensor) if tensor.op.type == "Const" else None
+    value = static_value(tensor) if tensor.op.type == "Const" else None
     if value is None or not value.size or value.dtype.kind not in "fiu":
         return ANY
     return float(value.min()), float(value.max())

@@ -12,7 +12,7 @@ from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 from gradcam_tf1.types import LayerInfo
 
 # ops f of one input, value by value, for which f(x) - f'(x) x can be other than 0
@@ -160,7 +160,7 @@ def _channels_last(tensor: tf.Tensor, path: PathOps, inputs: FloatImages) -> boo
         if "data_format" in here.op.node_def.attr:
             return (b"NC" not in here.op.get_attr("data_format")) != turned
         if here.op.type == "Transpose":
-            order = tf.get_static_value(here.op.inputs[1])
+            order = static_value(here.op.inputs[1])
             turned ^= order is not None and order.tolist() in TURNS
         here = next((each for each in here.op.inputs if each.op in path), None)
     return not turned  # round a loop, or out of another output of what makes the images

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 
 # ops that do not change the numbers, except by rounding
 SAME = (
@@ -112,7 +112,7 @@ def require_cam_head(logits: tf.Tensor, layer: tf.Tensor, channels_last: bool) -
         if _one_position(op, axes):
             return
         if op.type == "Transpose":
-            order = list(tf.get_static_value(op.inputs[1]))
+            order = list(static_value(op.inputs[1]))
             axes = [order.index(axis) for axis in axes]
         elif _averages(op, axes):
             return
@@ -142,7 +142,7 @@ def _averages(op: tf.Operation, axes: List[int]) -> bool:
     """Return whether the op averages all positions."""
     if op.type == "Mean":
         rank = op.inputs[0].shape.rank
-        averaged = tf.get_static_value(op.inputs[1]).reshape(-1)
+        averaged = static_value(op.inputs[1]).reshape(-1)
         return set(axes) <= {axis % rank for axis in averaged.tolist()}
     if op.type == "AvgPool":
         window, sizes = op.get_attr("ksize"), _size(op.inputs[0], axes)
