@@ -124,7 +124,8 @@ def _only_shown(graph_def: tf.GraphDef, users: Users) -> Set[str]:
     """Return the nodes whose values go into summaries and nowhere else: without these they would look like outputs."""
     nodes = {node.name: node for node in graph_def.node}
     shown = {node.name for node in graph_def.node if _SUMMARIES.match(node.op)}
-    waiting, found = list(shown), set()
+    waiting = list(shown)
+    found: Set[str] = set()
     while waiting:
         for name in set(data_sources(nodes[waiting.pop()])) & nodes.keys() - found:
             if nodes[name].op in _SHOWING and all(user.name in shown for user in users[name]):
