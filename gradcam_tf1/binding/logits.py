@@ -11,6 +11,7 @@ from gradcam_tf1.binding.graph_index import Dims, GraphIndex
 from gradcam_tf1.binding.logit_candidates import Heads
 from gradcam_tf1.binding.op_kinds import BIASES, COLLECTIONS, CONVOLUTIONS, RANDOM, WEIGHTED
 from gradcam_tf1.binding.pre_softmax import activation_before, before_activation, decided_by, shown_probabilities
+from gradcam_tf1.binding.rescaled import rescaled_activation
 from gradcam_tf1.binding.score_axes import class_count
 from gradcam_tf1.binding.score_heads import OUTPUT, SOFTMAX, Head
 from gradcam_tf1.binding.tensor_names import find_tensor
@@ -183,7 +184,8 @@ def _complete(best: Head, same: Sequence[Head], others: Sequence[Head]) -> Head:
 def requested_logits(index: GraphIndex, spec: Any, sources: Sequence[ImageTensor]) -> Head:
     """Check the tensor that the user names as logits.
 
-    A softmax, its logarithm, a sigmoid or a decision is replaced by the scores before it, with a warning.
+    A softmax, its logarithm, also times a number, a sigmoid or a decision is replaced by the scores before it, with a
+    warning.
 
     Parameters
     ----------
@@ -211,10 +213,12 @@ def requested_logits(index: GraphIndex, spec: Any, sources: Sequence[ImageTensor
             f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; class scores are floats with an axis of "
             "classes; name the tensor before it"
         )
-    activation = activation_before(index, name)
+    plain = activation_before(index, name)
+    activation = plain or rescaled_activation(index, name)
     if activation is None and name == tensor.name:
         return Head(name, "named by the user")
     kind = "decision" if activation is None else f"log {activation.kind}" if activation.log else activation.kind
+    kind = kind if plain == activation else f"rescaled {kind}"
     scores = before_activation(index, name if activation is None else activation.scores, whole=False)
     head = Head(
         scores,

@@ -8,7 +8,8 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 from gradcam_tf1.binding.detector_heads import Detector
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import CONCATS
-from gradcam_tf1.binding.pre_softmax import activation_before, before_activation, decided_by
+from gradcam_tf1.binding.pre_softmax import activation_before, before_activation, decided_by, shown_with
+from gradcam_tf1.binding.rescaled import rescaled_activation
 from gradcam_tf1.binding.score_axes import same_classes
 
 # how strongly the use of a tensor suggests that it holds class scores
@@ -65,6 +66,12 @@ def head_of_output(index: GraphIndex, name: str, source: str) -> Head:
         shown = name if index.is_float(name) and not activation.log and same_classes(index, name, scores) else None
         return Head(scores, f"{source} '{name}', and this is the input of its {activation.kind}", strength, shown)
     name = decided_by(index, name)
+    activation = rescaled_activation(index, name)
+    if activation is not None:
+        scores = before_activation(index, activation.scores)
+        why = f"{source} '{name}', and this is the input of the {activation.kind} that it rescales"
+        strength = SOFTMAX if activation.kind == "softmax" else SIGMOID
+        return Head(scores, why, strength, shown_with(index, activation, scores))
     return Head(before_activation(index, name) if name not in index.dead else name, f"{source} '{name}'", OUTPUT)
 
 

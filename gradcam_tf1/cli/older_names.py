@@ -41,9 +41,10 @@ def translated(args: Sequence[str]) -> Iterator[str]:
             yield from rest
         elif counting:
             yield from ("--backcount", word)
-        elif re.match(r"--backcount(=|$)", word):
+        elif re.match(r"--?backcount(=|$)", word):
             counting = True
-            yield from (word,) if "=" in word else (word, next(rest, ""))
+            first = f"--{word.lstrip('-')}"
+            yield from (first,) if "=" in word else (first, next(rest, ""))
         else:
             yield from _word(word)
 

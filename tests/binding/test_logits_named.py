@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from binding_graphs import bound, classifier, conv_relu, dense, images, pooled, two_layers
 
@@ -64,3 +65,33 @@ def test_images_that_lead_nowhere(graph):
         bind(graph)
     with pytest.raises(BindingError, match="no class scores found: .*image inputs found: input:0"):
         bind(graph, requested=KeyTensors(input="input"))
+
+
+_RESCALED = {
+    "log2": lambda prob: tf.log(prob) / np.log(np.float32(2)),
+    "log10": lambda prob: 10.0 * tf.log(prob) / tf.log(10.0),
+    "surprise": lambda prob: -tf.log(prob),
+    "shifted": lambda prob: tf.log1p(prob - 1.0),
+    "percent": lambda prob: 100.0 * prob,
+    "others": lambda prob: 1.0 - prob,
+    "odds": lambda prob: tf.log(prob) - tf.log(1.0 - prob),
+    "root": lambda prob: tf.sqrt(prob),
+    "log_sigmoid": lambda prob: -tf.log(tf.sigmoid(prob.op.inputs[0])),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(_RESCALED))
+def test_rescaled_probabilities_bound_as_score_are_walked_back(graph, kind):
+    tf.identity(_RESCALED[kind](classifier(images())), name="output")
+    binding = bind(graph, requested=KeyTensors(logits="output"))
+    assert binding.logits == "dense/BiasAdd:0"
+    assert any("rescaled" in w and "'output:0' bound as score; using 'dense/BiasAdd:0'" in w for w in binding.warnings)
+    assert bound(graph, declared_outputs=("output:0",))[0] == "dense/BiasAdd:0"
+
+
+def test_scores_and_bounded_regressions_times_a_number_stay_as_named(graph):
+    scores = classifier(images()).op.inputs[0]
+    tf.identity(scores / 0.7, name="tempered")
+    tf.identity(100.0 * tf.sigmoid(scores), name="bounded")
+    for name in ("tempered:0", "bounded:0"):
+        assert bound(graph, requested=KeyTensors(logits=name))[0] == name

@@ -25,6 +25,7 @@ def photos(tmp_path):
         ("--backcount 1 3 4 x", "--backcount 1 --backcount 3 --backcount 4 x"),
         ("--backcount=2 -3 --out 4", "--backcount=2 --backcount -3 --out 4"),
         ("--backcount 1 --backcount 2", "--backcount 1 --backcount 2"),
+        ("-backcount 1 3 x", "--backcount 1 --backcount 3 x"),
         ("m --images_path p --save_dir o", "m p --out o"),
         ("m --images_path=p --save-dir=o", "m p --out=o"),
         ("-last_layer a --select-output 1", "--logits a --output 1"),
