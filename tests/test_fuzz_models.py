@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import fuzz_models
 import pytest
 from fuzz_models import BUG, fuzz, run_case
@@ -26,6 +29,21 @@ def test_what_is_a_finding(raised, told, monkeypatch, tmp_path):
 
     monkeypatch.setattr(fuzz_models, "prepare", lambda *_: ("case", "path", how))
     assert told in run_case(str(tmp_path), 0, 0)
+
+
+def test_a_case_that_computes_for_too_long_is_a_finding_and_one_that_waits_is_none(monkeypatch, tmp_path):
+    def busy(_):
+        while True:
+            pass
+
+    monkeypatch.setattr(fuzz_models, "SECONDS", 0.2)
+    before = signal.signal(signal.SIGPROF, fuzz_models._too_long)
+    try:
+        for how, told in ((busy, "BUG TimeoutError"), (lambda _: time.sleep(0.3), "loads")):
+            monkeypatch.setattr(fuzz_models, "prepare", lambda *_, how=how: ("case", "path", how))
+            assert told in run_case(str(tmp_path), 0, 0)
+    finally:
+        signal.signal(signal.SIGPROF, before)
 
 
 @pytest.mark.parametrize("end", ["import os; os.abort()", "import time; time.sleep(100)"])

@@ -74,6 +74,7 @@ def _first_convolution(index: GraphIndex, name: str) -> Optional[tf.Operation]:
         outputs = [out for op, slot in users if op.type not in WEIGHTED for out in index.flows(op, slot)]
         level = [out for out in dict.fromkeys(outputs) if out not in seen]
         seen.update(level)
+        index.spend(len(level))
     return None
 
 

@@ -70,6 +70,8 @@ def bind(
     try:
         return _bound(index, declared_inputs, declared_outputs, requested, size)
     except BindingError as error:
+        if index.exhausted:
+            raise
         error.found = candidates(index)
         if not isinstance(error, FeedError):
             error.args = (f"{error}; {in_short(error.found)}",)

@@ -99,6 +99,7 @@ def _normalises(index: GraphIndex, mean: tf.Operation) -> bool:
     stack = [index.outputs[mean.name][0]]
     seen = set(stack)
     while stack:
+        index.walk()
         name = stack.pop()
         for op, _ in index.users[name]:
             others = [i for i in index.inputs[op.name] if i != name and i in index.axes and i not in seen]

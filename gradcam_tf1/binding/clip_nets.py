@@ -48,6 +48,7 @@ def frame_order(index: GraphIndex, name: str) -> Optional[str]:
                         seen.add(out)
                         following.append((out, *step))
         level = following
+        index.spend(len(level))
     return None
 
 

@@ -106,6 +106,7 @@ def first_images_after(index: GraphIndex, name: str, reach: Set[str]) -> Optiona
                         return ImageTensor(out, name, changed_by)
                     following.append((out, changed_by))
         level = following
+        index.spend(len(level))
     return None
 
 
@@ -173,6 +174,7 @@ def behind_branches(index: GraphIndex, source: ImageTensor, reach: Set[str]) -> 
         The images after the last such merge; `source` if there is none.
     """
     while True:
+        index.walk()
         merge = _next_merge(index, source.tensor, reach)
         if merge is None:
             return source
@@ -198,6 +200,7 @@ def _next_merge(index: GraphIndex, name: str, reach: Set[str]) -> Optional[tf.Op
             fresh = [out for out in index.flows(op, slot) if out in reach and out not in region]
             region.update(dict.fromkeys(fresh))
             stack += fresh
+    index.spend(len(region))
     for op in sorted(merges.values(), key=lambda op: index.position[op.name]):
         if any(i not in region and i not in index.dead for i in index.inputs[op.name]):
             return op
@@ -215,6 +218,7 @@ def _end_of_elementwise(index: GraphIndex, name: str) -> Tuple[str, str]:
     The type is "" if several ops use it, or none.
     """
     while True:
+        index.walk()
         users = [op for op, slot in index.users[name] if index.flows(op, slot)]
         if len(users) != 1 or len(index.outputs[users[0].name]) != 1:
             return name, ""
@@ -226,6 +230,7 @@ def _end_of_elementwise(index: GraphIndex, name: str) -> Tuple[str, str]:
 def size_of_later_reshape(index: GraphIndex, name: str, channels: int) -> Tuple[Optional[int], Optional[int]]:
     """Return the (height, width) that images are reshaped to before any other use; (None, None) if they are not."""
     while True:
+        index.walk()
         last, kind = _end_of_elementwise(index, name)
         name = next((out for op, _ in index.users[last] for out in index.flows(op, 0)), last) if kind else last
         dims = index.dims(name)

@@ -164,6 +164,7 @@ def _activated_before_cuts(index: GraphIndex, source: str, cuts: Sequence[_Cut])
     """
     op = index.maker[source]
     while op.type in FORWARDING | RESHAPING and index.inputs[op.name]:
+        index.walk()
         op = index.maker[index.inputs[op.name][0]]
     activation = activation_at(index, op)
     if activation is None or activation.kind != "sigmoid":
@@ -241,4 +242,5 @@ def _concats_after(index: GraphIndex, name: str) -> List[Tuple[tf.Operation, int
             fresh = [out for out in index.outputs[op.name] if out not in seen]
             seen.update(fresh)
             stack += fresh
+    index.spend(len(seen))
     return concats

@@ -91,10 +91,11 @@ def fed_batch_size(feeds: Mapping[str, FeedValue]) -> Optional[int]:
 
 def _sources(index: GraphIndex, ends: List[str], given: List[str]) -> List[tf.Tensor]:
     """Return the outputs of placeholders and of input pipelines that a run needs."""
+    fed = set(given)
     needed = index.needed(ends, given)
     ops = [index.op[name] for name in sorted(needed, key=index.position.__getitem__)]
     ops = [op for op in ops if op.type in PLACEHOLDERS or PIPELINE_ENDS.search(op.type)]
-    return [index.tensors[name] for op in ops for name in _used(index, op, needed, ends) if name not in given]
+    return [index.tensors[name] for op in ops for name in _used(index, op, needed, ends) if name not in fed]
 
 
 def _used(index: GraphIndex, op: tf.Operation, needed: Set[str], ends: List[str]) -> Sequence[str]:
@@ -139,6 +140,7 @@ def dropout_off(index: GraphIndex, name: str) -> Optional[float]:
     stack: List[Tuple[str, float, float]] = [(name, 1.0, 0.0)]
     seen = {name}
     while stack:
+        index.walk()
         tensor, slope, offset = stack.pop()
         for op, slot in index.users[tensor]:
             target = _dropout_target(index, op, slot)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.op_kinds import BATCH_NORMS, BIASES, PIPELINE_ENDS, VALUE_FREE, WEIGHTED, is_training_op
+from gradcam_tf1.binding.indexed_op import IndexedOp
+from gradcam_tf1.binding.op_kinds import BATCH_NORMS, PIPELINE_ENDS, VALUE_FREE, is_training_op
+from gradcam_tf1.binding.search_budget import SearchBudget
 from gradcam_tf1.tf_runtime import OUR_SCOPE, static_value, tf
 
 _FEW, _STEPS = 8, 1_000_000
+_SMALL = 4096  # numbers of a constant
 # Outputs of these ops carry only some of the inputs; see `GraphIndex.flows`.
 _PARTIAL = {"Switch", "RefSwitch", "IdentityN", "Merge"} | BATCH_NORMS
 Dims = Optional[Tuple[Optional[int], ...]]
@@ -46,7 +49,7 @@ class Axes:
     merged: Optional[int] = None
 
 
-class GraphIndex:
+class GraphIndex(SearchBudget):
     """The maker and the users of each tensor of a graph, and the tensors that carry values of images.
 
     Parameters
@@ -82,7 +85,8 @@ class GraphIndex:
 
     def __init__(self, graph: tf.Graph) -> None:
         self.graph = graph
-        self.ops: List[tf.Operation] = [op for op in graph.get_operations() if not op.name.startswith(OUR_SCOPE)]
+        ops = map(IndexedOp, graph.get_operations())
+        self.ops: List[tf.Operation] = [op for op in ops if not op.name.startswith(OUR_SCOPE)]
         self.op: Dict[str, tf.Operation] = {}
         self.tensors: Dict[str, tf.Tensor] = {}
         self.maker: Dict[str, tf.Operation] = {}
@@ -96,6 +100,10 @@ class GraphIndex:
         self._merging: Optional[bool] = None
         self._opaque: Set[str] = set()
         self._sources: Dict[str, tf.Operation] = {}
+        self._dims: Dict[str, Dims] = {}
+        self._floating: Dict[tf.DType, bool] = {}
+        self._constants: Dict[str, Optional[np.ndarray]] = {}
+        super().__init__(len(self.ops))
         self.convolutions_after: Dict[str, List[str]] = {}
         # for ops of which every output carries every input: tensor -> inputs, id of the op -> outputs; () for training
         self._before: Dict[str, Tuple[str, ...]] = {}
@@ -109,8 +117,8 @@ class GraphIndex:
         if op.type in VALUE_FREE or PIPELINE_ENDS.search(op.type):  # a queue's batch size carries no image
             self._opaque.add(op.name)
         names = []
-        for tensor in op.outputs:
-            name = tensor.name
+        for number, tensor in enumerate(op.outputs):
+            name = f"{op.name}:{number}"
             names.append(name)
             self.tensors[name] = tensor
             self.maker[name] = op
@@ -156,8 +164,10 @@ class GraphIndex:
 
     def dims(self, name: str) -> Dims:
         """Return the static shape, with None for each unknown side; None if the rank is unknown."""
-        shape = self.tensors[name].shape
-        return self._stacked(name) if shape.rank is None else tuple(shape.as_list())
+        if name not in self._dims:
+            shape = self.tensors[name].shape
+            self._dims[name] = self._stacked(name) if shape.rank is None else tuple(shape.as_list())
+        return self._dims[name]
 
     def rank(self, name: str) -> Optional[int]:
         """Return the static number of axes, None if unknown."""
@@ -174,7 +184,10 @@ class GraphIndex:
 
     def is_float(self, name: str) -> bool:
         """Return whether the tensor holds floats."""
-        return bool(self.tensors[name].dtype.is_floating)
+        dtype = self.tensors[name].dtype
+        if dtype not in self._floating:
+            self._floating[dtype] = bool(dtype.is_floating)
+        return self._floating[dtype]
 
     def source(self, name: str) -> tf.Operation:
         """Return the op that makes the values of a tensor, before Identity and entries of loops and branches."""
@@ -192,7 +205,11 @@ class GraphIndex:
     def constant(self, name: str) -> Optional[np.ndarray]:
         """Return the value of a tensor if the graph fixes it, else None."""
         op = self.source(name)
+        if op.name in self._constants:
+            return self._constants[op.name]
         value: Optional[np.ndarray] = static_value(op.outputs[0]) if op.outputs else None
+        if value is None or value.size <= _SMALL:  # weights are read anew: they would all be kept
+            self._constants[op.name] = value
         return value
 
     # edges that carry values of images
@@ -212,6 +229,9 @@ class GraphIndex:
 
     def carried(self, op: tf.Operation, output: str) -> Sequence[str]:
         """Return the inputs of an op whose values `output` carries; the inverse of `flows`."""
+        known = self._before.get(output)
+        if known is not None:
+            return known
         if op.type == "IdentityN" and op.name not in self._opaque:
             number = int(output.rpartition(":")[2])
             return self.inputs[op.name][number : number + 1]
@@ -234,6 +254,7 @@ class GraphIndex:
                 fresh = [out for out in onward if out not in seen and out not in self.dead]
                 seen.update(fresh)
                 stack.extend(fresh)
+        self.spend(len(seen))
         return seen
 
     def upstream(self, ends: Iterable[str]) -> Set[str]:
@@ -253,7 +274,26 @@ class GraphIndex:
             fresh = [i for i in before if i not in seen and i not in self.dead]
             seen.update(fresh)
             stack.extend(fresh)
+        self.spend(len(seen))
         return seen
+
+    def leads(self, starts: Collection[str], end: str) -> bool:
+        """Return whether values of one of `starts` reach `end`; what comes before all of them is not searched."""
+        if end in self.dead or not starts:
+            return False
+        # an op of a loop may take values of an op behind it
+        first = -1 if self.looped else min(self.position[self.maker[start].name] for start in starts)
+        seen, stack = {end}, [end]
+        while stack:
+            name = stack.pop()
+            if name in starts:
+                break
+            if self.position[self.maker[name].name] > first:
+                fresh = [i for i in self.carried(self.maker[name], name) if i not in seen and i not in self.dead]
+                seen.update(fresh)
+                stack += fresh
+        self.spend(len(seen))
+        return not seen.isdisjoint(starts)
 
     def path(self, start: str, end: str) -> Set[str]:
         """Return the tensors on all paths from `start` to `end`, both included; empty if there is no path."""
@@ -276,34 +316,5 @@ class GraphIndex:
             before.update(op.name for op in self.op[name].control_inputs)
             stack.extend(before - ops)
             ops |= before
+        self.spend(len(ops))
         return ops
-
-
-def only_recorded(index: GraphIndex) -> Set[str]:
-    """Return the tensors that only summaries and other records use.
-
-    The vectors that a layer outputs are left out: class scores may be used by nothing but a histogram.
-    """
-    recorded: Set[str] = set()
-    for op in reversed(index.ops):
-        for out in index.outputs[op.name]:
-            users = index.users[out]
-            if (
-                users
-                and all(_records(index, user, recorded) for user, _ in users)
-                and not _is_vector_of_layer(index, op)
-            ):
-                recorded.add(out)
-    return recorded
-
-
-def _records(index: GraphIndex, op: tf.Operation, recorded: Set[str]) -> bool:
-    outputs = index.outputs[op.name]
-    return is_training_op(op.name, op.type) or (bool(outputs) and all(out in recorded for out in outputs))
-
-
-def _is_vector_of_layer(index: GraphIndex, op: tf.Operation) -> bool:
-    weighted = op.type in WEIGHTED or (
-        op.type in BIASES and any(index.maker[name].type in WEIGHTED for name in index.inputs[op.name])
-    )
-    return weighted and index.rank(index.outputs[op.name][0]) == 2

@@ -14,6 +14,7 @@ from gradcam_tf1.tf_runtime import tf
 # usual training sizes are tried first, because several sizes can fit due to rounding
 _USUAL = (224, 299, 227, 331, 256, 128, 112, 96, 64, 48, 32, 28, 160, 192, 150, 100, 50)
 _SIZES: Tuple[int, ...] = (*_USUAL, *range(8, 1025))
+_STEPS = 2_000_000  # ops passed in all; nets of more than 1,900 ops have the usual sizes
 _SAME_SIZE = FORWARDING | ACTIVATION_PARTS | AFFINE | CONCATS | SUMS | {"LRN"}
 
 
@@ -66,7 +67,8 @@ def _solve(features: Features, flat: str, length: int, wanted: FreeSize) -> Opti
         return None
     before = index.upstream([flat]) & features.path
     chain = [op for op in index.makers(before) if index.outputs[op.name][0] != features.start]
-    for height, width in [wanted] * (None not in wanted) + [(side, side) for side in _SIZES]:
+    tried = _SIZES[: max(len(_USUAL), _STEPS // max(1, len(chain)))]
+    for height, width in [wanted] * (None not in wanted) + [(side, side) for side in tried]:
         rows, columns = (_side_after(features, chain, flat, side, n) for n, side in enumerate((height, width)))
         if rows is None or columns is None:
             return None

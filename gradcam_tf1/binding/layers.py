@@ -10,7 +10,7 @@ normalisation and activation is listed too, but not counted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layout import layouts, sides
@@ -101,6 +101,10 @@ class Features:
         layers = [op for op in index.makers(self.path) if op.type in WEIGHTED]
         self.before_layers = index.upstream([i for op in layers for i in index.inputs[op.name] if i in self.path])
         self._classified = made_by_classifiers(index, self.path)
+        ops = index.makers(self.path)
+        self._before_pooling = self._before(op for op in ops if pools_everything(index, op, self.maps))
+        mixing = (op for op in ops if op.type in CONCATS | SUMS | BATCH_NORMS and self._mixes(op))
+        self._before_mixing = self._before(mixing)
         self._absorbed: Set[str] = set()
         judged = [(block, self._scores_only(block)) for block in self._blocks()]
         self.of_scores = [block for block, scores_only in judged if scores_only]
@@ -126,9 +130,10 @@ class Features:
             return []
         if op.type in CONVOLUTIONS:
             return [] if self._is_half_of_separable(op) else [self._block(op, out)]
-        joined = {i for i in self.index.carried(op, out) if i in self.path}
-        if op.type in CONCATS | SUMS and len(joined) > 1 and joined & self.maps:
-            return [self._block(op, out)]
+        if op.type in CONCATS or op.type in SUMS:
+            joined = {i for i in self.index.carried(op, out) if i in self.path}
+            if len(joined) > 1 and joined & self.maps:
+                return [self._block(op, out)]
         return []
 
     def _is_half_of_separable(self, op: tf.Operation) -> bool:
@@ -138,12 +143,12 @@ class Features:
 
     def _users(self, name: str) -> List[Tuple[tf.Operation, Sequence[str]]]:
         """Return the ops on the path that carry the tensor, not into a loop, with their outputs on the path."""
-        users: List[Tuple[tf.Operation, Sequence[str]]] = []
+        users: Dict[str, Tuple[tf.Operation, Sequence[str]]] = {}
         for op, slot in self.index.users[name]:
             outputs = [out for out in self.index.flows(op, slot) if out in self.path and out not in self.index.looped]
-            if outputs and op.name not in [user.name for user, _ in users]:
-                users.append((op, outputs))
-        return users
+            if outputs:
+                users.setdefault(op.name, (op, outputs))
+        return list(users.values())
 
     def _block(self, start: tf.Operation, out: str) -> Block:
         """Follow bias, batch norm and activation forward from `out`."""
@@ -170,10 +175,16 @@ class Features:
             return out, "activation"
         if op.type == "BatchToSpaceND":
             return out, "norm"  # the rest of a dilated convolution
-        others = [i for i in self.index.inputs[op.name] if i != end and i in self.path]
-        if op.type in self.forwarding or (op.type in CONDITIONS and not others):
+        if op.type in self.forwarding:
             return out, "forward"
-        if op.type not in AFFINE | CLIPS or others or self.index.inputs[op.name].count(end) > 1:
+        if op.type not in AFFINE | CLIPS | CONDITIONS:
+            return None
+        inputs = self.index.inputs[op.name]
+        if any(i != end and i in self.path for i in inputs):
+            return None
+        if op.type in CONDITIONS:
+            return out, "forward"
+        if inputs.count(end) > 1:
             return None
         if op.type in CLIPS:
             return out, "clip"
@@ -186,15 +197,15 @@ class Features:
             waiting: Dict[str, tf.Operation] = {
                 op.name: op for name in region for op, _ in self._users(name) if not self._within(op, region)
             }
-            ready = [op for op in waiting.values() if self._takes_only(op, region)]
-            if len(waiting) == 1 and len(region) > 1 and ready:
-                op = ready[0]
-                closing = sum(i in region for i in self.index.inputs[op.name]) > 1
-                if closing and self._elementwise(op):
-                    return self.index.outputs[op.name][0], "activation"
-            ready = [op for op in ready if self._elementwise(op)]
+            if len(waiting) > _REGION:  # each step takes one of them in, and one has to be left
+                return None
+            ready = [op for op in waiting.values() if self._elementwise(op) and self._takes_only(op, region)]
             if not ready:
                 return None
+            if len(waiting) == 1 and len(region) > 1:
+                op = ready[0]
+                if sum(i in region for i in self.index.inputs[op.name]) > 1:
+                    return self.index.outputs[op.name][0], "activation"
             nearest = min(ready, key=lambda op: self.index.position[op.name])
             region.update(out for out in self.index.outputs[nearest.name] if out in self.path)
         return None
@@ -218,11 +229,21 @@ class Features:
         """
         if block.end in self.before_layers:
             return False
-        tail = self.index.makers(self.index.downstream([block.end]) & self.path)[1:]
-        pooled = any(pools_everything(self.index, op, self.maps) for op in tail)
         classifier = self.index.outputs[block.start.name][0] in self._classified
-        unmixed = not any(op.type in CONCATS | SUMS | BATCH_NORMS and self._mixes(op) for op in tail)
-        return not pooled or (classifier and unmixed and not block.normalised)
+        unmixed = block.end not in self._before_mixing
+        return block.end not in self._before_pooling or (classifier and unmixed and not block.normalised)
+
+    def _before(self, ops: Iterable[tf.Operation]) -> Set[str]:
+        """Return the tensors of the path from which one of these ops, which lie on it, is computed."""
+        ends = [(op, out) for op in ops for out in self.index.outputs[op.name] if out in self.path]
+        stack = [i for op, out in ends for i in self.index.carried(op, out) if i in self.path]
+        seen = set(stack)
+        while stack:
+            name = stack.pop()
+            fresh = [i for i in self.index.carried(self.index.maker[name], name) if i in self.path and i not in seen]
+            seen.update(fresh)
+            stack += fresh
+        return seen
 
     def _mixes(self, op: tf.Operation) -> bool:
         several = sum(i in self.maps for i in self.index.inputs[op.name]) > 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Dict, Iterable, Optional, Tuple
 
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import op_definition, tf
 
 _TO_FIRST = (0, 3, 1, 2)
 _TO_LAST = (0, 2, 3, 1)
@@ -15,9 +16,16 @@ IMAGE_CHANNELS = (1, 3, 4)
 
 def op_layout(op: tf.Operation) -> Optional[bool]:
     """Return whether the data_format of an op is channels last; None if it has none."""
-    if "data_format" not in op.node_def.attr:
+    if not _may_have_format(op.type) or "data_format" not in op.node_def.attr:
         return None
     return not op.get_attr("data_format").startswith(b"NC")
+
+
+@lru_cache(maxsize=None)
+def _may_have_format(kind: str) -> bool:
+    """Return whether ops of a type may have a data_format: reading the attributes of every op takes long."""
+    definition = op_definition(kind)
+    return definition is None or any(attribute.name == "data_format" for attribute in definition.attr)
 
 
 def layouts(index: GraphIndex, path: Iterable[str], start: str) -> Dict[str, bool]:
@@ -78,6 +86,7 @@ def input_layout(index: GraphIndex, name: str) -> bool:
                 seen.update(fresh)
                 following += [(out, swapped_after) for out in fresh]
         level = following
+        index.spend(len(level))
     return True
 
 
@@ -117,4 +126,5 @@ def next_kernel_channels(index: GraphIndex, name: str) -> Optional[int]:
                 seen.update(fresh)
                 following += fresh
         level = following
+        index.spend(len(level))
     return None

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Sequence, Set
 
 from gradcam_tf1.binding.combined import first_of_most_classes, intermediate
 from gradcam_tf1.binding.detector_heads import Scales, find_detectors
-from gradcam_tf1.binding.graph_index import GraphIndex, only_recorded
+from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import (
     CROSS_ENTROPIES,
     CTC_OPS,
@@ -26,6 +26,7 @@ from gradcam_tf1.binding.pre_softmax import (
     of_logarithm,
     shown_with,
 )
+from gradcam_tf1.binding.recorded_only import only_recorded
 from gradcam_tf1.binding.score_axes import ranks_positions
 from gradcam_tf1.binding.score_heads import (
     DECISION,
@@ -243,7 +244,7 @@ def _is_gate(index: GraphIndex, activation: Activated, net: Set[str]) -> bool:
     """Return whether a sigmoid or softmax weighs its own source (swish, squeeze-and-excitation, attention)."""
     others = {i for op, _ in index.users[activation.output] if op.type == "Mul" for i in index.inputs[op.name]}
     others = {i for i in others if i in net and i != activation.output}
-    return bool(others and others & index.upstream([activation.scores]))
+    return index.leads(others, activation.scores)
 
 
 def _before_layers(index: GraphIndex) -> Set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Collection, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Collection, Dict, NamedTuple, Sequence, Set, Tuple
 
 from gradcam_tf1.binding.binding_warnings import uses_batch_statistics
 from gradcam_tf1.binding.decoded import ImageTensor
@@ -133,32 +133,32 @@ def _other_outputs(
     if named:
         return tuple(first.values())
     related = index.downstream([best.scores]) | index.upstream([best.scores])
+    used: Set[str] = set()  # what ends a round of the loops whose states lead to the scores
+    for op in index.ops:
+        if op.type in _LOOP_ENDS and not related.isdisjoint(index.outputs[op.name]):
+            used.add(_condition(index, op))
     for head in candidates:
-        if head.scores not in related and not _is_unused_state(index, head.scores, related):
+        if head.scores not in related and not _is_unused_state(index, head.scores, used):
             first.setdefault(head.scores, head.probabilities or head.scores)
     return tuple(first.values())
 
 
-def _is_unused_state(index: GraphIndex, name: str, related: Collection[str]) -> bool:
+def _is_unused_state(index: GraphIndex, name: str, used: Collection[str]) -> bool:
     """Return whether a tensor is a state of a loop, or the list of them, whose other states lead to the scores."""
     op = index.maker[name]
     if op.type in COLLECTIONS:
         op = index.maker[index.inputs[op.name][-1 if op.type.startswith("TensorArray") else 0]]
         while op.type == "Identity":
+            index.walk()
             op = index.maker[index.inputs[op.name][0]]
-        return op.type in _LOOP_ENDS and any(out in related for end in _ends(index, op) for out in index.outputs[end])
+        return op.type in _LOOP_ENDS and _condition(index, op) in used
     return op.type in _LOOP_ENDS
 
 
-def _ends(index: GraphIndex, op: tf.Operation) -> List[str]:
-    """Return the names of all ops that hold the last states of the loop that this op ends."""
-    if op.type != "Exit":
-        return [op.name]
-    condition = _condition(index, op)
-    return [end.name for end in index.ops if end.type == "Exit" and _condition(index, end) == condition]
-
-
 def _condition(index: GraphIndex, end: tf.Operation) -> str:
+    """Return the tensor that ends a loop, the same for all its states; or the name of a loop that is a single op."""
+    if end.type != "Exit":
+        return str(end.name)
     switch = index.maker[index.inputs[end.name][0]]
     return index.inputs[switch.name][1] if switch.type == "Switch" else end.name
 

@@ -111,6 +111,7 @@ def activation_before(index: GraphIndex, name: str, decisions: bool = False) -> 
     through = _AFTER | DECISIONS | LOOKUPS if decisions else _AFTER
     log = False
     while True:
+        index.walk()
         op = index.maker[name]
         activation = activation_at(index, op)
         if activation is not None:
@@ -128,6 +129,7 @@ def decided_by(index: GraphIndex, name: str) -> str:
     """Return the floats that class ids or class names come from; any other tensor is returned as it is."""
     end, op = name, index.maker[name]
     while not index.is_float(end) and op.type in FORWARDING | DECISIONS | LOOKUPS | _GATHERS | {"Cast"}:
+        index.walk()
         data = data_input(index, op, end)
         if not data:
             return name
@@ -163,6 +165,7 @@ def of_logarithm(index: GraphIndex, name: str) -> str:
     """Return the tensor before a logarithm and its guards against log(0); any other tensor is returned as it is."""
     end, logs = name, False
     while True:
+        index.walk()
         op = index.maker[end]
         data = data_input(index, op, end)
         if not data or _of_two(index, op) or not (op.type in CLIPS | {"Log"} or _adds_constant(index, op, data)):
@@ -210,6 +213,7 @@ def before_activation(index: GraphIndex, name: str, whole: bool = True) -> str:
         The tensor of class scores.
     """
     while True:
+        index.walk()
         op = index.maker[name]
         step = _repeats(index, op) or (whole and _takes_part(index, op))
         nameless = op.type == "Identity" and _NAMELESS.search(op.name)
@@ -263,6 +267,7 @@ def _flattens_segmentation(index: GraphIndex, op: tf.Operation) -> bool:
         return False
     maker = index.maker[name]
     while maker.type in FORWARDING | BIASES:
+        index.walk()
         maker = index.maker[data_input(index, maker, name)]
         name = index.outputs[maker.name][0]
     return maker.type in RESIZES | {"Conv2DBackpropInput"}
@@ -291,6 +296,7 @@ def shown_with(index: GraphIndex, activation: Activated, scores: str) -> Optiona
 def shown_probabilities(index: GraphIndex, name: str) -> str:
     """Return the probabilities that the graph outputs: those of rank 2 as they are, of maps the last reshaped form."""
     while index.rank(name) not in (2, None):
+        index.walk()
         later = [
             out
             for op, slot in index.users[name]

@@ -140,6 +140,7 @@ def _weight_columns(index: GraphIndex, name: str) -> Optional[int]:
     """Return the number of outputs of the bias or kernel that makes a tensor of unknown shape."""
     op = index.maker[name]
     while op.type in FORWARDING | {"Reshape", "Squeeze"} and index.inputs[op.name]:
+        index.walk()
         state = index.axes.get(index.inputs[op.name][0])
         if state is not None and state.merged is not None:
             return None

@@ -125,6 +125,7 @@ def is_dense_convolution(index: GraphIndex, op: tf.Operation, path: Set[str]) ->
         return False
     before = index.maker[index.inputs[op.name][0]]
     while before.type in FORWARDING:
+        index.walk()
         before = index.maker[index.inputs[before.name][0]]
     later = [o for o in index.makers(index.downstream(index.outputs[op.name]) & path) if o.type in CONVOLUTIONS | DENSE]
     later = [o for o in later if o.name != op.name]

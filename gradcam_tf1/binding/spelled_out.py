@@ -71,6 +71,7 @@ def _unshifted(index: GraphIndex, name: str) -> str:
     scores, top = index.inputs[op.name]
     peak = index.maker[top]
     while peak.type in _PLAIN | {"StopGradient", "Select", "SelectV2"}:
+        index.walk()
         peak = index.maker[index.inputs[peak.name][1 if peak.type.startswith("Select") else 0]]
     return scores if peak.type == "Max" and index.inputs[peak.name][0] == scores else name
 
@@ -78,6 +79,7 @@ def _unshifted(index: GraphIndex, name: str) -> str:
 def _plain(index: GraphIndex, name: str) -> tf.Operation:
     op = index.maker[name]
     while op.type in _PLAIN:
+        index.walk()
         op = index.maker[index.inputs[op.name][0]]
     return op
 

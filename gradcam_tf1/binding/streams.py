@@ -66,6 +66,7 @@ def leads_past(index: GraphIndex, start: str, part: str, ends: Iterable[str]) ->
         fresh = [i for i in index.carried(index.maker[name], name) if i not in seen and i not in index.dead]
         seen.update(fresh)
         stack += fresh
+    index.spend(len(seen))
     return start in seen and start != part
 
 

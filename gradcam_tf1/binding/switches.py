@@ -76,6 +76,7 @@ def _decides(index: GraphIndex, name: str) -> bool:
     """Return whether a number is first cast to bool or compared."""
     waiting = [name]
     while waiting:
+        index.walk()
         for op, _ in index.users[waiting.pop()]:
             if op.type in _COMPARISONS and op.outputs[0].dtype.is_bool:
                 return True
@@ -87,6 +88,7 @@ def _turns_on_training(index: GraphIndex, name: str) -> bool:
     """Return whether the True branch of a predicate holds random ops or batch statistics."""
     predicates, stack = {name}, [name]
     while stack:
+        index.walk()
         for op, _ in index.users[stack.pop()]:
             if op.type in ("Identity", "LogicalNot") and op.outputs[0].name not in predicates:
                 predicates.add(op.outputs[0].name)
@@ -94,6 +96,7 @@ def _turns_on_training(index: GraphIndex, name: str) -> bool:
     starts = [index.outputs[op.name][1] for p in predicates for op, i in index.users[p] if op.type == "Switch"]
     seen, queue = set(starts), list(starts)
     while queue and len(seen) < _LOOK_AHEAD:
+        index.walk()
         for op, _ in index.users[queue.pop(0)]:
             if RANDOM.match(op.type) or (op.type in BATCH_NORMS and op.get_attr("is_training")):
                 return True

@@ -49,6 +49,7 @@ class LiveSession:
         self._builder: Optional[int] = None  # ident of the thread that adds ops
         self._closed = False
         self._outdated = False
+        self.assigned = 0  # how often weights were changed
         self._ports: Dict[tf.Operation, Tuple[int, int]] = {}
         self._seen = 0  # number of ops that were checked; their list only grows
         self._note_functional()
@@ -86,6 +87,7 @@ class LiveSession:
         fed = {self._fillers[handle][0]: value for handle, value in taken.items()}
         if fed:
             self.run([self._fillers[handle][1] for handle in taken], fed)
+            self.assigned += 1
         if self._ports:
             self._weights.update(taken)
 

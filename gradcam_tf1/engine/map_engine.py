@@ -22,6 +22,7 @@ import numpy as np
 
 from gradcam_tf1.engine.absent_layers import name_branches
 from gradcam_tf1.engine.broken_nets import why_broken
+from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.changed_constants import ConstantFeeder
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.finished_maps import RunPart, finish, join
@@ -77,6 +78,7 @@ class MapEngine(ConstantFeeder):
         self.graph = graph
         live = sess if isinstance(sess, LiveSession) else LiveSession(sess)
         self._ops = GraphOps(graph, binding, reshape, live.building)
+        self._nan_weights = WeightCheck(live, self._ops.weights)
         self._runner = SessionRunner(live, binding, batch_size)
         classes = self._ops.scores("logit").shape[1]
         self._classes: Optional[int] = getattr(classes, "value", classes)
@@ -233,7 +235,7 @@ class MapEngine(ConstantFeeder):
     ) -> Dict[Hashable, np.ndarray]:
         """Fetch the classes and scores of the targets, and the tensors of all methods by their names."""
         ops = self._ops
-        fetches: Dict[Hashable, tf.Tensor] = {"predicted": ops.predicted(), "broken": ops.broken()}
+        fetches: Dict[Hashable, tf.Tensor] = {"predicted": ops.predicted(), "broken": ops.broken_scores()}
         fetches["best scores"], fetches["best classes"] = ops.best()
         if self._binding.probabilities:
             fetches["probabilities"] = ops.probabilities()
@@ -245,7 +247,8 @@ class MapEngine(ConstantFeeder):
         # by name, because several methods fetch the same tensors
         fetches.update({tensor.name: tensor for part in tensors for tensor in part.values()})
         floats = None if request.floats is None else (ops.float_images(), request.floats)
-        return self._runner.run(fetches, request.batch, feed, floats)
+        found = self._runner.run(fetches, request.batch, feed, floats)
+        return {**found, "broken": found["broken"] | self._nan_weights()}
 
     def _resolved(self, name: str, slot: Slot) -> tf.Tensor:
         return self._ops.class_ids(slot) if name == "code" else self._ops.rival_ids(slot)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, ContextManager, Dict, Hashable, Mapping, Optional, Tuple
+from typing import Callable, ContextManager, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.engine.broken_weights import weights_are_nan
+from gradcam_tf1.engine.broken_weights import weights_are_nan, weights_to_read
 from gradcam_tf1.engine.built_once import BuiltOnce
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.base import LOGIT
@@ -58,11 +58,18 @@ class ScoreGraphOps(ScoreOps):
 
     def broken(self) -> tf.Tensor:
         """Return whether the scores of an image hold NaN or +infinity, or the weights NaN: no top class; bool [N]."""
-        return self._once("broken", lambda: tf.logical_or(_is_broken(self.scores("logit")), self._weights_are_nan()))
+        return self._once("broken", lambda: tf.logical_or(self.broken_scores(), weights_are_nan(*self._ends())))
 
-    def _weights_are_nan(self) -> tf.Tensor:
-        start, logits = (self._graph.get_tensor_by_name(name) for name in (self._binding.input, self._binding.logits))
-        return weights_are_nan(start, logits)
+    def _ends(self) -> List[tf.Tensor]:
+        return [self._graph.get_tensor_by_name(name) for name in (self._binding.input, self._binding.logits)]
+
+    def broken_scores(self) -> tf.Tensor:
+        """Return whether the scores of an image hold NaN or +infinity: bool [N]."""
+        return self._once("broken scores", lambda: _is_broken(self.scores("logit")))
+
+    def weights(self) -> Sequence[tf.Tensor]:
+        """Return what of the weights has to be read to find NaN, see `broken_weights`."""
+        return self._once("weights", lambda: weights_to_read(*self._ends()))
 
     def probabilities(self) -> tf.Tensor:
         """Return the probabilities of all classes: float32 [N, C]. Only where the binding has them."""

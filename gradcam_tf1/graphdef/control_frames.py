@@ -9,7 +9,7 @@ Source: https://arxiv.org/abs/1603.04467, section 4.4.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Dict, Iterable, List, Optional, Tuple, Union
+from typing import Dict, Iterable, List, Optional, Set, Tuple, Union
 
 from gradcam_tf1.graphdef.control_contexts import CondBranch, ControlContext, WhileLoop, all_within
 from gradcam_tf1.graphdef.nodes import Edge, edges
@@ -109,9 +109,12 @@ class _Finder:
         self.nodes = {node.name: node for node in graph_def.node}
         self.inputs = {name: edges(node) for name, node in self.nodes.items()}
         self.users: Dict[str, List[str]] = defaultdict(list)
+        self.used: Dict[str, Set[int]] = defaultdict(set)  # outputs of a node that others use
         for name in self.nodes:
             for source in {edge.node for edge in self.inputs[name]}:
                 self.users[source].append(name)
+            for edge in self.inputs[name]:
+                self.used[edge.node].add(edge.output)
         self.loop_of = loop_of_each(self.nodes, self.inputs)
         self.loops: Dict[str, WhileLoop] = {}
         self.branches: Dict[Tuple[Optional[ControlContext], str, int], CondBranch] = {}
@@ -248,7 +251,7 @@ class _Finder:
         data, pred = self.inputs[name][:2]
         pair = [self._branch(context, self._original(pred), side) for side in (0, 1)]
         self.made[name] = (pair[0], pair[1])
-        used = {edge.output for user in self.users[name] for edge in self.inputs[user] if edge.node == name}
+        used = self.used[name]
         side = 1 if 1 in used else 0
         self._add(name, pair[side])
         for side in sorted(used & {0, 1}):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Dict, List, Set
+from typing import Dict, List, NamedTuple, Set
 
 from gradcam_tf1.graphdef.control_frames import COND, ENTER, EXIT, SWITCH, backward_merges, loop_of_each
 from gradcam_tf1.graphdef.nodes import Edge, edges, spread
@@ -21,19 +21,19 @@ def complete_loops(graph_def: tf.GraphDef) -> None:
         return
     nodes = {node.name: node for node in graph_def.node}
     inputs = {name: edges(node) for name, node in nodes.items()}
-    users: Dict[str, List[str]] = defaultdict(list)
-    for name in nodes:
-        for source in {edge.node for edge in inputs[name] if not edge.control}:
-            users[source].append(name)
+    uses: Dict[str, List[_Use]] = defaultdict(list)
+    for name, node in nodes.items():
+        for position, edge in enumerate(inputs[name]):
+            if not edge.control and nodes[edge.node].op == SWITCH:
+                uses[edge.node].append(_Use(node, position, edge.output))
     _separate_frames(nodes, inputs)
     conds = {name for name, node in nodes.items() if node.op == COND}
     inside = _inside_loops(nodes, inputs)
     for name in [name for name, node in nodes.items() if node.op == SWITCH]:
-        used = {edge.output for user in users[name] for edge in inputs[user] if edge.node == name}
         if inputs[name][1].node not in conds:
-            if name in inside and used >= {0, 1}:
-                _split(graph_def, nodes[name], [nodes[user] for user in users[name]])
-        elif not any(nodes[user].op == EXIT for user in users[name]):
+            if name in inside and {use.output for use in uses[name]} >= {0, 1}:
+                _split(graph_def, nodes[name], uses[name])
+        elif not any(use.node.op == EXIT for use in uses[name]):
             added = graph_def.node.add(name=f"{OUR_SCOPE}exit_of/{name}", op=EXIT, input=[name])
             added.attr["T"].CopyFrom(nodes[name].attr["T"])
     _swap_branches(nodes, inputs, backward_merges(graph_def))
@@ -69,15 +69,22 @@ def _inside_loops(nodes: Dict[str, tf.NodeDef], inputs: Dict[str, List[Edge]]) -
     return spread([name for name, node in nodes.items() if node.op == ENTER], lambda name: users[name])
 
 
-def _split(graph_def: tf.GraphDef, switch: tf.NodeDef, users: List[tf.NodeDef]) -> None:
+class _Use(NamedTuple):
+    """The input number `position` of a node, which takes an output of a Switch."""
+
+    node: tf.NodeDef
+    position: int
+    output: int
+
+
+def _split(graph_def: tf.GraphDef, switch: tf.NodeDef, uses: List[_Use]) -> None:
     """Use one Switch for each branch: for the gradient, TensorFlow stores the values of an iteration by branch."""
     other = graph_def.node.add()
     other.CopyFrom(switch)
     other.name = f"{switch.name}/gradcam_tf1_false"
-    for user in users:
-        for index, edge in enumerate(edges(user)):
-            if edge.node == switch.name and edge.output == 0 and not edge.control:
-                user.input[index] = other.name
+    for use in uses:
+        if not use.output:
+            use.node.input[use.position] = other.name
 
 
 _PASSED = ("Enter", "Identity", "Switch")  # ops that pass the handle of a TensorArray on

@@ -122,16 +122,18 @@ def _loose_ends(graph_def: tf.GraphDef, gone: Set[str]) -> Set[str]:
 
 def _only_shown(graph_def: tf.GraphDef, users: Users) -> Set[str]:
     """Return the nodes whose values go into summaries and nowhere else: without these they would look like outputs."""
-    nodes = {node.name: node for node in graph_def.node}
-    shown = {node.name for node in graph_def.node if _SUMMARIES.match(node.op)}
-    waiting = list(shown)
+    waiting = [node for node in graph_def.node if _SUMMARIES.match(node.op)]
+    shown = {node.name for node in waiting}
+    nodes = {node.name: node for node in graph_def.node} if waiting else {}
+    left: Dict[str, int] = {}  # node -> users that are not shown
     found: Set[str] = set()
     while waiting:
-        for name in set(data_sources(nodes[waiting.pop()])) & nodes.keys() - found:
-            if nodes[name].op in _SHOWING and all(user.name in shown for user in users[name]):
+        for name in set(data_sources(waiting.pop())) & nodes.keys():
+            left[name] = left.get(name, len(users[name])) - 1
+            if not left[name] and name not in shown and nodes[name].op in _SHOWING:
                 found.add(name)
                 shown.add(name)
-                waiting.append(name)
+                waiting.append(nodes[name])
     return found
 
 

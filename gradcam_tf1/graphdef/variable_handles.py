@@ -103,8 +103,9 @@ class _Body:
             output.type = dtype
 
     def rename_read(self, node: tf.NodeDef) -> None:
-        for user, _ in self.users.get(f"{node.name}:value:0", ()):
-            user.input[:] = [_renamed(text, {node.name}) for text in user.input]
+        for user, positions in self.users.get(f"{node.name}:value:0", ()):
+            for position in positions:
+                user.input[position] = f"{node.name}:output:0"
 
     def axis_zero(self, node: tf.NodeDef) -> str:
         """Add a constant 0 next to `node`, for GatherV2, and return its output."""

@@ -282,7 +282,7 @@ def test_thousands_of_ops_take_no_time(graph):
     for _ in range(1500):
         x = x + tf.nn.relu(tf.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME"))
     classify(x, 4)
-    begin = time.perf_counter()
+    begin = time.process_time()
     binding = bind(graph)
-    assert time.perf_counter() - begin < 20
+    assert time.process_time() - begin < 20
     assert len([layer for layer in binding.layers if layer.counted]) == 3001

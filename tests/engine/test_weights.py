@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.graph_import import open_sessions
 from gradcam_tf1.engine.large_weights import MIN_BYTES, is_weight, take_out_weights
+from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import tf
 
@@ -80,3 +82,30 @@ def test_two_sessions_of_one_net_do_not_share_their_variables():
 
 def test_a_constant_of_a_damaged_file_is_no_weight():
     assert not is_weight(tf.NodeDef(name="c", op="Const"))  # without a dtype
+
+
+def test_a_constant_that_is_declared_as_a_handle_is_no_weight_and_is_refused():
+    graph_def = net()
+    node = next(node for node in graph_def.node if node.name == "kernel")
+    node.attr["dtype"].type = tf.resource.as_datatype_enum
+    assert not is_weight(node)
+    with pytest.raises(ModelFileError, match="kernel"):
+        GradCamGraph(graph_def, preset="raw")
+
+
+def test_weights_are_read_for_nan_once_and_after_each_change():
+    (sess,) = open_sessions(net(), "net", changing=["kernel"])
+    made = []
+
+    def read():
+        made.append(None)
+        return [sess.graph.get_tensor_by_name("kernel:0")]
+
+    check = WeightCheck(sess, read)
+    kernel = sess.run("kernel:0")
+    assert [check(), check(), len(made)] == [False, False, 1]
+    sess.assign({"kernel": np.full_like(kernel, np.nan)})
+    assert [check(), check(), len(made)] == [True, True, 2]
+    sess.assign({"kernel": kernel})
+    assert [check(), check(), len(made)] == [False, False, 3]
+    sess.close()

@@ -13,7 +13,9 @@ CHECKPOINT = "model.ckpt-7"
 PATHS = ("../other/model.ckpt-7", "/tmp/model.ckpt-7", CHECKPOINT, "sub/" + CHECKPOINT, "..", "", "a\\\\b", "\x1b[2J")
 NUMBERS = (0, -1, 1, 3, 10**9, 2**31 - 1, 2**31, 2**62, 10**30, [10**5, 10**5], [0, 0], None, True, "x", 1e300)
 GRAPHS = ("chain", "circle", "waiting_for_one", "waiting_for_a_writer", "unknown_before_the_net", "diamonds")
-GRAPHS += ("logical_diamonds", "placeholders", "heads", "many_edges", "functions")
+GRAPHS += ("logical_diamonds", "placeholders", "heads", "many_edges", "functions", "star", "outputs", "mesh", "swishes")
+GRAPHS += ("distant_gates", "heads_behind_a_chain", "heads_after_a_chain", "residual_blocks", "summaries")
+GRAPHS += ("parallel_convolutions",)
 
 
 def read(path):
