@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, Sequence
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.errors import ManifestError, OptionError
@@ -84,6 +84,19 @@ class RowJournal:
 
     def __exit__(self, *exc_info: Any) -> None:
         self._lines.close()
+
+
+def check_beside(path: str, names: Sequence[str]) -> None:
+    """Raise OptionError if there is no journal yet, but a file with one of the names that its task writes beside it."""
+    if os.path.lexists(path):
+        return  # the journal checks itself
+    for name in names:
+        other = os.path.join(os.path.dirname(path), name)
+        if os.path.lexists(other):
+            raise OptionError(
+                f"{other!r} would be overwritten, and there is no {os.path.basename(path)} beside it that says that it "
+                "is ours; choose another output folder, or move the file away"
+            )
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
