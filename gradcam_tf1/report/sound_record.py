@@ -70,6 +70,7 @@ _CLASS = {
 }
 _STRATEGIES = {
     **{"gradcam_tf1": is_text, "digest": is_text, "method": is_text, "layer": is_text, "empty": is_whole},
+    "unread": is_whole,
     **{"few": lambda value: isinstance(value, dict) and all(map(is_whole, value.values()))},
     "classes": list_of(has(_CLASS)),
 }
