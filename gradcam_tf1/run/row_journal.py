@@ -110,6 +110,8 @@ def _line(row: Mapping[str, Any]) -> bytes:
 
 def _existing_head(path: str) -> Any:
     """Return the first line of a journal; None where there is no complete one. Refuse another program's file."""
+    if os.path.lexists(path) and not os.path.isfile(path):  # a pipe would wait for its other end
+        raise OptionError(f"{path!r} is no plain file; choose another output folder, or move it away")
     try:
         with open(path, "rb") as stream:
             first = stream.readline()

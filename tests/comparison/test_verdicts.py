@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -97,3 +98,10 @@ def test_files_of_others_are_not_overwritten(blobs, six, tmp_path, name):
     with pytest.raises(OptionError, match=f"{name}' would be overwritten, and there is no comparison.jsonl beside it"):
         compare_nets(blobs, blobs, f"{six}/0.png", str(tmp_path))
     assert (tmp_path / name).read_text(encoding="ascii") == "mine"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_journal_that_is_no_file_is_refused(blobs, six, tmp_path, make):
+    make(str(tmp_path / "comparison.jsonl"))
+    with pytest.raises(OptionError, match="comparison.jsonl' is no plain file"):
+        compare_nets(blobs, blobs, f"{six}/0.png", str(tmp_path))
