@@ -100,7 +100,7 @@ def compare(
     --b-layer, --b-size, --no-b-trust-model, ...; --b-logits "" leaves out for B what --logits says for A.
 
     Classes are matched by name if both models have labels, else by id. Exit codes: 0 the models agree within the
-    tolerances, 1 they differ, 2 a model or an option is wrong, 130 stopped by Ctrl-C.
+    tolerances, 1 they differ or it is not known, 2 a model or an option is wrong, 130 stopped by Ctrl-C.
     """
     own = {name: options.pop(name) for name in _OWN}
     session = make_session(options)
@@ -157,7 +157,8 @@ def _report(found: Comparison, out_folder: str | None, quiet: bool) -> None:
         say()
         for check in found.checks:
             limit = f"{'at most' if check.low_is_good else 'at least'} {check.limit:g}"
-            say(f"  {'ok  ' if check.holds else 'FAIL'}  {check.name}: {check.value:.4g}, {limit}")
+            value = f"{check.value:.4g}" if check.n else "no value"
+            say(f"  {'ok  ' if check.holds else 'FAIL' if check.n else '?   '}  {check.name}: {value}, {limit}")
     say(found.verdict)
     if out_folder is not None and not quiet:
         say_page(os.path.join(out_folder, PAGE_NAME))

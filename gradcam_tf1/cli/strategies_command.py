@@ -49,6 +49,8 @@ def _show(found: Strategies) -> None:
         say("too few maps: " + ", ".join(f"{shown(name)} ({count})" for name, count in found.few.items()))
     if found.empty:
         say(f"empty maps, in no cluster: {found.empty}")
+    if found.unread:
+        say(f"maps that cannot be read, in no cluster: {found.unread}")
     say()
     say_page(found.page)
 

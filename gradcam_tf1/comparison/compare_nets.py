@@ -9,11 +9,20 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.comparison.compare_options import CompareOptions
-from gradcam_tf1.comparison.comparison_files import JOURNAL_NAME, error_of, write_csv, write_json
+from gradcam_tf1.comparison.comparison_files import (
+    CSV_NAME,
+    JOURNAL_NAME,
+    JSON_NAME,
+    PAGE_NAME,
+    error_of,
+    write_csv,
+    write_json,
+)
 from gradcam_tf1.comparison.comparison_page import write_comparison_page
 from gradcam_tf1.comparison.comparison_result import Columns, Comparison
 from gradcam_tf1.comparison.differing_images import MostDifferent
 from gradcam_tf1.comparison.image_pair import NAMES, ComparedImage, FittedTwice, NetPair, Row
+from gradcam_tf1.comparison.stored_rows import check_row
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.preprocessing import as_preprocessing
@@ -22,7 +31,7 @@ from gradcam_tf1.methods.choices import choose_methods
 from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
 from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.reading import RunImage
-from gradcam_tf1.run.row_journal import RowJournal
+from gradcam_tf1.run.row_journal import RowJournal, check_beside
 from gradcam_tf1.run.settings import net_settings, net_warnings
 from gradcam_tf1.tf_runtime import tf
 
@@ -85,7 +94,9 @@ def compare_nets(
     Raises
     ------
     OptionError
-        If classes, images or methods do not fit both nets.
+        If classes, images or methods do not fit both nets, or another program has files of these names in the folder.
+    ManifestError
+        If a row of an earlier comparison, which goes on, is damaged.
     ImageFileError
         If there is no image at all, or none could be compared; one that cannot be read does not end the comparison.
     BindingError, TargetError
@@ -110,6 +121,7 @@ def compare_nets(
         if folder is not None:
             os.makedirs(folder, exist_ok=True)
             journal_path = os.path.join(folder, JOURNAL_NAME)
+            check_beside(journal_path, (JSON_NAME, CSV_NAME, PAGE_NAME))
             rows = stack.enter_context(RowJournal(journal_path, settings, options.resume))
         task = _Task(pair, options, rows)
         task.run(stream)
@@ -146,6 +158,7 @@ class _Task:
         """Compare the images that have no row yet."""
         done: List[str] = []
         for row in self._rows.rows():
+            check_row(row, self._pair.methods, getattr(self._rows, "path", ""))
             self._add(row)
             done.append(row["relative"])
         with closing(stream.images(done)) as items:

@@ -44,8 +44,8 @@ _MOST_DOTS = 5_000  # of the plot
 
 def write_comparison_page(folder: str, found: Comparison, different: MostDifferent, about: Mapping[str, str]) -> str:
     """Write comparison.html and return its path; about: facts of both models and of the run. Raises OSError."""
-    kind = "bad" if not found.agrees else "good" if found.sure else "doubt"
-    words = {"good": "Same.", "bad": "Different.", "doubt": "Same, with doubts."}
+    kind = "bad" if found.differs else "good" if found.agrees and found.sure else "doubt"
+    words = {"good": "Same.", "bad": "Different.", "doubt": "Same, with doubts." if found.agrees else "Not known."}
     sections = [
         Section("Agreement", _AGREEMENT, [StudyTable(*_table(found)), _bars(found)]),
         *_different(found, different),
@@ -124,7 +124,7 @@ def _different(found: Comparison, different: MostDifferent) -> List[Section]:
     strips = [ImageStrip(_caption(row), strip) for row, strip in rows if strip is not None]
     if len(strips) < len(rows):
         text.append("Images that can be read only once, such as those from standard input, are not shown again.")
-    return [Section("Where they differ most", text, [_dots(found), *strips])]
+    return [Section("Where they differ most", text, [*_dots(found), *strips])]
 
 
 def _caption(row: Row) -> str:
@@ -140,7 +140,7 @@ def _said(row: Row, which: str) -> str:
     return f"{row[f'name_{which}']} ({row[f'probability_{which}']:.3f})"
 
 
-def _dots(found: Comparison) -> Plot:
+def _dots(found: Comparison) -> List[Plot]:
     method = next(iter(found.maps))
     points = []
     for row in found.rows:
@@ -149,6 +149,8 @@ def _dots(found: Comparison) -> Plot:
             points.append((row["probability_difference"], alike, row["same_class"]))
         if len(points) == _MOST_DOTS:
             break
+    if not points:
+        return []
 
     def draw(axes: Axes) -> None:
         for same, marker, name in ((True, "o", "same top class"), (False, "x", "another top class")):
@@ -159,7 +161,7 @@ def _dots(found: Comparison) -> Plot:
         axes.set_ylabel("correlation of the maps")
         axes.legend(frameon=False)
 
-    return draw_plot(draw, f"Each dot is an image; maps of {method}. Equal models are at the top left.")
+    return [draw_plot(draw, f"Each dot is an image; maps of {method}. Equal models are at the top left.")]
 
 
 def _changes(found: Comparison) -> List[Section]:

@@ -10,7 +10,7 @@ import numpy as np
 from gradcam_tf1.comparison.compare_options import CompareOptions
 from gradcam_tf1.comparison.image_pair import SCORES, Row
 from gradcam_tf1.comparison.map_agreement import MEASURES
-from gradcam_tf1.metrics.intervals import Interval, bootstrap
+from gradcam_tf1.metrics.intervals import Interval, bootstrap, enough
 
 CLASS_AGREEMENT = "class_agreement"
 _ROUNDING = 1e-9  # of a mean of ones
@@ -34,7 +34,9 @@ class Check:
     holds : bool
         Whether it is kept.
     sure : bool
-        Whether the interval of the value is on the same side of the limit.
+        Whether six images or more have a value, and the interval of their mean is on the same side of the limit.
+    n : int
+        Number of images that have a value.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Check:
     low_is_good: bool
     holds: bool
     sure: bool
+    n: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Comparison:
         Method -> "same" (the top class of A in both) or "own" (the top class of each) -> spearman, ssim, iou ->
         Interval.
     largest_difference : float
-        The largest difference of a probability on any image.
+        The largest difference of a probability on any image; NaN if none is known.
     checks : tuple of Check
         The tolerances.
     verdict : str
@@ -95,13 +98,20 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether all tolerances are kept, and no model lacks an answer that the other one has."""
+        """Whether all tolerances are kept, each by a value, and no model lacks an answer that the other one has."""
         return self.one_sided == 0 and all(check.holds for check in self.checks)
+
+    @property
+    def differs(self) -> bool:
+        """Whether a value breaks a tolerance, or one model lacks an answer. If neither this nor `agrees`: unknown."""
+        return self.one_sided > 0 or any(not check.holds and not np.isnan(check.value) for check in self.checks)
 
     @property
     def sure(self) -> bool:
         """Whether more images would hardly change the verdict."""
-        return not self.agrees or (self.failed == 0 and self.complete and all(check.sure for check in self.checks))
+        return self.differs or (
+            self.agrees and self.failed == 0 and self.complete and all(check.sure for check in self.checks)
+        )
 
     def as_json(self) -> Dict[str, Any]:
         """Return everything but the rows as plain values."""
@@ -126,7 +136,7 @@ class Columns:
 
     def __init__(self, methods: Iterable[str]) -> None:
         self.failed = self.one_sided = 0
-        self.largest = 0.0
+        self.largest = float("nan")
         self._methods = list(methods)
         self._scores: Dict[str, List[float]] = {name: [] for name in (CLASS_AGREEMENT, *SCORES)}
         self._maps: Dict[Tuple[str, str, str], List[float]] = {
@@ -150,7 +160,7 @@ class Columns:
         self._scores[CLASS_AGREEMENT].append(float(row["same_class"]))
         for name in SCORES:
             self._scores[name].append(_number(row[name]))
-        self.largest = max(self.largest, row["probability_difference"] or 0.0)
+        self.largest = float(np.fmax(self.largest, _number(row["probability_difference"])))
         for method, kind, name in self._maps:
             self._maps[method, kind, name].append(_number(row["maps"][method][kind][name]))
 
@@ -180,39 +190,54 @@ def _checks(
 ) -> Iterator[Check]:
     yield _at_least("class agreement", scores[CLASS_AGREEMENT], options.min_class_agreement)
     holds = largest <= options.max_score_difference
-    yield Check("largest difference of a probability", largest, options.max_score_difference, True, holds, holds)
+    number = scores["probability_difference"].n
+    sure = holds and enough(number)
+    yield Check("largest difference of a probability", largest, options.max_score_difference, True, holds, sure, number)
     for method, kinds in maps.items():
         name = f"similarity of {method} maps ({MAP_NAMES[options.map_measure]})"
         yield _at_least(name, kinds["same"][options.map_measure], options.min_map_similarity)
 
 
 def _at_least(name: str, found: Interval, limit: float) -> Check:
-    # without a value, nothing speaks against the limit, and nothing for it
-    holds = not found.mean < limit - _ROUNDING
-    return Check(name, found.mean, limit, False, holds, found.low >= limit - _ROUNDING)
+    """Check a mean; without a value, NaN, it is not kept: nothing speaks for it."""
+    holds, sure = (bool(value >= limit - _ROUNDING) for value in (found.mean, found.low))
+    return Check(name, found.mean, limit, False, holds, sure and enough(found.n), found.n)
 
 
 def _verdict(found: Comparison) -> str:
-    broken = [
+    broken = [f"on {_images(found.one_sided)} only one model has an answer"] if found.one_sided else []
+    broken += [
         f"the {check.name} is {check.value:.3g}, {'above' if check.low_is_good else 'below'} {check.limit:g}"
         for check in found.checks
-        if not check.holds
+        if not check.holds and check.n
     ]
-    if found.one_sided:
-        broken.insert(0, f"on {_images(found.one_sided)} only one model has an answer")
     if broken:
         return f"A and B differ: {'; '.join(broken)}."
+    unknown = [f"no image gives a {check.name}" for check in found.checks if not check.n]
+    if unknown:
+        return (
+            f"It is not known whether A and B agree: {'; '.join(unknown)}. Give images or a method with maps that are "
+            "not empty; ssim needs images of 11 pixels or more."
+        )
     text = f"A and B agree on {_images(found.images)} within the tolerances."
-    doubts = [f"{_images(found.failed)} could not be compared"] if found.failed else []
-    doubts += ["not all images were looked at"] if not found.complete else []
-    doubts += [
-        f"no image gives a {check.name}, since the maps of both models are empty"
-        if np.isnan(check.value)
-        else f"the interval of the {check.name} reaches below {check.limit:g}, so more images could change the answer"
-        for check in found.checks
-        if not check.sure
-    ]
+    doubts = list(_doubts(found))
     return f"{text} But {'; '.join(doubts)}." if doubts else text
+
+
+def _doubts(found: Comparison) -> Iterator[str]:
+    """Yield what stands against an agreement being sure."""
+    if found.failed:
+        yield f"{_images(found.failed)} could not be compared"
+    if not found.complete:
+        yield "not all images were looked at"
+    if not enough(found.images):
+        yield f"{_images(found.images)} cannot show that others agree too; give six or more"
+        return
+    for check in found.checks:
+        if not check.low_is_good and check.n < found.images:
+            yield f"only {_images(check.n)} of them gave a {check.name}"
+        if enough(check.n) and not check.sure:
+            yield f"the interval of the {check.name} reaches below {check.limit:g}, so more images may change that"
 
 
 def _images(count: int) -> str:

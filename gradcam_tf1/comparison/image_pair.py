@@ -232,6 +232,8 @@ def _ask(net: GradCamGraph, image: Fitted) -> Tuple[Optional[NetAnswer], str]:
     logits, probabilities = (found[name][0].astype(np.float64) for name in ("scores", "probabilities"))
     if np.isnan(logits).any() or np.isposinf(logits).any() or np.isneginf(logits).all():
         return None, "its scores are NaN or infinite"
+    if not np.isfinite(probabilities).all():
+        return None, "its probabilities are NaN or infinite"
     return NetAnswer(logits, probabilities), ""
 
 

@@ -89,6 +89,8 @@ class Option:
     def _is_within(self, value: Any) -> bool:
         if isinstance(value, str):
             return not self.choices or value in self.choices
+        if self._kind is float and not np.isfinite(value):
+            return False
         return (
             (self.low is None or value >= self.low)
             and (self.high is None or value <= self.high)

@@ -112,7 +112,7 @@ def _area(
     values = as_map(saliency, image)
     if no_order(values):
         return undefined(no_order(values))
-    counts = np.unique(np.round(np.linspace(0, values.size, steps + 1)).astype(np.int64))
+    counts = np.unique(np.round(np.linspace(0, values.size, min(steps, values.size) + 1)).astype(np.int64))
     scores = scores_of_images(_exchanged(pixel_order(values, seed), counts, first, last), score, chunk)
     if no_scores(scores):
         return undefined(no_scores(scores))

@@ -10,7 +10,16 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.masking import in_chunks
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.metrics.confidence import named_baseline
-from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_scores, not_finite, scores_of_images
+from gradcam_tf1.metrics.measured_maps import (
+    CHUNK,
+    as_map,
+    in_units,
+    no_scores,
+    not_finite,
+    scores_of_images,
+    span,
+    too_large,
+)
 from gradcam_tf1.metrics.metric_row import LOWER, SCORE, Metric, MetricInput, MetricValue, ScoreFunction, undefined
 
 PAPER = "https://arxiv.org/abs/1901.09392"
@@ -83,14 +92,19 @@ def infidelity(
     random = np.random.RandomState(seed)
     sizes = _PERTURBATIONS[perturb](image, fill, noise, random)
     whole = scores_of_images([image], score, chunk)
+    if scaling:  # then its unit does not matter
+        values = in_units(values)
     said, scores = [], [whole]
     for group in in_chunks((next(sizes) for _ in range(samples)), chunk):
-        said += [float(np.sum(values * change.sum(axis=-1))) for change in group]
+        with np.errstate(over="ignore", invalid="ignore"):
+            said += [float(np.sum(values * change.sum(axis=-1))) for change in group]
         scores.append(scores_of_images((image - change for change in group), score, chunk))
     all_scores = np.concatenate(scores)
     if no_scores(all_scores):
         return undefined(no_scores(all_scores))
-    return MetricValue(squared_error(np.array(said), whole - all_scores[1:], scaling))
+    with np.errstate(over="ignore", invalid="ignore"):  # said below
+        found = squared_error(np.array(said), whole - all_scores[1:], scaling)
+    return undefined(too_large(found)) if too_large(found) else MetricValue(found)
 
 
 def squared_error(said: np.ndarray, losses: np.ndarray, scaling: bool) -> float:
@@ -116,7 +130,7 @@ def _squares(image: np.ndarray, fill: np.ndarray, _noise: float, random: np.rand
 
 def _noises(image: np.ndarray, _fill: np.ndarray, noise: float, random: np.random.RandomState) -> Iterator[np.ndarray]:
     while True:
-        yield random.normal(0, noise * np.ptp(image), image.shape)
+        yield random.normal(0, noise * span(image), image.shape)
 
 
 _Perturbations = Callable[[np.ndarray, np.ndarray, float, np.random.RandomState], Iterator[np.ndarray]]

@@ -9,7 +9,7 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.masking import in_chunks
 from gradcam_tf1.methods.options import Option
-from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, not_finite
+from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, not_finite, span, too_large
 from gradcam_tf1.metrics.metric_row import EXPLAIN, LOWER, ExplainFunction, Metric, MetricInput, MetricValue, undefined
 
 PAPER = "https://arxiv.org/abs/1901.09392"
@@ -73,7 +73,9 @@ def max_sensitivity(
     norm = float(np.linalg.norm(values / unit)) if relative else 1 / unit
     if norm == 0:
         return undefined("the map is zero, so its change has nothing to be compared with")
-    random, limit = np.random.RandomState(seed), radius * np.ptp(image)
+    random, limit = np.random.RandomState(seed), radius * span(image)
+    if not np.isfinite(2 * limit):
+        return undefined("the image has NaN or infinite values, or they span too much")
     moved = ((image + random.uniform(-limit, limit, image.shape)).astype(np.float32) for _ in range(samples))
     largest = 0.0
     for group in in_chunks(moved, chunk):
@@ -82,8 +84,9 @@ def max_sensitivity(
             raise OptionError(f"the maps of perturbed images have shape {list(maps.shape)}, not that of the map")
         if not_finite(maps):
             return undefined("the map of a perturbed image has NaN or infinite values")
-        largest = max(largest, *(float(np.linalg.norm((other - values) / unit)) for other in maps))
-    return MetricValue(largest / norm)
+        with np.errstate(over="ignore"):  # said below
+            largest = max(largest, *(float(np.linalg.norm((other - values) / unit)) for other in maps))
+    return undefined(too_large(largest)) if too_large(largest) else MetricValue(largest / norm)
 
 
 def _measure(given: MetricInput, **options: Any) -> MetricValue:

@@ -45,6 +45,23 @@ def not_finite(values: np.ndarray) -> str:
     return "" if np.isfinite(values).all() else "the map has NaN or infinite values"
 
 
+def span(image: np.ndarray) -> float:
+    """Return the difference of the largest and the smallest value of an image; NaN or infinite where one is."""
+    low, high = float(image.min()), float(image.max())
+    return high - low
+
+
+def in_units(values: np.ndarray) -> np.ndarray:
+    """Return a map divided by its largest magnitude, so that sums and squares of huge or tiny values exist."""
+    largest = np.abs(values).max()
+    return np.asarray(values / largest) if largest > 0 else values
+
+
+def too_large(value: float) -> str:
+    """Return why a number is no result; "" if it is one."""
+    return "" if np.isfinite(value) else "the value is too large for a number"
+
+
 def is_constant(values: np.ndarray) -> bool:
     """Return whether all values are exactly the same, as on an image of one pixel."""
     return bool(values.min() == values.max())
@@ -97,15 +114,18 @@ def scores_of_images(images: Iterable[np.ndarray], score: ScoreFunction, chunk: 
     Raises
     ------
     OptionError
-        If the function does not return one score an image.
+        If the function does not return one number an image.
     """
     found = [np.empty(0)]
     for group in in_chunks(images, chunk):
         batch = np.stack(group).astype(np.float32, copy=False)
-        scores = np.asarray(score(batch), np.float64)
-        if scores.shape != (len(batch),):
-            raise OptionError(f"a score function returns one number an image: [{len(batch)}], not {list(scores.shape)}")
-        found.append(scores)
+        scores = np.asarray(score(batch))
+        if scores.shape != (len(batch),) or scores.dtype.kind not in "buif":
+            raise OptionError(
+                f"a score function returns one number an image: [{len(batch)}], not {list(scores.shape)} of "
+                f"{scores.dtype}"
+            )
+        found.append(scores.astype(np.float64))
     return np.concatenate(found)
 
 

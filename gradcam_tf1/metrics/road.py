@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.options import Option
-from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_order, no_scores, pixel_order, scores_of_images
+from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_order, no_scores, pixel_order, scores_of_images, span
 from gradcam_tf1.metrics.metric_row import (
     HIGHER,
     LOWER,
@@ -194,7 +194,7 @@ def _without(
         removed = np.zeros(image.shape[:-1], bool)
         removed.ravel()[order[:count]] = True
         filled = imputed(image, removed)
-        filled[removed] += random.normal(0, noise * np.ptp(image), filled[removed].shape)
+        filled[removed] += random.normal(0, noise * span(image), filled[removed].shape)
         yield filled.astype(np.float32)
 
 
@@ -203,6 +203,9 @@ def imputed(image: np.ndarray, removed: np.ndarray) -> np.ndarray:
 
     Each removed pixel gives one linear equation; the sparse system is symmetric and positive definite, because each
     group of removed pixels touches one that is not.
+
+    It is solved directly. Without nine of ten pixels this takes about 1 s for an image of 224 x 224 pixels, 5 s for 512
+    x 512, and a minute and 2.5 GB for 1024 x 1024; a metric does it 9 times, the combined ROAD 18 times.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.masking import in_chunks
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.metrics.confidence import named_baseline
-from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, no_order, no_scores, scores_of_images
+from gradcam_tf1.metrics.measured_maps import CHUNK, as_map, in_units, no_order, no_scores, scores_of_images
 from gradcam_tf1.metrics.metric_row import HIGHER, SCORE, Metric, MetricInput, MetricValue, ScoreFunction, undefined
 
 _LARGEST = 0.8  # of the pixels, the paper's largest n
@@ -73,6 +73,7 @@ def sensitivity_n(
     values = as_map(saliency, image)
     if no_order(values):
         return undefined(no_order(values))
+    values = in_units(values)
     given = spread_sizes(values.size, points) if sizes is None else list(sizes)
     random = np.random.RandomState(seed)
     found = []
@@ -128,6 +129,7 @@ def faithfulness_correlation(
     values = as_map(saliency, image)
     if no_order(values):
         return undefined(no_order(values))
+    values = in_units(values)
     size = min(max(int(round(share * values.size)), 1), values.size - 1)
     value = _correlation(values, image, fill, score, size, samples, np.random.RandomState(seed), chunk)
     return undefined(value) if isinstance(value, str) else MetricValue(value)
@@ -204,7 +206,7 @@ CORRELATION_ROWS = (
         (-1, 1),
         (SCORE,),
         _measure_sensitivity_n,
-        (Option("points", 6, low=1), _SAMPLES, named_baseline("zero")),
+        (Option("points", 6, low=1, high=1000), _SAMPLES, named_baseline("zero")),
     ),
     Metric(
         "faithfulness_correlation",

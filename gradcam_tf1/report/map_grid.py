@@ -47,8 +47,15 @@ class MapGrid:
 
     @property
     def values(self) -> np.ndarray:
-        """The values: float32 [rows, cols]."""
-        return np.float32(self.low) + np.float32((self.high - self.low) / 255) * self.levels.astype(np.float32)
+        """The values: float32 [rows, cols]; the level of a signed map that is nearest to zero is zero.
+
+        Most of a sparse map is zero: half a level at each of these points would be more than all the rest.
+        """
+        step = (self.high - self.low) / 255
+        values = np.float32(self.low) + np.float32(step) * self.levels.astype(np.float32)
+        if self.low < 0 < self.high:
+            values[np.abs(values) <= np.float32(0.501 * step)] = 0
+        return values
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the values at these rows and columns of the image: float32 [len(rows), len(columns)]."""

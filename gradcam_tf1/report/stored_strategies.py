@@ -28,11 +28,12 @@ def read_strategies(out_folder: str, digest: str) -> Optional[Dict[str, Any]]:
     return stored if stored is not None and are_sound_strategies(stored) and stored["digest"] == digest else None
 
 
-def check_free(out_folder: str) -> None:
-    """Raise OptionError if another program has a file strategies.json."""
-    path = os.path.join(out_folder, STRATEGIES_NAME)
-    if os.path.lexists(path) and "gradcam_tf1" not in (_stored(out_folder) or {}):
-        raise OptionError(f"{path!r} was not written by this toolkit, and would be overwritten; move it away")
+def check_free(out_folder: str, table: str) -> None:
+    """Raise OptionError if another program has a file strategies.json, or the table without one of ours beside it."""
+    for name in (STRATEGIES_NAME, table):
+        path = os.path.join(out_folder, name)
+        if os.path.lexists(path) and "gradcam_tf1" not in (_stored(out_folder) or {}):
+            raise OptionError(f"{path!r} was not written by this toolkit, and would be overwritten; move it away")
 
 
 def _stored(out_folder: str) -> Optional[Dict[str, Any]]:

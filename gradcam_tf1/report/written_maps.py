@@ -109,6 +109,8 @@ def heat_grid(
     part = levels[top:bottom, left:right]
     small = cv2.resize(part, _few(part.shape), interpolation=cv2.INTER_LINEAR) if max(part.shape) > MOST_CELLS else part
     shares = (2 * small / 255 - 1) if signed else small / 255
+    if signed:  # of an even number of levels none is zero: the two in the middle are
+        shares = np.where(np.abs(shares) <= 1.01 / 255, 0, shares)
     grid = grid_over((shares * (-scale if against and signed else scale)).astype(np.float32), seen, seen)
     return grid if grid.is_usable else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, Sequence
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.errors import ManifestError, OptionError
@@ -86,6 +86,19 @@ class RowJournal:
         self._lines.close()
 
 
+def check_beside(path: str, names: Sequence[str]) -> None:
+    """Raise OptionError if there is no journal yet, but a file with one of the names that its task writes beside it."""
+    if os.path.lexists(path):
+        return  # the journal checks itself
+    for name in names:
+        other = os.path.join(os.path.dirname(path), name)
+        if os.path.lexists(other):
+            raise OptionError(
+                f"{other!r} would be overwritten, and there is no {os.path.basename(path)} beside it that says that it "
+                "is ours; choose another output folder, or move the file away"
+            )
+
+
 def _line(row: Mapping[str, Any]) -> bytes:
     line = dict(row)
     for name in ("source", "relative"):
@@ -97,6 +110,8 @@ def _line(row: Mapping[str, Any]) -> bytes:
 
 def _existing_head(path: str) -> Any:
     """Return the first line of a journal; None where there is no complete one. Refuse another program's file."""
+    if os.path.lexists(path) and not os.path.isfile(path):  # a pipe would wait for its other end
+        raise OptionError(f"{path!r} is no plain file; choose another output folder, or move it away")
     try:
         with open(path, "rb") as stream:
             first = stream.readline()

@@ -55,8 +55,8 @@ class MapCollector:
     ----------
     key : (str, str) or None
         The method and the layer that were taken.
-    empty : int
-        Maps without a positive value.
+    empty, unread : int
+        Maps without a positive value, and maps whose numbers cannot be read.
     """
 
     def __init__(self, method: Optional[str], layer: Optional[str]) -> None:
@@ -65,7 +65,7 @@ class MapCollector:
         self.key: Optional[Tuple[str, str]] = None
         self._seen: Dict[Tuple[str, str], None] = {}
         self._classes: Dict[int, ClassMaps] = {}
-        self.empty = 0
+        self.empty = self.unread = 0
 
     def add(self, record: Record, right: Optional[bool]) -> None:
         """Add the maps of an image whose targets are plain classes."""
@@ -88,7 +88,11 @@ class MapCollector:
         return None
 
     def _add(self, record: Record, target: Record, map: Record, right: Optional[bool]) -> None:
-        shares = None if map["grid"] is None else pooled(_on_square(MapGrid.from_json(map["grid"]), record["size"]))
+        if map["grid"] is None:
+            self.empty += map["status"] == "empty"
+            self.unread += map["status"] != "empty"
+            return
+        shares = pooled(_on_square(MapGrid.from_json(map["grid"]), record["size"]))
         if shares is None:
             self.empty += 1
             return

@@ -10,6 +10,8 @@ import numpy as np
 MOST_CLUSTERS = 8
 LEAST_MAPS = 4  # fewer are one cluster
 _LEAST_NEIGHBOURS = 7
+_ALIKE = 0.05  # Hellinger distance from the mean; a spot that moves by 1 % of the side moves as far
+_JITTER = 1e-6
 
 
 def cluster_maps(shares: np.ndarray, clusters: Optional[int] = None, seed: int = 0) -> np.ndarray:
@@ -18,7 +20,8 @@ def cluster_maps(shares: np.ndarray, clusters: Optional[int] = None, seed: int =
     Two maps p, q are as far apart as the Hellinger distance says, |sqrt(p) - sqrt(q)|. The graph joins each map with
     its 2 log2(N) nearest ones, at least 7. Its normalised Laplacian has the eigenvalues 0 = e1 <= e2 <= ...; the number
     of clusters is the k of 2..8 with the largest gap e(k + 1) - e(k); k = 1 would win wherever the graph is connected,
-    and a small group would stay unseen. The clusters are those of k-means on the first k eigenvectors.
+    and a small group would stay unseen. The clusters are those of k-means on the first k eigenvectors. Maps that are
+    all within 0.05 of their mean are one cluster. A group with fewer maps than neighbours is joined to others.
 
     Parameters
     ----------
@@ -40,9 +43,10 @@ def cluster_maps(shares: np.ndarray, clusters: Optional[int] = None, seed: int =
     A tutorial on spectral clustering, https://arxiv.org/abs/0711.0189
     """
     count = len(shares)
-    if count < LEAST_MAPS or clusters == 1:
+    points = np.sqrt(shares)
+    if count < LEAST_MAPS or clusters == 1 or _are_alike(points):
         return np.zeros(count, int)
-    graph = _neighbours(np.sqrt(shares))
+    graph = _neighbours(points)
     wanted = min(_eigengap(graph) if clusters is None else clusters, count - 1)
     from sklearn.cluster import SpectralClustering  # imported late: it takes a while
 
@@ -53,10 +57,16 @@ def cluster_maps(shares: np.ndarray, clusters: Optional[int] = None, seed: int =
     return _largest_first(labels)
 
 
+def _are_alike(points: np.ndarray) -> bool:
+    return bool(np.linalg.norm(points - points.mean(axis=0), axis=1).max() <= _ALIKE)
+
+
 def _neighbours(points: np.ndarray) -> Any:
     """Return the symmetric graph of nearest neighbours, sparse [N, N]."""
     from sklearn.neighbors import kneighbors_graph
 
+    # equal maps would all be joined to the same few of them, which tears their group apart
+    points = points + np.random.RandomState(0).normal(0, _JITTER, points.shape)
     count = min(len(points) - 1, max(_LEAST_NEIGHBOURS, int(round(2 * np.log2(len(points))))))
     graph = kneighbors_graph(points, count, mode="connectivity")
     return (graph + graph.T) / 2

@@ -14,6 +14,7 @@ from gradcam_tf1._version import __version__
 from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.report.page import write_page
+from gradcam_tf1.report.report_folder import check_output_folder
 from gradcam_tf1.report.stored_strategies import STRATEGIES_NAME, check_free
 from gradcam_tf1.report.write_report import update_report
 from gradcam_tf1.run.manifest_lines import plain_values, readable, strict_json
@@ -67,11 +68,11 @@ def find_strategies(
     """
     if not isinstance(options, StrategyOptions):
         raise OptionError(f"options is {options!r}; give options=StrategyOptions(...)")
+    check_free(check_output_folder(out_folder), TABLE_NAME)
     collector = MapCollector(options.method, options.layer)
     folder, index = update_report(
         out_folder, options.truth, max_pixels=options.max_pixels, progress=progress, collect=collector.add
     )
-    check_free(folder.out_folder)
     found = _strategies(collector, options, os.path.join(folder.path, "index.html"))
     stored = {
         **{"gradcam_tf1": __version__, "digest": index["digest"], "options": asdict(options)},
@@ -87,18 +88,31 @@ def _strategies(collector: MapCollector, options: StrategyOptions, page: str) ->
     classes = collector.classes()
     enough = [each for each in classes if len(each.maps) >= options.least_images]
     if not enough:
-        most = f"{len(classes[0].maps)} of class {_name(classes[0])}" if classes else "none"
-        raise OptionError(
-            f"no class has {options.least_images} maps, the most are {most}; explain more images, or give a smaller "
-            "least_images (--least-images)"
-        )
+        raise OptionError(_too_few(classes, collector, options.least_images))
     method, layer = collector.key or ("", "")
-    few = {_name(each): len(each.maps) for each in classes if len(each.maps) < options.least_images}
-    return Strategies(method, layer, tuple(_of_class(each, options) for each in enough), few, collector.empty, page)
+    few = {_name(each, classes): len(each.maps) for each in classes if len(each.maps) < options.least_images}
+    found = tuple(_of_class(each, options) for each in enough)
+    return Strategies(method, layer, found, few, collector.empty, collector.unread, page)
 
 
-def _name(maps: ClassMaps) -> str:
-    return maps.label or str(maps.class_id)
+def _too_few(classes: Sequence[ClassMaps], collector: MapCollector, least: int) -> str:
+    """Return why there is nothing to cluster, and what to do."""
+    most = f"{len(classes[0].maps)} of class {_name(classes[0], classes)}" if classes else "none"
+    lost = f"; {collector.empty} maps have no positive value" if collector.empty else ""
+    if collector.unread:
+        lost += f"; {collector.unread} maps cannot be read, `gradcam-tf1 run --report` keeps their numbers"
+    return (
+        f"no class has {least} maps, the most are {most}{lost}; explain more images, or give a smaller least_images "
+        "(--least-images)"
+    )
+
+
+def _name(maps: ClassMaps, classes: Sequence[ClassMaps]) -> str:
+    """Return the label, with the id where several classes are called so."""
+    if not maps.label:
+        return f"class {maps.class_id}"
+    same = sum(each.label == maps.label for each in classes)
+    return maps.label if same == 1 else f"{maps.label} (class {maps.class_id})"
 
 
 def _of_class(maps: ClassMaps, options: StrategyOptions) -> ClassStrategies:

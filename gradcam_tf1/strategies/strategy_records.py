@@ -104,8 +104,8 @@ class Strategies:
         The class with most images first.
     few : dict
         Name of each class that has too few maps, with their number.
-    empty : int
-        Maps without a positive value, which belong to no cluster.
+    empty, unread : int
+        Maps without a positive value, and maps whose numbers cannot be read; they belong to no cluster.
     page : str
         Path of the page.
     """
@@ -115,6 +115,7 @@ class Strategies:
     classes: Tuple[ClassStrategies, ...]
     few: Dict[str, int]
     empty: int
+    unread: int
     page: str
 
     @property
@@ -125,6 +126,7 @@ class Strategies:
     def as_json(self) -> Dict[str, Any]:
         """Return plain values."""
         return {
-            **{"method": self.method, "layer": self.layer, "empty": self.empty, "few": self.few},
+            **{"method": self.method, "layer": self.layer, "empty": self.empty, "unread": self.unread},
+            "few": self.few,
             "classes": [each.as_json() for each in self.classes],
         }

@@ -8,8 +8,10 @@ import json
 import numpy as np
 import pytest
 
+from gradcam_tf1.drawing.overlay import color_table
 from gradcam_tf1.images.geometry import Placement, fit
 from gradcam_tf1.report.map_grid import MOST_CELLS, MapGrid, focus_of, grid_of, grid_over
+from gradcam_tf1.report.written_maps import heat_grid
 from gradcam_tf1.types import Cells
 
 RANDOM = np.random.RandomState(3)
@@ -145,3 +147,16 @@ def test_placement_of_the_grid_by_hand():
     placement = Placement((100, 200), (10, 10), (0, 50, 100, 150), (0, 0, 10, 10))
     grid = grid_of(np.arange(4.0).reshape(2, 2), placement)
     assert (grid.start, grid.step, grid.seen) == ((25.0, 75.0), (50.0, 50.0), (0, 50, 100, 150))
+
+
+@pytest.mark.parametrize("low", [-2.0, -1.0, -0.3, -1e-3])
+def test_zero_of_a_signed_map_stays_zero(low):
+    """Most of a sparse map is zero: half a level at each of these points would outweigh what is not."""
+    values = np.zeros((96, 96), np.float32)
+    values[2:8, 86:92], values[50:60, 20:30] = 1, low
+    grid = grid_over(values, (0, 0, 96, 96), (0, 0, 96, 96))
+    assert not grid.values[values == 0].any()
+    assert focus_of(grid, (96, 96)) == pytest.approx(18 / 96**2, rel=0.2)
+    colors = color_table("diverging")[:, 0][np.rint(np.clip(values, -1, 1) * 127.5 + 127.5).astype(int)]
+    drawn = heat_grid(colors, "diverging", 1.0, (0, 0, 96, 96), signed=True)
+    assert not drawn.values[values == 0].any()

@@ -40,7 +40,23 @@ def test_the_number_of_clusters_is_found():
 def test_few_maps_and_equal_maps():
     assert clusters(blobs([(0.5, 0.5)] * 2)).tolist() == [0, 0]
     assert clusters(blobs([(0.5, 0.5)] * 5), 1).tolist() == [0] * 5
-    assert len(clusters(blobs([(0.5, 0.5)] * 20))) == 20
+
+
+@pytest.mark.parametrize("count", [4, 12, 40, 100])
+@pytest.mark.parametrize("noise", [0, 1e-9])
+def test_equal_maps_are_one_cluster(count, noise):
+    maps = blobs([(0.1, 0.9)] * count) + noise * np.random.RandomState(0).uniform(size=(count, SIDE, SIDE))
+    assert clusters(maps).tolist() == [0] * count
+
+
+@pytest.mark.parametrize("equal", [30, 60])
+def test_a_group_of_equal_maps_is_not_torn(equal):
+    """A watermark that alone makes the answer gives the same map on each image."""
+    others = np.random.RandomState(3).uniform(0.3, 0.7, (40, 2))
+    maps = blobs([(0.03, 0.97)] * equal + [*map(tuple, others)], width=0.003)
+    labels = clusters(maps)
+    assert len(set(labels[:equal].tolist())) == 1
+    assert labels[0] not in labels[equal:]
 
 
 def test_the_same_seed_gives_the_same_clusters():

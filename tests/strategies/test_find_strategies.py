@@ -10,6 +10,7 @@ import clever_hans
 import cv2
 import numpy as np
 import pytest
+from blob_nets import open_blob_net, write_blobs
 from command_line import command
 
 from gradcam_tf1 import GradCamGraph, StrategyOptions, find_strategies, write_report
@@ -172,3 +173,34 @@ def test_the_net_of_the_tests_learned_the_cue(scenes):
         assert np.mean(net.explain(list(rings)).predicted) > 0.8
         rings[:, 2:10, -10:-2] = tag
         assert np.mean(net.explain(list(rings)).predicted) < 0.4
+
+
+def test_maps_that_cannot_be_read_are_not_called_empty(tmp_path):
+    """A pixel method of a run without --report: its maps have no numbers, unless they are empty."""
+    red = str(write_blobs(tmp_path / "photos", {f"{n}.png": [(0, 4, 4, 8)] if n else [] for n in range(5)}))
+    with open_blob_net(labels=("same", "same", "blue")) as net:
+        net.visualize_imgs(red, str(tmp_path / "out"), targets=[0, 1], methods=["gradcam", "gradient"])
+    reason = "; 6 maps have no positive value; 4 maps cannot be read, `gradcam-tf1 run --report` keeps their numbers; "
+    with pytest.raises(OptionError, match=f"no class has 4 maps, the most are none{reason}explain more images"):
+        find_strategies(str(tmp_path / "out"), StrategyOptions(method="gradient", least_images=4))
+    found = find_strategies(str(tmp_path / "out"), StrategyOptions(least_images=4))
+    assert (found.empty, found.unread) == (6, 0)
+    assert [len(strategy.names) for strategy in found.classes[0].strategies] == [4]  # four equal maps
+
+
+def test_classes_of_one_name_are_kept_apart(tmp_path):
+    scenes = {f"{n}.png": [(int(n > 3), 4, 4, 8)] for n in range(5)}
+    with open_blob_net(labels=("crane", "crane", "blue")) as net:
+        net.visualize_imgs(str(write_blobs(tmp_path / "photos", scenes)), str(tmp_path / "out"), targets=[0, 1])
+    with pytest.raises(OptionError, match=r"the most are 4 of class crane \(class 0\)"):
+        find_strategies(str(tmp_path / "out"))
+
+
+def test_a_table_of_another_program_stays(out, tmp_path):
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy, ignore=shutil.ignore_patterns("strategies.*", "report"))
+    (copy / "strategies.csv").write_text("mine")
+    with pytest.raises(OptionError, match="strategies.csv' was not written by this toolkit"):
+        find_strategies(str(copy))
+    assert (copy / "strategies.csv").read_text() == "mine"
+    assert not (copy / "report").exists()

@@ -79,6 +79,9 @@
     const classes = [...found.classes].sort((a, b) => suspects(b) - suspects(a) || b.count - a.count);
     const total = classes.reduce((sum, entry) => sum + suspects(entry), 0);
     const few = Object.entries(found.few).map(([name, count]) => name + " (" + count + ")");
+    const lost = [];
+    if (found.empty) lost.push(gradcam.count(found.empty, "empty map", "empty maps"));
+    if (found.unread) lost.push(gradcam.count(found.unread, "map", "maps") + " that cannot be read");
     const head = make(
       "header",
       { class: "head" },
@@ -95,6 +98,7 @@
             ", each image stretched to a square. Suspect: a corner, the border, or one spot away from the centre.",
         ),
         few.length ? make("p", { class: "under soft" }, "Too few maps: " + few.join(", ")) : null,
+        lost.length ? make("p", { class: "under soft" }, "In no cluster: " + lost.join(", ")) : null,
       ),
     );
     const sections = classes.map((entry) => classSection(index, selection, found, entry));
