@@ -85,23 +85,32 @@ def finding(result: MetricResult, evaluation: Evaluation) -> str:
     """Return what a metric decides, in a sentence."""
     if not result.better:
         return f"{result.title}: neither way is better."
+    without = [name for name in (*evaluation.methods, *evaluation.floors) if not result.intervals[name].n]
     if result.best is not None:
-        return f"{result.title}: {result.best} is better than every other method and floor."
+        more = f" that has a value; {_and(without)} {'has' if len(without) == 1 else 'have'} none" if without else ""
+        return f"{result.title}: {result.best} is better than every other method and floor{more}."
     known = {name: result.intervals[name] for name in evaluation.methods if result.intervals[name].n}
     if not known:
         return f"{result.title}: no method has a value."
     lead = leader(result, known)
-    rivals = [
-        name
-        for name in (*evaluation.methods, *evaluation.floors)
-        if name != lead and result.intervals[name].n and not result.is_better(lead, name)
-    ]
-    if not rivals:
-        return f"{result.title}: {lead} is the only one."
+    others = [name for name in (*evaluation.methods, *evaluation.floors) if name != lead and name not in without]
+    if not others:
+        return f"{result.title}: {lead} is the only one with a value."
+    better = [name for name in others if result.is_better(name, lead)]
+    rivals = [name for name in others if name not in better and not result.is_better(lead, name)]
+    doubts = [f"it is not decided that it is better than {_and(rivals)}"] if rivals else []
+    if better:
+        doubts.append(f"{_and(better)} {'is' if len(better) == 1 else 'are'} better")
     return (
-        f"{result.title}: {lead} has the best mean, but it is not decided that it is better than "
-        f"{_and(rivals)} ({known[lead].n} image{'' if known[lead].n == 1 else 's'})."
+        f"{result.title}: {lead} has the best mean{_of_methods(lead, result, evaluation)}, but {', and '.join(doubts)} "
+        f"({known[lead].n} image{'' if known[lead].n == 1 else 's'})."
     )
+
+
+def _of_methods(lead: str, result: MetricResult, evaluation: Evaluation) -> str:
+    """Return " of the methods" where a floor has a better mean than the best of them."""
+    means = {name: result.intervals[name] for name in (lead, *evaluation.floors) if result.intervals[name].n}
+    return "" if leader(result, means) == lead else " of the methods"
 
 
 def leader(result: MetricResult, known: Dict[str, Interval]) -> str:
