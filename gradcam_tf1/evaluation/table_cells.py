@@ -42,11 +42,12 @@ def way(result: MetricResult) -> str:
 
 
 def cell(result: MetricResult, name: str) -> str:
-    """Return "0.512 [0.480, 0.550]", with a star where the method is the best."""
+    """Return "0.512 [0.480, 0.550]", with a star where the method is the best, and the images if they are fewer."""
     interval = result.intervals[name]
     if interval.n == 0:
         return "no value"
-    return f"{mean_with_ends(interval)}{f' {BEST}' if result.best == name else ''}"
+    fewer = f" ({_images(interval.n)})" if interval.n < _most(result) else ""
+    return f"{mean_with_ends(interval)}{f' {BEST}' if result.best == name else ''}{fewer}"
 
 
 def mean_with_ends(interval: Interval) -> str:
@@ -77,8 +78,24 @@ def verdict_of(pair: PairDifference, result: MetricResult) -> str:
 
 
 def findings(evaluation: Evaluation) -> List[str]:
-    """Return one sentence for each metric: which method is best, or between which it is not decided."""
-    return [finding(result, evaluation) for result in evaluation.results.values()]
+    """Return for each metric which method is best or what is not decided, and whose mean is of fewer images."""
+    results = evaluation.results.values()
+    return [text for result in results for text in (finding(result, evaluation), *_fewer(result)) if text]
+
+
+def _fewer(result: MetricResult) -> List[str]:
+    """Return a sentence on means of fewer images than those of others: they may be the easy ones."""
+    most = _most(result)
+    names = [name for name, interval in result.intervals.items() if 0 < interval.n < most]
+    if not names:
+        return []
+    counts = _and([f"{name} ({result.intervals[name].n} of {most} images)" for name in names])
+    return [f"{result.title}: means of fewer images than the others: {counts}. Pairs are compared on the same images."]
+
+
+def _most(result: MetricResult) -> int:
+    """Return for how many images the map with the most values has one."""
+    return max(interval.n for interval in result.intervals.values())
 
 
 def finding(result: MetricResult, evaluation: Evaluation) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 from image_folders import copy_scenes
@@ -254,3 +255,17 @@ def test_drawing_images_does_not_change_whose_a_box_is(net, tmp_path):
     boxes.write_text("image,class,left,top,right,bottom\nx/p.png,star,1,1,50,50\nq.png,star,1,1,60,60\n")
     found = evaluate(net, str(folder), "gradcam", ["pointing"], options=EvaluateOptions(boxes=str(boxes), n_images=2))
     assert found.images.measured == 2
+
+
+def test_an_image_that_was_replaced_does_not_keep_the_page_from_being_written(net, tmp_path):
+    folder = copy_scenes(tmp_path / "photos", "0.png", "1.png", "2.png")
+    lines = [f"{number}.png,star,100,100,{150 + number},150" for number in range(3)]
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("\n".join(["image,class,left,top,right,bottom", *lines]))
+    options = EvaluateOptions(boxes=str(boxes), target="truth", resume=True)
+    for _ in range(2):
+        found = evaluate(net, str(folder), "gradcam", ["energy"], out_folder=str(tmp_path / "out"), options=options)
+        assert found.images.measured == 3
+        (tmp_path / "out" / "evaluation.html").unlink()
+        for path in folder.iterdir():
+            cv2.imwrite(str(path), np.zeros((50, 60, 3), np.uint8))

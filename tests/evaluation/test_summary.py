@@ -9,7 +9,7 @@ import pytest
 
 from gradcam_tf1.evaluation.evaluation_result import Evaluation
 from gradcam_tf1.evaluation.summary import Tallies
-from gradcam_tf1.evaluation.table_cells import cell, finding, number, table_lines
+from gradcam_tf1.evaluation.table_cells import cell, finding, findings, number, table_lines
 
 FLOORS = ("random",)
 
@@ -172,3 +172,15 @@ def test_a_floor_that_is_ahead_is_named():
     assert finding(found.results["insertion"], found) == expected
     found = evaluated({"gradcam": base, "random": base + 0.1 * noise(1, 12) - 0.001})
     assert "is not decided that it is better than random (12 images)" in finding(found.results["insertion"], found)
+
+
+def test_a_mean_of_fewer_images_is_marked():
+    """A method with empty maps on hard images has the mean of the easy ones."""
+    hard = np.array([1.0, 1.0, np.nan, np.nan])
+    found = evaluated({"gradcam": hard, "layercam": np.array([1, 1, 0.1, 0.1]), "random": np.array([0.9, 0.9, 0, 0])})
+    result = found.results["insertion"]
+    assert cell(result, "gradcam") == "1.000 [1.000, 1.000] (2 images)"
+    assert cell(result, "random").endswith("]")
+    expected = "gradcam (2 of 4 images). Pairs are compared on the same images."
+    assert findings(found)[1] == f"Insertion: means of fewer images than the others: {expected}"
+    assert len(findings(evaluated({"gradcam": noise(0), "random": noise(1)}))) == 1
