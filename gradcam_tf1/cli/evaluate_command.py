@@ -80,7 +80,7 @@ def _split(values: Sequence[str]) -> list[str]:
     metavar="FOLDER|FILE",
     help="Where the objects are: a folder of PASCAL VOC XML files, a COCO .json file, or a CSV file.",
 )
-@click.option("--masks", metavar="FOLDER", help="Where the objects are: masks named like the images; white is object.")
+@click.option("--masks", metavar="FOLDER", help="Where the objects are: masks named like the images, black elsewhere.")
 @click.option(
     "--class-map",
     metavar="FILE",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import OptionError, RegionError
 from gradcam_tf1.evaluation.object_records import ObjectsOfImage, TrueObject, box_of, size_of
 from gradcam_tf1.images.geometry import Size
 from gradcam_tf1.run.per_image import CLASS_HEADERS, IMAGE_HEADERS
@@ -78,5 +78,5 @@ def _named_box(
     left, top, right, bottom = (cells[side] for side in sides)
     try:
         return name, box_of(left, top, right, bottom, _BOXES[sides])
-    except OptionError as error:
+    except (OptionError, RegionError) as error:
         raise OptionError(f"{path!r}, line {number}: {error}") from error

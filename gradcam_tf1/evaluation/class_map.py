@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
 
 from gradcam_tf1.errors import OptionError, TargetError
 from gradcam_tf1.evaluation.coco_boxes import read_json
@@ -91,7 +94,9 @@ def ids_of_names(
 
 
 def _content(given: Union[ClassMap, str]) -> ClassMap:
-    content = given if isinstance(given, Mapping) else read_json(given, MAX_MAP_BYTES)
+    content: Any = given
+    if isinstance(given, (str, os.PathLike)):
+        content = read_json(os.path.expanduser(given), MAX_MAP_BYTES)
     if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
         raise OptionError(
             f'a class map is name -> class ids, as in {{"dog": [151, 152], "cat": "281-285"}}, not {given!r}'
@@ -116,8 +121,8 @@ def _ids(name: str, value: Any, classes: NetClasses, shift: int) -> FrozenSet[in
 
 
 def _ids_of_part(name: str, part: Any, classes: NetClasses, shift: int) -> Sequence[int]:
-    if isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= MAX_ID:
-        return [part + shift]
+    if isinstance(part, (int, np.integer)) and not isinstance(part, bool) and 0 <= part <= MAX_ID:
+        return [int(part) + shift]
     if isinstance(part, str) and part.strip():
         match = _RANGE.fullmatch(part.strip())
         if match and int(match.group(1)) <= int(match.group(2)) <= MAX_ID:

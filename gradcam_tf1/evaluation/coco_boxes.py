@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping
 
-from gradcam_tf1.errors import ImageFileError, OptionError
+from gradcam_tf1.errors import ImageFileError, OptionError, RegionError
 from gradcam_tf1.evaluation.object_records import ObjectsOfImage, TrueObject, box_of, size_of
 from gradcam_tf1.images.safe_open import open_regular
 
@@ -53,7 +53,7 @@ def read_coco(path: str, crowd: bool = False) -> Dict[str, ObjectsOfImage]:
     Returns
     -------
     dict
-        `file_name` -> objects, for every image of the file.
+        `file_name` -> objects, for every image of the file; with a `problem` where a box has no pixels.
 
     Raises
     ------
@@ -73,19 +73,22 @@ def read_coco(path: str, crowd: bool = False) -> Dict[str, ObjectsOfImage]:
     objects: Dict[Any, List[TrueObject]] = {_key(image.get("id")): [] for image in images or []}
     if len(objects) < len(images or []):
         raise OptionError(f"{path!r} has two images with one id; give each its own")
+    problems: Dict[Any, str] = {}
     for number, item in enumerate(annotations or []):
         if crowd or not item.get("iscrowd"):
             try:
                 objects[_key(item.get("image_id"))].append(_object(item, names))
             except KeyError as error:
                 raise OptionError(f"{path!r}, annotation {number}: no image or category has the id {error}") from error
+            except RegionError as error:
+                problems.setdefault(_key(item.get("image_id")), f"{path!r}, annotation {number}: {error}")
             except OptionError as error:
                 raise OptionError(f"{path!r}, annotation {number}: {error}") from error
-    return _by_file(path, images or [], objects)
+    return _by_file(path, images or [], objects, problems)
 
 
 def _by_file(
-    path: str, images: List[Dict[str, Any]], objects: Mapping[Any, List[TrueObject]]
+    path: str, images: List[Dict[str, Any]], objects: Mapping[Any, List[TrueObject]], problems: Mapping[Any, str]
 ) -> Dict[str, ObjectsOfImage]:
     found: Dict[str, ObjectsOfImage] = {}
     for image in images:
@@ -95,7 +98,9 @@ def _by_file(
         if name in found:
             raise OptionError(f"{path!r} has two images with the file_name {name!r}; keep one")
         size = size_of(image.get("height"), image.get("width"))
-        found[name] = ObjectsOfImage(tuple(objects[_key(image.get("id"))]), size, f"{path!r}, image {name!r}")
+        key = _key(image.get("id"))
+        source = f"{path!r}, image {name!r}"
+        found[name] = ObjectsOfImage(tuple(objects[key]), size, source, problems.get(key, ""))
     return found
 
 
@@ -105,6 +110,8 @@ def _object(item: Mapping[str, Any], names: Mapping[Any, str]) -> TrueObject:
     if not isinstance(box, list) or not numbers:
         raise OptionError("bbox is not [left, top, width, height] in pixels")
     left, top, width, height = box
+    if width < 0 or height < 0:
+        raise OptionError(f"the box {box} (left, top, width, height) has no pixels")
     return TrueObject(name.strip(), box_of(left, top, left + width, top + height))
 
 

@@ -15,6 +15,7 @@ from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions
 from gradcam_tf1.evaluation.evaluation_files import JOURNAL_NAME, check_folder, write_evaluation
 from gradcam_tf1.evaluation.evaluation_result import Evaluation
 from gradcam_tf1.evaluation.image_measures import Measures, measured_row
+from gradcam_tf1.evaluation.measured_rows import measured_rows
 from gradcam_tf1.evaluation.summary import Tallies
 from gradcam_tf1.evaluation.true_objects import ObjectFiles, TrueObjects, read_true_objects
 from gradcam_tf1.images.window import make_window
@@ -26,7 +27,7 @@ from gradcam_tf1.metrics.metric_choices import Metrics, choose_metrics
 from gradcam_tf1.metrics.metric_row import REGION
 from gradcam_tf1.metrics.metric_table import METRICS
 from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
-from gradcam_tf1.run.listing import is_piped
+from gradcam_tf1.run.listing import draw_images, is_piped
 from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.row_journal import RowJournal
 from gradcam_tf1.run.settings import fingerprint, net_settings, net_warnings
@@ -89,17 +90,15 @@ def evaluate(
     measures, left_out = _plan(net, methods, metrics, layer, options)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory()) if out_folder is None else as_folder(out_folder)
-        stream = open_stream(net, images, "" if out_folder is None else folder, _stream_options(options))
-        if options.boxes is not None or options.masks is not None:
-            stream, objects = _with_objects(net, stream, options)
-            measures = replace(measures, objects=objects)
+        stream, objects = _open_images(net, images, "" if out_folder is None else folder, options)
+        measures = replace(measures, objects=objects)
         settings = evaluation_settings(net, measures, options)
         os.makedirs(folder, exist_ok=True)
         check_folder(folder)
         journal = stack.enter_context(RowJournal(os.path.join(folder, JOURNAL_NAME), settings, options.resume))
         complete = _measure_all(net, stream, measures, journal, options)
         tallies = Tallies([*measures.methods, *FLOORS], list(measures.metrics))
-        tallies.add_all(journal.rows())
+        tallies.add_all(measured_rows(journal))
         evaluation = Evaluation(
             methods=tuple(measures.methods),
             floors=FLOORS,
@@ -188,14 +187,23 @@ def evaluation_settings(net: BoundNet, measures: Measures, options: EvaluateOpti
     }
 
 
-def _with_objects(
-    net: BoundNet, stream: ImageStream, options: EvaluateOptions
+def _open_images(
+    net: BoundNet, images: Any, folder: str, options: EvaluateOptions
 ) -> Tuple[ImageStream, Optional[TrueObjects]]:
-    """Read where the objects of the listing are; the listing is kept, since it may be readable once only."""
+    """List the images, and read where their objects are.
+
+    A name in a file of boxes may be that of several images, which only the whole listing shows; so images are drawn
+    after that. The listing is kept, since it may be readable once only.
+    """
+    wanted = _stream_options(options)
+    if options.boxes is None and options.masks is None:
+        return open_stream(net, images, folder, wanted), None
+    stream = open_stream(net, images, folder, replace(wanted, n_images=None))
     listing = list(stream.listing)
     classes = NetClasses(net.binding.classes, net.labels, net.binding.background)
     objects = read_true_objects(ObjectFiles(options.boxes, options.masks, options.class_map), listing, classes)
-    return replace(stream, listing=listing, count=len(listing)), objects
+    chosen = listing if options.n_images is None else draw_images(listing, options.n_images, options.seed)
+    return replace(stream, listing=chosen, count=len(chosen)), objects
 
 
 def _stream_options(options: EvaluateOptions) -> StreamOptions:
@@ -214,7 +222,7 @@ def _measure_all(
 ) -> bool:
     """Write the rows of all images that the journal lacks; return whether none is left."""
     explainer = net.explainers[0]
-    with closing(stream.images(_names(journal.rows(), stream.count, options))) as waiting:
+    with closing(stream.images(_names(measured_rows(journal), stream.count, options))) as waiting:
         for image in waiting:
             if options.stop is not None and options.stop():
                 return False

@@ -31,7 +31,7 @@ class EvaluateOptions:
     boxes : str or None
         Where the objects are: a folder of VOC XML files, a COCO JSON file, or a CSV file.
     masks : str or None
-        Folder with a mask for each image, or one mask for all; white is the object, whatever its class.
+        Folder with masks named like the images; what is not black is the object, whatever its class.
     class_map : mapping, str or None
         Class of the boxes -> classes of the net: ids, names, ranges such as "151-268", or lists of these; or the path
         of a JSON file that says so. Without it, the classes of the boxes are names of the net's classes.

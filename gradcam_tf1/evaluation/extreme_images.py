@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain_options import ExplainOptions
+from gradcam_tf1.errors import RegionError
 from gradcam_tf1.evaluation.image_measures import Measures
 from gradcam_tf1.evaluation.table_cells import number
 from gradcam_tf1.images.geometry import Box
@@ -83,7 +84,7 @@ def strip_images(
     name : str
         The method.
     chosen : list of ImageValue
-        The images; one that cannot be read any more is left out.
+        The images; one that cannot be read any more, or no longer fits its boxes, is left out.
     """
     wanted = {item.image: item for item in chosen}
     drawn: Dict[int, StripImage] = {}
@@ -92,7 +93,11 @@ def strip_images(
             item = wanted[image.index]
             if image.error or image.file.relative != item.row["relative"]:
                 continue
-            drawn[image.index] = StripImage(_overlay(net, image, item.row["class_id"], measures, name), _caption(item))
+            try:
+                pixels = _overlay(net, image, item.row["class_id"], measures, name)
+            except RegionError:  # its file or that of its objects was replaced since
+                continue
+            drawn[image.index] = StripImage(pixels, _caption(item))
     return [drawn[item.image] for item in chosen if item.image in drawn]
 
 

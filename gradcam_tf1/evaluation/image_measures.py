@@ -12,6 +12,7 @@ from gradcam_tf1.engine.changed_images import ChangedImages
 from gradcam_tf1.engine.explain import NetExplainer, NetInput
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ClosedError, GradCamError, RunError
+from gradcam_tf1.evaluation.measured_rows import GRID
 from gradcam_tf1.evaluation.true_objects import UNKNOWN, ImageObject, TrueObjects
 from gradcam_tf1.methods.choices import ChosenMethods, method
 from gradcam_tf1.methods.options import MAX_SEED
@@ -22,7 +23,6 @@ from gradcam_tf1.metrics.metric_table import METRICS
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.types import LayerInfo, MethodProgress
 
-GRID = 51  # points of a stored curve, evenly over the share of changed pixels
 FLOOR_EXPLAINS = "a floor is no method, so it has no maps of changed images"
 
 

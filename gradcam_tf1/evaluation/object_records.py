@@ -7,11 +7,15 @@ from typing import Any, Collection, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.errors import OptionError, RegionError
+from gradcam_tf1.errors import ImageFileError, OptionError, RegionError
 from gradcam_tf1.images.geometry import Box, Size
 from gradcam_tf1.images.image_files import read_image
+from gradcam_tf1.images.safe_open import open_regular
+from gradcam_tf1.images.window import Window
 
 _MOST_PIXELS = 2**31 - 1
+_AS_STORED = Window(stored=True)
+_JPEG = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True)
@@ -127,18 +131,23 @@ def box_of(left: Any, top: Any, right: Any, bottom: Any, first: int = 0) -> Box:
     Raises
     ------
     OptionError
-        If one is not a number, or the box is empty.
+        If one is not a number, or all are shares of the image.
+    RegionError
+        If the box has no pixels.
     """
     given = f"the box {_short((left, top, right, bottom))} (left, top, right, bottom)"
     try:
-        edges = float(left) - first, float(top) - first, float(right), float(bottom)
+        sides = float(left), float(top), float(right), float(bottom)
     except (TypeError, ValueError, OverflowError) as error:
         raise OptionError(f"{given} has sides that are no numbers") from error
-    if not all(abs(edge) < _MOST_PIXELS for edge in edges):  # neither NaN nor infinite
+    if not all(abs(side) < _MOST_PIXELS for side in sides):  # neither NaN nor infinite
         raise OptionError(f"{given} has sides that are no numbers of pixels")
+    if all(0 <= side <= 1 for side in sides) and any(side not in (0, 1) for side in sides):
+        raise OptionError(f"{given} has shares of the image; multiply by its width and height, for pixels")
+    edges = sides[0] - first, sides[1] - first, *sides[2:]
     start, begin, stop, end = (int(np.floor(edge + 0.5)) for edge in edges)
     if stop <= start or end <= begin:
-        raise OptionError(f"{given} has no pixels")
+        raise RegionError(f"{given} has no pixels")
     return begin, start, end, stop
 
 
@@ -183,9 +192,28 @@ def _inside(box: Box, size: Size, source: str) -> Box:
     return top, left, bottom, right
 
 
+def _is_transparent(path: str) -> bool:
+    """Return whether an image has a band of opacity, and is not opaque everywhere."""
+    for channels in (2, 4):
+        try:
+            bands = read_image(path, channels=channels)
+        except ImageFileError:  # another number of bands; a damaged file is told when the mask itself is read
+            continue
+        return bool(bands[..., -1].min() < 255)
+    return False
+
+
 def _read_mask(path: str, size: Size) -> np.ndarray:
-    """Return where a mask image is not black: bool [H, W]."""
-    inside: np.ndarray = read_image(path).max(axis=2) > 0
+    """Return where a mask image is not black: bool [H, W]. In a JPEG file, gray that its compression made is black."""
+    if _is_transparent(path):
+        raise RegionError(
+            f"the mask {path!r} has transparent pixels, so it does not say what is the object; save it without "
+            "transparency, and black where the object is not"
+        )
+    values = read_image(path, window=_AS_STORED).max(axis=2)
+    with open_regular(path) as file:
+        compressed = file.read(len(_JPEG)) == _JPEG
+    inside: np.ndarray = values > (values.max() / 2 if compressed else 0)
     if inside.shape != size:
         raise RegionError(
             f"the mask {path!r} has {inside.shape[1]}x{inside.shape[0]} pixels, the image {size[1]}x{size[0]} "

@@ -15,6 +15,7 @@ from gradcam_tf1.metrics.metric_row import HIGHER, LOWER
 from gradcam_tf1.metrics.metric_table import METRICS
 
 MAX_REASONS = 100  # reasons of failed images that are kept
+_NOISE = 1e-6  # relative difference of values that two equal maps have because scores and maps are float32
 
 
 class Tallies:
@@ -85,7 +86,8 @@ class Tallies:
         """
         row = METRICS[metric]
         values = {name: np.array(self._values[metric, name]) for name in self._names}
-        pairs = decided_pairs(values, seed, confidence=confidence)
+        known = {name: each for name, each in values.items() if not np.isnan(each).all()}
+        pairs = decided_pairs(without_noise(known), seed, confidence=confidence)
         methods = [name for name in self._names if name not in floors]
         return MetricResult(
             name=metric,
@@ -93,7 +95,7 @@ class Tallies:
             better=row.better,
             intervals={name: bootstrap(each, seed, confidence=confidence) for name, each in values.items()},
             pairs=pairs,
-            best=best_of(methods, self._names, pairs, row.better),
+            best=best_of(methods, list(known), pairs, row.better),
             reasons={name: dict(self._reasons[key]) for key in self._reasons if key[0] == metric for name in key[1:]},
             curves={name: self._curve(metric, name) for name in self._names if (metric, name) in self._curves},
             classes=self._by_class(values),
@@ -126,7 +128,7 @@ def best_of(
     methods : sequence of str
         The names that can be best.
     names : sequence of str
-        All names.
+        All names that have a value.
     pairs : sequence of PairDifference
         Of every two names.
     better : {"higher", "lower", ""}
@@ -136,6 +138,27 @@ def best_of(
         return None
     wins = Counter(pair.first if better == HIGHER else pair.second for pair in pairs if pair.decided)
     return next((name for name in methods if wins[name] == len(names) - 1), None)
+
+
+def without_noise(values: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+    """Return the values with those made equal that differ by rounding only.
+
+    Methods that are the same on a net, such as CAM and HiResCAM before a global average, differ in the last digits. A
+    test of pairs would see that, were it the same way on all images.
+
+    Parameters
+    ----------
+    values : mapping
+        Name -> float [N].
+    """
+    found: Dict[str, np.ndarray] = {}
+    for name, each in values.items():
+        own = each.copy()
+        for earlier in found.values():
+            same = np.isclose(own, earlier, rtol=_NOISE, atol=0)
+            own[same] = earlier[same]
+        found[name] = own
+    return found
 
 
 def _mean(values: np.ndarray) -> float:

@@ -42,11 +42,12 @@ def way(result: MetricResult) -> str:
 
 
 def cell(result: MetricResult, name: str) -> str:
-    """Return "0.512 [0.480, 0.550]", with a star where the method is the best."""
+    """Return "0.512 [0.480, 0.550]", with a star where the method is the best, and the images if they are fewer."""
     interval = result.intervals[name]
     if interval.n == 0:
         return "no value"
-    return f"{mean_with_ends(interval)}{f' {BEST}' if result.best == name else ''}"
+    fewer = f" ({_images(interval.n)})" if interval.n < _most(result) else ""
+    return f"{mean_with_ends(interval)}{f' {BEST}' if result.best == name else ''}{fewer}"
 
 
 def mean_with_ends(interval: Interval) -> str:
@@ -77,31 +78,56 @@ def verdict_of(pair: PairDifference, result: MetricResult) -> str:
 
 
 def findings(evaluation: Evaluation) -> List[str]:
-    """Return one sentence for each metric: which method is best, or between which it is not decided."""
-    return [finding(result, evaluation) for result in evaluation.results.values()]
+    """Return for each metric which method is best or what is not decided, and whose mean is of fewer images."""
+    results = evaluation.results.values()
+    return [text for result in results for text in (finding(result, evaluation), *_fewer(result)) if text]
+
+
+def _fewer(result: MetricResult) -> List[str]:
+    """Return a sentence on means of fewer images than those of others: they may be the easy ones."""
+    most = _most(result)
+    names = [name for name, interval in result.intervals.items() if 0 < interval.n < most]
+    if not names:
+        return []
+    counts = _and([f"{name} ({result.intervals[name].n} of {most} images)" for name in names])
+    return [f"{result.title}: means of fewer images than the others: {counts}. Pairs are compared on the same images."]
+
+
+def _most(result: MetricResult) -> int:
+    """Return for how many images the map with the most values has one."""
+    return max(interval.n for interval in result.intervals.values())
 
 
 def finding(result: MetricResult, evaluation: Evaluation) -> str:
     """Return what a metric decides, in a sentence."""
     if not result.better:
         return f"{result.title}: neither way is better."
+    without = [name for name in (*evaluation.methods, *evaluation.floors) if not result.intervals[name].n]
     if result.best is not None:
-        return f"{result.title}: {result.best} is better than every other method and floor."
+        more = f" that has a value; {_and(without)} {'has' if len(without) == 1 else 'have'} none" if without else ""
+        return f"{result.title}: {result.best} is better than every other method and floor{more}."
     known = {name: result.intervals[name] for name in evaluation.methods if result.intervals[name].n}
     if not known:
         return f"{result.title}: no method has a value."
     lead = leader(result, known)
-    rivals = [
-        name
-        for name in (*evaluation.methods, *evaluation.floors)
-        if name != lead and result.intervals[name].n and not result.is_better(lead, name)
-    ]
-    if not rivals:
-        return f"{result.title}: {lead} is the only one."
+    others = [name for name in (*evaluation.methods, *evaluation.floors) if name != lead and name not in without]
+    if not others:
+        return f"{result.title}: {lead} is the only one with a value."
+    better = [name for name in others if result.is_better(name, lead)]
+    rivals = [name for name in others if name not in better and not result.is_better(lead, name)]
+    doubts = [f"it is not decided that it is better than {_and(rivals)}"] if rivals else []
+    if better:
+        doubts.append(f"{_and(better)} {'is' if len(better) == 1 else 'are'} better")
     return (
-        f"{result.title}: {lead} has the best mean, but it is not decided that it is better than "
-        f"{_and(rivals)} ({known[lead].n} image{'' if known[lead].n == 1 else 's'})."
+        f"{result.title}: {lead} has the best mean{_of_methods(lead, result, evaluation)}, but {', and '.join(doubts)} "
+        f"({known[lead].n} image{'' if known[lead].n == 1 else 's'})."
     )
+
+
+def _of_methods(lead: str, result: MetricResult, evaluation: Evaluation) -> str:
+    """Return " of the methods" where a floor has a better mean than the best of them."""
+    means = {name: result.intervals[name] for name in (lead, *evaluation.floors) if result.intervals[name].n}
+    return "" if leader(result, means) == lead else " of the methods"
 
 
 def leader(result: MetricResult, known: Dict[str, Interval]) -> str:

@@ -189,8 +189,8 @@ def read_true_objects(given: ObjectFiles, listing: Sequence[Listed], classes: Ne
     problems = [found.problem for found in images.values() if found.problem]
     if problems:
         more = [*more, f"{len(problems)} images have files that cannot be read, the first: {problems[0]}"]
-    if isinstance(given.class_map, str):
-        files = [*files, given.class_map]
+    if isinstance(given.class_map, (str, os.PathLike)):
+        files = [*files, os.path.expanduser(given.class_map)]
     return TrueObjects(images, ids, (*notes, *more), tuple(files))
 
 

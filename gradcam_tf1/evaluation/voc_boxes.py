@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List
 from xml.parsers import expat
 
-from gradcam_tf1.errors import ImageFileError, OptionError
+from gradcam_tf1.errors import ImageFileError, OptionError, RegionError
 from gradcam_tf1.evaluation.object_records import ObjectsOfImage, TrueObject, box_of, size_of
 from gradcam_tf1.images.safe_open import open_regular
 
@@ -51,7 +51,7 @@ def _object(item: Dict[str, str]) -> TrueObject:
     left, top, right, bottom = (item[side] for side in _SIDES)
     try:
         return TrueObject(item["name"], box_of(left, top, right, bottom, first=1))
-    except OptionError as error:
+    except (OptionError, RegionError) as error:
         raise OptionError(f"is damaged: {error}") from error
 
 

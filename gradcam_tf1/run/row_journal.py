@@ -76,7 +76,7 @@ class RowJournal:
         for number, line in self._lines.read(range(1, len(self._lines))):
             try:
                 yield parse_line(line, self.path, number)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise ManifestError(f"{error}; run without resume to start again") from error
 
     def __enter__(self) -> RowJournal:

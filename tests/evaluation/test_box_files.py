@@ -7,6 +7,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from gradcam_tf1.errors import ImageFileError, OptionError, RegionError
 from gradcam_tf1.evaluation.box_tables import read_box_table
@@ -215,3 +216,59 @@ def test_any_pixel_of_a_mask_that_is_not_black_is_the_object(tmp_path):
         ObjectsOfImage((TrueObject(None, mask=str(tmp_path / "black.png")),)).locate((), (4, 6))
     with pytest.raises(ImageFileError):
         ObjectsOfImage((TrueObject(None, mask=str(tmp_path / "gone.png")),)).locate((), (4, 6))
+
+
+def test_a_coco_box_without_pixels_is_a_problem_of_its_image(tmp_path):
+    """COCO's own train2017 has some."""
+    other = {**IMAGE, "id": 8, "file_name": "dog.jpg"}
+    flat = {**BOX, "bbox": [10, 10, 1.03, 0.0]}
+    found = read_coco(
+        written(tmp_path, "c.json", coco(images=[IMAGE, other], annotations=[flat, BOX, {**BOX, "image_id": 8}]))
+    )
+    assert (
+        "annotation 0: the box (10, 10, 11.03, 10.0) (left, top, right, bottom) has no pixels"
+        in found["owl.jpg"].problem
+    )
+    assert (found["dog.jpg"].problem, len(found["dog.jpg"].objects)) == ("", 1)
+
+
+@pytest.mark.parametrize("sides", [(0.1, 0.2, 0.6, 0.7), (0, 0, 0.5, 1), ("0.0", "0.25", "1.0", "1.0")])
+def test_boxes_in_shares_of_the_image_are_refused(sides):
+    with pytest.raises(OptionError, match="has shares of the image; multiply by its width and height"):
+        box_of(*sides)
+    assert box_of(0, 0, 1, 1) == (0, 0, 1, 1)
+    assert box_of(0.2, 0.2, 1.6, 1.6) == (0, 0, 2, 2)
+
+
+def mask_of(path, size=(4, 6)):
+    return ObjectsOfImage((TrueObject(None, mask=str(path)),)).locate((), size).region
+
+
+def test_masks_of_16_bits_hold_numbers_of_objects(tmp_path):
+    pixels = np.zeros((4, 6), np.uint16)
+    pixels[1, 2], pixels[2, 3] = 1, 40_000
+    for name in ("m.png", "m.tif"):
+        cv2.imwrite(str(tmp_path / name), pixels)
+        assert np.argwhere(mask_of(tmp_path / name)).tolist() == [[1, 2], [2, 3]]
+
+
+def test_the_gray_that_a_jpeg_file_adds_is_not_the_object(tmp_path):
+    object_ = np.zeros((40, 60), bool)
+    object_[10:23, 20:37] = True
+    cv2.imwrite(str(tmp_path / "m.jpg"), np.uint8(255 * object_))
+    assert np.count_nonzero(cv2.imread(str(tmp_path / "m.jpg"), 0)) > object_.sum()
+    assert np.array_equal(mask_of(tmp_path / "m.jpg", object_.shape), object_)
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_a_transparent_mask_is_refused(tmp_path, bands):
+    """White everywhere, and opaque on the object; or black on the object, and white where nothing is."""
+    for colour in (0, 255):
+        pixels = np.full((4, 6, bands), colour, np.uint8)
+        pixels[..., -1] = 255
+        Image.fromarray(pixels, {2: "LA", 4: "RGBA"}[bands]).save(str(tmp_path / "opaque.png"))
+        pixels[:2, :, -1] = 0
+        Image.fromarray(pixels, {2: "LA", 4: "RGBA"}[bands]).save(str(tmp_path / "m.png"))
+        with pytest.raises(RegionError, match="has transparent pixels, so it does not say what is the object"):
+            mask_of(tmp_path / "m.png")
+    assert mask_of(tmp_path / "opaque.png").all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 from image_folders import copy_scenes
 from output_files import contents
 
-from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.errors import GradientError, ManifestError, OptionError
 from gradcam_tf1.evaluation.evaluate_net import evaluate
 from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions
 from gradcam_tf1.graph import GradCamGraph
@@ -188,3 +190,82 @@ def test_options_that_are_not_possible(options, message):
 def test_two_layers_are_refused(net, photos):
     with pytest.raises(OptionError, match="at one layer, 2 are given"):
         evaluate(net, photos, "gradcam", "complexity", layer=["conv4/Relu", "conv5/Relu"])
+
+
+def changed(row, **values):
+    """The row with other values of the first map."""
+    return {
+        **row,
+        "values": {**row["values"], "gradcam": {"insertion": {**row["values"]["random"]["insertion"], **values}}},
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: 3,
+        lambda row: [row],
+        lambda row: {"relative": row["relative"], "index": 0},
+        lambda row: {**row, "relative": None},
+        lambda row: {**row, "relative_hex": 3},
+        lambda row: {**row, "class_id": 10**30},
+        lambda row: {**row, "values": [1]},
+        lambda row: changed(row, value="0.5"),
+        lambda row: changed(row, value=float("inf")),
+        lambda row: changed(row, value=10**400),
+        lambda row: changed(row, reason={}),
+        lambda row: changed(row, curve=[[0.5], 1]),
+        lambda row: changed(row, curve=["0.5"] * 51),
+    ],
+)
+def test_a_row_that_was_changed_by_hand_is_refused(net, photos, whole, tmp_path, change):
+    head, first, *_ = whole["evaluation.jsonl"].splitlines(keepends=True)
+    (tmp_path / "evaluation.jsonl").write_bytes(head + json.dumps(change(json.loads(first))).encode() + b"\n")
+    with pytest.raises(ManifestError, match="run without resume to start again"):
+        run(net, photos, tmp_path, resume=True)
+
+
+def test_a_table_that_cannot_be_written_is_named(net, photos, whole, tmp_path):
+    for name, data in whole.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "evaluation.csv").unlink()
+    (tmp_path / "evaluation.csv" / "x").mkdir(parents=True)
+    with pytest.raises(OSError, match="cannot write the table: .*evaluation.csv'$"):
+        run(net, photos, tmp_path, resume=True)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_names_of_images_are_no_formulas_and_no_commands_of_a_terminal(net, tmp_path):
+    names = ["=cmd|' !A0.png", "+1.png", "@x.png", "esc\x1b[31m.png", 'a,"b".png']
+    run(net, str(copy_scenes(tmp_path / "photos", *names)), tmp_path / "out")
+    with open(str(tmp_path / "out" / "evaluation.csv"), newline="") as stream:
+        found = {row[0] for row in csv.reader(stream)}
+    assert found == {"image", "'=cmd|' !A0.png", "'+1.png", "'@x.png", r"esc\x1b[31m.png", 'a,"b".png'}
+
+
+def test_drawing_images_does_not_change_whose_a_box_is(net, tmp_path):
+    """Of two images of one name a draw takes one; the box may be that of the other."""
+    folder = copy_scenes(tmp_path / "photos", "x/p.png", "y/p.png", "x/q.png")
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("image,class,left,top,right,bottom\np.png,star,1,1,50,50\nq.png,star,1,1,60,60\n")
+    for seed in range(3):
+        options = EvaluateOptions(boxes=str(boxes), n_images=1, seed=seed)
+        with pytest.raises(OptionError, match="'p.png' is the name of 2 images"):
+            evaluate(net, str(folder), "gradcam", ["pointing"], options=options)
+    boxes.write_text("image,class,left,top,right,bottom\nx/p.png,star,1,1,50,50\nq.png,star,1,1,60,60\n")
+    found = evaluate(net, str(folder), "gradcam", ["pointing"], options=EvaluateOptions(boxes=str(boxes), n_images=2))
+    assert found.images.measured == 2
+
+
+def test_an_image_that_was_replaced_does_not_keep_the_page_from_being_written(net, tmp_path):
+    folder = copy_scenes(tmp_path / "photos", "0.png", "1.png", "2.png")
+    lines = [f"{number}.png,star,100,100,{150 + number},150" for number in range(3)]
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("\n".join(["image,class,left,top,right,bottom", *lines]))
+    options = EvaluateOptions(boxes=str(boxes), target="truth", resume=True)
+    for _ in range(2):
+        found = evaluate(net, str(folder), "gradcam", ["energy"], out_folder=str(tmp_path / "out"), options=options)
+        assert found.images.measured == 3
+        (tmp_path / "out" / "evaluation.html").unlink()
+        for path in folder.iterdir():
+            cv2.imwrite(str(path), np.zeros((50, 60, 3), np.uint8))

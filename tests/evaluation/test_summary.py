@@ -9,7 +9,7 @@ import pytest
 
 from gradcam_tf1.evaluation.evaluation_result import Evaluation
 from gradcam_tf1.evaluation.summary import Tallies
-from gradcam_tf1.evaluation.table_cells import cell, finding, number, table_lines
+from gradcam_tf1.evaluation.table_cells import cell, finding, findings, number, table_lines
 
 FLOORS = ("random",)
 
@@ -82,7 +82,7 @@ def test_a_method_below_the_floor_is_not_best_and_neither_is_the_floor():
     assert result.is_better("random", "gradcam")
     found = evaluated({"gradcam": base, "layercam": base - 1, "random": base + 1})
     assert finding(found.results["insertion"], found) == (
-        "Insertion: gradcam has the best mean, but it is not decided that it is better than random (40 images)."
+        "Insertion: gradcam has the best mean of the methods, but random is better (40 images)."
     )
 
 
@@ -134,3 +134,53 @@ def test_json_has_no_nan():
 @pytest.mark.parametrize(("value", "text"), [(0.5, "0.500"), (1234.567, "1234.6"), (float("nan"), "no value")])
 def test_numbers(value, text):
     assert number(value) == text
+
+
+def test_maps_without_a_value_do_not_keep_a_method_from_being_best():
+    """Floors have no max-sensitivity, so they are no rivals, and not among the pairs to correct for."""
+    few = np.arange(8.0)
+    without = np.full(8, np.nan)
+    found = evaluated({"gradcam": few, "layercam": few + 1 + 0.1 * few, "random": without}, "max_sensitivity")
+    result = found.results["max_sensitivity"]
+    assert result.best == "gradcam"
+    assert len(result.pairs) == 1
+    expected = "Max-sensitivity: gradcam is better than every other method and floor that has a value; random has none."
+    assert finding(result, found) == expected
+    alone = evaluated({"gradcam": few, "random": without}, "max_sensitivity")
+    assert "gradcam is the only one with a value" in finding(alone.results["max_sensitivity"], alone)
+
+
+def test_the_last_digits_decide_nothing():
+    """Two methods that are the same on a net differ by rounding, maybe the same way on all images."""
+    base = 1 + 0.1 * noise(0)
+    result = made({"gradcam": base * (1 + 1e-7), "hirescam": base, "random": base - 0.5}, "energy")
+    assert result.best is None
+    assert not result.is_better("gradcam", "hirescam")
+    assert result.is_better("gradcam", "random")
+    assert result.is_better("hirescam", "random")
+
+
+def test_a_floor_that_is_ahead_is_named():
+    """The sentence must not say that a method has the best mean where a floor has a better one."""
+    base = noise(0, 12)
+    found = evaluated({"gradcam": base, "layercam": base - 0.001 * noise(1, 12), "random": base + 1})
+    text = finding(found.results["insertion"], found)
+    assert "has the best mean of the methods, but it is not decided that it is better than" in text
+    assert text.endswith(", and random is better (12 images).")
+    found = evaluated({"gradcam": base, "random": base + 1})
+    expected = "Insertion: gradcam has the best mean of the methods, but random is better (12 images)."
+    assert finding(found.results["insertion"], found) == expected
+    found = evaluated({"gradcam": base, "random": base + 0.1 * noise(1, 12) - 0.001})
+    assert "is not decided that it is better than random (12 images)" in finding(found.results["insertion"], found)
+
+
+def test_a_mean_of_fewer_images_is_marked():
+    """A method with empty maps on hard images has the mean of the easy ones."""
+    hard = np.array([1.0, 1.0, np.nan, np.nan])
+    found = evaluated({"gradcam": hard, "layercam": np.array([1, 1, 0.1, 0.1]), "random": np.array([0.9, 0.9, 0, 0])})
+    result = found.results["insertion"]
+    assert cell(result, "gradcam") == "1.000 [1.000, 1.000] (2 images)"
+    assert cell(result, "random").endswith("]")
+    expected = "gradcam (2 of 4 images). Pairs are compared on the same images."
+    assert findings(found)[1] == f"Insertion: means of fewer images than the others: {expected}"
+    assert len(findings(evaluated({"gradcam": noise(0), "random": noise(1)}))) == 1

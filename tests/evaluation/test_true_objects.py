@@ -212,3 +212,12 @@ def test_the_photographs_with_boxes(models_dir):
     assert not any(item.problem for item in found.images.values())
     for photo in photos:
         assert photo.read().shape[:2] == found.images[photo.relative].size
+
+
+def test_a_class_map_takes_numbers_of_numpy_and_paths(tmp_path):
+    assert ids_of_names({"dog"}, NET, {"dog": np.int64(1)})[0] == {"dog": {1}}
+    path = tmp_path / "map.json"
+    path.write_text('{"dog": 1}')
+    assert ids_of_names({"dog"}, NET, path)[0] == {"dog": {1}}
+    with pytest.raises(OptionError, match="a class map is name -> class ids"):
+        ids_of_names({"dog"}, NET, [1])
