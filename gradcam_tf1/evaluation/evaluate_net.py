@@ -12,7 +12,7 @@ from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.evaluation.class_map import NetClasses
 from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions
-from gradcam_tf1.evaluation.evaluation_files import JOURNAL_NAME, check_folder, write_evaluation
+from gradcam_tf1.evaluation.evaluation_files import JOURNAL_NAME, WRITTEN, write_evaluation
 from gradcam_tf1.evaluation.evaluation_result import Evaluation
 from gradcam_tf1.evaluation.image_measures import Measures, measured_row
 from gradcam_tf1.evaluation.measured_rows import measured_rows
@@ -29,7 +29,7 @@ from gradcam_tf1.metrics.metric_table import METRICS
 from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
 from gradcam_tf1.run.listing import draw_images, is_piped
 from gradcam_tf1.run.pipeline import as_folder
-from gradcam_tf1.run.row_journal import RowJournal
+from gradcam_tf1.run.row_journal import RowJournal, check_beside
 from gradcam_tf1.run.settings import fingerprint, net_settings, net_warnings
 
 _OPTIONS = EvaluateOptions()
@@ -94,8 +94,9 @@ def evaluate(
         measures = replace(measures, objects=objects)
         settings = evaluation_settings(net, measures, options)
         os.makedirs(folder, exist_ok=True)
-        check_folder(folder)
-        journal = stack.enter_context(RowJournal(os.path.join(folder, JOURNAL_NAME), settings, options.resume))
+        path = os.path.join(folder, JOURNAL_NAME)
+        check_beside(path, WRITTEN)
+        journal = stack.enter_context(RowJournal(path, settings, options.resume))
         complete = _measure_all(net, stream, measures, journal, options)
         tallies = Tallies([*measures.methods, *FLOORS], list(measures.metrics))
         tallies.add_all(measured_rows(journal))

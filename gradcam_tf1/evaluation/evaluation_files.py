@@ -8,27 +8,15 @@ import uuid
 from typing import Any, Iterator, Mapping
 
 from gradcam_tf1.atomic_files import write_whole
-from gradcam_tf1.errors import OptionError
 from gradcam_tf1.evaluation.evaluation_result import Evaluation
 from gradcam_tf1.evaluation.measured_rows import measured_rows
 from gradcam_tf1.run.manifest_lines import readable, strict_json
 from gradcam_tf1.run.row_journal import RowJournal
 
 JOURNAL_NAME, CSV_NAME, JSON_NAME, PAGE_NAME = (f"evaluation.{ending}" for ending in ("jsonl", "csv", "json", "html"))
+WRITTEN = (CSV_NAME, JSON_NAME, PAGE_NAME)
 _FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes
 COLUMNS = ("image", "class_id", "class", "method", "metric", "value", "reason")
-
-
-def check_folder(folder: str) -> None:
-    """Raise OptionError if another program has files with our names in the folder."""
-    if os.path.lexists(os.path.join(folder, JOURNAL_NAME)):
-        return  # the journal checks itself
-    for name in (CSV_NAME, JSON_NAME, PAGE_NAME):
-        if os.path.lexists(os.path.join(folder, name)):
-            raise OptionError(
-                f"{os.path.join(folder, name)!r} would be overwritten, and there is no {JOURNAL_NAME} beside it that "
-                "says that it is ours; choose another output folder, or move the file away"
-            )
 
 
 def write_evaluation(folder: str, evaluation: Evaluation, journal: RowJournal) -> None:
