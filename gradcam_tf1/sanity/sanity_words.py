@@ -75,8 +75,8 @@ def notes(report: SanityReport) -> List[str]:
             f"{counted(len(report.images))}, which are left out there; --draw permute keeps the values of the weights"
         )
     kinds = {
-        "empty": "became empty by the ReLU of the method and count as similarity 0",
-        "dead": "have no gradient, since the score of the class is constant, and are left out",
+        "empty": "lost all differences, as by the ReLU of the method, and count as similarity 0",
+        "dead": "have no gradient, since the score of the class is constant, or no finite values, and are left out",
     }
     maps = len(report.steps) * len(report.images)
     for kind, about in kinds.items():

@@ -12,12 +12,14 @@ from gradcam_tf1 import load
 from gradcam_tf1.errors import RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.sanity.compared_maps import EDGES, ComparedMap, MapQuestion, of_engine
-from gradcam_tf1.sanity.randomisation import MEASURES, blocks_of, chance, compare, randomise
+from gradcam_tf1.sanity.described_maps import SIMILARITIES, DescribedMaps, chance, described, measures_of
+from gradcam_tf1.sanity.randomisation import blocks_of, randomise
 from gradcam_tf1.sanity.sanity_options import MODES
 from gradcam_tf1.sanity.weight_draws import draw_all, with_drawn
 from gradcam_tf1.sanity.weight_layers import find_weight_layers
 from gradcam_tf1.tf_runtime import tf
 
+MEASURES = measures_of(SIMILARITIES)
 METHODS = ["gradient", "gradcam", "guided_backprop", "scorecam"]
 
 
@@ -39,7 +41,12 @@ class Study:
 
     def steps(self, modes=MODES, draw="normal"):
         blocks = blocks_of(self.layers, 99)
-        return list(randomise(self.explainer, self.question, self.intact, self.weights, blocks, modes, draw, 0))
+        before = described(self.intact, SIMILARITIES)
+        return list(randomise(self.explainer, self.question, before, self.weights, blocks, modes, draw, 0))
+
+
+def compare(first, second, *rest):
+    return DescribedMaps(first, SIMILARITIES).compare(DescribedMaps(second, SIMILARITIES), *rest)
 
 
 def assert_same(made_maps, wanted):
@@ -92,7 +99,7 @@ def test_the_net_stays_as_it_is_after_an_error(branched_study, monkeypatch):
         raise RunError("the net failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gradcam_tf1.sanity.randomisation.compare", broken)
+        patch.setattr("gradcam_tf1.sanity.described_maps.DescribedMaps.compare", broken)
         with pytest.raises(RunError, match="the net failed"):
             study.steps()
     after = study.question.ask(study.explainer)
@@ -166,8 +173,10 @@ def test_chance_compares_each_image_with_the_next():
     with opened(made(plain)) as net:
         study = Study(net, ["gradcam"])
     maps = study.intact.maps["gradcam"]
-    wanted = compare(maps, ComparedMap(*(np.roll(each, -1, 0) for each in (maps.signed, maps.absolute, maps.dead))))
-    assert np.array_equal(chance(study.intact)["gradcam"]["hog signed"], wanted["hog signed"])
+    moved = (np.roll(each, -1, 0) for each in (maps.signed, maps.absolute, maps.dead))
+    wanted = compare(maps, ComparedMap(*moved, maps.sides, maps.cells))
+    found = chance(described(study.intact, SIMILARITIES))["gradcam"]
+    assert all(np.array_equal(found[measure], wanted[measure]) for measure in MEASURES)
 
 
 def test_blocks_have_nearly_one_size():

@@ -13,7 +13,7 @@ from weight_nets import SIZE, conv, dense, made
 from gradcam_tf1 import ExplainOptions, GradCamGraph, ImageFileError, OptionError, SanityOptions, load, sanity_check
 from gradcam_tf1.cli import main
 from gradcam_tf1.nets.demo import demo_scenes
-from gradcam_tf1.sanity.randomisation import MEASURES
+from gradcam_tf1.sanity.described_maps import measures_of
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()[:4]]
@@ -27,7 +27,9 @@ def written(net, tmp_path_factory):
     bad = folder / "bad.png"
     bad.write_bytes(b"no image")
     seen = []
-    options = SanityOptions(modes="cascade", blocks=4, progress=lambda name, total: seen.append((name, total)))
+    options = SanityOptions(
+        modes="cascade", blocks=4, similarities="ssim", progress=lambda name, total: seen.append((name, total))
+    )
     methods = ["gradcam", "gradient", "guided_backprop"]
     out = folder / "out"
     report = sanity_check(net, [*SCENES, str(bad)], None, methods, None, str(out), options=options)
@@ -54,7 +56,7 @@ def test_the_report_has_everything(written):
     states = {(check.check, check.method): check.state for check in report.checks}
     assert states["repeat", "gradcam"] == states["session", "gradient"] == states["batch", "gradcam"] == "holds"
     assert states["shift", "gradient"] == "not checked"
-    assert set(report.steps[0].similarity["gradient"]) == set(MEASURES)
+    assert set(report.steps[0].similarity["gradient"]) == set(measures_of(["spearman", "ssim"]))
     assert report.settings["draw"] == "normal"
 
 

@@ -34,7 +34,7 @@ def test_kept_is_the_mean_of_the_upper_half_beyond_chance():
         ((0.4, 0.4), 0.0, "undecided", "is not below 0.3 and not above 0.5"),
         ((0.8, 0.8), 0.75, "changes", ""),
         ((0.97, 0.97), 0.95, "undecided", "maps of different images are alike already"),
-        ((NAN, NAN), 0.0, "undecided", "no image has a map and finite scores"),
+        ((NAN, NAN), 0.0, "undecided", "no image has a map with several values and finite scores"),
     ],
 )
 def test_verdicts(means, chance, verdict, reason):
