@@ -62,7 +62,7 @@ def verdict_of(
     kept = bootstrap(kept_share(values, chance), seed)
     if not kept.n:
         return MethodVerdict(
-            method, UNDECIDED, kept, "no image has maps with several values and finite scores in half of the steps"
+            method, UNDECIDED, kept, "no image has a map with several values and finite scores in half of the steps"
         )
     if kept.n == 1:
         return MethodVerdict(method, UNDECIDED, kept, "one image says nothing about others; give two or more")
@@ -82,7 +82,8 @@ def kept_share(values: Sequence[np.ndarray], chance: float) -> np.ndarray:
 
     s: the mean similarity with the map of the intact net over the steps in which the upper half of the layers is drawn;
     c: `chance`, or 0 if it is negative or not known. NaN where fewer than half of these steps have a similarity. 1 is
-    the same map, 0 is as far as that of another image. Without c, a pattern that all maps of a method have, such as the grid of strided convolutions, counts as kept.
+    the same map, 0 is as far as that of another image. Without c, a pattern that all maps of a method have, such as the
+    grid of strided convolutions, counts as kept.
     """
     steps = np.array(values[: (len(values) + 1) // 2])
     known = ~np.isnan(steps)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +169,30 @@ def test_noise_and_other_options_reach_the_methods(net):
     )
     assert [check.state for check in report.checks] == ["holds"]
     assert report.steps == ()
+
+
+def test_one_step_for_all_layers_decides_nothing(net):
+    """Edges that the first layers find are gone then, so that guided backprop would seem to show the net."""
+    report = sanity_check(
+        net, SCENES, None, "guided_backprop", options=SanityOptions(modes="cascade", blocks=1, checks=())
+    )
+    assert [each.verdict for each in report.verdicts] == ["undecided", "hardly changes"]
+    assert "give two steps or more (--blocks)" in report.verdicts[0].reason
+
+
+def test_ctrl_c_ends_with_130_and_writes_nothing(tmp_path, monkeypatch):
+    from gradcam_tf1.sanity import sanity_check as module
+
+    def interrupted(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        yield from randomise(*_)
+
+    randomise = module.randomise
+    monkeypatch.setattr(module, "randomise", interrupted)
+    out = tmp_path / "out"
+    told = ["sanity", DEMO, *SCENES[:2], "--preset", "inception", "--method", "gradcam", "--mode", "cascade"]
+    found = CliRunner().invoke(main, [*told, "--check", "repeat", "--out", str(out)])
+    assert found.exit_code == 130, found.output
+    assert "stopping after this step" in found.output
+    assert "stopped; nothing was written" in found.output
+    assert not out.exists()
