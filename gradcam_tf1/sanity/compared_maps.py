@@ -62,7 +62,9 @@ class ComparedMap:
 
     def shown(self) -> np.ndarray:
         """Return the magnitudes of the first map at the size of the net's input."""
-        return self.absolute[0] if not self.sides else np.abs(upsample(self.signed[0], self.sides, self.cells))
+        if not self.sides:
+            return np.asarray(self.absolute[0])
+        return np.asarray(np.abs(upsample(self.signed[0], self.sides, self.cells)))
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def _of_neighbours(maps: DescribedMaps) -> Measured:
     places = np.flatnonzero(varied)
     others = np.arange(len(varied))
     others[places] = np.roll(places, -1)
-    return maps.compare(maps, others == np.arange(len(varied)), others)
+    return maps.compare(maps, others == np.arange(len(varied)), others.tolist())
 
 
 def against_edges(maps: Mapping[str, DescribedMaps]) -> Values:
