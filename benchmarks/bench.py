@@ -51,6 +51,7 @@ _ROWS = (
     pages.report_gallery,
     clusters.strategies_of_5000,
     weights.demo_sanity,
+    weights.demo_sanity_of_three,
     evaluations.demo_curves,
     evaluations.mobilenet_curves,
     evaluations.vgg19_curves,

@@ -121,9 +121,10 @@ class Tally:
 
 
 class Stopper:
-    """Handles Ctrl-C and SIGTERM: the first one stops the run after its batch, the second one at once."""
+    """Handles Ctrl-C and SIGTERM: the first one stops the run after its batch or step, the second one at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: str = "batch") -> None:
+        self._part = part
         self._stopping = False
         self._handlers: dict[int, Any] = {}
 
@@ -134,7 +135,7 @@ class Stopper:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
         self._restore()
-        say("stopping after this batch; again to stop at once", err=True)
+        say(f"stopping after this {self._part}; again to stop at once", err=True)
 
     def _restore(self) -> None:
         for number, handler in self._handlers.items():

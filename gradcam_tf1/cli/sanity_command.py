@@ -13,7 +13,7 @@ from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.evaluate_command import method_names
 from gradcam_tf1.cli.method_options import set_values
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
-from gradcam_tf1.cli.progress import Progress
+from gradcam_tf1.cli.progress import STOPPED, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, name_or_number, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.sanity.sanity_report import SanityReport
 
 DEFAULT_METHODS = ("gradcam", "gradient", "guided_backprop")
-_OPTIONS = ("modes", "draw", "blocks", "checks", "tolerance", "n_images", "seed")
+_OPTIONS = ("modes", "draw", "blocks", "checks", "similarities", "tolerance", "n_images", "seed")
 
 
 @click.command(short_help="Check whether maps depend on the weights of a model.")
@@ -86,6 +86,13 @@ _OPTIONS = ("modes", "draw", "blocks", "checks", "tolerance", "n_images", "seed"
     "all. Repeatable.",
 )
 @click.option(
+    "--similarity",
+    "similarities",
+    multiple=True,
+    type=click.Choice(("spearman", "ssim", "hog")),
+    help="Similarities of the maps. Spearman is always taken: the verdicts rest on it. Repeatable.",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(0, 1, max_open=True),
     default=1e-3,
@@ -117,8 +124,8 @@ def sanity(images: Sequence[str], out_folder: str | None, quiet: bool, **options
     images give the same maps again, in a fresh session and alone, and whether a constant that the scores ignore changes
     the maps. The model is not changed.
 
-    Exit code 1: the same images do not give the same maps, or an image cannot be read. IMAGES and MODEL are as in
-    `gradcam-tf1 run`.
+    Exit code 1: the same images do not give the same maps, or an image cannot be read; 130: stopped by
+    Ctrl-C. IMAGES and MODEL are as in `gradcam-tf1 run`.
     """
     methods = _methods(options.pop("methods"), options.pop("settings"))
     if options["feed_file"] is not None:
@@ -136,11 +143,20 @@ def sanity(images: Sequence[str], out_folder: str | None, quiet: bool, **options
             describe(net)
         check_preset(net)
         chosen = SanityOptions(**{name: value for name, value in kept.items() if value != ()})
-        progress = stack.enter_context(Progress(quiet))
-        report = sanity_check(
-            *(net, list(images), target, methods, layers, out_folder),
-            options=replace(chosen, progress=progress.show),
-        )
+        progress, stop = stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step"))
+
+        def show(name: str, total: int) -> None:
+            progress.show(name, total)
+            if stop():
+                raise KeyboardInterrupt
+
+        try:
+            report = sanity_check(
+                *(net, list(images), target, methods, layers, out_folder), options=replace(chosen, progress=show)
+            )
+        except KeyboardInterrupt:
+            say("stopped; nothing was written", err=True)
+            click.get_current_context().exit(STOPPED)
     _finish(report, out_folder, quiet)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from dataclasses import dataclass
-from typing import Mapping, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -103,25 +103,47 @@ def bootstrap(values: np.ndarray, seed: int = 0, draws: int = 2000, confidence: 
     ----------
     https://doi.org/10.1214/aos/1176344552
     """
-    values = _checked(values, draws, confidence)
-    known = values[~np.isnan(values)]
-    if known.size == 0:
-        return Interval(float("nan"), float("nan"), float("nan"), 0, confidence)
-    mean = float(known.mean())
-    if known.min() == known.max():
-        return Interval(mean, mean, mean, known.size, confidence)
-    from scipy import stats
+    return bootstraps([values], seed, draws, confidence)[0]
 
-    found = stats.bootstrap(
-        (known,),
-        np.mean,
-        n_resamples=draws,
-        batch=max(1, _AT_ONCE // known.size),
-        confidence_level=confidence,
-        method="percentile",
-        random_state=np.random.RandomState(seed),
-    ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high), known.size, confidence)
+
+def bootstraps(
+    rows: Sequence[np.ndarray], seed: int = 0, draws: int = 2000, confidence: float = 0.95
+) -> List[Interval]:
+    """Return the `bootstrap` of each row, faster than one by one: rows that know the same images are drawn together."""
+    checked = [_checked(row, draws, confidence) for row in rows]
+    groups: Dict[bytes, List[int]] = {}
+    for place, row in enumerate(checked):
+        groups.setdefault(np.isnan(row).tobytes(), []).append(place)
+    found: Dict[int, Interval] = {}
+    for places in groups.values():
+        known = np.array([checked[place][~np.isnan(checked[place])] for place in places])
+        found.update(zip(places, _intervals(known, seed, draws, confidence)))
+    return [found[place] for place in range(len(checked))]
+
+
+def _intervals(known: np.ndarray, seed: int, draws: int, confidence: float) -> List[Interval]:
+    """Return the intervals of rows [M, N] without NaN."""
+    count = known.shape[1]
+    if count == 0:
+        return [Interval(float("nan"), float("nan"), float("nan"), 0, confidence)] * len(known)
+    means = known.mean(axis=1)
+    low, high = means.copy(), means.copy()
+    varied = known.min(axis=1) < known.max(axis=1)
+    if varied.any():
+        from scipy import stats
+
+        found = stats.bootstrap(
+            (known[varied],),
+            np.mean,
+            axis=-1,
+            n_resamples=draws,
+            batch=max(1, _AT_ONCE // known[varied].size),
+            confidence_level=confidence,
+            method="percentile",
+            random_state=np.random.RandomState(seed),
+        ).confidence_interval
+        low[varied], high[varied] = found.low, found.high
+    return [Interval(float(m), float(a), float(b), count, confidence) for m, a, b in zip(means, low, high)]
 
 
 def paired_difference(

@@ -13,7 +13,7 @@ SSIM_WINDOW = 11  # pixels on which a Gaussian of 1.5 pixels ends
 _HOG_CELL = 16  # pixels, as in the paper
 _HOG_BLOCK = 3  # cells
 
-# scipy and scikit-image are imported in the functions because they take long to import.
+# scikit-image is imported in the functions because it takes long to import.
 
 
 def spearman(a: np.ndarray, b: np.ndarray, absolute: bool = False) -> float:
@@ -43,9 +43,22 @@ def spearman(a: np.ndarray, b: np.ndarray, absolute: bool = False) -> float:
     a, b = _pair(a, b, absolute)
     if _is_constant(a) or _is_constant(b):
         return float("nan")
-    from scipy import stats
+    return correlation_of_units(rank_unit_vector(a), rank_unit_vector(b))
 
-    return _correlation(stats.rankdata(a), stats.rankdata(b))
+
+def rank_unit_vector(map: np.ndarray) -> np.ndarray:
+    """Return the ranks of the pixels, less their mean and divided by their norm: float64 [H * W].
+
+    Equal values share the mean of their ranks. Spearman's correlation is the product of two of these.
+    """
+    flat = map.ravel()
+    order = flat.argsort()
+    ordered = flat[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    ends = np.append(starts[1:], flat.size)
+    ranks = np.empty(flat.size)
+    ranks[order] = np.repeat((starts + ends - 1) / 2.0, ends - starts)
+    return _unit_vector(ranks)
 
 
 def ssim(a: np.ndarray, b: np.ndarray, absolute: bool = False) -> float:
@@ -74,25 +87,28 @@ def ssim(a: np.ndarray, b: np.ndarray, absolute: bool = False) -> float:
     https://doi.org/10.1109/TIP.2003.819861, https://arxiv.org/abs/1810.03292
     """
     a, b = _pair(a, b, absolute)
+    if _is_constant(a) or _is_constant(b):
+        return float("nan")
+    return ssim_of_scaled(ssim_scaled(a, absolute), ssim_scaled(b, absolute))
+
+
+def ssim_scaled(map: np.ndarray, absolute: bool) -> np.ndarray:
+    """Return the map in 0..1: zero stays zero for magnitudes and becomes 0.5 for signed values."""
+    scaled: np.ndarray = map / np.abs(map).max()
+    return scaled if absolute else (scaled + 1) / 2
+
+
+def ssim_of_scaled(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the mean structural similarity of maps in 0..1."""
     if min(a.shape) < SSIM_WINDOW:
         raise OptionError(
             f"SSIM needs maps of {SSIM_WINDOW} x {SSIM_WINDOW} pixels or more, these are {a.shape[0]} x {a.shape[1]}; "
             "place them on the image"
         )
-    if _is_constant(a) or _is_constant(b):
-        return float("nan")
     from skimage.metrics import structural_similarity
 
     compare: Callable[..., Any] = structural_similarity  # without types
-    found = compare(
-        _unit(a, absolute),
-        _unit(b, absolute),
-        data_range=1.0,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-    )
-    return float(found)
+    return float(compare(a, b, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False))
 
 
 def hog_similarity(a: np.ndarray, b: np.ndarray, absolute: bool = False) -> float:
@@ -121,26 +137,37 @@ def hog_similarity(a: np.ndarray, b: np.ndarray, absolute: bool = False) -> floa
     https://doi.org/10.1109/CVPR.2005.177, https://arxiv.org/abs/1810.03292
     """
     a, b = _pair(a, b, absolute)
-    if min(a.shape) < 2 * _HOG_BLOCK:
-        raise OptionError(
-            f"histograms of gradients need maps of 6 x 6 pixels or more, these are {a.shape[0]} x {a.shape[1]}; "
-            "place them on the image"
-        )
     if _is_constant(a) or _is_constant(b):
         return float("nan")
+    return correlation_of_units(hog_unit_vector(a), hog_unit_vector(b))
+
+
+def hog_unit_vector(map: np.ndarray) -> np.ndarray:
+    """Return the histograms of oriented gradients, less their mean and divided by their norm: float [K].
+
+    Zero where they are all equal. The correlation of two maps' histograms is the product of two of these.
+    """
+    if min(map.shape) < 2 * _HOG_BLOCK:
+        raise OptionError(
+            f"histograms of gradients need maps of 6 x 6 pixels or more, these are {map.shape[0]} x {map.shape[1]}; "
+            "place them on the image"
+        )
     from skimage.feature import hog
 
-    cell = min(_HOG_CELL, min(a.shape) // _HOG_BLOCK)
-    first, second = (
+    cell = min(_HOG_CELL, min(map.shape) // _HOG_BLOCK)
+    return _unit_vector(
         hog(
             map / np.abs(map).max(),
             orientations=9,
             pixels_per_cell=(cell, cell),
             cells_per_block=(_HOG_BLOCK, _HOG_BLOCK),
         )
-        for map in (a, b)
     )
-    return float("nan") if _is_constant(first) or _is_constant(second) else _correlation(first, second)
+
+
+def correlation_of_units(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the product of two vectors of norm 1, in -1..1; NaN if one is zero."""
+    return float(np.clip(_product(a, b), -1.0, 1.0)) if a.any() and b.any() else float("nan")
 
 
 def region_iou(a: np.ndarray, b: np.ndarray, share: float = BOX_SHARE, absolute: bool = False) -> float:
@@ -187,15 +214,18 @@ def _pair(a: np.ndarray, b: np.ndarray, absolute: bool) -> Tuple[np.ndarray, np.
     return (np.abs(a), np.abs(b)) if absolute else (a, b)
 
 
-def _unit(map: np.ndarray, absolute: bool) -> np.ndarray:
-    """Return the map in 0..1: zero stays zero for magnitudes and becomes 0.5 for signed values."""
-    scaled: np.ndarray = map / np.abs(map).max()
-    return scaled if absolute else (scaled + 1.0) / 2.0
-
-
 def _is_constant(values: np.ndarray) -> bool:
     return bool(values.min() == values.max())
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.clip(np.corrcoef(a.ravel(), b.ravel())[0, 1], -1.0, 1.0))
+def _unit_vector(values: np.ndarray) -> np.ndarray:
+    """Return the values less their mean, divided by their norm; zero where they are all equal."""
+    if _is_constant(values):
+        return np.zeros_like(values)
+    centred = values - values.mean()
+    return np.asarray(centred / np.sqrt(_product(centred, centred)))
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> Any:
+    """Return the inner product of two vectors, without the threads of BLAS, which take longer to start than this."""
+    return np.einsum("i,i->", a, b)

@@ -13,8 +13,10 @@ from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.metrics.floor_maps import floor_map
+from gradcam_tf1.types import Cells
 
 EDGES = "edges"  # the floor that knows nothing of the net
+_ROUNDING = 1e-6  # of the largest magnitude: less apart than this, float32 values count as equal
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,22 @@ class ComparedMap:
     Attributes
     ----------
     signed, absolute : np.ndarray
-        float32 [N, H, W] at the size of the net's input: the sum over the channels of the values, and of their
-        magnitudes. Equal where the method closes its maps with a ReLU.
+        float32 [N, H, W] at the size of the net's input, or [N, h, w] of a layer: the sum over the channels of the
+        values, and of their magnitudes. Equal where the method closes its maps with a ReLU.
     dead : np.ndarray
         bool [N], whether the map is zero although no ReLU closed it: no gradient arrives, because the score does not
-        change with the image.
+        change with the image, or its values are not finite.
+    sides : sequence of int
+        The size of the net's input; () for maps that have it.
+    cells : Cells or None
+        Where the cells of a layer lie on the input.
     """
 
     signed: np.ndarray
     absolute: np.ndarray
     dead: np.ndarray
+    sides: Sequence[int] = ()
+    cells: Optional[Cells] = None
 
     @property
     def has_signs(self) -> bool:
@@ -41,9 +49,22 @@ class ComparedMap:
         return bool((self.signed < 0).any())
 
     @property
-    def filled(self) -> np.ndarray:
-        """Whether each map has any value but zero: bool [N]."""
-        return np.asarray(self.absolute.any(axis=(1, 2)))
+    def varied(self) -> np.ndarray:
+        """Whether each map has more than one value, rounding aside: bool [N]. Otherwise it orders no pixels."""
+        return np.asarray(_varied(self.signed) | _varied(self.absolute))
+
+    def placed(self) -> ComparedMap:
+        """Return the maps at the size of the net's input."""
+        if not self.sides:
+            return self
+        signed = upsample(self.signed, self.sides, self.cells)
+        return ComparedMap(signed, np.abs(signed), self.dead)
+
+    def shown(self) -> np.ndarray:
+        """Return the magnitudes of the first map at the size of the net's input."""
+        if not self.sides:
+            return np.asarray(self.absolute[0])
+        return np.asarray(np.abs(upsample(self.signed[0], self.sides, self.cells)))
 
 
 @dataclass(frozen=True)
@@ -122,9 +143,14 @@ def _compared(found: Explanation, key: Tuple[str, str], sides: Sequence[int]) ->
     dead = np.array([each.state == "empty" and each.minimum == each.maximum == 0 for each in statuses], bool)
     if values.ndim == 4:
         return ComparedMap(values.sum(axis=3), np.abs(values).sum(axis=3), dead)
-    if values.shape[1:] != tuple(sides):
-        values = upsample(values, sides, found.cells.get(key))
-    return ComparedMap(values, np.abs(values), dead)
+    if values.shape[1:] == tuple(sides):
+        return ComparedMap(values, np.abs(values), dead)
+    return ComparedMap(values, np.abs(values), dead, tuple(sides), found.cells.get(key))
+
+
+def _varied(maps: np.ndarray) -> np.ndarray:
+    low, high = maps.min(axis=(1, 2)), maps.max(axis=(1, 2))
+    return np.asarray(high - low > _ROUNDING * np.maximum(np.abs(low), np.abs(high)))
 
 
 def difference(first: ComparedMap, second: ComparedMap) -> float:

@@ -140,6 +140,7 @@ def _unchecked(net: CheckedNet, check: str, why: str) -> List[CheckResult]:
 
 
 def _joined(parts: Sequence[ComparedMap]) -> ComparedMap:
-    return ComparedMap(
-        *(np.concatenate([getattr(part, kind) for part in parts]) for kind in ("signed", "absolute", "dead"))
+    signed, absolute, dead = (
+        np.concatenate([getattr(part, kind) for part in parts]) for kind in ("signed", "absolute", "dead")
     )
+    return replace(parts[0], signed=signed, absolute=absolute, dead=dead)

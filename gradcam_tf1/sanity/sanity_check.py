@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, 
 import numpy as np
 
 from gradcam_tf1.atomic_files import write_whole
-from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
 from gradcam_tf1.images.geometry import Fitted
@@ -19,13 +18,14 @@ from gradcam_tf1.run.image_stream import StreamOptions, open_stream
 from gradcam_tf1.run.manifest_lines import readable, strict_json
 from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.sanity.compared_maps import EDGES, MapQuestion, MapSet, of_engine
+from gradcam_tf1.sanity.described_maps import against_edges, chance, described
 from gradcam_tf1.sanity.net_checks import CHECKS, CheckedNet, CheckResult
-from gradcam_tf1.sanity.randomisation import RandomStep, against_edges, blocks_of, chance, randomise
-from gradcam_tf1.sanity.sanity_options import CASCADE, SanityOptions
+from gradcam_tf1.sanity.randomisation import RandomStep, blocks_of, randomise
+from gradcam_tf1.sanity.sanity_options import CASCADE, SHIFT, SanityOptions
 from gradcam_tf1.sanity.sanity_page import JSON_NAME, write_sanity_page
 from gradcam_tf1.sanity.sanity_report import SanityReport, StepSummary, summed_up
-from gradcam_tf1.sanity.verdicts import DECIDING, MethodVerdict, verdict_of
-from gradcam_tf1.sanity.weight_layers import WeightLayers, find_weight_layers
+from gradcam_tf1.sanity.verdicts import CHANGES, DECIDING, HARDLY, MethodVerdict, verdict_of
+from gradcam_tf1.sanity.weight_layers import find_weight_layers
 from gradcam_tf1.tf_runtime import tf
 
 if TYPE_CHECKING:
@@ -91,9 +91,14 @@ def sanity_check(
     folder = None if out_folder is None else as_folder(out_folder)
     names, fitted, failed = _read(net, images, folder or "", options)
     explainer = net.explainers[0]
+    weighted = find_weight_layers(explainer.engine.graph, explainer.binding)
+    if not weighted.layers:
+        whys = "".join(f"; '{op}': {why}" for op, why in list(weighted.fixed.items())[:1])
+        raise OptionError(f"no weights were found between the input and the class scores that can be drawn{whys}")
+    weights = explainer.engine.constants(weighted.names)
     given = explainer.prepare(fitted)
     first = MapQuestion(given, choose_methods(methods), layers, explain, None if target is None else [target])
-    found = first.ask(explainer)
+    found = first.ask(of_engine(explainer, weights))
     kept = [n for n, broken in enumerate(found.broken) if not broken]
     failed.update({names[n]: "the net gives no finite score" for n in range(len(names)) if n not in kept})
     if not kept:
@@ -101,7 +106,10 @@ def sanity_check(
     if (found.class_ids[kept] < 0).any():
         raise TargetError(f"target is {target!r}; give one class by id or name, or None for the top class")
     question = first.fixed(found.class_ids).rows(kept)
-    report = _checked(net, explainer, question, tuple(names[n] for n in kept), failed, options)
+    intact = found if len(kept) == len(names) else question.ask(of_engine(explainer, weights))
+    plain = question.ask(explainer) if set(options.checks) - {SHIFT} else intact
+    checked = CheckedNet(explainer, question, intact, plain, weights, weighted.layers, options.tolerance)
+    report = _checked(net, checked, tuple(names[n] for n in kept), failed, weighted.fixed, options)
     if folder is not None:
         write_sanity(folder, report)
     return report
@@ -117,34 +125,29 @@ def write_sanity(folder: str, report: SanityReport) -> None:
 
 def _checked(
     net: GradCamGraph,
-    explainer: NetExplainer,
-    question: MapQuestion,
+    checked: CheckedNet,
     names: Tuple[str, ...],
     failed: Dict[str, str],
+    fixed: Dict[str, str],
     options: SanityOptions,
 ) -> SanityReport:
     """Run everything that the options ask for, and sum it up."""
-    plain = question.ask(explainer)
-    weighted = find_weight_layers(explainer.engine.graph, explainer.binding)
-    if not weighted.layers:
-        whys = "".join(f"; '{op}': {why}" for op, why in list(weighted.fixed.items())[:1])
-        raise OptionError(f"no weights were found between the input and the class scores that can be drawn{whys}")
-    weights = explainer.engine.constants(weighted.names)
-    intact = question.ask(of_engine(explainer, weights))
-    blocks = blocks_of(weighted.layers, options.blocks)
+    question, intact, weights = checked.question, checked.intact, checked.weights
+    blocks = blocks_of(checked.layers, options.blocks)
     total = len(blocks) * len(options.modes) + len(options.checks)
-    checked = CheckedNet(explainer, question, intact, plain, weights, weighted.layers, options.tolerance)
     checks: List[CheckResult] = []
     for name in options.checks:
         checks += CHECKS[name](checked)
         _tell(options, name, total)
-    with_edges = _with_edges(intact, question)
+    with_edges = replace(intact, maps={**intact.maps, EDGES: question.edges()})
+    before = described(with_edges, options.similarities)
     steps: List[RandomStep] = []
-    fresh = randomise(explainer, question, with_edges, weights, blocks, options.modes, options.draw, options.seed)
+    fresh = randomise(checked.explainer, question, before, weights, blocks, options.modes, options.draw, options.seed)
     for step in fresh:
         steps.append(step)
         _tell(options, f"{step.mode}: {step.layers[-1]}", total)
-    others = summed_up(chance(with_edges), options.seed)
+    compared = [step.similarity for step in steps] + [chance(before), against_edges(before)]
+    *summaries, others, edges = summed_up(compared, options.seed)
     return SanityReport(
         model=net.model.source,
         images=names,
@@ -152,13 +155,13 @@ def _checked(
         classes=tuple(int(id_) for id_ in intact.class_ids),
         methods=tuple(with_edges.maps),
         layers=tuple(tuple(layer.name for layer in block) for block in blocks),
-        fixed=dict(weighted.fixed),
-        steps=tuple(_summary(step, options.seed) for step in steps),
+        fixed=dict(fixed),
+        steps=tuple(_summary(*pair) for pair in zip(steps, summaries)),
         chance=others,
-        edges=summed_up(against_edges(with_edges), options.seed),
-        verdicts=_verdicts(steps, others, options),
+        edges=edges,
+        verdicts=_verdicts(steps, others, _doubts(checked, fixed, blocks), options),
         checks=tuple(checks),
-        settings=_settings(net, question, weighted, options),
+        settings=_settings(net, checked, options),
         strips=_strips(steps, with_edges),
         first=np.clip(np.round(question.given.pixels[0]), 0, 255).astype(np.uint8),
     )
@@ -201,50 +204,65 @@ def _tell(options: SanityOptions, done: str, total: int) -> None:
         options.progress(done, total)
 
 
-def _with_edges(intact: MapSet, question: MapQuestion) -> MapSet:
-    return replace(intact, maps={**intact.maps, EDGES: question.edges()})
-
-
-def _summary(step: RandomStep, seed: int) -> StepSummary:
-    return StepSummary(step.mode, step.layers, summed_up(step.similarity, seed), step.empty, step.dead, step.broken)
+def _summary(step: RandomStep, similarity: Dict[str, Dict[str, Interval]]) -> StepSummary:
+    return StepSummary(step.mode, step.layers, similarity, step.empty, step.dead, step.broken)
 
 
 def _verdicts(
-    steps: Sequence[RandomStep], others: Mapping[str, Mapping[str, Interval]], options: SanityOptions
+    steps: Sequence[RandomStep],
+    others: Mapping[str, Mapping[str, Interval]],
+    doubts: Mapping[str, str],
+    options: SanityOptions,
 ) -> Tuple[MethodVerdict, ...]:
     cascade = [step for step in steps if step.mode == CASCADE]
     if not cascade:
         return ()
     return tuple(
-        verdict_of(name, [step.similarity[name][DECIDING] for step in cascade], found[DECIDING].mean, options.seed)
+        verdict_of(
+            name,
+            [step.similarity[name][DECIDING] for step in cascade],
+            found[DECIDING].mean,
+            options.seed,
+            {} if name == EDGES else doubts,
+        )
         for name, found in others.items()
     )
+
+
+def _doubts(checked: CheckedNet, fixed: Mapping[str, str], blocks: Sequence[Any]) -> Dict[str, str]:
+    """Return why a verdict would say nothing."""
+    if len(blocks) == 1 < len(checked.layers):
+        why = "all layers were drawn in one step, which changes every method; give two steps or more (--blocks)"
+        return {CHANGES: why, HARDLY: why}
+    if fixed:
+        return {HARDLY: f"{len(fixed)} ops keep their weights, such as '{next(iter(fixed))}'"}
+    return {}
 
 
 def _strips(steps: Sequence[RandomStep], intact: MapSet) -> Dict[str, Tuple[np.ndarray, ...]]:
     cascade = [step for step in steps if step.mode == CASCADE] or list(steps)
     return {
-        name: (maps.absolute[0], *(step.maps[name] for step in cascade if name in step.maps))
+        name: (maps.shown(), *(step.maps[name] for step in cascade if name in step.maps))
         for name, maps in intact.maps.items()
         if name != EDGES
     }
 
 
-def _settings(
-    net: GradCamGraph, question: MapQuestion, weighted: WeightLayers, options: SanityOptions
-) -> Dict[str, Any]:
+def _settings(net: GradCamGraph, checked: CheckedNet, options: SanityOptions) -> Dict[str, Any]:
     return {
         "score": "logit",
-        "maps": "at the size of the net's input; pixel maps: sum over the channels, of magnitudes or with the sign",
-        "methods": {name: dict(given) for name, given in choose_methods(question.methods).items()},
+        "maps": "layer maps: ranks of their own cells, SSIM and HOG at the size of the net's input; pixel maps: sum "
+        "over the channels, of magnitudes or with the sign",
+        "methods": {name: dict(given) for name, given in choose_methods(checked.question.methods).items()},
         "layer": net.binding.layer,
         "draw": options.draw,
         "modes": list(options.modes),
         "blocks": options.blocks,
-        "weight tensors": len(weighted.names),
+        "weight tensors": len(checked.weights),
         "checks": list(options.checks),
         "tolerance": options.tolerance,
         "seed": options.seed,
+        "similarities": list(options.similarities),
         "deciding measure": DECIDING,
         "tensorflow": tf.__version__,
     }

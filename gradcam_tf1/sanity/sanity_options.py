@@ -14,7 +14,9 @@ from gradcam_tf1.sanity.weight_draws import DRAWS
 
 CASCADE, INDEPENDENT = "cascade", "independent"
 MODES = (CASCADE, INDEPENDENT)
-CHECK_NAMES = ("repeat", "session", "batch", "shift")
+SHIFT = "shift"
+CHECK_NAMES = ("repeat", "session", "batch", SHIFT)
+SIMILARITY_NAMES = ("spearman", "ssim", "hog")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class SanityOptions:
         Largest number of steps: neighbouring layers are drawn together.
     checks : str or sequence of str
         "repeat", "session", "batch" and "shift": see docs/sanity.md.
+    similarities : str or sequence of str
+        "spearman", on which the verdicts rest and which is always taken, "ssim" and "hog".
     tolerance : float
         Maps are the same if ||a - b|| / ||a|| is at most this.
     n_images : int or None
@@ -51,14 +55,16 @@ class SanityOptions:
     draw: str = "normal"
     blocks: int = 8
     checks: Union[str, Sequence[str]] = CHECK_NAMES
+    similarities: Union[str, Sequence[str]] = SIMILARITY_NAMES[:1]
     tolerance: float = 1e-3
     n_images: Optional[int] = 8
     seed: int = 0
     progress: Optional[Callable[[str, int], None]] = None
 
     def __post_init__(self) -> None:
-        for name, possible in (("modes", MODES), ("checks", CHECK_NAMES)):
+        for name, possible in (("modes", MODES), ("checks", CHECK_NAMES), ("similarities", SIMILARITY_NAMES)):
             object.__setattr__(self, name, _chosen(name, getattr(self, name), possible))
+        object.__setattr__(self, "similarities", tuple(dict.fromkeys([*SIMILARITY_NAMES[:1], *self.similarities])))
         if self.draw not in DRAWS:
             raise OptionError(f"draw is {' or '.join(DRAWS)}, not {self.draw!r}")
         for name, low, high in (("blocks", 1, None), ("n_images", 1, None), ("seed", 0, MAX_SEED)):

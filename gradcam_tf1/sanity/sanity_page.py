@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gradcam_tf1.report.plots import Plot, PlotLine, line_plot
 from gradcam_tf1.report.study_page import ImageStrip, Section, StripImage, Study, StudyTable, Verdict, write_study
 from gradcam_tf1.run.listing import counted
 from gradcam_tf1.sanity.compared_maps import EDGES
-from gradcam_tf1.sanity.randomisation import MEASURES
+from gradcam_tf1.sanity.described_maps import measures_of
 from gradcam_tf1.sanity.sanity_options import CASCADE, MODES
 from gradcam_tf1.sanity.sanity_report import SanityReport, StepSummary
 from gradcam_tf1.sanity.sanity_words import VERDICT_HEAD, check_rows, mean_with_ends, notes, summary, verdict_rows
@@ -73,7 +73,7 @@ def _mode_section(report: SanityReport, mode: str) -> Section:
     steps = [step for step in report.steps if step.mode == mode]
     title = "Cascade, from the class scores down" if mode == CASCADE else "Layer by layer"
     rows = [(str(number + 1), ", ".join(step.layers)) for number, step in enumerate(steps)]
-    plots = [_plot(report, steps, measure) for measure in _PLOTTED]
+    plots = [_plot(report, steps, measure) for measure in _PLOTTED if measure in _measures(report)]
     return Section(title, [_ABOUT[mode]], [*plots, StudyTable(("step", "layers"), rows)])
 
 
@@ -128,16 +128,21 @@ def _numbers(report: SanityReport) -> Section:
         rows = [
             (
                 f"{step.mode}: {step.layers[-1]}",
-                *(mean_with_ends(step.similarity[method][measure]) for measure in MEASURES),
+                *(mean_with_ends(step.similarity[method][measure]) for measure in _measures(report)),
                 str(step.empty.get(method, 0)),
                 str(step.dead.get(method, 0)),
                 str(step.broken),
             )
             for step in report.steps
         ]
-        parts.append(StudyTable(("step", *MEASURES, "empty maps", "no gradient", "no score"), rows, method))
+        parts.append(StudyTable(("step", *_measures(report), "even maps", "no gradient", "no score"), rows, method))
+
     text = ["Mean similarity with the map of the intact net, with its interval; each step is named by its last layer."]
     return Section("All numbers", text, parts)
+
+
+def _measures(report: SanityReport) -> Tuple[str, ...]:
+    return measures_of(report.settings["similarities"])
 
 
 def _settings(report: SanityReport) -> Section:

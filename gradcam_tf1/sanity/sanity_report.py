@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.metrics.intervals import Interval, bootstrap
+from gradcam_tf1.metrics.intervals import Interval, bootstraps
+from gradcam_tf1.sanity.described_maps import Values
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,13 @@ class SanityReport:
         return {"ok": self.ok, **{name: _plain(value) for name, value in plain.items()}}
 
 
-def summed_up(values: Mapping[str, Mapping[str, np.ndarray]], seed: int) -> Dict[str, Dict[str, Interval]]:
-    """Return the means over the images with their intervals, method by method and measure by measure."""
-    return {
-        method: {measure: bootstrap(each, seed) for measure, each in measures.items()}
-        for method, measures in values.items()
-    }
+def summed_up(parts: Sequence[Values], seed: int) -> List[Dict[str, Dict[str, Interval]]]:
+    """Return for each part the means over the images with their intervals, method by method, measure by measure."""
+    rows = [each for part in parts for measures in part.values() for each in measures.values()]
+    found = iter(bootstraps(rows, seed))
+    return [
+        {method: {measure: next(found) for measure in measures} for method, measures in part.items()} for part in parts
+    ]
 
 
 def _plain(value: Any) -> Any:

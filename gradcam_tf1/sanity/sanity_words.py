@@ -13,6 +13,7 @@ from gradcam_tf1.sanity.verdicts import DECIDING, HARDLY, UNDECIDED
 
 VERDICT_HEAD = ("method", "verdict", "kept", "other images", "edges")
 _FLOOR = f"{EDGES} (floor)"
+_SAME = 1e-6  # from 1, that two maps may be apart
 _QUESTIONS = {
     "repeat": "the same images again",
     "session": "in a fresh session",
@@ -75,13 +76,18 @@ def notes(report: SanityReport) -> List[str]:
             f"{counted(len(report.images))}, which are left out there; --draw permute keeps the values of the weights"
         )
     kinds = {
-        "empty": "became empty by the ReLU of the method and count as similarity 0",
-        "dead": "have no gradient, since the score of the class is constant, and are left out",
+        "empty": "lost all differences, as by the ReLU of the method, and count as similarity 0",
+        "dead": "have no gradient, since the score of the class is constant, or no finite values, and are left out",
     }
     maps = len(report.steps) * len(report.images)
     for kind, about in kinds.items():
         counts = {name: sum(getattr(step, kind).get(name, 0) for step in report.steps) for name in report.methods}
         lines += [f"{name}: {count} of {maps} maps {about}" for name, count in counts.items() if count]
+    lines += [
+        f"{each.method}: its maps do not use the upper half of the layers: they do not change at all while it is drawn"
+        for each in report.verdicts
+        if each.method != EDGES and each.kept.n and each.kept.low > 1 - _SAME
+    ]
     lines += [f"{each.method}: undecided, {each.reason}" for each in report.verdicts if each.verdict == UNDECIDED]
     return lines
 

@@ -6,9 +6,18 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.metrics.intervals import Interval, bootstrap, decided_pairs, enough, holm, paired_difference
+from gradcam_tf1.metrics.intervals import (
+    Interval,
+    bootstrap,
+    bootstraps,
+    decided_pairs,
+    enough,
+    holm,
+    paired_difference,
+)
 
 
 def test_the_interval_is_that_of_theory():
@@ -127,3 +136,15 @@ def test_refusals():
             bootstrap(np.ones(3), **options)
     with pytest.raises(OptionError, match="paired values are of the same images"):
         paired_difference(np.ones(3), np.ones(4))
+
+
+def test_rows_have_the_intervals_that_each_has_alone():
+    rows = np.random.RandomState(5).normal(size=(5, 9))
+    rows[1, 2] = rows[3, [0, 2]] = np.nan
+    rows[2], rows[4] = 0.5, np.nan
+    wanted = [bootstrap(row, 7) for row in rows]
+    assert str(bootstraps(rows, 7)) == str(wanted)  # as text, since NaN is not equal to itself
+    found = stats.bootstrap(
+        (rows[0],), np.mean, n_resamples=2000, method="percentile", random_state=np.random.RandomState(7)
+    )
+    assert (wanted[0].low, wanted[0].high) == pytest.approx(tuple(found.confidence_interval))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.metrics.similarity import hog_similarity, region_iou, spearman, ssim
+from gradcam_tf1.metrics.similarity import hog_similarity, rank_unit_vector, region_iou, spearman, ssim
 
 MEASURES = (spearman, ssim, hog_similarity, region_iou)
 
@@ -53,6 +54,13 @@ def test_spearman_by_hand():
     assert spearman(a, b) == pytest.approx(8 / np.sqrt(95))
     assert spearman(a, b**3) == pytest.approx(8 / np.sqrt(95))  # the order alone counts
     assert spearman(-a, b, absolute=True) == pytest.approx(8 / np.sqrt(95))
+
+
+def test_ranks_are_those_of_scipy():
+    """Also in float32, with ties at zero as a ReLU makes them."""
+    map = np.maximum(np.random.RandomState(3).normal(size=(9, 13)), 0).astype(np.float32)
+    ranks = stats.rankdata(map) - stats.rankdata(map).mean()
+    np.testing.assert_allclose(rank_unit_vector(map), ranks / np.linalg.norm(ranks), rtol=0, atol=1e-15)
 
 
 def test_ssim_by_the_formula_on_one_window():

@@ -11,13 +11,16 @@ from weight_nets import IMAGES, branched, changed, conv, dense, made, opened, pl
 from gradcam_tf1 import load
 from gradcam_tf1.errors import RunError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.metrics.similarity import hog_similarity, spearman
 from gradcam_tf1.sanity.compared_maps import EDGES, ComparedMap, MapQuestion, of_engine
-from gradcam_tf1.sanity.randomisation import MEASURES, blocks_of, chance, compare, randomise
+from gradcam_tf1.sanity.described_maps import SIMILARITIES, DescribedMaps, chance, described, measures_of
+from gradcam_tf1.sanity.randomisation import blocks_of, randomise
 from gradcam_tf1.sanity.sanity_options import MODES
 from gradcam_tf1.sanity.weight_draws import draw_all, with_drawn
 from gradcam_tf1.sanity.weight_layers import find_weight_layers
 from gradcam_tf1.tf_runtime import tf
 
+MEASURES = measures_of(SIMILARITIES)
 METHODS = ["gradient", "gradcam", "guided_backprop", "scorecam"]
 
 
@@ -39,7 +42,12 @@ class Study:
 
     def steps(self, modes=MODES, draw="normal"):
         blocks = blocks_of(self.layers, 99)
-        return list(randomise(self.explainer, self.question, self.intact, self.weights, blocks, modes, draw, 0))
+        before = described(self.intact, SIMILARITIES)
+        return list(randomise(self.explainer, self.question, before, self.weights, blocks, modes, draw, 0))
+
+
+def compare(first, second, *rest):
+    return DescribedMaps(first, SIMILARITIES).compare(DescribedMaps(second, SIMILARITIES), *rest)
 
 
 def assert_same(made_maps, wanted):
@@ -92,7 +100,7 @@ def test_the_net_stays_as_it_is_after_an_error(branched_study, monkeypatch):
         raise RunError("the net failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gradcam_tf1.sanity.randomisation.compare", broken)
+        patch.setattr("gradcam_tf1.sanity.described_maps.DescribedMaps.compare", broken)
         with pytest.raises(RunError, match="the net failed"):
             study.steps()
     after = study.question.ask(study.explainer)
@@ -166,8 +174,10 @@ def test_chance_compares_each_image_with_the_next():
     with opened(made(plain)) as net:
         study = Study(net, ["gradcam"])
     maps = study.intact.maps["gradcam"]
-    wanted = compare(maps, ComparedMap(*(np.roll(each, -1, 0) for each in (maps.signed, maps.absolute, maps.dead))))
-    assert np.array_equal(chance(study.intact)["gradcam"]["hog signed"], wanted["hog signed"])
+    moved = (np.roll(each, -1, 0) for each in (maps.signed, maps.absolute, maps.dead))
+    wanted = compare(maps, ComparedMap(*moved, maps.sides, maps.cells))
+    found = chance(described(study.intact, SIMILARITIES))["gradcam"]
+    assert all(np.array_equal(found[measure], wanted[measure]) for measure in MEASURES)
 
 
 def test_blocks_have_nearly_one_size():
@@ -182,3 +192,59 @@ def test_a_layer_alone_leaves_the_others():
         study = Study(net, ["gradient"])
         fresh = study.fresh(study.layers[1:])
     assert {name for name, value in fresh.items() if value is not study.weights[name]} == {"one/w:0", "one/b:0"}
+
+
+def test_maps_without_differences_order_nothing():
+    """One value everywhere, rounding aside, is as unlike as an empty map, and a map to start from must differ."""
+    rng = np.random.RandomState(0)
+    map, alive = rng.uniform(size=(1, 12, 12)).astype(np.float32), np.array([False])
+    even = (0.3 + 1e-8 * rng.normal(size=map.shape)).astype(np.float32)
+    first, second = ComparedMap(map, map, alive), ComparedMap(even, even, alive)
+    assert set(np.concatenate(list(compare(first, second).values()))) == {0.0}
+    assert all(np.isnan(values[0]) for values in compare(second, first).values())
+
+
+def test_chance_passes_over_maps_that_cannot_be_compared():
+    maps = np.random.RandomState(0).normal(size=(4, 12, 12)).astype(np.float32)
+    maps[[1, 3]] = 0
+    each = DescribedMaps(ComparedMap(maps, np.abs(maps), np.array([False, True, False, True])), ["spearman"])
+    found = chance({"gradient": each})["gradient"]["spearman signed"]
+    assert np.array_equal(np.isnan(found), [False, True, False, True])
+    assert found[0] == pytest.approx(spearman(maps[0], maps[2]))
+    alone = DescribedMaps(ComparedMap(maps[:2], np.abs(maps[:2]), np.array([False, True])), ["spearman"])
+    assert np.isnan(chance({"gradient": alone})["gradient"]["spearman signed"]).all()
+
+
+def test_layers_are_ranked_by_their_own_cells():
+    """Enlarged maps would rank the values between the cells too."""
+    cells, other = np.random.RandomState(1).normal(size=(2, 1, 4, 5)).astype(np.float32)
+    alive = np.array([False])
+    maps = [ComparedMap(values, np.abs(values), alive, (16, 20)) for values in (cells, other)]
+    found = compare(*maps)
+    assert found["spearman signed"][0] == pytest.approx(spearman(cells[0], other[0]))
+    placed = [each.placed().signed[0] for each in maps]
+    assert found["hog signed"][0] == pytest.approx(hog_similarity(*placed), abs=1e-6)
+    assert abs(found["spearman signed"][0] - spearman(*placed)) > 0.001
+
+
+def one_logit(x):
+    pooled = tf.reduce_mean(conv(conv(x / 255.0, "one", 4), "two", 5), [1, 2])
+    return tf.matmul(pooled, weight("top", 5, 1, scale=1.0)) - 0.2
+
+
+@pytest.mark.parametrize("shift", [-9.0, 0.0, 9.0])
+def test_the_top_class_keeps_its_side_of_one_logit(shift):
+    graph = made(lambda x: one_logit(x) + shift)
+    with opened(graph) as net:
+        study = Study(net, ["gradient", "gradcam"])
+        free = MapQuestion(study.question.given, ["gradient", "gradcam"]).ask(of_engine(study.explainer, study.weights))
+    for name, maps in free.maps.items():
+        assert np.array_equal(maps.signed, study.intact.maps[name].signed), name
+
+
+def test_drawing_the_first_block_alone_runs_once(branched_study, monkeypatch):
+    asked = []
+    ask = MapQuestion.ask
+    monkeypatch.setattr(MapQuestion, "ask", lambda *args: asked.append(1) or ask(*args))
+    steps = branched_study.steps()
+    assert (len(steps), len(asked)) == (12, 11)

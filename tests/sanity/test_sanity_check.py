@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from weight_nets import SIZE, conv, dense, made
 from gradcam_tf1 import ExplainOptions, GradCamGraph, ImageFileError, OptionError, SanityOptions, load, sanity_check
 from gradcam_tf1.cli import main
 from gradcam_tf1.nets.demo import demo_scenes
-from gradcam_tf1.sanity.randomisation import MEASURES
+from gradcam_tf1.sanity.described_maps import measures_of
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()[:4]]
@@ -27,7 +29,9 @@ def written(net, tmp_path_factory):
     bad = folder / "bad.png"
     bad.write_bytes(b"no image")
     seen = []
-    options = SanityOptions(modes="cascade", blocks=4, progress=lambda name, total: seen.append((name, total)))
+    options = SanityOptions(
+        modes="cascade", blocks=4, similarities="ssim", progress=lambda name, total: seen.append((name, total))
+    )
     methods = ["gradcam", "gradient", "guided_backprop"]
     out = folder / "out"
     report = sanity_check(net, [*SCENES, str(bad)], None, methods, None, str(out), options=options)
@@ -54,7 +58,7 @@ def test_the_report_has_everything(written):
     states = {(check.check, check.method): check.state for check in report.checks}
     assert states["repeat", "gradcam"] == states["session", "gradient"] == states["batch", "gradcam"] == "holds"
     assert states["shift", "gradient"] == "not checked"
-    assert set(report.steps[0].similarity["gradient"]) == set(MEASURES)
+    assert set(report.steps[0].similarity["gradient"]) == set(measures_of(["spearman", "ssim"]))
     assert report.settings["draw"] == "normal"
 
 
@@ -165,3 +169,30 @@ def test_noise_and_other_options_reach_the_methods(net):
     )
     assert [check.state for check in report.checks] == ["holds"]
     assert report.steps == ()
+
+
+def test_one_step_for_all_layers_decides_nothing(net):
+    """Edges that the first layers find are gone then, so that guided backprop would seem to show the net."""
+    report = sanity_check(
+        net, SCENES, None, "guided_backprop", options=SanityOptions(modes="cascade", blocks=1, checks=())
+    )
+    assert [each.verdict for each in report.verdicts] == ["undecided", "hardly changes"]
+    assert "give two steps or more (--blocks)" in report.verdicts[0].reason
+
+
+def test_ctrl_c_ends_with_130_and_writes_nothing(tmp_path, monkeypatch):
+    from gradcam_tf1.sanity import sanity_check as module
+
+    def interrupted(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        yield from randomise(*_)
+
+    randomise = module.randomise
+    monkeypatch.setattr(module, "randomise", interrupted)
+    out = tmp_path / "out"
+    told = ["sanity", DEMO, *SCENES[:2], "--preset", "inception", "--method", "gradcam", "--mode", "cascade"]
+    found = CliRunner().invoke(main, [*told, "--check", "repeat", "--out", str(out)])
+    assert found.exit_code == 130, found.output
+    assert "stopping after this step" in found.output
+    assert "stopped; nothing was written" in found.output
+    assert not out.exists()

@@ -34,7 +34,7 @@ def test_kept_is_the_mean_of_the_upper_half_beyond_chance():
         ((0.4, 0.4), 0.0, "undecided", "is not below 0.3 and not above 0.5"),
         ((0.8, 0.8), 0.75, "changes", ""),
         ((0.97, 0.97), 0.95, "undecided", "maps of different images are alike already"),
-        ((NAN, NAN), 0.0, "undecided", "no image has a map and finite scores"),
+        ((NAN, NAN), 0.0, "undecided", "no image has a map with several values and finite scores"),
     ],
 )
 def test_verdicts(means, chance, verdict, reason):
@@ -47,3 +47,14 @@ def test_one_image_decides_nothing():
     found = verdict_of("gradcam", [np.array([0.9])], NAN, 0)
     assert (found.verdict, found.kept.mean) == ("undecided", pytest.approx(0.9))
     assert "give two or more" in found.reason
+
+
+def test_a_doubt_takes_a_verdict_back():
+    found = verdict_of("gradcam", steps(0.9, 0.9), 0.0, 0, {"hardly changes": "2 ops keep their weights"})
+    assert (found.verdict, found.reason) == ("undecided", "2 ops keep their weights")
+    assert verdict_of("gradcam", steps(0.1, 0.1), 0.0, 0, {"hardly changes": "2 ops keep"}).verdict == "changes"
+
+
+def test_half_of_the_steps_must_be_known():
+    assert verdict_of("gradcam", steps(0.9, NAN, NAN, NAN, NAN, NAN), 0.0, 0).verdict == "undecided"
+    assert verdict_of("gradcam", steps(0.9, 0.9, NAN, NAN, NAN, NAN), 0.0, 0).verdict == "hardly changes"
