@@ -26,10 +26,11 @@ from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.changed_constants import ConstantFeeder
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.finished_maps import RunPart, finish, join
+from gradcam_tf1.engine.found_classes import NO_CLASS, Found, best_of, chosen_of, class_ids_of
 from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.engine.iterate import check_copies, run_jobs
 from gradcam_tf1.engine.live_session import LiveSession
-from gradcam_tf1.engine.map_request import BestClasses, MapAnswer, MapRequest
+from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
 from gradcam_tf1.engine.probe import Probe
 from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import OptionError, RunError
@@ -42,7 +43,6 @@ from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest, Slot
 # more targets than this are computed in several runs: each slot adds a backward pass to the graph
 MAX_SLOTS = 32
 
-NO_CLASS = -1
 _CODES = ("code", "rival")
 
 Layers = Tuple[LayerInfo, ...]
@@ -217,14 +217,14 @@ class MapEngine(ConstantFeeder):
             for name, task in tasks.items()
             for layer, row in METHODS[name].notes(self._ops, task).items()
         }
-        class_ids = np.stack([_class_ids(score, found, slot) for slot, score in zip(slots, scores)], axis=1)
+        class_ids = np.stack([class_ids_of(score, found, slot) for slot, score in zip(slots, scores)], axis=1)
         return RunPart(
             class_ids=class_ids,
             scores=np.stack([found["scores", slot] for slot in slots], axis=1),
-            probabilities=_chosen(found.get("probabilities"), class_ids),
+            probabilities=chosen_of(found.get("probabilities"), class_ids),
             predicted=np.where(found["broken"], NO_CLASS, found["predicted"]),
             broken=found["broken"],
-            best=_best(found),
+            best=best_of(found),
             settled=tuple(_with_ids(score, found, slot) for slot, score in zip(slots, scores)),
             maps=maps,
             notes=notes,
@@ -277,9 +277,6 @@ class MapEngine(ConstantFeeder):
         ]
 
 
-Found = Mapping[Hashable, np.ndarray]
-
-
 def _values(tensors: Fetches, found: Found) -> Fetched:
     """Return what was fetched for one method. Refuse a map without positions."""
     for key, tensor in tensors.items():
@@ -287,28 +284,6 @@ def _values(tensors: Fetches, found: Found) -> Fetched:
             shape = list(found[tensor.name].shape[1:])
             raise RunError(f"'{key.layer}' comes out as {shape} on this image, which is too small for the net")
     return {key: found[tensor.name] for key, tensor in tensors.items()}
-
-
-def _class_ids(score: ScoreRequest, found: Found, slot: Slot) -> np.ndarray:
-    """Return the explained classes, int64 [N]; none where the target is no class, or a rank among NaN scores."""
-    if ("code", slot) not in found:
-        return np.full(len(found["broken"]), NO_CLASS)
-    unknown = found["broken"] & (score.values["code"] < 0)
-    return np.where(unknown, NO_CLASS, found["code", slot]).astype(np.int64)
-
-
-def _best(found: Found) -> BestClasses:
-    class_ids, probabilities = found["best classes"], found.get("probabilities")
-    chosen = None if probabilities is None else np.take_along_axis(probabilities, class_ids, axis=1)
-    return BestClasses(class_ids, found["best scores"], chosen)
-
-
-def _chosen(probabilities: Optional[np.ndarray], class_ids: np.ndarray) -> Optional[np.ndarray]:
-    """Return the probabilities of the classes, NaN where there is no class: float32 [N, T]."""
-    if probabilities is None:
-        return None
-    chosen = np.take_along_axis(probabilities, np.maximum(class_ids, 0), axis=1)
-    return np.where(class_ids == NO_CLASS, np.nan, chosen)
 
 
 def _with_ids(score: ScoreRequest, found: Found, slot: Slot) -> ScoreRequest:

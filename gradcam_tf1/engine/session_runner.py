@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ import numpy as np
 from gradcam_tf1.engine.built_once import made_of
 from gradcam_tf1.engine.feature_maps import FRAME_AXES, together
 from gradcam_tf1.engine.live_session import LiveSession
+from gradcam_tf1.engine.run_errors import NAME_TENSORS, run_message
 from gradcam_tf1.errors import GradCamError, OptionError, OutOfMemoryError, RunError, TimeLimitError
 from gradcam_tf1.gradients.float_images import FloatImages
-from gradcam_tf1.tf_runtime import OUR_SCOPE, check_process, tf
+from gradcam_tf1.tf_runtime import check_process, tf
 from gradcam_tf1.types import Binding
 
 _LOG = logging.getLogger(__name__)
@@ -215,9 +215,9 @@ class SessionRunner:
         except tf.errors.DeadlineExceededError as error:
             raise TimeLimitError(self._limit.message) from error
         except tf.errors.ResourceExhaustedError as error:
-            raise OutOfMemoryError(_run_message(error)) from error
+            raise OutOfMemoryError(run_message(error)) from error
         except tf.errors.OpError as error:
-            raise RunError(_run_message(error) + self._other_rows(feed) + self._other_size(error)) from error
+            raise RunError(run_message(error) + self._other_rows(feed) + self._other_size(error)) from error
         except (TypeError, ValueError) as error:  # a fed value of another shape or dtype than its tensor
             raise RunError(f"the net does not take what it was fed: {error}") from error
 
@@ -278,51 +278,11 @@ class _Limit(threading.local):
     message = ""
 
 
-_HEADLINE = re.compile(r"Graph execution error:|\d+ root error\(s\) found")
-_NUMBERED = re.compile(r"^ *\(0\) [A-Za-z ]+: ")  # "(0) Invalid argument: ", the first of several errors
-_NO_KERNEL = re.compile("No OpKernel was registered|mixed precision is disallowed|not yet implemented")
-_NAME_TENSORS = (
-    "name a layer (and logits) with one row per image, or the input, logits and layer of one of the parts "
-    "(--input, --logits, --layer)"
-)
-
-
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:
     """Return a fetched array if it has one row per image. Raises RunError."""
     if np.shape(value)[:1] != (expected,):
         raise RunError(
             f"{made_of(tensor)} came out as {list(np.shape(value))} for {expected} images: the net cuts images "
-            f"into parts or mixes them before it; {_NAME_TENSORS}"
+            f"into parts or mixes them before it; {NAME_TENSORS}"
         )
     return value
-
-
-def _run_message(error: tf.errors.OpError) -> str:
-    """Return the reason of a failed run, the op, and what to do."""
-    place, cure = "", ""
-    if error.op is not None:
-        place = f" at '{error.op.name}' ({error.op.type})"
-        if error.op.name.startswith(OUR_SCOPE) and not error.op.outputs:
-            place = ""  # the message of our own assertion is complete
-        elif error.op.name.startswith(OUR_SCOPE):
-            place = f" at {made_of(error.op.outputs[0])} ({error.op.type})"
-            cure = f"; {_NAME_TENSORS}" if isinstance(error, tf.errors.InvalidArgumentError) else ""
-    lines = [line for line in error.message.splitlines() if line.strip() and not _HEADLINE.match(line)]
-    # TensorFlow 2 puts the reason after a stack trace and a line "Node: 'name'"
-    after = [number + 1 for number, line in enumerate(lines[:-1]) if line.startswith("Node:")]
-    message = f"the net failed{place}: {_NUMBERED.sub('', lines[after[0] if after else 0]).strip()}"
-    half = _half_type(error)
-    if half and _NO_KERNEL.search(message):
-        cure = f". TensorFlow {tf.VERSION} does not compute this op in {half} here; export the net in float32"
-    if "NHWC" in message:
-        message += ". TensorFlow 1.15 computes channels-first (NCHW) layers on a GPU only; TensorFlow 2 also on the CPU"
-    return message + cure
-
-
-def _half_type(error: tf.errors.OpError) -> str:
-    """Return "bfloat16" or "float16" if the op that failed computes in it, else ""; TensorFlow 2 may not name it."""
-    names = [] if error.op is None else [t.dtype.base_dtype.name for t in (*error.op.inputs, *error.op.outputs)]
-    for half, attribute in (("bfloat16", "DT_BFLOAT16"), ("float16", "DT_HALF")):
-        if half in names or attribute in error.message:
-            return half
-    return ""
