@@ -52,7 +52,7 @@ class WeightCheck:
         if assigned != self._sess.assigned:
             assigned = self._sess.assigned  # before the run: weights that change meanwhile are checked again
             tensors = list(self._make())
-            values = self._sess.run(tensors) if tensors else []
+            values = self._sess.run(tensors, {}) if tensors else []
             nan = any(np.isnan(np.asarray(value).astype(np.float32)).any() for value in values)
             self._known = (assigned, nan)
         return nan
