@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 import click
 
 from gradcam_tf1.cli.describe import describe
-from gradcam_tf1.cli.method_options import method_name, set_values
+from gradcam_tf1.cli.method_options import set_values, several_methods, split_names
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.progress import STOPPED, MethodBars, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
@@ -17,7 +17,7 @@ from gradcam_tf1.cli.shared_options import model_options, open_net, window
 from gradcam_tf1.cli.terminal import say, say_page, shown, warn
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
-from gradcam_tf1.methods import METHOD_GROUPS, METHODS, choose_methods, method
+from gradcam_tf1.methods import choose_methods, method
 from gradcam_tf1.methods.options import MAX_SEED
 from gradcam_tf1.metrics.metric_choices import metric
 from gradcam_tf1.metrics.metric_table import METRICS
@@ -33,31 +33,15 @@ _OPTIONS = (
 )
 
 
-def method_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[str]:
-    """Callback: "gradcam,rise" -> two names of methods, each checked."""
-    return [method_name(name) for name in _split(values)]
-
-
 def metric_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[str]:
     """Callback: "insertion,road" -> two names of metrics, each checked."""
-    return [str(click.Choice(list(METRICS)).convert(name, None, None)) for name in _split(values)]
-
-
-def _split(values: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
+    return [str(click.Choice(list(METRICS)).convert(name, None, None)) for name in split_names(values)]
 
 
 @click.command(short_help="Measure how far maps can be trusted.")
 @model_options
 @click.argument("images", nargs=-1, required=True)
-@click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    metavar="NAME[,NAME]",
-    callback=method_names,
-    help=f"Methods to compare: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: gradcam. Repeatable.",
-)
+@several_methods("compare", DEFAULT_METHODS)
 @click.option(
     "--metric",
     "metrics",

@@ -42,6 +42,24 @@ def method_name(value: str) -> str:
     return str(click.Choice([*METHODS, *METHOD_GROUPS]).convert(value, None, None))
 
 
+def several_methods(purpose: str, default: Sequence[str]) -> Decorator:
+    """Return the option --method of a command that compares methods: names with commas, or repeated."""
+    return click.option(
+        "--method",
+        "methods",
+        multiple=True,
+        metavar="NAME[,NAME]",
+        callback=lambda _ctx, _param, values: [method_name(name) for name in split_names(values)],
+        help=f"Methods to {purpose}: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: {', '.join(default)}. "
+        "Repeatable.",
+    )
+
+
+def split_names(values: Sequence[str]) -> list[str]:
+    """Return each name once: ("gradcam,rise", "gradcam") -> gradcam, rise."""
+    return list(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
+
+
 _OPTIONS = (
     click.option(
         "--method",

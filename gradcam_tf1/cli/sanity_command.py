@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, Sequence
 import click
 
 from gradcam_tf1.cli.describe import describe
-from gradcam_tf1.cli.evaluate_command import method_names
-from gradcam_tf1.cli.method_options import set_values
+from gradcam_tf1.cli.method_options import set_values, several_methods
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.progress import STOPPED, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, name_or_number, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import METHOD_GROUPS, METHODS, choose_methods, method
+from gradcam_tf1.methods import choose_methods, method
 from gradcam_tf1.methods.options import MAX_SEED
 
 if TYPE_CHECKING:
@@ -31,15 +30,7 @@ _OPTIONS = ("modes", "draw", "blocks", "checks", "similarities", "tolerance", "n
 @click.command(short_help="Check whether maps depend on the weights of a model.")
 @model_options
 @click.argument("images", nargs=-1, required=True)
-@click.option(
-    "--method",
-    "methods",
-    multiple=True,
-    metavar="NAME[,NAME]",
-    callback=method_names,
-    help=f"Methods to check: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: {', '.join(DEFAULT_METHODS)}. "
-    "Repeatable.",
-)
+@several_methods("check", DEFAULT_METHODS)
 @click.option(
     "--set",
     "settings",
