@@ -189,9 +189,13 @@ def test_ctrl_c_ends_with_130_and_writes_nothing(tmp_path, monkeypatch):
 
     randomise = module.randomise
     monkeypatch.setattr(module, "randomise", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # behind a shell's & it would be ignored
     out = tmp_path / "out"
     told = ["sanity", DEMO, *SCENES[:2], "--preset", "inception", "--method", "gradcam", "--mode", "cascade"]
-    found = CliRunner().invoke(main, [*told, "--check", "repeat", "--out", str(out)])
+    try:
+        found = CliRunner().invoke(main, [*told, "--check", "repeat", "--out", str(out)])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert found.exit_code == 130, found.output
     assert "stopping after this step" in found.output
     assert "stopped; nothing was written" in found.output
