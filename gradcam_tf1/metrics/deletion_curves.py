@@ -121,13 +121,16 @@ def _area(
 
 
 def _exchanged(order: np.ndarray, counts: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield `first` with the first pixels of the order taken from `last`, for each count of them, which only grows."""
+    """Yield `first` with the first pixels of the order taken from `last`, for each count of them, which only grows.
+
+    It is one array that changes.
+    """
     pixels = first.reshape(order.size, -1).astype(np.float32)
     replacement = last.reshape(order.size, -1)
     for done, count in zip([0, *counts], counts):
         changed = order[done:count]
         pixels[changed] = replacement[changed]
-        yield pixels.reshape(first.shape).copy()
+        yield pixels.reshape(first.shape)
 
 
 def area_under(x: np.ndarray, y: np.ndarray) -> float:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Optional
+from typing import Iterable, Iterator, Optional
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.masking import in_chunks
 from gradcam_tf1.metrics.metric_row import ScoreFunction
 
 CHUNK = 32
@@ -100,9 +99,9 @@ def scores_of_images(images: Iterable[np.ndarray], score: ScoreFunction, chunk: 
     Parameters
     ----------
     images : iterable of np.ndarray
-        float32 [H, W, C] each; taken from the iterable one chunk at a time.
+        float32 [H, W, C] each; copied at once, so that one array may be changed from image to image.
     score : ScoreFunction
-        Gets float32 [M, H, W, C] with M <= chunk.
+        Gets float32 [M, H, W, C] with M <= chunk, an array that holds other images at the next call.
     chunk : int
         Images per call.
 
@@ -117,8 +116,7 @@ def scores_of_images(images: Iterable[np.ndarray], score: ScoreFunction, chunk: 
         If the function does not return one number an image.
     """
     found = [np.empty(0)]
-    for group in in_chunks(images, chunk):
-        batch = np.stack(group).astype(np.float32, copy=False)
+    for batch in _batches(images, chunk):
         scores = np.asarray(score(batch))
         if scores.shape != (len(batch),) or scores.dtype.kind not in "buif":
             raise OptionError(
@@ -127,6 +125,21 @@ def scores_of_images(images: Iterable[np.ndarray], score: ScoreFunction, chunk: 
             )
         found.append(scores.astype(np.float64))
     return np.concatenate(found)
+
+
+def _batches(images: Iterable[np.ndarray], chunk: int) -> Iterator[np.ndarray]:
+    """Yield the images in batches, in one array that is filled again and again."""
+    batch, count = np.empty((chunk, 0), np.float32), 0
+    for image in images:
+        if batch.shape[1:] != image.shape:
+            batch = np.empty((chunk, *image.shape), np.float32)
+        batch[count] = image
+        count += 1
+        if count == chunk:
+            yield batch
+            count = 0
+    if count:
+        yield batch[:count]
 
 
 def no_scores(scores: np.ndarray) -> str:
