@@ -134,4 +134,6 @@ class Bounded:
         return data
 
     def __getattr__(self, name: str) -> Any:
+        if name == "fileno":  # Pillow closes a TIFF's descriptor after libtiff has, and may hit that of another thread
+            raise AttributeError(name)
         return getattr(self._file, name)
