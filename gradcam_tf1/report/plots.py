@@ -150,7 +150,8 @@ def line_plot(
         if y_limits is not None:
             axes.set_ylim(*y_limits)
         if any(line.name for line in lines):
-            axes.legend(frameon=False, fontsize=_TEXT - 1, ncol=1 if len(lines) < 4 else 2)
+            place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}  # above the lines, which may be anywhere
+            axes.legend(frameon=False, fontsize=_TEXT - 1, ncol=min(len(lines), 3), **place)
 
     return draw_plot(draw, alt, size)
 

@@ -87,7 +87,7 @@ def _plot(report: SanityReport, steps: Sequence[StepSummary], measure: str) -> P
         mean, low, high = ([1.0, *(getattr(value, end) for value in values)] for end in ("mean", "low", "high"))
         lines.append(PlotLine(method, x, mean, low, high, pale=method == EDGES))
     title = f"{_TITLES[name]}, {'magnitudes' if kind == 'absolute' else 'signed'}"
-    alt = f"{title} of the maps with those of the intact net, step by step; bands are intervals, the edges are grey."
+    alt = f"{title}: the maps against those of the intact net, step by step; bands are intervals, the edges are grey."
     known = [value for line in lines for value in line.y if np.isfinite(value)]
     return line_plot(lines, "step", title, alt, (min(0.0, *known) - 0.05, 1.05))
 
