@@ -150,8 +150,10 @@ def line_plot(
         if y_limits is not None:
             axes.set_ylim(*y_limits)
         if any(line.name for line in lines):
-            place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}  # above the lines, which may be anywhere
-            axes.legend(frameon=False, fontsize=_TEXT - 1, ncol=min(len(lines), 3), **place)
+            columns = min(len(lines), 3)
+            axes.legend(  # above the lines, which may be anywhere
+                loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=columns, frameon=False, fontsize=_TEXT - 1
+            )
 
     return draw_plot(draw, alt, size)
 
