@@ -28,10 +28,10 @@ LAYERS = (
     {"metrics"},
     {"drawing"},
     {"engine"},
-    {"run"},
+    {"run", "export"},
     {"report"},
     {"graph"},
-    {"serve", "training", "diagnosis", "evaluation", "sanity", "comparison", "strategies"},
+    {"serve", "training", "diagnosis", "evaluation", "sanity", "comparison", "strategies", "conversion", "spark"},
     {"cli"},
     {"__main__"},
 )
