@@ -90,7 +90,7 @@ def make_plan(net: BoundNet, imgs_path: Any, out_folder: str, request: RunReques
     if net.binding.frame_order:
         check_clips(request)
     items, count = _items(net, imgs_path, out_folder, request, inputs)
-    methods, reasons = _usable(net, request.methods, request.layers)
+    methods, reasons = usable_choices(net, request.methods, request.layers)
     batch_size = net.batch_size if run.batch_size is None else run.batch_size
     warnings = [*net_warnings(net), *(f"{name} was left out: {reason}" for name, reason in reasons.items())]
     if net.binding.frame_order:
@@ -133,7 +133,9 @@ def _items(
     return zip(kept, rows, further), len(kept)
 
 
-def _usable(net: BoundNet, methods: Optional[Methods], layers: Any) -> Tuple[ChosenMethods, Dict[str, str]]:
+def usable_choices(
+    net: BoundNet, methods: Optional[Methods], layers: Any
+) -> Tuple[ChosenMethods, Dict[str, str]]:
     """Return the methods to run with their options, and the reason for each that this net does not allow.
 
     Raises GradientError if it allows none.

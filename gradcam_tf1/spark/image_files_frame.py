@@ -1,0 +1,66 @@
+"""Read image files as a Spark DataFrame, from any file system that Spark knows."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence, Union
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.file_names import EXTENSIONS
+from gradcam_tf1.images.safe_open import MAX_BYTES
+
+# By default Spark counts 4 MB for opening a file, so that each image becomes a task, and hands 10,000 images at a time to
+# Python.
+SESSION_SETTINGS = {
+    "spark.sql.files.openCostInBytes": str(16 << 10),
+    "spark.sql.files.maxPartitionBytes": str(32 << 20),
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+}
+
+
+def prepare_session(spark: Any) -> None:
+    """Set what reading many small files needs in a SparkSession: SESSION_SETTINGS, unless they are set already."""
+    for name, value in SESSION_SETTINGS.items():
+        if spark.sparkContext.getConf().get(name) is None:
+            spark.conf.set(name, value)
+
+
+def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
+    """List image files, to be read by the executors.
+
+    Folders are searched recursively for files with a known extension. Spark leaves out names that begin with "_" or ".".
+    A file of more bytes than are read becomes a row without content.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        Gets SESSION_SETTINGS.
+    images : str or list of str
+        Folders, files or patterns: local paths that every executor has, or hdfs://, s3a://, gs://.
+
+    Returns
+    -------
+    pyspark.sql.DataFrame
+        Columns `path`, `content`, `length`.
+
+    Raises
+    ------
+    OptionError
+        If no path is given.
+    """
+    paths = [images] if isinstance(images, str) else list(images)
+    if not paths or not all(isinstance(path, str) and path for path in paths):
+        raise OptionError(f"images are given as a path or a list of paths, not {images!r}")
+    prepare_session(spark)
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    files = reader.option("pathGlobFilter", _pattern()).load(paths)
+    if not files.where(files.length > MAX_BYTES).select("path").head(1):  # which reads no content
+        return files.select("path", "content", "length")
+    small = files.where(files.length <= MAX_BYTES).select("path", "content", "length")
+    large = files.where(files.length > MAX_BYTES).selectExpr("path", "cast(null as binary) as content", "length")
+    return small.union(large)
+
+
+def _pattern() -> str:
+    """Return the pattern of the names of images, in any case."""
+    any_case = ("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in extension) for extension in EXTENSIONS)
+    return f"*.{{{','.join(any_case)}}}"
