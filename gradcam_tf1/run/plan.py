@@ -133,9 +133,7 @@ def _items(
     return zip(kept, rows, further), len(kept)
 
 
-def usable_choices(
-    net: BoundNet, methods: Optional[Methods], layers: Any
-) -> Tuple[ChosenMethods, Dict[str, str]]:
+def usable_choices(net: BoundNet, methods: Optional[Methods], layers: Any) -> Tuple[ChosenMethods, Dict[str, str]]:
     """Return the methods to run with their options, and the reason for each that this net does not allow.
 
     Raises GradientError if it allows none.

@@ -24,12 +24,12 @@ from gradcam_tf1.run.run_options import RunOptions, RunRequest
 from gradcam_tf1.run.settings import net_facts, net_settings, net_warnings, request_settings
 from gradcam_tf1.run.target_rows import check_classes, differ
 from gradcam_tf1.spark.partition_task import PartitionTask
-from gradcam_tf1.spark.row_columns import COLUMNS
+from gradcam_tf1.spark.row_columns import COLUMNS, SETTINGS_KEY
 from gradcam_tf1.spark.sent_model import send_model
 from gradcam_tf1.types import LoadedModel
 
 _LOG = logging.getLogger(__name__)
-SETTINGS_KEY = "gradcam_tf1"  # of the metadata of the column `path`, which Parquet files keep
+
 _EXPLAIN, _STYLE, _RUN = ExplainOptions(), Style(), RunOptions()
 _POSSIBLE = ("batch_size", "max_pixels", "threads", "timeout", "window")  # of RunOptions
 
@@ -122,13 +122,15 @@ def _check_request(images: Any, targets: Any, options: Any, style: Any, run: Any
             "read_images makes one"
         )
     if differ(targets):
-        raise OptionError("on a cluster the targets are the same for every image; targets per image need visualize_imgs")
+        raise OptionError("on a cluster all images have the same targets; for targets per image use visualize_imgs")
     if options.inputs is not None or options.progress is not None:
-        raise OptionError("on a cluster there are no further inputs and no progress; leave options.inputs and .progress out")
+        raise OptionError(
+            "a cluster takes no further inputs and shows no progress; leave options.inputs and progress out"
+        )
     default = RunOptions()
     for item in fields(RunOptions):
         if item.name not in _POSSIBLE and getattr(run, item.name) != getattr(default, item.name):
-            raise OptionError(f"run.{item.name} belongs to a run into a folder; on a cluster {', '.join(_POSSIBLE)} work")
+            raise OptionError(f"run.{item.name} belongs to a run into a folder; possible: {', '.join(_POSSIBLE)}")
 
 
 def _context(images: Any) -> Any:

@@ -8,8 +8,8 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.file_names import EXTENSIONS
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
-# By default Spark counts 4 MB for opening a file, so that each image becomes a task, and hands 10,000 images at a time to
-# Python.
+# By default Spark counts 4 MB for opening a file, so that each image becomes a task, and hands 10,000 images to Python
+# at a time.
 SESSION_SETTINGS = {
     "spark.sql.files.openCostInBytes": str(16 << 10),
     "spark.sql.files.maxPartitionBytes": str(32 << 20),
@@ -27,8 +27,8 @@ def prepare_session(spark: Any) -> None:
 def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
     """List image files, to be read by the executors.
 
-    Folders are searched recursively for files with a known extension. Spark leaves out names that begin with "_" or ".".
-    A file of more bytes than are read becomes a row without content.
+    Folders are searched recursively for files with a known extension. Spark leaves out names that begin with "_"
+    or ".". A file of more bytes than are read becomes a row without content.
 
     Parameters
     ----------

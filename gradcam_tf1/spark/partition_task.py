@@ -103,7 +103,9 @@ def _source(path: Any, content: Any, length: Any) -> ImageSource:
     if content is None:
         many = "no content" if length is None else f"{int(length):,} bytes, more than the {MAX_BYTES:,} that are read"
         return lost_image(name, name, f"has {many}")
-    return ImageSource(name, name, InMemory(bytes(content))) if content else lost_image(name, name, "is empty (0 bytes)")
+    return (
+        ImageSource(name, name, InMemory(bytes(content))) if content else lost_image(name, name, "is empty (0 bytes)")
+    )
 
 
 def _frame(rows: List[Dict[str, Any]]) -> Any:

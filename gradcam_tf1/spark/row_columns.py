@@ -15,6 +15,7 @@ _NUMBERS = {"type": "array", "elementType": "long", "containsNull": False}
 _FLOATS = {"type": "array", "elementType": "double", "containsNull": False}
 _TEXTS = {"type": "array", "elementType": "string", "containsNull": False}
 
+SETTINGS_KEY = "gradcam_tf1"  # of the metadata of the column `path`, which Parquet files keep
 # Name -> type, as Spark writes it in JSON.
 COLUMNS: Dict[str, Any] = {
     # of the image

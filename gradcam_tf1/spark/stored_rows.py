@@ -1,0 +1,195 @@
+"""Read the rows that a cluster wrote as Parquet, image by image. They are a stranger's data: every row is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import groupby
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+import numpy as np
+
+from gradcam_tf1.drawing.class_score import ClassScore
+from gradcam_tf1.drawing.stored_placements import BadField, unpack_placements
+from gradcam_tf1.errors import ManifestError, OptionError
+from gradcam_tf1.images.file_names import Seen
+from gradcam_tf1.images.geometry import Placement
+from gradcam_tf1.run.manifest import DAMAGE
+from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.spark.row_columns import COLUMNS, SETTINGS_KEY, raw_map
+from gradcam_tf1.types import Cells
+
+_ROWS = 64  # read at a time
+_SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
+_ARROW_TYPES = {"string": "string", "long": "int64", "double": "double", "binary": "binary"}
+Row = Dict[str, Any]
+
+
+def is_rows_folder(folder: Any) -> bool:
+    """Return whether this is a folder with Parquet files."""
+    return os.path.isdir(folder) and any(name.endswith(".parquet") for name in os.listdir(folder))
+
+
+class StoredRows:
+    """The rows of a folder of Parquet files.
+
+    Parameters
+    ----------
+    folder : str
+        What `explain_images` wrote, or a part of it that Spark wrote: rows may be left out, columns not.
+
+    Attributes
+    ----------
+    settings : dict
+        As run.json has them.
+    common : str
+        The folder in which all images are, with a slash at its end.
+
+    Raises
+    ------
+    OptionError
+        If pyarrow is not installed, or the folder holds other data.
+    """
+
+    def __init__(self, folder: str) -> None:
+        try:
+            from pyarrow import ArrowException, dataset
+        except ImportError as error:
+            raise OptionError("the rows of a cluster are Parquet files: pip install 'gradcam_tf1[spark]'") from error
+        self.folder = folder
+        self._damaged = (ArrowException, OSError)
+        try:
+            self._data = dataset.dataset(folder, format="parquet")
+        except self._damaged as error:
+            raise OptionError(f"{folder!r} is not a folder of Parquet files ({error})") from error
+        self.settings = self._settings()
+        paths = [row["path"] for row in self._rows(["path"])]
+        if not all(isinstance(path, str) for path in paths):
+            raise ManifestError(f"{folder}: a row without the path of its image")
+        self.common = _common(paths)
+        self.images = len(set(paths))
+
+    def _settings(self) -> Dict[str, Any]:
+        """Return the settings in the metadata, after a check of the columns."""
+        schema = self._data.schema
+        for name, kind in COLUMNS.items():
+            wanted = _arrow_name(kind)
+            found = str(schema.field(name).type).split("<")[0] if name in schema.names else "missing"
+            if found != wanted:
+                raise OptionError(
+                    f"{self.folder!r} holds no rows of explain_images: its column {name} is {found}, not {wanted}; give "
+                    "the folder that `gradcam-tf1 spark` wrote, with all columns"
+                )
+        try:
+            fields = json.loads((schema.metadata or {})[_SPARK_SCHEMA].decode("utf-8"))["fields"]
+            own = next(item["metadata"][SETTINGS_KEY] for item in fields if item["name"] == "path")
+            settings = json.loads(own)
+        except (KeyError, StopIteration, TypeError, ValueError, RecursionError):
+            settings = None
+        if not isinstance(settings, dict):
+            raise OptionError(
+                f"the Parquet files of {self.folder!r} have no settings in the metadata of the column path; select the "
+                "columns of explain_images without renaming them"
+            )
+        return settings
+
+    def _rows(self, columns: Optional[List[str]] = None) -> Iterator[Row]:
+        try:
+            for batch in self._data.to_batches(columns=columns, batch_size=_ROWS):
+                yield from batch.to_pylist()
+        except self._damaged as error:
+            raise ManifestError(f"{self.folder}: a Parquet file is damaged ({error})") from error
+
+    def relative(self, path: str) -> str:
+        """Return the path below the common folder."""
+        return path[len(self.common) :]
+
+    def images_rows(self) -> Iterator[Tuple[Result, List[Row]]]:
+        """Yield each image as a Result whose maps have no files, with its rows, in the order of the files.
+
+        Raises
+        ------
+        ManifestError
+            If a row is not one that `explain_images` wrote, or those of an image are not together.
+        """
+        seen = Seen()
+        for path, group in groupby(self._rows(), lambda row: row["path"]):
+            rows = list(group)
+            if not seen.add(path):
+                raise ManifestError(
+                    f"{self.folder}: the rows of {path!r} are not together; sort by path and target before writing"
+                )
+            try:
+                result = _result(rows, self.relative(path))
+            except DAMAGE as error:
+                raise ManifestError(f"{self.folder}: not the rows of an image, {path!r} ({error})") from error
+            yield result, rows
+
+
+def _arrow_name(kind: Any) -> str:
+    return "list" if isinstance(kind, Mapping) else _ARROW_TYPES[kind]
+
+
+def _common(paths: List[str]) -> str:
+    folders = [path.rpartition("/")[0].split("/") for path in paths]
+    low, high = min(folders, default=[]), max(folders, default=[])
+    same = [part for part, other in zip(low, high) if part == other]
+    count = next((n for n, (part, other) in enumerate(zip(low, high)) if part != other), len(same))
+    return "".join(f"{part}/" for part in low[:count])
+
+
+def local_path(path: str) -> str:
+    """Return the path of a file: URI; other URIs as they are."""
+    return path[len("file:") :] if path.startswith("file:/") and not path.startswith("file://") else path
+
+
+def _result(rows: List[Row], relative: str) -> Result:
+    first = rows[0]
+    size = None if first["height"] is None else (first["height"], first["width"])
+    source = local_path(first["path"])
+    if first["status"] == "error":
+        return Result(source=source, relative=relative, error=str(first["error"]) or "unknown", size=size)
+    targets = [_target(list(group)) for _, group in groupby(sorted(rows, key=_number), _number)]
+    top = tuple(ClassScore(**entry) for entry in json.loads(first["top"]))
+    return Result(first["predicted"], source=source, relative=relative, size=size, targets=tuple(targets), top=top)
+
+
+def _number(row: Row) -> int:
+    return int(row["target"])
+
+
+def _target(rows: List[Row]) -> TargetRecord:
+    first = rows[0]
+    maps = [
+        MapRecord(
+            *(row["method"], row["layer"], row["status"], row["reason"] or "", row["minimum"], row["maximum"]),
+            peak=_tuple(row["peak"]),
+            box=_tuple(row["box"]),
+            notes=tuple(row["notes"] or ()),
+        )
+        for row in rows
+    ]
+    named = (first["class_id"], first["label"], first["score"], first["probability"])
+    return TargetRecord(*named, tuple(maps), first["about"] or "")
+
+
+def _tuple(values: Optional[List[int]]) -> Any:
+    return None if values is None else tuple(values)
+
+
+def stored_map(row: Row) -> Tuple[np.ndarray, Placement, Optional[Cells]]:
+    """Return the raw map of a row, float32 [h, w] or [H, W, C], its placement, and its cells.
+
+    Raises
+    ------
+    ManifestError
+        If the columns do not fit together.
+    """
+    try:
+        values = raw_map(row["raw"], row["raw_shape"], row["raw_scale"])
+        placed = unpack_placements("image", np.array([row["placement"]], np.int64))[0]
+        placed.check(None, [])
+        cells = row["cells"]
+        return values, placed.record, None if cells is None else Cells((cells[0], cells[1]), (cells[2], cells[3]))
+    except (BadField, *DAMAGE) as error:
+        raise ManifestError(f"{row['path']!r}: its raw map is damaged ({error})") from error

@@ -1,0 +1,145 @@
+"""A real standalone cluster: one master and two workers of one core each, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from image_folders import copy_scenes, write_noise
+from small_nets import SmallNet
+from spark_cluster import Cluster, has_java, spark_on, wait_for
+
+pytest.importorskip("pyspark")
+pytestmark = pytest.mark.skipif(not has_java(), reason="Spark needs Java")
+
+IMAGES = 5000
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def spark(cluster):
+    with spark_on(cluster.url, cluster.folder) as spark:
+        yield spark
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Scenes, images of other kinds and sizes, and some that cannot be read."""
+    folder = tmp_path_factory.mktemp("images")
+    copy_scenes(folder, "scene_00.png", "scene_01.png", "scene_02.png")
+    write_noise(folder / "deeper", {"wide.png": (40, 90), "TALL.JPG": (90, 40), "grey & ümlaut.bmp": (33, 21)})
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "cut.png").write_bytes((folder / "scene_00.png").read_bytes()[:2000])
+    (folder / "text.jpg").write_bytes(b"no image at all")
+    (folder / "notes.txt").write_bytes(b"not listed")
+    return folder
+
+
+def rows_of_run(results):
+    """(file name, target, method) -> the record of the map, with its result and target; of failed images the result."""
+    found = {}
+    for result in results:
+        for t, target in enumerate(result.targets):
+            found.update({(result.source, t, record.method): (result, target, record) for record in target.maps})
+        if not result.ok:
+            found[result.source, None, None] = (result, None, None)
+    return found
+
+
+def test_the_rows_are_those_of_a_run(spark, folder, tmp_path):
+    from gradcam_tf1 import GradCamGraph, RunOptions, Style
+    from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
+    from gradcam_tf1.spark.explain_dataframe import explain_images
+    from gradcam_tf1.spark.image_files_frame import read_images
+    from gradcam_tf1.spark.row_columns import raw_map
+
+    asked = dict(targets=["cross", 0], methods=["gradcam", "guided_gradcam"], run=RunOptions(batch_size=1))
+    named = dict(preset=DEMO_PRESET, labels=DEMO_CLASSES)
+    with GradCamGraph(demo_model(), **named) as net:
+        style = Style(raw=True, box=0.5)
+        wanted = rows_of_run(net.visualize_imgs(str(folder), str(tmp_path / "run"), style=style, **asked))
+    explained = explain_images(read_images(spark, str(folder)), demo_model(), style=Style(box=0.5), **asked, **named)
+    explained.write.parquet(str(tmp_path / "rows"))
+    rows = spark.read.parquet(str(tmp_path / "rows")).collect()
+
+    assert len(rows) == len(wanted) == 6 * 4 + 3
+    for row in rows:
+        result, target, record = wanted.pop((row.path.replace("file:", ""), row.target, row.method))
+        if record is None:
+            assert (row.status, row.error.replace("file:", "")) == ("error", result.error)
+            continue
+        assert (row.height, row.width, row.predicted) == (*result.size, result.predicted)
+        assert (row.class_id, row.label, row.about) == (target.class_id, target.label, target.about)
+        np.testing.assert_allclose([row.score, row.probability], [target.score, target.probability], rtol=1e-5)
+        assert (row.status, row.error, row.layer, row.reason or "") == (
+            record.status,
+            None,
+            record.layer,
+            record.reason,
+        )
+        assert (row.peak and tuple(row.peak), row.box and tuple(row.box)) == (record.peak, record.box)
+        np.testing.assert_allclose([row.minimum, row.maximum], [record.minimum, record.maximum], rtol=1e-4, atol=1e-6)
+        top = json.loads(row.top)
+        assert [entry["class_id"] for entry in top] == [entry.class_id for entry in result.top]
+        assert [entry["label"] for entry in top] == [entry.label for entry in result.top]
+        drawn = cv2.imread(record.files["pixels" if row.overlay is None else "heatmap"]).astype(int)
+        assert np.abs(drawn - decoded(row.map)).max() <= 2
+        if row.overlay is not None:
+            assert np.abs(cv2.imread(record.files["overlay"]).astype(int) - decoded(row.overlay)).mean() < 6
+        with np.load(record.files["raw"]) as raw:
+            exact, placement = raw["map"], [*raw["original"], *raw["fitted"], *raw["seen"], *raw["inside"]]
+        stored = raw_map(row.raw, row.raw_shape, row.raw_scale)
+        np.testing.assert_allclose(stored, exact, atol=2**-11 * np.abs(exact).max())
+        assert row.placement == placement
+    assert wanted == {}
+
+
+def decoded(data):
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
+
+
+def test_a_killed_executor_loses_and_repeats_nothing(cluster, spark, tmp_path):
+    from spark_nets import CountedNet
+
+    from gradcam_tf1.spark.explain_dataframe import explain_images
+    from gradcam_tf1.spark.image_files_frame import read_images
+    from gradcam_tf1.tf_runtime import tf
+
+    net = SmallNet("gap")
+    (tmp_path / "net.pb").write_bytes(net.graph().as_graph_def().SerializeToString())
+    write_noise(tmp_path / "images", {f"{n % 50}/{n:05d}.png": (8, 12) for n in range(IMAGES)})
+    log, out = tmp_path / "opened.txt", tmp_path / "rows"
+    images = read_images(spark, str(tmp_path / "images"))
+    explained = explain_images(images, str(tmp_path / "net.pb"), methods="gradcam", net_class=CountedNet, log=str(log))
+
+    job = threading.Thread(target=lambda: explained.write.parquet(str(out)))
+    job.start()
+    wait_for(lambda: len(list(out.rglob("part-*"))) >= 3, "the first results")
+    killed = cluster.executors()[0]
+    killed.send_signal(signal.SIGKILL)
+    job.join()
+
+    rows = spark.read.parquet(str(out)).select("path", "status").collect()
+    paths = Counter(os.path.basename(row.path) for row in rows)
+    assert set(paths) == {f"{n:05d}.png" for n in range(IMAGES)}
+    assert set(paths.values()) == {1}
+    opened = Counter(log.read_text().split())
+    opened.pop(str(os.getpid()))  # the driver, which checks the request
+    assert set(opened.values()) == {1}
+    assert len(opened) == 3  # one Python worker for each executor: two, and the one that replaced the killed one
+    assert (out / "_SUCCESS").exists()
