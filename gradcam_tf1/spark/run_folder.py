@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import asdict, replace
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gradcam_tf1.images.own_outputs import MANIFEST_NAME, foreign_file
 from gradcam_tf1.run.manifest import write_run
 from gradcam_tf1.run.manifest_lines import line_of
 from gradcam_tf1.run.naming import Namer, layer_tokens
-from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.run.result import MapRecord, Result
 from gradcam_tf1.spark.stored_rows import Row, StoredRows, stored_map
 
 
@@ -63,9 +63,7 @@ def _with_files(result: Result, rows: List[Row], namer: Namer, out_folder: str) 
     """Write the files of an image, and return its result with their paths."""
     stem = namer.stem(result.relative, 0)
     tokens = namer.targets(result.class_ids, result.labels, [target.about for target in result.targets])
-    layers = layer_tokens(
-        list(dict.fromkeys(record.layer for record in result.maps if record.layer not in ("", "fused")))
-    )
+    layers = layer_tokens(list(dict.fromkeys(map.layer for map in result.maps if map.layer not in ("", "fused"))))
     found = {(row["target"], row["method"], row["layer"]): row for row in rows}
     targets = []
     for t, (target, token) in enumerate(zip(result.targets, tokens)):

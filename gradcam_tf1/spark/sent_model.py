@@ -21,8 +21,8 @@ from gradcam_tf1.types import LoadedModel
 class SentModel:
     """A model that Spark sends to each executor as one file.
 
-    The file is the frozen graph that `load` made of a model of any form, so that folders (SavedModels) and sets of files
-    (checkpoints) need no way of their own.
+    The file is the frozen graph that `load` made of a model of any form, so that folders (SavedModels) and sets of
+    files (checkpoints) need no way of their own.
 
     Attributes
     ----------

@@ -77,8 +77,8 @@ class StoredRows:
             found = str(schema.field(name).type).split("<")[0] if name in schema.names else "missing"
             if found != wanted:
                 raise OptionError(
-                    f"{self.folder!r} holds no rows of explain_images: its column {name} is {found}, not {wanted}; give "
-                    "the folder that `gradcam-tf1 spark` wrote, with all columns"
+                    f"{self.folder!r} holds no rows of explain_images: its column {name} is {found}, not {wanted}; "
+                    "give the folder that `gradcam-tf1 spark` wrote, with all columns"
                 )
         try:
             fields = json.loads((schema.metadata or {})[_SPARK_SCHEMA].decode("utf-8"))["fields"]

@@ -77,8 +77,8 @@ class WorkerNet:
             self._gpus = gpus
         if self._gpus != gpus:
             raise OptionError(
-                f"this Python worker has GPUs {', '.join(self._gpus) or 'none'}, and a task with {', '.join(gpus)} came "
-                "to it; give each executor the GPUs of one task: spark.executor.resource.gpu.amount equal to "
+                f"this Python worker has GPUs {', '.join(self._gpus) or 'none'}, and a task with {', '.join(gpus)} "
+                "came to it; give each executor the GPUs of one task: spark.executor.resource.gpu.amount equal to "
                 "spark.task.resource.gpu.amount"
             )
         return [f"/gpu:{number}" for number in range(len(gpus))] if len(gpus) > 1 else []

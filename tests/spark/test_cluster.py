@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections import Counter
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -68,8 +67,8 @@ def test_the_rows_are_those_of_a_run(spark, folder, tmp_path):
     from gradcam_tf1.spark.image_files_frame import read_images
     from gradcam_tf1.spark.row_columns import raw_map
 
-    asked = dict(targets=["cross", 0], methods=["gradcam", "guided_gradcam"], run=RunOptions(batch_size=1))
-    named = dict(preset=DEMO_PRESET, labels=DEMO_CLASSES)
+    asked = {"targets": ["cross", 0], "methods": ["gradcam", "guided_gradcam"], "run": RunOptions(batch_size=1)}
+    named = {"preset": DEMO_PRESET, "labels": DEMO_CLASSES}
     with GradCamGraph(demo_model(), **named) as net:
         style = Style(raw=True, box=0.5)
         wanted = rows_of_run(net.visualize_imgs(str(folder), str(tmp_path / "run"), style=style, **asked))
@@ -118,7 +117,6 @@ def test_a_killed_executor_loses_and_repeats_nothing(cluster, spark, tmp_path):
 
     from gradcam_tf1.spark.explain_dataframe import explain_images
     from gradcam_tf1.spark.image_files_frame import read_images
-    from gradcam_tf1.tf_runtime import tf
 
     net = SmallNet("gap")
     (tmp_path / "net.pb").write_bytes(net.graph().as_graph_def().SerializeToString())
