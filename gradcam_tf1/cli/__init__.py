@@ -23,6 +23,7 @@ from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.sanity_command import sanity
 from gradcam_tf1.cli.serve_command import serve
+from gradcam_tf1.cli.spark_command import spark
 from gradcam_tf1.cli.strategies_command import strategies
 from gradcam_tf1.cli.terminal import hold_back_log, shown
 from gradcam_tf1.errors import GradCamError, StoppedError
@@ -89,6 +90,7 @@ def main() -> None:
       gradcam-tf1 sanity model.pb photos/                    do the maps depend on the weights?
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
       gradcam-tf1 compare old.pb new/ photos/                do two models look at the same place?
+      gradcam-tf1 spark model.pb hdfs:///photos hdfs:///out  explain images on a cluster
 
     Exit codes: 0 success; 1 some images failed, a requested method was left out, or compared models differ; 2 the
     model or an option is wrong, or the output cannot be written; 130 stopped by Ctrl-C.
@@ -105,4 +107,5 @@ main.add_command(presets)
 main.add_command(doctor)
 main.add_command(serve)
 main.add_command(compare)
+main.add_command(spark)
 main.add_command(demo)

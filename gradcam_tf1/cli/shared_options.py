@@ -15,7 +15,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import check_bands
 from gradcam_tf1.images.window import Window, make_window
 from gradcam_tf1.run.input_tables import feed_value as feed_value
-from gradcam_tf1.types import KeyTensors
+from gradcam_tf1.types import KeyTensors, LoadedModel
 
 if TYPE_CHECKING:
     from gradcam_tf1.graph import GradCamGraph
@@ -137,15 +137,32 @@ NET_OPTIONS: Sequence[Decorator] = (
 )
 
 
-def open_net(
-    model: str,
-    weights: str | None,
-    fully_convolutional: bool,
-    layers: Sequence[Any],
-    session: Callable[[], dict[str, Any]] = dict,
-    **options: Any,
-) -> GradCamGraph:
+def open_net(session: Callable[[], dict[str, Any]] = dict, **options: Any) -> GradCamGraph:
     """Open the net that the options of `model_options` describe.
+
+    Parameters
+    ----------
+    session : callable
+        Returns the arguments `config` and `devices`, see `make_session`.
+    **options
+        Those of `model_options`, and arguments of GradCamGraph.
+
+    Raises
+    ------
+    ModelFileError, WeightsError, OptionError
+    """
+    load_tensorflow()
+    from gradcam_tf1.graph import GradCamGraph
+
+    arguments = session()
+    source, more = load_source(**options)
+    return GradCamGraph(source, **arguments, **more)
+
+
+def load_source(
+    model: str, weights: str | None, fully_convolutional: bool, layers: Sequence[Any], **options: Any
+) -> tuple[LoadedModel, dict[str, Any]]:
+    """Load the model that the options of `model_options` describe; return it and the arguments of GradCamGraph.
 
     Parameters
     ----------
@@ -157,8 +174,6 @@ def open_net(
         Whether a reference net accepts images of any size.
     layers : sequence
         Values of --layer; the first one becomes the net's own layer.
-    session : callable
-        Returns the arguments `config` and `devices`, see `make_session`.
     **options
         The other options of `model_options`, and arguments of GradCamGraph.
 
@@ -166,12 +181,9 @@ def open_net(
     ------
     ModelFileError, WeightsError, OptionError
     """
-    load_tensorflow()
-    from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.loaders import load
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
-    session_arguments = session()
     options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
     layer = layers[0] if layers else None
     loading = {name: options.pop(name) for name in _LOAD_OPTIONS if name in options}
@@ -185,4 +197,4 @@ def open_net(
         source = load(model, **loading)
     names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}
     tensors = KeyTensors(input=options.pop("input_name"), layer=layer, **names)
-    return GradCamGraph(source, tensors=tensors, **session_arguments, **options)
+    return source, {"tensors": tensors, **options}

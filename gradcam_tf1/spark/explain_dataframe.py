@@ -7,6 +7,7 @@ import logging
 from dataclasses import fields, replace
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+import numpy as np
 from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql.types import StructType
 
@@ -163,6 +164,7 @@ def _plan(net: BoundNet, asked: RunRequest) -> Tuple[RunRequest, Dict[str, Any]]
         raise OptionError("a cluster explains images; for signals, volumes and clips use explain or visualize_imgs")
     net.check_inputs([])
     check_classes([asked.targets], binding.classes, net.labels)
+    _try_one(net)
     methods, reasons = usable_choices(net, asked.methods, asked.layers)
     warnings = [*net_warnings(net), *(f"{name} was left out: {reason}" for name, reason in reasons.items())]
     for warning in warnings:
@@ -175,3 +177,10 @@ def _plan(net: BoundNet, asked: RunRequest) -> Tuple[RunRequest, Dict[str, Any]]
         **net_facts(net),
     }
     return replace(asked, methods=[method(name, **given) for name, given in methods.items()]), settings
+
+
+def _try_one(net: BoundNet) -> None:
+    """Prepare one gray image, so that a missing preset shows here. Raises OptionError."""
+    height, width = (side or 224 for side in net.binding.image_size)
+    given = net.explainers[0].prepare([np.full((height, width, net.channels_in), 128, np.uint8)])
+    given.to_batch(given.pixels)

@@ -42,7 +42,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     copy_scenes(folder, "scene_00.png", "scene_01.png", "scene_02.png")
     write_noise(folder / "deeper", {"wide.png": (40, 90), "TALL.JPG": (90, 40), "grey & ümlaut.bmp": (33, 21)})
-    (folder / "empty.png").write_bytes(b"")
     (folder / "cut.png").write_bytes((folder / "scene_00.png").read_bytes()[:2000])
     (folder / "text.jpg").write_bytes(b"no image at all")
     (folder / "notes.txt").write_bytes(b"not listed")
@@ -67,12 +66,16 @@ def test_the_rows_are_those_of_a_run(spark, folder, tmp_path):
     from gradcam_tf1.spark.image_files_frame import read_images
     from gradcam_tf1.spark.row_columns import raw_map
 
+    empty = tmp_path / "empty.png"  # which Spark leaves out of its listings
+    empty.write_bytes(b"")
     asked = {"targets": ["cross", 0], "methods": ["gradcam", "guided_gradcam"], "run": RunOptions(batch_size=1)}
     named = {"preset": DEMO_PRESET, "labels": DEMO_CLASSES}
     with GradCamGraph(demo_model(), **named) as net:
         style = Style(raw=True, box=0.5)
-        wanted = rows_of_run(net.visualize_imgs(str(folder), str(tmp_path / "run"), style=style, **asked))
-    explained = explain_images(read_images(spark, str(folder)), demo_model(), style=Style(box=0.5), **asked, **named)
+        wanted = rows_of_run(net.visualize_imgs([str(folder), str(empty)], str(tmp_path / "run"), style=style, **asked))
+    images = read_images(spark, str(folder))
+    images = images.union(spark.createDataFrame([(str(empty), b"", 0)], images.schema))
+    explained = explain_images(images, demo_model(), style=Style(box=0.5), **asked, **named)
     explained.write.parquet(str(tmp_path / "rows"))
     rows = spark.read.parquet(str(tmp_path / "rows")).collect()
 
@@ -120,7 +123,8 @@ def test_a_killed_executor_loses_and_repeats_nothing(cluster, spark, tmp_path):
 
     net = SmallNet("gap")
     (tmp_path / "net.pb").write_bytes(net.graph().as_graph_def().SerializeToString())
-    write_noise(tmp_path / "images", {f"{n % 50}/{n:05d}.png": (8, 12) for n in range(IMAGES)})
+    for part in range(50):
+        write_noise(tmp_path / "images" / str(part), {f"{n:05d}.png": (8, 12) for n in range(part, IMAGES, 50)}, part)
     log, out = tmp_path / "opened.txt", tmp_path / "rows"
     images = read_images(spark, str(tmp_path / "images"))
     explained = explain_images(images, str(tmp_path / "net.pb"), methods="gradcam", net_class=CountedNet, log=str(log))

@@ -122,6 +122,7 @@ def spark_on(master: str, folder: Path, **settings: str) -> Iterator[Any]:
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.executorEnv.PYTHONPATH": SUPPORT,
         "spark.executor.memory": "512m",
+        "spark.sql.codegen.wholeStage": "false",
         "spark.executor.extraJavaOptions": " ".join(_QUICK),
         "spark.driver.extraJavaOptions": " ".join(_QUICK),
         **given,
