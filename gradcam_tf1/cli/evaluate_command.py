@@ -14,6 +14,7 @@ from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_opt
 from gradcam_tf1.cli.progress import STOPPED, MethodBars, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, open_net, window
+from gradcam_tf1.cli.stored_maps import measure_rows
 from gradcam_tf1.cli.terminal import say, say_page, shown, warn
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
@@ -40,7 +41,7 @@ def metric_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[
 
 @click.command(short_help="Measure how far maps can be trusted.")
 @model_options
-@click.argument("images", nargs=-1, required=True)
+@click.argument("images", nargs=-1)
 @several_methods("compare", DEFAULT_METHODS)
 @click.option(
     "--metric",
@@ -125,11 +126,17 @@ def evaluate(images: Sequence[str], out_folder: str | None, quiet: bool, **optio
     Each method's mean by each metric is printed with its interval. Maps that know nothing of the network (random,
     edges, centre) stand below the line. A star marks a method that is better than all others, where that is decided.
 
-    IMAGES and MODEL are as in `gradcam-tf1 run`.
+    IMAGES and MODEL are as in `gradcam-tf1 run`. MODEL alone may be the Parquet files of `gradcam-tf1 spark` in a local
+    folder: their maps are measured without the net, by the metrics of places, complexity and sparseness.
     """
     if options["resume"] and out_folder is None:
         raise OptionError("--resume continues the evaluation of a folder; give --out")
-    methods, metrics = _choices(options.pop("methods"), options.pop("metrics"), options.pop("settings"))
+    asked = options.pop("methods")
+    methods, metrics = _choices(asked, options.pop("metrics"), options.pop("settings"))
+    if not images:
+        given = {name: options[name] for name in ("boxes", "masks", "class_map", "seed", "confidence")}
+        _finish(measure_rows(options["model"], asked, metrics, out_folder, quiet, given), quiet)
+        return
     preset, session = make_preset(options), make_session(options)
     layers = options["layers"]
     if len(layers) > 1:
@@ -173,7 +180,7 @@ def _choices(
 
 def _finish(found: Evaluation, quiet: bool) -> None:
     """Print the table, and end with the exit code."""
-    from gradcam_tf1.evaluation.evaluation_files import PAGE_NAME
+    from gradcam_tf1.evaluation.evaluation_files import JSON_NAME, PAGE_NAME
     from gradcam_tf1.evaluation.table_cells import count_lines, findings
 
     for name, reason in found.left_out.items():
@@ -189,7 +196,8 @@ def _finish(found: Evaluation, quiet: bool) -> None:
         for line in [*findings(found), *count_lines(found)]:
             say(line)
         if found.out_folder is not None:
-            say_page(os.path.join(found.out_folder, PAGE_NAME))
+            page = os.path.join(found.out_folder, PAGE_NAME)
+            say_page(page) if os.path.isfile(page) else say(f"numbers: {os.path.join(found.out_folder, JSON_NAME)}")
     if not found.complete:
         way = "repeat the command with --resume to continue" if found.out_folder else "with --out it could be continued"
         say(f"stopped: {found.images.measured + found.images.failed} images finished; {way}", err=True)

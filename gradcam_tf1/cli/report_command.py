@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from gradcam_tf1.cli.progress import Progress
@@ -41,13 +43,27 @@ def report(
 
     The run may be finished or still going on, with or without --report. Repeat the command to bring the report up to
     date. The page is OUT/report/index.html.
+
+    OUT may also be the Parquet files of `gradcam-tf1 spark` in a local folder. Then the output folder of a run is made
+    of them in OUT/_run, which Spark does not read, and the page is OUT/_run/report/index.html.
     """
     from gradcam_tf1.report.write_report import write_report
+    from gradcam_tf1.spark.stored_rows import is_rows_folder
 
     file: bool | str = single_file is not None
     if single_file not in (None, _BESIDE):
         file = str(single_file)
+    if is_rows_folder(out_folder):
+        out_folder = _run_folder(out_folder, quiet)
     with Progress(quiet) as progress:
         page = write_report(out_folder, truth, file, title, max_pixels, progress.show)
     if not quiet:
         say_page(page)
+
+
+def _run_folder(rows_folder: str, quiet: bool) -> str:
+    """Make the output folder of a run of the rows of a cluster."""
+    from gradcam_tf1.spark.run_folder import write_run_folder
+
+    with Progress(quiet) as progress:
+        return write_run_folder(rows_folder, os.path.join(rows_folder, "_run"), progress.show)

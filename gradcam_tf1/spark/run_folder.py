@@ -52,7 +52,7 @@ def write_run_folder(
         written = _with_files(result, rows, namer, out_folder)
         lines.append((result.relative, line_of(written, out_folder)))
         if progress is not None:
-            progress(result.relative, stored.images)
+            progress(result.relative, len(stored))
     write_run(out_folder, {**stored.settings, "images": len(lines)})
     manifest = b"".join(line for _, line in sorted(lines))
     write_whole(os.path.join(out_folder, MANIFEST_NAME), manifest, "manifest")

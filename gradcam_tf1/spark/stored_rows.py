@@ -14,6 +14,7 @@ from gradcam_tf1.drawing.stored_placements import BadField, unpack_placements
 from gradcam_tf1.errors import ManifestError, OptionError
 from gradcam_tf1.images.file_names import Seen
 from gradcam_tf1.images.geometry import Placement
+from gradcam_tf1.images.image_source import ImageSource, lost_image
 from gradcam_tf1.run.manifest import DAMAGE
 from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 from gradcam_tf1.spark.row_columns import COLUMNS, SETTINGS_KEY, raw_map
@@ -42,8 +43,6 @@ class StoredRows:
     ----------
     settings : dict
         As run.json has them.
-    common : str
-        The folder in which all images are, with a slash at its end.
 
     Raises
     ------
@@ -63,11 +62,10 @@ class StoredRows:
         except self._damaged as error:
             raise OptionError(f"{folder!r} is not a folder of Parquet files ({error})") from error
         self.settings = self._settings()
-        paths = [row["path"] for row in self._rows(["path"])]
-        if not all(isinstance(path, str) for path in paths):
+        self._paths = list(dict.fromkeys(row["path"] for row in self._rows(["path"])))
+        if not all(isinstance(path, str) for path in self._paths):
             raise ManifestError(f"{folder}: a row without the path of its image")
-        self.common = _common(paths)
-        self.images = len(set(paths))
+        self._common = _common(self._paths)
 
     def _settings(self) -> Dict[str, Any]:
         """Return the settings in the metadata, after a check of the columns."""
@@ -100,27 +98,40 @@ class StoredRows:
         except self._damaged as error:
             raise ManifestError(f"{self.folder}: a Parquet file is damaged ({error})") from error
 
-    def relative(self, path: str) -> str:
-        """Return the path below the common folder."""
-        return path[len(self.common) :]
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._paths)
 
-    def images_rows(self) -> Iterator[Tuple[Result, List[Row]]]:
+    def listing(self) -> Iterator[ImageSource]:
+        """Yield the images, which are not read, in the order of the files."""
+        for path in self._paths:
+            yield lost_image(local_path(path), path[len(self._common) :], "is not read here")
+
+    def images_rows(self, drawn: bool = True) -> Iterator[Tuple[Result, List[Row]]]:
         """Yield each image as a Result whose maps have no files, with its rows, in the order of the files.
+
+        `relative` is the path below the folder in which all images are.
+
+        Parameters
+        ----------
+        drawn : bool
+            Whether the rows have the drawn images, which are most of the bytes.
 
         Raises
         ------
         ManifestError
             If a row is not one that `explain_images` wrote, or those of an image are not together.
         """
+        columns = [name for name in COLUMNS if drawn or name not in ("map", "overlay")]
         seen = Seen()
-        for path, group in groupby(self._rows(), lambda row: row["path"]):
+        for path, group in groupby(self._rows(columns), lambda row: row["path"]):
             rows = list(group)
             if not seen.add(path):
                 raise ManifestError(
                     f"{self.folder}: the rows of {path!r} are not together; sort by path and target before writing"
                 )
             try:
-                result = _result(rows, self.relative(path))
+                result = _result(rows, path[len(self._common) :])
             except DAMAGE as error:
                 raise ManifestError(f"{self.folder}: not the rows of an image, {path!r} ({error})") from error
             yield result, rows

@@ -32,7 +32,8 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def spark(cluster):
-    with spark_on(cluster.url, cluster.folder) as spark:
+    settings = {"spark.sql.files.maxPartitionBytes": "4m"}  # 20 tasks of 250 small images
+    with spark_on(cluster.url, cluster.folder, settings) as spark:
         yield spark
 
 
@@ -65,6 +66,7 @@ def test_the_rows_are_those_of_a_run(spark, folder, tmp_path):
     from gradcam_tf1.spark.explain_dataframe import explain_images
     from gradcam_tf1.spark.image_files_frame import read_images
     from gradcam_tf1.spark.row_columns import raw_map
+    from gradcam_tf1.spark.row_writer import encoded
 
     empty = tmp_path / "empty.png"  # which Spark leaves out of its listings
     empty.write_bytes(b"")
@@ -102,7 +104,8 @@ def test_the_rows_are_those_of_a_run(spark, folder, tmp_path):
         drawn = cv2.imread(record.files["pixels" if row.overlay is None else "heatmap"]).astype(int)
         assert np.abs(drawn - decoded(row.map)).max() <= 2
         if row.overlay is not None:
-            assert np.abs(cv2.imread(record.files["overlay"]).astype(int) - decoded(row.overlay)).mean() < 6
+            as_jpeg = decoded(encoded("overlay", cv2.imread(record.files["overlay"])[..., ::-1]))
+            assert np.abs(as_jpeg - decoded(row.overlay)).mean() < 1
         with np.load(record.files["raw"]) as raw:
             exact, placement = raw["map"], [*raw["original"], *raw["fitted"], *raw["seen"], *raw["inside"]]
         stored = raw_map(row.raw, row.raw_shape, row.raw_scale)
@@ -132,8 +135,8 @@ def test_a_killed_executor_loses_and_repeats_nothing(cluster, spark, tmp_path):
     job = threading.Thread(target=lambda: explained.write.parquet(str(out)))
     job.start()
     wait_for(lambda: len(list(out.rglob("part-*"))) >= 3, "the first results")
-    killed = cluster.executors()[0]
-    killed.send_signal(signal.SIGKILL)
+    cluster.executors()[0].send_signal(signal.SIGKILL)
+    assert not (out / "_SUCCESS").exists()
     job.join()
 
     rows = spark.read.parquet(str(out)).select("path", "status").collect()
@@ -143,5 +146,5 @@ def test_a_killed_executor_loses_and_repeats_nothing(cluster, spark, tmp_path):
     opened = Counter(log.read_text().split())
     opened.pop(str(os.getpid()))  # the driver, which checks the request
     assert set(opened.values()) == {1}
-    assert len(opened) == 3  # one Python worker for each executor: two, and the one that replaced the killed one
+    assert len(opened) in (2, 3)  # one Python worker for each executor, and for the one that replaced the killed one
     assert (out / "_SUCCESS").exists()

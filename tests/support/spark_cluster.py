@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from types import MappingProxyType
+from typing import Any, Callable, Dict, Iterator, List, Mapping
 
 import psutil
 
@@ -81,12 +81,24 @@ class Cluster:
         return [child for child in below if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline())]
 
     def stop(self) -> None:
-        """End the processes and all that they started."""
-        started = [child for process in self._processes for child in process.children(recursive=True)]
-        for process in [*self._processes, *started]:
-            if process.is_running():
-                process.send_signal(signal.SIGKILL)
-        psutil.wait_procs([*self._processes, *started], timeout=30)
+        """End the processes and all that they started, also those whose parent was killed."""
+        for process in self._processes:
+            process.kill()
+        while True:
+            left = [process for process in psutil.process_iter() if self._is_ours(process)]
+            if not left:
+                return
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=5)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        with suppress(psutil.Error):
+            return process.environ().get("SPARK_LOCAL_DIRS") == self._environment["SPARK_LOCAL_DIRS"]
+        return False
 
 
 def environment(folder: Path) -> Dict[str, str]:
@@ -110,11 +122,10 @@ def _home() -> Path:
 
 
 @contextmanager
-def spark_on(master: str, folder: Path, **settings: str) -> Iterator[Any]:
-    """A SparkSession; settings have _ for each dot of their names."""
+def spark_on(master: str, folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Any]:
+    """A SparkSession that keeps its files in the folder."""
     from pyspark.sql import SparkSession
 
-    given = {name.replace("_", "."): value for name, value in settings.items()}
     plain = {
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
@@ -125,7 +136,7 @@ def spark_on(master: str, folder: Path, **settings: str) -> Iterator[Any]:
         "spark.sql.codegen.wholeStage": "false",
         "spark.executor.extraJavaOptions": " ".join(_QUICK),
         "spark.driver.extraJavaOptions": " ".join(_QUICK),
-        **given,
+        **settings,
     }
     with ExitStack() as stack:
         stack.enter_context(_variables(environment(folder)))
