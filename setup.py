@@ -7,6 +7,12 @@ from setuptools import find_packages, setup
 TF1 = "python_version < '3.8'"
 TF2 = "python_version >= '3.9'"
 
+# Every pyspark of the 3.x line lacks a pandas 3, the newest ones lack a Python 3.7; Java 17 runs all of them.
+SPARK = [
+    *(f"pyspark>=3.4.4,<3.5; {TF1}", f"pandas>=1.3; {TF1}", f"pyarrow>=11,<13; {TF1}"),
+    *(f"pyspark>=4; {TF2}", f"pandas>=2.2; {TF2}", f"pyarrow>=18; {TF2}"),
+]
+
 setup(
     name="gradcam_tf1",
     version="0.1.0",
@@ -54,9 +60,10 @@ setup(
     extras_require={
         "medical": ["pydicom>=2.2", "nibabel>=4"],
         "dataframe": ["pandas>=1.3"],
+        "spark": SPARK,
         "test": [
             *("pytest", "pytest-xdist", "saliency", "hypothesis", "tifffile", "pydicom>=2.2", "nibabel>=4"),
-            *("pandas>=1.3", "selenium>=4.11", "jupytext", "nbmake", "ipykernel", "ipywidgets"),
+            *("pandas>=1.3", "selenium>=4.11", "jupytext", "nbmake", "ipykernel", "ipywidgets", "psutil", *SPARK),
         ],
         # the site of docs/: Python 3.11 or later
         "docs": [f"{name}; python_version >= '3.11'" for name in ("sphinx", "myst-parser", "numpydoc", "furo")],
