@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 TF1 = "python_version < '3.8'"
 TF2 = "python_version >= '3.9'"
 
-# Every pyspark of the 3.x line lacks a pandas 3, the newest ones lack a Python 3.7; Java 17 runs all of them.
+# pyspark 3.4 is the last one for Python 3.7, and the 3.x ones do not know pandas 3. Java 17 runs all of them.
 SPARK = [
     *(f"pyspark>=3.4.4,<3.5; {TF1}", f"pandas>=1.3; {TF1}", f"pyarrow>=11,<13; {TF1}"),
     *(f"pyspark>=4; {TF2}", f"pandas>=2.2; {TF2}", f"pyarrow>=18; {TF2}"),

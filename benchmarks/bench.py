@@ -19,6 +19,7 @@ import live
 import pages
 import processes
 import rows
+import spark_rows
 import training
 import weights
 from timing import Absent, measure, print_medians, print_targets
@@ -57,6 +58,7 @@ _ROWS = (
     evaluations.vgg19_curves,
     training.training_hook,
     training.training_memory,
+    spark_rows.spark_folder,
 )
 ROWS: Dict[str, Any] = {row.__name__: row for row in _ROWS}
 

@@ -84,9 +84,14 @@ def _models() -> Path:
 
 def mobilenet() -> GradCamGraph:
     """MobileNet v1 of a quarter of the width, 224 x 224, from real weights. Raises: Absent."""
+    return GradCamGraph(mobilenet_path(), preset="inception", config=two_threads())
+
+
+def mobilenet_path() -> str:
+    """Its file. Raises: Absent."""
     folder = _models()
     row = json.loads((folder / "models.json").read_text(encoding="utf-8"))[MOBILENET]
-    return GradCamGraph(str(folder / row["path"]), preset="inception", config=two_threads())
+    return str(folder / row["path"])
 
 
 def photographs(count: int, folder: Path) -> List[str]:

@@ -53,8 +53,10 @@ ROW = {component: row for row, components in enumerate(LAYERS) for component in 
 LIGHT = {"errors", "types", "labels", "targets", "atomic_files"}
 NO_TENSORFLOW = {"images", "drawing", "metrics", "strategies"} | LIGHT
 RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"  # modules of the current folder, after --allow-code
-DOORS = {"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}}
-DOORS.update({"pyspark": {"spark"}, "pyarrow": {"spark"}})
+DOORS = {
+    **{"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}},
+    **{"pyspark": {"spark"}, "pyarrow": {"spark"}},
+}
 
 
 class Module(NamedTuple):

@@ -98,8 +98,15 @@ def spark(
         from gradcam_tf1.spark.written_rows import write_rows
 
         explained = explain_images(
-            *(read_images(session, images), model, targets, methods, layers),
-            **{"score": score, "options": explain_options, "style": style, "run": run},
+            read_images(session, images),
+            model,
+            targets,
+            methods,
+            layers,
+            score=score,
+            options=explain_options,
+            style=style,
+            run=run,
             **net_options,
         )
         counts = write_rows(explained, out_folder)

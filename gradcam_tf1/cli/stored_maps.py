@@ -49,10 +49,11 @@ def measure_rows(
     chosen = list(methods) or there
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(quiet))
-        return evaluate_stored(
+        found = evaluate_stored(
             *(stored_images(stored, chosen), list(stored.listing()), stored.settings, chosen, metrics, out_folder),
             options=EvaluateOptions(progress=progress.show, **options),
         )
+    return found
 
 
 def stored_images(stored: StoredRows, methods: Sequence[str]) -> Iterator[StoredImage]:

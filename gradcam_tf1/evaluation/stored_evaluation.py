@@ -154,9 +154,8 @@ def _objects(
 ) -> Optional[TrueObjects]:
     if options.boxes is None and options.masks is None:
         return None
-    names = settings.get("class_names") or None
-    background = bool(names) and str(names[0]).lower() in BACKGROUND_NAMES
-    classes = NetClasses(names and len(names), names and Labels([str(name) for name in names]), background)
+    names = [str(name) for name in settings.get("class_names") or ()]
+    classes = NetClasses(len(names), Labels(names), names[0].lower() in BACKGROUND_NAMES) if names else NetClasses()
     return read_true_objects(ObjectFiles(options.boxes, options.masks, options.class_map), listing, classes)
 
 

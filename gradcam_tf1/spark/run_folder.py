@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import asdict, replace
-from typing import Any, Callable, List, Optional, Tuple
+from functools import partial
+from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -69,13 +70,13 @@ def _with_files(result: Result, rows: List[Row], namer: Namer, out_folder: str) 
     for t, (target, token) in enumerate(zip(result.targets, tokens)):
         maps = []
         for record in target.maps:
-            names = (stem, token, record.method, layers[record.layer])
-            maps.append(_written(record, found[t, record.method, record.layer], namer, names, out_folder))
+            names = partial(namer.names, stem, token, record.method, layers[record.layer])
+            maps.append(_written(record, found[t, record.method, record.layer], names, out_folder))
         targets.append(replace(target, maps=tuple(maps)))
     return replace(result, targets=tuple(targets))
 
 
-def _written(record: MapRecord, row: Row, namer: Namer, names: Any, out_folder: str) -> MapRecord:
+def _written(record: MapRecord, row: Row, names: Callable[..., Dict[str, str]], out_folder: str) -> MapRecord:
     values, placement, cells = stored_map(row)
     packed = io.BytesIO()
     np.savez_compressed(packed, map=values, **asdict(placement), **({} if cells is None else asdict(cells)))
@@ -85,7 +86,7 @@ def _written(record: MapRecord, row: Row, namer: Namer, names: Any, out_folder: 
         ("heatmap" if row["overlay"] else "pixels"): row["map"],
     }
     files = {}
-    for kind, name in namer.names(*names, [kind for kind, data in contents.items() if data]).items():
+    for kind, name in names(kinds=[kind for kind, data in contents.items() if data]).items():
         ending = ".jpg" if kind == "overlay" else ""
         path = os.path.join(out_folder, *((os.path.splitext(name)[0] + ending) if ending else name).split("/"))
         make_folders(out_folder, path)

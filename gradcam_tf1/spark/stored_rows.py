@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
@@ -142,11 +142,10 @@ def _arrow_name(kind: Any) -> str:
 
 
 def _common(paths: List[str]) -> str:
-    folders = [path.rpartition("/")[0].split("/") for path in paths]
-    low, high = min(folders, default=[]), max(folders, default=[])
-    same = [part for part, other in zip(low, high) if part == other]
-    count = next((n for n, (part, other) in enumerate(zip(low, high)) if part != other), len(same))
-    return "".join(f"{part}/" for part in low[:count])
+    """Return the folder in which all files are, with a slash at its end; "" where there is none."""
+    folders = sorted(path.rpartition("/")[0].split("/") for path in paths)
+    shared = zip(folders[0], folders[-1]) if folders else ()
+    return "".join(f"{part}/" for part, _ in takewhile(lambda pair: pair[0] == pair[1], shared))
 
 
 def local_path(path: str) -> str:
