@@ -18,7 +18,10 @@ from gradcam_tf1.cli import main
 from gradcam_tf1.cli.older_names import translated
 
 # Commands that are not run here, each with the reason.
-ELSEWHERE = {"docs/recipes.md": "test_docs_recipes.py runs them on nets with such names"}
+ELSEWHERE = {
+    "docs/recipes.md": "test_docs_recipes.py runs them on nets with such names",
+    "docs/scale.md": "they need a cluster; tests/spark has one",
+}
 UNTIL_STOPPED = {"serve": "it answers until it is stopped; the tests of the live page start it"}
 
 
@@ -40,7 +43,7 @@ def commands(page: str) -> List[List[str]]:
 @pytest.mark.parametrize("page", sorted(TEXTS))
 def test_every_option_that_is_named_exists(page):
     known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
-    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest|sphinx|curl|tensorboard)\b.*$", "", TEXTS[page])
+    ours = re.sub(r"(?m)^.*\b(ruff|mypy|pip|git|pytest|sphinx|curl|tensorboard|spark-submit|gcloud)\b.*$", "", TEXTS[page])
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours))
     assert {next(translated([flag, "value"])) for flag in named} - {"value"} <= known
 

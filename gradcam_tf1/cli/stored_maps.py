@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
@@ -47,13 +46,9 @@ def measure_rows(
     if missing:
         raise OptionError(f"{folder!r} has no maps of {', '.join(missing)}; there are {', '.join(there)}")
     chosen = list(methods) or there
-    with ExitStack() as stack:
-        progress = stack.enter_context(Progress(quiet))
-        found = evaluate_stored(
-            *(stored_images(stored, chosen), list(stored.listing()), stored.settings, chosen, metrics, out_folder),
-            options=EvaluateOptions(progress=progress.show, **options),
-        )
-    return found
+    asked = (stored_images(stored, chosen), list(stored.listing()), stored.settings, chosen, metrics, out_folder)
+    with Progress(quiet) as progress:
+        return evaluate_stored(*asked, options=EvaluateOptions(progress=progress.show, **options))
 
 
 def stored_images(stored: StoredRows, methods: Sequence[str]) -> Iterator[StoredImage]:

@@ -65,8 +65,7 @@ def rows_of_run(results):
 def test_the_rows_are_those_of_a_run(spark, folder, tmp_path):
     from gradcam_tf1 import GradCamGraph, RunOptions, Style
     from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model
-    from gradcam_tf1.spark.explain_dataframe import explain_images
-    from gradcam_tf1.spark.image_files_frame import read_images
+    from gradcam_tf1.spark import explain_images, read_images
     from gradcam_tf1.spark.row_columns import raw_map
     from gradcam_tf1.spark.row_writer import encoded
 
@@ -123,8 +122,7 @@ def decoded(data):
 def test_a_killed_executor_loses_and_repeats_nothing(cluster, spark, tmp_path):
     from spark_nets import CountedNet
 
-    from gradcam_tf1.spark.explain_dataframe import explain_images
-    from gradcam_tf1.spark.image_files_frame import read_images
+    from gradcam_tf1.spark import explain_images, read_images
 
     net = SmallNet("gap")
     (tmp_path / "net.pb").write_bytes(net.graph().as_graph_def().SerializeToString())
