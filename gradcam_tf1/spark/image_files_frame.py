@@ -13,7 +13,7 @@ from gradcam_tf1.images.safe_open import MAX_BYTES
 SESSION_SETTINGS = {
     "spark.sql.files.openCostInBytes": str(16 << 10),
     "spark.sql.files.maxPartitionBytes": str(32 << 20),
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "16",
 }
 
 
