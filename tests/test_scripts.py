@@ -265,17 +265,17 @@ def test_ci_runs_every_step_and_fails_if_one_failed(machine, tmp_path, failing):
 
 
 @pytest.mark.parametrize(("there", "works"), [(True, True), (False, True), (False, False)])
-def test_ci_installs_a_browser_where_there_is_none_and_needs_it(machine, tmp_path, there, works):
+def test_ci_installs_a_browser_and_a_java_where_there_are_none_and_needs_them(machine, tmp_path, there, works):
     script = executable(tmp_path / "clone/.ci/run", (ROOT / ".ci/run").read_text())
-    executable(machine.tools / "make", '#!/bin/sh\necho "$GRADCAM_TF1_NEEDS_BROWSER" >>needs\n')
+    executable(machine.tools / "make", '#!/bin/sh\necho "$GRADCAM_TF1_NEEDS_BROWSER $GRADCAM_TF1_NEEDS_JAVA" >>needs\n')
     executable(machine.tools / "apt-get", f'#!/bin/sh\necho "$DEBIAN_FRONTEND $*" >>apt\nexit {0 if works else 100}\n')
-    for name in ("chromium", "chromedriver") if there else ():
+    for name in ("chromium", "chromedriver", "java") if there else ():
         executable(machine.tools / name, "#!/bin/sh\n")
     answer = machine(script)
     log = tmp_path / "clone/apt"
     calls = log.read_text().splitlines() if log.exists() else []
     assert len(calls) == (0 if there else 2 if works else 1)
     assert all(call.startswith("noninteractive -qq ") for call in calls)
-    assert ("chromium chromium-driver" in "".join(calls)) == (not there and works)
-    assert ("no browser: apt-get could not install chromium" in answer.stdout) == (not there and not works)
+    assert ("chromium chromium-driver fonts-dejavu-core default-jre" in "".join(calls)) == (not there and works)
+    assert ("apt-get could not install chromium" in answer.stdout) == (not there and not works)
     assert set((tmp_path / "clone/needs").read_text().split()) == {"1"}

@@ -86,11 +86,11 @@ def explain_images(
     _check_request(images, targets, options, style, run)
     context = _context(images)
     loaded = model if isinstance(model, LoadedModel) else load(model)
-    sent = send_model(context, loaded)
     given = _sendable(net_options)
     asked = RunRequest(targets, methods, layers, score, options, replace(style, raw=True), run)
     with net_class(loaded, **given) as net:
         request, settings = _plan(net, asked)
+    sent = send_model(context, loaded)
     key = hashlib.sha256(CloudPickleSerializer().dumps((sent.sha256, net_class, given))).hexdigest()
     task = PartitionTask(key, sent, net_class, given, request)
     names = [name for name in ("path", "content", "length") if name in images.columns]

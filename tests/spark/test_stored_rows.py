@@ -33,7 +33,7 @@ def rows():
 
     named = {"preset": DEMO_PRESET, "labels": DEMO_CLASSES}
     asked = RunRequest(
-        ["star", "cross"], None, None, "logit", ExplainOptions(), Style(raw=True), RunOptions(batch_size=2)
+        [None, "cross"], None, None, "logit", ExplainOptions(), Style(raw=True), RunOptions(batch_size=2)
     )
     with GradCamGraph(demo_model(), **named) as net:
         request, settings = _plan(net, asked)
@@ -110,7 +110,7 @@ def test_an_image_that_cannot_be_read_is_a_row(rows):
     assert failed["path"].tolist() == ["file:/far/cut.png", "hdfs://a/huge.png"]
     assert "image file is truncated" in failed["error"].iloc[0]
     assert "has 1,000,000,000,000 bytes, more than the 400,000,000 that are read" in failed["error"].iloc[1]
-    assert len(found) == 3 * 2 * 2 + 2
+    assert len(found) == (2 + 2 + 1) * 2 + 2  # the net takes one scene for a cross, whose map is there once
 
 
 def exact(map):
@@ -130,7 +130,7 @@ def test_the_run_folder_is_that_of_a_run(stored, tmp_path):
     write_run_folder(str(stored), str(tmp_path / "made"))
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
         paths, run = [scene.path for scene in SCENES], RunOptions(batch_size=2)
-        net.visualize_imgs(paths, str(tmp_path / "run"), ["star", "cross"], style=Style(raw=True), run=run)
+        net.visualize_imgs(paths, str(tmp_path / "run"), [None, "cross"], style=Style(raw=True), run=run)
     made = {line["source"]: line for line in read_manifest(str(tmp_path / "made" / "manifest.jsonl"))}
     for line in read_manifest(str(tmp_path / "run" / "manifest.jsonl")):
         own = made[line["source"]]
@@ -174,24 +174,23 @@ def labels_file(folder):
 
 
 def test_what_stored_maps_cannot_say_is_refused(stored):
-    from gradcam_tf1.errors import OptionError
 
-    with pytest.raises(OptionError, match="insertion need the net and the images"):
-        command("evaluate", stored, "--metric", "insertion")
-    with pytest.raises(OptionError, match="pointing need the places of the objects"):
-        command("evaluate", stored, "--metric", "pointing")
-    with pytest.raises(OptionError, match="has no maps of rise; there are gradcam, guided_gradcam"):
-        command("evaluate", stored, "--metric", "complexity", "--method", "rise")
+    for told, words in [
+        ("insertion need the net and the images", ["--metric", "insertion"]),
+        ("pointing need the places of the objects", ["--metric", "pointing"]),
+        ("has no maps of rise; there are gradcam, guided_gradcam", ["--metric", "complexity", "--method", "rise"]),
+    ]:
+        assert told in command("evaluate", stored, *words, code=2)
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
         ({"box": None}, OptionError, "its column box is missing, not list"),
-        ({"raw": [b"abc"] * 14}, ManifestError, "its raw map is damaged"),
-        ({"placement": [[1] * 12] * 14}, ManifestError, "its raw map is damaged"),
-        ({"top": ["nothing"] * 14}, ManifestError, "not the rows of an image"),
-        ({"path": ["a", "b", *["a"] * 12]}, ManifestError, "are not together"),
+        ({"raw": [b"abc"] * 12}, ManifestError, "its raw map is damaged"),
+        ({"placement": [[1] * 12] * 12}, ManifestError, "its raw map is damaged"),
+        ({"top": ["nothing"] * 12}, ManifestError, "not the rows of an image"),
+        ({"path": ["a", "b", *["a"] * 10]}, ManifestError, "are not together"),
     ],
 )
 def test_damaged_rows_are_refused(rows, tmp_path, changes, error, message):
