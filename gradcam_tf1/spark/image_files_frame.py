@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Sequence, Union
 
-from gradcam_tf1.errors import OptionError
+from pyspark.sql.utils import AnalysisException
+
+from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.file_names import EXTENSIONS
 from gradcam_tf1.images.safe_open import MAX_BYTES
 
@@ -46,13 +48,20 @@ def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
     ------
     OptionError
         If no path is given.
+    ImageFileError
+        If a path does not exist, or there is no image.
     """
     paths = [images] if isinstance(images, str) else list(images)
     if not paths or not all(isinstance(path, str) and path for path in paths):
         raise OptionError(f"images are given as a path or a list of paths, not {images!r}")
     prepare_session(spark)
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-    files = reader.option("pathGlobFilter", _pattern()).load(paths)
+    try:
+        files = reader.option("pathGlobFilter", _pattern()).load(paths)
+    except AnalysisException as error:
+        raise ImageFileError(f"Spark cannot list {paths}: {str(error).splitlines()[0]}") from error
+    if not files.select("path").head(1):
+        raise ImageFileError(f"no images in {paths}; names end in {', '.join(EXTENSIONS)}, in any case")
     if not files.where(files.length > MAX_BYTES).select("path").head(1):  # which reads no content
         return files.select("path", "content", "length")
     small = files.where(files.length <= MAX_BYTES).select("path", "content", "length")

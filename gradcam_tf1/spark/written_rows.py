@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
-from gradcam_tf1.errors import OptionError
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql.utils import AnalysisException
+
+from gradcam_tf1.errors import OptionError, RunError
+
+_REASON = re.compile(r"(?m)^(?:Caused by: )?[\w.]+(?:Error|Exception): (.+)$")
 
 
 class RowCounts(NamedTuple):
@@ -35,14 +42,22 @@ def write_rows(explained: Any, out_folder: str) -> RowCounts:
     ------
     OptionError
         If the folder exists.
+    RunError
+        If the job fails; what its tasks have written is removed.
     """
-    from pyspark.sql.utils import AnalysisException
-
     try:
         explained.write.parquet(out_folder)
     except AnalysisException as error:
         reason = str(error).splitlines()[0]
         raise OptionError(f"{out_folder!r} cannot be written ({reason}); choose a new folder") from error
+    except (PySparkException, Py4JJavaError) as error:
+        raise RunError(f"the job failed, and wrote nothing: {_reason(str(error))}") from error
     rows = explained.sparkSession.read.parquet(out_folder)
     images, failed, count = rows.selectExpr("count(distinct path)", "count_if(status = 'error')", "count(*)").head()
     return RowCounts(images, failed, count - failed)
+
+
+def _reason(text: str) -> str:
+    """Return the innermost reason in a trace of Java and Python."""
+    reasons = _REASON.findall(text)
+    return reasons[-1] if reasons else text.strip().splitlines()[0]

@@ -148,3 +148,25 @@ def test_a_killed_executor_loses_and_repeats_nothing(cluster, spark, tmp_path):
     assert set(opened.values()) == {1}
     assert len(opened) in (2, 3)  # one Python worker for each executor, and for the one that replaced the killed one
     assert (out / "_SUCCESS").exists()
+
+
+def test_what_cannot_be_listed_or_written_is_said(spark, tmp_path):
+    from gradcam_tf1.errors import ImageFileError, OptionError, RunError
+    from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
+    from gradcam_tf1.spark import explain_images, read_images, write_rows
+
+    with pytest.raises(ImageFileError, match="Spark cannot list"):
+        read_images(spark, str(tmp_path / "nowhere"))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "notes.txt").write_bytes(b"text")
+    with pytest.raises(ImageFileError, match="no images in"):
+        read_images(spark, str(tmp_path / "photos"))
+    scenes = copy_scenes(tmp_path / "scenes", "a.png")
+    images = read_images(spark, str(scenes))
+    explained = explain_images(images, demo_model(), preset=DEMO_PRESET)
+    with pytest.raises(OptionError, match="cannot be written .*; choose a new folder"):
+        write_rows(explained, str(tmp_path / "photos"))
+    (scenes / "a.png").unlink()
+    with pytest.raises(RunError, match="the job failed, and wrote nothing: .*a.png"):
+        write_rows(explained, str(tmp_path / "rows"))
+    assert not (tmp_path / "rows" / "_SUCCESS").exists()

@@ -151,3 +151,17 @@ def test_what_a_cluster_lacks_is_said(monkeypatch):
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
     assert "JAVA_HOME is '/nowhere', where there is none" in command(*asked, code=2)
     assert "write a property of Spark, as in spark.executor.cores=4" in command(*asked, "--conf", "cores=4", code=2)
+
+
+def test_the_reason_of_a_failed_job_is_its_innermost_one():
+    from gradcam_tf1.spark.written_rows import _reason
+
+    trace = """An error occurred while calling o87.parquet.
+: org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times
+Traceback (most recent call last):
+  File "worker.py", line 1, in main
+gradcam_tf1.errors.RunError: the net needs a batch of 4
+\tat org.apache.spark.api.python.BasePythonRunner.handle(PythonRunner.scala:572)
+"""
+    assert _reason(trace) == "the net needs a batch of 4"
+    assert _reason("no trace") == "no trace"
