@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence, Union
 
-from pyspark.sql.utils import AnalysisException
+from pyspark.errors import AnalysisException
 
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.file_names import EXTENSIONS

@@ -6,8 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql.utils import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 
 from gradcam_tf1.errors import OptionError, RunError
 
