@@ -9,14 +9,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.stored_placements import BadField, unpack_placements
 from gradcam_tf1.errors import ManifestError, OptionError
 from gradcam_tf1.images.file_names import Seen
 from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.images.image_source import ImageSource, lost_image
 from gradcam_tf1.run.manifest import DAMAGE
-from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+from gradcam_tf1.run.manifest_lines import result_of
+from gradcam_tf1.run.result import Result
 from gradcam_tf1.spark.row_columns import COLUMNS, SETTINGS_KEY, raw_map
 from gradcam_tf1.types import Cells
 
@@ -154,37 +154,27 @@ def local_path(path: str) -> str:
 
 
 def _result(rows: List[Row], relative: str) -> Result:
+    """Return the result that the rows of an image describe, by way of a line of a manifest."""
     first = rows[0]
-    size = None if first["height"] is None else (first["height"], first["width"])
-    source = local_path(first["path"])
+    line = {
+        **{"source": local_path(first["path"]), "relative": relative, "error": None, "figures": {}},
+        "size": None if first["height"] is None else [first["height"], first["width"]],
+        **{"predicted": first["predicted"], "top": [], "targets": []},
+    }
     if first["status"] == "error":
-        return Result(source=source, relative=relative, error=str(first["error"]) or "unknown", size=size)
-    targets = [_target(list(group)) for _, group in groupby(sorted(rows, key=_number), _number)]
-    top = tuple(ClassScore(**entry) for entry in json.loads(first["top"]))
-    return Result(first["predicted"], source=source, relative=relative, size=size, targets=tuple(targets), top=top)
+        return result_of({**line, "error": first["error"] or "unknown"}, 0, "")
+    groups = groupby(sorted(rows, key=lambda row: int(row["target"])), lambda row: row["target"])
+    targets = [_target(list(group)) for _, group in groups]
+    return result_of({**line, "top": json.loads(first["top"]), "targets": targets}, 0, "")
 
 
-def _number(row: Row) -> int:
-    return int(row["target"])
-
-
-def _target(rows: List[Row]) -> TargetRecord:
-    first = rows[0]
-    maps = [
-        MapRecord(
-            *(row["method"], row["layer"], row["status"], row["reason"] or "", row["minimum"], row["maximum"]),
-            peak=_tuple(row["peak"]),
-            box=_tuple(row["box"]),
-            notes=tuple(row["notes"] or ()),
-        )
-        for row in rows
-    ]
-    named = (first["class_id"], first["label"], first["score"], first["probability"])
-    return TargetRecord(*named, tuple(maps), first["about"] or "")
-
-
-def _tuple(values: Optional[List[int]]) -> Any:
-    return None if values is None else tuple(values)
+def _target(rows: List[Row]) -> Dict[str, Any]:
+    """Return the target of a line of a manifest."""
+    of_map = ("method", "layer", "status", "minimum", "maximum", "peak", "box")
+    told = [{"reason": row["reason"] or "", "notes": row["notes"] or (), "files": {}} for row in rows]
+    maps = [{**{name: row[name] for name in of_map}, **more} for row, more in zip(rows, told)]
+    of_target = ("class_id", "label", "score", "probability")
+    return {**{name: rows[0][name] for name in of_target}, "about": rows[0]["about"] or "", "maps": maps}
 
 
 def stored_map(row: Row) -> Tuple[np.ndarray, Placement, Optional[Cells]]:
