@@ -91,7 +91,8 @@ def explain_images(
     with net_class(loaded, **given) as net:
         request, settings = _plan(net, asked)
     sent = send_model(context, loaded)
-    key = hashlib.sha256(CloudPickleSerializer().dumps((sent.sha256, net_class, given))).hexdigest()
+    pickler: Any = CloudPickleSerializer  # some versions of pyspark have types, without this one's
+    key = hashlib.sha256(pickler().dumps((sent.sha256, net_class, given))).hexdigest()
     task = PartitionTask(key, sent, net_class, given, request)
     names = [name for name in ("path", "content", "length") if name in images.columns]
     return images.select(*names).mapInPandas(task.__call__, row_schema(settings))
