@@ -171,7 +171,7 @@ def _result(rows: List[Row], relative: str) -> Result:
 def _target(rows: List[Row]) -> Dict[str, Any]:
     """Return the target of a line of a manifest."""
     of_map = ("method", "layer", "status", "minimum", "maximum", "peak", "box")
-    told = [{"reason": row["reason"] or "", "notes": row["notes"] or (), "files": {}} for row in rows]
+    told: List[Row] = [{"reason": row["reason"] or "", "notes": row["notes"] or (), "files": {}} for row in rows]
     maps = [{**{name: row[name] for name in of_map}, **more} for row, more in zip(rows, told)]
     of_target = ("class_id", "label", "score", "probability")
     return {**{name: rows[0][name] for name in of_target}, "about": rows[0]["about"] or "", "maps": maps}
