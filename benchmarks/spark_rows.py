@@ -6,6 +6,7 @@ import itertools
 import os
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Iterator
@@ -26,8 +27,9 @@ def spark_folder() -> Iterator[Case]:
     """MobileNet 0.25, 400 photographs: a warm cluster with one and two workers of one core, and a run on one core."""
     from spark_cluster import Cluster, has_java, spark_on
 
-    if not has_java():
-        raise Absent("no Java here, which Spark needs")
+    if not has_java() or find_spec("pyspark") is None:
+        raise Absent("no Java or no pyspark here")
+    mobilenet_path()  # absent before a cluster starts
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "photographs").mkdir()
