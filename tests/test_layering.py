@@ -50,13 +50,10 @@ TOP = (
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
 # Who may import what from outside, apart from the standard library and numpy.
-LIGHT = {"errors", "types", "labels", "targets", "atomic_files"}
+LIGHT, TF, SPARK = {"errors", "types", "labels", "targets", "atomic_files"}, {"tf_runtime"}, {"spark"}
 NO_TENSORFLOW = {"images", "drawing", "metrics", "strategies"} | LIGHT
 RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"  # modules of the current folder, after --allow-code
-DOORS = {
-    **{"tensorflow": {"tf_runtime"}, "tf_keras": {"tf_runtime"}, "keras": set(), "pickle": {"nets"}},
-    **{"pyspark": {"spark"}, "pyarrow": {"spark"}},
-}
+DOORS = {"tensorflow": TF, "tf_keras": TF, "keras": set(), "pickle": {"nets"}, "pyspark": SPARK, "pyarrow": SPARK}
 
 
 class Module(NamedTuple):

@@ -48,7 +48,7 @@ def report(
     of them in OUT/_run, which Spark does not read, and the page is OUT/_run/report/index.html.
     """
     from gradcam_tf1.report.write_report import write_report
-    from gradcam_tf1.spark.stored_rows import is_rows_folder
+    from gradcam_tf1.spark.parquet_rows import is_rows_folder
 
     file: bool | str = single_file is not None
     if single_file not in (None, _BESIDE):

@@ -13,7 +13,7 @@ from gradcam_tf1.errors import OptionError
 if TYPE_CHECKING:
     from gradcam_tf1.evaluation.evaluation_result import Evaluation
     from gradcam_tf1.evaluation.stored_evaluation import StoredImage
-    from gradcam_tf1.spark.stored_rows import Row, StoredRows
+    from gradcam_tf1.spark.parquet_rows import Row, StoredRows
 
 
 def measure_rows(
@@ -36,7 +36,7 @@ def measure_rows(
     """
     from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions
     from gradcam_tf1.evaluation.stored_evaluation import evaluate_stored
-    from gradcam_tf1.spark.stored_rows import StoredRows, is_rows_folder
+    from gradcam_tf1.spark.parquet_rows import StoredRows, is_rows_folder
 
     if not is_rows_folder(folder):
         raise click.UsageError("Missing argument 'IMAGES...'.")
@@ -71,6 +71,6 @@ def stored_images(stored: StoredRows, methods: Sequence[str]) -> Iterator[Stored
 
 
 def _maps(rows: Sequence[Row]) -> dict[str, Any]:
-    from gradcam_tf1.spark.stored_rows import stored_map
+    from gradcam_tf1.spark.parquet_rows import stored_map
 
     return {row["method"]: stored_map(row) for row in rows}

@@ -7,17 +7,17 @@ from typing import Any, Dict
 import cv2
 import numpy as np
 
-from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.writing import MapWriter
 
 _QUALITY = 90  # of the overlays
-# Kind of image -> how it is encoded.
+_LONGEST = 65_500  # side of a JPEG; a larger overlay is a PNG
+# Kind of image -> how it is encoded; the strategies are those of the files of a run.
 _ENCODINGS = {
     "overlay": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]),
-    "heatmap": (".png", [cv2.IMWRITE_PNG_STRATEGY, SMOOTH]),
-    "pixels": (".png", [cv2.IMWRITE_PNG_STRATEGY, PHOTOGRAPH]),
+    "heatmap": (".png", [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]),
+    "pixels": (".png", [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]),
 }
 
 
@@ -50,6 +50,6 @@ class RowWriter(MapWriter):
 
 def encoded(kind: str, rgb: np.ndarray) -> bytes:
     """Return an image as JPEG for overlays, as PNG for maps; uint8 [H, W, 3], RGB."""
-    ending, parameters = _ENCODINGS[kind]
+    ending, parameters = _ENCODINGS[kind if max(rgb.shape[:2]) <= _LONGEST else "pixels"]
     data: bytes = cv2.imencode(ending, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), parameters)[1].tobytes()
     return data

@@ -17,7 +17,7 @@ from gradcam_tf1.run.manifest import write_run
 from gradcam_tf1.run.manifest_lines import line_of
 from gradcam_tf1.run.naming import Namer, layer_tokens
 from gradcam_tf1.run.result import MapRecord, Result
-from gradcam_tf1.spark.stored_rows import Row, StoredRows, stored_map
+from gradcam_tf1.spark.parquet_rows import Row, StoredRows, stored_map
 
 
 def write_run_folder(

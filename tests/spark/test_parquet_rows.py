@@ -104,6 +104,13 @@ def test_a_raw_map_of_any_size_of_numbers_comes_back():
     ).any()
 
 
+def test_an_overlay_too_large_for_jpeg_is_a_png():
+    from gradcam_tf1.spark.row_writer import encoded
+
+    assert encoded("overlay", np.zeros((3, 65_500, 3), np.uint8)).startswith(b"\xff\xd8")
+    assert encoded("overlay", np.zeros((3, 65_501, 3), np.uint8)).startswith(b"\x89PNG")
+
+
 def test_an_image_that_cannot_be_read_is_a_row(rows):
     found = rows[0]
     failed = found[found["status"] == "error"]
