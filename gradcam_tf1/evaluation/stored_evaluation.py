@@ -6,7 +6,7 @@ import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -102,6 +102,7 @@ def evaluate_stored(
     """
     wanted = _metrics(metrics, options)
     objects = _objects(listing, settings, options)
+    task = _Task(objects, wanted, methods, options.seed)
     told = _settings(settings, methods, wanted, options)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory()) if out_folder is None else as_folder(out_folder)
@@ -110,7 +111,7 @@ def evaluate_stored(
         check_beside(path, WRITTEN)
         journal = stack.enter_context(RowJournal(path, told))
         for index, image in enumerate(images):
-            journal.write(_row(index, image, objects, wanted, methods, options.seed))
+            journal.write(_row(index, image, task))
             if options.progress is not None:
                 options.progress(image.relative, len(listing))
         tallies = Tallies([*methods, *FLOORS], list(wanted))
@@ -171,31 +172,27 @@ def _settings(
     }
 
 
-def _row(
-    index: int,
-    image: StoredImage,
-    objects: Optional[TrueObjects],
-    metrics: Mapping[str, Mapping[str, Any]],
-    methods: Sequence[str],
-    seed: int,
-) -> Dict[str, Any]:
+class _Task(NamedTuple):
+    """What is measured on each image."""
+
+    objects: Optional[TrueObjects]
+    metrics: Mapping[str, Mapping[str, Any]]
+    methods: Sequence[str]
+    seed: int
+
+
+def _row(index: int, image: StoredImage, task: _Task) -> Dict[str, Any]:
     row: Dict[str, Any] = {"index": index, "source": image.source, "relative": image.relative, "error": None}
     if image.error:
         return {**row, "error": image.error}
     try:
-        return {**row, **_measured(index, image, objects, metrics, methods, seed)}
+        return {**row, **_measured(index, image, task)}
     except GradCamError as error:
         return {**row, "error": f"{image.source!r}: {error}"}
 
 
-def _measured(
-    index: int,
-    image: StoredImage,
-    objects: Optional[TrueObjects],
-    metrics: Mapping[str, Mapping[str, Any]],
-    methods: Sequence[str],
-    seed: int,
-) -> Dict[str, Any]:
+def _measured(index: int, image: StoredImage, task: _Task) -> Dict[str, Any]:
+    objects, metrics, methods, seed = task
     maps = image.maps()
     placement = maps[methods[0]][1]
     file = lost_image(image.source, image.relative, "")
@@ -207,13 +204,13 @@ def _measured(
     floors = {name: (floor_map(name, blank, own), floor_on_original(name, blank, placement, own)) for name in FLOORS}
     values: Dict[str, Dict[str, Any]] = {}
     for name, (saliency, placed) in {**{name: frames[name] for name in methods}, **floors}.items():
-        task = MetricInput(
+        measured = MetricInput(
             *(saliency, placed, blank, _no_net, _no_net),
             boxes=() if place is None else place.boxes,
             region=None if place is None else place.region,
             seed=seed,
         )
-        values[name] = {metric: _value(metric, given, task) for metric, given in metrics.items()}
+        values[name] = {metric: _value(metric, given, measured) for metric, given in metrics.items()}
     return {
         **{"class_id": image.class_id, "label": image.label, "located": place is not None},
         "why_not": "" if place is not None or objects is None else found.why_not(image.class_id),
