@@ -102,7 +102,7 @@ def evaluate_stored(
     """
     wanted = _metrics(metrics, options)
     objects = _objects(listing, settings, options)
-    task = _Task(objects, wanted, methods, options.seed)
+    task = _StoredTask(objects, wanted, methods, options.seed)
     told = _settings(settings, methods, wanted, options)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory()) if out_folder is None else as_folder(out_folder)
@@ -172,7 +172,7 @@ def _settings(
     }
 
 
-class _Task(NamedTuple):
+class _StoredTask(NamedTuple):
     """What is measured on each image."""
 
     objects: Optional[TrueObjects]
@@ -181,7 +181,7 @@ class _Task(NamedTuple):
     seed: int
 
 
-def _row(index: int, image: StoredImage, task: _Task) -> Dict[str, Any]:
+def _row(index: int, image: StoredImage, task: _StoredTask) -> Dict[str, Any]:
     row: Dict[str, Any] = {"index": index, "source": image.source, "relative": image.relative, "error": None}
     if image.error:
         return {**row, "error": image.error}
@@ -191,7 +191,7 @@ def _row(index: int, image: StoredImage, task: _Task) -> Dict[str, Any]:
         return {**row, "error": f"{image.source!r}: {error}"}
 
 
-def _measured(index: int, image: StoredImage, task: _Task) -> Dict[str, Any]:
+def _measured(index: int, image: StoredImage, task: _StoredTask) -> Dict[str, Any]:
     objects, metrics, methods, seed = task
     maps = image.maps()
     placement = maps[methods[0]][1]
