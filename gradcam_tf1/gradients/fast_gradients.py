@@ -68,8 +68,11 @@ def turned_convolution(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
     of a convolution of 8 images; keeping it would double the memory of the kernels.
     """
     height, width, inputs, outputs = op.inputs[1].shape.as_list()
+    # not before the gradient is there: nothing else keeps a session from rotating all kernels of the net at once
+    with tf.control_dependencies([grad]):
+        kernel = tf.identity(op.inputs[1])
     # one matrix per position: twice as fast as tf.reverse and a transpose of four axes
-    positions = tf.reshape(op.inputs[1], [height * width, inputs, outputs])
+    positions = tf.reshape(kernel, [height * width, inputs, outputs])
     backwards = tf.gather(positions, list(reversed(range(height * width))))
     rotated = tf.reshape(tf.transpose(backwards, [0, 2, 1]), [height, width, outputs, inputs])
     return tf.nn.conv2d(grad, rotated, strides=[1, 1, 1, 1], padding="SAME")

@@ -141,6 +141,10 @@ def _switched(own: OwnGradient) -> OwnGradient:
             reached.kinds[op.type] += 1
             grad = tf.nn.relu(grad)
         if reached.mode == "guided":
+            if op.type == "Relu":
+                mask = tf.greater(op.outputs[0], 0)
+                with tf.control_dependencies([grad]):
+                    return tf.multiply(grad, tf.cast(mask, grad.dtype))
             return own(op, grad)
         return _deconvnet(op, grad, known) if whole else _within_deconvnet(op, grad, known, own)
 
