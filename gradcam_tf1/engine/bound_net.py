@@ -15,8 +15,8 @@ from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.graph_import import device_names, devices_of, open_sessions
-from gradcam_tf1.engine.large_weights import take_out_weights
 from gradcam_tf1.engine.input_batches import check_batch_size
+from gradcam_tf1.engine.large_weights import take_out_weights
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.opening import given_tensors, open_explainers
 from gradcam_tf1.engine.session_runner import session_config
