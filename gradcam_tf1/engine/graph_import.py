@@ -7,7 +7,6 @@ import time
 from contextlib import ExitStack
 from typing import Any, List, Optional, Sequence, Tuple
 
-from gradcam_tf1.engine.freed_memory import give_back
 from gradcam_tf1.engine.large_weights import Weights
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.errors import ModelFileError, OptionError
@@ -63,7 +62,6 @@ def open_sessions(
             is_last = len(sessions) == len(places) - 1
             sessions.append(LiveSession(sess, config, weights if is_last else dict(weights)))
         failing.pop_all()
-    give_back()
     _LOG.debug("opened %r on %d devices in %.3f s", source, len(sessions), time.monotonic() - started)
     return sessions
 

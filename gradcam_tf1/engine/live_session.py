@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.freed_memory import give_back
 from gradcam_tf1.engine.large_weights import Fillers, Weights, constant_of, handle_of, make_fillers, put_weights
 from gradcam_tf1.errors import ClosedError, OptionError
 from gradcam_tf1.tf_runtime import tf, unfinalized
@@ -52,6 +53,7 @@ class LiveSession:
         self.assigned = 0  # how often weights were changed
         self._ports: Dict[tf.Operation, Tuple[int, int]] = {}
         self._seen = 0  # number of ops that were checked; their list only grows
+        self._given_back = 0  # the same, when memory was last given back
         self._note_functional()
         values = {} if weights is None else weights
         self._fillers: Fillers = make_fillers(self.graph, values)
@@ -60,6 +62,9 @@ class LiveSession:
 
     def run(self, fetches: Any, feed: Optional[Mapping[tf.Tensor, Any]] = None, **options: Any) -> Any:
         """Call `tf.Session.run`. Raises ClosedError if the net is closed before the end."""
+        if self._given_back != self._seen:  # new ops need room that others have left
+            self._given_back = self._seen
+            give_back()
         with self._running() as sess:
             try:
                 return sess.run(fetches, feed, **options)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
+from gradcam_tf1.engine import bound_net, live_session
 from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.graph_import import open_sessions
-from gradcam_tf1.engine.large_weights import MIN_BYTES, is_weight, take_out_weights
+from gradcam_tf1.engine.large_weights import MIN_BYTES, is_weight, put_weights, take_out_weights
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -109,3 +113,41 @@ def test_weights_are_read_for_nan_once_and_after_each_change():
     sess.assign({"kernel": kernel})
     assert [check(), check(), len(made)] == [False, False, 3]
     sess.close()
+
+
+def test_the_weights_are_let_go_one_by_one_and_devices_get_the_same():
+    light, weights = take_out_weights(net())
+    kernel = next(iter(weights.values())).copy()
+    sessions = open_sessions(light, weights, "net", devices=["/cpu:0", "/cpu:0"])
+    assert weights == {}
+    for sess in sessions:
+        np.testing.assert_array_equal(sess.run("kernel:0"), kernel)
+        sess.close()
+
+
+def test_a_loaded_model_can_be_opened_again():
+    loaded = load(net())
+    for _ in range(2):
+        with GradCamGraph(loaded, preset="raw") as ours:
+            assert ours.model.graph_def is None
+            kernel = ours.sess.run("kernel:0")
+    node = next(node for node in loaded.graph_def.node if node.name == "kernel")
+    np.testing.assert_array_equal(tf.make_ndarray(node.attr["value"].tensor), kernel)
+
+
+def test_the_graph_def_is_gone_before_the_first_variable_is_set(monkeypatch):
+    alive, seen = [], []
+
+    def loading(_):
+        loaded = load(net())
+        alive.append(weakref.ref(loaded))
+        return loaded
+
+    def putting(sess, weights, fillers):
+        seen.append(alive[0]())
+        put_weights(sess, weights, fillers)
+
+    monkeypatch.setattr(bound_net, "load", loading)
+    monkeypatch.setattr(live_session, "put_weights", putting)
+    GradCamGraph("net.pb", preset="raw").close()
+    assert seen == [None]
