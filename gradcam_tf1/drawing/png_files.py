@@ -6,15 +6,17 @@ Format: https://www.w3.org/TR/png-3/. isal: https://github.com/pycompression/pyt
 from __future__ import annotations
 
 import struct
-from typing import Union
+from importlib import import_module
+from typing import Any, List, Tuple, Union
 
 import cv2
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
 
+isal_zlib: Any
 try:
-    from isal import isal_zlib
+    isal_zlib = import_module("isal.isal_zlib")
 except ImportError:  # the extra is not installed
     isal_zlib = None
 
@@ -64,7 +66,7 @@ def _framed(rgb: np.ndarray) -> bytes:
     height, width = rgb.shape[:2]
     data = isal_zlib.compress(_filtered(rgb), _LEVEL)
     packed = [memoryview(data)[start : start + _LONGEST] for start in range(0, len(data), _LONGEST)]
-    chunks = [
+    chunks: List[Tuple[bytes, Bytes]] = [
         (b"IHDR", struct.pack(">2I5B", width, height, *_RGB)),
         *((b"IDAT", part) for part in packed),
         (b"IEND", b""),
