@@ -16,7 +16,7 @@ LOSSLESS = "png"
 
 
 class ImageFormat(NamedTuple):
-    """A format with losses.
+    """A format of image files.
 
     Attributes
     ----------
