@@ -61,9 +61,11 @@ setup(
         "medical": ["pydicom>=2.2", "nibabel>=4"],
         "dataframe": ["pandas>=1.3"],
         "spark": SPARK,
+        "isal": ["isal>=1.1"],  # PNG files are written in a third of the time
         "test": [
             *("pytest", "pytest-xdist", "saliency", "hypothesis", "tifffile", "pydicom>=2.2", "nibabel>=4"),
-            *("pandas>=1.3", "selenium>=4.11", "jupytext", "nbmake", "ipykernel", "ipywidgets", "psutil", *SPARK),
+            *("pandas>=1.3", "isal>=1.1", "selenium>=4.11", "jupytext", "nbmake", "ipykernel", "ipywidgets", "psutil"),
+            *SPARK,
         ],
         # the site of docs/: Python 3.11 or later
         "docs": [f"{name}; python_version >= '3.11'" for name in ("sphinx", "myst-parser", "numpydoc", "furo")],

@@ -68,7 +68,7 @@ def vgg19_memory() -> Iterator[Case]:
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "vgg19.pb")
         alternatives = {"weights": lambda: alone("write_vgg19", path), "peak": lambda: alone("vgg19_peak", path)}
-        limit = 4 if tf.__version__.startswith("1.") else 4.5
+        limit = 2.5 if tf.__version__.startswith("1.") else 3.2
         yield Case(alternatives, [Ratio("peak", "weights", limit)], MEGABYTES, rounds=1)
 
 

@@ -62,13 +62,7 @@ class CellPlaces:
         str
             Why the position is unknown or approximate; "" otherwise.
         """
-        size, grid = tuple(size), tuple(grid)
-        placed, remark = self._placed(name, size, grid)
-        if placed is None:
-            return None, f"stretched over the input: {remark}"
-        even = stretched(size, grid)
-        pairs = zip(placed.offset + placed.stride, even.offset + even.stride, even.stride * 2)
-        return (None if all(abs(a - b) <= SAME * stride for a, b, stride in pairs) else placed), remark
+        return _cells(self, name, tuple(size), tuple(grid))
 
     def description(self, name: str, size: Sequence[Optional[int]]) -> str:
         """Describe how maps of a layer are placed.
@@ -98,7 +92,8 @@ class CellPlaces:
         first, step = (_by(dict.fromkeys(f"{value:g}" for value in values)) for values in (cells.offset, cells.stride))
         return f"by strides and paddings: the first cell lies at {first}, the next {step} pixels on"
 
-    def _placed(self, name: str, size: Tuple[int, ...], grid: Tuple[int, ...]) -> Tuple[Optional[Cells], str]:
+    def placed(self, name: str, size: Tuple[int, ...], grid: Tuple[int, ...]) -> Tuple[Optional[Cells], str]:
+        """Return the same as `cells`, also where the cells share the input evenly."""
         if name not in self.rows:
             return None, self.lost.get(name, f"the input does not reach '{name}'")
         steps = self.rows[name]
@@ -154,6 +149,16 @@ def _uneven(row: CellRow, length: float) -> bool:
 
 def _by(sides: Iterable[object]) -> str:
     return " x ".join(map(str, sides))
+
+
+@lru_cache(maxsize=256)
+def _cells(places: CellPlaces, name: str, size: Tuple[int, ...], grid: Tuple[int, ...]) -> Tuple[Optional[Cells], str]:
+    placed, remark = places.placed(name, size, grid)
+    if placed is None:
+        return None, f"stretched over the input: {remark}"
+    even = stretched(size, grid)
+    pairs = zip(placed.offset + placed.stride, even.offset + even.stride, even.stride * 2)
+    return (None if all(abs(a - b) <= SAME * stride for a, b, stride in pairs) else placed), remark
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ import click
 
 from gradcam_tf1.cli.shared_options import Command, bands, with_options
 from gradcam_tf1.drawing.figure_kinds import FIGURES
+from gradcam_tf1.drawing.image_formats import IMAGE_FORMATS, LOSSLESS
 from gradcam_tf1.drawing.overlay import ALPHA, COLORMAPS
 from gradcam_tf1.drawing.style import STYLES, Style
 from gradcam_tf1.metrics.map_box import BOX_SHARE
@@ -20,6 +21,13 @@ _OPTIONS = (
         default="source",
         show_default=True,
         help="Name the written files after the image, or after its number.",
+    ),
+    click.option(
+        "--image-format",
+        type=click.Choice(tuple(IMAGE_FORMATS)),
+        default=LOSSLESS,
+        show_default=True,
+        help="Format of overlays and pixel maps. What is read back, such as heat maps, is always PNG.",
     ),
     click.option(
         "--style",

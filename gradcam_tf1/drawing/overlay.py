@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.atomic_files import write_whole
+from gradcam_tf1.drawing.png_files import DRAWN, encode_png
 from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.geometry import Box
 
@@ -18,15 +19,6 @@ _CV2_COLORMAPS = {
 # From low to high: blue is evidence against the class, white is zero, red is evidence for it.
 _DIVERGING = np.array([[0, 30, 220], [110, 160, 255], [250, 250, 250], [255, 140, 100], [220, 0, 0]], np.float64)
 COLORMAPS = (*_CV2_COLORMAPS, "diverging")
-
-# zlib's strategies for the pixels of a PNG. A photograph has hardly any repeats: Huffman codes alone give the same size
-# in three quarters of the time. Smooth colours repeat, and become half as large as with cv2's default.
-# No compression level is set, because cv2 then replaces its fast filter with a slow one.
-PHOTOGRAPH, SMOOTH, DRAWN = (
-    cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
-    cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
-    cv2.IMWRITE_PNG_STRATEGY_RLE,
-)
 
 ALPHA = 0.6  # opacity of a heat map where it is highest
 
@@ -157,7 +149,7 @@ def overlay(
     OptionError
         If a shape, the colour map or `alpha` does not fit.
     """
-    _check_rgb(image)
+    check_rgb(image)
     if np.shape(map) != image.shape[:2]:
         raise OptionError(
             f"map {list(np.shape(map))} and image {list(image.shape)} differ in size; place the map first"
@@ -285,7 +277,7 @@ def write_png(path: str, rgb: np.ndarray, strategy: int = DRAWN) -> None:
     rgb : np.ndarray
         uint8 [H, W, 3], RGB.
     strategy : int
-        PHOTOGRAPH, SMOOTH or DRAWN: how zlib compresses. The pixels are the same.
+        PHOTOGRAPH, SMOOTH or DRAWN: see `encode_png`. The pixels are the same.
 
     Raises
     ------
@@ -294,11 +286,8 @@ def write_png(path: str, rgb: np.ndarray, strategy: int = DRAWN) -> None:
     OptionError
         If the array is not uint8 [H, W, 3] or is empty.
     """
-    _check_rgb(rgb)
-    done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_STRATEGY, strategy])
-    if not done:
-        raise OptionError(f"the image {list(rgb.shape)} for {path!r} cannot be written as PNG")
-    write_whole(path, data.data, "image")
+    check_rgb(rgb)
+    write_whole(path, encode_png(rgb, strategy), "image")
 
 
 def _ends(map: np.ndarray) -> Tuple[float, float]:
@@ -309,7 +298,8 @@ def _ends(map: np.ndarray) -> Tuple[float, float]:
     return ends
 
 
-def _check_rgb(image: np.ndarray) -> None:
+def check_rgb(image: np.ndarray) -> None:
+    """Raise OptionError for anything but uint8 [H, W, 3] with pixels."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         kind = getattr(image, "dtype", type(image).__name__)
         raise OptionError(f"an image is uint8 [H, W, 3] RGB, got {kind} {list(np.shape(image))}")

@@ -16,6 +16,7 @@ from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.graph_import import device_names, devices_of, open_sessions
 from gradcam_tf1.engine.input_batches import check_batch_size
+from gradcam_tf1.engine.large_weights import take_out_weights
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.opening import given_tensors, open_explainers
 from gradcam_tf1.engine.session_runner import session_config
@@ -76,9 +77,10 @@ class BoundNet(NetHooks, FigureNet):
         self._label_names = label_names(labels)
         loaded = model if isinstance(model, LoadedModel) else load(model)
         self._chosen_devices = places
-        self._sessions = open_sessions(
-            loaded.graph_def, loaded.source, session_config(config, bool(places)), places, loaded.variables
-        )
+        settings = session_config(config, bool(places))
+        light, weights = take_out_weights(loaded.graph_def, frozenset(loaded.variables))
+        loaded = replace(loaded, graph_def=None)  # lets the weights go that are not in use elsewhere
+        self._sessions = open_sessions(light, weights, loaded.source, settings, places)
         with ExitStack() as failing:
             failing.callback(self.close)
             self.graph = self._sessions[0].graph
@@ -86,7 +88,7 @@ class BoundNet(NetHooks, FigureNet):
                 given = replace(given, logits=choose_output(self.graph, loaded.outputs, output, given.logits))
             failing.pop_all()
         self._given = given
-        self.model = replace(loaded, graph_def=None)  # the weights live in the sessions from here on
+        self.model = loaded
         self._explainers: Sequence[NetExplainer] = ()  # one for each session, once bound
         self._binding_lock = RLock()
 

@@ -15,16 +15,22 @@ Found = Mapping[Hashable, np.ndarray]
 
 def class_ids_of(score: ScoreRequest, found: Found, slot: Slot) -> np.ndarray:
     """Return the explained classes, int64 [N]; none where the target is no class, or a rank among NaN scores."""
-    if ("code", slot) not in found:
+    if "code" not in score.values:
         return np.full(len(found["broken"]), NO_CLASS)
-    unknown = found["broken"] & (score.values["code"] < 0)
-    return np.where(unknown, NO_CLASS, found["code", slot]).astype(np.int64)
+    codes = score.values["code"]
+    unknown = found["broken"] & (codes < 0)
+    return np.where(unknown, NO_CLASS, found.get(("code", slot), codes)).astype(np.int64)
+
+
+def predicted_of(found: Found) -> np.ndarray:
+    """Return the top class of each image, int64 [N]; none where the scores are broken."""
+    return np.where(found["broken"], NO_CLASS, found["best classes"][:, 0].astype(np.int64))
 
 
 def best_of(found: Found) -> BestClasses:
     """Return the best classes of each image, with their probabilities if the net has some."""
     class_ids, probabilities = found["best classes"], found.get("probabilities")
-    chosen = None if probabilities is None else np.take_along_axis(probabilities, class_ids, axis=1)
+    chosen = None if probabilities is None else _at(probabilities, class_ids)
     return BestClasses(class_ids, found["best scores"], chosen)
 
 
@@ -32,5 +38,10 @@ def chosen_of(probabilities: Optional[np.ndarray], class_ids: np.ndarray) -> Opt
     """Return the probabilities of the classes, NaN where there is no class: float32 [N, T]."""
     if probabilities is None:
         return None
-    chosen = np.take_along_axis(probabilities, np.maximum(class_ids, 0), axis=1)
-    return np.where(class_ids == NO_CLASS, np.nan, chosen)
+    return np.where(class_ids == NO_CLASS, np.nan, _at(probabilities, np.maximum(class_ids, 0)))
+
+
+def _at(values: np.ndarray, class_ids: np.ndarray) -> np.ndarray:
+    """Return `np.take_along_axis(values, class_ids, axis=1)` of [N, C] and [N, T], several times faster."""
+    taken: np.ndarray = values[np.arange(len(values))[:, np.newaxis], class_ids]
+    return taken

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import Any, List, Optional, Sequence, Tuple
 
-from gradcam_tf1.engine.large_weights import take_out_weights
+from gradcam_tf1.engine.large_weights import Weights
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.gradients.guided import override_in_functions, override_map
@@ -23,26 +23,24 @@ MAX_ELEMENTS = 2**31  # of one tensor, for one image
 
 
 def open_sessions(
-    graph_def: tf.GraphDef,
+    light: tf.GraphDef,
+    weights: Weights,
     source: str,
     config: Optional[tf.ConfigProto] = None,
     devices: Sequence[str] = (),
-    changing: Sequence[str] = (),
 ) -> List[LiveSession]:
-    """Open private sessions on a net. Each has the large weights in its own variables, see `large_weights`.
+    """Open private sessions on a net. Each has the large weights in its own variables.
 
     Parameters
     ----------
-    graph_def : tf.GraphDef
-        Frozen and cleaned up by a loader.
+    light, weights : tf.GraphDef, dict
+        From `take_out_weights`; the dict ends empty.
     source : str
         Name of the model, for messages.
     config : tf.ConfigProto or None
         Configuration of the sessions.
     devices : sequence of str
         Open one session per device; () for one session whose ops TensorFlow places.
-    changing : sequence of str
-        Names of constants whose values change later, see `LiveSession.assign`.
 
     Raises
     ------
@@ -53,15 +51,16 @@ def open_sessions(
     """
     claim_process()
     started = time.monotonic()
-    light, weights = take_out_weights(graph_def, frozenset(changing))
     override_in_functions(light.library)
-    sessions = []
+    sessions: List[LiveSession] = []
+    places = [_canonical(name) for name in devices] or [""]
     with ExitStack() as failing:
-        for device in [_canonical(name) for name in devices] or [""]:
+        for device in places:
             sess = tf.Session(graph=import_graph(light, source, device), config=config)
             failing.callback(sess.close)
             _check_device(sess, device)
-            sessions.append(LiveSession(sess, config, weights))
+            is_last = len(sessions) == len(places) - 1
+            sessions.append(LiveSession(sess, config, weights if is_last else dict(weights)))
         failing.pop_all()
     _LOG.debug("opened %r on %d devices in %.3f s", source, len(sessions), time.monotonic() - started)
     return sessions

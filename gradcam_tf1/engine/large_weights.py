@@ -3,20 +3,26 @@
 TensorFlow copies the constants of a graph at the import, in each session, and again for every new set of fetched
 tensors: the 0.55 GB of weights of VGG-19 became 3 GB on TensorFlow 1.15 and 12 GB on 2.21 (measured,
 docs/performance.md). A variable exists once. The op that reads it keeps the name of the constant.
+
+While a net is opened its weights are in memory twice at the most: the GraphDef is let go before the first variable is
+set, and each value with its variable.
 """
 
 from __future__ import annotations
 
-from typing import Any, Container, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Container, Dict, Tuple
 
 import numpy as np
 
 from gradcam_tf1.tf_runtime import inside, tf
 
+if TYPE_CHECKING:
+    from gradcam_tf1.tf_runtime import TensorProto
+
 MIN_BYTES = 1 << 20
 _HANDLE = "/gradcam_tf1_variable"
 
-Weights = Dict[str, Any]  # name of the variable's op -> TensorProto or np.ndarray
+Weights = Dict[str, np.ndarray]  # name of the variable's op -> its value
 Fillers = Dict[str, Tuple[Any, Any]]  # name of the variable's op -> placeholder and op of its assignment
 
 
@@ -35,7 +41,7 @@ def take_out_weights(graph_def: tf.GraphDef, changing: Container[str] = ()) -> T
     light : tf.GraphDef
         A copy with variables. The argument does not change.
     weights : dict
-        Their values.
+        Their values, which share no memory with the argument.
     """
     light = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     weights: Weights = {}
@@ -50,7 +56,7 @@ def take_out_weights(graph_def: tf.GraphDef, changing: Container[str] = ()) -> T
         handle.attr["shared_name"].s = handle.name.encode()
         reader = light.node.add(name=node.name, op="ReadVariableOp", input=[handle.name])
         reader.attr["dtype"].type = value.dtype
-        weights[handle.name] = value
+        weights[handle.name] = _array(value)
     return light, weights
 
 
@@ -59,17 +65,18 @@ def make_fillers(graph: tf.Graph, weights: Weights) -> Fillers:
     fillers: Fillers = {}
     for name, value in weights.items():
         with inside(graph), tf.name_scope("gradcam_tf1/"):
-            fed = tf.placeholder(value.dtype, [side.size for side in value.tensor_shape.dim])
+            fed = tf.placeholder(value.dtype, value.shape)
             handle = graph.get_tensor_by_name(name + ":0")
             fillers[name] = fed, tf.raw_ops.AssignVariableOp(resource=handle, value=fed)
     return fillers
 
 
 def put_weights(sess: tf.Session, weights: Weights, fillers: Fillers) -> None:
-    """Set the variables of a session, one at a time."""
-    for name, value in weights.items():
+    """Set the variables of a session, one at a time. Each value is taken out of the dict: `weights` ends empty."""
+    while weights:
+        name, value = weights.popitem()
         fed, assign = fillers[name]
-        sess.run(assign, {fed: value if isinstance(value, np.ndarray) else tf.make_ndarray(value)})
+        sess.run(assign, {fed: value})
 
 
 def handle_of(constant: str) -> str:
@@ -89,16 +96,25 @@ def is_weight(node: tf.NodeDef) -> bool:
     if not node.attr["dtype"].type:  # a damaged file; the import says so
         return False
     known = tf.as_dtype(node.attr["dtype"].type).is_numpy_compatible  # not so the handle of a variable
-    return bool(known and np.issubdtype(_dtype(node), np.floating))
+    return bool(known and np.issubdtype(_dtype(node.attr["dtype"].type), np.floating))
 
 
-def _dtype(node: tf.NodeDef) -> np.dtype:
-    dtype: np.dtype = np.dtype(tf.as_dtype(node.attr["dtype"].type).as_numpy_dtype)
+def _dtype(number: int) -> np.dtype:
+    dtype: np.dtype = np.dtype(tf.as_dtype(number).as_numpy_dtype)
     return dtype
+
+
+def _array(value: TensorProto) -> np.ndarray:
+    """Return `tf.make_ndarray(value)` without its second copy: the bytes are read-only."""
+    if not value.tensor_content:
+        values: np.ndarray = tf.make_ndarray(value)
+        return values
+    shape = [side.size for side in value.tensor_shape.dim]
+    return np.frombuffer(value.tensor_content, _dtype(value.dtype)).reshape(shape)
 
 
 def _is_large(node: tf.NodeDef) -> bool:
     value = node.attr["value"].tensor
     # bytes in the file: a single value may stand for a whole tensor
     listed = len(value.float_val) + len(value.half_val) + len(value.double_val)
-    return bool(max(len(value.tensor_content), listed * _dtype(node).itemsize) >= MIN_BYTES)
+    return bool(max(len(value.tensor_content), listed * _dtype(value.dtype).itemsize) >= MIN_BYTES)

@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.freed_memory import give_back
 from gradcam_tf1.engine.large_weights import Fillers, Weights, constant_of, handle_of, make_fillers, put_weights
 from gradcam_tf1.errors import ClosedError, OptionError
 from gradcam_tf1.tf_runtime import tf, unfinalized
@@ -34,7 +35,7 @@ class LiveSession:
     config : tf.ConfigProto or None
         Its configuration.
     weights : dict or None
-        Values of its variables, see `large_weights`.
+        Values of its variables, see `large_weights`; the dict ends empty.
     """
 
     def __init__(
@@ -52,13 +53,18 @@ class LiveSession:
         self.assigned = 0  # how often weights were changed
         self._ports: Dict[tf.Operation, Tuple[int, int]] = {}
         self._seen = 0  # number of ops that were checked; their list only grows
+        self._given_back = 0  # the same, when memory was last given back
         self._note_functional()
-        self._fillers: Fillers = make_fillers(self.graph, weights or {})
-        put_weights(sess, weights or {}, self._fillers)
-        self._weights = dict(weights) if weights and self._ports else {}  # kept if a later session may need them
+        values = {} if weights is None else weights
+        self._fillers: Fillers = make_fillers(self.graph, values)
+        self._weights = dict(values) if self._ports else {}  # kept if a later session may need them
+        put_weights(sess, values, self._fillers)
 
     def run(self, fetches: Any, feed: Optional[Mapping[tf.Tensor, Any]] = None, **options: Any) -> Any:
         """Call `tf.Session.run`. Raises ClosedError if the net is closed before the end."""
+        if self._given_back != self._seen:  # new ops need room that others have left
+            self._given_back = self._seen
+            give_back()
         with self._running() as sess:
             try:
                 return sess.run(fetches, feed, **options)
@@ -153,7 +159,7 @@ class LiveSession:
         """Open a new session on the present graph, with the same weights."""
         self.sess.close()  # first: a GPU may not have room for both
         fresh = tf.Session(graph=self.graph, config=self._config)
-        put_weights(fresh, self._weights, self._fillers)
+        put_weights(fresh, dict(self._weights), self._fillers)
         self.sess, self._outdated = fresh, False
 
     @contextmanager

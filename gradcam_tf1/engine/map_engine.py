@@ -26,7 +26,7 @@ from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.changed_constants import ConstantFeeder
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.finished_maps import RunPart, finish, join
-from gradcam_tf1.engine.found_classes import NO_CLASS, Found, best_of, chosen_of, class_ids_of
+from gradcam_tf1.engine.found_classes import Found, best_of, chosen_of, class_ids_of, predicted_of
 from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.engine.iterate import check_copies, run_jobs
 from gradcam_tf1.engine.live_session import LiveSession
@@ -222,7 +222,7 @@ class MapEngine(ConstantFeeder):
             class_ids=class_ids,
             scores=np.stack([found["scores", slot] for slot in slots], axis=1),
             probabilities=chosen_of(found.get("probabilities"), class_ids),
-            predicted=np.where(found["broken"], NO_CLASS, found["predicted"]),
+            predicted=predicted_of(found),
             broken=found["broken"],
             best=best_of(found),
             settled=tuple(_with_ids(score, found, slot) for slot, score in zip(slots, scores)),
@@ -235,14 +235,15 @@ class MapEngine(ConstantFeeder):
     ) -> Dict[Hashable, np.ndarray]:
         """Fetch the classes and scores of the targets, and the tensors of all methods by their names."""
         ops = self._ops
-        fetches: Dict[Hashable, tf.Tensor] = {"predicted": ops.predicted(), "broken": ops.broken_scores()}
+        fetches: Dict[Hashable, tf.Tensor] = {"broken": ops.broken_scores()}
         fetches["best scores"], fetches["best classes"] = ops.best()
         if self._binding.probabilities:
             fetches["probabilities"] = ops.probabilities()
         feed: Dict[tf.Tensor, np.ndarray] = {}
         for slot, score in scores.items():
             fetches["scores", slot] = ops.score(LOGIT, slot)
-            fetches.update({(name, slot): self._resolved(name, slot) for name in score.values if name in _CODES})
+            ranks = [name for name in _CODES if name in score.values and (score.values[name] < 0).any()]
+            fetches.update({(name, slot): self._resolved(name, slot) for name in ranks})  # other codes are the classes
             feed.update(ops.fed(score, slot))
         # by name, because several methods fetch the same tensors
         fetches.update({tensor.name: tensor for part in tensors for tensor in part.values()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import List, Sequence, Tuple
 
@@ -36,11 +37,11 @@ def close_maps(raw: np.ndarray, method: Method) -> Tuple[np.ndarray, List[List[M
 
 
 def _judge(raw: np.ndarray, method: Method) -> MapStatus:
-    broken = int(raw.size - np.isfinite(raw).sum())
-    if broken:
+    low, high = float(raw.min()), float(raw.max())  # NaN, if one value is
+    if not (math.isfinite(low) and math.isfinite(high)):
+        broken = int(raw.size - np.isfinite(raw).sum())
         reason = f"{broken} of {raw.size} values are NaN or infinite: the net overflows here"
         return MapStatus("empty", reason, 0.0, 0.0)
-    low, high = float(raw.min()), float(raw.max())
     if low == high == 0.0:
         return MapStatus("empty", method.reason_if_zero, low, high)
     if not method.signed and high <= 0.0:

@@ -48,10 +48,6 @@ class ScoreGraphOps(ScoreOps):
         """Return the scores of all classes: float32 [N, C]."""
         return self._once(("scores", head), lambda: HEADS[head](self._binding))
 
-    def predicted(self) -> tf.Tensor:
-        """Return the top class of each image: int64 [N]."""
-        return self._once("predicted", lambda: tf.argmax(self.scores("logit"), axis=1))
-
     def best(self) -> Tuple[tf.Tensor, tf.Tensor]:
         """Return the scores and the ids of the best classes of each image, at most BEST: float32, int32 [N, k]."""
         return self._once("best", lambda: _best(self.scores("logit")))

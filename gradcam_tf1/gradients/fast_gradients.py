@@ -22,6 +22,10 @@ MIN_CHANNELS = 8
 # Smaller ones gain little, and layers of tokens, with thousands of rows, would become slower.
 MIN_WEIGHTS = 5000000
 
+# Kernels of this size are rotated when their gradient is there: nothing else keeps a session from rotating all of them
+# at its start (94 MB of VGG-19). Smaller ones are constants of the net (`large_weights`), which are rotated only once.
+LATE_WEIGHTS = 1 << 18
+
 # in quotes: these lines must not import TensorFlow
 InputGradient = Callable[["tf.Operation", "tf.Tensor"], "tf.Tensor"]
 OwnGradient = Callable[["tf.Operation", "tf.Tensor"], Any]
@@ -68,8 +72,12 @@ def turned_convolution(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
     of a convolution of 8 images; keeping it would double the memory of the kernels.
     """
     height, width, inputs, outputs = op.inputs[1].shape.as_list()
+    kernel = op.inputs[1]
+    if kernel.shape.num_elements() >= LATE_WEIGHTS:
+        with tf.control_dependencies([grad]):
+            kernel = tf.identity(kernel)
     # one matrix per position: twice as fast as tf.reverse and a transpose of four axes
-    positions = tf.reshape(op.inputs[1], [height * width, inputs, outputs])
+    positions = tf.reshape(kernel, [height * width, inputs, outputs])
     backwards = tf.gather(positions, list(reversed(range(height * width))))
     rotated = tf.reshape(tf.transpose(backwards, [0, 2, 1]), [height, width, outputs, inputs])
     return tf.nn.conv2d(grad, rotated, strides=[1, 1, 1, 1], padding="SAME")

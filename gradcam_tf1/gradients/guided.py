@@ -141,10 +141,20 @@ def _switched(own: OwnGradient) -> OwnGradient:
             reached.kinds[op.type] += 1
             grad = tf.nn.relu(grad)
         if reached.mode == "guided":
-            return own(op, grad)
+            return masked(op, grad) if op.type == "Relu" else own(op, grad)
         return _deconvnet(op, grad, known) if whole else _within_deconvnet(op, grad, known, own)
 
     return gradient
+
+
+def masked(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:
+    """Return [f > 0] R, bit for bit as ReluGrad does, from a mask: of the activations a byte each is kept, not four.
+
+    The mask becomes numbers when R is there; without that condition it would as soon as f is there.
+    """
+    mask = tf.greater(op.outputs[0], 0)
+    with tf.control_dependencies([grad]):
+        return tf.multiply(grad, tf.cast(mask, grad.dtype))
 
 
 def _deconvnet(op: tf.Operation, positive: tf.Tensor, known: Activations) -> List[Optional[tf.Tensor]]:

@@ -6,10 +6,12 @@ Encoding: https://protobuf.dev/programming-guides/encoding/
 from __future__ import annotations
 
 import mmap
-from typing import Iterator, NamedTuple, Tuple, Union
+import os
+from typing import BinaryIO, Iterator, NamedTuple, Tuple, Union
 
 Buffer = Union[bytes, memoryview, mmap.mmap]
 LENGTH = 2  # wire type of strings, bytes and messages
+PART = 1 << 24  # bytes of a message that are read at a time
 _FIXED = {1: 8, 5: 4}
 
 
@@ -91,3 +93,46 @@ def records(data: Buffer, start: int = 0, end: int = -1) -> Iterator[WireField]:
         if at > end:
             raise WireError(f"the field at byte {first} needs {at - first} bytes and {end - first} are left")
         yield WireField(field, wire_type, first, at)
+
+
+def parts(file: BinaryIO) -> Iterator[bytes]:
+    """Read a message in parts that can be merged one after the other; together they are the file.
+
+    A part has whole outermost fields: those of the next `PART` bytes, or one that is longer. So no second copy of a
+    large message is in memory while it is parsed. From the first byte on that begins no valid field, the rest of the
+    file is one part, for the parser to refuse.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        A file that can seek, at the start of the message.
+
+    Yields
+    ------
+    bytes
+        The parts.
+    """
+    at = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    while at < size:
+        file.seek(at)
+        end = _whole_fields(file.read(PART), size - at)
+        file.seek(at)
+        yield file.read(end)
+        at += end
+
+
+def _whole_fields(data: bytes, left: int) -> int:
+    """Return where the last whole field of `data` ends; the end of the first one if none is whole.
+
+    `left` is the number of bytes up to the end of the file, which is the answer where no field begins.
+    """
+    end = 0
+    try:
+        for field in records(data, 0, left):
+            if field.end > len(data):
+                return end or field.end
+            end = field.end
+    except (WireError, IndexError):  # IndexError: the head of the next field lies behind `data`
+        return end or left
+    return end

@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError, Message
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.wire import parts
 from gradcam_tf1.loaders.finish_loading import finish
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
@@ -51,7 +52,8 @@ def read_message(path: str, kind: Callable[[], _Message], text: bool = False) ->
                 text_format.Parse(file.read(), message, allow_unknown_field=True)
         else:
             with open(path, "rb") as file:
-                message.ParseFromString(file.read())
+                for part in parts(file):
+                    message.MergeFromString(part)
     except (DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise ModelFileError(
             f"{path} is damaged: it does not parse as a {name} ({error}); copy it again, or export it again"

@@ -90,7 +90,9 @@ def baseline_option(default: str) -> Option:
 def check_baselines(methods: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise OptionError for a gray level or image outside 0..255, the values of images before preprocessing."""
     for name, options in methods.items():
-        given = options.get("baseline", "black")
+        if "baseline" not in options:
+            continue
+        given = options["baseline"]
         values = np.asarray(0 if isinstance(given, str) else given)
         finite = values.dtype.kind in "uif" and values.size and np.isfinite(values).all()
         if finite and (values.min() < 0 or values.max() > 255):

@@ -129,7 +129,10 @@ _REQUEST = (
     *("targets", "score", "methods", "options", "layers", "noise", "aug_smooth", "eigen_smooth", "fuse", "inputs"),
     *("n_images", "seed"),
 )
-_DRAWING = ("colormap", "alpha", "style", "box", "bands", "share_scale", "heatmaps", "raw", "figures", "naming")
+_DRAWING = (
+    *("colormap", "alpha", "style", "box", "bands", "share_scale", "heatmaps", "raw", "figures", "naming"),
+    "image_format",
+)
 
 
 def _history(settings: Mapping[str, Any]) -> List[Mapping[str, Any]]:

@@ -23,8 +23,8 @@ from gradcam_tf1.images.file_names import Seen
 
 NAMINGS = ("source", "indexed")
 
-# Overlays and pixel maps have no kind in their name.
-_ENDINGS = {"overlay": ".png", "pixels": ".png", "heatmap": ".heatmap.png", "raw": ".npz"}
+# overlays and pixel maps have no kind in their name
+_ENDINGS = {"heatmap": ".heatmap.png", "raw": ".npz"}
 
 _STEM_BYTES = 120  # leaves room for the longest ending under the 255 bytes that file systems allow
 _SLUG_BYTES = 40
@@ -33,7 +33,7 @@ _FOLDERS_BYTES = 1500
 _UNSAFE = frozenset('<>:"/\\|?*')
 _INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])  # control, format, lone surrogate, line and paragraph separators
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # names that Windows reserves
-_OUTPUT = re.compile(r"\.(png|npz|jsonl?|html|csv)$", re.IGNORECASE)
+_OUTPUTS = r"\.(png|npz|jsonl?|html|csv)"
 
 
 def check_naming(naming: str) -> None:
@@ -51,6 +51,8 @@ class Namer:
     ----------
     naming : {"source", "indexed"}
         Name files after the image, or after its number.
+    drawn : str
+        Ending of the files of overlays and pixel maps.
 
     Raises
     ------
@@ -58,9 +60,10 @@ class Namer:
         If the naming is unknown.
     """
 
-    def __init__(self, naming: str = "source") -> None:
+    def __init__(self, naming: str = "source", drawn: str = ".png") -> None:
         check_naming(naming)
         self.naming = naming
+        self._output = re.compile(f"({_OUTPUTS}|{re.escape(drawn)})$", re.IGNORECASE)
         self._unique_stem = UniqueNames()
 
     def stem(self, relative: str, index: int) -> str:
@@ -68,7 +71,7 @@ class Namer:
         if self.naming == "indexed":
             return str(index)
         *folders, name = [part for part in re.split(r"[/\\]" if os.sep == "\\" else "/", relative) if part] or [""]
-        safe = [_folder(folder) for folder in folders]
+        safe = [self._folder(folder) for folder in folders]
         if len(folders) > _MAX_FOLDERS or len("/".join(safe).encode("utf-8", "surrogatepass")) > _FOLDERS_BYTES:
             safe = [hashlib.sha256("/".join(folders).encode("utf-8", "surrogatepass")).hexdigest()[:16]]
         return self._unique_stem("/".join([*safe, _component(name)]))
@@ -103,10 +106,20 @@ class Namer:
         """Return the name of a copy of the image itself; "" if none is written."""
         return f"oim_{stem}.png" if self.naming == "indexed" else ""
 
-    def names(self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str]) -> dict[str, str]:
-        """Return kind -> name of the files of one map, "/" between folders; `layer` is its token, "" for none."""
+    def names(
+        self, stem: str, target: str, method: str, layer: str, kinds: Sequence[str], drawn: str = ".png"
+    ) -> dict[str, str]:
+        """Return kind -> name of the files of one map, "/" between folders.
+
+        `layer` is its token, "" for none; `drawn` is the ending of its overlay or pixel map.
+        """
         tokens = f"{stem}.{target}.{method}" if self.naming == "source" else f"{method}_{stem}_class_{target}"
-        return {kind: tokens + layer + _ENDINGS[kind] for kind in kinds}
+        return {kind: tokens + layer + _ENDINGS.get(kind, drawn) for kind in kinds}
+
+    def _folder(self, name: str) -> str:
+        """Return a folder name that differs from the files written beside it."""
+        safe = _component(name)
+        return safe + "_" if self._output.search(safe) else safe
 
 
 def _source_token(class_id: int, label: str, extra: str) -> str:
@@ -140,12 +153,6 @@ def _component(name: str) -> str:
         return safe
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{_cut(safe, _STEM_BYTES - 9)}~{digest}"
-
-
-def _folder(name: str) -> str:
-    """Return a folder name that differs from the files written beside it."""
-    safe = _component(name)
-    return safe + "_" if _OUTPUT.search(safe) else safe
 
 
 def _escaped(char: str) -> str:

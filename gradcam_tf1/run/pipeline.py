@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, Optional
 
 from gradcam_tf1.atomic_files import remove_leftovers
 from gradcam_tf1.drawing.figure_kinds import FigureMaker
+from gradcam_tf1.drawing.image_formats import IMAGE_FORMATS
 from gradcam_tf1.errors import OptionError, StoppedError
 from gradcam_tf1.images.bands import ReadOptions
 from gradcam_tf1.images.window import make_window
@@ -48,9 +49,9 @@ def visualize(
     run, style, started = request.run, request.style, time.monotonic()
     out_folder = as_folder(out_folder)
     plan = make_plan(net, imgs_path, out_folder, request)
-    namer = Namer(run.naming)
+    namer = Namer(run.naming, IMAGE_FORMATS[run.image_format].ending)
     is_clips = bool(net.binding.frame_order)
-    writer = (ClipWriter if is_clips else MapWriter)(out_folder, namer, style)
+    writer = (ClipWriter if is_clips else MapWriter)(out_folder, namer, style, run.image_format)
     fit: Any = clip_fitter(net.fit_pixels) if is_clips else net.fit_pixels
     read_options = ReadOptions(net.channels_in, style.bands, make_window(run.window))
     methods = [] if request.methods is None else plan.request.methods

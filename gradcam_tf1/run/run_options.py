@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, Callable, Optional, Sequence, Union
 
 from gradcam_tf1.drawing.figure_kinds import find_kinds
+from gradcam_tf1.drawing.image_formats import LOSSLESS, check_image_format
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
@@ -30,6 +31,9 @@ class RunOptions:
         Images that run together; None for the batch size of the net.
     naming : {"source", "indexed"}
         Name the written files after the image, or after its number.
+    image_format : {"png", "jpeg", "webp"}
+        Format of overlays and pixel maps. All that is read back or compared is PNG: heat maps, figures, copies of the
+        images, and overlays in the style "mask-only". So is an image that is too large for the format.
     n_images : int or None
         Explain only this number of images, chosen at random.
     seed : int
@@ -63,6 +67,7 @@ class RunOptions:
 
     batch_size: Optional[int] = None
     naming: str = "source"
+    image_format: str = LOSSLESS
     n_images: Optional[int] = None
     seed: int = 0
     figures: Union[str, Sequence[str]] = ()
@@ -78,6 +83,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_naming(self.naming)
+        check_image_format(self.image_format)
         make_window(self.window)
         find_kinds(self.figures)
         for name, low in (("batch_size", 1), ("n_images", 1), ("seed", 0), ("max_pixels", 1), ("threads", 1)):

@@ -13,7 +13,9 @@ from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explained_map import Map
 from gradcam_tf1.drawing.explanation import Explanation
-from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
+from gradcam_tf1.drawing.image_formats import IMAGE_FORMATS, LOSSLESS, format_for, write_image
+from gradcam_tf1.drawing.overlay import write_png
+from gradcam_tf1.drawing.png_files import PHOTOGRAPH, SMOOTH
 from gradcam_tf1.drawing.style import AGAINST, Style, draw, families, full_heat, peak
 from gradcam_tf1.images.geometry import Box, Placement
 from gradcam_tf1.methods import METHODS
@@ -22,8 +24,7 @@ from gradcam_tf1.run.naming import Namer, layer_tokens
 from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
 from gradcam_tf1.types import MapKey
 
-# Kind of image -> PNG compression.
-_COMPRESSION = {"overlay": PHOTOGRAPH, "pixels": PHOTOGRAPH, "heatmap": SMOOTH}
+_EXACT = "mask-only"  # the style whose edge is data
 
 
 class MapWriter:
@@ -37,12 +38,15 @@ class MapWriter:
         Names the files.
     style : Style
         How maps are drawn.
+    image_format : str
+        Format of overlays and pixel maps, from IMAGE_FORMATS. Heat maps are PNG: `report` reads their numbers back.
     """
 
-    def __init__(self, out_folder: str, namer: Namer, style: Style) -> None:
+    def __init__(self, out_folder: str, namer: Namer, style: Style, image_format: str = LOSSLESS) -> None:
         self._out_folder = out_folder
         self._namer = namer
         self._style = style
+        self._formats = {"overlay": LOSSLESS if style.style == _EXACT else image_format, "pixels": image_format}
 
     def write(self, image: np.ndarray, stem: str, explanation: Explanation, n: int) -> list[TargetRecord]:
         """Draw and write all maps of image n of the explanation.
@@ -153,11 +157,12 @@ class MapWriter:
         self, tokens: tuple[str, str, str, str], images: dict[str, np.ndarray], raw: dict[str, Any]
     ) -> dict[str, str]:
         kinds = [*images, "raw"] if raw else list(images)
-        names = self._namer.names(*tokens, kinds)
+        formats = {kind: format_for(self._formats.get(kind, LOSSLESS), image) for kind, image in images.items()}
+        names = self._namer.names(*tokens, kinds, IMAGE_FORMATS[formats[kinds[0]]].ending)
         paths = {kind: os.path.join(self._out_folder, *name.split("/")) for kind, name in names.items()}
         make_folders(self._out_folder, paths[kinds[0]])
         for kind, image in images.items():
-            write_png(paths[kind], image, _COMPRESSION[kind])
+            write_image(paths[kind], image, formats[kind], SMOOTH if kind == "heatmap" else PHOTOGRAPH)
         if raw:
             packed = io.BytesIO()
             np.savez_compressed(packed, **raw)

@@ -8,11 +8,11 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-import cv2
 import numpy as np
 
 from gradcam_tf1.drawing.explained_map import Map
 from gradcam_tf1.drawing.explanation import Explanation
+from gradcam_tf1.drawing.png_files import encode_png
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.labels import Labels
@@ -89,11 +89,8 @@ def summary_values(explanation: Explanation, names: Sequence[str], tags: MapTags
 
 
 def _image(tag: str, rgb: np.ndarray) -> Any:
-    done, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise OptionError(f"the image {list(rgb.shape)} of {tag!r} cannot be written as PNG")
     height, width = rgb.shape[:2]
-    image = tf.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=data.tobytes())
+    image = tf.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=bytes(encode_png(rgb)))
     return tf.Summary.Value(tag=tag, image=image)
 
 

@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gradcam_tf1.drawing import png_files
 from gradcam_tf1.drawing.overlay import (
     COLORMAPS,
-    DRAWN,
-    PHOTOGRAPH,
-    SMOOTH,
     _high_percentile,
     colorize,
     guided_image,
     normalize,
     write_png,
 )
+from gradcam_tf1.drawing.png_files import DRAWN, PHOTOGRAPH, SMOOTH
 from gradcam_tf1.drawing.style import peak
 from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.geometry import Placement
@@ -194,6 +193,12 @@ def png_rows(path):
     return SimpleNamespace(filters=set(zlib.decompress(packed)[:: 1 + 3 * width]), size=len(packed))
 
 
+@pytest.fixture
+def without_isal(monkeypatch):
+    monkeypatch.setattr(png_files, "isal_zlib", None)
+
+
+@pytest.mark.usefixtures("without_isal")
 @pytest.mark.parametrize("strategy", [PHOTOGRAPH, SMOOTH, DRAWN])
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (61, 83)])
 def test_every_way_of_packing_keeps_the_pixels_and_the_fast_filter(tmp_path, strategy, size):
@@ -205,6 +210,7 @@ def test_every_way_of_packing_keeps_the_pixels_and_the_fast_filter(tmp_path, str
     assert png_rows(tmp_path / "x.png").filters == {difference_to_the_left}
 
 
+@pytest.mark.usefixtures("without_isal")
 def test_smooth_colours_are_packed_tightly_and_photographs_as_tightly_as_by_looking_for_repeats(tmp_path):
     places = np.linspace(-3, 3, 300)
     heat = colorize(np.exp(-(places[:, np.newaxis] ** 2) - (places - 0.4) ** 2))

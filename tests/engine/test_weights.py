@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
+from gradcam_tf1.engine import bound_net, live_session
 from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.graph_import import open_sessions
-from gradcam_tf1.engine.large_weights import MIN_BYTES, is_weight, take_out_weights
+from gradcam_tf1.engine.large_weights import MIN_BYTES, is_weight, put_weights, take_out_weights
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -73,7 +77,7 @@ def test_two_sessions_of_one_net_do_not_share_their_variables():
         if node.name == "kernel":
             kernel = tf.make_ndarray(node.attr["value"].tensor)
             node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(2 * kernel))
-    sessions = [open_sessions(graph_def, "net")[0] for graph_def in (first, second)]
+    sessions = [open_sessions(*take_out_weights(graph_def), "net")[0] for graph_def in (first, second)]
     values = [sess.run("kernel:0") for sess in sessions]
     for sess in sessions:
         sess.close()
@@ -94,7 +98,7 @@ def test_a_constant_that_is_declared_as_a_handle_is_no_weight_and_is_refused():
 
 
 def test_weights_are_read_for_nan_once_and_after_each_change():
-    (sess,) = open_sessions(net(), "net", changing=["kernel"])
+    (sess,) = open_sessions(*take_out_weights(net(), ["kernel"]), "net")
     made = []
 
     def read():
@@ -109,3 +113,41 @@ def test_weights_are_read_for_nan_once_and_after_each_change():
     sess.assign({"kernel": kernel})
     assert [check(), check(), len(made)] == [False, False, 3]
     sess.close()
+
+
+def test_the_weights_are_let_go_one_by_one_and_devices_get_the_same():
+    light, weights = take_out_weights(net())
+    kernel = next(iter(weights.values())).copy()
+    sessions = open_sessions(light, weights, "net", devices=["/cpu:0", "/cpu:0"])
+    assert weights == {}
+    for sess in sessions:
+        np.testing.assert_array_equal(sess.run("kernel:0"), kernel)
+        sess.close()
+
+
+def test_a_loaded_model_can_be_opened_again():
+    loaded = load(net())
+    for _ in range(2):
+        with GradCamGraph(loaded, preset="raw") as ours:
+            assert ours.model.graph_def is None
+            kernel = ours.sess.run("kernel:0")
+    node = next(node for node in loaded.graph_def.node if node.name == "kernel")
+    np.testing.assert_array_equal(tf.make_ndarray(node.attr["value"].tensor), kernel)
+
+
+def test_the_graph_def_is_gone_before_the_first_variable_is_set(monkeypatch):
+    alive, seen = [], []
+
+    def loading(_):
+        loaded = load(net())
+        alive.append(weakref.ref(loaded))
+        return loaded
+
+    def putting(sess, weights, fillers):
+        seen.append(alive[0]())
+        put_weights(sess, weights, fillers)
+
+    monkeypatch.setattr(bound_net, "load", loading)
+    monkeypatch.setattr(live_session, "put_weights", putting)
+    GradCamGraph("net.pb", preset="raw").close()
+    assert seen == [None]

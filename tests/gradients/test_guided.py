@@ -9,7 +9,7 @@ import pytest
 
 from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.gradients.activations import Activations
-from gradcam_tf1.gradients.guided import gradient_rule, override_map
+from gradcam_tf1.gradients.guided import gradient_rule, masked, override_map
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
 
@@ -49,6 +49,19 @@ def test_switched_on_negative_gradients_are_dropped_at_every_relu(kind):
     values = np.array([[0.5, 0.5, 0.5]], np.float32)
     np.testing.assert_array_equal(slope(relu_chain(kind, overridden=True), values, guided=True), [[3, 0, 0]])
     np.testing.assert_array_equal(slope(relu_chain(kind, overridden=True), values), [[3, -1, -2]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_a_masked_gradient_is_that_of_the_relu_to_the_bit(dtype):
+    random = np.random.RandomState(0)
+    values = np.append(random.randn(50), [0.0, -0.0, np.inf, -np.inf]).astype(dtype)
+    incoming = np.append(random.randn(50), [1.0, -1.0, 2.0, -2.0]).astype(dtype)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        features = tf.nn.relu(tf.constant(values))
+        grad = tf.constant(incoming)
+        own, ours = sess.run([own_gradient("Relu")(features.op, grad), masked(features.op, grad)])
+    assert own.tobytes() == ours.tobytes()
+    assert 10 < np.count_nonzero(own) < 40
 
 
 def test_the_switch_is_off_again_after_an_error_and_in_other_threads():

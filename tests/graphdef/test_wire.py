@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradcam_tf1.graphdef import wire
 from gradcam_tf1.graphdef.wire import WireError, WireField, read_varint, records
 from gradcam_tf1.tf_runtime import tf
 
@@ -69,3 +71,61 @@ def test_fields_come_one_at_a_time():
     assert next(found) == WireField(1, 2, 2, 3)
     with pytest.raises(WireError, match="no protobuf field at byte 4"):
         next(found)
+
+
+def merged(data, tmp_path, kind=tf.GraphDef):
+    """The message of a file that is read in parts, and the sizes of the parts."""
+    (tmp_path / "x.pb").write_bytes(data)
+    message, sizes = kind(), []
+    with open(tmp_path / "x.pb", "rb") as file:
+        for part in wire.parts(file):
+            message.MergeFromString(part)
+            sizes.append(len(part))
+    return message, sizes
+
+
+def test_parts_make_up_the_message_and_a_large_node_is_one_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(wire, "PART", 1000)
+    graph_def = tf.GraphDef()
+    for n, size in enumerate([10, 20, 5000, 30, 900, 900, 10]):
+        graph_def.node.add(name=f"n{n}", op="Const").attr["value"].tensor.tensor_content = bytes([n]) * size
+    graph_def.versions.producer = 21
+    graph_def.library.function.add().signature.name = "f"
+    message, sizes = merged(graph_def.SerializeToString(), tmp_path)
+    assert message == graph_def
+    assert len(sizes) > 3
+    assert [size for size in sizes if size > 1000] == [len(graph_def.node[2].SerializeToString()) + 3]
+    assert sum(sizes) == graph_def.ByteSize()
+
+
+def test_fields_that_come_twice_are_merged_as_in_one_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(wire, "PART", 4)
+    first, second = tf.GraphDef(), tf.GraphDef()
+    first.versions.producer = 21
+    first.versions.min_consumer = 12
+    second.versions.producer = 24
+    data = first.SerializeToString() + second.SerializeToString()
+    message, sizes = merged(data, tmp_path)
+    assert message == tf.GraphDef.FromString(data)
+    assert len(sizes) == 2
+
+
+@pytest.mark.parametrize("part", [3, 50, 1 << 24])
+def test_every_cut_and_every_changed_byte_is_refused_as_by_the_parser(tmp_path, monkeypatch, part):
+    monkeypatch.setattr(wire, "PART", part)
+    graph_def = tf.GraphDef()
+    graph_def.node.add(name="a", op="Const").attr["dtype"].type = 1
+    graph_def.node.add(name="b", op="Relu", input=["a"])
+    data = graph_def.SerializeToString()
+    changed = [data[:n] for n in range(len(data))]
+    changed += [data[:n] + bytes([data[n] ^ 7]) + data[n + 1 :] for n in range(len(data))]
+    for wrong in changed:
+        try:
+            expected = tf.GraphDef.FromString(wrong)
+        except DecodeError:
+            expected = None
+        try:
+            found = merged(wrong, tmp_path)[0]
+        except DecodeError:
+            found = None
+        assert found == expected

@@ -9,7 +9,8 @@ import pytest
 from made_explanations import EMPTY, GRAY, WHOLE, hot_cell, one_explanation
 from PIL import Image
 
-from gradcam_tf1.drawing.overlay import PHOTOGRAPH, SMOOTH, write_png
+from gradcam_tf1.drawing.overlay import write_png
+from gradcam_tf1.drawing.png_files import PHOTOGRAPH, SMOOTH
 from gradcam_tf1.drawing.style import Style, peak
 from gradcam_tf1.images.geometry import Placement, fit
 from gradcam_tf1.labels import Labels
