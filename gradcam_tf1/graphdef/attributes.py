@@ -47,6 +47,8 @@ _NEWER: Dict[str, _Value] = {
     "validate_shape": False,
 }
 
+_OPERAND_HINTS = ("grad_a", "grad_b", "grad_x", "grad_y")
+
 
 def _refuse(node: str, setting: str) -> None:
     raise ModelFileError(
@@ -117,6 +119,8 @@ def _is_default(node: tf.NodeDef, name: str, defaults: Defaults) -> bool:
         return True  # it averages batch statistics, which inference does not use
     if name == "incompatible_shape_error":
         return True  # False only returns a value where True raises an error
+    if name in _OPERAND_HINTS and "MatMul" in node.op:
+        return True  # that an operand is a gradient, which lets AMD's library choose another routine
     if (node.op, name) in defaults:
         return bool(value == defaults[node.op, name])
     return name in _NEWER and bool(value == _attribute(_NEWER[name]))

@@ -39,11 +39,17 @@ def test_later_attributes_at_their_defaults_are_dropped(name):
 
 
 def test_later_attributes_with_a_meaning_are_refused_or_noted():
-    with pytest.raises(ExportError, match=r"1\.15 cannot load .*'grad_a' of op MatMul, set to b: true \(node 'act'\)"):
-        portable(_later("MatMul", "b", True, "grad_a"))
-    graph_def, notes = portable(_later("MatMul", "b", True, "grad_a"), everywhere=False)
-    assert node_of(graph_def, "act").attr["grad_a"].b
-    assert notes[-1].startswith("only TensorFlow 2 can load it: 1.15 does not have the attribute 'grad_a'")
+    with pytest.raises(ExportError, match=r"1\.15 cannot load .*'dtype' of op TopKV2, set to i: 7 \(node 'act'\)"):
+        portable(_later("TopKV2", "i", 7, "dtype"))
+    graph_def, notes = portable(_later("TopKV2", "i", 7, "dtype"), everywhere=False)
+    assert node_of(graph_def, "act").attr["dtype"].i == 7
+    assert notes[-1].startswith("only TensorFlow 2 can load it: 1.15 does not have the attribute 'dtype'")
+
+
+def test_the_hint_that_an_operand_is_a_gradient_is_dropped():
+    graph_def, notes = portable(_later("MatMul", "b", True, "grad_a"))
+    assert "grad_a" not in node_of(graph_def, "act").attr
+    assert "MatMul.grad_a" in notes[-1]
 
 
 def test_batch_statistics_do_not_matter_in_inference():
