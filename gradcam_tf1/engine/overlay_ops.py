@@ -126,7 +126,7 @@ def _levels(heat: tf.Tensor, scale: tf.Tensor, signed: bool) -> tf.Tensor:
 
 
 def _coloured(table: np.ndarray, levels: tf.Tensor) -> tf.Tensor:
-    return tf.gather(tf.constant(table[:, 0].astype(np.float32)), levels)
+    return tf.gather(tf.cast(tf.constant(np.asarray(table[:, 0], np.uint8)), tf.float32), levels)
 
 
 def _overlay(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
