@@ -75,7 +75,7 @@ def _random_batch(net: BoundNet, exported: ExportedGraph) -> Tuple[np.ndarray, A
         pixels = random.randint(0, 256, (count, *exported.sides, net.channels_in)).astype(np.float32)
         if spec.dtype != "string":
             return input_batch(pixels, net.preprocess, binding), pixels.astype(spec.dtype)
-        encoded = [cv2.imencode(".png", image[..., ::-1])[1].tobytes() for image in pixels]
+        encoded = [cv2.imencode(".png", image[..., ::-1].astype(np.uint8))[1].tobytes() for image in pixels]
         fitted = np.stack([net.fit_pixels(image).pixels for image in pixels])
         return input_batch(fitted, net.preprocess, binding), encoded
     if not binding.has_batch_axis:
