@@ -8,7 +8,7 @@ from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.encoded_image_ops import DIFFERENCES, decoded_images
 from gradcam_tf1.export.export_request import ExportRequest
-from gradcam_tf1.export.image_input_ops import as_net_input, as_photographs, prepared
+from gradcam_tf1.export.image_input_ops import as_net_input, prepared
 from gradcam_tf1.export.net_part import NetPart
 from gradcam_tf1.images.bands import PHOTOGRAPH
 from gradcam_tf1.images.preprocessing import Preprocessing
@@ -37,7 +37,7 @@ class ModelInputs:
     class_ids : tf.Tensor
         int32 [N]; -1, the top class, where nothing is fed.
     photographs : tf.Tensor or None
-        uint8 [N, H, W, 3], RGB: what the overlay is drawn on; None if the net takes something else.
+        [N, H, W, 3], RGB, 0..255: what the overlay is drawn on; None if the model takes something else.
     sides : tuple of int
         (H, W) of the input, or the axes of a signal, a volume or a clip.
     notes : list of str
@@ -137,8 +137,7 @@ class ModelInputs:
         if images.shape[-1] not in PHOTOGRAPH:
             self.notes.append("images of many bands have no overlay; the maps are complete")
             return
-        with tf.name_scope(SCOPE):
-            self.photographs = as_photographs(tf.cast(images, tf.float32) if images.dtype != tf.uint8 else images)
+        self.photographs = images
 
     def _decoded(self, rows: Optional[int]) -> tf.Tensor:
         if self._net.channels_in != 3:

@@ -129,8 +129,7 @@ def test_a_plain_export_of_a_large_net_is_hardly_larger_than_the_net(tmp_path):
     assert (tmp_path / "model.pb").stat().st_size - Path(demo_model()).stat().st_size <= 20_000
 
 
-def test_the_output_folder(tmp_path, material):
-    folder, _ = material
+def test_the_output_folder(tmp_path):
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "notes.txt").write_text("mine")
