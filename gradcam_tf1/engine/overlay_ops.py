@@ -85,11 +85,11 @@ def tinted(
     """Draw placed maps, float32 [N, H, W], on images, uint8 or float 0..255; `maps` before the ReLU make the scale."""
     high = tf.reduce_max(maps, axis=[1, 2], keepdims=True)
     scale = tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True) if style.signed else high
-    shown = (high if rectified else tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True)) > 0
+    shown = tf.reduce_max(maps if rectified else tf.abs(maps), axis=[1, 2]) > 0
     levels = _levels(-heat if against and style.signed else heat, scale, style.signed)
     images = tf.cast(images, tf.float32)
-    # an empty map in colours would look like a result
-    drawn = tf.where_v2(shown[..., tf.newaxis], _DRAWN[style.style](images, levels, style), images)
+    # an empty map in colours would look like a result; this op takes whole images, and where_v2 pixel by pixel
+    drawn = tf.where(shown, _DRAWN[style.style](images, levels, style), images)
     return tf.cast(tf.clip_by_value(drawn + 0.5, 0.0, 255.0), tf.uint8)
 
 
