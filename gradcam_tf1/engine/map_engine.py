@@ -117,7 +117,7 @@ class MapEngine(ConstantFeeder):
         """Return the values of the net's first float tensor: float32 [N, H, W, C]; the arguments as in `classes`."""
         return self._runner.run({0: self._ops.images()}, batch, self._ops.inputs(inputs))[0]
 
-    def constants(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
+    def values(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
         """Return the values of tensors that depend on no input, such as weights."""
         return self._runner.constants(tensors)
 

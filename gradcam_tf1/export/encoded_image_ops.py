@@ -57,7 +57,7 @@ def _stretch(image: tf.Tensor, sides: Size) -> tf.Tensor:
 
 def _center_crop(image: tf.Tensor, sides: Size) -> tf.Tensor:
     original = tf.shape(image)[:2]
-    unit = CROP_SHARE * tf.reduce_min(tf.cast(original, tf.float64) / np.float64(sides))
+    unit = CROP_SHARE * tf.reduce_min(tf.cast(original, tf.float64) / np.array(sides, np.float64))
     box = _scaled(tf.constant(sides), unit)
     start = (original - box) // 2
     return _resized(tf.slice(image, tf.concat([start, [0]], 0), tf.concat([box, [3]], 0)), tf.constant(sides))
@@ -65,7 +65,7 @@ def _center_crop(image: tf.Tensor, sides: Size) -> tf.Tensor:
 
 def _letterbox(image: tf.Tensor, sides: Size) -> tf.Tensor:
     original = tf.shape(image)[:2]
-    unit = tf.reduce_min(np.float64(sides) / tf.cast(original, tf.float64))
+    unit = tf.reduce_min(np.array(sides, np.float64) / tf.cast(original, tf.float64))
     size = _scaled(original, unit)
     before = (tf.constant(sides) - size) // 2
     bars = tf.stack([before, tf.constant(sides) - size - before], axis=1)

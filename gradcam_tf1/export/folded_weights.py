@@ -38,7 +38,7 @@ def fold_weights(graph_def: tf.GraphDef, engine: MapEngine) -> None:
     readers = {constant_of(name) for name in handles}
     for node in graph_def.node:
         if node.name in readers:
-            (value,) = engine.constants([engine.graph.get_tensor_by_name(f"{node.name}:0")])
+            (value,) = engine.values([engine.graph.get_tensor_by_name(f"{node.name}:0")])
             del node.input[:]
             node.attr.clear()
             node.op = "Const"

@@ -100,13 +100,14 @@ class MapOutputs:
         """As `input_batches.in_rgb`."""
         if not self._inputs.takes_pixels or values.shape[-1] != 3:
             return values
-        order = rgb_order(self._explainer.net.preprocess, self._inputs.sides)
+        height, width = self._inputs.sides
+        order = rgb_order(self._explainer.net.preprocess, (height, width))
         return values if order == [0, 1, 2] else tf.gather(values, order, axis=-1)
 
 
 def _sides(maps: tf.Tensor, count: int) -> List[int]:
     """Return the lengths of the axes of the positions. Raises ExportError if one is not fixed."""
-    sides = maps.shape.as_list()[1 : count + 1]
+    sides: List[int] = maps.shape.as_list()[1 : count + 1]
     if None in sides:
         raise ExportError(
             f"the map '{maps.name}' has the shape {maps.shape}, and only a run tells its sides; name another layer"

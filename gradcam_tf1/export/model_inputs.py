@@ -102,7 +102,7 @@ class ModelInputs:
                 f"the input '{binding.input}' takes any size, and an exported model takes one; give size=(height, "
                 "width), --size HEIGHTxWIDTH, and a fit other than short-side"
             )
-        return tuple(int(side) for side in sides)
+        return tuple(int(side) for side in sides if side is not None)
 
     # images
 

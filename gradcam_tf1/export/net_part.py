@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.export_request import GUIDED, ExportRequest
 from gradcam_tf1.graphdef.nodes import edges, keep_only, sources, spread
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.methods.base import LOGIT
+from gradcam_tf1.methods.base import LOGIT, Method
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.methods.layer_maps import parts_of
 from gradcam_tf1.tf_runtime import tf
@@ -72,7 +72,7 @@ def net_part(explainer: NetExplainer, request: ExportRequest) -> NetPart:
     """
     engine = explainer.engine
     ops, slot = engine.ops, Slot(0, (request.score,))
-    if any(np.isnan(np.asarray(value, np.float32)).any() for value in engine.constants(ops.weights())):
+    if any(np.isnan(np.asarray(value, np.float32)).any() for value in engine.values(ops.weights())):
         raise ExportError("the weights hold NaN, so that no score means anything; nothing was exported")
     row, options = request.chosen
     tensors = {
@@ -81,15 +81,17 @@ def net_part(explainer: NetExplainer, request: ExportRequest) -> NetPart:
         "class_ids": ops.class_ids(slot),
         "broken": ops.broken_scores(),
     }
-    rows = [(row, options)] + [(METHODS[name], {}) for name in GUIDED if request.guided]
+    rows: List[Tuple[Method, Dict[str, Any]]] = [(row, options)]
+    rows += [(METHODS[name], {}) for name in GUIDED if request.guided]
     layer = _layer(explainer, request) if any(each.uses_layer for each, _ in rows) else None
+    layers = () if layer is None else (layer,)
     for each, given in rows:
         pixels = each.pixels if isinstance(each, ProductMethod) else each
         if isinstance(pixels, PixelMethod):
             tensors[pixels.name] = ops.pixels(pixels, slot)
         cam = each.cam if isinstance(each, ProductMethod) else each
         if isinstance(cam, LayerMethod):
-            for part, tensor in enumerate(ops.cams(cam, (layer,), slot, given)):
+            for part, tensor in enumerate(ops.cams(cam, layers, slot, given)):
                 tensors[cam_name(cam.name, part)] = tensor
     names = {key: tensor.name for key, tensor in tensors.items()}
     return NetPart(_cut(engine.graph, list(names.values())), ops.value("code", slot).name, names, layer)
