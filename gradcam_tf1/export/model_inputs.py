@@ -142,6 +142,8 @@ class ModelInputs:
     def _decoded(self, rows: Optional[int]) -> tf.Tensor:
         if self._net.channels_in != 3:
             raise ExportError("encoded images have three colours; the net takes bands, export it without input_bytes")
+        if self._net.fit_mode == "short-side":
+            raise ExportError("fit 'short-side' makes another size of each image, and an exported model takes one")
         encoded = self._placeholder("image_bytes", tf.string, (rows,))
         self.notes.append(f"encoded images: {DIFFERENCES}")
         with tf.name_scope(SCOPE):
