@@ -83,6 +83,8 @@ class MapOutputs:
 
     def _usable(self, maps: tf.Tensor) -> tf.Tensor:
         """Return the maps, zero where the net has no answer."""
+        if self._explainer.binding.frame_order:  # a layer has as many frames as the clip; its shape may not say so
+            maps = tf.ensure_shape(maps, [None, self._inputs.sides[0], *maps.shape.as_list()[2:]])
         broken = tf.reshape(self._tensors["broken"], [-1] + [1] * (maps.shape.rank - 1))
         return tf.where_v2(broken, 0.0, usable_maps(maps))
 
