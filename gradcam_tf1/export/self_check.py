@@ -92,7 +92,10 @@ def _random_batch(net: BoundNet, exported: ExportedGraph) -> Tuple[np.ndarray, A
 
 def _run(exported: ExportedGraph, images: Any) -> Dict[str, np.ndarray]:
     with tf.Graph().as_default() as graph:
-        tf.import_graph_def(exported.graph_def, name="")
+        copy = tf.GraphDef()
+        copy.CopyFrom(exported.graph_def)  # an import gives the nodes of its argument the defaults of this version
+        tf.import_graph_def(copy, name="")
+        del copy
         config = tf.ConfigProto(allow_soft_placement=True)
         config.gpu_options.allow_growth = True
         with tf.Session(graph=graph, config=config) as sess:
