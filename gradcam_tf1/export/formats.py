@@ -12,7 +12,7 @@ from gradcam_tf1.export.saved_model_writer import write_saved_model
 
 
 @dataclass(frozen=True)
-class Format:
+class ExportFormat:
     """A format of exported models.
 
     Attributes
@@ -30,16 +30,18 @@ class Format:
     write: Callable[[ExportedGraph, str], Tuple[Tuple[str, ...], Tuple[str, ...]]]
 
 
-FORMATS: Dict[str, Format] = {
+FORMATS: Dict[str, ExportFormat] = {
     row.name: row
     for row in (
-        Format("saved_model", "SavedModel: TensorFlow Serving, TensorFlow 1.15 and 2, C, Java, Go", write_saved_model),
-        Format("frozen", "one GraphDef file, with the tensor names in export.json", write_frozen),
+        ExportFormat(
+            "saved_model", "SavedModel: TensorFlow Serving, TensorFlow 1.15 and 2, C, Java, Go", write_saved_model
+        ),
+        ExportFormat("frozen", "one GraphDef file, with the tensor names in export.json", write_frozen),
     )
 }
 
 
-def format_of(name: str) -> Format:
+def format_of(name: str) -> ExportFormat:
     """Return the format of a name. Raises OptionError."""
     if name not in FORMATS:
         raise OptionError(f"unknown format {name!r}; possible: {', '.join(FORMATS)}")
