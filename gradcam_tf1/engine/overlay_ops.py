@@ -43,21 +43,54 @@ def overlay_images(
         If the style has no symbolic form, or a size is not fixed.
     """
     check_symbolic(style)
-    sides, grid = fixed_sides(images, 1), fixed_sides(maps, 1)
-    usable = tf.reduce_all(tf.math.is_finite(maps), axis=[1, 2], keepdims=True)
-    maps = tf.where_v2(usable, maps, 0.0)
+    sides = fixed_sides(images, 1)
+    fixed_sides(maps, 1)
+    maps = usable_maps(maps)
+    heat = placed_maps(tf.maximum(maps, 0.0) if rectified else maps, sides, cells)
+    return tinted(images, heat, maps, style, rectified, against)
+
+
+def usable_maps(maps: tf.Tensor) -> tf.Tensor:
+    """Return the maps, float32 [N, ...], with zeros in place of each that holds NaN or infinity."""
+    usable = tf.reduce_all(tf.math.is_finite(maps), axis=list(range(1, maps.shape.rank)), keepdims=True)
+    return tf.where_v2(usable, maps, 0.0)
+
+
+def placed_maps(maps: tf.Tensor, sides: Sequence[int], cells: Optional[Cells]) -> tf.Tensor:
+    """Return maps of a layer on the pixels of the input, as `resampling.upsample` does.
+
+    Parameters
+    ----------
+    maps : tf.Tensor
+        float32 [N, h, w], or as many axes behind the first as there are sides. All of these are fixed.
+    sides : sequence of int
+        The sides of the input.
+    cells : Cells or None
+        Where the maps' cells lie on it; None divides it evenly.
+
+    Returns
+    -------
+    tf.Tensor
+        float32 [N, H, W].
+    """
+    for axis, side in enumerate(sides):
+        count = int(maps.shape[axis + 1])
+        maps = _interpolated(maps, axis + 1, in_cells(np.arange(side) + 0.5, side, count, cells, axis), count)
+    return maps
+
+
+def tinted(
+    images: tf.Tensor, heat: tf.Tensor, maps: tf.Tensor, style: Style, rectified: bool, against: bool
+) -> tf.Tensor:
+    """Draw placed maps, float32 [N, H, W], on images, uint8 or float 0..255; `maps` before the ReLU make the scale."""
     high = tf.reduce_max(maps, axis=[1, 2], keepdims=True)
     scale = tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True) if style.signed else high
-    shown = (high if rectified else tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True)) > 0
-    heat = tf.maximum(maps, 0.0) if rectified else maps
-    for axis in (0, 1):
-        points = np.arange(sides[axis]) + 0.5
-        heat = _interpolated(heat, axis + 1, in_cells(points, sides[axis], grid[axis], cells, axis), grid[axis])
+    shown = tf.reduce_max(maps if rectified else tf.abs(maps), axis=[1, 2]) > 0
     levels = _levels(-heat if against and style.signed else heat, scale, style.signed)
-    drawn = _DRAWN[style.style](tf.cast(images, tf.float32), levels, style)
-    drawn = tf.cast(tf.clip_by_value(tf.round(drawn), 0, 255), tf.uint8)
-    # an empty map in colours would look like a result
-    return tf.where_v2(shown[..., tf.newaxis], drawn, images)
+    images = tf.cast(images, tf.float32)
+    # an empty map in colours would look like a result; this op takes whole images, and where_v2 pixel by pixel
+    drawn = tf.where(shown, _DRAWN[style.style](images, levels, style), images)
+    return tf.cast(tf.clip_by_value(drawn + 0.5, 0.0, 255.0), tf.uint8)
 
 
 def check_symbolic(style: Style) -> None:
@@ -77,12 +110,11 @@ def fixed_sides(tensor: tf.Tensor, first: int) -> Sequence[int]:
 
 
 def _interpolated(maps: tf.Tensor, axis: int, positions: np.ndarray, count: int) -> tf.Tensor:
-    """Interpolate as `resampling.interpolate`."""
+    """Interpolate as `resampling.interpolate`, bit by bit: a level more or less is another colour."""
     clamped = np.clip(np.round(positions, 9), 0, count - 1)
-    low = clamped.astype(np.int64)
+    low = clamped.astype(np.int32)
     below, above = (tf.gather(maps, index, axis=axis) for index in (low, np.minimum(low + 1, count - 1)))
-    shape = [1, 1, 1]
-    shape[axis] = -1
+    shape = [-1 if each == axis else 1 for each in range(maps.shape.rank)]
     return below + (above - below) * (clamped - low).astype(np.float32).reshape(shape)
 
 
@@ -93,13 +125,13 @@ def _levels(heat: tf.Tensor, scale: tf.Tensor, signed: bool) -> tf.Tensor:
     return tf.cast(tf.round(255.0 * share), tf.int32)
 
 
-def _coloured(table: np.ndarray, levels: tf.Tensor) -> tf.Tensor:
-    return tf.gather(tf.constant(table[:, 0].astype(np.float32)), levels)
+def _coloured(table: np.ndarray, levels: tf.Tensor, factor: float = 1.0) -> tf.Tensor:
+    return tf.gather(tf.cast(tf.constant(np.asarray(table[:, 0], np.uint8)), tf.float32) * factor, levels)
 
 
 def _overlay(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
     kept, added = tints(style.colormap, float(style.alpha))
-    return tf.round(images * _coloured(kept, levels) / 255.0) + _coloured(added, levels)
+    return images * _coloured(kept, levels, 1 / 255) + _coloured(added, levels)
 
 
 def _blend(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
