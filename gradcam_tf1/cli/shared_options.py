@@ -15,7 +15,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import check_bands
 from gradcam_tf1.images.window import Window, make_window
 from gradcam_tf1.run.input_tables import feed_value as feed_value
-from gradcam_tf1.types import KeyTensors
+from gradcam_tf1.types import KeyTensors, LoadedModel
 
 if TYPE_CHECKING:
     from gradcam_tf1.graph import GradCamGraph
@@ -168,10 +168,27 @@ def open_net(
     """
     load_tensorflow()
     from gradcam_tf1.graph import GradCamGraph
+
+    session_arguments = session()
+    source, arguments = chosen_model(model, weights, fully_convolutional, layers, options)
+    return GradCamGraph(source, **session_arguments, **arguments)
+
+
+def chosen_model(
+    model: str, weights: str | None, fully_convolutional: bool, layers: Sequence[Any], options: dict[str, Any]
+) -> tuple[LoadedModel, dict[str, Any]]:
+    """Load the model that the options of `model_options` describe; arguments as in `open_net`.
+
+    Returns
+    -------
+    LoadedModel
+        The model.
+    dict
+        The arguments of GradCamGraph, the key tensors among them.
+    """
     from gradcam_tf1.loaders import load
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
-    session_arguments = session()
     options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
     layer = layers[0] if layers else None
     loading = {name: options.pop(name) for name in _LOAD_OPTIONS if name in options}
@@ -184,5 +201,4 @@ def open_net(
     else:
         source = load(model, **loading)
     names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}
-    tensors = KeyTensors(input=options.pop("input_name"), layer=layer, **names)
-    return GradCamGraph(source, tensors=tensors, **session_arguments, **options)
+    return source, {**options, "tensors": KeyTensors(input=options.pop("input_name"), layer=layer, **names)}
