@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,14 +22,14 @@ from gradcam_tf1.types import KeyTensors
 
 def scores(path, name, images=IMAGES, tensor=INPUT):
     """What plain TensorFlow makes of a file."""
-    graph_def = tf.GraphDef.FromString(open(path, "rb").read())
+    graph_def = tf.GraphDef.FromString(Path(path).read_bytes())
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
         tf.import_graph_def(graph_def, name="")
         return session.run(name, {tensor: images})
 
 
 def ops(path):
-    return {node.name: node.op for node in tf.GraphDef.FromString(open(path, "rb").read()).node}
+    return {node.name: node.op for node in tf.GraphDef.FromString(Path(path).read_bytes()).node}
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_nothing_is_replaced_unasked(path, tmp_path, kind):
     elif kind == "link":
         os.symlink(tmp_path / "nowhere", path)
     else:
-        open(path, "w").close()
+        Path(path).touch()
     with pytest.raises(OptionError, match="exists already"):
         convert(phase_net().as_graph_def(), path)
     if kind == "file":
