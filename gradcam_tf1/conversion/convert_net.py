@@ -119,9 +119,10 @@ def _checked_path(path: Any, overwrite: bool) -> str:
     """Return the path if a file can be written there. Raises OptionError otherwise."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise OptionError(f"the file to write is a path, not {path!r}")
-    path = os.path.abspath(os.path.expanduser(os.fspath(path)))
-    if not os.path.isdir(os.path.dirname(path)):
-        raise OptionError(f"there is no folder {os.path.dirname(path)!r} to write into; make it first")
+    path = os.path.expanduser(os.fspath(path))
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder or "."):
+        raise OptionError(f"there is no folder {folder!r} to write into; make it first")
     if os.path.lexists(path) and not (overwrite and os.path.isfile(path)):
         advice = "write another file, or give --overwrite (overwrite=True)" if os.path.isfile(path) else "name a file"
         raise OptionError(f"{path!r} exists already; {advice}")
