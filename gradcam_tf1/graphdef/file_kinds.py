@@ -60,7 +60,8 @@ class Content(NamedTuple):
         The path as it was given.
     kind : str
         "missing", "folder", "shard", "table", "HDF5", "Keras archive", "graph", "graph text", "meta graph",
-        "meta graph text", "SavedModel", "SavedModel text", "checkpoint state", or a phrase that describes a file of another kind.
+        "meta graph text", "SavedModel", "SavedModel text", "checkpoint state", or a phrase that describes a
+        file of another kind.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""`.keras` files that Keras 2 (tf_keras 2.21) and Keras 3 (3.15) wrote, with the scores of the Keras that wrote them."""
+"""`.keras` files that Keras 2 (tf_keras 2.21) and 3 (3.15) wrote, with the scores of the Keras that wrote them."""
 
 from __future__ import annotations
 
