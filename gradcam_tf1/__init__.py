@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.comparison.compare_nets import compare_nets as compare_nets
     from gradcam_tf1.comparison.compare_options import CompareOptions as CompareOptions
     from gradcam_tf1.comparison.comparison_result import Comparison as Comparison
+    from gradcam_tf1.conversion.convert_net import Converted as Converted
+    from gradcam_tf1.conversion.convert_net import convert as convert
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
     from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
     from gradcam_tf1.errors import BindingError as BindingError
     from gradcam_tf1.errors import ClosedError as ClosedError
+    from gradcam_tf1.errors import ConversionError as ConversionError
     from gradcam_tf1.errors import ExplanationFileError as ExplanationFileError
     from gradcam_tf1.errors import ExportError as ExportError
     from gradcam_tf1.errors import FeedError as FeedError
@@ -117,6 +120,7 @@ _NAMES = {
     "errors": (
         "BindingError",
         "ClosedError",
+        "ConversionError",
         "ExplanationFileError",
         "ExportError",
         "GradCamError",
@@ -139,6 +143,7 @@ _NAMES = {
     "evaluation.evaluate_options": ("EvaluateOptions",),
     "evaluation.evaluation_result": ("Evaluation",),
     "export.export_net": ("Export",),
+    "conversion.convert_net": ("Converted", "convert"),
     "graph": (
         "GradCam",
         "GradCamGraph",

@@ -84,6 +84,10 @@ class ExportError(GradCamError):
     """Something cannot be exported: it has no form in ordinary ops, or not in those of the runtime that loads it."""
 
 
+class ConversionError(GradCamError):
+    """A converted net could not be checked, or does not answer as the original; no file is left."""
+
+
 class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
 

@@ -98,6 +98,8 @@ class LayerInfo:
         Whether -1, -3, ... count this layer. False for a convolution before its batch norm and activation.
     parts : tuple of LayerInfo
         The single layers of a combined one ("a/Relu:0 + b/Relu:0"); () for a single layer.
+    order : tuple of int
+        The axes that hold images, positions and channels, in this order, if the layout is a third one; else ().
     """
 
     name: str
@@ -106,6 +108,7 @@ class LayerInfo:
     channels_last: bool = True
     counted: bool = True
     parts: Tuple[LayerInfo, ...] = ()
+    order: Tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

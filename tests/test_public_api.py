@@ -45,6 +45,10 @@ EXPECTED = {
     "CompareOptions",
     "Comparison",
     "compare_nets",
+    # another form
+    "Converted",
+    "convert",
+    "ConversionError",
     # metrics
     "METRICS",
     "MetricChoice",

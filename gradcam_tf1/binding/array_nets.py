@@ -15,9 +15,10 @@ from gradcam_tf1.binding.decoded import ImageTensor
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.input_candidates import tensors_before_convolutions
 from gradcam_tf1.binding.layers import Block, Features
-from gradcam_tf1.binding.layout import op_layout
+from gradcam_tf1.binding.layout import layouts, op_layout
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, DENSE, PLACEHOLDERS, WEIGHTED
 from gradcam_tf1.errors import BindingError
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Shape
 
@@ -120,8 +121,8 @@ class ArrayFeatures(Features):
         self.forwarding = self.forwarding | {"Squeeze"}
         super().__init__(index, start, logits)
 
-    def _layouts(self) -> Dict[str, bool]:
-        return dict.fromkeys(self.path, True)
+    def _layouts(self) -> Dict[str, MapLayout]:
+        return layouts(self.index, self.path, self.start, self.ranks[0] or VOLUME)
 
     def _maps(self) -> Set[str]:
         maps = {self.start}
@@ -132,14 +133,19 @@ class ArrayFeatures(Features):
         return maps
 
     def _has_positions(self, name: str) -> bool:
-        dims = self.index.dims(name)
-        return dims is not None and len(dims) >= SIGNAL and set(dims[1:-1]) != {1}
+        dims = self._map_sides(name)
+        return len(dims) >= SIGNAL and set(dims[1:-1]) != {1}
 
     def _blocks(self) -> List[Block]:
         return [block for block in super()._blocks() if self.index.rank(block.end) in self.ranks]
 
     def _positions(self, block: Block) -> int:
-        return int(np.prod([side or 0 for side in (self.index.dims(block.end) or ())[1:-1]]))
+        return int(np.prod([side or 0 for side in self._map_sides(block.end)[1:-1]]))
+
+    def _map_sides(self, name: str) -> Shape:
+        """Return the static sides of a tensor with the channels last, () if its rank is unknown."""
+        dims = self.index.dims(name) or ()
+        return tuple(dims[axis] for axis in self.layouts.get(name, MapLayout()).to_last(len(dims)))
 
 
 def features_of(index: GraphIndex, start: str, logits: str) -> Features:

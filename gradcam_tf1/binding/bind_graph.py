@@ -104,7 +104,7 @@ def _bound(
     one_image = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(index, features, facts, size)
     batch = baked_batch(index, features.path, features.maps, images, not one_image) or fed_batch_size(feeds)
-    places = places_on(index, features.path, images, facts)
+    places = places_on(index, features.path, images, facts, features.layouts)
     axes = _score_axes(index, head, probabilities, facts)
     if batch is None and logits in index.axes and index.axes[logits].uneven:
         batch = 1
@@ -272,5 +272,5 @@ def _warnings(
         sentences.append(f"the batch size {batch} is baked into the graph: images run {batch} at a time")
     if classes == _IMAGENET_WITH_BACKGROUND:
         sentences.append("1001 classes: class 0 is taken as the background class of ImageNet, labels shift by one")
-    flat = [part.name for part in parts if sides(index, part.name, part.channels_last) == (1, 1)]
+    flat = [part.name for part in parts if sides(index, part.name, part.channels_last, part.order) == (1, 1)]
     return sentences + [f"the layer '{name}' has one position: its map is flat" for name in flat]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from gradcam_tf1.binding.cell_shapes import SHAPE_RULES
 from gradcam_tf1.binding.cell_steps import MIXED
@@ -20,7 +20,10 @@ from gradcam_tf1.binding.op_kinds import (
     FORWARDING,
     REDUCTIONS,
 )
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
+
+Layouts = Mapping[str, MapLayout]
 
 # number of the data input where it is not the first
 _DATA = {"Conv2DBackpropInput": 2, "Conv3DBackpropInputV2": 2, "Split": 1}
@@ -204,7 +207,9 @@ def spatial_sides(facts: Dict[str, Any]) -> Tuple[Optional[int], ...]:
     return sides
 
 
-def places_on(index: GraphIndex, path: Set[str], start: str, facts: Dict[str, Any]) -> CellPlaces:
+def places_on(
+    index: GraphIndex, path: Set[str], start: str, facts: Dict[str, Any], layouts: Optional[Layouts] = None
+) -> CellPlaces:
     """Place the cells of all tensors of a path.
 
     Parameters
@@ -217,6 +222,8 @@ def places_on(index: GraphIndex, path: Set[str], start: str, facts: Dict[str, An
         The input.
     facts : dict
         The fields of `Binding` that describe the input.
+    layouts : mapping of str to MapLayout, optional
+        By tensor name; without it, tensors with swapped rows and columns have no places.
 
     Returns
     -------
@@ -231,10 +238,15 @@ def places_on(index: GraphIndex, path: Set[str], start: str, facts: Dict[str, An
     rows = {
         name: origin.rows
         for name, origin in cells.origins.items()
-        if origin.placed and origin.axes == tuple(sorted(origin.axes))
+        if origin.placed and origin.axes == _in_order(origin.axes, (layouts or {}).get(name, MapLayout()))
     }
     lost = {name: _why(origin) for name, origin in cells.origins.items() if name not in rows}
     return CellPlaces(tuple(cells.steps), rows, lost, tuple(side is None for side in sides))
+
+
+def _in_order(axes: Tuple[int, ...], layout: MapLayout) -> Tuple[int, ...]:
+    """Return the spatial axes in the order that a map has once its channels are last."""
+    return tuple(sorted(axes, key=layout.order.index)) if set(axes) <= set(layout.order) else tuple(sorted(axes))
 
 
 def _first_axis(index: GraphIndex, start: str, facts: Dict[str, Any], axes: int) -> int:

@@ -139,10 +139,10 @@ def _resize(cells: CellWalk, op: tf.Operation, origin: CellOrigin, _output: int)
 
 def _resized(cells: CellWalk, op: tf.Operation, origin: CellOrigin, kind: str, align: bool, half: bool) -> CellOrigin:
     lengths = numbers(cells, cells.index.inputs[op.name][1])
-    for number, axis in enumerate(origin.axes):
-        if lengths is None or lengths[number] is None:
+    for axis in origin.axes:  # 1 and 2: these ops have the channels last
+        if lengths is None or lengths[axis - 1] is None:
             return lost(op, "resizes to a size that depends on the image")
-        origin = on_axis(cells, origin, axis, "resize", (kind, align, half, lengths[number]))
+        origin = on_axis(cells, origin, axis, "resize", (kind, align, half, lengths[axis - 1]))
     return origin if origin.axes else lost(op)
 
 

@@ -15,7 +15,7 @@ from gradcam_tf1.tf_runtime import tf
 _USUAL = (224, 299, 227, 331, 256, 128, 112, 96, 64, 48, 32, 28, 160, 192, 150, 100, 50)
 _SIZES: Tuple[int, ...] = (*_USUAL, *range(8, 1025))
 _STEPS = 2_000_000  # ops passed in all; nets of more than 1,900 ops have the usual sizes
-_SAME_SIZE = FORWARDING | ACTIVATION_PARTS | AFFINE | CONCATS | SUMS | {"LRN"}
+_SAME_SIZE = FORWARDING | ACTIVATION_PARTS | AFFINE | CONCATS | SUMS | {"LRN", "Transpose"}
 
 
 def size_of_dense_head(features: Features, wanted: FreeSize) -> Tuple[Optional[FreeSize], Optional[tf.Operation]]:
@@ -62,7 +62,7 @@ def _solve(features: Features, flat: str, length: int, wanted: FreeSize) -> Opti
     """Return the size of the image that makes `length` numbers of the map `flat`; None if none does."""
     index = features.index
     dims = index.dims(flat)
-    channels = None if dims is None else dims[-1 if features.channels_last[flat] else 1]
+    channels = None if dims is None else dims[features.layouts[flat].to_last(len(dims))[-1]]
     if not channels:
         return None
     before = index.upstream([flat]) & features.path
@@ -94,7 +94,7 @@ def _side_after(
 
 def _step(features: Features, op: tf.Operation, size: int, number: int) -> Optional[int]:
     index = features.index
-    axis = number + (1 if features.channels_last[index.outputs[op.name][0]] else 2)
+    axis = features.layouts[index.outputs[op.name][0]].positions(4)[number]
     if op.type in _SAME_SIZE:
         return size
     if op.type in ("Pad", "PadV2", "MirrorPad"):

@@ -29,6 +29,7 @@ from gradcam_tf1.binding.op_kinds import (
     WEIGHTED,
 )
 from gradcam_tf1.binding.spatial import made_by_classifiers, maps_on, pools_everything
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LayerInfo
 
@@ -77,8 +78,8 @@ class Features:
         Maps that already hold class scores.
     before_layers : set of str
         The tensors that a layer follows.
-    channels_last : dict of str to bool
-        The layout, by tensor name.
+    layouts : dict of str to MapLayout
+        By tensor name.
     ranks, starts : tuple of int or None
         Possible ranks of a feature map, and of the first output of a block; None for an unknown rank.
     nameable : tuple of int or None
@@ -96,7 +97,7 @@ class Features:
     def __init__(self, index: GraphIndex, start: str, logits: str) -> None:
         self.index, self.start = index, start
         self.path = index.path(start, logits)
-        self.channels_last = self._layouts()
+        self.layouts = self._layouts()
         self.maps = self._maps()
         layers = [op for op in index.makers(self.path) if op.type in WEIGHTED]
         self.before_layers = index.upstream([i for op in layers for i in index.inputs[op.name] if i in self.path])
@@ -111,11 +112,11 @@ class Features:
         features = [block for block, scores_only in judged if not scores_only]
         self.blocks = self._in_order(features or [b for b in self.of_scores if b.start.type in CONVOLUTIONS])
 
-    def _layouts(self) -> Dict[str, bool]:
+    def _layouts(self) -> Dict[str, MapLayout]:
         return layouts(self.index, self.path, self.start)
 
     def _maps(self) -> Set[str]:
-        return maps_on(self.index, self.path, self.start, self.channels_last)
+        return maps_on(self.index, self.path, self.start, self.layouts)
 
     # blocks
 
@@ -138,8 +139,13 @@ class Features:
 
     def _is_half_of_separable(self, op: tf.Operation) -> bool:
         """Return whether a pointwise convolution directly follows a depthwise one; both are one block."""
+        if op.type != "DepthwiseConv2dNative":
+            return False
         users = self._users(self.index.outputs[op.name][0])
-        return op.type == "DepthwiseConv2dNative" and [user.type for user, _ in users] == ["Conv2D"]
+        while [user.type for user, _ in users] == ["Transpose"]:
+            self.index.walk()
+            users = self._users(users[0][1][0])
+        return [user.type for user, _ in users] == ["Conv2D"]
 
     def _users(self, name: str) -> List[Tuple[tf.Operation, Sequence[str]]]:
         """Return the ops on the path that carry the tensor, not into a loop, with their outputs on the path."""
@@ -175,7 +181,7 @@ class Features:
             return out, "activation"
         if op.type == "BatchToSpaceND":
             return out, "norm"  # the rest of a dilated convolution
-        if op.type in self.forwarding:
+        if op.type in self.forwarding | {"Transpose"}:
             return out, "forward"
         if op.type not in AFFINE | CLIPS | CONDITIONS:
             return None
@@ -217,7 +223,7 @@ class Features:
         return all(i in region or i not in self.path for i in self.index.inputs[op.name])
 
     def _elementwise(self, op: tf.Operation) -> bool:
-        return op.type in ACTIVATION_PARTS
+        return op.type in ACTIVATION_PARTS | {"Transpose"}
 
     # heads
 
@@ -261,7 +267,7 @@ class Features:
         return [block for block in blocks if block is not last] + [last]
 
     def _positions(self, block: Block) -> int:
-        height, width = sides(self.index, block.end, self.channels_last[block.end])
+        height, width = sides(self.index, block.end, *self.layouts[block.end])
         return (height or 0) * (width or 0)
 
     def infos(self) -> List[LayerInfo]:
@@ -277,4 +283,5 @@ class Features:
     def info(self, name: str, counted: bool = True) -> LayerInfo:
         """Return one tensor of the path as a layer."""
         shape = self.index.dims(name) or (None,) * 4
-        return LayerInfo(name, self.index.maker[name].type, shape, self.channels_last.get(name, True), counted)
+        last, order = self.layouts.get(name, MapLayout())
+        return LayerInfo(name, self.index.maker[name].type, shape, last, counted, order=order)

@@ -17,12 +17,14 @@ from gradcam_tf1.binding.op_kinds import (
     POOLS,
     REDUCTIONS,
 )
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
 
 _FC_KERNEL = 4
+_IMAGES = 4  # axes
 
 
-def maps_on(index: GraphIndex, path: Set[str], start: str, channels_last: Dict[str, bool]) -> Set[str]:
+def maps_on(index: GraphIndex, path: Set[str], start: str, layouts: Dict[str, MapLayout]) -> Set[str]:
     """Find the tensors of a path that have positions: neither globally pooled, nor flattened, nor 1x1.
 
     An op on a map and a pooled tensor (squeeze-and-excitation) makes a map.
@@ -35,8 +37,8 @@ def maps_on(index: GraphIndex, path: Set[str], start: str, channels_last: Dict[s
         The tensors between input and logits.
     start : str
         The input.
-    channels_last : dict of str to bool
-        The layout, by tensor name.
+    layouts : dict of str to MapLayout
+        By tensor name.
 
     Returns
     -------
@@ -46,18 +48,18 @@ def maps_on(index: GraphIndex, path: Set[str], start: str, channels_last: Dict[s
     maps = {start}
     for op in index.makers(path):
         for output in index.outputs[op.name]:
-            if output in path and output != start and _is_map(index, op, output, path, maps, channels_last):
+            if output in path and output != start and _is_map(index, op, output, path, maps, layouts):
                 maps.add(output)
     return maps
 
 
 def _is_map(
-    index: GraphIndex, op: tf.Operation, output: str, path: Set[str], maps: Set[str], channels_last: Dict[str, bool]
+    index: GraphIndex, op: tf.Operation, output: str, path: Set[str], maps: Set[str], layouts: Dict[str, MapLayout]
 ) -> bool:
     dims = index.dims(output)
     if dims is not None and len(dims) not in (4, 5) and not (len(dims) == 3 and _images(index, op, maps)):
         return False
-    height, width = sides(index, output, channels_last.get(output, True))
+    height, width = sides(index, output, *layouts.get(output, MapLayout()))
     if height == width == 1:
         return False
     if dims is not None and len(dims) == 4 and height not in (None, 1) and op.type in ("Reshape", "ResizeBilinear"):
@@ -66,7 +68,7 @@ def _is_map(
         return dims is None or len(dims) == 4
     if not any(i in maps for i in index.carried(op, output)) or op.type in DENSE:
         return False
-    if op.type in REDUCTIONS and reduces_positions(index, op, channels_last.get(index.inputs[op.name][0], True)):
+    if op.type in REDUCTIONS and reduces_positions(index, op, layouts.get(index.inputs[op.name][0], MapLayout())):
         return False
     return not (op.type in CONVOLUTIONS and is_dense_convolution(index, op, path))
 
@@ -76,14 +78,13 @@ def _images(index: GraphIndex, op: tf.Operation, maps: Set[str]) -> bool:
     return op.type not in ("Reshape", "Mean", "Max", "Sum") and any(i in maps for i in index.inputs[op.name])
 
 
-def reduces_positions(index: GraphIndex, op: tf.Operation, channels_last: bool) -> bool:
+def reduces_positions(index: GraphIndex, op: tf.Operation, layout: MapLayout) -> bool:
     """Return whether a reduction (Mean, Max, ...) runs over height and width."""
     axes = index.constant(index.inputs[op.name][1]) if len(index.inputs[op.name]) > 1 else None
     rank = index.rank(index.inputs[op.name][0]) or 4
     if axes is None:
         return (index.rank(index.outputs[op.name][0]) or 2) < rank
-    spatial_axes = {1, 2} if channels_last else {2, 3}
-    return spatial_axes <= {int(axis) % rank for axis in axes.reshape(-1)}
+    return set(layout.positions(_IMAGES)) <= {int(axis) % rank for axis in axes.reshape(-1)}
 
 
 def pools_everything(index: GraphIndex, op: tf.Operation, maps: Set[str]) -> bool:
@@ -124,7 +125,7 @@ def is_dense_convolution(index: GraphIndex, op: tf.Operation, path: Set[str]) ->
     if None in sizes or min(s or 0 for s in sizes) < _FC_KERNEL or op.get_attr("padding") != b"VALID":
         return False
     before = index.maker[index.inputs[op.name][0]]
-    while before.type in FORWARDING:
+    while before.type in FORWARDING | {"Transpose"}:
         index.walk()
         before = index.maker[index.inputs[before.name][0]]
     later = [o for o in index.makers(index.downstream(index.outputs[op.name]) & path) if o.type in CONVOLUTIONS | DENSE]

@@ -14,6 +14,7 @@ import click
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.cli.compare_command import compare
+from gradcam_tf1.cli.convert_command import convert
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.doctor_command import doctor
 from gradcam_tf1.cli.evaluate_command import evaluate
@@ -93,6 +94,7 @@ def main() -> None:
       gradcam-tf1 compare old.pb new/ photos/                do two models look at the same place?
       gradcam-tf1 spark model.pb hdfs:///photos hdfs:///out  explain images on a cluster
       gradcam-tf1 export model.pb --out served/1 --preset inception   a model that explains itself
+      gradcam-tf1 convert net.h5 net.pb                      write any model as a frozen graph
 
     Exit codes: 0 success; 1 some images failed, a requested method was left out, or compared models differ; 2 the
     model or an option is wrong, or the output cannot be written; 130 stopped by Ctrl-C.
@@ -111,4 +113,5 @@ main.add_command(serve)
 main.add_command(compare)
 main.add_command(spark)
 main.add_command(export)
+main.add_command(convert)
 main.add_command(demo)

@@ -109,7 +109,9 @@ def _spelled_out(index: GraphIndex, op: tf.Operation, path: Set[str]) -> Optiona
     means = [index.constant(name) for user in users for name in index.inputs[user.name] if name != scales[0]]
     if variance is None or len(means) != 1 or means[0] is None or means[0].size != variance.size:
         return None
-    return NormRecord(images[0], means[0].reshape(-1).astype(np.float64), variance.reshape(-1).astype(np.float64))
+    mean = means[0].astype(np.float64)
+    last = mean.ndim != 4 or mean.shape[1] == 1  # [1, K, 1, 1] in a net with the channels first
+    return NormRecord(images[0], mean.reshape(-1), variance.reshape(-1).astype(np.float64), last)
 
 
 def _variances(index: GraphIndex, scale: str) -> Iterator[np.ndarray]:

@@ -12,6 +12,7 @@ from typing import Callable, Optional, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import GradientError
+from gradcam_tf1.scoring.map_layout import layout_of
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo
 
@@ -23,10 +24,9 @@ Compute = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]  # (features, grads)
 def channels_last(tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
     """Return a layer's tensor, or its gradient, as float32 with the channels last."""
     tensor = tf.cast(tensor, tf.float32)
-    if layer.channels_last:
+    if layer.channels_last and not layer.order:
         return tensor
-    rank = tensor.shape.rank
-    return tf.transpose(tensor, [0, *range(2, rank), 1])
+    return tf.transpose(tensor, layout_of(layer).to_last(tensor.shape.rank))
 
 
 def apart(tensor: tf.Tensor, binding: Binding, clips: tf.Tensor) -> tf.Tensor:

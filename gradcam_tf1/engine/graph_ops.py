@@ -21,6 +21,7 @@ from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.methods.interfaces import Build, GraphOpsBase
 from gradcam_tf1.methods.layer_maps import parts_of, spread
+from gradcam_tf1.scoring.map_layout import layout_of
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo, ScoreKey, Slot
 
@@ -91,7 +92,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         if method.needs is not None:
             logits = self._graph.get_tensor_by_name(self._binding.logits)
             for part in spread(layers):
-                method.needs(logits, self.layer_tensor(part), part.channels_last)
+                method.needs(logits, self.layer_tensor(part), layout_of(part))
         grads = self.grads(head, layers, slot)
         weighed = []
         for layer in layers:

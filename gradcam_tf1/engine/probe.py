@@ -12,6 +12,7 @@ from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.interfaces import Build, ProbeBase
+from gradcam_tf1.scoring.map_layout import layout_of
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells, LayerInfo, ScoreRequest, Slot
 
@@ -109,7 +110,7 @@ class Probe(ProbeBase):
         tensor = self._ops.layer_tensor(layer)
         if tensor.shape.rank == 3 and not self._ops.takes_signals():
             raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
-        values = features if layer.channels_last else np.moveaxis(features, -1, 1 - len(layer.shape))
+        values = np.transpose(features, np.argsort(layout_of(layer).to_last(features.ndim)))
         # the image is fed too, in case a path round the layer leads to the logits
         return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})
 

@@ -18,17 +18,12 @@ from gradcam_tf1.graphdef.wire import LENGTH, Buffer, WireError, WireField, reco
 
 POSSIBLE = (
     "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or "
-    "`checkpoint` file), a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5, a tf.keras model, a GraphDef, "
-    "a tf.Session, or a (graph, session) pair"
+    "`checkpoint` file), a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5 or .keras, a tf.keras model, a "
+    "GraphDef, a tf.Session, or a (graph, session) pair"
 )
 
 _ZIP = "a zip archive (a .npz or .pth file, or a packed model: unpack it)"
-_KERAS_3 = (
-    "a .keras file of Keras 3, which Keras alone opens: in Python with TensorFlow 2 load it, "
-    "model = keras.models.load_model(PATH), and give GradCamGraph(model), or write model.export(FOLDER) and give that "
-    "folder"
-)
-_IN_KERAS_3 = (b"config.json", b"model.weights.h5")
+_IN_KERAS = (b"config.json", b"model.weights.h5")
 _DIRECTORY = 1 << 16  # bytes at the end of a zip archive, which list its names
 _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
@@ -64,8 +59,9 @@ class Content(NamedTuple):
     path : str
         The path as it was given.
     kind : str
-        "missing", "folder", "shard", "table", "HDF5", "graph", "graph text", "meta graph", "meta graph text",
-        "SavedModel", "SavedModel text", "checkpoint state", or a phrase that describes a file of another kind.
+        "missing", "folder", "shard", "table", "HDF5", "Keras archive", "graph", "graph text", "meta graph",
+        "meta graph text", "SavedModel", "SavedModel text", "checkpoint state", or a phrase that describes a
+        file of another kind.
     """
 
     path: str
@@ -104,7 +100,8 @@ def _kind(path: str, data: mmap.mmap) -> str:
     head = data[:4096]
     for magic, kind in _MAGIC:
         if head.startswith(magic):
-            return _KERAS_3 if kind == _ZIP and all(name in data[-_DIRECTORY:] for name in _IN_KERAS_3) else kind
+            packed = kind == _ZIP and all(name in data[-_DIRECTORY:] for name in _IN_KERAS)
+            return "Keras archive" if packed else kind
     if data[4:8] == b"TFL3":
         return "a TensorFlow Lite model (it has no gradients: give the graph that it was converted from)"
     if data[-8:] == _TABLE_MAGIC:

@@ -14,7 +14,7 @@ from typing import Any, Callable, List, NamedTuple, Optional
 
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.graphdef.file_kinds import POSSIBLE, Content, identify, wrong
-from gradcam_tf1.loaders import checkpoint, frozen, keras_h5, live_model, saved_model
+from gradcam_tf1.loaders import checkpoint, frozen, keras_archive, keras_h5, live_model, saved_model
 from gradcam_tf1.loaders.checkpoint import Build
 from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.tf_runtime import check_process
@@ -79,6 +79,10 @@ FORMS: List[LoaderRow] = [
     ),
     LoaderRow(_is_file("HDF5"), lambda source, options: keras_h5.load_keras_file(source.path, options.trust_model)),
     LoaderRow(
+        _is_file("Keras archive"),
+        lambda source, options: keras_archive.load_keras_archive(source.path, options.trust_model),
+    ),
+    LoaderRow(
         lambda source, _: live_model.is_session(source),
         lambda source, options: live_model.load_session(source.graph, source, averages=options.averages),
     ),
@@ -109,7 +113,7 @@ def load(
     ----------
     source : path, tf.GraphDef, tf.keras model, tf.Session, tf.Graph or (tf.Graph, tf.Session)
         A path is that of a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, folder or one of its files), a
-        SavedModel (its folder or saved_model.pb) or a Keras .h5. A tf.Graph alone must have no variables.
+        SavedModel (its folder or saved_model.pb) or a Keras .h5 or .keras. A tf.Graph alone must have no variables.
     tag : str, optional
         SavedModel only: the tags of the graph to load, separated by commas ("serve,gpu"). Default: "serve", else the
         only graph.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Dict, Iterable, List, Tuple, Type, Union
+from typing import TYPE_CHECKING, Callable, Dict, Iterable, List, Tuple, Type, Union
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
@@ -57,8 +57,37 @@ def load_keras_file(path: str, trusted: bool = False) -> LoadedModel:
 
 def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
     """Load the private copy of a file; `path` is the original, for messages."""
-    notes: List[str] = []
     text, stored = _read_config(path, copy)
+
+    return rebuild(path, text, stored, trusted, lambda model: model.load_weights(copy), "Keras h5")
+
+
+def rebuild(
+    path: str, text: Union[str, bytes], stored: int, trusted: bool, fill: Callable[[tf.keras.Model], None], kind: str
+) -> LoadedModel:
+    """Rebuild a net from its configuration in a private graph, and freeze it.
+
+    Parameters
+    ----------
+    path : str
+        The file, for messages.
+    text : str or bytes
+        The configuration, JSON.
+    stored : int
+        How many weight values the file holds.
+    trusted : bool
+        Run program code in the configuration (Lambda layers).
+    fill : callable
+        Gives the net its weights.
+    kind : str
+        For `LoadedModel`.
+
+    Raises
+    ------
+    ModelFileError
+        If the net is refused or cannot be rebuilt, or its weights do not fit.
+    """
+    notes: List[str] = []
     config = parse_config(text, path)
     try:
         config = translate(config, notes, older=not runtime.IS_TF2)
@@ -74,12 +103,11 @@ def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
         check_weights(model.weights, stored, path)  # before memory is allocated
         model_graph = graph.as_graph_def()  # before Keras adds assignments
         try:
-            model.load_weights(copy)
+            fill(model)
         except _keras_errors() as error:
-            reason = _first_line(error).replace(copy, path)
-            raise ModelFileError(f"{path}: its weights do not fit its architecture: {reason}") from error
+            raise ModelFileError(f"{path}: its weights do not fit its architecture: {_first_line(error)}") from error
         declared = Declared(names_of_tensors(model.inputs), names_of_tensors(model.outputs))
-        loaded = load_session(graph, session, path, "Keras h5", model_graph, declared)
+        loaded = load_session(graph, session, path, kind, model_graph, declared)
     return replace(loaded, notes=(*notes, *loaded.notes))
 
 

@@ -23,6 +23,7 @@ from gradcam_tf1.methods.interfaces import GraphOpsBase
 from gradcam_tf1.methods.layer_maps import InputGrid, parts_of, spread
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.principal import principal_map
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LayerInfo, ScoreKey, Slot
 
@@ -56,7 +57,7 @@ class LayerMethod(Method):
     rectified: bool = True
     head: str = "logit"
     curvature: float = 0.0
-    needs: Optional[Callable[[tf.Tensor, tf.Tensor, bool], None]] = None
+    needs: Optional[Callable[[tf.Tensor, tf.Tensor, MapLayout], None]] = None
     options: Tuple[Option, ...] = ()
     head_options: Tuple[str, ...] = ()
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from gradcam_tf1.gradients.float_images import TURNS, FloatImages
+from gradcam_tf1.gradients.float_images import FloatImages
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.images.geometry import upsample
 from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import static_value, tf
 from gradcam_tf1.types import LayerInfo
 
@@ -97,7 +98,7 @@ def full_gradient(score: tf.Tensor, inputs: FloatImages) -> Dict[Any, tf.Tensor]
         counts.append(_alive(tf.ones_like(each), tensor.op, tf.zeros([images]), path))
         if number == 0 or part.shape.rank == 4:
             whole = part if number or inputs.has_batch_axis else part[tf.newaxis]
-            sizes = _magnitudes(whole, 3 if _channels_last(tensor, path, inputs) else 1)
+            sizes = _magnitudes(tf.transpose(whole, _to_last(tensor, path, inputs)))
             answer[number, tensor.name] = _alive(sizes, tensor.op, tf.zeros([images, 1, 1]), path)
     return {**answer, "total": tf.add_n(sums), "parts": tf.add_n(counts[1:] or [tf.zeros([images])])}
 
@@ -139,31 +140,34 @@ def _switch_before(op: tf.Operation, path: PathOps) -> Optional[tf.Tensor]:
     return None
 
 
-def _magnitudes(part: tf.Tensor, channels: int) -> tf.Tensor:
-    """Return |part| scaled to 0..1 within each image, summed over the channels: [N, h, w]."""
+def _magnitudes(part: tf.Tensor) -> tf.Tensor:
+    """Return |part| scaled to 0..1 within each image, summed over the channels: [N, h, w, K] -> [N, h, w]."""
     sizes = tf.abs(tf.cast(part, tf.float32))
     low, high = (reduce(sizes, axis=[1, 2, 3], keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))
-    return tf.reduce_sum(tf.math.divide_no_nan(sizes - low, high - low), axis=channels)
+    return tf.reduce_sum(tf.math.divide_no_nan(sizes - low, high - low), axis=3)
 
 
-def _channels_last(tensor: tf.Tensor, path: PathOps, inputs: FloatImages) -> bool:
-    """Return whether a tensor between images and score has its channels last, by the last op before it with a layout.
+def _to_last(tensor: tf.Tensor, path: PathOps, inputs: FloatImages) -> Tuple[int, ...]:
+    """Return the order of axes that brings a tensor between images and score to [N, h, w, K].
 
-    Values are followed, not constants; a Transpose between the two layouts turns them.
+    The last op before it with a layout decides. Values are followed, not constants; Transposes on the way turn them.
     """
-    turned, seen = False, {""}
+    axes, seen = list(range(4)), {""}  # the axis here that each axis of the tensor comes from
     here: Optional[tf.Tensor] = tensor
+    layout = MapLayout()  # round a loop, or out of another output of what makes the images
     while here is not None and here.name not in seen:
         seen.add(here.name)
         if here.name == inputs.tensor.name:
-            return inputs.channels_last != turned
+            layout = MapLayout(inputs.channels_last)
+            break
         if "data_format" in here.op.node_def.attr:
-            return (b"NC" not in here.op.get_attr("data_format")) != turned
-        if here.op.type == "Transpose":
-            order = static_value(here.op.inputs[1])
-            turned ^= order is not None and order.tolist() in TURNS
+            layout = MapLayout(b"NC" not in here.op.get_attr("data_format"))
+            break
+        order = static_value(here.op.inputs[1]) if here.op.type == "Transpose" else None
+        if order is not None and len(order) == len(axes):
+            axes = [int(order[axis]) for axis in axes]
         here = next((each for each in here.op.inputs if each.op in path), None)
-    return not turned  # round a loop, or out of another output of what makes the images
+    return tuple(axes.index(axis) for axis in layout.to_last(len(axes)))
 
 
 def _runs(probe: ProbeBase, _layer: Optional[LayerInfo]) -> int:

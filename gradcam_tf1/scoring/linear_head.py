@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.errors import GradientError
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import static_value, tf
 
 # ops that do not change the numbers, except by rounding
@@ -84,7 +85,7 @@ def _is_constant(tensor: tf.Tensor) -> bool:
     return op.type in ("Const", "ReadVariableOp")
 
 
-def require_cam_head(logits: tf.Tensor, layer: tf.Tensor, channels_last: bool) -> None:
+def require_cam_head(logits: tf.Tensor, layer: tf.Tensor, layout: MapLayout) -> None:
     """Check CAM's condition: the logits are a global average of the layer and linear layers, in either order.
 
     Logits that still have positions are averaged later, see `class_scores.py`.
@@ -93,8 +94,8 @@ def require_cam_head(logits: tf.Tensor, layer: tf.Tensor, channels_last: bool) -
     ----------
     logits, layer : tf.Tensor
         The class scores, and the feature map that CAM would show.
-    channels_last : bool
-        Whether the channel axis of the layer is the last one.
+    layout : MapLayout
+        That of the layer.
 
     Raises
     ------
@@ -106,8 +107,7 @@ def require_cam_head(logits: tf.Tensor, layer: tf.Tensor, channels_last: bool) -
     )
     if end.name != layer.name:
         raise _no_cam(layer, f"walking back from '{logits.name}' came to '{end.op.name}' ({end.op.type})")
-    rank = layer.shape.rank
-    axes = list(range(1, rank - 1)) if channels_last else list(range(2, rank))
+    axes = list(layout.to_last(layer.shape.rank)[1:-1])
     for op in reversed(passed):
         if _one_position(op, axes):
             return

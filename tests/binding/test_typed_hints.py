@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -183,14 +184,17 @@ def test_the_way_a_keras_3_file_is_given(tmp_path):
         import zipfile
 
         with zipfile.ZipFile(str(zipped), "w") as archive:
-            for name in ("metadata.json", "config.json", "model.weights.h5"):
-                archive.writestr(name, "{}")
+            inner = {"class_name": "Sequential", "name": "inner", "config": {"layers": []}}
+            config = {"class_name": "Sequential", "config": {"name": "outer", "layers": [inner]}}
+            archive.writestr("config.json", json.dumps(config))
+            archive.writestr("model.weights.h5", "")
     else:
         import keras
 
         layers = [keras.layers.Conv2D(4, 3, activation="relu"), keras.layers.GlobalAveragePooling2D()]
-        keras.Sequential([keras.Input((16, 16, 3)), *layers, keras.layers.Dense(3)]).save(str(zipped))
-    with pytest.raises(ModelFileError, match=r"model.keras is a \.keras file of Keras 3") as caught:
+        inner = keras.Sequential([keras.Input((16, 16, 3)), *layers], name="inner")
+        keras.Sequential([keras.Input((16, 16, 3)), inner, keras.layers.Dense(3)]).save(str(zipped))
+    with pytest.raises(ModelFileError, match=r"model.keras: its layer 'inner' is a whole model; in Python") as caught:
         load(str(zipped))
     text = str(caught.value)
     for code in ("model = keras.models.load_model(PATH)", "GradCamGraph(model)", "model.export(FOLDER)"):

@@ -8,6 +8,7 @@ import pytest
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.layer import cam
 from gradcam_tf1.scoring.linear_head import require_cam_head
+from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
 
 RANDOM = np.random.RandomState(0)
@@ -121,7 +122,7 @@ def test_the_mean_of_cam_is_the_score_less_its_bias(head):
     with tf.Graph().as_default(), tf.Session() as sess:
         a = tf.placeholder(tf.float32, [None, 4, 6, 5], name="a")
         logits = tf.identity(head(a), name="logits")
-        require_cam_head(logits, a, channels_last=True)
+        require_cam_head(logits, a, MapLayout(True))
         scores = averaged(logits)
         for c in range(3):
             maps, y = sess.run([cam(a, tf.gradients(scores[:, c], a)[0]), scores[:, c]], {a: features})
@@ -136,28 +137,28 @@ def test_the_mean_of_cam_is_the_score_less_its_bias(head):
 def test_channels_first():
     with tf.Graph().as_default():
         a = tf.placeholder(tf.float32, [None, 5, 4, 6], name="a")
-        require_cam_head(dense(tf.reduce_mean(a, [2, 3])), a, channels_last=False)
+        require_cam_head(dense(tf.reduce_mean(a, [2, 3])), a, MapLayout(False))
         with pytest.raises(GradientError, match=r"'wrong' \(Mean\) mixes the positions"):
             require_cam_head(
-                tf.matmul(tf.reduce_mean(a, [1, 2], name="wrong"), np.eye(6, dtype=np.float32)), a, channels_last=False
+                tf.matmul(tf.reduce_mean(a, [1, 2], name="wrong"), np.eye(6, dtype=np.float32)), a, MapLayout(False)
             )
 
 
 def test_one_position_needs_no_average():
     with tf.Graph().as_default():
         a = tf.placeholder(tf.float32, [None, 1, 1, 5], name="a")
-        require_cam_head(dense(tf.reshape(a, [-1, 5])), a, channels_last=True)
+        require_cam_head(dense(tf.reshape(a, [-1, 5])), a, MapLayout(True))
         with pytest.raises(GradientError, match=r"came to 'act' \(Relu\)"):
-            require_cam_head(dense(tf.nn.relu(tf.reshape(a, [-1, 5]), name="act")), a, channels_last=True)
+            require_cam_head(dense(tf.nn.relu(tf.reshape(a, [-1, 5]), name="act")), a, MapLayout(True))
 
 
 def test_a_signal_and_a_volume():
     with tf.Graph().as_default():
         for shape, axes in (([None, 9, 5], [1]), ([None, 2, 3, 4, 5], [1, 2, 3])):
             a = tf.placeholder(tf.float32, shape)
-            require_cam_head(dense(tf.reduce_mean(a, axes)), a, channels_last=True)
+            require_cam_head(dense(tf.reduce_mean(a, axes)), a, MapLayout(True))
             with pytest.raises(GradientError, match=r"\(Max\)"):
-                require_cam_head(dense(tf.reduce_max(a, axes)), a, channels_last=True)
+                require_cam_head(dense(tf.reduce_max(a, axes)), a, MapLayout(True))
 
 
 def conditional(a, for_false):
@@ -170,9 +171,9 @@ def conditional(a, for_false):
 def test_a_dropout_that_is_switched_off_is_passed_over():
     with tf.Graph().as_default():
         a = tf.placeholder(tf.float32, [None, 4, 6, 5], name="a")
-        require_cam_head(conditional(a, tf.identity), a, channels_last=True)
+        require_cam_head(conditional(a, tf.identity), a, MapLayout(True))
         with pytest.raises(GradientError, match=r"came to 'joined_1' \(Merge\)"):
-            require_cam_head(conditional(a, tf.nn.relu), a, channels_last=True)
+            require_cam_head(conditional(a, tf.nn.relu), a, MapLayout(True))
 
 
 def flattened(a):
@@ -227,14 +228,14 @@ def test_other_heads_are_refused_with_the_op_in_the_way(head, reason):
         a = tf.placeholder(tf.float32, [None, 4, 6, 5], name="a")
         logits = tf.identity(head(a), name="logits")
         with pytest.raises(GradientError, match=f"CAM needs a head .* on 'a:0'; .*{reason}"):
-            require_cam_head(logits, a, channels_last=True)
+            require_cam_head(logits, a, MapLayout(True))
 
 
 def test_logits_without_an_average():
     with tf.Graph().as_default():
         a = tf.placeholder(tf.float32, [None, 6, 5], name="a")
         with pytest.raises(GradientError, match="no global average lies between it and 'logits:0'"):
-            require_cam_head(tf.identity(a, name="logits"), a, channels_last=True)
+            require_cam_head(tf.identity(a, name="logits"), a, MapLayout(True))
 
 
 def test_an_unknown_size_is_no_global_average():
@@ -243,5 +244,5 @@ def test_an_unknown_size_is_no_global_average():
         a = tf.placeholder(tf.float32, [None, None, None, 5], name="a")
         logits = dense(tf.reshape(tf.nn.avg_pool(a, [1, 4, 6, 1], [1, 1, 1, 1], "VALID", name="fixed"), [-1, 5]))
         with pytest.raises(GradientError, match=r"'fixed' \(AvgPool\) mixes"):
-            require_cam_head(logits, a, channels_last=True)
-        require_cam_head(mean_and_dense(a), a, channels_last=True)
+            require_cam_head(logits, a, MapLayout(True))
+        require_cam_head(mean_and_dense(a), a, MapLayout(True))

@@ -1,0 +1,40 @@
+"""Where the channels of a feature map are, and in which order its other axes. No TensorFlow here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Tuple
+
+from gradcam_tf1.types import LayerInfo
+
+
+class MapLayout(NamedTuple):
+    """The axes of a map.
+
+    Attributes
+    ----------
+    channels_last : bool
+        Whether the channels are the last axis, otherwise they are axis 1, if `order` is empty.
+    order : tuple of int
+        For any other layout the axes that hold the images, the positions and the channels, in this order, so that
+        `tf.transpose(map, order)` has the channels last.
+    """
+
+    channels_last: bool = True
+    order: Tuple[int, ...] = ()
+
+    def to_last(self, rank: int) -> Tuple[int, ...]:
+        """Return the order that brings a map of this many axes to channels last."""
+        if self.order:
+            return self.order
+        return tuple(range(rank)) if self.channels_last else (0, *range(2, rank), 1)
+
+    def positions(self, rank: int) -> Tuple[int, int]:
+        """Return the axes of rows and columns of a map of this many axes, 3 or more."""
+        if len(self.order) == rank:
+            return self.order[-3], self.order[-2]
+        return (rank - 3, rank - 2) if self.channels_last else (rank - 2, rank - 1)
+
+
+def layout_of(layer: LayerInfo) -> MapLayout:
+    """Return the layout of a single layer's tensor."""
+    return MapLayout(layer.channels_last, layer.order)
