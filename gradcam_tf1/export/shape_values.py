@@ -2,7 +2,7 @@
 
 Gradients compute which axes to add up, sizes to slice and shapes to restore while they run, with ops that only
 TensorFlow has. With the sides of the images fixed each such number is a n + c, with n the size of the batch: it is
-computed for three batches, which determine a and c and confirm them.
+computed for three batches, which determine a and c and confirm them. A net whose batch has a fixed size needs one.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def _affine(graph: tf.Graph, names: Sequence[str], feeds: Sequence[Feeds]) -> Di
         values = [np.asarray(run[name]) for run in runs]
         if len({value.shape for value in values}) > 1 or values[0].ndim > 1 or values[0].size > _LARGEST:
             continue
-        slope = (values[1] - values[0]) // (sizes[1] - sizes[0]) if values[0].dtype.kind in "iu" else values[0] * 0
+        step = sizes[-1] - sizes[0]
+        slope = (values[-1] - values[0]) // step if step and values[0].dtype.kind in "iu" else values[0] * 0
         start = values[0] - slope * sizes[0]
         if all(np.array_equal(slope * size + start, value) for size, value in zip(sizes, values)):
             found[name] = (slope, start)
