@@ -22,6 +22,7 @@ setup(
     package_dir={"gradcam_tf1": "gradcam_tf1", "gradcam_tf1.nets": "nets"},
     package_data={
         "gradcam_tf1": ["py.typed"],
+        "gradcam_tf1.graphdef": ["ops_of_1_15.txt"],
         "gradcam_tf1.report": ["static/*.js", "static/*.css", "templates/*.html"],
         "gradcam_tf1.serve": ["static/*"],
         "gradcam_tf1.nets": ["demo/*.pb", "demo/*.json", "demo/*.npz", "demo/scenes/*.png"],

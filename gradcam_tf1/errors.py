@@ -80,6 +80,10 @@ class MediaTypeError(OptionError):
     """The body of a request to the live page is neither a form with files nor an image."""
 
 
+class ExportError(GradCamError):
+    """Something cannot be exported: it has no form in ordinary ops, or not in those of the runtime that loads it."""
+
+
 class ManifestError(GradCamError):
     """A manifest was changed: it no longer holds what the run wrote."""
 

@@ -6,9 +6,9 @@ from typing import Any, Mapping, Optional
 
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import Style
-from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.export.export_net import ExportingNet
 from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.run.input_rows import as_inputs
 from gradcam_tf1.run.pipeline import visualize
@@ -18,7 +18,7 @@ from gradcam_tf1.run.run_options import RunOptions, RunRequest
 _EXPLAIN, _STYLE, _RUN = ExplainOptions(), Style(), RunOptions()
 
 
-class GradCamGraph(BoundNet):
+class GradCamGraph(ExportingNet):
     """A TensorFlow 1 net that can say where it looked. Subclass it and override the two hooks, or use it as it is.
 
     Several threads may use one net. Their runs go side by side; a request that needs new ops waits until the others'

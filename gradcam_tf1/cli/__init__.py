@@ -17,6 +17,7 @@ from gradcam_tf1.cli.compare_command import compare
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.doctor_command import doctor
 from gradcam_tf1.cli.evaluate_command import evaluate
+from gradcam_tf1.cli.export_command import export
 from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
@@ -89,6 +90,7 @@ def main() -> None:
       gradcam-tf1 sanity model.pb photos/                    do the maps depend on the weights?
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
       gradcam-tf1 compare old.pb new/ photos/                do two models look at the same place?
+      gradcam-tf1 export model.pb --out served/1 --preset inception   a model that explains itself
 
     Exit codes: 0 success; 1 some images failed, a requested method was left out, or compared models differ; 2 the
     model or an option is wrong, or the output cannot be written; 130 stopped by Ctrl-C.
@@ -105,4 +107,5 @@ main.add_command(presets)
 main.add_command(doctor)
 main.add_command(serve)
 main.add_command(compare)
+main.add_command(export)
 main.add_command(demo)

@@ -111,7 +111,7 @@ class BoundNet(NetHooks, FigureNet):
         OptionError
             If no preset was given and the graph does not show its preprocessing.
         """
-        preset = self._known_preset
+        preset = self.known_preset
         if preset is None:
             raise OptionError(
                 "the graph does not show how its pixel values are prepared, and guessing gives wrong maps silently; "
@@ -120,7 +120,8 @@ class BoundNet(NetHooks, FigureNet):
         return preset(images)
 
     @property
-    def _known_preset(self) -> Optional[Preprocessing]:
+    def known_preset(self) -> Optional[Preprocessing]:
+        """The preset that was given, or that the model or its graph shows."""
         return self.preset or as_preprocessing(self.model.preprocessing or self.binding.preprocessing)
 
     def fetch_key_tensors(self) -> Optional[KeyTensors]:
@@ -160,7 +161,7 @@ class BoundNet(NetHooks, FigureNet):
     @property
     def channels_in(self) -> int:
         """Channels of the images that go in: 3 for RGB, otherwise the number of bands, see `image_channels`."""
-        if self._maps_pixels_itself:
+        if self.maps_pixels_itself:
             return self.image_channels or 3
         channels = self.binding.channels
         return 3 if channels in PHOTOGRAPH or self.binding.array_shape is not None else channels
@@ -168,13 +169,14 @@ class BoundNet(NetHooks, FigureNet):
     @property
     def takes_own_range(self) -> bool:
         """Whether pixel values outside 0..255 may be right: they go in unchanged, or the subclass maps them."""
-        if self._maps_pixels_itself:
+        if self.maps_pixels_itself:
             return True
         unchanged = self.preset is not None and (self.preset.is_identity or self.preset.is_of_bands)
         return unchanged and "float" in self.binding.dtype
 
     @property
-    def _maps_pixels_itself(self) -> bool:
+    def maps_pixels_itself(self) -> bool:
+        """Whether a subclass overrides `preprocess`, so that no preset counts."""
         return type(self).preprocess is not BoundNet.preprocess
 
     @property
@@ -280,7 +282,7 @@ class BoundNet(NetHooks, FigureNet):
             As `explain`.
         """
         check_style(style)
-        preset = None if self._maps_pixels_itself else self._known_preset
+        preset = None if self.maps_pixels_itself else self.known_preset
         return SummaryOps(self._open(), preset).overlay(target, method, layer, style, images)
 
     def adding_ops(self) -> ContextManager[tf.Graph]:

@@ -82,6 +82,11 @@ def constant_of(handle: str) -> str:
     return handle[: -len(_HANDLE)]
 
 
+def is_handle(name: str) -> bool:
+    """Whether a name is that of a variable that took the place of a constant."""
+    return name.endswith(_HANDLE)
+
+
 def is_weight(node: tf.NodeDef) -> bool:
     """Whether a node is a float constant that a variable can replace."""
     if node.op != "Const" or node.input:  # an input is a control dependency: a constant inside a loop or condition

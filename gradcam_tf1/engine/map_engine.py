@@ -117,6 +117,10 @@ class MapEngine(ConstantFeeder):
         """Return the values of the net's first float tensor: float32 [N, H, W, C]; the arguments as in `classes`."""
         return self._runner.run({0: self._ops.images()}, batch, self._ops.inputs(inputs))[0]
 
+    def constants(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
+        """Return the values of tensors that depend on no input, such as weights."""
+        return self._runner.constants(tensors)
+
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits tensor of each image as one vector: float32 [N, D]."""
         return self._runner.run({0: self._ops.embedding()}, batch)[0]

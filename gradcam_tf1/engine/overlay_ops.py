@@ -43,16 +43,49 @@ def overlay_images(
         If the style has no symbolic form, or a size is not fixed.
     """
     check_symbolic(style)
-    sides, grid = fixed_sides(images, 1), fixed_sides(maps, 1)
-    usable = tf.reduce_all(tf.math.is_finite(maps), axis=[1, 2], keepdims=True)
-    maps = tf.where_v2(usable, maps, 0.0)
+    sides = fixed_sides(images, 1)
+    fixed_sides(maps, 1)
+    maps = usable_maps(maps)
+    heat = placed_maps(tf.maximum(maps, 0.0) if rectified else maps, sides, cells)
+    return tinted(images, heat, maps, style, rectified, against)
+
+
+def usable_maps(maps: tf.Tensor) -> tf.Tensor:
+    """Return the maps, float32 [N, ...], with zeros in place of each that holds NaN or infinity."""
+    usable = tf.reduce_all(tf.math.is_finite(maps), axis=list(range(1, maps.shape.rank)), keepdims=True)
+    return tf.where_v2(usable, maps, 0.0)
+
+
+def placed_maps(maps: tf.Tensor, sides: Sequence[int], cells: Optional[Cells]) -> tf.Tensor:
+    """Return maps of a layer on the pixels of the input, as `resampling.upsample` does.
+
+    Parameters
+    ----------
+    maps : tf.Tensor
+        float32 [N, h, w], or as many axes behind the first as there are sides. All of these are fixed.
+    sides : sequence of int
+        The sides of the input.
+    cells : Cells or None
+        Where the maps' cells lie on it; None divides it evenly.
+
+    Returns
+    -------
+    tf.Tensor
+        float32 [N, H, W].
+    """
+    for axis, side in enumerate(sides):
+        count = int(maps.shape[axis + 1])
+        maps = _interpolated(maps, axis + 1, in_cells(np.arange(side) + 0.5, side, count, cells, axis), count)
+    return maps
+
+
+def tinted(
+    images: tf.Tensor, heat: tf.Tensor, maps: tf.Tensor, style: Style, rectified: bool, against: bool
+) -> tf.Tensor:
+    """Draw placed maps, float32 [N, H, W], on the images; `maps` are those before the ReLU, which make the scale."""
     high = tf.reduce_max(maps, axis=[1, 2], keepdims=True)
     scale = tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True) if style.signed else high
     shown = (high if rectified else tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True)) > 0
-    heat = tf.maximum(maps, 0.0) if rectified else maps
-    for axis in (0, 1):
-        points = np.arange(sides[axis]) + 0.5
-        heat = _interpolated(heat, axis + 1, in_cells(points, sides[axis], grid[axis], cells, axis), grid[axis])
     levels = _levels(-heat if against and style.signed else heat, scale, style.signed)
     drawn = _DRAWN[style.style](tf.cast(images, tf.float32), levels, style)
     drawn = tf.cast(tf.clip_by_value(tf.round(drawn), 0, 255), tf.uint8)
@@ -79,10 +112,9 @@ def fixed_sides(tensor: tf.Tensor, first: int) -> Sequence[int]:
 def _interpolated(maps: tf.Tensor, axis: int, positions: np.ndarray, count: int) -> tf.Tensor:
     """Interpolate as `resampling.interpolate`."""
     clamped = np.clip(np.round(positions, 9), 0, count - 1)
-    low = clamped.astype(np.int64)
+    low = clamped.astype(np.int32)
     below, above = (tf.gather(maps, index, axis=axis) for index in (low, np.minimum(low + 1, count - 1)))
-    shape = [1, 1, 1]
-    shape[axis] = -1
+    shape = [-1 if each == axis else 1 for each in range(maps.shape.rank)]
     return below + (above - below) * (clamped - low).astype(np.float32).reshape(shape)
 
 

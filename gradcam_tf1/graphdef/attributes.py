@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Container, Dict, Iterable, List, Optional, Tuple, Union
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.tf_runtime import op_definition, tf
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.tf_runtime import OpList
 
 Defaults = Dict[Tuple[str, str], "tf.AttrValue"]  # (op, attribute) -> its default
+Known = Optional[Container[str]]
 _Value = Union[bool, int, float, bytes, str, List[str]]
 
 # Attributes that TensorFlow added after 1.15 to older ops, with the value that keeps the old behaviour (from the
@@ -46,16 +47,41 @@ _NEWER: Dict[str, _Value] = {
     "validate_shape": False,
 }
 
+_OPERAND_HINTS = ("grad_a", "grad_b", "grad_x", "grad_y")
 
-def drop_unknown(nodes: Iterator[tf.NodeDef], defaults: Defaults) -> Optional[str]:
+
+def _refuse(node: str, setting: str) -> None:
+    raise ModelFileError(
+        f"{node}: TensorFlow {tf.__version__} does not know {setting}, and would compute the net wrongly without it; "
+        "load it with a newer TensorFlow"
+    )
+
+
+def here(op: str) -> Known:
+    """Return the attributes of an op in this runtime, None if it does not have the op."""
+    definition = op_definition(op)
+    return None if definition is None else {attribute.name for attribute in definition.attr}
+
+
+def drop_unknown(
+    nodes: Iterable[tf.NodeDef],
+    defaults: Defaults,
+    known_of: Callable[[str], Known] = here,
+    refused: Callable[[str, str], None] = _refuse,
+) -> Optional[str]:
     """Drop unknown attributes that have their default value, in place.
 
     Parameters
     ----------
-    nodes : iterator of NodeDef
+    nodes : iterable of NodeDef
         The nodes to change.
     defaults : dict
         (op, attribute) -> AttrValue, the defaults that the file itself states.
+    known_of : callable
+        Op -> the names of its attributes, None to leave its nodes as they are.
+    refused : callable
+        Called with the node and the attribute, in words, where the value is not the default; the attribute stays
+        unless it raises an error.
 
     Returns
     -------
@@ -68,21 +94,18 @@ def drop_unknown(nodes: Iterator[tf.NodeDef], defaults: Defaults) -> Optional[st
         If an unknown attribute has another value; the message names the first node.
     """
     dropped: Dict[str, int] = {}
-    known: Dict[str, Optional[Set[str]]] = {}
+    known: Dict[str, Known] = {}
     for node in nodes:
         if node.op not in known:
-            definition = op_definition(node.op)
-            known[node.op] = None if definition is None else {attribute.name for attribute in definition.attr}
+            known[node.op] = known_of(node.op)
         attributes = known[node.op]
         if attributes is None:
             continue
         for name in [name for name in node.attr if name not in attributes and not name.startswith("_")]:
             if not _is_default(node, name, defaults):
-                raise ModelFileError(
-                    f"node {node.name!r}: TensorFlow {tf.__version__} does not know the attribute {name!r} of op "
-                    f"{node.op}, set to {_shown(node.attr[name])}, and would compute the net wrongly without it; "
-                    "load it with a newer TensorFlow"
-                )
+                setting = f"the attribute {name!r} of op {node.op}, set to {_shown(node.attr[name])}"
+                refused(f"node {node.name!r}", setting)
+                continue
             del node.attr[name]
             dropped[f"{node.op}.{name}"] = dropped.get(f"{node.op}.{name}", 0) + 1
     if not dropped:
@@ -92,12 +115,14 @@ def drop_unknown(nodes: Iterator[tf.NodeDef], defaults: Defaults) -> Optional[st
 
 def _is_default(node: tf.NodeDef, name: str, defaults: Defaults) -> bool:
     value = node.attr[name]
-    if (node.op, name) in defaults:
-        return bool(value == defaults[node.op, name])
     if name == "exponential_avg_factor" and "is_training" in node.attr and not node.attr["is_training"].b:
         return True  # it averages batch statistics, which inference does not use
     if name == "incompatible_shape_error":
         return True  # False only returns a value where True raises an error
+    if name in _OPERAND_HINTS and "MatMul" in node.op:
+        return True  # that an operand is a gradient, which lets AMD's library choose another routine
+    if (node.op, name) in defaults:
+        return bool(value == defaults[node.op, name])
     return name in _NEWER and bool(value == _attribute(_NEWER[name]))
 
 

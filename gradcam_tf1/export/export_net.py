@@ -1,0 +1,138 @@
+"""Export a net: make the graph, and write it in one format into one folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Dict, Tuple
+
+from gradcam_tf1._version import __version__
+from gradcam_tf1.drawing.style import Style
+from gradcam_tf1.engine.bound_net import BoundNet
+from gradcam_tf1.export.export_folder import claim, record
+from gradcam_tf1.export.export_request import ExportRequest
+from gradcam_tf1.export.exported_graph import TensorSpec, exported_graph
+from gradcam_tf1.export.formats import format_of
+from gradcam_tf1.methods.choices import Methods
+
+_STYLE = Style()
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    folder : str
+        The output folder.
+    files : tuple of str
+        Paths of the files inside of it.
+    inputs, outputs : dict
+        Name in the signature -> TensorSpec(name, dtype, shape).
+    notes : tuple of str
+        Sentences for the user.
+    """
+
+    folder: str
+    files: Tuple[str, ...]
+    inputs: Dict[str, TensorSpec]
+    outputs: Dict[str, TensorSpec]
+    notes: Tuple[str, ...]
+
+
+class ExportingNet(BoundNet):
+    """A bound net that can be exported. The parameters are those of GradCamGraph."""
+
+    def export(
+        self,
+        out_folder: str,
+        method: Methods = "gradcam",
+        layer: Any = None,
+        *,
+        format: str = "saved_model",
+        guided: bool = False,
+        score: str = "logit",
+        input_bytes: bool = False,
+        style: Style = _STYLE,
+        tf2_only: bool = False,
+    ) -> Export:
+        """Write the net with its explanation as one model of ordinary ops, which runs without this toolkit.
+
+        It takes `images` as the net does, or, where the net has a preset, RGB 0..255 at the input's size; and
+        optionally `class_ids`, int32 [N]. It returns `logits`, `class_ids`, `scores`, `cam` (the raw map),
+        `heat_map` (the map at the input's size) and, with a preset, `overlay`.
+
+        Parameters
+        ----------
+        out_folder : str
+            Made if absent; an earlier export in it is replaced, anything else refused.
+        method : str or MethodChoice
+            One method that is made of ops of the graph alone: a layer method, a gradient, or guided_gradcam.
+        layer : int, str, tf.Tensor or None
+            One layer, also "A + B"; None for the bound layer.
+        format : str
+            One of the formats of docs/export.md.
+        guided : bool
+            Whether the maps of guided backprop and Guided Grad-CAM are outputs too.
+        score : {"logit", "probability", "log_probability", "margin", "down"}
+            What of a class is explained.
+        input_bytes : bool
+            Whether the model takes `image_bytes`, encoded images of any size, which it fits as `explain` does.
+        style : Style
+            How the overlay is drawn; its `style` is "overlay", "blend" or "gray-background", without box.
+        tf2_only : bool
+            Whether ops that TensorFlow 1.15 lacks may stay in it.
+
+        Returns
+        -------
+        Export
+            The files, inputs, outputs, and sentences for the user.
+
+        Raises
+        ------
+        ExportError
+            If something has no form in ordinary ops.
+        OptionError, GradientError, TargetError, BindingError
+            As `explain`, and if the folder holds other files.
+        OSError
+            If a file cannot be written.
+        """
+        request = ExportRequest(method, layer, guided, score, input_bytes, style, tf2_only)
+        return export_net(self, out_folder, format, request)
+
+
+def export_net(net: BoundNet, folder: str, format: str, request: ExportRequest) -> Export:
+    """See `GradCamGraph.export`."""
+    row = format_of(format)
+    folder = os.path.abspath(folder)
+    exported = exported_graph(net, request)
+    claim(folder)
+    files, notes = row.write(exported, folder)
+    written = tuple(name.replace(os.sep, "/") for name in files)
+    inputs = {**exported.inputs, "class_ids": exported.class_ids}
+    done = Export(folder, written, inputs, exported.results, (*exported.notes, *notes))
+    record(folder, _facts(net, row.name, request, done), written)
+    return done
+
+
+def _facts(net: BoundNet, format: str, request: ExportRequest, done: Export) -> Dict[str, Any]:
+    row, options = request.chosen
+    preset = None if net.maps_pixels_itself else net.known_preset
+    return {
+        "version": __version__,
+        "format": format,
+        "model": net.model.source,
+        "method": row.name,
+        "options": {name: repr(value) for name, value in options.items()},
+        "score": request.score,
+        "preprocessing": None if preset is None else preset.description,
+        "fit": net.fit_mode if request.input_bytes else None,
+        "inputs": _rows(done.inputs),
+        "outputs": _rows(done.outputs),
+        "notes": list(done.notes),
+    }
+
+
+def _rows(specs: Dict[str, TensorSpec]) -> Dict[str, Any]:
+    return {name: {"tensor": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)} for name, spec in specs.items()}
