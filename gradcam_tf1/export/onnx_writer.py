@@ -7,56 +7,62 @@ import sys
 import warnings
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Iterator, Tuple
 
-import numpy as np
-
-from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.exported_graph import ExportedGraph
 from gradcam_tf1.export.forward_form import ForwardForm
+from gradcam_tf1.export.frozen_writer import write_with_labels
 from gradcam_tf1.export.spelt_out import spelt_out
-from gradcam_tf1.export.written_check import check_written
+from gradcam_tf1.export.written_check import Arrays, check_written
 
 OPSET = 15
+OUTPUT_NAMES = {"class_ids": "class_ids_out"}
+_FILE = "model.onnx"
 _EXTRA = 'pip install "gradcam_tf1[onnx]"'
 
 
-def write_onnx(exported: ExportedGraph, path: str) -> Tuple[str, ...]:
-    """Write an ONNX file whose inputs and outputs have the names of the signature.
+def write_onnx(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """Write model.onnx and the class names.
+
+    Its inputs and outputs have the names of the signature; the classes that were explained are the output
+    "class_ids_out", because "class_ids" is an input, and ONNX has each name once.
 
     Parameters
     ----------
     exported : ExportedGraph
-        The graph.
-    path : str
-        The file.
+        What is written.
+    folder : str
+        Where; it exists.
 
     Returns
     -------
-    tuple of str
-        One sentence for each thing that the user should know of.
+    tuple
+        Names of the files inside the folder; sentences for the user.
 
     Raises
     ------
     ExportError
-        If a package is missing, the images have no fixed sides, an op has no form in ONNX, or the file computes
-        something else than TensorFlow.
+        If a package is missing, an op has no form in ONNX, or the model computes something else than TensorFlow.
+    OSError
+        If a file cannot be written.
     """
     tf2onnx, onnx, onnxruntime = (_package(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
     form = spelt_out(exported, "ONNX")
     model = _converted(tf2onnx, exported, form)
     _check_ops(onnx, model, form)
+    _name_batch(model)
     data = model.SerializeToString()
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; that class_ids has a default is worth a warning to it
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    names = {OUTPUT_NAMES.get(name, name): name for name in exported.results}
 
-    def run(values: Dict[str, np.ndarray], names: List[str]) -> List[np.ndarray]:
-        results: List[np.ndarray] = session.run(names, values)
-        return results
+    def run(values: Arrays) -> Arrays:
+        return dict(zip(names.values(), session.run(list(names), values)))
 
     check_written(exported, run, "onnxruntime")
-    write_whole(path, data, "ONNX file")
-    return ()
+    return write_with_labels(exported, folder, _FILE, data), ()
 
 
 def _package(name: str) -> Any:
@@ -72,21 +78,29 @@ def _package(name: str) -> Any:
 
 
 def _converted(tf2onnx: Any, exported: ExportedGraph, form: ForwardForm) -> Any:
-    named = {**{name: spec.name for name, spec in exported.inputs.items()}, "class_ids_in": exported.class_ids.name}
-    renamed = {tensor: name for name, tensor in named.items()}
-    renamed.update({tensor: name for name, tensor in exported.outputs.items()})
+    inputs = {**exported.inputs, "class_ids": exported.class_ids}
+    renamed = {spec.name: name for name, spec in inputs.items()}
+    renamed.update({spec.name: OUTPUT_NAMES.get(name, name) for name, spec in exported.results.items()})
     try:
         with _silent():
             model, _ = tf2onnx.convert.from_graph_def(
                 form.graph_def,
-                input_names=list(named.values()),
-                output_names=list(exported.outputs.values()),
+                input_names=[spec.name for spec in inputs.values()],
+                output_names=[spec.name for spec in exported.results.values()],
                 opset=OPSET,
                 tensors_to_rename=renamed,
             )
     except Exception as error:  # tf2onnx raises errors of many kinds
         raise ExportError(f"tf2onnx cannot convert the graph: {error}{_reasons(form)}") from error
     return model
+
+
+def _name_batch(model: Any) -> None:
+    """Give the size of the batch one name, "N", instead of one for each input and output."""
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in value.type.tensor_type.shape.dim[:1]:
+            if not axis.HasField("dim_value"):
+                axis.dim_param = "N"
 
 
 def _check_ops(onnx: Any, model: Any, form: ForwardForm) -> None:
