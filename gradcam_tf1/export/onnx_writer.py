@@ -13,7 +13,7 @@ from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.exported_graph import ExportedGraph
 from gradcam_tf1.export.forward_form import ForwardForm
 from gradcam_tf1.export.frozen_writer import write_with_labels
-from gradcam_tf1.export.spelt_out import spelt_out
+from gradcam_tf1.export.spelt_out import reasons, spelt_out
 from gradcam_tf1.export.written_check import Arrays, check_written
 
 OPSET = 15
@@ -91,7 +91,7 @@ def _converted(tf2onnx: Any, exported: ExportedGraph, form: ForwardForm) -> Any:
                 tensors_to_rename=renamed,
             )
     except Exception as error:  # tf2onnx raises errors of many kinds
-        raise ExportError(f"tf2onnx cannot convert the graph: {error}{_reasons(form)}") from error
+        raise ExportError(f"tf2onnx cannot convert the graph: {error}{reasons(form)}") from error
     return model
 
 
@@ -109,13 +109,9 @@ def _check_ops(onnx: Any, model: Any, form: ForwardForm) -> None:
     )
     if foreign:
         raise ExportError(
-            f"ONNX has no form of {', '.join(foreign)}{_reasons(form)}; use a layer nearer to the end of the net, or "
+            f"ONNX has no form of {', '.join(foreign)}{reasons(form)}; use a layer nearer to the end of the net, or "
             "the format saved_model"
         )
-
-
-def _reasons(form: ForwardForm) -> str:
-    return "".join(f"; the gradient '{name}' has no form in forward ops: {why}" for name, why in form.left.items())
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List
+from typing import Dict
 
 import numpy as np
 
@@ -35,6 +35,11 @@ def spelt_out(exported: ExportedGraph, what: str) -> ForwardForm:
     feeds = [_by_tensor(exported, count) for count in BATCHES]
     sizes = {len(next(iter(feed.values()))) for feed in feeds}
     return forward_form(_unchecked(exported), feeds[: len(sizes)], list(exported.outputs.values()))
+
+
+def reasons(form: ForwardForm) -> str:
+    """Return the end of a sentence on the gradients that have no such form, "" where all have."""
+    return "".join(f"; the gradient '{name}' has no form in forward ops: {why}" for name, why in form.left.items())
 
 
 def _by_tensor(exported: ExportedGraph, count: int) -> Dict[str, np.ndarray]:

@@ -20,31 +20,31 @@ _SELU_SLOPE = 1.7580993408473768599402175208123  # scale times alpha
 def relu_grad(op: tf.Operation) -> tf.Tensor:
     """g where f > 0, else 0."""
     grad, features = op.inputs
-    return tf.where(features > 0, grad, tf.zeros_like(grad))
+    return tf.where_v2(features > 0, grad, tf.zeros([], grad.dtype))
 
 
 def relu6_grad(op: tf.Operation) -> tf.Tensor:
     """g where 0 < f < 6, else 0."""
     grad, features = op.inputs
-    return tf.where(tf.logical_and(features > 0, features < 6), grad, tf.zeros_like(grad))
+    return tf.where_v2(tf.logical_and(features > 0, features < 6), grad, tf.zeros([], grad.dtype))
 
 
 def leaky_relu_grad(op: tf.Operation) -> tf.Tensor:
     """g where f > 0, else alpha g."""
     grad, features = op.inputs
-    return tf.where(features > 0, grad, op.get_attr("alpha") * grad)
+    return tf.where_v2(features > 0, grad, op.get_attr("alpha") * grad)
 
 
 def elu_grad(op: tf.Operation) -> tf.Tensor:
     """g where y >= 0, else g (y + 1)."""
     grad, outputs = op.inputs
-    return tf.where(outputs < 0, grad * (outputs + 1), grad)
+    return tf.where_v2(outputs < 0, grad * (outputs + 1), grad)
 
 
 def selu_grad(op: tf.Operation) -> tf.Tensor:
     """g s where y >= 0, else g (y + s a)."""
     grad, outputs = op.inputs
-    return tf.where(outputs < 0, grad * (outputs + _SELU_SLOPE), grad * _SELU_SCALE)
+    return tf.where_v2(outputs < 0, grad * (outputs + _SELU_SLOPE), grad * _SELU_SCALE)
 
 
 def softsign_grad(op: tf.Operation) -> tf.Tensor:

@@ -54,7 +54,7 @@ def max_pool_grad(op: tf.Operation) -> tf.Tensor:
         return _whole_map_max_grad(features, grads, axes)
     total = []
     for offsets, first in _first_largest(features, outputs, axes):
-        share = spread_out(tf.where(first, grads, tf.zeros_like(grads)), axes)
+        share = spread_out(tf.where_v2(first, grads, tf.zeros([], grads.dtype)), axes)
         total.append(padded(share, [to_input(axis, offset) for axis, offset in zip(axes, offsets)]))
     return tf.add_n(total)
 
@@ -63,10 +63,10 @@ def max_pool_grad_grad(op: tf.Operation) -> tf.Tensor:
     """The value of the gradient at the first largest value of each window."""
     features, outputs, grads = op.inputs[:3]
     axes = _pool_axes(op, features, outputs)
-    zeros = tf.zeros_like(outputs)
+    zero = tf.zeros([], grads.dtype)
     return tf.add_n(
         [
-            tf.where(first, _at_offset(grads, axes, offsets, 0.0), zeros)
+            tf.where_v2(first, _at_offset(grads, axes, offsets, 0.0), zero)
             for offsets, first in _first_largest(features, outputs, axes)
         ]
     )
