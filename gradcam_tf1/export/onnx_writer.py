@@ -61,8 +61,8 @@ def write_onnx(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], T
     def run(values: Arrays) -> Arrays:
         return dict(zip(names.values(), session.run(list(names), values)))
 
-    check_written(exported, run, "onnxruntime")
-    return write_with_labels(exported, folder, _FILE, data), ()
+    notes = check_written(exported, run, "onnxruntime")
+    return write_with_labels(exported, folder, _FILE, data), notes
 
 
 def _package(name: str) -> Any:

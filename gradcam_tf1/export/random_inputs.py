@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Dict
 
 import numpy as np
+
+from gradcam_tf1.export.exported_graph import ExportedGraph
+from gradcam_tf1.types import Shape
 
 _BLOCKS = 4  # per side, so that the images have regions, as photographs have
 
 
-def random_inputs(inputs: Mapping[str, Any], batch: int, seed: int = 0) -> Dict[str, np.ndarray]:
-    """Return a value for each input of an exported graph.
+def random_inputs(exported: ExportedGraph, batch: int, seed: int = 0) -> Dict[str, np.ndarray]:
+    """Return a value for each input of an exported graph: images are blocks of random colours with some noise.
 
     Parameters
     ----------
-    inputs : mapping of str to TensorSpec
-        `ExportedGraph.inputs`.
+    exported : ExportedGraph
+        The graph; photographs are 0..255. Of values that are prepared already, the range is not known: every second
+        image is -1..1, the others are -128..128.
     batch : int
         Size of the batch, for inputs that have none of their own.
+    seed : int
+        Of the random numbers.
 
     Returns
     -------
     dict
-        The same names -> arrays; images are blocks of random colours with some noise, 0..255.
+        Name in the signature -> array.
     """
     random = np.random.RandomState(seed)
-    return {name: _value(spec.shape, spec.dtype, batch, random) for name, spec in inputs.items()}
+    values = {}
+    for name, spec in exported.inputs.items():
+        blocks = _blocks(spec.shape, batch, random)
+        if "overlay" in exported.results or np.dtype(spec.dtype).kind == "u":
+            blocks = 255 * blocks
+        else:
+            blocks = 2 * blocks - 1
+            blocks[1::2] *= 128
+        values[name] = blocks.astype(spec.dtype)
+    return values
 
 
-def batch_of(shape: Any) -> Optional[int]:
-    """Return the size of the batch that a shape fixes, None where it takes any."""
-    return None if not shape else shape[0]
-
-
-def _value(shape: Any, dtype: str, batch: int, random: np.random.RandomState) -> np.ndarray:
+def _blocks(shape: Shape, batch: int, random: np.random.RandomState) -> np.ndarray:
+    """Return numbers 0..1 of a shape, batch first."""
     sizes = [batch if place == 0 and side is None else side for place, side in enumerate(shape)]
-    blocks = random.uniform(0, 255, [size if place in (0, len(sizes) - 1) else _BLOCKS for place, size in enumerate(sizes)])
-    for axis in range(1, len(sizes) - 1):
+    inner = range(1, len(sizes) - 1)
+    blocks = random.uniform(0, 1, [_BLOCKS if place in inner else size for place, size in enumerate(sizes)])
+    for axis in inner:
         blocks = np.take(blocks, np.arange(sizes[axis]) * _BLOCKS // sizes[axis], axis=axis)
-    return np.clip(blocks + random.uniform(-20, 20, sizes), 0, 255).astype(dtype)
+    return np.asarray(0.8 * blocks + 0.2 * random.uniform(0, 1, sizes))

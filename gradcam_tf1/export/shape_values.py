@@ -18,6 +18,7 @@ from gradcam_tf1.tf_runtime import tf
 Feeds = Mapping[str, np.ndarray]
 
 BATCHES = (2, 3, 7)  # not 1: for one image an axis of length 1 may be added up as well
+UNPACKED = ("Dequantize",)  # of weights that are kept in 8 bits: other runtimes lack this form of it
 _LARGEST = 256  # elements
 
 
@@ -46,13 +47,13 @@ def with_known_shapes(graph_def: tf.GraphDef, feeds: Sequence[Feeds], outputs: S
 def _numbers(graph: tf.Graph) -> List[str]:
     """Return the names of the tensors that depend on the shape of what is fed, and of integers that depend on nothing.
 
-    They have at most one axis.
+    They have at most one axis. Weights that the graph unpacks from 8 bits count too.
     """
     data: Set[str] = set()
     shaped: Set[str] = set()
     numbers = []
     for op in graph.get_operations():  # an op's inputs come before it
-        fed = op.type.startswith("Placeholder") or op.op_def.is_stateful
+        fed = op.type.startswith("Placeholder") or op.op_def.is_stateful or op.type in ("Switch", "Merge")
         by_value = op.type not in SHAPE_OPS and any(tensor.name in data for tensor in op.inputs)
         by_shape = op.type in SHAPE_OPS or any(tensor.name in shaped for tensor in op.inputs)
         for tensor in op.outputs:
@@ -60,7 +61,7 @@ def _numbers(graph: tf.Graph) -> List[str]:
                 data.add(tensor.name)
             elif by_shape:
                 shaped.add(tensor.name)
-            if tensor.name not in data and op.type != "Const" and _is_number(tensor, by_shape):
+            if tensor.name not in data and op.type != "Const" and (op.type in UNPACKED or _is_number(tensor, by_shape)):
                 numbers.append(tensor.name)
     return numbers
 
@@ -80,7 +81,8 @@ def _affine(graph: tf.Graph, names: Sequence[str], feeds: Sequence[Feeds]) -> Di
     found = {}
     for name in names:
         values = [np.asarray(run[name]) for run in runs]
-        if len({value.shape for value in values}) > 1 or values[0].ndim > 1 or values[0].size > _LARGEST:
+        large = values[0].ndim > 1 or values[0].size > _LARGEST
+        if len({value.shape for value in values}) > 1 or (large and graph.get_tensor_by_name(name).op.type not in UNPACKED):
             continue
         step = sizes[-1] - sizes[0]
         slope = (values[-1] - values[0]) // step if step and values[0].dtype.kind in "iu" else values[0] * 0

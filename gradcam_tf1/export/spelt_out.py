@@ -7,6 +7,7 @@ from typing import Dict
 import numpy as np
 
 from gradcam_tf1.errors import ExportError
+from gradcam_tf1.export.decided_branches import with_decided_branches
 from gradcam_tf1.export.exported_graph import ExportedGraph
 from gradcam_tf1.export.forward_form import ForwardForm, forward_form
 from gradcam_tf1.export.random_inputs import random_inputs
@@ -43,20 +44,27 @@ def reasons(form: ForwardForm) -> str:
 
 
 def _by_tensor(exported: ExportedGraph, count: int) -> Dict[str, np.ndarray]:
-    values = random_inputs(exported.inputs, count)
+    values = random_inputs(exported, count)
     return {exported.inputs[name].name: value for name, value in values.items()}
 
 
 def _unchecked(exported: ExportedGraph) -> tf.GraphDef:
-    """Return the graph without control edges, which only order checks, and with a constant as the default classes."""
+    """Return the graph without checks and decided conditionals, and with a constant as the default classes."""
     graph_def = tf.GraphDef()
     graph_def.CopyFrom(exported.graph_def)
     default = graph_def.node.add()
     default.name, default.op = "export/top_class", "Const"
     default.attr["dtype"].type = tf.int32.as_datatype_enum
     default.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([-1], tf.int32))
+    inputs = {spec.name for spec in exported.inputs.values()} | {exported.class_ids.name}
+    checks = {f"^{node.name}" for node in graph_def.node if node.op == "Assert"}
     for node in graph_def.node:
-        data = [text for text in node.input if not text.startswith("^")]
-        node.input[:] = [default.name] if f"{node.name}:0" == exported.class_ids.name else data
+        read = [text for text in node.input if text not in checks]
+        node.input[:] = [default.name] if f"{node.name}:0" == exported.class_ids.name else read
+        if node.op == "PlaceholderWithDefault" and f"{node.name}:0" not in inputs:  # the default is what it always gives
+            dtype = node.attr["dtype"].type
+            node.op = "Identity"
+            node.attr.clear()
+            node.attr["T"].type = dtype
     keep_only(graph_def.node, lambda node: node.op != "Assert")
-    return graph_def
+    return with_decided_branches(graph_def, list(exported.outputs.values()))

@@ -15,6 +15,7 @@ from gradcam_tf1.export.forward_form import ForwardForm
 from gradcam_tf1.export.frozen_writer import write_with_labels
 from gradcam_tf1.export.spelt_out import reasons, spelt_out
 from gradcam_tf1.export.written_check import Arrays, check_written
+from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.tf_runtime import tf
 
 _FILE = "model.tflite"
@@ -45,14 +46,20 @@ def write_tflite(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...],
     OSError
         If a file cannot be written.
     """
+    if not runtime.IS_TF2:
+        raise ExportError(
+            "TFLite files need TensorFlow 2: the converter of 1.15 lacks ops of the maps. Export there, from the same "
+            "model file, or use the format frozen"
+        )
     form = spelt_out(exported, "TFLite")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names that later versions lack
         data = _converted(exported, form)
-        check_written(exported, lambda values: _run(data, exported, values), "TFLite's interpreter")
+        notes = check_written(exported, lambda values: _run(data, exported, values), "TFLite's interpreter")
     flex = sorted({name.decode() for name in re.findall(rb"Flex([A-Z]\w+)", data)})
-    notes = [f"the model needs TFLite's Flex delegate, for {', '.join(flex)}"] if flex else []
-    return write_with_labels(exported, folder, _FILE, data), tuple(notes)
+    if flex:
+        notes += (f"the model needs TFLite's Flex delegate, for {', '.join(flex)}",)
+    return write_with_labels(exported, folder, _FILE, data), notes
 
 
 def _converted(exported: ExportedGraph, form: ForwardForm) -> bytes:

@@ -1,0 +1,56 @@
+"""Conditionals whose predicate is constant, such as a net's learning phase, replaced by the branch that is taken."""
+
+from __future__ import annotations
+
+from typing import Dict, Sequence, Set
+
+from gradcam_tf1.export.rewired import rewired
+from gradcam_tf1.gradients.graph_walk import ops_before
+from gradcam_tf1.tf_runtime import tf
+
+
+def with_decided_branches(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.GraphDef:
+    """Return the graph without the conditionals (Switch, Merge) that no input decides.
+
+    Parameters
+    ----------
+    graph_def : tf.GraphDef
+        A frozen graph.
+    outputs : sequence of str
+        Names of the tensors that must stay.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    known = _predicates(graph)
+    return rewired(graph, _taken(graph, known), outputs) if known else graph_def
+
+
+def _predicates(graph: tf.Graph) -> Dict[str, bool]:
+    """Return the values of the predicates that depend on no input and on no other conditional."""
+    predicates = {op.inputs[1].name: op.inputs[1] for op in graph.get_operations() if op.type == "Switch"}
+    fixed = [name for name, tensor in predicates.items() if not any(map(_is_open, ops_before(tensor)))]
+    with tf.Session(graph=graph) as sess:
+        return dict(zip(fixed, map(bool, sess.run(fixed)))) if fixed else {}
+
+
+def _is_open(op: tf.Operation) -> bool:
+    return op.type.startswith("Placeholder") or op.type in ("Switch", "Merge")
+
+
+def _taken(graph: tf.Graph, known: Dict[str, bool]) -> Dict[str, str]:
+    """Return for each output of a decided conditional the tensor that it passes on."""
+    passed: Dict[str, str] = {}
+    dead: Set[str] = set()
+    for op in graph.get_operations():  # an op's inputs come before it
+        live = [tensor.name for tensor in op.inputs if tensor.name not in dead]
+        waits = any(before.outputs and before.outputs[0].name in dead for before in op.control_inputs)
+        if op.type == "Merge" and live:
+            passed.update({op.outputs[0].name: live[0]} if len(live) < len(op.inputs) else {})
+        elif waits or len(live) < len(op.inputs):
+            dead.update(tensor.name for tensor in op.outputs)
+        elif op.type == "Switch" and op.inputs[1].name in known:
+            taken = int(known[op.inputs[1].name])
+            passed[op.outputs[taken].name] = op.inputs[0].name
+            dead.add(op.outputs[1 - taken].name)
+    return passed
