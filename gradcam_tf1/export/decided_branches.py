@@ -19,11 +19,17 @@ def with_decided_branches(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.
     outputs : sequence of str
         Names of the tensors that must stay.
     """
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.import_graph_def(graph_def, name="")
-    known = _predicates(graph)
-    return rewired(graph, _taken(graph, known), outputs) if known else graph_def
+    nodes = len(graph_def.node) + 1
+    while len(graph_def.node) < nodes:  # gradients of conditionals are conditionals on which branch was taken
+        nodes = len(graph_def.node)
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+            known = _predicates(graph)
+            if not known:
+                return graph_def
+            graph_def = rewired(graph, _taken(graph, known), outputs)
+    return graph_def
 
 
 def _predicates(graph: tf.Graph) -> Dict[str, bool]:
@@ -46,11 +52,13 @@ def _taken(graph: tf.Graph, known: Dict[str, bool]) -> Dict[str, str]:
         live = [tensor.name for tensor in op.inputs if tensor.name not in dead]
         waits = any(before.outputs and before.outputs[0].name in dead for before in op.control_inputs)
         if op.type == "Merge" and live:
-            passed.update({op.outputs[0].name: live[0]} if len(live) < len(op.inputs) else {})
+            if len(live) < len(op.inputs):
+                taken = [tensor.name for tensor in op.inputs].index(live[0])
+                passed.update({op.outputs[0].name: live[0], op.outputs[1].name: tf.constant(taken).name})
         elif waits or len(live) < len(op.inputs):
             dead.update(tensor.name for tensor in op.outputs)
         elif op.type == "Switch" and op.inputs[1].name in known:
-            taken = int(known[op.inputs[1].name])
+            taken = int(known[op.inputs[1].name])  # output 0 for false, 1 for true
             passed[op.outputs[taken].name] = op.inputs[0].name
             dead.add(op.outputs[1 - taken].name)
     return passed
