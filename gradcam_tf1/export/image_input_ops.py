@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import numpy as np
 
 from gradcam_tf1.images.preprocessing import GRAYS, Preprocessing
@@ -48,15 +46,3 @@ def as_photographs(images: tf.Tensor) -> tf.Tensor:
     if images.dtype == tf.uint8:
         return images
     return tf.cast(tf.clip_by_value(tf.round(images), 0.0, 255.0), tf.uint8)
-
-
-def decoded(image: tf.Tensor) -> tf.Tensor:
-    """Decode one PNG, JPEG or GIF, float32 [h, w, 3], RGB: the kernel of this op reads all of them."""
-    return tf.cast(tf.io.decode_png(image, channels=3), tf.float32)
-
-
-def decoded_batch(encoded: tf.Tensor, sides: Tuple[int, int], fitted: Fit) -> tf.Tensor:
-    """Decode images one after the other and fit each to the input's size: float32 [N, H, W, 3]."""
-    images = tf.map_fn(lambda data: fitted(decoded(data)), encoded, tf.float32)
-    images.set_shape([None, *sides, 3])
-    return images

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import ExportError
+from gradcam_tf1.export.encoded_image_ops import DIFFERENCES, decoded_images
 from gradcam_tf1.export.export_request import ExportRequest
 from gradcam_tf1.export.image_input_ops import as_net_input, as_photographs, prepared
 from gradcam_tf1.export.net_part import NetPart
@@ -140,7 +141,12 @@ class ModelInputs:
             self.photographs = as_photographs(tf.cast(images, tf.float32) if images.dtype != tf.uint8 else images)
 
     def _decoded(self, rows: Optional[int]) -> tf.Tensor:
-        raise ExportError("no")
+        if self._net.channels_in != 3:
+            raise ExportError("encoded images have three colours; the net takes bands, export it without input_bytes")
+        encoded = self._placeholder("image_bytes", tf.string, (rows,))
+        self.notes.append(f"encoded images: {DIFFERENCES}")
+        with tf.name_scope(_SCOPE):
+            return decoded_images(encoded, (self.sides[0], self.sides[1]), self._net.fit_mode)
 
     def _as_the_net_takes(self, request: ExportRequest) -> tf.Tensor:
         """Return a placeholder like the net's own input, its free sides fixed."""
