@@ -31,7 +31,7 @@ def spelt_out(exported: ExportedGraph, what: str) -> ForwardForm:
     ExportError
         If it takes encoded images.
     """
-    if any(spec.dtype == "object" for spec in exported.inputs.values()):
+    if any(spec.dtype in ("string", "object") for spec in exported.inputs.values()):
         raise ExportError(f"{what} has no ops that decode images; leave out input_bytes=True (--input-bytes)")
     feeds = [_by_tensor(exported, count) for count in BATCHES]
     sizes = {len(next(iter(feed.values()))) for feed in feeds}
