@@ -14,6 +14,7 @@ from typing import Any, Dict
 
 import clusters
 import evaluations
+import exports
 import folders
 import live
 import pages
@@ -55,6 +56,9 @@ _ROWS = (
     evaluations.demo_curves,
     evaluations.mobilenet_curves,
     evaluations.vgg19_curves,
+    exports.exported_demo,
+    exports.exported_mobilenet,
+    exports.exported_vgg19,
     training.training_hook,
     training.training_memory,
 )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.errors import BindingError as BindingError
     from gradcam_tf1.errors import ClosedError as ClosedError
     from gradcam_tf1.errors import ExplanationFileError as ExplanationFileError
+    from gradcam_tf1.errors import ExportError as ExportError
     from gradcam_tf1.errors import FeedError as FeedError
     from gradcam_tf1.errors import GradCamError as GradCamError
     from gradcam_tf1.errors import GradientError as GradientError
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.evaluation.evaluate_net import evaluate as evaluate
     from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions as EvaluateOptions
     from gradcam_tf1.evaluation.evaluation_result import Evaluation as Evaluation
+    from gradcam_tf1.export.export_net import Export as Export
     from gradcam_tf1.graph import GradCam as GradCam
     from gradcam_tf1.graph import GradCamGraph as GradCamGraph
     from gradcam_tf1.images.geometry import Placement as Placement
@@ -116,6 +118,7 @@ _NAMES = {
         "BindingError",
         "ClosedError",
         "ExplanationFileError",
+        "ExportError",
         "GradCamError",
         "RegionError",
         "FeedError",
@@ -135,6 +138,7 @@ _NAMES = {
     "evaluation.evaluate_net": ("evaluate",),
     "evaluation.evaluate_options": ("EvaluateOptions",),
     "evaluation.evaluation_result": ("Evaluation",),
+    "export.export_net": ("Export",),
     "graph": (
         "GradCam",
         "GradCamGraph",

@@ -39,6 +39,8 @@ EXPECTED = {
     "MethodChoice",
     "method",
     "Noise",
+    # a model that explains itself
+    "Export",
     # two nets
     "CompareOptions",
     "Comparison",
@@ -117,6 +119,7 @@ EXPECTED = {
     "BindingError",
     "ClosedError",
     "ExplanationFileError",
+    "ExportError",
     "GradCamError",
     "GradientError",
     "ImageFileError",

@@ -82,15 +82,15 @@ def placed_maps(maps: tf.Tensor, sides: Sequence[int], cells: Optional[Cells]) -
 def tinted(
     images: tf.Tensor, heat: tf.Tensor, maps: tf.Tensor, style: Style, rectified: bool, against: bool
 ) -> tf.Tensor:
-    """Draw placed maps, float32 [N, H, W], on the images; `maps` are those before the ReLU, which make the scale."""
+    """Draw placed maps, float32 [N, H, W], on images, uint8 or float 0..255; `maps` before the ReLU make the scale."""
     high = tf.reduce_max(maps, axis=[1, 2], keepdims=True)
     scale = tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True) if style.signed else high
     shown = (high if rectified else tf.reduce_max(tf.abs(maps), axis=[1, 2], keepdims=True)) > 0
     levels = _levels(-heat if against and style.signed else heat, scale, style.signed)
-    drawn = _DRAWN[style.style](tf.cast(images, tf.float32), levels, style)
-    drawn = tf.cast(tf.clip_by_value(tf.round(drawn), 0, 255), tf.uint8)
+    images = tf.cast(images, tf.float32)
     # an empty map in colours would look like a result
-    return tf.where_v2(shown[..., tf.newaxis], drawn, images)
+    drawn = tf.where_v2(shown[..., tf.newaxis], _DRAWN[style.style](images, levels, style), images)
+    return tf.cast(tf.clip_by_value(drawn + 0.5, 0.0, 255.0), tf.uint8)
 
 
 def check_symbolic(style: Style) -> None:
@@ -110,7 +110,7 @@ def fixed_sides(tensor: tf.Tensor, first: int) -> Sequence[int]:
 
 
 def _interpolated(maps: tf.Tensor, axis: int, positions: np.ndarray, count: int) -> tf.Tensor:
-    """Interpolate as `resampling.interpolate`."""
+    """Interpolate as `resampling.interpolate`, bit by bit: a level more or less is another colour."""
     clamped = np.clip(np.round(positions, 9), 0, count - 1)
     low = clamped.astype(np.int32)
     below, above = (tf.gather(maps, index, axis=axis) for index in (low, np.minimum(low + 1, count - 1)))
@@ -125,13 +125,13 @@ def _levels(heat: tf.Tensor, scale: tf.Tensor, signed: bool) -> tf.Tensor:
     return tf.cast(tf.round(255.0 * share), tf.int32)
 
 
-def _coloured(table: np.ndarray, levels: tf.Tensor) -> tf.Tensor:
-    return tf.gather(tf.constant(table[:, 0].astype(np.float32)), levels)
+def _coloured(table: np.ndarray, levels: tf.Tensor, factor: float = 1.0) -> tf.Tensor:
+    return tf.gather(tf.cast(tf.constant(np.asarray(table[:, 0], np.uint8)), tf.float32) * factor, levels)
 
 
 def _overlay(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:
     kept, added = tints(style.colormap, float(style.alpha))
-    return tf.round(images * _coloured(kept, levels) / 255.0) + _coloured(added, levels)
+    return images * _coloured(kept, levels, 1 / 255) + _coloured(added, levels)
 
 
 def _blend(images: tf.Tensor, levels: tf.Tensor, style: Style) -> tf.Tensor:

@@ -11,8 +11,9 @@ from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.export.export_folder import claim, record
 from gradcam_tf1.export.export_request import ExportRequest
-from gradcam_tf1.export.exported_graph import TensorSpec, exported_graph
+from gradcam_tf1.export.exported_graph import ExportedGraph, TensorSpec, exported_graph
 from gradcam_tf1.export.formats import format_of
+from gradcam_tf1.export.self_check import check_export
 from gradcam_tf1.methods.choices import Methods
 
 _STYLE = Style()
@@ -107,13 +108,20 @@ def export_net(net: BoundNet, folder: str, format: str, request: ExportRequest) 
     row = format_of(format)
     folder = os.path.abspath(folder)
     exported = exported_graph(net, request)
+    notes = _checked(net, exported, request)
     claim(folder)
-    files, notes = row.write(exported, folder)
+    files, more = row.write(exported, folder)
     written = tuple(name.replace(os.sep, "/") for name in files)
     inputs = {**exported.inputs, "class_ids": exported.class_ids}
-    done = Export(folder, written, inputs, exported.results, (*exported.notes, *notes))
+    done = Export(folder, written, inputs, exported.results, (*exported.notes, *notes, *more))
     record(folder, _facts(net, row.name, request, done), written)
     return done
+
+
+def _checked(net: BoundNet, exported: ExportedGraph, request: ExportRequest) -> Tuple[str, ...]:
+    if len(exported.inputs) > 1:
+        return ("its further inputs come with each image, so that it was not compared with the net",)
+    return (f"on random images it equals the net to {check_export(net, exported, request):.0e}",)
 
 
 def _facts(net: BoundNet, format: str, request: ExportRequest, done: Export) -> Dict[str, Any]:

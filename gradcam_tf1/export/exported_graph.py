@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Sequence, Tuple
 
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain import NetExplainer
+from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.export_request import ExportRequest
 from gradcam_tf1.export.folded_weights import fold_weights
 from gradcam_tf1.export.map_output_ops import MapOutputs
-from gradcam_tf1.export.model_inputs import ModelInputs
+from gradcam_tf1.export.model_inputs import SCOPE, ModelInputs
 from gradcam_tf1.export.net_part import net_part, only_needed
+from gradcam_tf1.export.short_names import shorten_names
 from gradcam_tf1.graphdef.portable import portable
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 from gradcam_tf1.types import Shape
 
 
@@ -44,6 +46,10 @@ class ExportedGraph:
         Names of the classes; () if there are none.
     notes : tuple of str
         One sentence for each thing that the user should know of.
+    sides : tuple of int
+        (H, W) of the net's input, or the axes of a signal, a volume or a clip.
+    takes_pixels : bool
+        Whether the images are RGB (or bands) before preprocessing, not the values that the net takes.
     """
 
     graph_def: tf.GraphDef
@@ -52,6 +58,8 @@ class ExportedGraph:
     results: Dict[str, TensorSpec]
     labels: Tuple[str, ...]
     notes: Tuple[str, ...]
+    sides: Tuple[int, ...]
+    takes_pixels: bool
 
     @property
     def outputs(self) -> Dict[str, str]:
@@ -87,8 +95,10 @@ def exported_graph(net: BoundNet, request: ExportRequest) -> ExportedGraph:
         graph.as_graph_def(),
         [tensor.op.name for tensor in (*named.values(), *inputs.placeholders.values(), inputs.class_ids)],
     )
+    _check_placeholders(graph_def, [*inputs.placeholders.values(), inputs.class_ids])
     fold_weights(graph_def, explainer.engine)
     graph_def, notes = portable(graph_def, not request.tf2_only)
+    shorten_names(graph_def, (OUR_SCOPE, SCOPE))
     return ExportedGraph(
         graph_def,
         {name: _spec(tensor) for name, tensor in inputs.placeholders.items()},
@@ -96,7 +106,17 @@ def exported_graph(net: BoundNet, request: ExportRequest) -> ExportedGraph:
         {name: _spec(tensor) for name, tensor in named.items()},
         _names(explainer),
         (*inputs.notes, *(notes if request.tf2_only else ())),
+        inputs.sides,
+        inputs.takes_pixels,
     )
+
+
+def _check_placeholders(graph_def: tf.GraphDef, given: Sequence[tf.Tensor]) -> None:
+    """Raise ExportError if the outputs depend on a placeholder that is no input."""
+    known = {tensor.op.name for tensor in given}
+    left = [node.name for node in graph_def.node if node.op == "Placeholder" and node.name not in known]
+    if left:
+        raise ExportError(f"the maps depend on the placeholder {left[0]!r}, which has no value; give one in `feed`")
 
 
 def _names(explainer: NetExplainer) -> Tuple[str, ...]:

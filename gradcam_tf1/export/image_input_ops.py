@@ -39,10 +39,3 @@ def as_net_input(values: tf.Tensor, binding: Binding) -> tf.Tensor:
     if not binding.input_channels_last:
         values = tf.transpose(values, [0, 3, 1, 2])
     return values if binding.has_batch_axis else values[0]
-
-
-def as_photographs(images: tf.Tensor) -> tf.Tensor:
-    """Return float images 0..255 as uint8."""
-    if images.dtype == tf.uint8:
-        return images
-    return tf.cast(tf.clip_by_value(tf.round(images), 0.0, 255.0), tf.uint8)

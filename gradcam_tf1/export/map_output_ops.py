@@ -98,11 +98,9 @@ class MapOutputs:
 
     def _in_rgb(self, values: tf.Tensor) -> tf.Tensor:
         """As `input_batches.in_rgb`."""
-        binding, net = self._explainer.binding, self._explainer.net
-        photographs = binding.array_shape is None and values.shape[-1] == 3
-        if not photographs or not self._inputs.is_prepared_here:
+        if not self._inputs.takes_pixels or values.shape[-1] != 3:
             return values
-        order = rgb_order(net.preprocess, self._inputs.sides)
+        order = rgb_order(self._explainer.net.preprocess, self._inputs.sides)
         return values if order == [0, 1, 2] else tf.gather(values, order, axis=-1)
 
 

@@ -8,14 +8,14 @@ from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.encoded_image_ops import DIFFERENCES, decoded_images
 from gradcam_tf1.export.export_request import ExportRequest
-from gradcam_tf1.export.image_input_ops import as_net_input, as_photographs, prepared
+from gradcam_tf1.export.image_input_ops import as_net_input, prepared
 from gradcam_tf1.export.net_part import NetPart
 from gradcam_tf1.images.bands import PHOTOGRAPH
 from gradcam_tf1.images.preprocessing import Preprocessing
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Shape
 
-_SCOPE = "export/"
+SCOPE = "export/"  # of the ops that are neither the net's nor made in its graph
 
 
 class ModelInputs:
@@ -37,7 +37,7 @@ class ModelInputs:
     class_ids : tf.Tensor
         int32 [N]; -1, the top class, where nothing is fed.
     photographs : tf.Tensor or None
-        uint8 [N, H, W, 3], RGB: what the overlay is drawn on; None if the net takes something else.
+        [N, H, W, 3], RGB, 0..255: what the overlay is drawn on; None if the model takes something else.
     sides : tuple of int
         (H, W) of the input, or the axes of a signal, a volume or a clip.
     notes : list of str
@@ -81,9 +81,9 @@ class ModelInputs:
         return self.placeholders[key]
 
     @property
-    def is_prepared_here(self) -> bool:
-        """Whether the model takes images before preprocessing."""
-        return self._preset is not None
+    def takes_pixels(self) -> bool:
+        """Whether the model takes images before preprocessing, not what the net takes."""
+        return self._preset is not None and self._binding.array_shape is None
 
     # sizes
 
@@ -108,7 +108,7 @@ class ModelInputs:
 
     def _images(self, request: ExportRequest) -> tf.Tensor:
         preset = self._preset
-        if preset is None or self._binding.array_shape is not None:
+        if preset is None or not self.takes_pixels:
             return self._as_the_net_takes(request)
         preset.check_channels(self._binding.channels)
         rows, channels = self._binding.batch_size, self._net.channels_in
@@ -124,7 +124,7 @@ class ModelInputs:
         else:
             images = self._placeholder("images", tf.float32, (rows, *self.sides, channels))
         self._see(images)
-        with tf.name_scope(_SCOPE):
+        with tf.name_scope(SCOPE):
             return as_net_input(prepared(images, preset), self._binding)
 
     def _takes_photographs(self, preset: Preprocessing) -> bool:
@@ -137,15 +137,14 @@ class ModelInputs:
         if images.shape[-1] not in PHOTOGRAPH:
             self.notes.append("images of many bands have no overlay; the maps are complete")
             return
-        with tf.name_scope(_SCOPE):
-            self.photographs = as_photographs(tf.cast(images, tf.float32) if images.dtype != tf.uint8 else images)
+        self.photographs = images
 
     def _decoded(self, rows: Optional[int]) -> tf.Tensor:
         if self._net.channels_in != 3:
             raise ExportError("encoded images have three colours; the net takes bands, export it without input_bytes")
         encoded = self._placeholder("image_bytes", tf.string, (rows,))
         self.notes.append(f"encoded images: {DIFFERENCES}")
-        with tf.name_scope(_SCOPE):
+        with tf.name_scope(SCOPE):
             return decoded_images(encoded, (self.sides[0], self.sides[1]), self._net.fit_mode)
 
     def _as_the_net_takes(self, request: ExportRequest) -> tf.Tensor:
@@ -180,7 +179,7 @@ class ModelInputs:
             key = tensor.op.name.replace("/", "_")
             self._mapped[name] = self._placeholder(key, tensor.dtype, tuple(tensor.shape.as_list()))
         for name in part.used(list(binding.feeds)):
-            with tf.name_scope(_SCOPE):
+            with tf.name_scope(SCOPE):
                 value = tf.constant(binding.feeds[name], graph.get_tensor_by_name(name).dtype)
                 if name in binding.repeated:
                     value = tf.tile(value, tf.concat([self._count(), [1] * (value.shape.rank - 1)], axis=0))
@@ -188,7 +187,7 @@ class ModelInputs:
 
     def _classes(self, part: NetPart) -> tf.Tensor:
         """Add the classes. An id out of range ends the run: a GPU would read zeros."""
-        with tf.name_scope(_SCOPE):
+        with tf.name_scope(SCOPE):
             default = tf.fill(self._count(), -1)
         name = "class_ids"
         while name in self._own_names:
@@ -196,7 +195,7 @@ class ModelInputs:
         classes = self._net.explainers[0].engine.ops.scores("logit").shape.as_list()[1]
         shape = [None if self._binding.batch_size is None else self._binding.batch_size]
         asked = tf.placeholder_with_default(default, shape, name)
-        with tf.name_scope(_SCOPE):
+        with tf.name_scope(SCOPE):
             codes = tf.broadcast_to(asked, self._count())
             if classes is not None:
                 known = tf.reduce_all(tf.logical_and(codes >= -classes, codes < classes))
