@@ -45,9 +45,9 @@ def random_inputs(exported: ExportedGraph, batch: int, seed: int = 0) -> Dict[st
 
 def _blocks(shape: Shape, batch: int, random: np.random.RandomState) -> np.ndarray:
     """Return numbers 0..1 of a shape, batch first."""
-    sizes = [batch if place == 0 and side is None else side for place, side in enumerate(shape)]
+    sizes = [batch if side is None else side for side in shape]  # only the batch may be free
     inner = range(1, len(sizes) - 1)
     blocks = random.uniform(0, 1, [_BLOCKS if place in inner else size for place, size in enumerate(sizes)])
     for axis in inner:
         blocks = np.take(blocks, np.arange(sizes[axis]) * _BLOCKS // sizes[axis], axis=axis)
-    return np.asarray(0.8 * blocks + 0.2 * random.uniform(0, 1, sizes))
+    return np.asarray(0.8 * np.asarray(blocks) + 0.2 * np.asarray(random.uniform(0, 1, sizes)))

@@ -82,7 +82,9 @@ def _affine(graph: tf.Graph, names: Sequence[str], feeds: Sequence[Feeds]) -> Di
     for name in names:
         values = [np.asarray(run[name]) for run in runs]
         large = values[0].ndim > 1 or values[0].size > _LARGEST
-        if len({value.shape for value in values}) > 1 or (large and graph.get_tensor_by_name(name).op.type not in UNPACKED):
+        if len({value.shape for value in values}) > 1 or (
+            large and graph.get_tensor_by_name(name).op.type not in UNPACKED
+        ):
             continue
         step = sizes[-1] - sizes[0]
         slope = (values[-1] - values[0]) // step if step and values[0].dtype.kind in "iu" else values[0] * 0

@@ -61,7 +61,9 @@ def _unchecked(exported: ExportedGraph) -> tf.GraphDef:
     for node in graph_def.node:
         read = [text for text in node.input if text not in checks]
         node.input[:] = [default.name] if f"{node.name}:0" == exported.class_ids.name else read
-        if node.op == "PlaceholderWithDefault" and f"{node.name}:0" not in inputs:  # the default is what it always gives
+        if (
+            node.op == "PlaceholderWithDefault" and f"{node.name}:0" not in inputs
+        ):  # the default is what it always gives
             dtype = node.attr["dtype"].type
             node.op = "Identity"
             node.attr.clear()

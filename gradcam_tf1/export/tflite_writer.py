@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
+from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.exported_graph import ExportedGraph, TensorSpec
 from gradcam_tf1.export.forward_form import ForwardForm
 from gradcam_tf1.export.frozen_writer import write_with_labels
 from gradcam_tf1.export.spelt_out import reasons, spelt_out
 from gradcam_tf1.export.written_check import Arrays, check_written
-from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.tf_runtime import tf
 
 _FILE = "model.tflite"

@@ -18,55 +18,55 @@ _SELU_SLOPE = 1.7580993408473768599402175208123  # scale times alpha
 
 
 def relu_grad(op: tf.Operation) -> tf.Tensor:
-    """g where f > 0, else 0."""
+    """G where f > 0, else 0."""
     grad, features = op.inputs
     return tf.where_v2(features > 0, grad, tf.zeros([], grad.dtype))
 
 
 def relu6_grad(op: tf.Operation) -> tf.Tensor:
-    """g where 0 < f < 6, else 0."""
+    """G where 0 < f < 6, else 0."""
     grad, features = op.inputs
     return tf.where_v2(tf.logical_and(features > 0, features < 6), grad, tf.zeros([], grad.dtype))
 
 
 def leaky_relu_grad(op: tf.Operation) -> tf.Tensor:
-    """g where f > 0, else alpha g."""
+    """G where f > 0, else alpha g."""
     grad, features = op.inputs
     return tf.where_v2(features > 0, grad, op.get_attr("alpha") * grad)
 
 
 def elu_grad(op: tf.Operation) -> tf.Tensor:
-    """g where y >= 0, else g (y + 1)."""
+    """G where y >= 0, else g (y + 1)."""
     grad, outputs = op.inputs
     return tf.where_v2(outputs < 0, grad * (outputs + 1), grad)
 
 
 def selu_grad(op: tf.Operation) -> tf.Tensor:
-    """g s where y >= 0, else g (y + s a)."""
+    """G s where y >= 0, else g (y + s a)."""
     grad, outputs = op.inputs
     return tf.where_v2(outputs < 0, grad * (outputs + _SELU_SLOPE), grad * _SELU_SCALE)
 
 
 def softsign_grad(op: tf.Operation) -> tf.Tensor:
-    """g / (1 + |x|)^2."""
+    """G / (1 + |x|)^2."""
     grad, features = op.inputs
     return grad / tf.square(1 + tf.abs(features))
 
 
 def sigmoid_grad(op: tf.Operation) -> tf.Tensor:
-    """g y (1 - y)."""
+    """G y (1 - y)."""
     outputs, grad = op.inputs
     return grad * outputs * (1 - outputs)
 
 
 def tanh_grad(op: tf.Operation) -> tf.Tensor:
-    """g (1 - y^2)."""
+    """G (1 - y^2)."""
     outputs, grad = op.inputs
     return grad * (1 - outputs * outputs)
 
 
 def sqrt_grad(op: tf.Operation) -> tf.Tensor:
-    """g / (2 y)."""
+    """G / (2 y)."""
     outputs, grad = op.inputs
     return grad * 0.5 / outputs
 
@@ -84,7 +84,7 @@ def reciprocal_grad(op: tf.Operation) -> tf.Tensor:
 
 
 def batch_norm_grad(op: tf.Operation) -> tf.Tensor:
-    """g scale / sqrt(variance + epsilon), for a layer in inference mode.
+    """G scale / sqrt(variance + epsilon), for a layer in inference mode.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def batch_norm_grad(op: tf.Operation) -> tf.Tensor:
 
 
 def local_response_grad(op: tf.Operation) -> tf.Tensor:
-    """g N^-b - 2 a b x sum_window(g y / N), where N = bias + a sum_window(x^2) over neighbouring channels."""
+    """G N^-b - 2 a b x sum_window(g y / N), where N = bias + a sum_window(x^2) over neighbouring channels."""
     grad, features, outputs = op.inputs
     channels, radius = features.shape.as_list()[-1], op.get_attr("depth_radius")
     alpha, beta = op.get_attr("alpha"), op.get_attr("beta")

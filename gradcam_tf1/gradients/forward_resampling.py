@@ -17,7 +17,7 @@ from gradcam_tf1.tf_runtime import static_value, tf
 
 
 def average_pool_grad(op: tf.Operation) -> tf.Tensor:
-    """g / Z at all Z positions of each window that lie inside; windows that overlap add up."""
+    """G / Z at all Z positions of each window that lie inside; windows that overlap add up."""
     grads = op.inputs[1]
     kernel = op.get_attr("ksize")
     if kernel[0] != 1 or kernel[-1] != 1:
@@ -115,7 +115,7 @@ def _nearest(places: np.ndarray, side: int, aligned: bool, _half: bool) -> np.nd
 
 
 def strided_slice_grad(op: tf.Operation) -> tf.Tensor:
-    """g at the positions that were taken, 0 elsewhere."""
+    """G at the positions that were taken, 0 elsewhere."""
     grads = op.inputs[4]
     begin, end, strides = (static_value(tensor) for tensor in op.inputs[1:4])
     sides = op.outputs[0].shape.as_list()

@@ -14,7 +14,7 @@ from gradcam_tf1.tf_runtime import static_value, tf
 
 
 def kernel_first(op: tf.Operation) -> tf.Tensor:
-    """x W^T as (W x^T)^T, where W is a constant: the file holds W once, not once more transposed."""
+    """X W^T as (W x^T)^T, where W is a constant: the file holds W once, not once more transposed."""
     inputs, kernel = op.inputs
     if not op.get_attr("transpose_b") or op.get_attr("transpose_a") or static_value(kernel) is None:
         return op.outputs[0]

@@ -47,7 +47,7 @@ def depthwise_grad(op: tf.Operation) -> tf.Tensor:
 
 
 def max_pool_grad(op: tf.Operation) -> tf.Tensor:
-    """g at the first largest value of each window, in the order of rows; windows that overlap add up."""
+    """G at the first largest value of each window, in the order of rows; windows that overlap add up."""
     features, outputs, grads = op.inputs[:3]
     axes = _pool_axes(op, features, outputs)
     if all(axis.count == 1 and axis.kernel == axis.side and axis.before == 0 for axis in axes):

@@ -46,7 +46,9 @@ class WindowAxis:
         return (self.count - 1) * self.stride + 1
 
 
-def window_axes(op: tf.Operation, sides: Sequence[int], counts: Sequence[int], kernel: Sequence[int]) -> List[WindowAxis]:
+def window_axes(
+    op: tf.Operation, sides: Sequence[int], counts: Sequence[int], kernel: Sequence[int]
+) -> List[WindowAxis]:
     """Return the windows of a pool's or convolution's gradient op along each axis of the positions.
 
     Parameters

@@ -53,7 +53,7 @@ def assert_close(found, wanted, tolerance=1e-4):
 LAYER_METHODS = ("gradcam", "gradcampp", "hirescam", "layercam", "xgradcam", "elementwise", "counterfactual")
 
 
-@pytest.mark.parametrize("method", [*LAYER_METHODS, "positive", "finercam", "shapleycam"])
+@pytest.mark.parametrize("method", [*LAYER_METHODS, "positive"])
 def test_maps_of_given_classes_are_those_of_explain(method, net, exported):
     layer = EARLY if method in LAYER_METHODS else LATE  # the others need a head that they know
     wanted = net.explain(images(3), targets=TARGETS, methods=method, layers=layer)
@@ -67,7 +67,7 @@ def test_maps_of_given_classes_are_those_of_explain(method, net, exported):
 
 def test_any_batch_and_the_top_class_by_default(net, exported):
     session = exported("gradcam", EARLY)
-    assert [axis for axis in session.get_inputs()[0].shape] == ["N", SIZE, SIZE, 3]
+    assert list(session.get_inputs()[0].shape) == ["N", SIZE, SIZE, 3]
     for count in (1, 2, 5):
         found = run(session, images=images(count).astype(np.float32))
         wanted = net.explain(images(count), methods="gradcam", layers=EARLY)
@@ -88,9 +88,9 @@ def test_a_class_that_the_net_does_not_have_ends_the_run(exported):
 
 
 def test_a_gradient_without_a_forward_form_is_named(tmp_path):
-    with GradCamGraph(classifier(training=True), preset="inception") as net:
-        with pytest.raises(ExportError, match=r"FusedBatchNormGrad.*training mode.*format saved_model"):
-            net.export(str(tmp_path), "gradcam", EARLY, format="onnx")
+    net = GradCamGraph(classifier(training=True), preset="inception")
+    with net, pytest.raises(ExportError, match=r"FusedBatchNormGrad.*training mode.*format saved_model"):
+        net.export(str(tmp_path), "gradcam", EARLY, format="onnx")
     assert not (tmp_path / "model.onnx").exists()
 
 
@@ -111,7 +111,9 @@ def test_a_real_net_on_photographs(layer, models_dir, tmp_path):
     path = models_dir / "pb" / "mobilenet_v1_0.25_128_2018" / "mobilenet_v1_0.25_128_frozen.pb"
     with GradCamGraph(str(path), preset="inception") as net:
         names = ("cat_dog_224.png", "eagle.jpg")
-        photographs = [cv2.resize(cv2.imread(str(models_dir / "photos" / name)), (128, 128))[..., ::-1] for name in names]
+        photographs = [
+            cv2.resize(cv2.imread(str(models_dir / "photos" / name)), (128, 128))[..., ::-1] for name in names
+        ]
         wanted = net.explain(photographs, methods="gradcam", layers=layer)
         net.export(str(tmp_path), "gradcam", layer, format="onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])

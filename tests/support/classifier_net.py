@@ -34,10 +34,17 @@ def classifier(batch: Any = None, training: bool = False) -> tf.GraphDef:
         excited = tf.sigmoid(tf.matmul(squeezed, weights(4, 8)))
         x = x + deep * tf.reshape(excited, [-1, 1, 1, 8])
         one = tf.nn.conv2d(x, weights(1, 1, 8, 6), [1, 2, 2, 1], "VALID")
-        other = tf.nn.leaky_relu(tf.nn.conv2d(tf.nn.avg_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "SAME"), weights(3, 3, 8, 6), [1] * 4, "SAME"), 0.1)
+        other = tf.nn.leaky_relu(
+            tf.nn.conv2d(tf.nn.avg_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "SAME"), weights(3, 3, 8, 6), [1] * 4, "SAME"),
+            0.1,
+        )
         x = tf.concat([one * tf.sigmoid(one), tf.tanh(other)], axis=3)
-        x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, weights(3, 3, 12, 10), [1] * 4, "SAME"), weights(10)), name="last")
-        hidden = tf.nn.relu(tf.matmul(tf.reshape(tf.nn.max_pool(x, [1, 2, 2, 1], [1, 1, 1, 1], "VALID"), [-1, 40]), weights(40, 16)))
+        x = tf.nn.relu(
+            tf.nn.bias_add(tf.nn.conv2d(x, weights(3, 3, 12, 10), [1] * 4, "SAME"), weights(10)), name="last"
+        )
+        hidden = tf.nn.relu(
+            tf.matmul(tf.reshape(tf.nn.max_pool(x, [1, 2, 2, 1], [1, 1, 1, 1], "VALID"), [-1, 40]), weights(40, 16))
+        )
         logits = tf.nn.bias_add(tf.matmul(hidden, 3 * weights(16, 5)), weights(5), name="logits")
         tf.nn.softmax(logits, name="prob")
     return graph.as_graph_def()
