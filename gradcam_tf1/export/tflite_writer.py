@@ -78,7 +78,7 @@ def _converted(exported: ExportedGraph, form: ForwardForm) -> bytes:
             try:
                 data: bytes = converter.convert()
                 return data
-            except Exception as error:  # the converter raises errors of many kinds
+            except Exception as error:  # noqa: BLE001 - the converter's errors have no public base
                 failed.append(error)
     raise ExportError(
         f"TFLite's converter cannot convert the graph: {_cause(failed[-1])}{reasons(form)}; use the format saved_model"

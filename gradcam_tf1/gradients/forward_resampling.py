@@ -42,12 +42,14 @@ def mirror_pad_grad(op: tf.Operation) -> tf.Tensor:
     paddings = static_value(op.inputs[1])
     if paddings is None:
         raise GradientError("its paddings are not fixed")
-    mode = {b"REFLECT": "reflect", b"SYMMETRIC": "symmetric"}[op.get_attr("mode")]
+    edge = int(op.get_attr("mode") == b"SYMMETRIC")  # whether the border itself is repeated
     matrices = {}
     for axis, (before, after) in enumerate(paddings.tolist()):
         if before or after:
             side = _known(grads.shape.as_list()[axis]) - before - after
-            matrices[axis] = np.eye(side)[np.pad(np.arange(side), (before, after), mode=mode)]
+            left = np.arange(before)[::-1] + 1 - edge
+            right = side - 2 + edge - np.arange(after)
+            matrices[axis] = np.eye(side)[np.concatenate([left, np.arange(side), right])]
     return along_axes(grads, matrices)
 
 
@@ -111,7 +113,7 @@ def _bilinear(places: np.ndarray, side: int, _aligned: bool, half: bool) -> np.n
 
 def _nearest(places: np.ndarray, side: int, aligned: bool, _half: bool) -> np.ndarray:
     nearest = np.floor(places + np.float32(0.5)) if aligned else np.floor(places)
-    return np.eye(side)[np.clip(nearest, 0, side - 1).astype(int)]
+    return np.asarray(np.eye(side)[np.clip(nearest, 0, side - 1).astype(int)])
 
 
 def strided_slice_grad(op: tf.Operation) -> tf.Tensor:
@@ -140,7 +142,7 @@ def _taken(
         part = slice(None if masks["begin"] >> axis & 1 else first, None if masks["end"] >> axis & 1 else last, step)
     if part in (slice(None, None, 1), slice(0, None, 1)):
         return None
-    return np.eye(_known(side))[part]
+    return np.asarray(np.eye(_known(side))[part])
 
 
 RESAMPLING: Dict[str, Forward] = {
