@@ -19,7 +19,12 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods import method
 from gradcam_tf1.run.settings import net_warnings
 
-FORMATS = ("saved_model", "frozen")  # the names of `export.formats`, without importing TensorFlow; a test compares them
+FORMATS = (
+    "saved_model",
+    "frozen",
+    "onnx",
+    "tflite",
+)  # the names of `export.formats`, without importing TensorFlow; a test compares them
 STYLES = ("overlay", "blend", "gray-background")
 
 

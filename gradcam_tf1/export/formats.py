@@ -8,7 +8,9 @@ from typing import Callable, Dict, Tuple
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.export.exported_graph import ExportedGraph
 from gradcam_tf1.export.frozen_writer import write_frozen
+from gradcam_tf1.export.onnx_writer import write_onnx
 from gradcam_tf1.export.saved_model_writer import write_saved_model
+from gradcam_tf1.export.tflite_writer import write_tflite
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ FORMATS: Dict[str, ExportFormat] = {
             "saved_model", "SavedModel: TensorFlow Serving, TensorFlow 1.15 and 2, C, Java, Go", write_saved_model
         ),
         ExportFormat("frozen", "one GraphDef file, with the tensor names in export.json", write_frozen),
+        ExportFormat("onnx", "ONNX: onnxruntime and others; needs the extra onnx", write_onnx),
+        ExportFormat("tflite", "TFLite: phones and other small machines", write_tflite),
     )
 }
 

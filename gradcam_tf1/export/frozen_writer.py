@@ -32,9 +32,14 @@ def write_frozen(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...],
     OSError
         If a file cannot be written.
     """
-    contents = {_FILE: exported.graph_def.SerializeToString()}
+    return write_with_labels(exported, folder, _FILE, exported.graph_def.SerializeToString()), ()
+
+
+def write_with_labels(exported: ExportedGraph, folder: str, file: str, data: bytes) -> Tuple[str, ...]:
+    """Write a model as one file, and the class names beside it; return the names of the files."""
+    contents = {file: data}
     if exported.labels:
         contents[LABELS] = labels_file(exported.labels)
-    for name, data in contents.items():
-        write_whole(os.path.join(folder, name), data, name)
-    return tuple(contents), ()
+    for name, content in contents.items():
+        write_whole(os.path.join(folder, name), content, name)
+    return tuple(contents)

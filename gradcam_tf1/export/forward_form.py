@@ -1,0 +1,58 @@
+"""A graph whose gradients are spelt out in forward ops, for runtimes that have no gradient ops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Sequence
+
+from gradcam_tf1.errors import GradientError
+from gradcam_tf1.export.rewired import rewired
+from gradcam_tf1.export.shape_values import Feeds, with_known_shapes
+from gradcam_tf1.gradients.forward_rows import FORWARD_ROWS
+from gradcam_tf1.tf_runtime import tf
+
+
+@dataclass(frozen=True)
+class ForwardForm:
+    """What `forward_form` returns.
+
+    Attributes
+    ----------
+    graph_def : tf.GraphDef
+        The graph; inputs and outputs have the names that they had.
+    left : dict
+        Name of a gradient op that has no such form -> why.
+    """
+
+    graph_def: tf.GraphDef
+    left: Dict[str, str]
+
+
+def forward_form(graph_def: tf.GraphDef, feeds: Sequence[Feeds], outputs: Sequence[str]) -> ForwardForm:
+    """Return the graph with each gradient op replaced by forward ops, see `forward_rows.py`.
+
+    Parameters
+    ----------
+    graph_def : tf.GraphDef
+        A frozen graph whose images have fixed sides.
+    feeds : sequence of mapping
+        See `with_known_shapes`.
+    outputs : sequence of str
+        Names of the tensors that must stay.
+    """
+    graph = tf.Graph()
+    replaced: Dict[str, str] = {}
+    left: Dict[str, str] = {}
+    with graph.as_default():
+        tf.import_graph_def(with_known_shapes(graph_def, feeds, outputs), name="")
+        for op in graph.get_operations():
+            if op.type in FORWARD_ROWS:
+                try:
+                    tensor = FORWARD_ROWS[op.type](op)
+                except GradientError as error:
+                    left[op.name] = str(error)
+                else:
+                    replaced.update({} if tensor is op.outputs[0] else {op.outputs[0].name: tensor.name})
+    forward = rewired(graph, replaced, outputs)
+    present = {node.name for node in forward.node}
+    return ForwardForm(forward, {name: reason for name, reason in left.items() if name in present})
