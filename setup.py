@@ -7,6 +7,12 @@ from setuptools import find_packages, setup
 TF1 = "python_version < '3.8'"
 TF2 = "python_version >= '3.9'"
 
+# onnx2tf names one release of TensorFlow, 2.19, which is there for Python 3.10 to 3.12
+ONNX = [
+    "onnx2tf>=1.29.24,<1.30; python_version >= '3.10' and python_version < '3.13'",
+    *(f"{name}; {TF2}" for name in ("tf2onnx>=1.16", "onnx>=1.16", "onnxruntime>=1.17")),
+]
+
 setup(
     name="gradcam_tf1",
     version="0.1.0",
@@ -54,6 +60,8 @@ setup(
     extras_require={
         "medical": ["pydicom>=2.2", "nibabel>=4"],
         "dataframe": ["pandas>=1.3"],
+        "onnx": ONNX,
+        "torch": [*ONNX, f"torch>=2.5; {TF2}", f"onnxscript>=0.5; {TF2}"],
         "test": [
             *("pytest", "pytest-xdist", "saliency", "hypothesis", "tifffile", "pydicom>=2.2", "nibabel>=4"),
             *("pandas>=1.3", "selenium>=4.11", "jupytext", "nbmake", "ipykernel", "ipywidgets"),
