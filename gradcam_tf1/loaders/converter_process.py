@@ -106,7 +106,7 @@ def serve(convert: Callable[[Facts], Facts]) -> None:
         answer = convert(request)
     except ModelFileError as error:
         answer = {"error": str(error)}
-    except (Exception, SystemExit) as error:  # libraries raise errors of many types, and some call sys.exit
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - libraries raise errors of any type, or call sys.exit
         traceback.print_exc()
         answer = {"error": f"the converter failed: {reason_of(error)}"}
     with open(_ANSWER, "w", encoding="utf-8") as file:

@@ -5,10 +5,11 @@ Format: https://github.com/onnx/onnx/blob/main/docs/IR.md
 
 from __future__ import annotations
 
-import math
+import functools
+import operator
 import os
 import re
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.private_files import copy_file
@@ -108,9 +109,10 @@ def _check_nodes(model: onnx.ModelProto) -> None:
 
 
 def _check_weights(model: onnx.ModelProto, folder: str, target: str) -> None:
-    total, files = 0, set()
+    total = 0
+    files: Set[str] = set()
     for tensor in _tensors(model):
-        size = math.prod(tensor.dims) * _bytes_of(tensor)
+        size = _product(tensor.dims) * _bytes_of(tensor)
         if any(side < 0 for side in tensor.dims) or size > MAX_BYTES:
             raise ModelFileError(f"the weight {tensor.name!r} has the shape {list(tensor.dims)}, which cannot be right")
         total += size
@@ -119,6 +121,10 @@ def _check_weights(model: onnx.ModelProto, folder: str, target: str) -> None:
         raise ModelFileError(f"its weights have {total:,} bytes; a frozen graph holds up to {MAX_BYTES:,}")
     for name in sorted(files):
         _copy_data(folder, name, target)
+
+
+def _product(sides: Iterable[int]) -> int:
+    return functools.reduce(operator.mul, sides, 1)
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -169,10 +175,10 @@ def fix_sides(model: onnx.ModelProto, sides: Optional[Sequence[int]]) -> None:
     declared = [size(side) for side in first.type.tensor_type.shape.dim][1:]
     if sides is None:
         if None in declared:
-            shown = ",".join("?" if side is None else str(side) for side in declared)
+            example = ",".join("224" if side is None else str(side) for side in declared)
             raise ModelFileError(
-                f"its input {first.name!r} leaves sides open ({shown}); give them as the file orders them: "
-                f"--input-shape {shown.replace('?', '224')} or input_shape=({shown.replace('?', '224').replace(',', ', ')})"
+                f"its input {first.name!r} is {shown_sides(first)} and leaves sides open; give them in this order, "
+                f"without the batch: --input-shape {example} or input_shape=({example.replace(',', ', ')})"
             )
         return
     if len(declared) != len(sides) or any(a not in (None, b) for a, b in zip(declared, sides)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickletools
 import zipfile
-from typing import IO, Any, Iterator, List, NamedTuple, Tuple
+from typing import IO, Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.graphdef.private_files import copy_file, private_folder
@@ -20,8 +20,10 @@ from gradcam_tf1.types import LoadedModel
 _PACKAGES = ("torch", "onnx2tf", "onnxruntime")
 _EXAMPLE = "3,224,224"
 # Modules whose names a file of weights, and of a training program's counters, has.
-_OF_WEIGHTS = ("collections", "torch", "torch._utils", "torch._tensor", "torch.storage", "torch.nn.parameter", "numpy")
-_OF_WEIGHTS += ("numpy.core.multiarray", "numpy._core.multiarray", "_codecs", "builtins", "__builtin__", "argparse")
+_OF_WEIGHTS = (
+    *("collections", "torch", "torch._utils", "torch._tensor", "torch.storage", "torch.nn.parameter", "numpy"),
+    *("numpy.core.multiarray", "numpy._core.multiarray", "_codecs", "builtins", "__builtin__", "argparse"),
+)
 _LEGACY_PICKLES = 4  # magic number, version, system, content
 
 
@@ -71,8 +73,8 @@ def load_torch_file(path: str, sides: Sides, trusted: bool) -> LoadedModel:
     shape = ",".join(map(str, sides or ())) or _EXAMPLE
     if not trusted:
         raise ModelFileError(
-            f"{path} is a whole torch model ({_listed(content.classes) or content.form}), and opening it runs code that "
-            f"it names; if you trust its author, load it with --trust-model --input-shape {shape}, or "
+            f"{path} is a whole torch model ({_listed(content.classes) or content.form}), and opening it runs code "
+            f"that it names; if you trust its author, load it with --trust-model --input-shape {shape}, or "
             f"load(path, trust_model=True, input_shape=({shape.replace(',', ', ')}))"
         )
     if sides is None:
@@ -147,7 +149,8 @@ def read_content(path: str) -> TorchContent:
 
 
 def _names_in(streams: List[IO[bytes]]) -> TorchContent:
-    classes, names = {}, []
+    classes: Dict[str, None] = {}
+    names: List[str] = []
     for kind, text in (found for stream in streams for found in _opcodes(stream)):
         if kind == "class" and text.rpartition(".")[0] not in _OF_WEIGHTS:
             classes[text] = None

@@ -25,8 +25,8 @@ def convert(request: Facts) -> Facts:
         ) from error
     except AttributeError as error:
         raise ModelFileError(
-            f"the class of its net is missing ({error}); a class of the script that saved it is not found again: put it "
-            "into a module of its own and save the net anew, or write torch.onnx.export in that script"
+            f"the class of its net is missing ({error}); a class of the script that saved it is not found again: put "
+            "it into a module of its own and save the net anew, or write torch.onnx.export in that script"
         ) from error
     except Exception as error:  # a trusted file runs any code
         raise ModelFileError(f"torch cannot open it: {reason_of(error)}") from error
@@ -56,7 +56,7 @@ def _net_in(content: Any) -> torch.nn.Module:
         return next(iter(nets.values()))
     found = ", ".join(list(map(str, held))[:8]) or type(content).__name__
     raise ModelFileError(
-        f"it holds {len(nets) or 'no'} nets (found: {found}); write torch.save(net, 'net.pth') with the one net to explain"
+        f"it holds {len(nets) or 'no'} nets (found: {found}); write torch.save(net, 'net.pth') with the one to explain"
     )
 
 
