@@ -88,7 +88,6 @@ def main() -> None:
         model = load(net, input_shape=(3, *SIDES))
         (DATA / f"{name}.pb").write_bytes(model.graph_def.SerializeToString())
         np.savez_compressed(DATA / f"{name}.npz", **twins(net, photographs(), net.last))
-        print(name, model.notes)
 
 
 if __name__ == "__main__":
