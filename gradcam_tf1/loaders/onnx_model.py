@@ -53,8 +53,10 @@ def converted(file: str, source: str, kind: str, folder: str, sides: Sides) -> L
     facts = convert_apart("gradcam_tf1.loaders.onnx_worker", request, folder, source)
     graph_def = read_message(os.path.join(folder, "frozen.pb"), tf.GraphDef)
     model = finish(graph_def, source, kind, declared=Declared(tuple(facts["inputs"]), tuple(facts["outputs"])))
-    note = f"converted by onnx2tf; on a random batch it agrees with onnxruntime to {facts['difference']:.0e}"
-    return replace(model, notes=(note, *model.notes))
+    notes = [f"converted by onnx2tf; on a random batch it agrees with onnxruntime to {facts['difference']:.0e}"]
+    if facts["alone"]:
+        notes.append("onnx2tf converts this net only for one image at a time; a run takes longer")
+    return replace(model, notes=(*notes, *model.notes))
 
 
 def check_packages(path: str, packages: Sequence[str], extra: str) -> None:

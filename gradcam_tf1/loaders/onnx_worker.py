@@ -8,19 +8,32 @@ from __future__ import annotations
 import os
 import shutil
 import traceback
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders.converter_process import Facts, reason_of, serve
-from gradcam_tf1.loaders.onnx_inputs import OnnxInput, describe_inputs, fix_sides, read_onnx, turned_axes
+from gradcam_tf1.loaders.onnx_inputs import OnnxInput, describe_inputs, fix_sides, inputs_of, read_onnx, turned_axes
 from gradcam_tf1.tf_runtime import flatten_model, tf
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Attempt(NamedTuple):
+    """One way to use onnx2tf: with its strict mode or without, for any number of images or for one."""
+
+    strict: bool = True
+    alone: bool = False
+
 
 MODEL = os.path.join("model", "model.onnx")  # in a folder of its own: nothing is imported from there
 _WORK = "work.onnx"  # onnx2tf writes into the file that it reads
-# With its strict mode, onnx2tf compares each op with onnxruntime; some nets come right only without.
-_ATTEMPTS: Sequence[Mapping[str, bool]] = ({}, {"disable_strict_mode": True})
+# In its strict mode onnx2tf compares each op with onnxruntime; some nets come right only without, or for one image.
+_ATTEMPTS: Sequence[Attempt] = (Attempt(), Attempt(strict=False), Attempt(alone=True))
+_AROUND_OP = ("Graph execution error", "Detected at node", "File ", "<stack")
+_AROUND_LAYER = "Exception encountered"
 TOLERANCE = 1e-4  # largest difference from onnxruntime, relative to the largest value
 _BATCH = 3
 _SAMPLES = "calibration_image_sample_data_20x128x128x3_float32.npy"  # onnx2tf would download it
@@ -44,20 +57,24 @@ def convert(request: Facts) -> Facts:
         if None in each.shape[1:]:
             raise ModelFileError(f"its input {each.name!r} leaves sides open: {each.shape}; export it with fixed sides")
     _write(model)
+    fixed = any(each.shape[:1] != [None] for each in inputs)
     images = _random(inputs)
-    expected = _expected(images)
     np.save(_SAMPLES, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
     refused: List[ModelFileError] = []
-    for options in _ATTEMPTS:
+    for attempt in _ATTEMPTS[:2] if fixed else _ATTEMPTS:
+        if attempt.alone:
+            _take_one_image()
+            images = {name: values[:1] for name, values in images.items()}
         try:
-            net = _frozen(inputs, options)
+            expected = _expected(images)
+            net = _frozen(inputs, attempt.strict)
             difference = _compare(net, inputs, images, expected)
         except ModelFileError as error:
             refused.append(error)
             continue
         with open("frozen.pb", "wb") as file:
             file.write(net.graph_def.SerializeToString())
-        return {"inputs": net.inputs, "outputs": net.outputs, "difference": difference}
+        return {"inputs": net.inputs, "outputs": net.outputs, "difference": difference, "alone": attempt.alone}
     raise refused[0]
 
 
@@ -71,13 +88,38 @@ def _write(model: Any) -> None:
         for tensor in model.graph.initializer:
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
                 tensor.data_location = onnx.TensorProto.DEFAULT
-        onnx.save(inliner.inline_local_functions(model), MODEL)
+        model = inliner.inline_local_functions(model)
+        _store_constants(model.graph)
+        onnx.save(model, MODEL)
         onnx.checker.check_model(MODEL)
     except Exception as error:  # of many types
         raise ModelFileError(f"the file is damaged ({reason_of(error)}); copy it again, or export it again") from error
 
 
-def _frozen(inputs: Sequence[OnnxInput], options: Mapping[str, bool]) -> FrozenNet:
+def _store_constants(graph: onnx.GraphProto) -> None:
+    """Turn Constant nodes into weights, in place: onnx2tf reads the parameters of some ops from weights only."""
+    nodes = [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]
+    for node in nodes:
+        weight = graph.initializer.add()
+        weight.CopyFrom(node.attribute[0].t)
+        weight.name = node.output[0]
+        graph.node.remove(node)
+
+
+def _take_one_image() -> None:
+    """Fix the batch of the stored model to one image."""
+    import onnx
+
+    model = onnx.load(MODEL)
+    for value in inputs_of(model):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    onnx.save(onnx.shape_inference.infer_shapes(model), MODEL)
+
+
+def _frozen(inputs: Sequence[OnnxInput], strict: bool) -> FrozenNet:
     """Convert and freeze the model."""
     import onnx2tf
 
@@ -90,14 +132,22 @@ def _frozen(inputs: Sequence[OnnxInput], options: Mapping[str, bool]) -> FrozenN
             keep_shape_absolutely_input_names=kept or None,
             disable_model_save=True,
             verbosity="error",
-            **options,
+            disable_strict_mode=not strict,
         )
         return FrozenNet(*flatten_model(model)[0])
     except (Exception, SystemExit) as error:  # its ops raise errors of any type
         traceback.print_exc()
         node = getattr(error, "onnx_op_name", None)
         where = f" at the node {node!r}" if node else ""
-        raise ModelFileError(f"onnx2tf cannot convert it{where}: {reason_of(error)}") from error
+        raise ModelFileError(f"onnx2tf cannot convert it{where}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what an error of TensorFlow says, without the stack and the description of the layer around it."""
+    _, around, inner = str(error).rpartition(_AROUND_LAYER)
+    lines = [line.strip() for line in inner.splitlines()[1 if around else 0 :]]
+    said = [line for line in lines if line and not line.startswith(_AROUND_OP)]
+    return f"{type(error).__name__}: {said[0][:300]}" if said else reason_of(error)
 
 
 def _expected(images: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
@@ -129,7 +179,7 @@ def _compare(
         try:
             found = sess.run(list(net.outputs), feed)
         except (tf.errors.OpError, ValueError) as error:
-            raise ModelFileError(f"TensorFlow cannot run the converted graph: {reason_of(error)}") from error
+            raise ModelFileError(f"TensorFlow cannot run the converted graph: {_reason(error)}") from error
     return max(_difference(name, expected[name], value) for name, value in zip(expected, found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 _OPSET = 17
+_WRAPPERS = ("DataParallel", "DistributedDataParallel")
 _BATCH = 2  # an exporter may take a batch of one for a constant
 TOLERANCE = 1e-4  # largest difference from torch, relative to the largest value
 
@@ -37,7 +39,8 @@ def export(module: torch.nn.Module, sides: Sequence[int], path: str) -> None:
     """
     import torch
 
-    net = copy.deepcopy(getattr(module, "module", module)).cpu().float().eval()
+    inner = module.module if type(module).__name__ in _WRAPPERS else module
+    net = copy.deepcopy(inner).cpu().float().eval()
     generator = torch.Generator().manual_seed(0)
     images = torch.randn((_BATCH, *sides), generator=generator)
     try:
@@ -45,24 +48,40 @@ def export(module: torch.nn.Module, sides: Sequence[int], path: str) -> None:
             expected = net(images)
     except Exception as error:  # the net is a stranger's program
         raise ModelFileError(f"the net does not take inputs of {list(images.shape)}: {reason_of(error)}") from error
-    try:
-        _write(net, images, path)
-    except Exception as error:  # exporters raise errors of many types
-        raise ModelFileError(f"torch cannot export it to ONNX: {reason_of(error)}") from error
+    _write(net, images, path)
     _check(expected, images.numpy(), path)
 
 
 def _write(net: torch.nn.Module, images: torch.Tensor, path: str) -> None:
+    """Export by tracing, whose ops onnx2tf knows best; what cannot be traced, by torch.export."""
+    failures = []
+    for exporter in (_traced, _exported):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tracing is deprecated, and each exporter warns of its own limits
+                exporter(net, images, path)
+        except Exception as error:  # noqa: BLE001 - exporters raise errors of many types; the first is raised below
+            failures.append(reason_of(error))
+            continue
+        return
+    raise ModelFileError(f"torch cannot export it to ONNX: {failures[0]}")
+
+
+def _traced(net: torch.nn.Module, images: torch.Tensor, path: str) -> None:
     import torch
 
+    free = {"images": {0: "batch"}}
     torch.onnx.export(
-        net,
-        (images,),
-        path,
-        input_names=["images"],
-        dynamic_axes={"images": {0: "batch"}},
-        opset_version=_OPSET,
-        dynamo=False,
+        net, (images,), path, input_names=["images"], dynamic_axes=free, opset_version=_OPSET, dynamo=False
+    )
+
+
+def _exported(net: torch.nn.Module, images: torch.Tensor, path: str) -> None:
+    import torch
+
+    free = ({0: torch.export.Dim("batch")},)
+    torch.onnx.export(
+        net, (images,), path, input_names=["images"], dynamic_shapes=free, dynamo=True, external_data=False
     )
 
 

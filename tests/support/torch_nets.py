@@ -75,4 +75,6 @@ def drawn(net: nn.Module, seed: int = 0) -> nn.Module:
             part.bias.data.normal_(0, 0.2)
         elif isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             nn.init.kaiming_normal_(part.weight)
+            if part.bias is not None:
+                nn.init.normal_(part.bias, 0, 0.2)
     return net.eval()
