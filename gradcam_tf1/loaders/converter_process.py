@@ -1,7 +1,7 @@
 """A converter in a process of its own: it has another library's memory and faults, and a folder that is removed.
 
 `convert_apart` starts the process, `serve` is what runs in it. They pass `request.json`, `answer.json` and files in the
-private folder. The process gets the paths on which this one finds modules; the folder of the model is not among them.
+private folder. The process finds the modules of this Python and of PYTHONPATH; the folder of the model is not searched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, Sequence
 
+from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 
 _REQUEST, _ANSWER, _LOG = "request.json", "answer.json", "log.txt"
@@ -72,7 +73,8 @@ def convert_apart(module: str, request: Facts, folder: str, source: str, paths: 
 
 def _environment(folder: str, paths: Sequence[str]) -> Dict[str, str]:
     """The converter computes on the CPU, finds the tools beside its Python, and keeps its files in its folder."""
-    found = [*(path for path in sys.path if path), *paths]
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    found = [*filter(None, named), os.path.dirname(os.path.dirname(runtime.__file__)), *paths]
     beside = os.path.dirname(sys.executable)
     return {
         **os.environ,

@@ -64,8 +64,9 @@ def check_packages(path: str, packages: Sequence[str], extra: str) -> None:
     absent = [name for name in packages if importlib.util.find_spec(name) is None]
     if not absent and runtime.IS_TF2:
         return
+    missing = ", ".join(absent) or "TensorFlow 2"
     raise ModelFileError(
-        f"{path}: {' and '.join(absent) or 'TensorFlow 2'} is needed to convert it; make an environment with Python "
-        f"3.10 to 3.12, pip install 'gradcam_tf1[{extra}]' there (it brings TensorFlow 2.19), convert the model with "
+        f"{path}: {missing}: needed to convert it, and not here; make an environment with "
+        f"Python 3.10 to 3.12, pip install 'gradcam_tf1[{extra}]' there (it brings TensorFlow 2.19), convert the model with "
         "`gradcam-tf1 convert`, and give the frozen graph here"
     )
