@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_decode.py -k png" chooses the tests.
 
-.PHONY: help demo notebooks test test-tf2 lint format docs soak fuzz bench bench-tf2 bench-builds benchmark-methods clean distclean
+.PHONY: help demo notebooks test test-tf2 test-onnx lint format docs soak fuzz bench bench-tf2 bench-builds benchmark-methods clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
@@ -17,6 +17,7 @@ help:
 	@echo "make notebooks  run the notebooks of examples/notebooks and write them with their outputs"
 	@echo "make test       the tests on TensorFlow 1.15 (TensorFlow 2 where there is no Python 3.7)"
 	@echo "make test-tf2   the tests on TensorFlow 2 in compat.v1 mode"
+	@echo "make test-onnx  the tests of ONNX and torch, in an environment of their own (Python 3.10 to 3.12)"
 	@echo "make lint       ruff check, ruff format --check, mypy"
 	@echo "make format     let ruff format the files and fix what it can"
 	@echo "make docs       the site of the documentation, to build/site/docs/index.html"
@@ -38,6 +39,9 @@ test:
 
 test-tf2:
 	@venv=$$(scripts/venv tf2) && "$$venv/bin/python" $(PYTEST)
+
+test-onnx:
+	@venv=$$(scripts/venv onnx) && "$$venv/bin/python" -m pytest -n 2 tests/interop $(TESTS)
 
 # Two type checks: mypy 1.4 is the last one that runs on Python 3.7, the newest one is strict and knows numpy's types.
 lint:

@@ -13,6 +13,12 @@ SPARK = [
     *(f"pyspark>=4; {TF2}", f"pandas>=2.2; {TF2}", f"pyarrow>=18; {TF2}"),
 ]
 
+# onnx2tf names one release of TensorFlow, 2.19, which is there for Python 3.10 to 3.12
+ONNX = [
+    "onnx2tf>=1.29.24,<1.30; python_version >= '3.10' and python_version < '3.13'",
+    *(f"{name}; {TF2}" for name in ("tf2onnx>=1.16", "onnx>=1.16", "onnxruntime>=1.17")),
+]
+
 setup(
     name="gradcam_tf1",
     version="0.1.0",
@@ -63,10 +69,11 @@ setup(
         "dataframe": ["pandas>=1.3"],
         "spark": SPARK,
         "isal": ["isal>=1.1"],  # PNG files are written in a third of the time
+        "onnx": ONNX,
+        "torch": [*ONNX, f"torch>=2.5; {TF2}", f"onnxscript>=0.5; {TF2}"],
         "test": [
             *("pytest", "pytest-xdist", "saliency", "hypothesis", "tifffile", "pydicom>=2.2", "nibabel>=4"),
             *("pandas>=1.3", "isal>=1.1", "selenium>=4.11", "jupytext", "nbmake", "ipykernel", "ipywidgets", "psutil"),
-            *SPARK,
         ],
         # the site of docs/: Python 3.11 or later
         "docs": [f"{name}; python_version >= '3.11'" for name in ("sphinx", "myst-parser", "numpydoc", "furo")],

@@ -27,8 +27,8 @@ class GradCamGraph(ExportingNet):
 
     Parameters
     ----------
-    model : str, LoadedModel, tf.Session or Keras model
-        Path of a frozen graph, checkpoint, SavedModel or Keras file; a live session or Keras model; or what `load`
+    model : str, LoadedModel, tf.Session, Keras model or torch.nn.Module
+        Path of a frozen graph, checkpoint, SavedModel, Keras or ONNX file; a live session or model; or what `load`
         returned, which takes the options of the file formats: `GradCamGraph(load(path, tag="serve"))`.
     nb_classes : int or None
         Checked against the logits, if given.
@@ -54,6 +54,9 @@ class GradCamGraph(ExportingNet):
         everything else the first.
     config : tf.ConfigProto or None
         Configuration of the sessions.
+    input_shape : sequence of int or None
+        For a torch module, or an ONNX file that leaves sides open: the sides of one input without the batch, in their
+        order, such as (3, 224, 224).
 
     Raises
     ------

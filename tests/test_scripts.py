@@ -245,10 +245,20 @@ def test_intels_build_takes_the_place_of_the_stock_one(checkout):
     assert checkout("tf1")[0].stdout == ".venv-tf1\n"
 
 
+def test_onnx_has_an_environment_of_its_own_with_the_pythons_of_its_tensorflow(checkout, machine, tmp_path):
+    answer, calls = checkout("onnx")
+    assert (answer.returncode, answer.stdout, calls) == (1, "", [])
+    assert "No Python for onnx was found" in answer.stderr
+    interpreter(machine.tools / "python3.12", "3.12")
+    answer, calls = checkout("onnx")
+    assert (answer.returncode, answer.stdout) == (0, ".venv-onnx\n"), answer.stderr
+    assert calls[-1].endswith("--editable .[test,onnx,torch]")
+
+
 def test_an_unknown_runtime_shows_the_usage(checkout):
     answer, calls = checkout("tf3")
     assert (answer.returncode, calls) == (2, [])
-    assert "usage: scripts/venv tf1|intel|tf2|reference" in answer.stderr
+    assert "usage: scripts/venv tf1|intel|tf2|onnx|reference" in answer.stderr
 
 
 @pytest.mark.parametrize("failing", [[], ["test"], ["lint", "demo"]])
@@ -259,7 +269,7 @@ def test_ci_runs_every_step_and_fails_if_one_failed(machine, tmp_path, failing):
         machine.tools / "make", f'#!/bin/sh\ncat\necho "$1" >>log\ncase " {fails} " in *" $1 "*) exit 2 ;; esac\n'
     )
     answer = machine(script, CI="true")
-    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "demo", "docs"]
+    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "test-onnx", "demo", "docs"]
     assert answer.returncode == (1 if failing else 0)
     assert answer.stdout.splitlines()[-1] == (f"failed: {fails}" if failing else "all steps passed")
 

@@ -65,6 +65,15 @@ def bands(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
         raise click.BadParameter(f"{value!r}: write one band, or three with commas, counted from 1: 3,2,1") from None
 
 
+def sides(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Callback: "3,224,224" -> (3, 224, 224)."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[1-9]\d{0,5}(,[1-9]\d{0,5}){0,3}", value) is None:
+        raise click.BadParameter(f"{value!r}: write the sides of one input with commas, without the batch: 3,224,224")
+    return tuple(map(int, value.split(",")))
+
+
 def window(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Window:
     """Callback: "-1000,3000" -> the window between these values, "none" -> values as stored."""
     try:
@@ -99,7 +108,7 @@ def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | No
     return None if value is None else _names([value])[0]
 
 
-_LOAD_OPTIONS = ("tag", "signature", "trust_model", "moving_averages")
+_LOAD_OPTIONS = ("tag", "signature", "trust_model", "moving_averages", "input_shape")
 NET_OPTIONS: Sequence[Decorator] = (
     click.option("--input", "input_name", metavar="NAME", help="Tensor that receives the images."),
     click.option("--logits", metavar="NAME", help="Tensor of the class scores before softmax or sigmoid."),
@@ -125,7 +134,14 @@ NET_OPTIONS: Sequence[Decorator] = (
     click.option(
         "--trust-model",
         is_flag=True,
-        help="Allow code inside the model file to run (Keras Lambda layers). Only for models from a source you trust.",
+        help="Allow code inside the model file to run (Keras Lambda layers, torch.save(model)). Only for models from a "
+        "source you trust.",
+    ),
+    click.option(
+        "--input-shape",
+        metavar="C,H,W",
+        callback=sides,
+        help="Torch, and ONNX with open sides: the sides of one input in their order, without the batch: 3,224,224.",
     ),
     click.option(
         "--moving-averages",

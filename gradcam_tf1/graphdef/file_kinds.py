@@ -18,12 +18,13 @@ from gradcam_tf1.graphdef.wire import LENGTH, Buffer, WireError, WireField, reco
 
 POSSIBLE = (
     "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or "
-    "`checkpoint` file), a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5 or .keras, a tf.keras model, a "
-    "GraphDef, a tf.Session, or a (graph, session) pair"
+    "`checkpoint` file), a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5 or .keras, an ONNX file, a file of "
+    "torch.save(model), a tf.keras model, a GraphDef, a tf.Session, or a (graph, session) pair"
 )
 
-_ZIP = "a zip archive (a .npz or .pth file, or a packed model: unpack it)"
+_ZIP = "a zip archive (a .npz file, or a packed model: unpack it)"
 _IN_KERAS = (b"config.json", b"model.weights.h5")
+_IN_TORCH = (b"/data.pkl", b"/constants.pkl", b"/archive_format")  # torch.save, torch.jit.save, torch.export.save
 _DIRECTORY = 1 << 16  # bytes at the end of a zip archive, which list its names
 _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
@@ -34,6 +35,7 @@ _MAGIC = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF", "a PDF document"),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "torch"),  # the older form of torch.save begins with this number
     (b"\x80\x02", "a Python pickle"),
     (b"\x80\x03", "a Python pickle"),
     (b"\x80\x04", "a Python pickle"),
@@ -60,8 +62,8 @@ class Content(NamedTuple):
         The path as it was given.
     kind : str
         "missing", "folder", "shard", "table", "HDF5", "Keras archive", "graph", "graph text", "meta graph",
-        "meta graph text", "SavedModel", "SavedModel text", "checkpoint state", or a phrase that describes a
-        file of another kind.
+        "meta graph text", "SavedModel", "SavedModel text", "checkpoint state", "ONNX", "torch", or a phrase that
+        describes a file of another kind.
     """
 
     path: str
@@ -100,8 +102,7 @@ def _kind(path: str, data: mmap.mmap) -> str:
     head = data[:4096]
     for magic, kind in _MAGIC:
         if head.startswith(magic):
-            packed = kind == _ZIP and all(name in data[-_DIRECTORY:] for name in _IN_KERAS)
-            return "Keras archive" if packed else kind
+            return _zip_kind(head, data[-_DIRECTORY:]) if kind == _ZIP else kind
     if data[4:8] == b"TFL3":
         return "a TensorFlow Lite model (it has no gradients: give the graph that it was converted from)"
     if data[-8:] == _TABLE_MAGIC:
@@ -114,7 +115,13 @@ def _kind(path: str, data: mmap.mmap) -> str:
         raise ModelFileError(
             f"{path} is truncated, damaged or not a TensorFlow file ({error}); expected {POSSIBLE}"
         ) from error
-    return {"ONNX": "an ONNX model", "unknown": "a binary file of no known kind"}.get(kind, kind)
+    return "a binary file of no known kind" if kind == "unknown" else kind
+
+
+def _zip_kind(head: bytes, directory: bytes) -> str:
+    if all(name in directory for name in _IN_KERAS):
+        return "Keras archive"
+    return "torch" if any(name in head + directory for name in _IN_TORCH) else _ZIP
 
 
 def _text_kind(head: str) -> str:

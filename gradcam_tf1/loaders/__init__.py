@@ -10,11 +10,20 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.graphdef.file_kinds import POSSIBLE, Content, identify, wrong
-from gradcam_tf1.loaders import checkpoint, frozen, keras_archive, keras_h5, live_model, saved_model
+from gradcam_tf1.loaders import (
+    checkpoint,
+    frozen,
+    keras_archive,
+    keras_h5,
+    live_model,
+    onnx_model,
+    saved_model,
+    torch_model,
+)
 from gradcam_tf1.loaders.checkpoint import Build
 from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.tf_runtime import check_process
@@ -28,7 +37,7 @@ class LoadOptions(NamedTuple):
 
     Attributes
     ----------
-    tag, signature, build, trust_model
+    tag, signature, build, trust_model, input_shape
         As in `load`.
     averages : Averages
         Whether moving averages are used, and which were found; a new object for each model.
@@ -39,6 +48,7 @@ class LoadOptions(NamedTuple):
     build: Optional[Build] = None
     trust_model: bool = False
     averages: Averages = Averages()
+    input_shape: Optional[Tuple[int, ...]] = None
 
 
 class LoaderRow(NamedTuple):
@@ -78,6 +88,15 @@ FORMS: List[LoaderRow] = [
         lambda source, options: checkpoint.load_checkpoint(source, options.build, options.averages),
     ),
     LoaderRow(_is_file("HDF5"), lambda source, options: keras_h5.load_keras_file(source.path, options.trust_model)),
+    LoaderRow(_is_file("ONNX"), lambda source, options: onnx_model.load_onnx_file(source.path, options.input_shape)),
+    LoaderRow(
+        _is_file("torch"),
+        lambda source, options: torch_model.load_torch_file(source.path, options.input_shape, options.trust_model),
+    ),
+    LoaderRow(
+        lambda source, _: torch_model.is_module(source),
+        lambda source, options: torch_model.load_module(source, options.input_shape),
+    ),
     LoaderRow(
         _is_file("Keras archive"),
         lambda source, options: keras_archive.load_keras_archive(source.path, options.trust_model),
@@ -104,6 +123,7 @@ def load(
     build: Optional[Build] = None,
     trust_model: bool = False,
     moving_averages: bool = False,
+    input_shape: Optional[Sequence[int]] = None,
 ) -> LoadedModel:
     """Load a TensorFlow 1 model of any form into one frozen graph.
 
@@ -111,9 +131,10 @@ def load(
 
     Parameters
     ----------
-    source : path, tf.GraphDef, tf.keras model, tf.Session, tf.Graph or (tf.Graph, tf.Session)
+    source : path, tf.GraphDef, tf.keras model, tf.Session, tf.Graph, (tf.Graph, tf.Session) or torch.nn.Module
         A path is that of a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, folder or one of its files), a
-        SavedModel (its folder or saved_model.pb) or a Keras .h5 or .keras. A tf.Graph alone must have no variables.
+        SavedModel (its folder or saved_model.pb), a Keras .h5 or .keras, an ONNX file or a file of torch.save(model). A
+        tf.Graph alone must have no variables. ONNX and torch need the extras of these names.
     tag : str, optional
         SavedModel only: the tags of the graph to load, separated by commas ("serve,gpu"). Default: "serve", else the
         only graph.
@@ -124,11 +145,15 @@ def load(
         Checkpoint only: a function without arguments that builds the net in the default graph. It replaces the .meta
         file. It may return `KeyTensors` or a dict with "input" and "logits".
     trust_model : bool
-        Run program code in a Keras file (Lambda layers), and let Keras and TensorFlow open files that the model names.
+        Run program code in a Keras file (Lambda layers) or torch file, and let Keras and TensorFlow open files that
+        the model names.
         Set it only if you trust the author. Ops of a graph that touch files or run code are cut in any case.
     moving_averages : bool
         Checkpoint, SavedModel and session only: use the values of tf.train.ExponentialMovingAverage for all variables
         that have one.
+    input_shape : sequence of int, optional
+        Torch and ONNX only: the sides of one input in their order, without the batch, (3, 224, 224). A torch model
+        needs it, and an ONNX file that leaves sides open.
 
     Returns
     -------
@@ -145,7 +170,8 @@ def load(
     """
     check_process()
     _check_options(tag, signature, build, trust_model, moving_averages)
-    options = LoadOptions(tag, signature, build, trust_model, Averages(moving_averages))
+    sides = check_sides(input_shape)
+    options = LoadOptions(tag, signature, build, trust_model, Averages(moving_averages), sides)
     if isinstance(source, (str, os.PathLike)):
         source = identify(source)
     for form in FORMS:
@@ -174,4 +200,16 @@ def _check_options(tag: Any, signature: Any, build: Any, *flags: Any) -> None:
             raise OptionError(f"{name} is True or False, not {value!r}")
 
 
-__all__ = ["load"]
+def check_sides(input_shape: Any) -> Optional[Tuple[int, ...]]:
+    """Return the sides of an input as a tuple. Raises OptionError if they are no whole numbers from 1 up."""
+    if input_shape is None:
+        return None
+    whole = isinstance(input_shape, (tuple, list)) and all(type(side) is int and side > 0 for side in input_shape)
+    if not whole or not 1 <= len(input_shape) <= 4:
+        raise OptionError(
+            f"input_shape is {input_shape!r}; give the sides of one input without the batch: (3, 224, 224)"
+        )
+    return tuple(input_shape)
+
+
+__all__ = ["check_sides", "load"]

@@ -55,7 +55,7 @@ WRONG = {
     "weights.pkl": (pickle.dumps({"a": 1}, protocol=2), "is a Python pickle"),
     "photo.pb": (b"\xff\xd8\xff\xe0\x00\x10JFIF", "is a JPEG image"),
     "net.tflite": (b"\x1c\x00\x00\x00TFL3\x14\x00", "is a TensorFlow Lite model"),
-    "net.onnx": (onnx_bytes(), r"net\.onnx is an ONNX model; expected"),
+    "net.onnx": (onnx_bytes(), r"net\.onnx: .*(needed to convert it|no nodes or no outputs)"),
     "zeros.pb": (b"\x00" * 100, r"zeros\.pb is truncated, damaged or not a TensorFlow file"),
     "model.ckpt": (b"\x00\x01\x02", r"model\.ckpt is truncated, damaged or not a TensorFlow file"),
     "other.pb": (b"\x0a\x03abc\x12\x03abc", r"other\.pb is a binary file of no known kind"),
