@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import mmap
 import os
 import re
 from dataclasses import dataclass
@@ -14,11 +12,11 @@ from gradcam_tf1.tf_runtime import tf
 
 Capability = Tuple[int, int]
 
-# CUDA 10 compiles for no card above Turing; Google's wheels of 1.15 hold code for 3.5 and later
-_CUDA10 = ("sm_35", "compute_75")
-_LAST_OF_CUDA10 = (7, 5)
+_LAST_OF_CUDA10 = (7, 5)  # CUDA 10 makes code for no later card
+_FIRST = (3, 5)  # of Google's wheels of 1.15
 _NEWER = 'TensorFlow 2 on Python 3.9 or later can: pip install "tensorflow[and-cuda]"'
 _PAGE = "see docs/gpu.md"
+_HEADER = "external/local_config_cuda/cuda/cuda/cuda_config.h"
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,19 @@ class GpuBuild:
     cuda : str
         Version of CUDA that it was built with; "" if it is not known.
     targets : tuple of str
-        What it holds code for: `sm_75` runs on 7.5 and later 7.x, `compute_90` on 9.0 and everything later; empty if
-        it is not known.
+        What it holds code for: `sm_75` runs on 7.5 and later 7.x, `compute_90` and `9.0` on 9.0 and everything later;
+        empty if it is not known.
     """
 
     version: str
     has_cuda: bool
     cuda: str = ""
     targets: Tuple[str, ...] = ()
+
+    @property
+    def has_cuda10(self) -> bool:
+        """Whether it was built with CUDA 10 or before."""
+        return self.cuda.partition(".")[0] in ("8", "9", "10")
 
     @property
     def is_tf1(self) -> bool:
@@ -57,19 +60,19 @@ def this_build() -> GpuBuild:
         info: Dict[str, Any] = tf.sysconfig.get_build_info()
         targets = tuple(map(str, info.get("cuda_compute_capabilities", ())))
         return GpuBuild(tf.__version__, True, str(info.get("cuda_version", "")), targets)
-    cuda = _wanted_runtime(tf.sysconfig.get_lib())
-    return GpuBuild(tf.__version__, True, cuda, _CUDA10 if cuda.startswith("10.") else ())
+    return _described_by(os.path.join(tf.sysconfig.get_include(), _HEADER))
 
 
-def _wanted_runtime(folder: str) -> str:
-    """Return the version of the CUDA runtime that TensorFlow's libraries open by name; "" if they name none."""
-    for file in sorted(glob.glob(os.path.join(folder, "python", "_pywrap_tensorflow_internal.so"))):
-        with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            start = data.find(b"libcudart.so.")
-            found = re.match(rb"libcudart\.so\.([0-9.]+)", data[start : start + 32]) if start >= 0 else None
-            if found:
-                return found.group(1).decode()
-    return ""
+def _described_by(header: str) -> GpuBuild:
+    """Return the build that the header of its configuration describes; TensorFlow 1 says it nowhere else."""
+    try:
+        with open(header, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        text = ""
+    version = re.search(r'TF_CUDA_VERSION "([0-9.]+)"', text)
+    targets = re.findall(r'CudaVersion\("(\d+\.\d)"\)', text)
+    return GpuBuild(tf.__version__, True, version.group(1) if version else "", tuple(targets))
 
 
 def runs_on(targets: Sequence[str], capability: Capability) -> bool:
@@ -123,19 +126,21 @@ def _finding(card: Card, build: GpuBuild, visible: Sequence[str]) -> str:
 
 
 def _fits(build: GpuBuild, capability: Capability) -> bool:
-    # what CUDA 10 leaves to the driver to compile starts after half an hour and computes wrong numbers on later cards
-    too_new = build.targets == _CUDA10 and capability > _LAST_OF_CUDA10
+    # the driver compiles what CUDA 10 made for later cards too, but its libraries then hang or compute wrong numbers
+    too_new = build.has_cuda10 and capability > _LAST_OF_CUDA10
     return not too_new and runs_on(build.targets, capability)
 
 
 def _known(build: GpuBuild) -> str:
-    if build.targets == _CUDA10:
-        return f"which knows cards from 3.5 to {dotted(_LAST_OF_CUDA10)} and hangs or computes wrong numbers on others"
+    if build.has_cuda10:
+        return f"which has code for cards up to {dotted(_LAST_OF_CUDA10)} and hangs or computes wrongly on later cards"
     return f"which has code for {', '.join(build.targets)}"
 
 
 def _way(card: Card, build: GpuBuild) -> str:
     """Return what to install for a card."""
+    if card.capability and card.capability < _FIRST:
+        return "no wheel that this package runs on has code for it; use the CPU"
     is_new = card.capability is not None and card.capability > _LAST_OF_CUDA10
     if build.is_tf1 and not is_new:
         line = "pip install tensorflow==1.15.0, which was built with CUDA 10.0, can"

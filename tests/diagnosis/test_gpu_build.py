@@ -12,7 +12,7 @@ T4, A100, H200 = Card("Tesla T4", (7, 5)), Card("NVIDIA A100", (8, 0)), Card("NV
 M60, K80, NAMELESS = Card("Tesla M60", (5, 2)), Card("Tesla K80", (3, 7)), Card("GeForce GTX 1080")
 BLACKWELL = Card("NVIDIA GeForce RTX 5090", (12, 0))
 CPU1, CPU2 = GpuBuild("1.15.5", False), GpuBuild("2.21.0", False)
-CUDA10 = GpuBuild("1.15.0", True, "10.0", ("sm_35", "compute_75"))
+CUDA10 = GpuBuild("1.15.0", True, "10.0", ("3.5", "3.7", "5.2", "6.0", "6.1", "7.0"))
 VENDOR = GpuBuild("1.15.5", True, "12")
 TF2 = GpuBuild("2.21.0", True, "12.5.1", ("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"))
 GPU = ["/physical_device:GPU:0"]
@@ -42,7 +42,8 @@ def nvidia_smi(tmp_path, monkeypatch):
         (("compute_80",), (9, 0), True),  # which the driver compiles for it
         (("compute_90",), (8, 6), False),
         (("sm_60", "sm_120"), (12, 0), True),
-        (("7.0", "8.0"), (5, 2), False),  # as a build of one's own writes them
+        (("7.0", "8.0"), (5, 2), False),  # as TensorFlow 1 writes them: it keeps both forms of each
+        (("3.7", "7.0"), (5, 0), True),
         (("sm_90a",), (9, 0), True),
         ((), (5, 0), True),  # not known: nothing is forbidden
     ],
@@ -69,8 +70,9 @@ def test_a_card_that_suits_the_build_needs_no_words(card, build):
         (A100, CPU1, ("built for the CPU", "TensorFlow 2 on Python 3.9", 'pip install "tensorflow[and-cuda]"')),
         (NAMELESS, CPU1, ("GeForce GTX 1080 is not used", "up to Turing pip install tensorflow==1.15.0", "and-cuda")),
         (T4, CPU2, ("built for the CPU", "and-cuda")),
-        (A100, CUDA10, ("does not suit this TensorFlow 1.15.0, built with CUDA 10.0,", "3.5 to 7.5", "and-cuda")),
-        (BLACKWELL, CUDA10, ("does not suit", "wrong numbers")),
+        (A100, CUDA10, ("does not suit this TensorFlow 1.15.0, built with CUDA 10.0,", "up to 7.5", "and-cuda")),
+        (BLACKWELL, CUDA10, ("does not suit", "hangs or computes wrongly")),
+        (Card("Quadro K2000", (3, 0)), CUDA10, ("does not suit", "no wheel that this package runs on")),
         (M60, TF2, ("does not suit", "sm_60, sm_70", "an earlier TensorFlow 2", "tensorflow==1.15.0")),
     ],
 )
@@ -126,13 +128,16 @@ def test_the_doctor_s_machine_says_it(nvidia_smi, monkeypatch):
     assert machine.machine()[-1].startswith("no GPU")
 
 
-def test_the_build_of_a_wheel_of_1_15_names_its_cuda(tmp_path):
-    (tmp_path / "python").mkdir()
-    library = tmp_path / "python" / "_pywrap_tensorflow_internal.so"
-    library.write_bytes(b"\0" * 5000 + b"libcudart.so.10.0\0libcublas.so.10.0\0")
-    assert gpu_build._wanted_runtime(str(tmp_path)) == "10.0"
-    library.write_bytes(b"\0" * 5000)
-    assert gpu_build._wanted_runtime(str(tmp_path)) == ""
+def test_the_header_of_a_wheel_of_1_15_describes_it(tmp_path):
+    header = tmp_path / "cuda_config.h"
+    header.write_text(
+        '#define TF_CUDA_CAPABILITIES CudaVersion("3.5"), CudaVersion("3.7"), CudaVersion("5.2"), '
+        'CudaVersion("6.0"), CudaVersion("6.1"), CudaVersion("7.0")\n#define TF_CUDA_VERSION "10.0"\n'
+    )
+    build = gpu_build._described_by(str(header))
+    assert (build.has_cuda, build.cuda, build.targets) == (True, CUDA10.cuda, CUDA10.targets)
+    build = gpu_build._described_by(str(tmp_path / "none.h"))
+    assert (build.has_cuda, build.cuda, build.targets) == (True, "", ())
 
 
 def test_the_running_build_is_described():
