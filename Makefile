@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_decode.py -k png" chooses the tests.
 
-.PHONY: help demo notebooks test test-tf2 test-onnx lint format docs soak fuzz bench bench-tf2 bench-builds benchmark-methods clean distclean
+.PHONY: help demo notebooks test test-tf2 test-onnx lint format docs soak fuzz bench bench-tf2 bench-builds benchmark-methods gpu-check clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
@@ -24,6 +24,7 @@ help:
 	@echo "make bench      the benchmarks, interleaved medians; ROWS=\"vgg19_maps demo_batch\" chooses some (make bench-tf2 likewise)"
 	@echo "make bench-builds  the same nets on TensorFlow 1.15, Intel's build of it and TensorFlow 2, in turn"
 	@echo "make benchmark-methods  every method on drawn scenes and boxed photographs; the tables go into docs/methods.md (SIZES=\"--scenes 80 --slow 70\")"
+	@echo "make gpu-check  every method on the GPU and on the CPU, compared; skipped where TensorFlow sees none"
 	@echo "make soak       thousands of images, some damaged, killed ten times and resumed (IMAGES=20000 KILLS=10)"
 	@echo "make fuzz       damaged models, weights and labels must load or be refused (CASES=20000 SEED=7)"
 	@echo "make clean      remove outputs and caches; distclean: the virtual environments too"
@@ -72,6 +73,9 @@ bench-builds:
 # Goes on where it was stopped: what is measured lies in build/.
 benchmark-methods:
 	@venv=$$(scripts/venv reference) && "$$venv/bin/python" benchmarks/methods.py --write $(SIZES)
+
+gpu-check:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" scripts/gpu_check.py
 
 IMAGES ?= 20000
 KILLS ?= 10

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from real_models import find_models
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# The nets of the tests are small and the workers of `-n` use all cores: threads that wait for each other only spin.
+for _name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+
+def pytest_runtest_setup():
+    """Switch TensorFlow 1's warnings of outdated arguments off: for these it looks at a signature for each op it makes.
+
+    That is a fifth of the time in which graphs are built. The warnings are about calls inside TensorFlow.
+    """
+    for name in ("tensorflow.python.util.deprecation", "tensorflow_core.python.util.deprecation"):
+        if name in sys.modules:
+            sys.modules[name]._PRINT_DEPRECATION_WARNINGS = False
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,8 @@ def test_help_and_version_answer_at_once_without_tensorflow():
             start = time.perf_counter()
             done = subprocess.run([*PROGRAM, *arguments], stdout=subprocess.PIPE, check=True)
             seconds.append(time.perf_counter() - start)
+            if seconds[-1] < 1.0:
+                break
         assert min(seconds) < 1.0, "half a second on an idle machine"
         assert done.stdout
     assert __version__ in done.stdout.decode()

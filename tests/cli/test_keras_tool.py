@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -84,8 +85,18 @@ VALUE = 1
 """
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with the whole model and its weights alone."""
+    folder = tmp_path_factory.mktemp("weights")
+    saved_model(folder / "whole.h5")
+    with tf.Graph().as_default(), tf.Session().as_default():
+        runtime.keras().models.load_model(str(folder / "whole.h5")).save_weights(str(folder / "weights.h5"))
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def desk(tmp_path, monkeypatch, weights):
     """The current folder, with a package of the user's, weights alone, the whole model, and an image of its size."""
     monkeypatch.chdir(tmp_path)
     package = tmp_path / f"own_{tmp_path.name.replace('-', '_')}"
@@ -94,9 +105,8 @@ def desk(tmp_path, monkeypatch):
     (package / "cars.py").write_text(MODULE.format(helper="keras_nets"))
     (package / "half.py").write_text("import not_there_at_all\n")
     (package / "bad.py").write_text("1 +\n")
-    saved_model(tmp_path / "whole.h5")
-    with tf.Graph().as_default(), tf.Session().as_default():
-        runtime.keras().models.load_model("whole.h5").save_weights("weights.h5")
+    for name in ("whole.h5", "weights.h5"):
+        shutil.copy(str(weights / name), name)
     Image.fromarray(np.random.RandomState(1).randint(0, 256, (12, 10, 3)).astype(np.uint8)).save("cat.png")
     yield package.name
     for name in [name for name in sys.modules if name.split(".")[0] == package.name]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from command_line import run
@@ -157,13 +158,17 @@ class TestRemoved:
 
 
 class TestResume:
-    @pytest.fixture
-    def finished(self, net, photos, tmp_path):
-        out = tmp_path / "out"
+    @pytest.fixture(scope="class")
+    def kept(self, net, photos, tmp_path_factory):
+        out = tmp_path_factory.mktemp("kept") / "out"
         net.visualize_imgs(
             str(photos), str(out), methods="gradcam", style=Style(raw=True), run=RunOptions(figures="layers")
         )
         return out
+
+    @pytest.fixture
+    def finished(self, kept, tmp_path):
+        return Path(shutil.copytree(str(kept), str(tmp_path / "out")))
 
     @pytest.mark.parametrize("damage", ["removed", "empty"])
     def test_outputs_that_are_gone_or_empty_are_made_again(self, net, photos, finished, damage):

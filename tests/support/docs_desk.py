@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Dict
 
 import numpy as np
 import pytest
@@ -43,6 +45,36 @@ def vgg19_layers() -> Any:
     return random_weights(19, classes=10, width=1 / 32).layers
 
 
+@lru_cache(maxsize=None)
+def _made(make: Callable[[Path], None]) -> Dict[str, bytes]:
+    """The files that a function makes, which are made once in a process."""
+    with TemporaryDirectory() as folder:
+        make(Path(folder))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def _lay_out(make: Callable[[Path], None], folder: Path) -> None:
+    for name, content in _made(make).items():
+        (folder / name).write_bytes(content)
+
+
+def _nets_of_the_python(folder: Path) -> None:
+    (folder / "ecg.pb").write_bytes(ArrayNet((11,)).graph().SerializeToString())
+    (folder / "scan.pb").write_bytes(ArrayNet((3, 4, 5)).graph().SerializeToString())
+    (folder / "patient.pb").write_bytes(with_meta().SerializeToString())
+    (folder / "pair.pb").write_bytes(siamese("before", "after").SerializeToString())
+    vgg = {f"{name}/{part}": pair[i] for name, pair in vgg19_layers().items() for i, part in enumerate("Wb")}
+    np.savez(str(folder / "vgg19.npz"), **vgg)
+
+
+def _nets_of_the_commands(folder: Path) -> None:
+    layers = {name: list(pair) for name, pair in vgg19_layers().items()}
+    np.save(str(folder / "vgg19.npy"), layers, allow_pickle=True)
+    write_frozen(deeplab, str(folder / "deeplab.pb"))
+    write_frozen(multispectral, str(folder / "multispectral.pb"))
+    (folder / "video.pb").write_bytes(clip_graph().as_graph_def().SerializeToString())
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: Any) -> Dict[str, Any]:
     """What the Python of the pages needs; return the names that it uses without making them."""
@@ -53,12 +85,7 @@ def desk(tmp_path: Path, monkeypatch: Any) -> Dict[str, Any]:
         shutil.copy(scene.path, str(tmp_path / "photos"))
     monkeypatch.chdir(tmp_path)
     signal, volume = ArrayNet((11,)), ArrayNet((3, 4, 5))
-    (tmp_path / "ecg.pb").write_bytes(signal.graph().SerializeToString())
-    (tmp_path / "scan.pb").write_bytes(volume.graph().SerializeToString())
-    (tmp_path / "patient.pb").write_bytes(with_meta().SerializeToString())
-    (tmp_path / "pair.pb").write_bytes(siamese("before", "after").SerializeToString())
-    vgg = {f"{name}/{part}": pair[i] for name, pair in vgg19_layers().items() for i, part in enumerate("Wb")}
-    np.savez(str(tmp_path / "vgg19.npz"), **vgg)
+    _lay_out(_nets_of_the_python, tmp_path)
     (tmp_path / "nets").symlink_to(ROOT / "nets")
     return {"photo": read_image(demo_scenes()[0].path), "signals": signal.arrays(1), "volumes": volume.arrays(1)}
 
@@ -67,11 +94,7 @@ def desk(tmp_path: Path, monkeypatch: Any) -> Dict[str, Any]:
 def workshop(desk: Dict[str, Any], tmp_path: Path) -> None:
     """What the commands of the pages need besides."""
     shutil.copy("model.pb", "successor.pb")
-    layers = {name: list(pair) for name, pair in vgg19_layers().items()}
-    np.save(str(tmp_path / "vgg19.npy"), layers, allow_pickle=True)
-    write_frozen(deeplab, str(tmp_path / "deeplab.pb"))
-    write_frozen(multispectral, str(tmp_path / "multispectral.pb"))
-    (tmp_path / "video.pb").write_bytes(clip_graph().as_graph_def().SerializeToString())
+    _lay_out(_nets_of_the_commands, tmp_path)
     write_noise(tmp_path / "clips" / "walk", {f"frame{i}.png": (6, 8) for i in range(4)})
     (tmp_path / "scenes").mkdir()
     np.save(str(tmp_path / "scenes" / "field.npy"), np.zeros((64, 64, 4), np.uint8))

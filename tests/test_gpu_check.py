@@ -1,0 +1,57 @@
+"""`make gpu-check` with a second CPU in place of the GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradcam_tf1.tf_runtime import tf
+
+_SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "gpu_check.py"
+
+
+@pytest.fixture(scope="module")
+def gpu_check():
+    spec = importlib.util.spec_from_file_location("gpu_check", _SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_two_cpus_agree_and_a_wrong_device_is_named(gpu_check, monkeypatch, capsys):
+    words = ["--device", "/cpu:1", "--method", "gradcam", "--method", "guided_gradcam"]
+    assert gpu_check.main(words) == 0
+    assert "the maps are the same on both" in capsys.readouterr().out
+
+    def wrong(model, preset, device, methods, images):
+        found = right(model, preset, device, methods, images)
+        return found if device == "/cpu:0" else {"gradcam": found["gradcam"][::-1]}
+
+    right = gpu_check.maps
+    monkeypatch.setattr(gpu_check, "maps", wrong)
+    assert gpu_check.main(words) == 1
+    said = capsys.readouterr().out
+    assert "DIFFERENT" in said
+    assert "gradcam; " in said
+    assert "guided_gradcam" in said.splitlines()[-1]  # only one of the two computes it
+
+
+def test_rounding_agrees_and_what_is_more_does_not(gpu_check):
+    cpu = np.random.RandomState(0).rand(20, 20).astype(np.float32)
+    assert gpu_check.agrees(*gpu_check.difference(cpu, cpu * (1 + 1e-4)))
+    for other in (cpu * 1.1, cpu.T, np.zeros_like(cpu), np.full_like(cpu, np.nan), cpu + 0.02):
+        assert not gpu_check.agrees(*gpu_check.difference(cpu, other))
+    zero = np.zeros_like(cpu)
+    assert gpu_check.agrees(*gpu_check.difference(zero, zero))
+    assert not gpu_check.agrees(*gpu_check.difference(zero, cpu))
+
+
+@pytest.mark.skipif(bool(tf.config.experimental.list_physical_devices("GPU")), reason="there is a GPU")
+def test_without_a_gpu_it_is_skipped(gpu_check, capsys):
+    assert gpu_check.main([]) == 0
+    assert "skipped: TensorFlow sees no GPU" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="/gpu:3 is not there: TensorFlow sees 0 GPUs"):
+        gpu_check.main(["--device", "/gpu:3"])
