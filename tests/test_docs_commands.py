@@ -44,7 +44,7 @@ def commands(page: str) -> List[List[str]]:
 def test_every_option_that_is_named_exists(page):
     known = {flag for flags in options().values() for flag in flags} | {"--help", "--version"}
     others = "ruff|mypy|pip|git|pytest|sphinx|curl|tensorboard|saved_model_cli|spark-submit|gcloud"
-    ours = re.sub(rf"(?m)^.*({others}).*$", "", TEXTS[page])
+    ours = re.sub(rf"(?m)^.*\b({others})\b.*$", "", TEXTS[page])
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours))
     assert {next(translated([flag, "value"])) for flag in named} - {"value"} <= known
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from gradcam_tf1.binding.tensor_names import choose_output
 from gradcam_tf1.drawing.figure_kinds import FigureNet
-from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.graph_import import device_names, devices_of, open_sessions
@@ -20,7 +19,6 @@ from gradcam_tf1.engine.large_weights import take_out_weights
 from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.opening import given_tensors, open_explainers
 from gradcam_tf1.engine.session_runner import session_config
-from gradcam_tf1.engine.summary_ops import SummaryOps
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import PHOTOGRAPH
 from gradcam_tf1.images.geometry import Fitted, FreeSize, check_fit, fit_to_input, free_size
@@ -32,7 +30,7 @@ from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.tf_runtime import check_process, is_forked, tf
 from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
 
-_NO_TENSORS, _STYLE = KeyTensors(), Style()
+_NO_TENSORS = KeyTensors()
 Self = TypeVar("Self", bound="BoundNet")
 
 
@@ -243,50 +241,6 @@ class BoundNet(NetHooks, FigureNet):
     def check_inputs(self, names: Sequence[Any]) -> None:
         """Raise BindingError for further inputs that have no value in `feed` and are not among these names."""
         self._open(names).further.check_given(names)
-
-    def summary_op(
-        self,
-        target: Any = None,
-        method: Methods = "gradcam",
-        layer: Any = None,
-        *,
-        style: Style = _STYLE,
-        images: Optional[tf.Tensor] = None,
-    ) -> tf.Tensor:
-        """Return the overlay as a tensor of `graph`, for `tf.summary.image` or an export.
-
-        It depends on the net's input alone, which is fed as the net takes it, and on what else the net is fed
-        (`binding.feeds`). The same request returns the same tensor. To add ops of your own, see `adding_ops`.
-
-        Parameters
-        ----------
-        target : None, int or str
-            A class; None for the top class of each image.
-        method : str or MethodChoice
-            One layer method.
-        layer : int, str, tf.Tensor or None
-            One layer; None for the bound layer.
-        style : Style
-            How the map is drawn; its `style` is "overlay", "blend" or "gray-background", without box.
-        images : tf.Tensor or None
-            The photographs, uint8 [N, H, W, 3], a tensor of `graph` at the input's size; None computes them back from
-            the net's input, which its preset allows for RGB and BGR.
-
-        Returns
-        -------
-        tf.Tensor
-            uint8 [N, H, W, 3], RGB: what `Map.overlay` draws, up to one gray level from rounding.
-
-        Raises
-        ------
-        OptionError
-            If the method, style or input has no symbolic form.
-        GradientError, TargetError, BindingError
-            As `explain`.
-        """
-        check_style(style)
-        preset = None if self.maps_pixels_itself else self.known_preset
-        return SummaryOps(self._open(), preset).overlay(target, method, layer, style, images)
 
     def adding_ops(self) -> ContextManager[tf.Graph]:
         """Let this thread add ops of its own to `graph` inside the block; the graph is final outside of it."""

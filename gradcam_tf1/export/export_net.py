@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from gradcam_tf1._version import __version__
-from gradcam_tf1.drawing.style import Style
+from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.bound_net import BoundNet
+from gradcam_tf1.engine.summary_ops import SummaryOps
 from gradcam_tf1.export.export_folder import claim, record
 from gradcam_tf1.export.export_request import ExportRequest
 from gradcam_tf1.export.exported_graph import ExportedGraph, TensorSpec, exported_graph
 from gradcam_tf1.export.formats import format_of
 from gradcam_tf1.export.self_check import check_export
 from gradcam_tf1.methods.choices import Methods
+from gradcam_tf1.tf_runtime import tf
 
 _STYLE = Style()
 
@@ -43,7 +45,51 @@ class Export:
 
 
 class ExportingNet(BoundNet):
-    """A bound net that can be exported. The parameters are those of GradCamGraph."""
+    """A bound net whose explanation can leave it, as a tensor or a model. The parameters are those of GradCamGraph."""
+
+    def summary_op(
+        self,
+        target: Any = None,
+        method: Methods = "gradcam",
+        layer: Any = None,
+        *,
+        style: Style = _STYLE,
+        images: Optional[tf.Tensor] = None,
+    ) -> tf.Tensor:
+        """Return the overlay as a tensor of `graph`, for `tf.summary.image` or an export.
+
+        It depends on the net's input alone, which is fed as the net takes it, and on what else the net is fed
+        (`binding.feeds`). The same request returns the same tensor. To add ops of your own, see `adding_ops`.
+
+        Parameters
+        ----------
+        target : None, int or str
+            A class; None for the top class of each image.
+        method : str or MethodChoice
+            One layer method.
+        layer : int, str, tf.Tensor or None
+            One layer; None for the bound layer.
+        style : Style
+            How the map is drawn; its `style` is "overlay", "blend" or "gray-background", without box.
+        images : tf.Tensor or None
+            The photographs, uint8 [N, H, W, 3], a tensor of `graph` at the input's size; None computes them back from
+            the net's input, which its preset allows for RGB and BGR.
+
+        Returns
+        -------
+        tf.Tensor
+            uint8 [N, H, W, 3], RGB: what `Map.overlay` draws, up to one gray level from rounding.
+
+        Raises
+        ------
+        OptionError
+            If the method, style or input has no symbolic form.
+        GradientError, TargetError, BindingError
+            As `explain`.
+        """
+        check_style(style)
+        preset = None if self.maps_pixels_itself else self.known_preset
+        return SummaryOps(self._open(), preset).overlay(target, method, layer, style, images)
 
     def export(
         self,
