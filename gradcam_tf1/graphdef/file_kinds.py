@@ -18,8 +18,8 @@ from gradcam_tf1.graphdef.wire import LENGTH, Buffer, WireError, WireField, reco
 
 POSSIBLE = (
     "a frozen graph (.pb, .pbtxt), a checkpoint (its prefix, its folder, or its .meta, .index, .data-... or "
-    "`checkpoint` file), a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5 or .keras, an ONNX file, a file of "
-    "torch.save(model), a tf.keras model, a GraphDef, a tf.Session, or a (graph, session) pair"
+    "`checkpoint` file), a TF1 SavedModel (its folder or saved_model.pb), a Keras .h5 or .keras, an ONNX file, a file "
+    "of torch.save(model), a tf.keras model, a GraphDef, a tf.Session, or a (graph, session) pair"
 )
 
 _ZIP = "a zip archive (a .npz file, or a packed model: unpack it)"
