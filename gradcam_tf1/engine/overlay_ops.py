@@ -89,7 +89,7 @@ def tinted(
     levels = _levels(-heat if against and style.signed else heat, scale, style.signed)
     images = tf.cast(images, tf.float32)
     # an empty map in colours would look like a result; this op takes whole images, and where_v2 pixel by pixel
-    drawn = tf.where(shown, _DRAWN[style.style](images, levels, style), images)
+    drawn = tf.raw_ops.Select(condition=shown, x=_DRAWN[style.style](images, levels, style), y=images)
     return tf.cast(tf.clip_by_value(drawn + 0.5, 0.0, 255.0), tf.uint8)
 
 
