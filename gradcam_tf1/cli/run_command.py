@@ -138,8 +138,8 @@ def run(
     IMAGES are folders, files, patterns, archives (.tar, .zip), TFRecord files, lists of paths (@list.txt), or - for
     paths from standard input.
 
-    MODEL is a frozen graph (.pb, .pbtxt), a checkpoint, a SavedModel, a Keras .h5 or .keras file, or vgg11, vgg13, vgg16
-    or vgg19 with --weights. Input, scores and layer are detected; if that fails, name them with --input, --logits and
+    MODEL is a frozen graph (.pb, .pbtxt), a checkpoint, a SavedModel, a Keras .h5 or .keras file, or vgg11, vgg13,
+    vgg16 or vgg19 with --weights. Input, scores and layer are detected; if that fails, name them with --input, --logits and
     --layer.
     """
     if show and not options["figures"]:
