@@ -139,8 +139,8 @@ def run(
     paths from standard input.
 
     MODEL is a frozen graph (.pb, .pbtxt), a checkpoint, a SavedModel, a Keras .h5 or .keras file, or vgg11, vgg13,
-    vgg16 or vgg19 with --weights. Input, scores and layer are detected; if that fails, name them with --input, --logits and
-    --layer.
+    vgg16 or vgg19 with --weights. Input, scores and layer are detected; if that fails, name them with --input, --logits
+    and --layer.
     """
     if show and not options["figures"]:
         raise OptionError("--show opens figures; choose them with --figure")
