@@ -201,4 +201,5 @@ def chosen_model(
     else:
         source = load(model, **loading)
     names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}
-    return source, {**options, "tensors": KeyTensors(input=options.pop("input_name"), layer=layer, **names)}
+    tensors = KeyTensors(input=options.pop("input_name"), layer=layer, **names)
+    return source, {**options, "tensors": tensors}
