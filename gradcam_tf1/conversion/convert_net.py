@@ -119,7 +119,7 @@ def _checked_path(path: Any, overwrite: bool) -> str:
     """Return the path if a file can be written there. Raises OptionError otherwise."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise OptionError(f"the file to write is a path, not {path!r}")
-    path = os.path.expanduser(os.fspath(path))
+    path = str(os.path.expanduser(os.fspath(path)))
     folder = os.path.dirname(path)
     if not os.path.isdir(folder or "."):
         raise OptionError(f"there is no folder {folder!r} to write into; make it first")
