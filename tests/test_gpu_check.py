@@ -22,9 +22,12 @@ def gpu_check():
 
 
 def test_two_cpus_agree_and_a_wrong_device_is_named(gpu_check, monkeypatch, capsys):
+    monkeypatch.delenv("GRADCAM_TF1_MODELS", raising=False)  # the real nets take minutes
     words = ["--device", "/cpu:1", "--method", "gradcam", "--method", "guided_gradcam"]
     assert gpu_check.main(words) == 0
-    assert "the maps are the same on both" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the maps are the same on both" in said
+    assert "2 methods on /cpu:0, 2 on /cpu:1" in said
 
     def wrong(model, preset, device, methods, images):
         found = right(model, preset, device, methods, images)
