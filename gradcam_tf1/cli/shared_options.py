@@ -10,7 +10,7 @@ import click
 
 from gradcam_tf1.cli.feed_options import FEED_OPTIONS, split_feeds
 from gradcam_tf1.cli.feed_options import feeds as feeds
-from gradcam_tf1.cli.terminal import load_tensorflow
+from gradcam_tf1.cli.terminal import load_tensorflow, say
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import check_bands
 from gradcam_tf1.images.window import Window, make_window
@@ -197,6 +197,7 @@ def load_source(
     ------
     ModelFileError, WeightsError, OptionError
     """
+    from gradcam_tf1.graphdef.file_kinds import identify
     from gradcam_tf1.loaders import load
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
@@ -210,6 +211,8 @@ def load_source(
         options["preset"] = options.get("preset") or source.preprocessing
         layer = source.layer if layer is None else layer
     else:
+        if identify(model).kind in ("ONNX", "torch"):
+            say(f"{model}: converting it with onnx2tf, which takes up to some minutes ...", err=True)
         source = load(model, **loading)
     names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}
     tensors = KeyTensors(input=options.pop("input_name"), layer=layer, **names)

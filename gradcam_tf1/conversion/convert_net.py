@@ -126,7 +126,7 @@ def _checked_path(path: Any, overwrite: bool) -> str:
     if os.path.lexists(path) and not (overwrite and os.path.isfile(path)):
         advice = "write another file, or give --overwrite (overwrite=True)" if os.path.isfile(path) else "name a file"
         raise OptionError(f"{path!r} exists already; {advice}")
-    return path
+    return str(path)
 
 
 def _write(
