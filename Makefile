@@ -1,7 +1,7 @@
 # `make demo` and `make test` need nothing but a Python: each makes its own virtual environment (scripts/venv).
 # PYTHON=/path/to/python chooses the interpreter; TESTS="tests/images/test_decode.py -k png" chooses the tests.
 
-.PHONY: help demo notebooks test test-tf2 test-onnx lint format docs soak fuzz bench bench-tf2 bench-builds benchmark-methods gpu-check clean distclean
+.PHONY: help demo notebooks test test-tf2 test-programs test-programs-tf2 test-onnx lint format docs soak fuzz bench bench-tf2 bench-builds benchmark-methods gpu-check clean distclean
 # The environments are shared and the tests use all cores by themselves: -j must not start two of these at once.
 .NOTPARALLEL:
 
@@ -10,13 +10,16 @@ ROWS ?=
 SIZES ?=
 CASES ?= 20000
 SEED ?= 7
-PYTEST = -m pytest -n 2 $(TESTS)
+# Without TESTS the tests that start other programs are left to test-programs, where one worker has all of a file.
+PYTEST = -m pytest -n 2 $(if $(TESTS),$(TESTS),-m "not programs")
+PROGRAMS = -m pytest -n 2 -m programs --dist loadfile
 
 help:
 	@echo "make demo       run the demo net on its scenes, images to demo_out/"
 	@echo "make notebooks  run the notebooks of examples/notebooks and write them with their outputs"
 	@echo "make test       the tests on TensorFlow 1.15 (TensorFlow 2 where there is no Python 3.7)"
 	@echo "make test-tf2   the tests on TensorFlow 2 in compat.v1 mode"
+	@echo "make test-programs  the tests that start a browser, a cluster, notebooks or examples (test-programs-tf2 likewise)"
 	@echo "make test-onnx  the tests of ONNX and torch, in an environment of their own (Python 3.10 to 3.12)"
 	@echo "make lint       ruff check, ruff format --check, mypy"
 	@echo "make format     let ruff format the files and fix what it can"
@@ -40,6 +43,12 @@ test:
 
 test-tf2:
 	@venv=$$(scripts/venv tf2) && "$$venv/bin/python" $(PYTEST)
+
+test-programs:
+	@venv=$$(scripts/venv reference) && "$$venv/bin/python" $(PROGRAMS)
+
+test-programs-tf2:
+	@venv=$$(scripts/venv tf2) && "$$venv/bin/python" $(PROGRAMS)
 
 test-onnx:
 	@venv=$$(scripts/venv onnx) && "$$venv/bin/python" -m pytest -n 2 tests/interop $(TESTS)

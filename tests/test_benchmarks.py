@@ -15,6 +15,8 @@ import pytest
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
 
+pytestmark = pytest.mark.programs
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 

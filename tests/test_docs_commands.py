@@ -17,6 +17,8 @@ from docs_desk import TEXTS, desk, lay_out_photos, workshop  # noqa: F401  fixtu
 from gradcam_tf1.cli import main
 from gradcam_tf1.cli.older_names import translated
 
+pytestmark = pytest.mark.programs
+
 # Commands that are not run here, each with the reason.
 ELSEWHERE = {
     "docs/recipes.md": "test_docs_recipes.py runs them on nets with such names",

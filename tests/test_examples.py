@@ -15,6 +15,8 @@ from gradcam_tf1 import METHODS, read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_scenes
 from gradcam_tf1.tf_runtime import IS_TF2
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 

@@ -11,6 +11,8 @@ from fuzz_models import BUG, fuzz, run_case
 
 from gradcam_tf1.errors import ModelFileError
 
+pytestmark = pytest.mark.programs
+
 
 def test_models_weights_and_labels_load_or_are_refused():
     results = fuzz(60, seed=4)

@@ -156,7 +156,7 @@ def checkout(machine, tmp_path):
 
 PIP = (
     "pip -m pip install --quiet --quiet --no-input --disable-pip-version-check "
-    "{}--no-build-isolation --editable .[test,lint,docs]"
+    "{}--no-build-isolation --editable .[test,spark,lint,docs]"
 )
 TF1_INSTALL = PIP.format("-c constraints/tf1-py37.txt ")
 
@@ -269,7 +269,8 @@ def test_ci_runs_every_step_and_fails_if_one_failed(machine, tmp_path, failing):
         machine.tools / "make", f'#!/bin/sh\ncat\necho "$1" >>log\ncase " {fails} " in *" $1 "*) exit 2 ;; esac\n'
     )
     answer = machine(script, CI="true")
-    assert (tmp_path / "clone/log").read_text().split() == ["lint", "test", "test-tf2", "test-onnx", "demo", "docs"]
+    steps = ["lint", "test", "test-tf2", "test-programs", "test-programs-tf2", "test-onnx", "demo", "docs"]
+    assert (tmp_path / "clone/log").read_text().split() == steps
     assert answer.returncode == (1 if failing else 0)
     assert answer.stdout.splitlines()[-1] == (f"failed: {fails}" if failing else "all steps passed")
 

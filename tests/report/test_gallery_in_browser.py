@@ -6,6 +6,8 @@ import pytest
 import report_data
 from browser import set_screen
 
+pytestmark = pytest.mark.programs
+
 HOSTILE = [
     '"><img src=x onerror=alert(1)>.jpg',
     "</script><script>alert(2)</script>",

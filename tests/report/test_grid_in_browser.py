@@ -9,6 +9,8 @@ from scipy.ndimage import map_coordinates
 
 from gradcam_tf1.drawing.overlay import colorize, normalize
 
+pytestmark = pytest.mark.programs
+
 GRIDS = """
 const [source, size, places, colormap] = arguments;
 const grid = gradcam.grid(source, size);

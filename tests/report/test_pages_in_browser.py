@@ -9,6 +9,8 @@ from browser import console, set_screen
 
 from gradcam_tf1.drawing.overlay import colorize, normalize
 
+pytestmark = pytest.mark.programs
+
 VIEWS = ("#/images", "#/image/000001", "#/classes", "#/class/1", "#/run")
 
 

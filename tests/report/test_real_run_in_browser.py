@@ -10,6 +10,8 @@ import pytest
 from gradcam_tf1 import GradCamGraph, RunOptions, Style, write_report
 from gradcam_tf1.nets.demo import DEMO_CLASSES, DEMO_PRESET, demo_model, demo_scenes
 
+pytestmark = pytest.mark.programs
+
 READ = """
 const done = arguments[arguments.length - 1];
 gradcam.load("000000").then(record => {

@@ -12,6 +12,8 @@ from browser import set_screen
 
 from gradcam_tf1.report.page import single_page
 
+pytestmark = pytest.mark.programs
+
 NAME = "</script><img src=x onerror=alert(1)>.jpg"
 
 

@@ -13,6 +13,8 @@ from scipy.ndimage import map_coordinates
 
 from gradcam_tf1.drawing.overlay import ALPHA, normalize, overlay
 
+pytestmark = pytest.mark.programs
+
 SHADE = 120
 MINUS, DASH = "\u2212", "\u2013"
 HEIGHT, WIDTH = report_data.SIZE

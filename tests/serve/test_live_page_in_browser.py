@@ -17,6 +17,8 @@ from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.tf_runtime import tf
 
+pytestmark = pytest.mark.programs
+
 PHOTO = demo_scenes()[8].path
 OTHER = demo_scenes()[3].path
 EXPLAINED = "[...document.querySelectorAll('.status')].every(e => e.textContent.startsWith('Explained in'))"

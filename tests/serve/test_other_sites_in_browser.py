@@ -6,11 +6,14 @@ import http.server
 import threading
 from contextlib import contextmanager
 
+import pytest
 from browser import Visitor, console
 from live_client import running
 
 from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
+
+pytestmark = pytest.mark.programs
 
 
 @contextmanager

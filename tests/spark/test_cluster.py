@@ -18,7 +18,7 @@ from spark_cluster import Cluster, has_java, spark_on, wait_for
 pytest.importorskip("pyspark")
 # where it must be there, as in .ci/run, its absence is a failure
 NEEDED = "GRADCAM_TF1_NEEDS_JAVA" in os.environ
-pytestmark = pytest.mark.skipif(not has_java() and not NEEDED, reason="Spark needs Java")
+pytestmark = [pytest.mark.programs, pytest.mark.skipif(not has_java() and not NEEDED, reason="Spark needs Java")]
 
 IMAGES = 5000
 
