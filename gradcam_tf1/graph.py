@@ -54,9 +54,6 @@ class GradCamGraph(ExportingNet):
         everything else the first.
     config : tf.ConfigProto or None
         Configuration of the sessions.
-    input_shape : sequence of int or None
-        For a torch module, or an ONNX file that leaves sides open: the sides of one input without the batch, in their
-        order, such as (3, 224, 224).
 
     Raises
     ------

@@ -61,7 +61,6 @@ class BoundNet(NetHooks, FigureNet):
         batch_size: int = 8,
         devices: Union[str, Sequence[str]] = (),
         config: Any = None,
-        input_shape: Optional[Sequence[int]] = None,
     ) -> None:
         check_fit(fit)
         check_batch_size(batch_size)
@@ -74,7 +73,7 @@ class BoundNet(NetHooks, FigureNet):
         self.size = free_size(size)
         self.batch_size = batch_size
         self._label_names = label_names(labels)
-        loaded = model if isinstance(model, LoadedModel) else load(model, input_shape=input_shape)
+        loaded = model if isinstance(model, LoadedModel) else load(model)
         self._chosen_devices = places
         settings = session_config(config, bool(places))
         light, weights = take_out_weights(loaded.graph_def, frozenset(loaded.variables))

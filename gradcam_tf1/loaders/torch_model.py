@@ -113,7 +113,8 @@ def load_module(module: Any, sides: Sides) -> LoadedModel:
     name = f"torch {type(module).__name__}"
     if sides is None:
         raise OptionError(
-            f"{name}: a torch model does not state its input; give input_shape=(3, 224, 224), without the batch"
+            f"{name}: a torch model does not state its input; give load(net, input_shape=(3, 224, 224)), without "
+            "the batch"
         )
     check_packages(name, _PACKAGES, "torch")
     with private_folder() as folder:
@@ -181,7 +182,7 @@ def _weights_alone(path: str, content: TorchContent) -> ModelFileError:
     found = f" (found: {', '.join(content.names)}, ...)" if content.names else ""
     return ModelFileError(
         f"{path} holds weights alone, without the net{found}; build the net in Python, load_state_dict, and write "
-        "torch.save(net, 'net.pth') or torch.onnx.export, or give the module itself: GradCamGraph(net, "
-        "input_shape=(3, 224, 224)); the weights of a VGG go with their net: gradcam-tf1 run vgg16 --weights "
+        "torch.save(net, 'net.pth') or torch.onnx.export, or give the module itself: GradCamGraph(load(net, "
+        "input_shape=(3, 224, 224))); the weights of a VGG go with their net: gradcam-tf1 run vgg16 --weights "
         f"{path}"
     )

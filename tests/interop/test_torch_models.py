@@ -35,7 +35,7 @@ class Net(nn.Sequential):
 @pytest.mark.parametrize(("kind", "seed"), torch_twins.STORED.values(), ids=torch_twins.STORED)
 def test_maps_of_a_live_module_equal_those_of_torch(kind, seed):
     net = drawn(kind(), seed).train()  # as a training program leaves it
-    with GradCamGraph(net, input_shape=SHAPE, preset="torch") as graph:
+    with GradCamGraph(load(net, input_shape=SHAPE), preset="torch") as graph:
         assert net.training
         assert graph.model.kind == "torch"
         expected = torch_twins.twins(net.eval(), torch_twins.photographs(), net.last)
@@ -142,7 +142,7 @@ def test_an_export_that_computes_something_else_is_refused(tmp_path, monkeypatch
 
 
 def test_a_live_module_needs_the_shape_of_its_input():
-    with pytest.raises(OptionError, match=r"torch Linear: .* give input_shape=\(3, 224, 224\), without the batch"):
+    with pytest.raises(OptionError, match=r"torch Linear: .* give load\(net, input_shape=\(3, 224, 224\)\), without"):
         load(nn.Linear(3, 2))
 
 
