@@ -15,7 +15,7 @@ from gradcam_tf1.export.model_inputs import ModelInputs
 from gradcam_tf1.export.net_part import NetPart, cam_name
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.base import Method
-from gradcam_tf1.methods.families import LayerMethod, PixelMethod, ProductMethod
+from gradcam_tf1.methods.families import LayerMethod, ProductMethod
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -91,8 +91,6 @@ class MapOutputs:
     def _pixel_map(self, row: Method) -> tf.Tensor:
         """Return a signed map of the input's size and channels, with red, green and blue in this order."""
         pixels = row.pixels if isinstance(row, ProductMethod) else row
-        if not isinstance(pixels, PixelMethod):
-            raise ExportError(f"{row.name} has no symbolic form")
         values = self._in_rgb(self._tensors[pixels.name])
         if isinstance(row, ProductMethod):
             values = values * self._placed(row.cam)[1][..., tf.newaxis]
