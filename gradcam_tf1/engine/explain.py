@@ -115,8 +115,9 @@ class NetExplainer(FigureExplainer):
 
     def pixels_shape(self, sides: Sequence[int]) -> Tuple[int, ...]:
         """Return the shape of `NetInput.pixels` of one input of these sides."""
-        is_array = self.binding.array_shape is not None and not self.binding.frame_order
-        return (1, *sides, int(self.binding.array_shape[-1] or 1) if is_array else self.net.channels_in)
+        shape = self.binding.array_shape
+        channels = self.net.channels_in if shape is None or self.binding.frame_order else shape[-1]
+        return (1, *sides, channels or 1)
 
     def _clips_to_batch(self, pixels: np.ndarray) -> np.ndarray:
         frames = self._to_batch(pixels.reshape((-1, *pixels.shape[2:])))

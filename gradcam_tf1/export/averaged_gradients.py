@@ -1,4 +1,4 @@
-"""Gradients averaged over a path or over noisy copies, in ops: a loop runs the net on one point of each image at a time.
+"""Gradients averaged over a path or over noisy copies, in ops: a loop runs the net on one point of each image.
 
 The loop holds a second copy of the net's ops, not of its weights, see `second_copy.py`. Its points, weights and noise
 are those that `explain` takes, and it adds up in float64, as that does.
@@ -31,18 +31,18 @@ class Averaging(NamedTuple):
         The bound net.
     images : tf.Tensor
         float32 [N, H, W, C], the images as the net's first float tensor has them.
+    sides : tuple of int
+        The sides of the net's input.
     gradient : callable
         Such inputs -> dy/dx at each, for the class of its image: float32 [N, H, W, C].
-    sides : tuple of int
-        The sides of the input.
     options : dict
         All options of the method.
     """
 
     explainer: NetExplainer
     images: tf.Tensor
-    gradient: Gradient
     sides: Tuple[int, ...]
+    gradient: Gradient
     options: Dict[str, Any]
 
 

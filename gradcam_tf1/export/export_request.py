@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Tuple
 
 from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.overlay_ops import check_symbolic
@@ -13,11 +13,9 @@ from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.choices import Methods, choose_methods
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod, ProductMethod
-from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 
 GUIDED = ("guided_backprop", "guided_gradcam")
-Symbolic = Union[LayerMethod, PixelMethod, ProductMethod, IteratedMethod]
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class ExportRequest:
         self.chosen  # noqa: B018 - refuses what has no symbolic form
 
     @property
-    def chosen(self) -> Tuple[Symbolic, Dict[str, Any]]:
+    def chosen(self) -> Tuple[Method, Dict[str, Any]]:
         """The row of the method, with its given options."""
         choices = choose_methods(self.method)
         if len(choices) != 1:

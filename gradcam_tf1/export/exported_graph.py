@@ -7,14 +7,12 @@ from typing import Dict, NamedTuple, Sequence, Tuple
 
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain import NetExplainer
-from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ExportError
-from gradcam_tf1.export.averaged_gradients import AVERAGED, Averaging, loops_of_ops
 from gradcam_tf1.export.export_request import ExportRequest
 from gradcam_tf1.export.folded_weights import fold_weights
 from gradcam_tf1.export.map_output_ops import MapOutputs
 from gradcam_tf1.export.model_inputs import SCOPE, ModelInputs
-from gradcam_tf1.export.net_part import IMAGES, NetPart, net_part, only_needed
+from gradcam_tf1.export.net_part import net_part, only_needed
 from gradcam_tf1.export.short_names import shorten_names
 from gradcam_tf1.graphdef.portable import portable
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
@@ -91,9 +89,6 @@ def exported_graph(net: BoundNet, request: ExportRequest) -> ExportedGraph:
     with tf.Graph().as_default() as graph:
         inputs = ModelInputs(net, request, part)
         tensors = inputs.imported(part)
-        if part.again is not None:
-            with tf.name_scope(SCOPE), loops_of_ops():
-                tensors[request.chosen[0].name] = _average(explainer, request, part, tensors, inputs)
         results = MapOutputs(explainer, part, tensors, inputs).results(request)
         named = {name: tf.identity(tensor, name=name) for name, tensor in results.items()}
     graph_def = only_needed(
@@ -114,19 +109,6 @@ def exported_graph(net: BoundNet, request: ExportRequest) -> ExportedGraph:
         inputs.sides,
         inputs.takes_pixels,
     )
-
-
-def _average(
-    explainer: NetExplainer, request: ExportRequest, part: NetPart, tensors: Dict[str, tf.Tensor], inputs: ModelInputs
-) -> tf.Tensor:
-    """Return the map of a method of `AVERAGED`: float32 [N, H, W, C]."""
-    row, _ = request.chosen
-    again, graph = part.again, tf.get_default_graph()
-    fed = {**inputs.mapped, part.code: tensors["class_ids"]}
-    fed.update({name: graph.get_tensor_by_name(name) for name in again.constants})
-    options = row.filled(explainer.chosen_methods(request.method, ExplainOptions())[row.name])
-    work = Averaging(explainer, tensors[IMAGES], lambda points: again.gradient(points, fed), inputs.sides, options)
-    return AVERAGED[row.name](work)
 
 
 def _check_placeholders(graph_def: tf.GraphDef, given: Sequence[tf.Tensor]) -> None:

@@ -22,7 +22,6 @@ from gradcam_tf1.methods.layer_maps import parts_of
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LayerInfo, Slot
 
-
 IMAGES = "images"  # the key in `NetPart.tensors` of the images as the net's first float tensor has them
 
 
@@ -103,15 +102,19 @@ def net_part(explainer: NetExplainer, request: ExportRequest) -> NetPart:
         if isinstance(cam, LayerMethod):
             for part, tensor in enumerate(ops.cams(cam, layers, slot, given)):
                 tensors[cam_name(cam.name, part)] = tensor
-    code, again, constants = ops.value("code", slot).name, None, ()
-    if row.name in AVERAGED:
-        binding = explainer.binding
-        check_copies([row], binding.mixing, chunk=2)
+    code = ops.value("code", slot).name
+    again = _again(explainer, slot, code) if row.name in AVERAGED else None
+    if again is not None:
+        check_copies([row], explainer.binding.mixing, chunk=2)
         tensors[IMAGES] = ops.images()
-        again = second_copy(explainer, slot, {binding.input, code, *binding.feeds, *binding.per_image})
-        constants = again.constants
     names = {key: tensor.name for key, tensor in tensors.items()}
-    return NetPart(_cut(engine.graph, [*names.values(), *constants]), code, names, layer, again)
+    needed = [*names.values(), *(again.constants if again else ())]
+    return NetPart(_cut(engine.graph, needed), code, names, layer, again)
+
+
+def _again(explainer: NetExplainer, slot: Slot, code: str) -> SecondCopy:
+    binding = explainer.binding
+    return second_copy(explainer, slot, {binding.input, code, *binding.feeds, *binding.per_image})
 
 
 def cam_name(method: str, part: int) -> str:
