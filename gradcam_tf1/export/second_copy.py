@@ -38,7 +38,7 @@ class SecondCopy:
     grads: str
 
     def gradient(self, inputs: tf.Tensor, fed: Dict[str, tf.Tensor]) -> tf.Tensor:
-        """Add the ops to the default graph, which may be the body of a loop; return dy/dx: float32 [N, H, W, C].
+        """Add the ops to the default graph; return dy/dx: float32 [N, H, W, C]. In a loop, it is made of ops.
 
         Parameters
         ----------
@@ -49,8 +49,7 @@ class SecondCopy:
         """
         mapped = {**fed, self.images.tensor.name: self._laid_out(inputs)}
         taken = {f"{edge.node}:{edge.output}" for node in self.graph_def.node for edge in edges(node)}
-        # the body of a loop takes tensors of its own graph only, and an identity is one
-        mapped = {name: tf.identity(tensor) for name, tensor in mapped.items() if name in taken}
+        mapped = {name: tensor for name, tensor in mapped.items() if name in taken}
         (grads,) = tf.import_graph_def(self.graph_def, mapped, [self.grads], name="again")
         return grads
 
