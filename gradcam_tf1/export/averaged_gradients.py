@@ -114,10 +114,10 @@ def _repeated(count: int, step: Callable[..., List[tf.Tensor]], start: List[tf.T
         found = step(number, *values)
         return [number + 1, *(tf.ensure_shape(new, old.shape) for new, old in zip(found, values))]
 
-    _, *values = tf.while_loop(
+    found: List[tf.Tensor] = tf.while_loop(
         lambda number, *_values: number < count, kept, [tf.constant(0), *start], parallel_iterations=1
     )
-    return values
+    return found[1:]
 
 
 @contextmanager

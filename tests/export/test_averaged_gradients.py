@@ -32,13 +32,13 @@ SMOOTHED = [
 
 @pytest.fixture(scope="module")
 def net():
-    with GradCamGraph(demo_model(), preset="inception") as opened:
+    with GradCamGraph(SmallNet().graph(), preset="inception") as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def images():
-    return np.random.RandomState(3).randint(0, 256, (3, 96, 128, 3)).astype(np.uint8)
+    return np.random.RandomState(3).randint(0, 256, (5, 8, 12, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("choice", INTEGRATED + SMOOTHED, ids=str)
@@ -49,10 +49,17 @@ def test_the_numbers_of_explain(net, images, choice):
 def test_a_path_keeps_the_class_of_its_image(net, images):
     """Given by their ids, not the top classes; those of top classes are seen above."""
     choice = INTEGRATED[0]
-    given = [[4], [5], [6]]
-    found = exported_run(net, images, [4, 5, 6], method=choice)
-    assert_equal(net, images, found, choice, given)
-    assert found["class_ids"].tolist() == [4, 5, 6]
+    found = exported_run(net, images, [0, 1, 0, 1, 1], method=choice)
+    assert_equal(net, images, found, choice, [[0], [1], [0], [1], [1]])
+    assert found["class_ids"].tolist() == [0, 1, 0, 1, 1]
+
+
+def test_a_real_architecture():
+    """Batch norm, max pools and a dense layer, in the form for inference."""
+    pixels = np.random.RandomState(3).randint(0, 256, (2, 96, 128, 3)).astype(np.uint8)
+    with GradCamGraph(demo_model(), preset="inception") as net:
+        for choice in (INTEGRATED[0], SMOOTHED[0]):
+            assert_equal(net, pixels, exported_run(net, pixels, method=choice), choice)
 
 
 @pytest.mark.parametrize(("seed", "count"), [(0, 1), (3, 4097), (2**32 - 1, 700)])
@@ -90,7 +97,7 @@ def test_whole_numbers_and_a_baked_batch(graph):
         checked(net, method=SMOOTHED[0])
 
 
-@pytest.mark.parametrize("baseline", ["mean", np.zeros((96, 128, 3))], ids=["mean", "image"])
+@pytest.mark.parametrize("baseline", ["mean", np.zeros((8, 12, 3))], ids=["mean", "image"])
 def test_a_baseline_of_many_colours(net, baseline):
     with pytest.raises(ExportError, match="takes a baseline of one colour, and .* give 'black', 'white', 'zero' or a"):
         exported_graph(net, ExportRequest(method("integrated_gradients", baseline=baseline)))
