@@ -11,6 +11,8 @@ Mersenne Twister, https://doi.org/10.1145/272991.272995
 
 from __future__ import annotations
 
+from typing import Any, Tuple
+
 import numpy as np
 
 from gradcam_tf1.tf_runtime import tf
@@ -55,9 +57,10 @@ def _uniform(seed: int, count: int) -> tf.Tensor:
 
 def _states(seed: int, rounds: int) -> tf.Tensor:
     """Return the states after 1 to `rounds` rounds: int32 [rounds, 624], the bits of unsigned numbers."""
-    first = tf.constant(np.random.RandomState(seed).get_state()[1].astype(np.uint32).view(np.int32))
+    state: Any = np.random.RandomState(seed).get_state()  # ("MT19937", words, ...)
+    first = tf.constant(np.asarray(state[1], np.uint32).view(np.int32))
 
-    def step(number: tf.Tensor, state: tf.Tensor, states: tf.TensorArray) -> tuple:
+    def step(number: tf.Tensor, state: tf.Tensor, states: tf.TensorArray) -> Tuple[tf.Tensor, ...]:
         state = _next(state)
         return number + 1, state, states.write(number, state)
 
