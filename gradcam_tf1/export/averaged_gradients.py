@@ -17,7 +17,7 @@ from gradcam_tf1.export.numpy_noise_ops import standard_normals
 from gradcam_tf1.methods.path import path_points
 from gradcam_tf1.tf_runtime import tf
 
-Gradient = Callable[[tf.Tensor], tf.Tensor]
+Gradient = Callable[["tf.Tensor"], "tf.Tensor"]
 
 _LEVELS = {"black": 0.0, "white": 255.0}
 
