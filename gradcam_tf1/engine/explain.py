@@ -96,7 +96,7 @@ class NetExplainer(FigureExplainer):
             "embed": self._embed,
         }
         images = tuple(None if isinstance(item, Fitted) else item for item in given)
-        return NetInput(stack_pixels(fitted), self._to_batch, [item.placement for item in fitted], readers, images)
+        return NetInput(stack_pixels(fitted), self.to_batch, [item.placement for item in fitted], readers, images)
 
     def _clips(self, inputs: Any) -> NetInput:
         def fit(frame: Any) -> Fitted:
@@ -104,7 +104,20 @@ class NetExplainer(FigureExplainer):
 
         clips = fit_clips(inputs, self.binding, fit, self.net.takes_own_range)
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
-        return NetInput(stack_pixels(clips), self._clips_to_batch, [clip.placement for clip in clips], readers)
+        return NetInput(stack_pixels(clips), self.to_batch, [clip.placement for clip in clips], readers)
+
+    @property
+    def to_batch(self) -> Callable[[np.ndarray], np.ndarray]:
+        """See `NetInput`."""
+        if self.binding.frame_order:
+            return self._clips_to_batch
+        return self._to_batch if self.binding.array_shape is None else self._arrays_to_batch
+
+    def pixels_shape(self, sides: Sequence[int]) -> Tuple[int, ...]:
+        """Return the shape of `NetInput.pixels` of one input of these sides."""
+        shape = self.binding.array_shape
+        channels = self.net.channels_in if shape is None or self.binding.frame_order else shape[-1]
+        return (1, *sides, channels or 1)
 
     def _clips_to_batch(self, pixels: np.ndarray) -> np.ndarray:
         frames = self._to_batch(pixels.reshape((-1, *pixels.shape[2:])))
@@ -112,16 +125,18 @@ class NetExplainer(FigureExplainer):
 
     def _arrays(self, inputs: Any) -> NetInput:
         values = as_arrays(inputs, self.binding)
-        dtype = numpy_dtype(self.binding.dtype)
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
-        return NetInput(values, lambda pixels: pixels.astype(dtype), placements, readers)
+        return NetInput(values, self.to_batch, placements, readers)
+
+    def _arrays_to_batch(self, pixels: np.ndarray) -> np.ndarray:
+        return pixels.astype(numpy_dtype(self.binding.dtype))
 
     def explain(
         self, given: NetInput, targets: Any, methods: Methods, layers: Any, score: str, options: ExplainOptions
     ) -> Explanation:
         """Explain prepared inputs; the arguments and errors are those of `GradCamGraph.explain`."""
-        chosen, infos = self._methods(methods, options), self.resolve_layers(layers)
+        chosen, infos = self.chosen_methods(methods, options), self.resolve_layers(layers)
         if options.fuse is not None:
             check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)
@@ -212,7 +227,7 @@ class NetExplainer(FigureExplainer):
         places = self.resolve_layers(specs)
         return tuple(place for place in places if place != OWN) + (self.resolve_layers(own) if OWN in places else ())
 
-    def _methods(self, methods: Methods, options: ExplainOptions) -> ChosenMethods:
+    def chosen_methods(self, methods: Methods, options: ExplainOptions) -> ChosenMethods:
         """Return the methods with their options. Raises OptionError for what this kind of input does not allow."""
         chosen = choose_methods(methods)
         if self.binding.array_shape is None:

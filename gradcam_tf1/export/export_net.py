@@ -115,7 +115,8 @@ class ExportingNet(BoundNet):
         out_folder : str
             Made if absent; an earlier export in it is replaced, anything else refused.
         method : str or MethodChoice
-            One method that is made of ops of the graph alone: a layer method, a gradient, or guided_gradcam.
+            One method that is made of ops of the graph alone: a layer method, a gradient, an average over gradients
+            such as integrated_gradients, or guided_gradcam.
         layer : int, str, tf.Tensor or None
             One layer, also "A + B"; None for the bound layer.
         format : str

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Tuple
 
 from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.overlay_ops import check_symbolic
 from gradcam_tf1.errors import ExportError, OptionError
+from gradcam_tf1.export.averaged_gradients import AVERAGED
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.choices import Methods, choose_methods
@@ -15,7 +16,6 @@ from gradcam_tf1.methods.families import LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 
 GUIDED = ("guided_backprop", "guided_gradcam")
-Symbolic = Union[LayerMethod, PixelMethod, ProductMethod]
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class ExportRequest:
         self.chosen  # noqa: B018 - refuses what has no symbolic form
 
     @property
-    def chosen(self) -> Tuple[Symbolic, Dict[str, Any]]:
+    def chosen(self) -> Tuple[Method, Dict[str, Any]]:
         """The row of the method, with its given options."""
         choices = choose_methods(self.method)
         if len(choices) != 1:
             raise OptionError(f"an exported model has one method, not {len(choices)}; export it once for each")
         ((name, options),) = choices.items()
         row = METHODS[name]
-        if not isinstance(row, (LayerMethod, PixelMethod, ProductMethod)):
+        if not is_symbolic(row):
             possible = ", ".join(each for each, other in METHODS.items() if is_symbolic(other))
             raise ExportError(
                 f"{name} is not made of ops of the graph alone ({_why(row)}); possible for export: {possible}"
@@ -91,7 +91,7 @@ class ExportRequest:
 
 def is_symbolic(row: Method) -> bool:
     """Whether a method is made of ops of the graph alone."""
-    return isinstance(row, (LayerMethod, PixelMethod, ProductMethod))
+    return isinstance(row, (LayerMethod, PixelMethod, ProductMethod)) or row.name in AVERAGED
 
 
 def _why(row: Method) -> str:

@@ -50,6 +50,8 @@ class ExportedGraph:
         (H, W) of the net's input, or the axes of a signal, a volume or a clip.
     takes_pixels : bool
         Whether the images are RGB (or bands) before preprocessing, not the values that the net takes.
+    averages : bool
+        Whether a loop averages gradients.
     """
 
     graph_def: tf.GraphDef
@@ -60,6 +62,7 @@ class ExportedGraph:
     notes: Tuple[str, ...]
     sides: Tuple[int, ...]
     takes_pixels: bool
+    averages: bool
 
     @property
     def outputs(self) -> Dict[str, str]:
@@ -108,6 +111,7 @@ def exported_graph(net: BoundNet, request: ExportRequest) -> ExportedGraph:
         (*inputs.notes, *(notes if request.tf2_only else ())),
         inputs.sides,
         inputs.takes_pixels,
+        part.again is not None,
     )
 
 

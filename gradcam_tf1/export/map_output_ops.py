@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Dict, List, Tuple
 
 from gradcam_tf1.drawing.style import AGAINST
 from gradcam_tf1.engine.explain import NetExplainer
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.found_classes import NO_CLASS
 from gradcam_tf1.engine.input_batches import rgb_order
 from gradcam_tf1.engine.overlay_ops import placed_maps, tinted, usable_maps
 from gradcam_tf1.errors import ExportError
+from gradcam_tf1.export.averaged_gradients import AVERAGED, Averaging, loops_of_ops
 from gradcam_tf1.export.export_request import GUIDED, ExportRequest
-from gradcam_tf1.export.model_inputs import ModelInputs
-from gradcam_tf1.export.net_part import NetPart, cam_name
+from gradcam_tf1.export.model_inputs import SCOPE, ModelInputs
+from gradcam_tf1.export.net_part import IMAGES, NetPart, cam_name
+from gradcam_tf1.export.second_copy import SecondCopy
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.base import Method
-from gradcam_tf1.methods.families import LayerMethod, PixelMethod, ProductMethod
+from gradcam_tf1.methods.families import LayerMethod, ProductMethod
 from gradcam_tf1.tf_runtime import tf
 
 
@@ -51,6 +55,8 @@ class MapOutputs:
         if isinstance(row, LayerMethod):
             results.update(self._layer_results(row, request))
         else:
+            if self._part.again is not None:
+                tensors[row.name] = self._average(self._part.again, request)
             results["cam"] = results["heat_map"] = self._pixel_map(row)
         for name in GUIDED if request.guided else ():
             results[name] = self._pixel_map(METHODS[name])
@@ -91,12 +97,26 @@ class MapOutputs:
     def _pixel_map(self, row: Method) -> tf.Tensor:
         """Return a signed map of the input's size and channels, with red, green and blue in this order."""
         pixels = row.pixels if isinstance(row, ProductMethod) else row
-        if not isinstance(pixels, PixelMethod):
-            raise ExportError(f"{row.name} has no symbolic form")
         values = self._in_rgb(self._tensors[pixels.name])
         if isinstance(row, ProductMethod):
             values = values * self._placed(row.cam)[1][..., tf.newaxis]
         return self._usable(values)
+
+    def _average(self, again: SecondCopy, request: ExportRequest) -> tf.Tensor:
+        """Return the map of a method of `AVERAGED`: float32 [N, H, W, C]."""
+        row, images, explainer = request.chosen[0], self._tensors[IMAGES], self._explainer
+        if None in images.shape.as_list()[1:]:
+            raise ExportError(
+                f"only a run tells the size of the floats that the net makes of its input, {images.shape}, and an "
+                "average needs it; export 'gradient'"
+            )
+        fed = {**self._inputs.mapped, self._part.code: self._tensors["class_ids"]}
+        graph = tf.get_default_graph()
+        fed.update({name: graph.get_tensor_by_name(name) for name in again.constants})
+        options = row.filled(explainer.chosen_methods(request.method, ExplainOptions())[row.name])
+        gradient = partial(again.gradient, fed=fed)
+        with tf.name_scope(SCOPE), loops_of_ops():
+            return AVERAGED[row.name](Averaging(explainer, images, self._inputs.sides, gradient, options))
 
     def _in_rgb(self, values: tf.Tensor) -> tf.Tensor:
         """As `input_batches.in_rgb`."""

@@ -10,6 +10,7 @@ from gradcam_tf1.export.encoded_image_ops import DIFFERENCES, decoded_images
 from gradcam_tf1.export.export_request import ExportRequest
 from gradcam_tf1.export.image_input_ops import as_net_input, prepared
 from gradcam_tf1.export.net_part import NetPart
+from gradcam_tf1.export.second_copy import forget_waiting
 from gradcam_tf1.images.bands import PHOTOGRAPH
 from gradcam_tf1.images.preprocessing import Preprocessing
 from gradcam_tf1.tf_runtime import tf
@@ -38,6 +39,8 @@ class ModelInputs:
         int32 [N]; -1, the top class, where nothing is fed.
     photographs : tf.Tensor or None
         [N, H, W, 3], RGB, 0..255: what the overlay is drawn on; None if the model takes something else.
+    mapped : dict
+        Name of a tensor of the net -> what is in its place.
     sides : tuple of int
         (H, W) of the input, or the axes of a signal, a volume or a clip.
     notes : list of str
@@ -57,19 +60,15 @@ class ModelInputs:
         self.photographs: Optional[tf.Tensor] = None
         self.notes: List[str] = []
         self.sides = self._sides()
-        self._mapped = {self._binding.input: self._images(request)}
+        self.mapped = {self._binding.input: self._images(request)}
         self._add_feeds(part)
         self.class_ids = self._classes(part)
 
     def imported(self, part: NetPart) -> Dict[str, tf.Tensor]:
         """Import the net's ops on these inputs; return `NetPart.tensors` as tensors."""
-        graph_def, mapped = part.graph_def, {name: self._mapped[name] for name in part.used(list(self._mapped))}
-        replaced = {f"^{name.split(':')[0]}" for name in mapped}
-        for node in graph_def.node:
-            kept = [text for text in node.input if text not in replaced]
-            if len(kept) < len(node.input):  # what is fed need not be waited for
-                node.input[:] = kept
-        found = tf.import_graph_def(graph_def, mapped, list(part.tensors.values()), name="")
+        mapped = {name: self.mapped[name] for name in part.used(list(self.mapped))}
+        forget_waiting(part.graph_def, {name.split(":")[0] for name in mapped})
+        found = tf.import_graph_def(part.graph_def, mapped, list(part.tensors.values()), name="")
         return dict(zip(part.tensors, found))
 
     def _placeholder(self, key: str, dtype: Any, shape: Shape) -> tf.Tensor:
@@ -179,13 +178,13 @@ class ModelInputs:
         for name in part.used(list(binding.per_image)):
             tensor = graph.get_tensor_by_name(name)
             key = tensor.op.name.replace("/", "_")
-            self._mapped[name] = self._placeholder(key, tensor.dtype, tuple(tensor.shape.as_list()))
+            self.mapped[name] = self._placeholder(key, tensor.dtype, tuple(tensor.shape.as_list()))
         for name in part.used(list(binding.feeds)):
             with tf.name_scope(SCOPE):
                 value = tf.constant(binding.feeds[name], graph.get_tensor_by_name(name).dtype)
                 if name in binding.repeated:
                     value = tf.tile(value, tf.concat([self._count(), [1] * (value.shape.rank - 1)], axis=0))
-            self._mapped[name] = value
+            self.mapped[name] = value
 
     def _classes(self, part: NetPart) -> tf.Tensor:
         """Add the classes. An id out of range ends the run: a GPU would read zeros."""
@@ -204,5 +203,5 @@ class ModelInputs:
                 message = f"class_ids are 0 to {classes - 1}, or -1 for the top class, -2 for the second, ...; given:"
                 with tf.control_dependencies([tf.debugging.Assert(known, [message, codes])]):
                     codes = tf.identity(codes)
-        self._mapped[part.code] = codes
+        self.mapped[part.code] = codes
         return asked

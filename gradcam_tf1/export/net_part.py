@@ -9,8 +9,11 @@ import numpy as np
 
 from gradcam_tf1.engine.auto_layer import OWN
 from gradcam_tf1.engine.explain import NetExplainer
+from gradcam_tf1.engine.iterate import check_copies
 from gradcam_tf1.errors import ExportError
+from gradcam_tf1.export.averaged_gradients import AVERAGED
 from gradcam_tf1.export.export_request import GUIDED, ExportRequest
+from gradcam_tf1.export.second_copy import SecondCopy, forget_places, second_copy
 from gradcam_tf1.graphdef.nodes import edges, keep_only, sources, spread
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.base import LOGIT, Method
@@ -18,6 +21,8 @@ from gradcam_tf1.methods.families import LayerMethod, PixelMethod, ProductMethod
 from gradcam_tf1.methods.layer_maps import parts_of
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LayerInfo, Slot
+
+IMAGES = "images"  # the key in `NetPart.tensors` of the images as the net's first float tensor has them
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,19 @@ class NetPart:
         Tensor that takes the classes: int32 [N], an id, or -1 for the top class, -2 for the second.
     tensors : dict
         Tensor names of "logits", "scores", "class_ids", "broken" (whether an image has no answer), of each layer
-        method's map of each part before the closing ReLU, see `cam_name`, and of pixel methods by their names.
+        method's map of each part before the closing ReLU, see `cam_name`, of pixel methods by their names, and of
+        IMAGES for an average.
     layer : LayerInfo or None
         The layer; None if no layer is needed.
+    again : SecondCopy or None
+        What an average over gradients runs in a loop; None for other methods.
     """
 
     graph_def: tf.GraphDef
     code: str
     tensors: Dict[str, str]
     layer: Optional[LayerInfo]
+    again: Optional[SecondCopy] = None
 
     @property
     def parts(self) -> Sequence[LayerInfo]:
@@ -93,8 +102,19 @@ def net_part(explainer: NetExplainer, request: ExportRequest) -> NetPart:
         if isinstance(cam, LayerMethod):
             for part, tensor in enumerate(ops.cams(cam, layers, slot, given)):
                 tensors[cam_name(cam.name, part)] = tensor
+    code = ops.value("code", slot).name
+    again = _again(explainer, slot, code) if row.name in AVERAGED else None
+    if again is not None:
+        check_copies([row], explainer.binding.mixing, chunk=2)
+        tensors[IMAGES] = ops.images()
     names = {key: tensor.name for key, tensor in tensors.items()}
-    return NetPart(_cut(engine.graph, list(names.values())), ops.value("code", slot).name, names, layer)
+    needed = [*names.values(), *(again.constants if again else ())]
+    return NetPart(_cut(engine.graph, needed), code, names, layer, again)
+
+
+def _again(explainer: NetExplainer, slot: Slot, code: str) -> SecondCopy:
+    binding = explainer.binding
+    return second_copy(explainer, slot, {binding.input, code, *binding.feeds, *binding.per_image})
 
 
 def cam_name(method: str, part: int) -> str:
@@ -114,7 +134,9 @@ def _layer(explainer: NetExplainer, request: ExportRequest) -> LayerInfo:
 
 def _cut(graph: tf.Graph, names: Sequence[str]) -> tf.GraphDef:
     """Return the ops that some tensors depend on."""
-    return only_needed(graph.as_graph_def(), [name.split(":")[0] for name in names])
+    part = only_needed(graph.as_graph_def(), [name.split(":")[0] for name in names])
+    forget_places(part)
+    return part
 
 
 def only_needed(graph_def: tf.GraphDef, nodes: Sequence[str]) -> tf.GraphDef:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.engine.bound_net import BoundNet
+from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch
 from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
 from gradcam_tf1.errors import ExportError
@@ -59,11 +60,13 @@ def check_export(net: BoundNet, exported: ExportedGraph, request: ExportRequest)
 
 def _answer(net: BoundNet, batch: np.ndarray, request: ExportRequest) -> MapAnswer:
     explainer = net.explainers[0]
-    row, options = request.chosen
-    methods = {row.name: options, **(choose_methods(list(GUIDED)) if request.guided else {})}
+    chosen = explainer.chosen_methods(request.method, ExplainOptions())
+    methods = {**chosen, **(choose_methods(list(GUIDED)) if request.guided else {})}
     layers = explainer.resolve_layers(request.layer)
     top = ScoreRequest((request.score,), {"code": np.full(len(batch), -1, np.int32)})
-    return explainer.engine.run(MapRequest(batch, [top], methods, layers))
+    # no method of an export looks at the pixels but for their shape
+    pixels = np.zeros((len(batch), *explainer.pixels_shape(batch.shape[1:-1])[1:]), np.float32)
+    return explainer.engine.run(MapRequest(batch, [top], methods, layers, pixels, explainer.to_batch))
 
 
 def _random_batch(net: BoundNet, exported: ExportedGraph) -> Tuple[np.ndarray, Any]:

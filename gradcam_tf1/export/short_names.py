@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Dict, Sequence
 
 from gradcam_tf1.graphdef.nodes import parse_edge
 from gradcam_tf1.tf_runtime import tf
 
 
 def shorten_names(graph_def: tf.GraphDef, scopes: Sequence[str]) -> None:
-    """Rename the nodes in some scopes, in place, to a scope and a number. Other names, also of outputs, stay.
+    """Rename the nodes and loops in some scopes, in place, to a scope and a number. Other names, also of outputs, stay.
 
     Parameters
     ----------
@@ -24,7 +24,11 @@ def shorten_names(graph_def: tf.GraphDef, scopes: Sequence[str]) -> None:
     while scope in others:
         scope += "g"
     short = {name: f"{scope}/{number:x}" for number, name in enumerate(ours)}
+    loops: Dict[bytes, bytes] = {}
     for node in graph_def.node:
+        if node.name in short and "frame_name" in node.attr:
+            loop = node.attr["frame_name"]
+            loop.s = loops.setdefault(loop.s, f"{scope}{len(loops)}".encode())
         node.name = short.get(node.name, node.name)
         for index, text in enumerate(node.input):
             edge = parse_edge(text)

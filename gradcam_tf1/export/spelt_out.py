@@ -29,10 +29,15 @@ def spelt_out(exported: ExportedGraph, what: str) -> ForwardForm:
     Raises
     ------
     ExportError
-        If it takes encoded images.
+        If it takes encoded images, or averages gradients.
     """
     if any(spec.dtype in ("string", "object") for spec in exported.inputs.values()):
         raise ExportError(f"{what} has no ops that decode images; leave out input_bytes=True (--input-bytes)")
+    if exported.averages:
+        raise ExportError(
+            f"the average over many gradients is a loop, and gradients in a loop have no form in {what}; export "
+            "'gradient', or use the format saved_model"
+        )
     feeds = [_by_tensor(exported, count) for count in BATCHES]
     sizes = {len(next(iter(feed.values()))) for feed in feeds}
     return forward_form(_unchecked(exported), feeds[: len(sizes)], list(exported.outputs.values()))

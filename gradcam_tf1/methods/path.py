@@ -58,7 +58,7 @@ def integrated_gradients(
     ----------
     Integrated gradients, https://arxiv.org/abs/1703.01365
     """
-    points, weights = _points(rule, steps)
+    points, weights = path_points(rule, steps)
     start = baseline_input(probe, baseline, seed)
     distance = probe.image.astype(np.float64) - start
     totals = np.zeros((probe.targets, *distance.shape))
@@ -70,8 +70,8 @@ def integrated_gradients(
     return noted(probe, distance * totals, start, _named(baseline))
 
 
-def _points(rule: str, steps: int) -> Tuple[np.ndarray, np.ndarray]:
-    """Return points in 0..1 and their weights, which add up to 1."""
+def path_points(rule: str, steps: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Return the points of a rule of `RULES` in 0..1, and their weights, which add up to 1: float64 [steps] each."""
     if rule == "midpoint":
         return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
     points, weights = np.polynomial.legendre.leggauss(steps)
