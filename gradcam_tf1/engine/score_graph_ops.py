@@ -158,8 +158,11 @@ def _best(scores: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
 
 
 def _is_broken(scores: tf.Tensor) -> tf.Tensor:
-    """scores: float [N, C]. A score of -infinity is that of a class that was masked."""
-    return tf.reduce_any(tf.logical_not(scores < np.inf), axis=1)
+    """scores: float [N, C]. A score of -infinity is that of a class that was masked.
+
+    TensorFlow's optimizer makes not (s < inf) into s >= inf, which NaN is not; so "not" is behind "all".
+    """
+    return tf.logical_not(tf.reduce_all(scores < np.inf, axis=1))
 
 
 def _as_vectors(tensor: tf.Tensor) -> tf.Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, List
 
-from gradcam_tf1.atomic_files import read_own, write_whole
+from gradcam_tf1.atomic_files import make_folders, read_own, write_whole
 from gradcam_tf1.errors import OptionError
 
 RECORD = "export.json"
@@ -14,8 +14,8 @@ _TOOL = "gradcam_tf1"
 _MOST_BYTES = 10_000_000
 
 
-def claim(folder: str) -> None:
-    """Make the folder, or empty it of an earlier export.
+def check_folder(folder: str) -> List[str]:
+    """Return the files of the earlier export in a folder, [] if it is empty or absent.
 
     Parameters
     ----------
@@ -25,21 +25,52 @@ def claim(folder: str) -> None:
     Raises
     ------
     OptionError
-        If it holds anything else.
+        If it is no folder, or holds anything else.
     OSError
-        If it cannot be made.
+        If it cannot be read.
     """
-    if os.path.isdir(folder) and os.listdir(folder):
-        for name in _earlier(folder):
-            os.unlink(os.path.join(folder, name))
-        foreign = [name for name in _files(folder) if name != RECORD]
-        if foreign:
-            raise _refused(folder, foreign[0])
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise OptionError(f"{folder!r} is no folder; choose a new or an empty folder for the exported model")
+    if not os.path.isdir(folder) or not os.listdir(folder):
+        return []
+    earlier = _earlier(folder)
+    foreign = [name for name in _files(folder) if name != RECORD and name not in earlier]
+    if foreign:
+        raise _refused(folder, foreign[0])
+    return earlier
+
+
+def replace_files(folder: str, files: Dict[str, bytes], facts: Dict[str, Any]) -> None:
+    """Make the folder, or empty it of an earlier export, and write an export.
+
+    Parameters
+    ----------
+    folder : str
+        The output folder.
+    files : dict
+        Path inside the folder -> content, in the order in which they are written.
+    facts : dict
+        What export.json holds beside the names of the files.
+
+    Raises
+    ------
+    OptionError
+        As `check_folder`.
+    OSError
+        If something cannot be written.
+    """
+    for name in check_folder(folder):
+        os.unlink(os.path.join(folder, name))
     os.makedirs(folder, exist_ok=True)
-    record(folder, {}, ())
+    _record(folder, {}, files)  # what a killed process leaves is known as an export
+    for name, content in files.items():
+        path = os.path.join(folder, name)
+        make_folders(folder, path)
+        write_whole(path, content, name)
+    _record(folder, facts, files)
 
 
-def record(folder: str, facts: Dict[str, Any], files: Any) -> None:
+def _record(folder: str, facts: Dict[str, Any], files: Iterable[str]) -> None:
     """Write export.json: what was exported, and which files belong to it. Raises OSError."""
     content = {"tool": _TOOL, **facts, "files": list(files)}
     write_whole(os.path.join(folder, RECORD), (json.dumps(content, indent=1) + "\n").encode("ascii"), "record")

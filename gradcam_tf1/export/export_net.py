@@ -10,7 +10,7 @@ from gradcam_tf1._version import __version__
 from gradcam_tf1.drawing.style import Style, check_style
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.summary_ops import SummaryOps
-from gradcam_tf1.export.export_folder import claim, record
+from gradcam_tf1.export.export_folder import check_folder, replace_files
 from gradcam_tf1.export.export_request import ExportRequest
 from gradcam_tf1.export.exported_graph import ExportedGraph, TensorSpec, exported_graph
 from gradcam_tf1.export.formats import format_of
@@ -154,14 +154,13 @@ def export_net(net: BoundNet, folder: str, format: str, request: ExportRequest) 
     """See `GradCamGraph.export`."""
     row = format_of(format)
     folder = os.path.abspath(folder)
+    check_folder(folder)
     exported = exported_graph(net, request)
     notes = _checked(net, exported, request)
-    claim(folder)
-    files, more = row.write(exported, folder)
-    written = tuple(name.replace(os.sep, "/") for name in files)
+    files, more = row.files(exported)
     inputs = {**exported.inputs, "class_ids": exported.class_ids}
-    done = Export(folder, written, inputs, exported.results, (*exported.notes, *notes, *more))
-    record(folder, _facts(net, row.name, request, done), written)
+    done = Export(folder, tuple(files), inputs, exported.results, (*exported.notes, *notes, *more))
+    replace_files(folder, files, _facts(net, row.name, request, done))
     return done
 
 

@@ -33,7 +33,7 @@ class ExportRequest:
     score : str
         What of a class is explained, as in `GradCamGraph.explain`.
     input_bytes : bool
-        Whether the model takes encoded images (PNG, JPEG, GIF, BMP) of any size.
+        Whether the model takes encoded images (JPEG, PNG, GIF of one frame) of any size.
     style : Style
         How the overlay is drawn.
     tf2_only : bool

@@ -7,10 +7,10 @@ from typing import Callable, Dict, Tuple
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.export.exported_graph import ExportedGraph
-from gradcam_tf1.export.frozen_writer import write_frozen
-from gradcam_tf1.export.onnx_writer import write_onnx
-from gradcam_tf1.export.saved_model_writer import write_saved_model
-from gradcam_tf1.export.tflite_writer import write_tflite
+from gradcam_tf1.export.frozen_writer import frozen_files
+from gradcam_tf1.export.onnx_writer import onnx_files
+from gradcam_tf1.export.saved_model_writer import saved_model_files
+from gradcam_tf1.export.tflite_writer import tflite_files
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,25 @@ class ExportFormat:
         As it is chosen.
     summary : str
         One line for people who choose.
-    write : callable
-        (exported graph, existing folder) -> names of the files that it wrote inside, and sentences for the user.
+    files : callable
+        exported graph -> (path inside the output folder -> content, in the order in which they are written; sentences
+        for the user).
     """
 
     name: str
     summary: str
-    write: Callable[[ExportedGraph, str], Tuple[Tuple[str, ...], Tuple[str, ...]]]
+    files: Callable[[ExportedGraph], Tuple[Dict[str, bytes], Tuple[str, ...]]]
 
 
 FORMATS: Dict[str, ExportFormat] = {
     row.name: row
     for row in (
         ExportFormat(
-            "saved_model", "SavedModel: TensorFlow Serving, TensorFlow 1.15 and 2, C, Java, Go", write_saved_model
+            "saved_model", "SavedModel: TensorFlow Serving, TensorFlow 1.15 and 2, C, Java, Go", saved_model_files
         ),
-        ExportFormat("frozen", "one GraphDef file, with the tensor names in export.json", write_frozen),
-        ExportFormat("onnx", "ONNX: onnxruntime and others; needs the extra onnx", write_onnx),
-        ExportFormat("tflite", "TFLite: phones and other small machines", write_tflite),
+        ExportFormat("frozen", "one GraphDef file, with the tensor names in export.json", frozen_files),
+        ExportFormat("onnx", "ONNX: onnxruntime and others; needs the extra onnx", onnx_files),
+        ExportFormat("tflite", "TFLite: phones and other small machines", tflite_files),
     )
 }
 

@@ -1,45 +1,31 @@
-"""Write an exported graph as one GraphDef file."""
+"""Make one GraphDef file of an exported graph."""
 
 from __future__ import annotations
 
-import os
-from typing import Tuple
+from typing import Dict, Tuple
 
-from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.export.exported_graph import ExportedGraph
-from gradcam_tf1.export.saved_model_writer import LABELS, labels_file
+from gradcam_tf1.export.saved_model_writer import LABELS, label_lines
 
 _FILE = "model.pb"
 
 
-def write_frozen(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-    """Write model.pb and the class names.
+def frozen_files(exported: ExportedGraph) -> Tuple[Dict[str, bytes], Tuple[str, ...]]:
+    """Return model.pb and the class names.
 
     Parameters
     ----------
     exported : ExportedGraph
         What is written.
-    folder : str
-        Where; it exists.
 
     Returns
     -------
     tuple
-        Names of the files inside the folder; sentences for the user.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written.
+        Path inside the folder -> content, in the order in which they are written; sentences for the user.
     """
-    return write_with_labels(exported, folder, _FILE, exported.graph_def.SerializeToString()), ()
+    return with_labels(exported, _FILE, exported.graph_def.SerializeToString()), ()
 
 
-def write_with_labels(exported: ExportedGraph, folder: str, file: str, data: bytes) -> Tuple[str, ...]:
-    """Write a model as one file, and the class names beside it; return the names of the files."""
-    contents = {file: data}
-    if exported.labels:
-        contents[LABELS] = labels_file(exported.labels)
-    for name, content in contents.items():
-        write_whole(os.path.join(folder, name), content, name)
-    return tuple(contents)
+def with_labels(exported: ExportedGraph, file: str, data: bytes) -> Dict[str, bytes]:
+    """Return the content of a model that is one file, and of the class names beside it."""
+    return {file: data, **({LABELS: label_lines(exported.labels)} if exported.labels else {})}

@@ -1,4 +1,4 @@
-"""Write an exported graph as an ONNX file, through tf2onnx, and compare it in onnxruntime."""
+"""Make an ONNX file of an exported graph, through tf2onnx, and compare it in onnxruntime."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 import warnings
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Iterator, Tuple
+from typing import Any, Dict, Iterator, Tuple
 
 from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.exported_graph import ExportedGraph
 from gradcam_tf1.export.forward_form import ForwardForm
-from gradcam_tf1.export.frozen_writer import write_with_labels
+from gradcam_tf1.export.frozen_writer import with_labels
 from gradcam_tf1.export.spelt_out import reasons, spelt_out
 from gradcam_tf1.export.written_check import Arrays, check_written
 
@@ -22,8 +22,8 @@ _FILE = "model.onnx"
 _EXTRA = 'pip install "gradcam_tf1[onnx]"'
 
 
-def write_onnx(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-    """Write model.onnx and the class names.
+def onnx_files(exported: ExportedGraph) -> Tuple[Dict[str, bytes], Tuple[str, ...]]:
+    """Return model.onnx and the class names.
 
     Its inputs and outputs have the names of the signature; the classes that were explained are the output
     "class_ids_out", because "class_ids" is an input, and ONNX has each name once.
@@ -32,20 +32,16 @@ def write_onnx(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], T
     ----------
     exported : ExportedGraph
         What is written.
-    folder : str
-        Where; it exists.
 
     Returns
     -------
     tuple
-        Names of the files inside the folder; sentences for the user.
+        Path inside the folder -> content, in the order in which they are written; sentences for the user.
 
     Raises
     ------
     ExportError
         If a package is missing, an op has no form in ONNX, or the model computes something else than TensorFlow.
-    OSError
-        If a file cannot be written.
     """
     tf2onnx, onnx, onnxruntime = (_package(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
     form = spelt_out(exported, "ONNX")
@@ -62,7 +58,7 @@ def write_onnx(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], T
         return dict(zip(names.values(), session.run(list(names), values)))
 
     notes = check_written(exported, run, "onnxruntime")
-    return write_with_labels(exported, folder, _FILE, data), notes
+    return with_labels(exported, _FILE, data), notes
 
 
 def _package(name: str) -> Any:

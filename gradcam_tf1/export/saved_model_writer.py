@@ -1,14 +1,12 @@
-"""Write an exported graph as a SavedModel of TensorFlow 1's form, which every runtime loads.
+"""Make the files of a SavedModel of an exported graph, in the form of TensorFlow 1, which every runtime loads.
 
 The message is made here: what the builder of TensorFlow 2 adds to it, TensorFlow 1.15 does not read.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Dict, Tuple
 
-from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.export.exported_graph import ExportedGraph, TensorSpec
 from gradcam_tf1.tf_runtime import saved_model_message, tf
 
@@ -21,8 +19,8 @@ _FILE = "saved_model.pb"
 _ASSETS = "saved_model_assets"  # the collection where TensorFlow 1 looks for assets
 
 
-def write_saved_model(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-    """Write saved_model.pb, and the class names as an asset.
+def saved_model_files(exported: ExportedGraph) -> Tuple[Dict[str, bytes], Tuple[str, ...]]:
+    """Return saved_model.pb, and the class names as an asset.
 
     The signature "serving_default" explains the top class of each image; "class_ids" takes the classes too.
 
@@ -30,18 +28,11 @@ def write_saved_model(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, 
     ----------
     exported : ExportedGraph
         What is written.
-    folder : str
-        The SavedModel; it exists.
 
     Returns
     -------
     tuple
-        Names of the files inside the folder; sentences for the user.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written.
+        Path inside the folder -> content, in the order in which they are written; sentences for the user.
     """
     message = saved_model_message()(saved_model_schema_version=1)
     meta = message.meta_graphs.add()
@@ -54,18 +45,14 @@ def write_saved_model(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, 
         for specs, infos in ((inputs, signature.inputs), (exported.results, signature.outputs)):
             for key, spec in specs.items():
                 _describe(spec, infos[key])
-    files = [_FILE]
+    files = {}
     if exported.labels:
-        files.insert(0, os.path.join("assets", LABELS))
         _add_asset(meta, LABELS)
-        path = os.path.join(folder, files[0])
-        make_folders(folder, path)
-        write_whole(path, labels_file(exported.labels), "class names")
-    write_whole(os.path.join(folder, _FILE), message.SerializeToString(), "SavedModel")
-    return tuple(files), ()
+        files[f"assets/{LABELS}"] = label_lines(exported.labels)
+    return {**files, _FILE: message.SerializeToString()}, ()  # a server takes the model when saved_model.pb is there
 
 
-def labels_file(labels: Tuple[str, ...]) -> bytes:
+def label_lines(labels: Tuple[str, ...]) -> bytes:
     """Return the class names as a text file, one a line."""
     return "".join(" ".join(name.split()) + "\n" for name in labels).encode("utf-8")
 

@@ -1,4 +1,4 @@
-"""Write an exported graph as a TFLite file, and compare it in TFLite's interpreter.
+"""Make a TFLite file of an exported graph, and compare it in TFLite's interpreter.
 
 Ops that TFLite lacks are TensorFlow's own there (SELECT_TF_OPS); a program needs the Flex delegate to run them.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.exported_graph import ExportedGraph, TensorSpec
 from gradcam_tf1.export.forward_form import ForwardForm
-from gradcam_tf1.export.frozen_writer import write_with_labels
+from gradcam_tf1.export.frozen_writer import with_labels
 from gradcam_tf1.export.spelt_out import reasons, spelt_out
 from gradcam_tf1.export.written_check import Arrays, check_written
 from gradcam_tf1.tf_runtime import tf
@@ -21,8 +21,8 @@ from gradcam_tf1.tf_runtime import tf
 _FILE = "model.tflite"
 
 
-def write_tflite(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-    """Write model.tflite and the class names.
+def tflite_files(exported: ExportedGraph) -> Tuple[Dict[str, bytes], Tuple[str, ...]]:
+    """Return model.tflite and the class names.
 
     Its inputs and outputs have the names of the tensors in the signature, without ":0"; the classes are always fed, -1
     for the top class. For more than one image, resize the inputs first.
@@ -31,20 +31,16 @@ def write_tflite(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...],
     ----------
     exported : ExportedGraph
         What is written.
-    folder : str
-        Where; it exists.
 
     Returns
     -------
     tuple
-        Names of the files inside the folder; sentences for the user.
+        Path inside the folder -> content, in the order in which they are written; sentences for the user.
 
     Raises
     ------
     ExportError
         If an op has no form in TFLite, or the model computes something else than TensorFlow.
-    OSError
-        If a file cannot be written.
     """
     if not runtime.IS_TF2:
         raise ExportError(
@@ -59,7 +55,7 @@ def write_tflite(exported: ExportedGraph, folder: str) -> Tuple[Tuple[str, ...],
     flex = sorted({name.decode() for name in re.findall(rb"Flex([A-Z]\w+)", data)})
     if flex:
         notes += (f"the model needs TFLite's Flex delegate, for {', '.join(flex)}",)
-    return write_with_labels(exported, folder, _FILE, data), notes
+    return with_labels(exported, _FILE, data), notes
 
 
 def _converted(exported: ExportedGraph, form: ForwardForm) -> bytes:

@@ -57,9 +57,12 @@ def finer(ops: ScoreOps, slot: Slot, rivals: int, gamma: float) -> tf.Tensor:
     scores, ids = ops.scores("logit"), ops.class_ids(slot)
     own = at_columns(scores, ids)
     is_own = tf.one_hot(ids, tf.shape(scores)[1], on_value=True, off_value=False, dtype=tf.bool)
-    nearness = -tf.where_v2(is_own, tf.fill(tf.shape(scores), np.inf), tf.abs(scores - own[:, tf.newaxis]))
+    farthest = tf.fill(tf.shape(scores), scores.dtype.max)  # converted to ONNX, infinity makes NaN of the others
+    nearness = -tf.where_v2(is_own, farthest, tf.abs(scores - own[:, tf.newaxis]))
     nearest = tf.nn.top_k(nearness, k=tf.minimum(rivals, tf.shape(scores)[1] - 1)).indices
-    return own - gamma * tf.reduce_mean(tf.gather(scores, nearest, batch_dims=1), axis=1)
+    rows = tf.zeros_like(nearest) + _rows(scores)[:, tf.newaxis]
+    found = tf.gather_nd(scores, tf.stack([rows, nearest], axis=2))  # the gradient of tf.gather sums segments
+    return own - gamma * tf.reduce_mean(found, axis=1)
 
 
 def contrast(ops: ScoreOps, slot: Slot) -> tf.Tensor:

@@ -140,6 +140,19 @@ def test_the_output_folder(tmp_path):
         net.export(str(again))
         net.export(str(again), format="frozen")
         assert sorted(path.name for path in again.rglob("*")) == ["export.json", "model.pb"]
+        with pytest.raises(ExportError):
+            net.export(str(again), format="onnx", input_bytes=True)
+        (again / "notes.txt").write_text("mine")
+        with pytest.raises(OptionError, match="holds 'notes.txt'"):
+            net.export(str(again))
+        assert sorted(path.name for path in again.rglob("*")) == ["export.json", "model.pb", "notes.txt"]
+        (again / "notes.txt").unlink()
+        with pytest.raises(OptionError, match=r"notes.txt' is no folder; choose a new"):
+            net.export(str(foreign / "notes.txt"))
+        new = tmp_path / "new"
+        with pytest.raises(ExportError):
+            net.export(str(new), format="onnx", input_bytes=True)
+        assert not new.exists()
         (again / "export.json").write_text('{"tool": "gradcam_tf1", "files": ["../foreign/notes.txt"]}')
         with pytest.raises(OptionError, match="holds 'model.pb'"):
             net.export(str(again))

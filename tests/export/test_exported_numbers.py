@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1 import METHODS, GradCamGraph, Preprocessing, Style, method
+from gradcam_tf1.errors import ExportError
+from gradcam_tf1.export import self_check
 from gradcam_tf1.export.averaged_gradients import AVERAGED
 from gradcam_tf1.export.export_request import ExportRequest, is_symbolic
 from gradcam_tf1.export.exported_graph import exported_graph
@@ -69,6 +71,33 @@ def test_one_class_for_all_and_an_id_out_of_range(net, images):
     for wrong in (7, -8):
         with pytest.raises(tf.errors.InvalidArgumentError, match="class_ids are 0 to 6, or -1 for the top class"):
             exported_run(net, images, [wrong])
+
+
+def test_a_batch_that_rounding_decides_is_followed_by_another(net, monkeypatch):
+    exported, runs = exported_graph(net, ExportRequest()), []
+
+    def differing(most):
+        def run(*given):
+            runs.append(plain(*given))
+            return {name: value * (1.01 if len(runs) <= most else 1) for name, value in runs[-1].items()}
+
+        return run
+
+    plain = self_check._run
+    monkeypatch.setattr(self_check, "_run", differing(1))
+    assert self_check.check_export(net, exported, ExportRequest()) <= 1e-6
+    assert len(runs) == 2
+    monkeypatch.setattr(self_check, "_run", differing(100))
+    with pytest.raises(ExportError, match=r"of the exported graph differ from those of the net by 1.0e-02"):
+        self_check.check_export(net, exported, ExportRequest())
+
+
+def test_an_image_whose_scores_are_nan_has_no_class(net, images):
+    values = images.astype(np.float32)
+    values[1] = np.nan
+    found = exported_run(net, values)  # TensorFlow optimizes this session; 2.x makes zeros of NaN in some nets
+    assert ((found["class_ids"] == -1) == np.isnan(found["logits"]).any(axis=1)).all()
+    assert not np.isnan(found["heat_map"]).any()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +174,7 @@ def test_an_image_without_an_answer_has_an_empty_map(graph):
     images = tf.placeholder(tf.float32, [None, 8, 8, 3])
     features = tf.nn.relu(tf.nn.conv2d(images, tf.ones([3, 3, 3, 4]), strides=1, padding="SAME"))
     tf.matmul(tf.reduce_mean(features, [1, 2]), tf.constant(1e36, tf.float32, [4, 2]), name="logits")
-    pixels = np.ones((3, 8, 8, 3), np.float32)
+    pixels = np.full((3, 8, 8, 3), 2, np.float32)
     pixels[1] = 255  # its scores are infinite
     with GradCamGraph(graph, preset="raw") as net:
         found = exported_run(net, pixels)

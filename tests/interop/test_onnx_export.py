@@ -50,7 +50,16 @@ def assert_close(found, wanted, tolerance=1e-4):
     np.testing.assert_allclose(found, wanted, atol=tolerance * np.abs(wanted).max(), rtol=0)
 
 
-LAYER_METHODS = ("gradcam", "gradcampp", "hirescam", "layercam", "xgradcam", "elementwise", "counterfactual")
+LAYER_METHODS = (
+    "gradcam",
+    "gradcampp",
+    "hirescam",
+    "layercam",
+    "xgradcam",
+    "elementwise",
+    "counterfactual",
+    "finercam",
+)
 
 
 @pytest.mark.parametrize("method", [*LAYER_METHODS, "positive"])
