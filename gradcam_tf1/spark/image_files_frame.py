@@ -17,6 +17,7 @@ SESSION_SETTINGS = {
     "spark.sql.files.maxPartitionBytes": str(32 << 20),
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16",
 }
+_COLON = "^file:.*:[^/]*$"  # Hadoop takes such a name for a URI
 
 
 def prepare_session(spark: Any) -> None:
@@ -49,7 +50,7 @@ def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
     OptionError
         If no path is given.
     ImageFileError
-        If a path does not exist, or there is no image.
+        If a path does not exist, there is no image, or a local name has a colon.
     """
     paths = [images] if isinstance(images, str) else list(images)
     if not paths or not all(isinstance(path, str) and path for path in paths):
@@ -62,6 +63,11 @@ def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
         raise ImageFileError(f"Spark cannot list {paths}: {str(error).splitlines()[0]}") from error
     if not files.select("path").head(1):
         raise ImageFileError(f"no images in {paths}; names end in {', '.join(EXTENSIONS)}, in any case")
+    colon = files.where(files["path"].rlike(_COLON)).select("path").head(1)
+    if colon:
+        raise ImageFileError(
+            f"{colon[0]['path']!r} has a colon in its name, which Spark cannot open on a local disk; rename it"
+        )
     if not files.where(files.length > MAX_BYTES).select("path").head(1):  # which reads no content
         return files.select("path", "content", "length")
     small = files.where(files.length <= MAX_BYTES).select("path", "content", "length")
