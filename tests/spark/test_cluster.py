@@ -161,7 +161,7 @@ def test_what_cannot_be_listed_or_written_is_said(spark, tmp_path):
     (tmp_path / "photos" / "notes.txt").write_bytes(b"text")
     with pytest.raises(ImageFileError, match="no images in"):
         read_images(spark, str(tmp_path / "photos"))
-    scenes = copy_scenes(tmp_path / "scenes", "a.png")
+    scenes = copy_scenes(tmp_path / "scenes [1]", "a.png")  # no pattern
     images = read_images(spark, str(scenes))
     explained = explain_images(images, demo_model(), preset=DEMO_PRESET)
     with pytest.raises(OptionError, match="cannot be written .*; choose a new folder"):

@@ -157,6 +157,19 @@ def test_the_command_hands_its_options_on(monkeypatch, tmp_path):
     assert "run.image_format belongs to a run into a folder" in command(*asked, "--image-format", "webp", code=2)
 
 
+def test_names_on_this_machine_are_no_patterns(tmp_path, monkeypatch):
+    from gradcam_tf1.spark.image_files_frame import _paths, read_images
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "photos [1]", "a:b", "c"):
+        (tmp_path / name).mkdir()
+    given = ["photos", "photos [1]", "a:b", Path("c"), "far[12]/*.png", "hdfs:///x"]
+    assert _paths(given) == ["photos", "photos \\[1\\]", str(tmp_path / "a:b"), "c", "far[12]/*.png", "hdfs:///x"]
+    for wrong in (7, [], [7], "", None):
+        with pytest.raises(OptionError, match="given as a path or a list of paths"):
+            read_images(None, wrong)
+
+
 def test_what_a_cluster_lacks_is_said(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("JAVA_HOME", raising=False)
