@@ -18,7 +18,7 @@ from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.run_options import RunOptions
 
-_RUN = ("naming", "figures", "batch_size", "max_pixels", "timeout", "window")
+_RUN = ("naming", "image_format", "figures", "batch_size", "max_pixels", "timeout", "window")
 
 
 def properties(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> dict[str, str]:

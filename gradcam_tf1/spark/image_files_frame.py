@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence, Union
+import os
+import re
+from typing import Any, List, Sequence, Union
 
 from pyspark.errors import AnalysisException
 
@@ -17,6 +19,9 @@ SESSION_SETTINGS = {
     "spark.sql.files.maxPartitionBytes": str(32 << 20),
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16",
 }
+PathLike = Union[str, "os.PathLike[str]"]
+_SPECIAL = r"[][{}*?\\]"  # of patterns
+_COLON = "^file:.*:[^/]*$"  # Hadoop takes such a name for a URI
 
 
 def prepare_session(spark: Any) -> None:
@@ -26,7 +31,7 @@ def prepare_session(spark: Any) -> None:
             spark.conf.set(name, value)
 
 
-def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
+def read_images(spark: Any, images: Union[PathLike, Sequence[PathLike]]) -> Any:
     """List image files, to be read by the executors.
 
     Folders are searched recursively for files with a known extension. Spark leaves out names that begin with "_"
@@ -36,7 +41,7 @@ def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
     ----------
     spark : SparkSession
         Gets SESSION_SETTINGS.
-    images : str or list of str
+    images : path or list of paths
         Folders, files or patterns: local paths that every executor has, or hdfs://, s3a://, gs://.
 
     Returns
@@ -49,11 +54,9 @@ def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
     OptionError
         If no path is given.
     ImageFileError
-        If a path does not exist, or there is no image.
+        If a path does not exist, there is no image, or a local name has a colon.
     """
-    paths = [images] if isinstance(images, str) else list(images)
-    if not paths or not all(isinstance(path, str) and path for path in paths):
-        raise OptionError(f"images are given as a path or a list of paths, not {images!r}")
+    paths = _paths(images)
     prepare_session(spark)
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     try:
@@ -62,11 +65,34 @@ def read_images(spark: Any, images: Union[str, Sequence[str]]) -> Any:
         raise ImageFileError(f"Spark cannot list {paths}: {str(error).splitlines()[0]}") from error
     if not files.select("path").head(1):
         raise ImageFileError(f"no images in {paths}; names end in {', '.join(EXTENSIONS)}, in any case")
+    colon = files.where(files["path"].rlike(_COLON)).select("path").head(1)
+    if colon:
+        raise ImageFileError(
+            f"{colon[0]['path']!r} has a colon in its name, which Spark cannot open on a local disk; rename it"
+        )
     if not files.where(files.length > MAX_BYTES).select("path").head(1):  # which reads no content
         return files.select("path", "content", "length")
     small = files.where(files.length <= MAX_BYTES).select("path", "content", "length")
     large = files.where(files.length > MAX_BYTES).selectExpr("path", "cast(null as binary) as content", "length")
     return small.union(large)
+
+
+def _paths(images: Any) -> List[str]:
+    """Return the paths as Spark understands them. Raises OptionError for what is no path."""
+    try:
+        paths = [os.fspath(path) for path in ([images] if isinstance(images, (str, os.PathLike)) else images)]
+    except TypeError:
+        paths = []
+    if not paths or not all(isinstance(path, str) and path for path in paths):
+        raise OptionError(f"images are given as a path or a list of paths, not {images!r}")
+    return [_literal(path) for path in paths]
+
+
+def _literal(path: str) -> str:
+    """Return the path of a file or folder of this machine so that Spark sees no pattern and no scheme in its name."""
+    if not os.path.exists(path):  # a pattern, or a path of another file system
+        return path
+    return re.sub(_SPECIAL, r"\\\g<0>", os.path.abspath(path) if ":" in path else path)
 
 
 def _pattern() -> str:

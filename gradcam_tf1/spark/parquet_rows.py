@@ -130,6 +130,8 @@ class StoredRows:
                 raise ManifestError(
                     f"{self.folder}: the rows of {path!r} are not together; sort by path and target before writing"
                 )
+            if len({(row["target"], row["method"], row["layer"]) for row in rows}) < len(rows):
+                raise ManifestError(f"{self.folder}: {path!r} was explained twice; keep one, or give each image a path")
             try:
                 result = _result(rows, path[len(self._common) :])
             except DAMAGE as error:

@@ -161,7 +161,7 @@ def test_what_cannot_be_listed_or_written_is_said(spark, tmp_path):
     (tmp_path / "photos" / "notes.txt").write_bytes(b"text")
     with pytest.raises(ImageFileError, match="no images in"):
         read_images(spark, str(tmp_path / "photos"))
-    scenes = copy_scenes(tmp_path / "scenes", "a.png")
+    scenes = copy_scenes(tmp_path / "scenes [1]", "a.png")  # no pattern
     images = read_images(spark, str(scenes))
     explained = explain_images(images, demo_model(), preset=DEMO_PRESET)
     with pytest.raises(OptionError, match="cannot be written .*; choose a new folder"):
@@ -169,4 +169,7 @@ def test_what_cannot_be_listed_or_written_is_said(spark, tmp_path):
     (scenes / "a.png").unlink()
     with pytest.raises(RunError, match="the job failed, and wrote nothing: .*a.png"):
         write_rows(explained, str(tmp_path / "rows"))
-    assert not (tmp_path / "rows" / "_SUCCESS").exists()
+    assert not (tmp_path / "rows").exists()  # so that the next try may have the name
+    (scenes / "C:cat.png").write_bytes(b"text")
+    with pytest.raises(ImageFileError, match="C:cat.png' has a colon in its name, which Spark cannot open"):
+        read_images(spark, str(scenes))

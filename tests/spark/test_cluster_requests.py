@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -141,6 +142,32 @@ def test_another_model_than_the_one_that_was_sent_is_refused(model, monkeypatch,
     (tmp_path / sent.name).write_bytes(content[:-1])
     with pytest.raises(ModelFileError, match="is not the model that the driver sent"):
         sent.load()
+
+
+def test_the_command_hands_its_options_on(monkeypatch, tmp_path):
+    from gradcam_tf1.spark import cluster_session, image_files_frame, written_rows
+
+    frame = FakeFrame()
+    monkeypatch.setattr(cluster_session, "cluster_session", lambda master, conf: nullcontext(master))
+    monkeypatch.setattr(image_files_frame, "read_images", lambda session, images: frame)
+    monkeypatch.setattr(written_rows, "write_rows", lambda explained, out: written_rows.RowCounts(3, 1, 4))
+    asked = ("spark", demo_model(), "photos", tmp_path / "out", "--preset", "inception", "--top-k", 2, "--box")
+    assert "3 images, 1 failed, 4 maps; rows in " in command(*asked, code=1)
+    assert len(frame.sent) == 1
+    assert "run.image_format belongs to a run into a folder" in command(*asked, "--image-format", "webp", code=2)
+
+
+def test_names_on_this_machine_are_no_patterns(tmp_path, monkeypatch):
+    from gradcam_tf1.spark.image_files_frame import _paths, read_images
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "photos [1]", "a:b", "c"):
+        (tmp_path / name).mkdir()
+    given = ["photos", "photos [1]", "a:b", Path("c"), "far[12]/*.png", "hdfs:///x"]
+    assert _paths(given) == ["photos", "photos \\[1\\]", str(tmp_path / "a:b"), "c", "far[12]/*.png", "hdfs:///x"]
+    for wrong in (7, [], [7], "", None):
+        with pytest.raises(OptionError, match="given as a path or a list of paths"):
+            read_images(None, wrong)
 
 
 def test_what_a_cluster_lacks_is_said(monkeypatch):

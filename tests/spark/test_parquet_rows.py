@@ -197,6 +197,7 @@ def test_what_stored_maps_cannot_say_is_refused(stored):
         ({"raw": [b"abc"] * 12}, ManifestError, "its raw map is damaged"),
         ({"placement": [[1] * 12] * 12}, ManifestError, "its raw map is damaged"),
         ({"top": ["nothing"] * 12}, ManifestError, "not the rows of an image"),
+        ({"path": ["a"] * 12}, ManifestError, "'a' was explained twice"),
         ({"path": ["a", "b", *["a"] * 10]}, ManifestError, "are not together"),
     ],
 )
