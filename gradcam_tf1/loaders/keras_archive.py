@@ -16,7 +16,7 @@ import numpy as np
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.private_files import copy_file, private_folder
 from gradcam_tf1.loaders.hdf5 import find_damage
-from gradcam_tf1.loaders.keras_config import MAX_TEXT, Part, parse_config
+from gradcam_tf1.loaders.keras_config import MAX_TEXT, Part, name_of, parse_config
 from gradcam_tf1.loaders.keras_h5 import rebuild
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
@@ -97,13 +97,8 @@ def _layers_of(part: Part, path: str) -> List[Part]:
         raise ModelFileError(f"{path}: its architecture is no list of layers (a subclassed model); {_INSTEAD}")
     nested = [layer for layer in layers if layer.get("class_name") in _MODELS]
     if nested:  # the versions of Keras count the calls of such a layer differently
-        raise ModelFileError(f"{path}: its layer {_name_of(nested[0])!r} is a whole model; {_INSTEAD}")
+        raise ModelFileError(f"{path}: its layer {name_of(nested[0])!r} is a whole model; {_INSTEAD}")
     return layers
-
-
-def _name_of(part: Part) -> str:
-    config = part.get("config")
-    return str(part.get("name") or (config.get("name") if isinstance(config, dict) else None) or part.get("class_name"))
 
 
 class StoredWeights:
@@ -146,7 +141,7 @@ class StoredWeights:
         for part in layers:
             kind = _in_snake_case(str(part.get("class_name")))
             used[kind] = used.get(kind, -1) + 1
-            name = _name_of(part)
+            name = name_of(part)
             if part.get("class_name") == "InputLayer":
                 continue
             layer = model.get_layer(name)

@@ -12,6 +12,7 @@ from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.private_files import copy_file, private_folder
 from gradcam_tf1.loaders.finish_loading import Declared, finish
 from gradcam_tf1.loaders.hdf5 import find_damage
+from gradcam_tf1.loaders.keras_calls import check_calls, number_calls
 from gradcam_tf1.loaders.keras_classes import check_classes
 from gradcam_tf1.loaders.keras_config import Part, parse_config, translate
 from gradcam_tf1.loaders.keras_costly import counting_layers
@@ -90,9 +91,11 @@ def rebuild(
     notes: List[str] = []
     config = parse_config(text, path)
     try:
+        number_calls(config)
         config = translate(config, notes, older=not runtime.IS_TF2)
         check_classes(config, path, trusted)
         check_sizes(config, path)
+        check_calls(config, path)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture does not have the form of Keras ({error!r})") from error
     graph = tf.Graph()
