@@ -41,6 +41,9 @@ _NEWER_KEYS = {
 # What layers that change images have in Keras 3 only; in inference they do nothing, or have one way to fill.
 _IMAGE_LAYERS = re.compile("Random|Resizing|CenterCrop|ZeroPadding1D")
 _IMAGE_KEYS = ("fill_mode", "fill_value", "value_range")
+# In inference these hand on what they take; some versions of Keras let them change it even then.
+_IDENTITIES = re.compile("Random(Flip|Rotation|Zoom|Translation|Brightness|Contrast|Height|Width)$")
+_OF_ANY_LAYER = ("name", "trainable", "dtype", "batch_input_shape")
 _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormalization", "FixedDropout": "Dropout"}
 
 
@@ -119,6 +122,9 @@ def translate(config: Json, notes: List[str], older: bool) -> Json:
             kept.update(_KEYS_OF_KERAS_3[key](value, notes))
         else:
             kept[key] = translate(value, notes, older)
+    if _IDENTITIES.match(str(config.get("class_name"))) and isinstance(kept.get("config"), dict):
+        same = {key: value for key, value in kept["config"].items() if key in _OF_ANY_LAYER}
+        return {**kept, "class_name": "Activation", "config": {**same, "activation": "linear"}}
     if _IMAGE_LAYERS.match(str(config.get("class_name"))) and isinstance(kept.get("config"), dict):
         kept["config"] = {key: value for key, value in kept["config"].items() if not _only_in_keras_3(key, value)}
     if config.get("class_name") == "LeakyReLU" and "negative_slope" in kept.get("config", {}):

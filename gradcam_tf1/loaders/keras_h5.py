@@ -60,7 +60,17 @@ def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
     """Load the private copy of a file; `path` is the original, for messages."""
     text, stored = _read_config(path, copy)
 
-    return rebuild(path, text, stored, trusted, lambda model: model.load_weights(copy), "Keras h5")
+    return rebuild(path, text, stored, trusted, lambda model: _fill(model, copy), "Keras h5")
+
+
+def _fill(model: tf.keras.Model, copy: str) -> None:
+    """Load weights, by names if the file has those of the layers: Keras 2 and 3 order parallel layers differently."""
+    import h5py
+
+    with h5py.File(copy, "r") as file:
+        stored = file["model_weights"] if "model_weights" in file else file
+        names = {name for name in stored if len(stored[name].attrs.get("weight_names", ()))}
+    model.load_weights(copy, by_name=names == {layer.name for layer in model.layers if layer.weights})
 
 
 def rebuild(
