@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import List, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.gradients.einsum_gradient import register_einsum_gradient
 from gradcam_tf1.graphdef.attributes import Defaults
 from gradcam_tf1.graphdef.check_graph import check
 from gradcam_tf1.graphdef.cleanup import clean
 from gradcam_tf1.graphdef.fold_variables import Read, Values, fold
-from gradcam_tf1.gradients.einsum_gradient import register_einsum_gradient
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 

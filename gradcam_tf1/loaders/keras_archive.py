@@ -22,6 +22,7 @@ from gradcam_tf1.loaders.keras_h5 import rebuild
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
+Weight = Tuple[Any, np.ndarray]  # a tf.Variable and its value
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 # Where a layer keeps its weights, in their order: itself, its cell, its inner layer, two directions, attention.
 _HOLDERS = (
@@ -145,7 +146,9 @@ class StoredWeights:
             raise ModelFileError(f"{self._path}: {left!r} in its weights belongs to no layer of its architecture")
         runtime.keras().backend.batch_set_value(found)  # one by one would build the session's graph anew each time
 
-    def _found(self, model: tf.keras.Model, layers: List[Part], inside: str) -> Iterator[Tuple[tf.Variable, np.ndarray]]:
+    def _found(
+        self, model: tf.keras.Model, layers: List[Part], inside: str
+    ) -> Iterator[Tuple[tf.Variable, np.ndarray]]:
         """Yield the variables of a model, and of the models in it, with their values."""
         used: Dict[str, int] = {}
         for part in layers:
@@ -169,7 +172,7 @@ class StoredWeights:
         named = [group for group, stored in self._names.items() if stored == name and place.fullmatch(group)]
         return named[0] if len(named) == 1 else f"{inside}layers/{by_class}"
 
-    def _values_of(self, layer: tf.keras.layers.Layer, group: str) -> List[Tuple[tf.Variable, np.ndarray]]:
+    def _values_of(self, layer: tf.keras.layers.Layer, group: str) -> List[Weight]:
         keys = [f"{group}/{where}/{n}" for where in _HOLDERS for n in range(len(layer.weights))]
         values = [self._values.pop(key) for key in keys if key in self._values]
         wanted = [tuple(variable.shape.as_list()) for variable in layer.weights]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders.keras_config import Json, Part, layers, name_of
@@ -74,29 +74,34 @@ def _name_tensors(part: Part, call: Dict[str, Json]) -> None:
 def check_calls(config: Json, path: str) -> None:
     """Raise ModelFileError if a layer of a translated configuration takes a tensor that no layer ever makes."""
     for parts, _ in _models(config):
-        made = {name_of(part): int(_counts_itself(part)) for part in parts}
-        always = {name_of(part) for part in parts if part.get("class_name") == "InputLayer"}
-        waiting = {name_of(part): [list(_references(call)) for call in _calls_of(part)] for part in parts}
-        first = dict(made)
-
-        def is_made(reference: Reference) -> bool:
-            name, call = reference
-            return name in always or name not in made or first[name] <= call < made[name]
-
-        moved = True
-        while moved:
-            moved = False
-            for name, calls in waiting.items():
-                while calls and all(map(is_made, calls[0])):
-                    del calls[0]
-                    made[name] += 1
-                    moved = True
-        stuck = [name for name, calls in waiting.items() if calls]
-        if stuck:
+        stuck = _first_stuck(parts)
+        if stuck is not None:
             raise ModelFileError(
-                f"{path}: its architecture is damaged: the layer {stuck[0]!r} takes a tensor that no layer makes; save "
+                f"{path}: its architecture is damaged: the layer {stuck!r} takes a tensor that no layer makes; save "
                 "the model again"
             )
+
+
+def _first_stuck(parts: List[Part]) -> Optional[str]:
+    """Make the calls of a model as Keras does, each when its tensors exist; return a layer that is never called."""
+    always = {name_of(part) for part in parts if part.get("class_name") == "InputLayer"}
+    first = {name_of(part): int(_counts_itself(part)) for part in parts}
+    waiting = {name_of(part): [list(_references(call)) for call in _calls_of(part)] for part in parts}
+    made = dict(first)
+
+    def is_made(reference: Reference) -> bool:
+        name, call = reference
+        return name in always or name not in made or first[name] <= call < made[name]
+
+    moved = True
+    while moved:
+        moved = False
+        for name, calls in waiting.items():
+            while calls and all(map(is_made, calls[0])):
+                del calls[0]
+                made[name] += 1
+                moved = True
+    return next((name for name, calls in waiting.items() if calls), None)
 
 
 def _references(call: Json) -> Iterator[Reference]:

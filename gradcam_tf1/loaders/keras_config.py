@@ -122,14 +122,21 @@ def translate(config: Json, notes: List[str], older: bool) -> Json:
             kept.update(_KEYS_OF_KERAS_3[key](value, notes))
         else:
             kept[key] = translate(value, notes, older)
-    if _IDENTITIES.match(str(config.get("class_name"))) and isinstance(kept.get("config"), dict):
-        same = {key: value for key, value in kept["config"].items() if key in _OF_ANY_LAYER}
-        return {**kept, "class_name": "Activation", "config": {**same, "activation": "linear"}}
-    if _IMAGE_LAYERS.match(str(config.get("class_name"))) and isinstance(kept.get("config"), dict):
-        kept["config"] = {key: value for key, value in kept["config"].items() if not _only_in_keras_3(key, value)}
-    if config.get("class_name") == "LeakyReLU" and "negative_slope" in kept.get("config", {}):
-        kept["config"]["alpha"] = kept["config"].pop("negative_slope")
+    if isinstance(kept.get("config"), dict):
+        _change_layer(str(config.get("class_name")), kept)
     return kept
+
+
+def _change_layer(name: str, kept: Part) -> None:
+    """Change the translated layer of a class whose arguments differ between versions, in place."""
+    settings = kept["config"]
+    if _IDENTITIES.match(name):
+        same = {key: value for key, value in settings.items() if key in _OF_ANY_LAYER}
+        kept.update({"class_name": "Activation", "config": {**same, "activation": "linear"}})
+    elif _IMAGE_LAYERS.match(name):
+        kept["config"] = {key: value for key, value in settings.items() if not _only_in_keras_3(key, value)}
+    elif name == "LeakyReLU" and "negative_slope" in settings:
+        settings["alpha"] = settings.pop("negative_slope")
 
 
 def _only_in_keras_3(key: str, value: Json) -> bool:

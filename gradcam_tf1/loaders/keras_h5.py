@@ -68,7 +68,7 @@ def _fill(model: tf.keras.Model, copy: str) -> None:
     import h5py
 
     with h5py.File(copy, "r") as file:
-        stored = file["model_weights"] if "model_weights" in file else file
+        stored = file.get("model_weights", file)
         names = {name for name in stored if len(stored[name].attrs.get("weight_names", ()))}
     model.load_weights(copy, by_name=names == {layer.name for layer in model.layers if layer.weights})
 

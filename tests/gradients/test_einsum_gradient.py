@@ -20,7 +20,7 @@ EQUATIONS = [
 ]
 
 
-@pytest.mark.parametrize("equation, shapes", [(each[0], each[1:]) for each in EQUATIONS])
+@pytest.mark.parametrize(("equation", "shapes"), [(each[0], each[1:]) for each in EQUATIONS])
 def test_it_equals_the_differences_of_numpy(equation, shapes):
     rng = np.random.RandomState(0)
     values = [rng.randn(*shape) for shape in shapes]

@@ -57,7 +57,7 @@ NESTED = [  # a model called twice and a Sequential as layers, RandomFlip; atten
 
 
 @pytest.mark.parametrize("form", ["keras", "h5"])
-@pytest.mark.parametrize("number, name", enumerate(["keras3_nested", "keras3_attention"]))
+@pytest.mark.parametrize(("number", "name"), enumerate(["keras3_nested", "keras3_attention"]))
 def test_calls_of_keras_3_are_those_of_keras_2(number, name, form):
     if name == "keras3_attention" and not runtime.IS_TF2:
         pytest.skip("the Keras of TensorFlow 1.15 has no attention")
