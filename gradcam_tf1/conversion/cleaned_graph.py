@@ -79,7 +79,7 @@ def _gpu_only(nodes: Iterable[tf.NodeDef]) -> List[str]:
     if not found:
         return []
     return [
-        f"TensorFlow 1.15 runs {len(found)} of its ops, such as '{found[0].name}' ({found[0].op}), on a GPU only, since "
+        f"TensorFlow 1.15 runs {len(found)} of its ops, such as '{found[0].name}' ({found[0].op}), on a GPU only, as "
         "their channels come first; TensorFlow 2 runs them anywhere"
     ]
 
