@@ -6,7 +6,7 @@ own gradient, which is used there.
 
 from __future__ import annotations
 
-from typing import List
+from typing import Any, List, Tuple
 
 from gradcam_tf1.tf_runtime import own_gradient, tf
 
@@ -51,7 +51,7 @@ def _spelled_out(op: tf.Operation) -> List[str]:
     tensors = (*op.inputs, op.outputs[0])
     sides = [None if tensor.shape.ndims is None else tensor.shape.as_list() for tensor in tensors]
     free = [letter for letter in _LETTERS if letter not in text]
-    hidden = [(term, side) for term, side in zip(terms, sides) if "..." in term]
+    hidden: List[Tuple[str, Any]] = [(term, side) for term, side in zip(terms, sides) if "..." in term]
     if any(side is None for _, side in hidden):
         raise NotImplementedError(f"Einsum {text!r} of unknown rank has no gradient in this TensorFlow")
     behind = [side[term.index("...") : len(side) - len(term) + term.index("...") + 3] for term, side in hidden]

@@ -39,7 +39,7 @@ def _models(config: Json) -> Iterator[Tuple[List[Part], Part]]:
     for part in layers(config):
         inside = part.get("config")
         parts = inside.get("layers") if isinstance(inside, dict) else None
-        if isinstance(parts, list):
+        if isinstance(inside, dict) and isinstance(parts, list):
             yield [layer for layer in parts if isinstance(layer, dict)], inside
 
 
@@ -54,7 +54,12 @@ def _counts_itself(part: Part) -> bool:
         return True
     inside = part.get("config")
     parts = inside.get("layers") if part.get("class_name") == "Sequential" and isinstance(inside, dict) else None
-    return bool(parts) and isinstance(parts[0], dict) and parts[0].get("class_name") == "InputLayer"
+    return (
+        isinstance(parts, list)
+        and bool(parts)
+        and isinstance(parts[0], dict)
+        and parts[0].get("class_name") == "InputLayer"
+    )
 
 
 def _count(reference: Json, counted: Any) -> None:
