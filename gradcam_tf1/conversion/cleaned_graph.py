@@ -13,6 +13,8 @@ from gradcam_tf1.graphdef.portable import portable
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LoadedModel
 
+_CHANNELS_FIRST = (b"NCHW", b"NCDHW")
+_ANY_FORMAT = ("BiasAdd", "BiasAddGrad")  # these have kernels for either on a CPU
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
 
@@ -68,7 +70,23 @@ def cleaned_graph(
     left_out = len(nodes) - len(needed)
     notes = [f"left out {left_out} of {len(nodes)} ops, which no output needs"] if left_out else []
     notes += [f"'{name}' is fixed to {value}" for name, value in sorted(fixed.items()) if name in needed]
+    notes += _gpu_only(graph_def.node)
     return graph_def, (*notes, *portable(graph_def)[1])
+
+
+def _gpu_only(nodes: Iterable[tf.NodeDef]) -> List[str]:
+    found = [node for node in nodes if _is_channels_first(node)]
+    if not found:
+        return []
+    return [
+        f"TensorFlow 1.15 runs {len(found)} of its ops, such as '{found[0].name}' ({found[0].op}), on a GPU only, as "
+        "their channels come first; TensorFlow 2 runs them anywhere"
+    ]
+
+
+def _is_channels_first(node: tf.NodeDef) -> bool:
+    stated = "data_format" in node.attr and node.op not in _ANY_FORMAT
+    return stated and node.attr["data_format"].s in _CHANNELS_FIRST
 
 
 def _outputs(model: LoadedModel, binding: Binding) -> List[str]:

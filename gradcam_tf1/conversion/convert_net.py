@@ -29,6 +29,7 @@ from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
 
 _FOUND = KeyTensors()
 _LIMIT = 2**31 - 1  # bytes of a protobuf file
+_LONGEST_NAME = 255  # bytes
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,12 @@ def convert(
 
 def _checked_path(path: Any, overwrite: bool) -> str:
     """Return the path if a file can be written there. Raises OptionError otherwise."""
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in str(path):
         raise OptionError(f"the file to write is a path, not {path!r}")
     path = str(os.path.expanduser(os.fspath(path)))
     folder = os.path.dirname(path)
+    if len(os.path.basename(os.fsencode(path))) > _LONGEST_NAME:
+        raise OptionError(f"{path[:60]!r}... has a longer name than a file can have; name a shorter one")
     if not os.path.isdir(folder or "."):
         raise OptionError(f"there is no folder {folder!r} to write into; make it first")
     if os.path.lexists(path) and not (overwrite and os.path.isfile(path)):
@@ -134,7 +137,10 @@ def _write(
 ) -> Tuple[float, Tuple[str, ...]]:
     """Write the file beside its place, compare it, and move it there; return what `_compare` returns."""
     unchecked = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
-    write_whole(unchecked, graph_def.SerializeToString(), "frozen graph")
+    try:
+        write_whole(unchecked, graph_def.SerializeToString(), "frozen graph")
+    except OSError as error:
+        raise OptionError(f"{path!r} cannot be written: {error.strerror or error}") from error
     try:
         answer = _compare(unchecked, net, inputs, scores)
         os.replace(unchecked, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import List, NamedTuple, Optional, Tuple
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.gradients.einsum_gradient import register_einsum_gradient
 from gradcam_tf1.graphdef.attributes import Defaults
 from gradcam_tf1.graphdef.check_graph import check
 from gradcam_tf1.graphdef.cleanup import clean
@@ -61,6 +62,7 @@ def finish(
         If the graph is refused, cannot be repaired or has variables without a way to read them.
     """
     notes = []
+    register_einsum_gradient()
     try:
         check(graph_def)
         missing = fold(graph_def, read or _no_values)

@@ -9,20 +9,26 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import numpy as np
 
+from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.private_files import copy_file, private_folder
 from gradcam_tf1.loaders.hdf5 import find_damage
-from gradcam_tf1.loaders.keras_config import MAX_TEXT, Part, parse_config
+from gradcam_tf1.loaders.keras_config import MAX_TEXT, Part, name_of, parse_config
 from gradcam_tf1.loaders.keras_h5 import rebuild
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
+Weight = Tuple[Any, np.ndarray]  # a tf.Variable and its value
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
-_MODELS = ("Functional", "Sequential", "Model")
+# Where a layer keeps its weights, in their order: itself, its cell, its inner layer, two directions, attention.
+_HOLDERS = (
+    *("vars", "cell/vars", "layer/vars", "layer/cell/vars", "forward_layer/cell/vars", "backward_layer/cell/vars"),
+    *(f"{mark}{part}_dense/vars" for mark in ("", "_") for part in ("query", "key", "value", "output")),
+)
 _INSTEAD = (
     "in Python with TensorFlow 2 load it, model = keras.models.load_model(PATH), and give GradCamGraph(model), or "
     "write model.export(FOLDER) and give that folder"
@@ -95,15 +101,7 @@ def _layers_of(part: Part, path: str) -> List[Part]:
     layers = config.get("layers") if isinstance(config, dict) else None
     if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
         raise ModelFileError(f"{path}: its architecture is no list of layers (a subclassed model); {_INSTEAD}")
-    nested = [layer for layer in layers if layer.get("class_name") in _MODELS]
-    if nested:  # the versions of Keras count the calls of such a layer differently
-        raise ModelFileError(f"{path}: its layer {_name_of(nested[0])!r} is a whole model; {_INSTEAD}")
     return layers
-
-
-def _name_of(part: Part) -> str:
-    config = part.get("config")
-    return str(part.get("name") or (config.get("name") if isinstance(config, dict) else None) or part.get("class_name"))
 
 
 class StoredWeights:
@@ -142,27 +140,40 @@ class StoredWeights:
 
     def fill(self, model: tf.keras.Model, layers: List[Part]) -> None:
         """Give a rebuilt model its weights. Raises ModelFileError if some are missing or left."""
+        found = list(self._found(model, layers, ""))
+        if self._values:
+            left = min(self._values)
+            raise ModelFileError(f"{self._path}: {left!r} in its weights belongs to no layer of its architecture")
+        runtime.keras().backend.batch_set_value(found)  # one by one would build the session's graph anew each time
+
+    def _found(
+        self, model: tf.keras.Model, layers: List[Part], inside: str
+    ) -> Iterator[Tuple[tf.Variable, np.ndarray]]:
+        """Yield the variables of a model, and of the models in it, with their values."""
         used: Dict[str, int] = {}
         for part in layers:
             kind = _in_snake_case(str(part.get("class_name")))
             used[kind] = used.get(kind, -1) + 1
-            name = _name_of(part)
+            name = name_of(part)
             if part.get("class_name") == "InputLayer":
                 continue
             layer = model.get_layer(name)
             if layer.weights:
-                self._set(layer, self._group(f"{kind}_{used[kind]}" if used[kind] else kind, name))
-        if self._values:
-            left = min(self._values)
-            raise ModelFileError(f"{self._path}: {left!r} in its weights belongs to no layer of its architecture")
+                group = self._group(f"{kind}_{used[kind]}" if used[kind] else kind, name, inside)
+                inner = getattr(layer, "layers", None)
+                if inner:
+                    yield from self._found(layer, _layers_of(part, self._path), f"{group}/")
+                else:
+                    yield from self._values_of(layer, group)
 
-    def _group(self, by_class: str, name: str) -> str:
+    def _group(self, by_class: str, name: str, inside: str) -> str:
         """Return the group of a layer: by its name where names are stored, else by its class and number."""
-        named = [group for group, stored in self._names.items() if stored == name and group.count("/") == 1]
-        return named[0] if len(named) == 1 else f"layers/{by_class}"
+        place = re.compile(re.escape(inside) + "[^/]+/[^/]+")
+        named = [group for group, stored in self._names.items() if stored == name and place.fullmatch(group)]
+        return named[0] if len(named) == 1 else f"{inside}layers/{by_class}"
 
-    def _set(self, layer: tf.keras.layers.Layer, group: str) -> None:
-        keys = [f"{group}/{where}/{n}" for where in ("vars", "cell/vars") for n in range(len(layer.weights))]
+    def _values_of(self, layer: tf.keras.layers.Layer, group: str) -> List[Weight]:
+        keys = [f"{group}/{where}/{n}" for where in _HOLDERS for n in range(len(layer.weights))]
         values = [self._values.pop(key) for key in keys if key in self._values]
         wanted = [tuple(variable.shape.as_list()) for variable in layer.weights]
         found = [value.shape for value in values]
@@ -171,7 +182,7 @@ class StoredWeights:
                 f"{self._path}: layer {layer.name!r} ({type(layer).__name__}) has weights {wanted}, and the file holds "
                 f"{found} for it at {group!r}"
             )
-        layer.set_weights(values)
+        return list(zip(layer.weights, values))
 
 
 def _in_snake_case(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Callable, Dict, Iterator, List, Union
 
 from gradcam_tf1.errors import ModelFileError
@@ -19,16 +20,30 @@ _TRAINING_KEYS = ("_initializer", "_regularizer", "_constraint")
 _FOREIGN_KEYS = ("module", "registered_name", "build_config", "compile_config")
 # Keys of newer versions, with the value that means the behaviour of older versions.
 _NEWER_KEYS = {
+    "antialias": False,
+    "flash_attention": None,
     "groups": 1,
     "keepdims": False,
     "optional": False,
+    "pad_to_aspect_ratio": False,
     "quantization_config": None,
     "ragged": False,
     "renorm": False,
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
+    "rms_scaling": False,
+    "seed": None,
+    "sliding_window": None,
     "synchronized": False,
+    "use_gate": False,
+    "zero_output_for_mask": False,
 }
+# What layers that change images have in Keras 3 only; in inference they do nothing, or have one way to fill.
+_IMAGE_LAYERS = re.compile("Random|Resizing|CenterCrop|ZeroPadding1D")
+_IMAGE_KEYS = ("fill_mode", "fill_value", "value_range")
+# In inference these hand on what they take; some versions of Keras let them change it even then.
+_IDENTITIES = re.compile("Random(Flip|Rotation|Zoom|Translation|Brightness|Contrast|Height|Width)$")
+_OF_ANY_LAYER = ("name", "trainable", "dtype", "batch_input_shape")
 _OLDER_NAMES = {"Functional": "Model", "SyncBatchNormalization": "BatchNormalization", "FixedDropout": "Dropout"}
 
 
@@ -66,6 +81,12 @@ def layers(config: Json) -> Iterator[Part]:
             yield from layers(value)
 
 
+def name_of(part: Part) -> str:
+    """Return the name of a layer, its class where it has none."""
+    config = part.get("config")
+    return str(part.get("name") or (config.get("name") if isinstance(config, dict) else None) or part.get("class_name"))
+
+
 def translate(config: Json, notes: List[str], older: bool) -> Json:
     """Translate a configuration to Keras 2, without what inference does not need.
 
@@ -101,9 +122,25 @@ def translate(config: Json, notes: List[str], older: bool) -> Json:
             kept.update(_KEYS_OF_KERAS_3[key](value, notes))
         else:
             kept[key] = translate(value, notes, older)
-    if config.get("class_name") == "LeakyReLU" and "negative_slope" in kept.get("config", {}):
-        kept["config"]["alpha"] = kept["config"].pop("negative_slope")
+    if isinstance(kept.get("config"), dict):
+        _change_layer(str(config.get("class_name")), kept)
     return kept
+
+
+def _change_layer(name: str, kept: Part) -> None:
+    """Change the translated layer of a class whose arguments differ between versions, in place."""
+    settings = kept["config"]
+    if _IDENTITIES.match(name):
+        same = {key: value for key, value in settings.items() if key in _OF_ANY_LAYER}
+        kept.update({"class_name": "Activation", "config": {**same, "activation": "linear"}})
+    elif _IMAGE_LAYERS.match(name):
+        kept["config"] = {key: value for key, value in settings.items() if not _only_in_keras_3(key, value)}
+    elif name == "LeakyReLU" and "negative_slope" in settings:
+        settings["alpha"] = settings.pop("negative_slope")
+
+
+def _only_in_keras_3(key: str, value: Json) -> bool:
+    return key in _IMAGE_KEYS or (key == "data_format" and value in ("channels_last", None))
 
 
 def _dtype(value: Json, notes: List[str]) -> Json:
@@ -125,11 +162,18 @@ def _inbound_nodes(nodes: Json) -> Json:
 
 
 def _call(node: Dict[str, Json]) -> List[Json]:
-    arguments = {key: value for key, value in node.get("kwargs", {}).items() if value is not None and key != "training"}
+    named = node.get("kwargs", {}).items()
+    arguments = {key: _tensor(value) for key, value in named if value is not None and key != "training"}
     histories = [
         part["config"]["keras_history"] for part in layers(node.get("args")) if "keras_history" in part["config"]
     ]
     return [[*history, arguments] for history in histories]
+
+
+def _tensor(value: Json) -> Json:
+    """Return a tensor among named arguments as [layer, call, output], any other value as it is."""
+    inner = value.get("config") if isinstance(value, dict) else None
+    return inner["keras_history"] if isinstance(inner, dict) and "keras_history" in inner else value
 
 
 def _tensors(value: Json) -> Json:

@@ -12,6 +12,7 @@ from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.private_files import copy_file, private_folder
 from gradcam_tf1.loaders.finish_loading import Declared, finish
 from gradcam_tf1.loaders.hdf5 import find_damage
+from gradcam_tf1.loaders.keras_calls import check_calls, number_calls
 from gradcam_tf1.loaders.keras_classes import check_classes
 from gradcam_tf1.loaders.keras_config import Part, parse_config, translate
 from gradcam_tf1.loaders.keras_costly import counting_layers
@@ -59,7 +60,17 @@ def _load_copy(path: str, copy: str, trusted: bool) -> LoadedModel:
     """Load the private copy of a file; `path` is the original, for messages."""
     text, stored = _read_config(path, copy)
 
-    return rebuild(path, text, stored, trusted, lambda model: model.load_weights(copy), "Keras h5")
+    return rebuild(path, text, stored, trusted, lambda model: _fill(model, copy), "Keras h5")
+
+
+def _fill(model: tf.keras.Model, copy: str) -> None:
+    """Load weights, by names if the file has those of the layers: Keras 2 and 3 order parallel layers differently."""
+    import h5py
+
+    with h5py.File(copy, "r") as file:
+        stored = file.get("model_weights", file)
+        names = {name for name in stored if len(stored[name].attrs.get("weight_names", ()))}
+    model.load_weights(copy, by_name=names == {layer.name for layer in model.layers if layer.weights})
 
 
 def rebuild(
@@ -90,9 +101,11 @@ def rebuild(
     notes: List[str] = []
     config = parse_config(text, path)
     try:
+        number_calls(config)
         config = translate(config, notes, older=not runtime.IS_TF2)
         check_classes(config, path, trusted)
         check_sizes(config, path)
+        check_calls(config, path)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its architecture does not have the form of Keras ({error!r})") from error
     graph = tf.Graph()

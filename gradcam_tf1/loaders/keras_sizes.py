@@ -12,7 +12,7 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
-from gradcam_tf1.loaders.keras_config import Json, Part, layers
+from gradcam_tf1.loaders.keras_config import Json, Part, layers, name_of
 from gradcam_tf1.tf_runtime import tf
 
 MAX_LAYERS, MAX_INPUTS = 5000, 50_000  # Keras needs some milliseconds for each
@@ -37,7 +37,7 @@ def check_sizes(config: Json, path: str) -> None:
         for shape in _shapes(part):
             if _product(shape) > MAX_NUMBERS:
                 raise ModelFileError(
-                    f"{path}: the layer {_name(part)!r} has {shape[:6]} in its configuration, more than the "
+                    f"{path}: the layer {name_of(part)!r} has {shape[:6]} in its configuration, more than the "
                     f"{MAX_NUMBERS:,} numbers that are allowed for one tensor"
                 )
         if isinstance(part.get("config"), dict) and part["config"].get("unroll"):
@@ -112,11 +112,6 @@ def _numbers(value: Json) -> List[int]:
 
 def _product(sizes: Sequence[Optional[int]]) -> float:
     return float(np.prod([abs(size or 1) for size in sizes], dtype=np.float64))
-
-
-def _name(part: Part) -> str:
-    config = part.get("config")
-    return str(part.get("name") or (config.get("name") if isinstance(config, dict) else None) or part["class_name"])
 
 
 # A recurrent layer has many ops and counts as several.

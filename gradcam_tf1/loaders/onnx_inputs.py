@@ -93,11 +93,17 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 
 def _check_nodes(model: onnx.ModelProto) -> None:
-    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
+    graphs = list(_graphs(model.graph))
+    nodes = [node for graph in graphs for node in graph.node]
     if not nodes or not model.graph.output:
         raise ModelFileError("the file has no nodes or no outputs; expected a whole model, not weights alone")
     if len(nodes) > MAX_NODES:
         raise ModelFileError(f"the model has {len(nodes):,} nodes, {MAX_NODES:,} are allowed")
+    attributes = [attribute for node in nodes for attribute in node.attribute]
+    if any(graph.sparse_initializer for graph in graphs) or any(
+        attribute.HasField("sparse_tensor") or attribute.sparse_tensors for attribute in attributes
+    ):
+        raise ModelFileError("the file has sparse weights, which onnx2tf does not convert; export it with dense ones")
     functions = {(function.domain, function.name) for function in model.functions}
     for node in nodes:
         own = (node.domain, node.op_type) in functions

@@ -143,6 +143,8 @@ def read_content(path: str) -> TorchContent:
                 pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
                 if len(pickles) != 1:
                     return TorchContent("program", [], [])
+                if archive.getinfo(pickles[0]).compress_type != zipfile.ZIP_STORED:  # it may unpack to any size
+                    raise ModelFileError(f"{path}: its {pickles[0]} is compressed, as torch never does; save it again")
                 with archive.open(pickles[0]) as pickled:
                     return _names_in([pickled])
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, IndexError) as error:

@@ -10,6 +10,7 @@ import pytest
 from keras_nets import small_model
 from loader_nets import IMAGES, INPUT, LOGITS, net_session
 
+from gradcam_tf1.conversion import cleaned_graph as cleaned_graph_module
 from gradcam_tf1.conversion import convert_net
 from gradcam_tf1.conversion.cleaned_graph import cleaned_graph
 from gradcam_tf1.conversion.convert_net import convert
@@ -172,3 +173,21 @@ def test_the_source_is_not_changed(path):
     before = model.graph_def.SerializeToString(deterministic=True)
     convert(model, path)
     assert model.graph_def.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("name", ["a\0b.pb", "a" * 300])
+def test_a_path_that_no_file_can_have_is_refused(tmp_path, name):
+    with pytest.raises(OptionError, match="is a path|longer name"):
+        convert(tf.GraphDef(), str(tmp_path / name))
+
+
+def test_ops_that_run_on_a_gpu_only_are_named():
+    graph_def = tf.GraphDef()
+    for op, layout in (("Conv2D", b"NCHW"), ("Conv2D", b"NHWC"), ("BiasAdd", b"NCHW"), ("Relu", None)):
+        node = graph_def.node.add(name=f"{op}{layout}", op=op)
+        if layout is not None:
+            node.attr["data_format"].s = layout
+    before = graph_def.SerializeToString()
+    (note,) = cleaned_graph_module._gpu_only(graph_def.node)
+    assert "runs 1 of its ops" in note
+    assert graph_def.SerializeToString() == before

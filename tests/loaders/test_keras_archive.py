@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
@@ -47,6 +48,30 @@ def rewritten(path, target, change=None, compression=zipfile.ZIP_STORED, without
 @pytest.mark.parametrize("name", FILES)
 def test_the_scores_are_those_of_the_writer(name):
     np.testing.assert_allclose(scores_of(DATA / name), SCORES, atol=2e-6)
+
+
+NESTED = [  # a model called twice and a Sequential as layers, RandomFlip; attention with positional and named tensors
+    [[0.32970190048217773, 0.32483571767807007, 0.3454624116420746], [0.32996654510498047, 0.32458642125, 0.345446974]],
+    [[0.6068609356880188, 0.20248198509216309, 0.19065718352794647], [0.60771661996, 0.20207175612, 0.19021156430]],
+]
+
+
+@pytest.mark.parametrize("form", ["keras", "h5"])
+@pytest.mark.parametrize(("number", "name"), enumerate(["keras3_nested", "keras3_attention"]))
+def test_calls_of_keras_3_are_those_of_keras_2(number, name, form):
+    if name == "keras3_attention" and not runtime.IS_TF2:
+        pytest.skip("the Keras of TensorFlow 1.15 has no attention")
+    np.testing.assert_allclose(scores_of(DATA / f"{name}.{form}"), NESTED[number], atol=2e-6)
+
+
+def test_a_call_that_nobody_makes_is_refused_and_not_awaited(tmp_path):
+    def waiting(config):
+        reference = layer_of(config, "Subtract")["inbound_nodes"][0]["args"][0][0]["config"]["keras_history"]
+        assert reference[0] == "body"
+        reference[1] = 7
+
+    with pytest.raises(ModelFileError, match="'subtract' takes a tensor that no layer makes"):
+        load(str(rewritten(DATA / "keras3_nested.keras", tmp_path / "net.keras", waiting)))
 
 
 def layer_of(config, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,11 @@ def test_a_truncated_torch_file_is_damaged(whole):
 def test_input_shapes_that_are_none(shape):
     with pytest.raises(OptionError, match="give the sides of one input without the batch"):
         load("net.pb", input_shape=shape)
+
+
+def test_a_packed_pickle_is_not_unpacked(tmp_path):
+    path = tmp_path / "net.pt"
+    with zipfile.ZipFile(str(path), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/data.pkl", HARMFUL)
+    with pytest.raises(ModelFileError, match="data.pkl is compressed, as torch never does"):
+        load(str(path))
