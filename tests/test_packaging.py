@@ -129,7 +129,8 @@ def test_the_tested_pins_are_complete_and_exact(wheel, pins):
     assert all(str(requirement.specifier).startswith("==") for requirement in pinned.values())
     digits = pins.stem.rsplit("py", 1)[1]
     environment = {**default_environment(), "python_version": f"{digits[0]}.{digits[1:]}"}
-    for extra in ("", "test", "lint", "docs"):
+    extras = ("onnx", "torch") if pins.stem.startswith("onnx") else ("spark", "lint", "docs")  # as in scripts/venv
+    for extra in ("", "test", *extras):
         for line in metadata(wheel).get_all("Requires-Dist"):
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({**environment, "extra": extra}):

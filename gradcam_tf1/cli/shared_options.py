@@ -153,15 +153,17 @@ NET_OPTIONS: Sequence[Decorator] = (
 )
 
 
-def open_net(session: Callable[[], dict[str, Any]] = dict, **options: Any) -> GradCamGraph:
+def open_net(model: Any, session: Callable[[], dict[str, Any]] = dict, **options: Any) -> GradCamGraph:
     """Open the net that the options of `model_options` describe.
 
     Parameters
     ----------
+    model : str, or what else `load` takes
+        Path of a model, or the name of a reference net.
     session : callable
         Returns the arguments `config` and `devices`, see `make_session`.
     **options
-        Those of `model_options`, and arguments of GradCamGraph.
+        The others of `model_options`, and arguments of GradCamGraph.
 
     Raises
     ------
@@ -171,18 +173,18 @@ def open_net(session: Callable[[], dict[str, Any]] = dict, **options: Any) -> Gr
     from gradcam_tf1.graph import GradCamGraph
 
     arguments = session()
-    source, more = load_source(**options)
+    source, more = load_source(model, **options)
     return GradCamGraph(source, **arguments, **more)
 
 
 def load_source(
-    model: str, weights: str | None, fully_convolutional: bool, layers: Sequence[Any], **options: Any
+    model: Any, weights: str | None, fully_convolutional: bool, layers: Sequence[Any], **options: Any
 ) -> tuple[LoadedModel, dict[str, Any]]:
     """Load the model that the options of `model_options` describe; return it and the arguments of GradCamGraph.
 
     Parameters
     ----------
-    model : str
+    model : str, or what else `load` takes
         Path of a model, or the name of a reference net.
     weights : str or None
         Weight file of a reference net.
@@ -211,7 +213,7 @@ def load_source(
         options["preset"] = options.get("preset") or source.preprocessing
         layer = source.layer if layer is None else layer
     else:
-        if identify(model).kind in ("ONNX", "torch"):
+        if isinstance(model, str) and identify(model).kind in ("ONNX", "torch"):
             say(f"{model}: converting it with onnx2tf, which takes up to some minutes ...", err=True)
         source = load(model, **loading)
     names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}

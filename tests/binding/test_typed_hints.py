@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import h5py
 import numpy as np
 import pytest
 from binding_graphs import classifier, dense, images, pooled, two_layers
@@ -184,17 +185,20 @@ def test_the_way_a_keras_3_file_is_given(tmp_path):
         import zipfile
 
         with zipfile.ZipFile(str(zipped), "w") as archive:
-            inner = {"class_name": "Sequential", "name": "inner", "config": {"layers": []}}
-            config = {"class_name": "Sequential", "config": {"name": "outer", "layers": [inner]}}
+            mean = {"class_name": "Mean", "name": "mean", "config": {"name": "mean"}}
+            config = {"class_name": "Sequential", "config": {"name": "outer", "layers": [mean]}}
             archive.writestr("config.json", json.dumps(config))
-            archive.writestr("model.weights.h5", "")
+            h5py.File(str(tmp_path / "empty.h5"), "w").close()
+            archive.write(str(tmp_path / "empty.h5"), "model.weights.h5")
     else:
         import keras
 
-        layers = [keras.layers.Conv2D(4, 3, activation="relu"), keras.layers.GlobalAveragePooling2D()]
-        inner = keras.Sequential([keras.Input((16, 16, 3)), *layers], name="inner")
-        keras.Sequential([keras.Input((16, 16, 3)), inner, keras.layers.Dense(3)]).save(str(zipped))
-    with pytest.raises(ModelFileError, match=r"model.keras: its layer 'inner' is a whole model; in Python") as caught:
+        given = keras.Input((16, 16, 3))
+        features = keras.layers.Conv2D(4, 3, activation="relu")(given)
+        keras.Model(given, keras.layers.Dense(3)(keras.ops.mean(features, axis=(1, 2)))).save(str(zipped))
+    with pytest.raises(
+        ModelFileError, match=r"model.keras: this Keras has no layer class 'Mean'; .*in Python"
+    ) as caught:
         load(str(zipped))
     text = str(caught.value)
     for code in ("model = keras.models.load_model(PATH)", "GradCamGraph(model)", "model.export(FOLDER)"):
