@@ -15,11 +15,11 @@ from gradcam_tf1.tf_runtime import tf
 
 def test_unknown_op_after_the_net_is_left_out():
     graph_def = small()
-    graph_def.node.add(name="boxes", op="TFLite_Detection_PostProcess", input=["out"])
+    graph_def.node.add(name="boxes", op="Detection_PostProcess", input=["out"])
     graph_def.node.add(name="after", op="Identity", input=["boxes"]).attr["T"].type = FLOAT
     graph_def.node.add(name="done", op="NoOp", input=["^after"])
     (note,) = clean(graph_def)
-    assert note.endswith("left out, with the nodes that depend on them (2 in all): TFLite_Detection_PostProcess")
+    assert note.endswith("left out, with the nodes that depend on them (2 in all): Detection_PostProcess")
     assert not {node.name for node in graph_def.node} & {"boxes", "after", "done"}
     np.testing.assert_array_equal(run(graph_def), np.maximum(X, 0))
 

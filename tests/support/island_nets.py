@@ -18,11 +18,11 @@ def weights(seed, *shape):
 
 
 def conv(x, channels, stride=1, seed=1, size=3):
-    return tf.nn.conv2d(x, weights(seed, size, size, x.shape[-1].value, channels), [1, stride, stride, 1], "SAME")
+    return tf.nn.conv2d(x, weights(seed, size, size, x.shape.as_list()[-1], channels), [1, stride, stride, 1], "SAME")
 
 
 def dense(x, name="logits"):
-    return tf.identity(tf.matmul(x, weights(9, x.shape[-1].value, 4)), name=name)
+    return tf.identity(tf.matmul(x, weights(9, x.shape.as_list()[-1], 4)), name=name)
 
 
 class Island:
@@ -47,7 +47,7 @@ class Island:
         return values.reshape(shape)
 
     def norm(self, x, seed=5):
-        channels = x.shape[self.at("c")[0]].value
+        channels = x.shape.as_list()[self.at("c")[0]]
         return x * self.along_channels(np.abs(weights(seed, channels)) + 0.5) + self.along_channels(
             weights(seed + 1, channels)
         )
@@ -81,7 +81,7 @@ def flattened(x, turn):
     """Flattened inside: the rows of the dense kernel have the island's order."""
     inside = Island(turn)
     a = inside.activated(conv(x, 6, 4))
-    kernel = weights(9, 4, 6, 6, 4).reshape(1, 4, 6, 6, 4) if x.shape[2].value == 24 else None
+    kernel = weights(9, 4, 6, 6, 4).reshape(1, 4, 6, 6, 4) if x.shape.as_list()[2] == 24 else None
     kernel = kernel.transpose([*inside.turn, 4])
     return tf.matmul(tf.reshape(a, [-1, 144]), kernel.reshape(144, 4), name="logits")
 
@@ -155,7 +155,7 @@ def tokens(x, turn):
     """A map becomes tokens from inside an NCHW island: [N, C, h w] and then [N, h w, C]."""
     inside = Island(turn)
     a = conv(x, 6, 4)
-    count = a.shape[1].value * a.shape[2].value
+    count = a.shape.as_list()[1] * a.shape.as_list()[2]
     t = tf.reshape(a, [-1, count, 6])
     if not inside.plain:
         t = tf.transpose(tf.reshape(inside.into(a), [-1, 6, count]), [0, 2, 1])
