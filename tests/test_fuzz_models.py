@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 
 import fuzz_models
@@ -33,6 +34,9 @@ def test_what_is_a_finding(raised, told, monkeypatch, tmp_path):
     assert told in run_case(str(tmp_path), 0, 0)
 
 
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals need the main thread of a worker"
+)
 def test_a_case_that_computes_for_too_long_is_a_finding_and_one_that_waits_is_none(monkeypatch, tmp_path):
     def busy(_):
         while True:
