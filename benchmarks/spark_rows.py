@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Iterator
+from typing import Any, Iterator, Set
 
 from material import mobilenet_path, photographs
 from timing import Absent, Case, Ratio
@@ -57,15 +57,13 @@ def _case(spark: Any, folder: Path) -> Case:
 
     def alone() -> None:
         cores = os.sched_getaffinity(0)
-        for thread in os.listdir("/proc/self/task"):
-            os.sched_setaffinity(int(thread), {min(cores)})
+        _run_on({min(cores)})
         try:
             run = RunOptions(threads=1)
             photos, style = str(folder / "photographs"), Style(raw=True)
             net.visualize_imgs(photos, next(places), None, "gradcam", style=style, run=run)
         finally:
-            for thread in os.listdir("/proc/self/task"):
-                os.sched_setaffinity(int(thread), cores)
+            _run_on(cores)
 
     alternatives = {
         "run, one core": alone,
@@ -74,3 +72,10 @@ def _case(spark: Any, folder: Path) -> Case:
     }
     targets = [Ratio("one worker", "run, one core", 1.25), Ratio("two workers", "one worker", 0.6)]
     return Case(alternatives, targets, rounds=3)
+
+
+def _run_on(cores: Set[int]) -> None:
+    """Keep all threads of this process on some cores."""
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread), cores)
