@@ -66,7 +66,7 @@ def check_packages(path: str, packages: Sequence[str], extra: str) -> None:
         return
     missing = ", ".join(absent) or "TensorFlow 2"
     raise ModelFileError(
-        f"{path}: {missing}: needed to convert it, and not here; make an environment with "
-        f"Python 3.10 to 3.12, pip install 'gradcam_tf1[{extra}]' there (it brings TensorFlow 2.19), convert the model "
-        "with `gradcam-tf1 convert`, and give the frozen graph here"
+        f"{path}: {missing}: needed to convert it, and not here; make an environment with Python 3.10 to 3.12, "
+        f"pip install '.[{extra}]' there, in the folder of the repository (it brings TensorFlow 2.19), convert the "
+        "model with `gradcam-tf1 convert`, and give the frozen graph here"
     )
