@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from cell_nets import built, centroids, conv, ones, placed, responses, trained
+from counted_calls import calls
 
 from gradcam_tf1.binding.cell_steps import MIXED
 from gradcam_tf1.tf_runtime import tf
@@ -236,15 +235,13 @@ def test_numbers_of_a_hostile_graph_are_not_followed_for_ever():
             side = side * side
         return conv(tf.image.resize_nearest_neighbor(x, [side, 2**31 - 1]))
 
-    start = time.perf_counter()
     found, said = cells_of(net, (1, None, None, 1), (8, 8), (4, 2**30))
     assert found is None
     assert said == "stretched over the input: its size is out of bounds"
-    assert time.perf_counter() - start < 5
 
 
 def test_the_cost_grows_with_the_path():
-    """Twenty times as many ops take at most sixty times as long."""
+    """Five times as many ops take about five times as many calls."""
 
     def net(length):
         def chain(x):
@@ -255,10 +252,8 @@ def test_the_cost_grows_with_the_path():
         return chain
 
     took = []
-    for length in (200, 4000):
+    for length in (100, 500):
         graph, _, _ = built(net(length), (1, 8, 8, 1))
-        placed(graph, (1, 8, 8, 1))
-        start = time.perf_counter()
         assert len(placed(graph, (1, 8, 8, 1)).steps) == 4
-        took.append(time.perf_counter() - start)
-    assert took[1] < 60 * max(took[0], 0.002)
+        took.append(calls(lambda: placed(graph, (1, 8, 8, 1))))  # noqa: B023
+    assert took[1] < 7 * took[0]

@@ -55,7 +55,7 @@ def test_what_is_packed_swells_no_further_than_its_image(tmp_path):
     told, seconds, memory = outcome(tmp_path / "a.tif", tagged(VALUES, t259=[8], data=zeros(1 << 30)))
     assert told == [8, 8, 3]
     assert memory < 30
-    assert seconds < 5
+    assert seconds < 20
 
 
 def test_a_large_image_takes_little_more_than_its_numbers(tmp_path):
