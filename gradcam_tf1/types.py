@@ -204,6 +204,8 @@ class Binding:
         First op that mixes the images of a batch (batch norm in training mode); "" if there is none.
     training : tuple of str
         Those of `warnings` that say that the net is in training mode: batch statistics, random numbers.
+    token_ids, vocabulary : str, int
+        For texts, the tensor of token ids, whose embeddings are `input`, and the number of different ids; "", 0.
     frame_order : str
         For clips, the order of frames on the first axis of a layer: "clips" (N * T) or "frames" (T * N); "" for other
         inputs.
@@ -239,6 +241,8 @@ class Binding:
     per_image: Tuple[str, ...] = ()
     mixing: str = ""
     training: Tuple[str, ...] = ()
+    token_ids: str = ""
+    vocabulary: int = 0
     frame_order: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()

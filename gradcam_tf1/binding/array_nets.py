@@ -17,6 +17,7 @@ from gradcam_tf1.binding.input_candidates import tensors_before_convolutions
 from gradcam_tf1.binding.layers import Block, Features
 from gradcam_tf1.binding.layout import layouts, op_layout
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, DENSE, PLACEHOLDERS, WEIGHTED
+from gradcam_tf1.binding.token_nets import embedded_in
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
@@ -26,7 +27,7 @@ SIGNAL, VOLUME = 3, 5  # axes of a feature map
 
 
 def array_rank(index: GraphIndex, name: str) -> Optional[int]:
-    """Return SIGNAL or VOLUME if a float tensor feeds a 1-D or 3-D convolution, else None.
+    """Return SIGNAL or VOLUME if a float tensor feeds a 1-D or 3-D convolution, else None; embeddings are a SIGNAL.
 
     ExpandDims gives an image [H, W, C] its new axis in front, a gray image its new axis at the end. A signal gets it
     between the others.
@@ -50,6 +51,8 @@ def array_rank(index: GraphIndex, name: str) -> Optional[int]:
     """
     if index.rank(name) not in (2, 3, 5) or not index.is_float(name):
         return None
+    if _embeds(index, name):
+        return SIGNAL
     convolution = _first_convolution(index, name)
     if convolution is None:
         return None
@@ -63,6 +66,11 @@ def array_rank(index: GraphIndex, name: str) -> Optional[int]:
             "layout as the input"
         )
     return rank
+
+
+def _embeds(index: GraphIndex, name: str) -> bool:
+    tokens = embedded_in(index, name)
+    return tokens is not None and tokens.embedded == name
 
 
 def _first_convolution(index: GraphIndex, name: str) -> Optional[tf.Operation]:
@@ -107,7 +115,9 @@ def array_facts(index: GraphIndex, name: str) -> Dict[str, Any]:
         return clip_facts(index, name, order)
     dims = index.dims(name) or ()
     shape: Shape = dims if len(dims) != 2 else (*dims, 1)
-    return {"array_shape": shape, "channels": shape[-1], "dtype": index.tensors[name].dtype.name}
+    tokens = embedded_in(index, name)
+    texts = {} if tokens is None else {"token_ids": tokens.ids, "vocabulary": tokens.vocabulary}
+    return {"array_shape": shape, "channels": shape[-1], "dtype": index.tensors[name].dtype.name, **texts}
 
 
 class ArrayFeatures(Features):
@@ -137,7 +147,12 @@ class ArrayFeatures(Features):
         return len(dims) >= SIGNAL and set(dims[1:-1]) != {1}
 
     def _blocks(self) -> List[Block]:
-        return [block for block in super()._blocks() if self.index.rank(block.end) in self.ranks]
+        """Return the feature maps; of texts without any, the embeddings are the one feature map."""
+        blocks = [block for block in super()._blocks() if self.index.rank(block.end) in self.ranks]
+        return blocks if blocks or not _embeds(self.index, self.start) else [self._embeddings()]
+
+    def _embeddings(self) -> Block:
+        return Block(self.index.maker[self.start], self.start, False, False)
 
     def _positions(self, block: Block) -> int:
         return int(np.prod([side or 0 for side in self._map_sides(block.end)[1:-1]]))

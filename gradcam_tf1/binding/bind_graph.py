@@ -99,8 +99,9 @@ def _bound(
     maps = [part.name for part in layer.parts or (layer,)]
     probabilities = _probabilities(index, head, requested)
     ends = [logits, *maps] + ([probabilities] if probabilities else [])
-    feeds, why_feeds = choose_feeds(index, ends, images, switches, fed, later)
     facts = array_facts(index, images) if is_array(index, images) else _image_facts(index, images)
+    texts = (facts["token_ids"],) if "token_ids" in facts else ()
+    feeds, why_feeds = choose_feeds(index, ends, images, switches, fed, (*later, *texts))
     one_image = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(index, features, facts, size)
     batch = baked_batch(index, features.path, features.maps, images, not one_image) or fed_batch_size(feeds)

@@ -37,11 +37,14 @@ class ImageTensor:
         The tensor it is computed from, if that takes something else (bytes, rows); "" otherwise.
     changed : str
         The op between `origin` and `tensor` that changes values, and that feeding `tensor` skips; "" if none does.
+    texts : bool
+        Whether it takes the embeddings of texts; their nets may have no convolution.
     """
 
     tensor: str
     origin: str = ""
     changed: str = ""
+    texts: bool = False
 
 
 def looks_like_images(index: GraphIndex, name: str) -> bool:

@@ -73,7 +73,7 @@ class _Depth(NamedTuple):
     Attributes
     ----------
     convolutions : int
-        Convolutions after one of the inputs; the largest count.
+        Convolutions after one of the inputs; the largest count. Of texts, layers of all kinds.
     layers : int
         Layers of all kinds.
     calm : bool
@@ -97,7 +97,10 @@ class _Depths:
             for out in index.outputs[op.name]
         }  # fmt: skip
         convolutions = {index.outputs[op.name][0] for op in ops if op.type in CONVOLUTIONS}
-        self._after = {source.tensor: convolutions & index.downstream([source.tensor]) for source in sources}
+        self._after = {
+            source.tensor: (self._layers if source.texts else convolutions) & index.downstream([source.tensor])
+            for source in sources
+        }
         self._known: Dict[str, _Depth] = {}
 
     def of(self, name: str) -> _Depth:

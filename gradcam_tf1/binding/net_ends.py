@@ -15,6 +15,7 @@ from gradcam_tf1.binding.replicas import first_replica
 from gradcam_tf1.binding.score_heads import Head
 from gradcam_tf1.binding.streams import whole_image
 from gradcam_tf1.binding.tensor_names import find_tensor
+from gradcam_tf1.binding.token_nets import TokenInput, embedded_in, token_inputs
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.types import KeyTensors
 
@@ -65,6 +66,8 @@ def find_ends(
             )
     if frame_order(index, source.tensor) is not None:
         why = "floats in the shape of clips, whose frames pass the convolutions one by one"
+    elif embedded_in(index, source.tensor) is not None:
+        why = "the embeddings of token ids"
     elif array_rank(index, source.tensor) is not None:
         why = "the only floats that reach a convolution, in the shape of signals or volumes"
     why = "named by the user" if requested.input is not None else why
@@ -78,9 +81,19 @@ def find_ends(
 def _sources(index: GraphIndex, requested: KeyTensors) -> List[ImageTensor]:
     if requested.input is None:
         array = only_array(index)
-        return image_sources(index) if array is None else [array]
+        images = image_sources(index) if array is None else [array]
+        texts = token_inputs(index)[:1]
+        embedded = {text.ids for text in texts}
+        return [item for item in images if item.origin not in embedded] or [_texts(text) for text in texts] or images
     name = find_tensor(index.graph, requested.input).name
+    tokens = embedded_in(index, name)
+    if tokens is not None:
+        return [_texts(tokens)]
     return [ImageTensor(name) if is_array(index, name) else requested_input(index, requested.input)]
+
+
+def _texts(tokens: TokenInput) -> ImageTensor:
+    return ImageTensor(tokens.embedded, texts=True)
 
 
 def has_batch_axis(index: GraphIndex, images: str) -> bool:

@@ -1,4 +1,4 @@
-"""Check signals [N, L, C] and volumes [N, D, H, W, C]. No TensorFlow here.
+"""Check signals [N, L, C], volumes [N, D, H, W, C] and token ids [N, T]. No TensorFlow here.
 
 There is no geometry: arrays are preprocessed and have the size of the input.
 """
@@ -53,6 +53,43 @@ def as_arrays(arrays: Any, binding: Binding) -> np.ndarray:
     if broken:
         raise OptionError(f"{broken} of the arrays' {values.size} values are NaN or infinite; give finite ones")
     return values.astype(np.float32)
+
+
+def as_token_ids(texts: Any, binding: Binding) -> np.ndarray:
+    """Convert the token ids of texts to integers and check them.
+
+    Parameters
+    ----------
+    texts : array_like
+        [N, T], or [T] for one text.
+    binding : Binding
+        The key tensors of the net.
+
+    Returns
+    -------
+    np.ndarray
+        int64 [N, T].
+
+    Raises
+    ------
+    OptionError
+        If they are no ids of the net's vocabulary, or not as many in each text as the net takes.
+    """
+    length = (binding.array_shape or (None, None))[1]
+    expected = f"'{binding.token_ids}' takes token ids [N, {'any' if length is None else length}]"
+    lengths = {len(row) for row in texts if isinstance(row, (list, tuple, np.ndarray))} if np.iterable(texts) else set()
+    if len(lengths) > 1:
+        raise OptionError(f"the texts have {min(lengths)} to {max(lengths)} tokens; {expected}; pad or cut them")
+    ids = np.asarray(texts)
+    ids = ids[np.newaxis] if ids.ndim == 1 else ids
+    if ids.ndim != 2 or ids.size == 0 or ids.dtype.kind not in "uif" or (length or ids.shape[1]) != ids.shape[1]:
+        raise OptionError(f"the texts are {ids.dtype} {list(ids.shape)}; {expected}; pad or cut them")
+    if (ids != np.floor(ids)).any() or ids.min() < 0 or ids.max() >= binding.vocabulary:
+        raise OptionError(
+            f"the token ids are {ids.min()} to {ids.max()}; the net's vocabulary has {binding.vocabulary}: give whole "
+            f"numbers from 0 to {binding.vocabulary - 1}"
+        )
+    return ids.astype(np.int64)
 
 
 def array_methods(methods: ChosenMethods, binding: Binding) -> ChosenMethods:

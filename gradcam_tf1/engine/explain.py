@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite, isnan
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -12,7 +12,7 @@ from gradcam_tf1.binding.layer_specs import is_auto, resolve_layer
 from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
-from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, check_methods, no_such_target
+from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, as_token_ids, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.changed_images import ChangedImages
 from gradcam_tf1.engine.explain_options import ExplainOptions
@@ -53,7 +53,9 @@ class NetInput:
     readers : mapping
         Read targets that point into the image, see `TargetContext`.
     images : tuple
-        The original images; None for one that came fitted, () for signals, volumes and clips.
+        The original images; None for one that came fitted, () for signals, volumes, clips and texts.
+    rows : mapping
+        Further tensor -> values [N, ...] that come with these inputs: of embeddings, the token ids.
     """
 
     pixels: np.ndarray
@@ -61,6 +63,7 @@ class NetInput:
     placements: Sequence[Any]
     readers: Mapping[str, Callable[..., Any]]
     images: Tuple[Optional[np.ndarray], ...] = ()
+    rows: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,10 +127,14 @@ class NetExplainer(FigureExplainer):
         return frames.reshape((*pixels.shape[:2], *frames.shape[1:]))
 
     def _arrays(self, inputs: Any) -> NetInput:
+        rows: Dict[str, np.ndarray] = {}
+        if self.binding.token_ids:
+            rows[self.binding.token_ids] = ids = as_token_ids(inputs, self.binding)
+            inputs = self.engine.embeddings(ids)
         values = as_arrays(inputs, self.binding)
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
-        return NetInput(values, self.to_batch, placements, readers)
+        return NetInput(values, self.to_batch, placements, readers, rows=rows)
 
     def _arrays_to_batch(self, pixels: np.ndarray) -> np.ndarray:
         return pixels.astype(numpy_dtype(self.binding.dtype))
@@ -245,7 +252,7 @@ class NetExplainer(FigureExplainer):
     def _scores(
         self, batch: np.ndarray, given: NetInput, targets: Any, score: str, options: ExplainOptions
     ) -> List[ScoreRequest]:
-        rows = self.further.rows({} if options.inputs is None else options.inputs, len(batch))
+        rows = {**self.further.rows({} if options.inputs is None else options.inputs, len(batch)), **given.rows}
         context = TargetContext(self.engine.classes(batch, rows), self.labels, score, **given.readers)
         requests = make_requests(targets, len(batch), context)
         return [replace(request, inputs=rows) for request in requests] if rows else requests

@@ -121,6 +121,10 @@ class MapEngine(ConstantFeeder):
         """Return the values of tensors that depend on no input, such as weights."""
         return self._runner.constants(tensors)
 
+    def embeddings(self, token_ids: np.ndarray) -> np.ndarray:
+        """Return the embeddings of texts: token ids [N, T] -> float32 [N, T, E]."""
+        return self._runner.embeddings(token_ids)
+
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits tensor of each image as one vector: float32 [N, D]."""
         return self._runner.run({0: self._ops.embedding()}, batch)[0]

@@ -155,6 +155,22 @@ class SessionRunner:
         values: List[np.ndarray] = self._sess_run(list(tensors), feed)
         return values
 
+    def embeddings(self, token_ids: np.ndarray) -> np.ndarray:
+        """Return what the net's table holds for token ids [N, T]: float32 [N, T, E].
+
+        Raises
+        ------
+        RunError
+            If the net fails.
+        """
+        tensor = self._live.graph.get_tensor_by_name(self._binding.token_ids)
+        parts: List[np.ndarray] = []
+        for start in range(0, len(token_ids), self.chunk):
+            rows = token_ids[start : start + self.chunk]
+            filled = self._fill(rows)
+            parts.append(self._sess_run(self._input, {**self._constants(len(filled)), tensor: filled})[: len(rows)])
+        return np.concatenate(parts).astype(np.float32)
+
     def constants(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
         """Return the values of tensors that depend on no input."""
         values: List[np.ndarray] = self._live.run(list(tensors))
@@ -223,11 +239,11 @@ class SessionRunner:
 
     def _other_rows(self, feed: Dict[tf.Tensor, Any]) -> str:
         """Return a hint at a constant whose rows differ from the number of images, a likely reason of a failure."""
-        images = len(feed[self._input])
+        images = len(feed[self._input]) if self._input in feed else 0
         for tensor, value in self._feeds.items():
             rows = np.shape(value)[0] if np.ndim(value) and tensor not in self._repeated else images
             any_rows = tensor.shape.rank is None or tensor.shape.as_list()[:1] == [None]
-            if rows != images and any_rows and self._binding.has_batch_axis:
+            if images and rows != images and any_rows and self._binding.has_batch_axis:
                 return (
                     f"; '{tensor.name}' is fed {rows} rows for {images} images: give one row, or one row per image in "
                     "`inputs` (--feed-file)"
