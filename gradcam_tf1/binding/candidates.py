@@ -11,6 +11,7 @@ from gradcam_tf1.binding.input_candidates import image_sources
 from gradcam_tf1.binding.logit_candidates import Heads
 from gradcam_tf1.binding.op_kinds import CONVOLUTIONS, DECODERS, PARSERS, PIPELINE_ENDS, PLACEHOLDERS, is_training_op
 from gradcam_tf1.binding.tensor_names import final_outputs
+from gradcam_tf1.binding.token_nets import embedded_in, token_inputs
 from gradcam_tf1.errors import BindingError
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Shape
@@ -51,8 +52,9 @@ def candidates(index: GraphIndex) -> Candidates:
 
 
 def _inputs(index: GraphIndex) -> List[Candidate]:
-    """Return the inputs of images, then of signals and volumes, then all else that can be fed numbers."""
-    taken = {source.tensor: source.origin for source in image_sources(index)}
+    """Return the inputs of images, then of signals and volumes, of texts, then all else that can be fed numbers."""
+    texts = {text.ids: text.embedded for text in reversed(token_inputs(index))}
+    taken = {source.tensor: source.origin for source in image_sources(index) if source.origin not in texts}
     fitting = [
         _candidate(index, name, _about_images(index, name) + (f", computed from '{origin}'" if origin else ""))
         for name, origin in taken.items()
@@ -61,9 +63,11 @@ def _inputs(index: GraphIndex) -> List[Candidate]:
     for op in index.ops:
         if any(kind.search(op.type) for kind in (PIPELINE_ENDS, DECODERS, PARSERS)) or op.type in PLACEHOLDERS:
             names = [name for name in index.outputs[op.name] if name not in taken and _could_be_fed(index, name)]
+            names = [name for name in names if name not in texts]
             arrays = [name for name in names if _takes_arrays(index, name)]
             fitting += [_candidate(index, name, "signals or volumes") for name in arrays]
             others += [_candidate(index, name, f"{op.type}, not of images") for name in names if name not in arrays]
+    fitting += [_candidate(index, ids, f"token ids, embedded as '{embedded}'") for ids, embedded in texts.items()]
     return fitting + [replace(item, fits=False) for item in others]
 
 
@@ -97,6 +101,8 @@ def _scores(index: GraphIndex, inputs: Sequence[str]) -> List[Candidate]:
 def _layers(index: GraphIndex, inputs: Iterable[Candidate], logits: Iterable[Candidate]) -> List[Candidate]:
     """Return the feature maps between the first input and scores it reaches, else the outputs of convolutions."""
     first = next((item.name for item in inputs), None)
+    text = embedded_in(index, first) if first else None
+    first = first if text is None else text.embedded
     reached = index.downstream([first]) if first else set()
     end = next((item.name for item in logits if item.name in reached), None)
     if first and end:

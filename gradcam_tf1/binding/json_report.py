@@ -38,6 +38,8 @@ def binding_report(binding: Binding) -> Dict[str, Any]:
         },
         "image_size": list(binding.image_size),
         "array_shape": None if binding.array_shape is None else list(binding.array_shape),
+        "token_ids": binding.token_ids or None,
+        "vocabulary": binding.vocabulary or None,
         "classes": binding.classes,
         "warnings": list(binding.warnings),
         "dtype": binding.dtype,

@@ -28,6 +28,7 @@ from gradcam_tf1.cli.serve_command import serve
 from gradcam_tf1.cli.spark_command import spark
 from gradcam_tf1.cli.strategies_command import strategies
 from gradcam_tf1.cli.terminal import hold_back_log, shown
+from gradcam_tf1.cli.text_command import text
 from gradcam_tf1.errors import GradCamError, StoppedError
 
 
@@ -111,6 +112,7 @@ main.add_command(presets)
 main.add_command(doctor)
 main.add_command(serve)
 main.add_command(compare)
+main.add_command(text)
 main.add_command(spark)
 main.add_command(export)
 main.add_command(convert)

@@ -63,6 +63,8 @@ def _next(found: Converted) -> str:
     """Return the command to go on with: an explanation, or the search for an unknown preprocessing."""
     binding = found.binding
     named = [part for key in found.named for part in (f"--{key}", getattr(binding, key))]
+    if binding.token_ids:
+        return _words("text", found.path, "TEXTS", "--vocab", "FILE", "--out", "out", *named)
     if binding.array_shape is None or binding.frame_order:
         if binding.preprocessing is None:
             return _words("presets", found.path, "IMAGES", *named)

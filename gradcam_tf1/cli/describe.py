@@ -95,6 +95,10 @@ def _size(binding: Binding) -> str:
     if binding.frame_order and binding.array_shape is not None:
         frames, height, width, channels = ("any" if side is None else str(side) for side in binding.array_shape[1:])
         return f"a clip of {frames} frames, {height} x {width} x {channels}, {binding.dtype}{batch}"
+    if binding.token_ids and binding.array_shape is not None:
+        tokens, numbers = ("any number of" if side is None else str(side) for side in binding.array_shape[1:])
+        vocabulary = f"{binding.vocabulary:,} different ids at {shown(binding.token_ids)}"
+        return f"texts of {tokens} tokens, {vocabulary}, {numbers} numbers each{batch}"
     if binding.array_shape is not None:
         kind = "a signal" if len(binding.array_shape) == 3 else "a volume"
         sides = " x ".join("any" if side is None else str(side) for side in binding.array_shape[1:])

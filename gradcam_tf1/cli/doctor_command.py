@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from gradcam_tf1.cli.describe import describe, list_candidates
-from gradcam_tf1.cli.next_command import RememberingCommand, next_run
+from gradcam_tf1.cli.next_command import RememberingCommand, next_run, next_text
 from gradcam_tf1.cli.presets_command import after_presets, show_presets
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, open_net, size
@@ -176,7 +176,9 @@ def _next(net: GradCamGraph, images: Sequence[str], table: PresetTable | None, u
     from gradcam_tf1.diagnosis.trial_run import takes_pixels
 
     words = [] if "gradcam" in usable else ["--method", usable[0]]
-    if table is not None:
+    if net.binding.token_ids:
+        say(f"  {next_text()}")
+    elif table is not None:
         say(f"  {after_presets(table, images, words)}")
     elif net.model.preprocessing or net.binding.preprocessing or not takes_pixels(net):
         say(f"  {next_run(images or ['IMAGES'], words)}")

@@ -45,6 +45,12 @@ def next_run(images: Sequence[str], more: Sequence[str] = (), command: str = "ru
     return " ".join(map(shlex.quote, [*words, *_option_words(ctx.command, given, more), *more]))
 
 
+def next_text() -> str:
+    """Return a complete command that explains texts with the model of the current command."""
+    model = click.get_current_context().meta[_META]["model"]
+    return f"gradcam-tf1 text {shlex.quote(str(model))} TEXTS --vocab FILE --out {_OUT}"
+
+
 def _option_words(command: click.Command, given: Mapping[str, Any], more: Sequence[str]) -> Iterator[str]:
     """Yield the options as they were given, without those that `more` sets."""
     for param in command.params:

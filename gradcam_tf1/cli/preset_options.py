@@ -68,6 +68,11 @@ def make_preset(options: dict[str, Any]) -> Preprocessing | None:
 
 def check_preset(net: GradCamGraph) -> None:
     """Refuse a net whose preprocessing is unknown before anything runs. Raises OptionError."""
+    if net.binding.token_ids:
+        raise OptionError(
+            f"the net takes token ids of texts at '{net.binding.token_ids}', not images; explain them with "
+            "`gradcam-tf1 text MODEL TEXTS --vocab FILE --out OUT`"
+        )
     preset = net.preset or as_preprocessing(net.model.preprocessing or net.binding.preprocessing)
     if preset is None:
         raise OptionError(

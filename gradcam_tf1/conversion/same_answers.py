@@ -6,6 +6,7 @@ from typing import Optional, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.array_inputs import random_token_ids
 from gradcam_tf1.errors import ConversionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.tf_runtime import numpy_dtype
@@ -17,9 +18,14 @@ _SIDE, _STEPS = 224, 32  # of a free side of images, and of signals, volumes and
 
 
 def random_inputs(binding: Binding) -> np.ndarray:
-    """Return random inputs as a net takes them, [N, ...]: images half in 0..1 and half in 0..255, arrays normal."""
+    """Return random inputs as a net takes them, [N, ...].
+
+    Images are half in 0..1 and half in 0..255, signals, volumes and clips normal, texts token ids.
+    """
     random = np.random.RandomState(0)
     dtype = numpy_dtype(binding.dtype)
+    if binding.token_ids:
+        return random_token_ids(binding, _INPUTS, _STEPS)
     if binding.array_shape is not None:
         shape = [side or _STEPS for side in binding.array_shape[1:]]
         return random.standard_normal([_INPUTS, *shape]).astype(dtype)
@@ -31,7 +37,11 @@ def random_inputs(binding: Binding) -> np.ndarray:
 
 def scores_of(net: GradCamGraph, inputs: np.ndarray) -> np.ndarray:
     """Return the class scores, float64 [N, C]. Raises RunError if the net does not run."""
-    return np.asarray(net.explainers[0].engine.evaluate(inputs)["scores"], np.float64)
+    explainer, rows = net.explainers[0], {}
+    if net.binding.token_ids:
+        given = explainer.prepare(inputs)
+        inputs, rows = given.pixels, given.rows
+    return np.asarray(explainer.engine.evaluate(inputs, inputs=rows)["scores"], np.float64)
 
 
 def check_steady(net: GradCamGraph, inputs: np.ndarray, scores: np.ndarray) -> Optional[str]:

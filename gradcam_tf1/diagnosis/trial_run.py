@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.array_inputs import random_token_ids
 from gradcam_tf1.errors import BindingError, GradCamError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.geometry import SHORT_SIDE
@@ -80,7 +81,8 @@ def try_net(net: GradCamGraph, methods: Sequence[str], images: Optional[np.ndarr
         )
     about, values = f"{counted(0 if images is None else len(images))} of those given", images
     if values is None:
-        about, values = f"{_NOISES} images of noise", _noise(net)
+        kind = "texts of random words" if net.binding.token_ids else "images of noise"
+        about, values = f"{_NOISES} {kind}", _noise(net)
     name = next((name for name in _FIRST if name in methods), methods[0])
     net.preset = _preset(net, preset)
     if net.preset is not None and takes_pixels(net):
@@ -110,6 +112,8 @@ def _preset(net: GradCamGraph, preset: Any) -> Optional[Preprocessing]:
 
 def _noise(net: GradCamGraph) -> np.ndarray:
     draw, binding = np.random.RandomState(0), net.binding
+    if binding.token_ids:
+        return random_token_ids(binding, _NOISES, _FREE)
     if binding.array_shape is not None:
         sides = [_FREE if side is None else side for side in binding.array_shape[1:]]
         shape = (_NOISES, *sides)

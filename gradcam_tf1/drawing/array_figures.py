@@ -87,7 +87,7 @@ def signal_figure(
     rows[0].set_title(f"{about}: {NO_EVIDENCE}" if empty else about, fontsize=9, loc="left")
     if not empty:
         bar = figure.add_axes((_BAR, bottom, 0.02, top - bottom))
-        _draw_bar(bar, (-scale if signed else 0.0, scale), colormap)
+        draw_bar(bar, (-scale if signed else 0.0, scale), colormap)
     save_figure(figure, path)
 
 
@@ -112,7 +112,8 @@ def _draw_line(axes: Axes, values: np.ndarray, heat: Optional[np.ndarray], color
     axes.add_collection(LineCollection(pieces, colors=colours, linewidths=2.2))
 
 
-def _draw_bar(axes: Axes, ends: Tuple[float, float], colormap: str) -> None:
+def draw_bar(axes: Axes, ends: Tuple[float, float], colormap: str) -> None:
+    """Draw a colour bar from the lower end to the upper one."""
     levels = np.linspace(1, 0, 256, dtype=np.float32)[:, np.newaxis]
     axes.imshow(colorize(levels, colormap), aspect="auto", extent=(0, 1, *ends))
     axes.set_xticks([])

@@ -92,6 +92,12 @@ def as_token_ids(texts: Any, binding: Binding) -> np.ndarray:
     return ids.astype(np.int64)
 
 
+def random_token_ids(binding: Binding, count: int, free: int) -> np.ndarray:
+    """Return random texts of a net, int64 [count, T]; `free` is T where the net takes any number."""
+    length = (binding.array_shape or (None, None))[1] or free
+    return np.random.RandomState(0).randint(0, binding.vocabulary, (count, length)).astype(np.int64)
+
+
 def array_methods(methods: ChosenMethods, binding: Binding) -> ChosenMethods:
     """Return the methods with their options for arrays: zero as baseline where it is black by default.
 

@@ -129,7 +129,9 @@ class MapEngine(ConstantFeeder):
         """Return the logits tensor of each image as one vector: float32 [N, D]."""
         return self._runner.run({0: self._ops.embedding()}, batch)[0]
 
-    def evaluate(self, batch: np.ndarray, tensors: Sequence[str] = ()) -> Dict[Hashable, np.ndarray]:
+    def evaluate(
+        self, batch: np.ndarray, tensors: Sequence[str] = (), inputs: Optional[Mapping[str, np.ndarray]] = None
+    ) -> Dict[Hashable, np.ndarray]:
         """Return what the net makes of a batch, without any target.
 
         Parameters
@@ -138,6 +140,8 @@ class MapEngine(ConstantFeeder):
             As in `MapRequest`.
         tensors : sequence of str
             Names of further tensors, with the image axis first.
+        inputs : mapping or None
+            Of the batch, as in `ScoreRequest`.
 
         Returns
         -------
@@ -149,7 +153,7 @@ class MapEngine(ConstantFeeder):
             "probabilities": self._ops.scores("probability"),
         }
         fetches.update({name: self.graph.get_tensor_by_name(name) for name in tensors})
-        return self._runner.run(fetches, batch)
+        return self._runner.run(fetches, batch, self._ops.inputs(inputs or {}))
 
     def build(self, methods: Sequence[str], layers: Layers) -> None:
         """Build what one target needs.

@@ -75,7 +75,7 @@ def net_part(explainer: NetExplainer, request: ExportRequest) -> NetPart:
     Raises
     ------
     ExportError
-        If the weights hold NaN, or the layer has no symbolic form.
+        If the weights hold NaN, the net takes texts, or the layer has no symbolic form.
     GradientError, BindingError, OptionError
         As `GradCamGraph.explain`.
     """
@@ -83,6 +83,11 @@ def net_part(explainer: NetExplainer, request: ExportRequest) -> NetPart:
     ops, slot = engine.ops, Slot(0, (request.score,))
     if any(np.isnan(np.asarray(value, np.float32)).any() for value in engine.values(ops.weights())):
         raise ExportError("the weights hold NaN, so that no score means anything; nothing was exported")
+    if explainer.binding.token_ids:
+        raise ExportError(
+            f"the net takes token ids at '{explainer.binding.token_ids}'; only nets of images, signals, volumes and "
+            "clips are exported; explain texts with `gradcam-tf1 text`"
+        )
     row, options = request.chosen
     tensors = {
         "logits": ops.scores("logit"),

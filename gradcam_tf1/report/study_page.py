@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import ClassVar, Mapping, Optional, Sequence, Union
+from typing import ClassVar, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -91,6 +91,23 @@ class ImageStrip:
 
 
 @dataclass(frozen=True)
+class ColoredWords:
+    """A text whose words have the colours of what they count for.
+
+    Attributes
+    ----------
+    caption : str
+        What the colours say.
+    words : sequence of (str, int, str)
+        The word, its shade from -10 (blue, against) to 10 (red, for), and the number behind it.
+    """
+
+    kind: ClassVar[str] = "words"
+    caption: str
+    words: Sequence[Tuple[str, int, str]]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page with a heading.
 
@@ -100,13 +117,13 @@ class Section:
         The heading.
     text : sequence of str
         Paragraphs.
-    parts : sequence of StudyTable, Plot or ImageStrip
+    parts : sequence of StudyTable, Plot, ImageStrip or ColoredWords
         What follows them.
     """
 
     title: str
     text: Sequence[str] = ()
-    parts: Sequence[Union[StudyTable, Plot, ImageStrip]] = ()
+    parts: Sequence[Union[StudyTable, Plot, ImageStrip, ColoredWords]] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""The page of explained texts: their words in the colours of what they count for. No TensorFlow here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, List, Mapping, Sequence
+
+from gradcam_tf1.report.study_page import ColoredWords, Section, Study, write_study
+
+if TYPE_CHECKING:
+    from gradcam_tf1.texts.explain_texts import WordRow
+
+SHADES = 10
+_TITLE_WORDS, _MOST = 8, 500
+
+
+def words_page(path: str, rows: Sequence[WordRow], facts: Mapping[str, str]) -> str:
+    """Write the page and return its path. Of many texts, the first 500 are shown.
+
+    Parameters
+    ----------
+    path : str
+        The HTML file.
+    rows : sequence of WordRow
+        What to show, those of one text together.
+    facts : mapping of str to str
+        What stands at its head.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; names the path.
+    """
+    texts: Dict[int, List[WordRow]] = {}
+    for row in rows:
+        texts.setdefault(row.text, []).append(row)
+    shown = [texts[number] for number in sorted(texts)[:_MOST]]
+    more = {} if len(texts) <= _MOST else {"Shown": f"the first {_MOST} of {len(texts)} texts"}
+    sections = [Section(_title(group[0]), parts=[_colored(row) for row in group]) for group in shown]
+    return write_study(path, Study("Explained texts", facts={**facts, **more}, sections=sections))
+
+
+def shades(weights: Sequence[float]) -> List[int]:
+    """Return the shade of each weight, -10 to 10: its share of the largest magnitude."""
+    largest = max((abs(weight) for weight in weights), default=0.0)
+    return [0 if largest == 0 else round(SHADES * weight / largest) for weight in weights]
+
+
+def caption(row: WordRow) -> str:
+    """Say what is explained, and what the colours mean."""
+    target = row.label or (f"class {row.class_id}" if row.class_id >= 0 else "the score")
+    share = "" if row.probability is None else f", probability {row.probability:.3g}"
+    layer = f" at {row.layer}" if row.layer else ""
+    meaning = "red for it, blue against it" if row.signed else "red for it"
+    why = "" if row.status == "ok" else f" {row.status}: {row.reason}."
+    return f"{target}, score {row.score:.4g}{share}: {row.method}{layer}, {meaning}.{why}"
+
+
+def _title(row: WordRow) -> str:
+    first = " ".join(row.words[:_TITLE_WORDS])
+    return f"{row.text + 1}. {first}{' ...' if len(row.words) > _TITLE_WORDS else ''}"
+
+
+def _colored(row: WordRow) -> ColoredWords:
+    words = [(word, shade, f"{weight:.4g}") for word, shade, weight in zip(row.words, shades(row.weights), row.weights)]
+    return ColoredWords(caption(row), words)

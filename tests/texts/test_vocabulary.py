@@ -1,0 +1,81 @@
+"""Vocabularies: their files, and the ids of texts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gradcam_tf1.errors import OptionError
+from gradcam_tf1.texts import Vocabulary
+
+TOKENIZER = {
+    "class_name": "Tokenizer",
+    "config": {
+        "num_words": 4, "oov_token": "<OOV>", "lower": True, "filters": "!.,",
+        "word_index": json.dumps({"<OOV>": 1, "the": 2, "film": 3, "rare": 4}),
+    },
+}  # fmt: skip
+FILES = {
+    "lines": ("<pad>\n<unk>\nthe\nfilm\n", {"<pad>": 0, "<unk>": 1, "the": 2, "film": 3}),
+    "tabs": ("the\t7\nfilm\t3\n\n", {"the": 7, "film": 3}),
+    "mapping": ('{"the": 7, "film": 3.0}', {"the": 7, "film": 3}),
+    "list": ('["<pad>", "the"]', {"<pad>": 0, "the": 1}),
+    "special": ("[PAD]\n[UNK]\nthe\n", {"[PAD]": 0, "[UNK]": 1, "the": 2}),
+    "keras": (json.dumps(TOKENIZER), {"<OOV>": 1, "the": 2, "film": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_forms_of_files(kind, tmp_path):
+    text, ids = FILES[kind]
+    (tmp_path / "vocab").write_text(text)
+    read = Vocabulary.read(str(tmp_path / "vocab"))
+    assert read.ids == ids
+    assert (read.unknown, read.left_out == "!.,") == ((1, True) if kind == "keras" else (None, False))
+    assert Vocabulary.read(str(tmp_path / "vocab"), offset=3, unknown=2).ids == {w: i + 3 for w, i in ids.items()}
+
+
+REFUSED = {
+    "numbers": ("{" + '"a": 1.5' + "}", "is JSON, but neither word -> id, nor a list of words, nor a Keras Tokenizer"),
+    "config": ('{"config": {}}', "is JSON, but neither"),
+    "deep": ("[" * 100_000, "is JSON, but neither"),
+    "pieces": ("[CLS]\nfilm\n##s\n", "is a vocabulary of WordPiece.*JSON lines"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_files_that_are_no_vocabulary(kind, tmp_path):
+    text, match = REFUSED[kind]
+    (tmp_path / "vocab").write_text(text)
+    with pytest.raises(OptionError, match=match):
+        Vocabulary.read(str(tmp_path / "vocab"))
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "vocab").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "vocab", tmp_path / "absent", tmp_path):
+        with pytest.raises(OptionError, match="the vocabulary .* cannot be read"):
+            Vocabulary.read(str(path))
+
+
+WORDS = {"the": 2, "film": 3, "good": 4}
+
+
+def test_short_and_long_texts():
+    words = Vocabulary(WORDS, unknown=1)
+    ids, shown = words.encode(["The film, good!", "good"], length=2)
+    assert ids.tolist() == [[2, 3], [4, 0]]
+    assert shown == [["The", "film"], ["good", ""]]
+    ids, shown = Vocabulary(WORDS, unknown=1, pad_before=True, padding=9).encode(["the film good", "good"], length=2)
+    assert ids.tolist() == [[3, 4], [9, 4]]
+    assert shown == [["film", "good"], ["", "good"]]
+    assert words.encode(["the odd film", "good"])[0].tolist() == [[2, 1, 3], [4, 0, 0]]
+
+
+def test_unknown_words():
+    assert Vocabulary(WORDS).encode(["the odd film"])[0].tolist() == [[2, 3]]
+    assert Vocabulary(WORDS, unknown=1).encode(["the good film"], size=4)[0].tolist() == [[2, 1, 3]]
+    assert Vocabulary(WORDS, lower=False, unknown=1).encode(["The film"])[0].tolist() == [[1, 3]]
+    with pytest.raises(OptionError, match="no word of the text 'odd' is in the vocabulary, and there is no unknown id"):
+        Vocabulary(WORDS).encode(["the", "odd"])
