@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.drawing.image_figures import layers_figure as layers_figure
     from gradcam_tf1.drawing.image_figures import methods_figure as methods_figure
     from gradcam_tf1.drawing.image_figures import signs_figure as signs_figure
+    from gradcam_tf1.drawing.spectrogram_figures import spectrogram_figure as spectrogram_figure
     from gradcam_tf1.drawing.style import Style as Style
     from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
     from gradcam_tf1.errors import BindingError as BindingError
@@ -104,6 +105,8 @@ if TYPE_CHECKING:
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
     from gradcam_tf1.targets import Worst as Worst
+    from gradcam_tf1.texts import Vocabulary as Vocabulary
+    from gradcam_tf1.texts import word_weights as word_weights
     from gradcam_tf1.training.keras_callback import GradCamCallback as GradCamCallback
     from gradcam_tf1.training.session_hooks import GradCamHook as GradCamHook
     from gradcam_tf1.training.session_hooks import GradCamSaverListener as GradCamSaverListener
@@ -198,6 +201,11 @@ _NAMES = {
     "drawing.array_figures": (
         "signal_figure",
         "volume_figure",
+    ),
+    "drawing.spectrogram_figures": ("spectrogram_figure",),
+    "texts": (
+        "Vocabulary",
+        "word_weights",
     ),
     "report.write_report": ("write_report",),
     "strategies.find_strategies": ("find_strategies",),

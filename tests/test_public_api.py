@@ -100,6 +100,9 @@ EXPECTED = {
     "find_strategies",
     "Strategies",
     "StrategyOptions",
+    # texts
+    "Vocabulary",
+    "word_weights",
     # training
     "GradCamCallback",
     "GradCamHook",
@@ -116,6 +119,7 @@ EXPECTED = {
     "signs_figure",
     "signal_figure",
     "volume_figure",
+    "spectrogram_figure",
     "save_figure",
     # errors
     "FeedError",

@@ -16,6 +16,7 @@ from further_nets import siamese, with_meta
 from image_folders import write_noise
 from PIL import Image
 from recipe_nets import deeplab, multispectral, write_frozen
+from text_nets import WORDS, convolution, frozen, of_spectrograms
 
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
@@ -60,6 +61,11 @@ def _lay_out(make: Callable[[Path], None], folder: Path) -> None:
 
 def _nets_of_the_python(folder: Path) -> None:
     (folder / "ecg.pb").write_bytes(ArrayNet((11,)).graph().SerializeToString())
+    (folder / "sentiment.pb").write_bytes(frozen(convolution).SerializeToString())
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    (folder / "moods.txt").write_text("negative\npositive\n")
+    (folder / "texts.txt").write_text("The film was very good!\nNot a good film, it was boring.\n")
+    (folder / "sound.pb").write_bytes(of_spectrograms().SerializeToString())
     (folder / "scan.pb").write_bytes(ArrayNet((3, 4, 5)).graph().SerializeToString())
     (folder / "patient.pb").write_bytes(with_meta().SerializeToString())
     (folder / "pair.pb").write_bytes(siamese("before", "after").SerializeToString())

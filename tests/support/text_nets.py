@@ -85,3 +85,14 @@ def recurrent(_, embedded):
 
 
 NETS = {net.__name__: net for net in (masked_mean, convolution, windows, attention, recurrent)}
+
+
+def of_spectrograms():
+    """A net of spectrograms [N, 40, 16, 1]: the GraphDef."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 40, 16, 1], name="x")
+        kernel = np.random.RandomState(5).randn(3, 3, 1, 4).astype(np.float32)
+        features = tf.nn.relu(tf.nn.conv2d(x, tf.constant(kernel), [1, 1, 1, 1], "SAME"))
+        head = np.random.RandomState(6).randn(4, 3).astype(np.float32)
+        tf.nn.softmax(tf.matmul(tf.reduce_mean(features, [1, 2]), tf.constant(head), name="logits"))
+    return graph.as_graph_def()
