@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FACADE = "gradcam_tf1"
 MAX_LINES = 320
 
+USES = {"texts"}  # further packages that use a bound net
+
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
     {"_version", "errors", "atomic_files"},
@@ -41,12 +43,14 @@ LAYERS = (
         "strategies",
         "conversion",
         "spark",
-        "texts",
+        *USES,
     },
     {"cli"},
     {"__main__"},
 )
-TOP = tuple("__init__ __main__ _version errors types targets labels tf_runtime graph atomic_files".split())
+TOP = (
+    "__init__", "__main__", "_version", "errors", "types", "targets", "labels", "tf_runtime", "graph", "atomic_files",
+)  # fmt: skip
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
 # Who may import what from outside, apart from the standard library and numpy.

@@ -37,11 +37,11 @@ def random_inputs(binding: Binding) -> np.ndarray:
 
 def scores_of(net: GradCamGraph, inputs: np.ndarray) -> np.ndarray:
     """Return the class scores, float64 [N, C]. Raises RunError if the net does not run."""
-    explainer, rows = net.explainers[0], {}
+    explainer = net.explainers[0]
     if net.binding.token_ids:
         given = explainer.prepare(inputs)
-        inputs, rows = given.pixels, given.rows
-    return np.asarray(explainer.engine.evaluate(inputs, inputs=rows)["scores"], np.float64)
+        return np.asarray(explainer.engine.evaluate(given.pixels, inputs=given.rows)["scores"], np.float64)
+    return np.asarray(explainer.engine.evaluate(inputs)["scores"], np.float64)
 
 
 def check_steady(net: GradCamGraph, inputs: np.ndarray, scores: np.ndarray) -> Optional[str]:

@@ -79,7 +79,7 @@ class Vocabulary:
 
     def split(self, text: str) -> List[str]:
         """Return the words of a text, as they are written."""
-        return text.translate(str.maketrans(dict.fromkeys(self.left_out, " "))).split()
+        return text.translate({ord(char): " " for char in self.left_out}).split()
 
     def encode(
         self, texts: Sequence[str], length: Optional[int] = None, size: Optional[int] = None
