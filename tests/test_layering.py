@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FACADE = "gradcam_tf1"
 MAX_LINES = 320
 
-USES = {"texts"}  # further packages that use a bound net
+MORE = {"spark", "texts"}
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
@@ -33,18 +33,7 @@ LAYERS = (
     {"run", "export"},
     {"report"},
     {"graph"},
-    {
-        "serve",
-        "training",
-        "diagnosis",
-        "evaluation",
-        "sanity",
-        "comparison",
-        "strategies",
-        "conversion",
-        "spark",
-        *USES,
-    },
+    {"serve", "training", "diagnosis", "evaluation", "sanity", "comparison", "strategies", "conversion"} | MORE,
     {"cli"},
     {"__main__"},
 )

@@ -62,7 +62,7 @@ def choose_feeds(
         raise FeedError(f"'{images}' takes the images and cannot be fed by hand; leave it out, or name another input")
     ends = list(ends)
     feeds, remarks = dict(given), [f"{name} = {shown_value(value)} as given" for name, value in given.items()]
-    remarks += [f"{name} comes with each image" for name in later]
+    remarks += [f"{name} comes with each input" for name in later]
     for tensor in _sources(index, ends, [images, *later, *feeds]):
         assumed = _assumed(index, tensor, switches) if tensor.op.type in PLACEHOLDERS else None
         if assumed is not None:

@@ -253,7 +253,7 @@ def test_report_is_json_with_the_promised_keys(graph):
     binding = bind(graph, requested=KeyTensors(feed={"scale": np.ones(8)}))
     report = json.loads(json.dumps(binding_report(binding)))
     keys = "input logits probabilities layer shared_layer layers branches feeds image_size array_shape classes warnings"
-    keys += " dtype channels batch_size background preprocessing reasons"
+    keys += " token_ids vocabulary dtype channels batch_size background preprocessing reasons"
     assert set(report) == set(keys.split())
     assert report["feeds"] == {"keep_prob:0": 1.0, "scale:0": [1.0] * 8}
     assert report["image_size"] == [16, 16]
