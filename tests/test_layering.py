@@ -19,7 +19,7 @@ MAX_LINES = 320
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
     {"_version", "errors", "atomic_files"},
-    {"types", "tf_runtime", "labels", "targets"},
+    {"types", "tf_runtime", "labels", "targets", "forked_process"},
     {"graphdef"},
     {"images", "gradients"},
     {"scoring"},
@@ -36,21 +36,13 @@ LAYERS = (
     {"__main__"},
 )
 TOP = (
-    "__init__",
-    "__main__",
-    "_version",
-    "errors",
-    "types",
-    "targets",
-    "labels",
-    "tf_runtime",
-    "graph",
-    "atomic_files",
-)
+    "__init__", "__main__", "_version", "errors", "types", "targets", "labels", "tf_runtime", "graph", "atomic_files",
+    "forked_process",
+)  # fmt: skip
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
 # Who may import what from outside, apart from the standard library and numpy.
-LIGHT, TF, SPARK = {"errors", "types", "labels", "targets", "atomic_files"}, {"tf_runtime"}, {"spark"}
+LIGHT, TF, SPARK = {"errors", "types", "labels", "targets", "atomic_files", "forked_process"}, {"tf_runtime"}, {"spark"}
 NO_TENSORFLOW = {"images", "drawing", "metrics", "strategies"} | LIGHT
 RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"  # modules of the current folder, after --allow-code
 DOORS = {"tensorflow": TF, "tf_keras": TF, "keras": set(), "pickle": {"nets"}, "pyspark": SPARK, "pyarrow": SPARK}
