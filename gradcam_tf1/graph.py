@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Optional
 
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import Style

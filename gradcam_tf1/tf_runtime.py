@@ -6,16 +6,14 @@ when the first attribute is read. Tables of methods and loaders, and `--help`, w
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from contextlib import contextmanager
+from functools import lru_cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Type, cast
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Type, cast
 
 import numpy as np
-
-from gradcam_tf1.errors import RunError
 
 if TYPE_CHECKING:  # messages without a public name, for annotations here and in other modules
     from tensorflow.core.framework.function_pb2 import FunctionDef as FunctionDef
@@ -91,6 +89,20 @@ def unfinalized(graph: tf.Graph) -> Iterator[tf.Graph]:
             graph.finalize()
 
 
+def prepared_call(sess: tf.Session, fetches: Sequence[tf.Tensor], feeds: Sequence[tf.Tensor]) -> Callable[..., Any]:
+    """Return a function of the values of `feeds` that returns the list of those of `fetches`, as `sess.run` would.
+
+    It spares about 0.4 ms a run, as long as a small net takes. The public `Session.make_callable` calls `Session.run`
+    wherever something is fed; Keras uses this one, in both runtimes. It neither converts nor checks the values, its
+    errors do not name the op, and no tensor may come twice.
+    """
+    from tensorflow.core.protobuf import config_pb2
+
+    options = config_pb2.CallableOptions(feed=[t.name for t in feeds], fetch=[t.name for t in fetches])
+    return cast(Callable[..., Any], sess._make_callable_from_options(options))
+
+
+@lru_cache(maxsize=None)
 def numpy_dtype(name: str) -> np.dtype:
     """Return the numpy dtype of a TensorFlow dtype by name; numpy does not know the name bfloat16."""
     return cast(np.dtype, np.dtype(tf.as_dtype(name).as_numpy_dtype))
@@ -294,27 +306,3 @@ def is_intel_build() -> bool:
     from tensorflow.python import pywrap_tensorflow
 
     return not __getattr__("IS_TF2") and pywrap_tensorflow.IsMklEnabled()
-
-
-# A forked process lacks the threads of TensorFlow: a session that was opened before the fork would hang in it.
-_opened_in: List[int] = []  # id of the process that opened a session
-
-
-def claim_process() -> None:
-    """Record that this process opens a session. Raises RunError as `check_process` does."""
-    check_process()
-    _opened_in[:] = [os.getpid()]
-
-
-def is_forked() -> bool:
-    """Whether this process was forked from one that had opened a session."""
-    return bool(_opened_in) and _opened_in != [os.getpid()]
-
-
-def check_process() -> None:
-    """Raise RunError in a process that was forked from one that had opened a session."""
-    if is_forked():
-        raise RunError(
-            "this process was forked from one that had opened a net, and TensorFlow's threads do not survive a fork; "
-            "open the net in a process that is started anew: use multiprocessing.get_context('spawn')"
-        )

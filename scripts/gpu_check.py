@@ -66,7 +66,10 @@ def maps(model: str, preset: str | None, device: str, methods: Sequence[str], im
 
 
 def compare(model: str, preset: str, devices: Tuple[str, str], methods: Sequence[str], images: Images) -> List[str]:
-    """Print one line per method; return the methods that disagree or that only one device computes."""
+    """Print one line per method; return the methods that disagree or that only one device computes.
+
+    A net on which no method works was not compared: that is returned too.
+    """
     first, second = (maps(model, preset, device, methods, images) for device in devices)
     bad = sorted(set(first) ^ set(second))
     for method in sorted(set(first) & set(second)):
@@ -77,7 +80,7 @@ def compare(model: str, preset: str, devices: Tuple[str, str], methods: Sequence
         )
         bad += [] if good else [method]
     click.echo(f"  {len(first)} methods on {devices[0]}, {len(second)} on {devices[1]}")
-    return bad
+    return bad if first or second else ["no method works on either device"]
 
 
 def nets() -> List[Tuple[str, str]]:

@@ -42,6 +42,21 @@ def test_two_cpus_agree_and_a_wrong_device_is_named(gpu_check, monkeypatch, caps
     assert "guided_gradcam" in said.splitlines()[-1]  # only one of the two computes it
 
 
+def test_a_net_on_which_no_method_works_is_not_the_same_on_both(gpu_check, tmp_path, capsys):
+    with tf.Graph().as_default() as graph:  # CAM needs global average pooling before the scores
+        x = tf.placeholder(tf.float32, [None, 16, 16, 3], "x")
+        maps = tf.nn.relu(tf.nn.conv2d(x, tf.ones([3, 3, 3, 4]), [1, 1, 1, 1], "SAME"))
+        tf.matmul(tf.reshape(maps, [-1, 16 * 16 * 4]), tf.ones([16 * 16 * 4, 5]), name="scores")
+    path = tmp_path / "no_cam.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    words = ["--device", "/cpu:1", "--model", str(path), "--method", "cam"]
+    assert gpu_check.main(words) == 1
+    said = capsys.readouterr().out
+    assert "0 methods on /cpu:0, 0 on /cpu:1" in said
+    assert said.splitlines()[-1] == f"different: {path}: no method works on either device"
+    assert gpu_check.main([*words, "--method", "gradcam"]) == 0  # one method that works was compared
+
+
 def test_rounding_agrees_and_what_is_more_does_not(gpu_check):
     cpu = np.random.RandomState(0).rand(20, 20).astype(np.float32)
     assert gpu_check.agrees(*gpu_check.difference(cpu, cpu * (1 + 1e-4)))

@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 FACADE = "gradcam_tf1"
 MAX_LINES = 320
 
-MORE = {"spark", "texts"}
+MORE = {"spark", "texts", "concepts", "features"}
 
 # A module imports from the rows above its own. Files of one package (loaders, binding, ...) share a name and a row.
 LAYERS = (
     {"_version", "errors", "atomic_files"},
-    {"types", "tf_runtime", "labels", "targets"},
+    {"types", "tf_runtime", "labels", "targets", "forked_process"},
     {"graphdef"},
     {"images", "gradients"},
     {"scoring"},
@@ -39,11 +39,12 @@ LAYERS = (
 )
 TOP = (
     "__init__", "__main__", "_version", "errors", "types", "targets", "labels", "tf_runtime", "graph", "atomic_files",
+    "forked_process",
 )  # fmt: skip
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
 # Who may import what from outside, apart from the standard library and numpy.
-LIGHT, TF, SPARK = {"errors", "types", "labels", "targets", "atomic_files"}, {"tf_runtime"}, {"spark"}
+LIGHT, TF, SPARK = {"errors", "types", "labels", "targets", "atomic_files", "forked_process"}, {"tf_runtime"}, {"spark"}
 NO_TENSORFLOW = {"images", "drawing", "metrics", "strategies"} | LIGHT
 RUNS_USERS_CODE = "gradcam_tf1.cli.keras_tool"  # modules of the current folder, after --allow-code
 DOORS = {"tensorflow": TF, "tf_keras": TF, "keras": set(), "pickle": {"nets"}, "pyspark": SPARK, "pyarrow": SPARK}

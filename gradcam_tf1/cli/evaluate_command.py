@@ -13,11 +13,10 @@ from gradcam_tf1.cli.method_options import set_values, several_methods, split_na
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.progress import STOPPED, MethodBars, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
-from gradcam_tf1.cli.shared_options import model_options, open_net, window
+from gradcam_tf1.cli.shared_options import max_pixels_option, model_options, open_net, window
 from gradcam_tf1.cli.stored_maps import measure_rows
 from gradcam_tf1.cli.terminal import say, say_page, shown, warn
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.methods import choose_methods, method
 from gradcam_tf1.methods.options import MAX_SEED
 from gradcam_tf1.metrics.metric_choices import metric
@@ -104,13 +103,7 @@ def metric_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Changed copies that run together."
 )
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Refuse images with more pixels.",
-)
+@max_pixels_option
 @click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="Reader threads (default: one per core, at most 8)."
 )

@@ -100,21 +100,19 @@ def split_feeds(feed: Mapping[str, Any], feed_file: str | None) -> tuple[dict[st
     return {**feed, **dict.fromkeys(inputs)}, inputs
 
 
-FEED_OPTIONS = (
-    click.option(
-        "--feed",
-        "feed",
-        multiple=True,
-        metavar="NAME=VALUE|@FILE",
-        callback=feeds,
-        help="Value of a further input: a bool, a number, a list, @values.npy, @image.png, or @folder of images named "
-        "like those to explain. Repeatable.",
-    ),
-    click.option(
-        "--feed-file",
-        type=click.Path(),
-        metavar="FILE",
-        help="CSV file with values of further inputs for each image: a column 'file', and one column named after each "
-        "input.",
-    ),
+FEED = click.option(
+    "--feed",
+    "feed",
+    multiple=True,
+    metavar="NAME=VALUE|@FILE",
+    callback=feeds,
+    help="Value of a further input: a bool, a number, a list, @values.npy, @image.png, or @folder of images named "
+    "like those to explain. Repeatable.",
+)
+FEED_FILE = click.option(
+    "--feed-file",
+    type=click.Path(),
+    metavar="FILE",
+    help="CSV file with values of further inputs for each image: a column 'file', and one column named after each "
+    "input.",
 )

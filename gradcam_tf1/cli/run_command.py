@@ -17,12 +17,19 @@ from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_opt
 from gradcam_tf1.cli.progress import STOPPED, MethodBars, Progress, Stopper, Tally
 from gradcam_tf1.cli.run_file_options import RunFileCommand, saved, write_run_file
 from gradcam_tf1.cli.session_options import make_session, session_options
-from gradcam_tf1.cli.shared_options import NamesOrNumbers, model_options, open_net, window
+from gradcam_tf1.cli.shared_options import (
+    NamesOrNumbers,
+    batch_size_option,
+    batch_timeout_option,
+    max_pixels_option,
+    model_options,
+    open_net,
+    window,
+)
 from gradcam_tf1.cli.style_options import make_style, style_options
 from gradcam_tf1.cli.target_options import make_targets, target_options
 from gradcam_tf1.cli.terminal import load_tensorflow, say, say_page, show_figures
 from gradcam_tf1.errors import OptionError, StoppedError
-from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.images.own_outputs import REPORT_NAME
 from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.reading import ON_ERROR
@@ -87,16 +94,8 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     show_default=True,
     help="Random seed of --n-images.",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images that run together."
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Refuse images with more pixels.",
-)
+@batch_size_option
+@max_pixels_option
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -113,12 +112,7 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     show_default=True,
     help="Skip a failed image, or stop.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="S",
-    help="Time limit in seconds, for reading an image and for running a batch.",
-)
+@batch_timeout_option
 @click.option(
     "--show", is_flag=True, help="Open the figures of --figure at the end; without a display, print their folder."
 )

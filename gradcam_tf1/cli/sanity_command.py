@@ -14,7 +14,7 @@ from gradcam_tf1.cli.method_options import set_values, several_methods
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.progress import STOPPED, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
-from gradcam_tf1.cli.shared_options import model_options, name_or_number, open_net
+from gradcam_tf1.cli.shared_options import batch_size_option, model_options, name_or_number, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods import choose_methods, method
@@ -103,9 +103,7 @@ _OPTIONS = ("modes", "draw", "blocks", "checks", "similarities", "tolerance", "n
 @click.option(
     "--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="Seed of the weights and images."
 )
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images that run together."
-)
+@batch_size_option
 @session_options
 @click.option("--quiet", "-q", is_flag=True, help="Print the tables and errors only.")
 def sanity(images: Sequence[str], out_folder: str | None, quiet: bool, **options: Any) -> None:

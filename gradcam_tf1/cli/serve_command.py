@@ -12,7 +12,7 @@ import click
 
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.session_options import make_session, session_options
-from gradcam_tf1.cli.shared_options import model_options, open_net
+from gradcam_tf1.cli.shared_options import batch_size_option, model_options, open_net
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.run.settings import net_warnings
 from gradcam_tf1.serve.serve_options import LEAST_TOKEN, WILDCARDS, ServeOptions
@@ -25,9 +25,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @model_options
 @preset_options
 @session_options
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images that run together."
-)
+@batch_size_option
 @click.option("--host", default=_DEFAULT.host, show_default=True, help="Address to listen on; others need a token.")
 @click.option(
     "--port",

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Union
 
 import click
 
-from gradcam_tf1.cli.feed_options import FEED_OPTIONS, split_feeds
+from gradcam_tf1.cli.feed_options import FEED, FEED_FILE, split_feeds
 from gradcam_tf1.cli.feed_options import feeds as feeds
 from gradcam_tf1.cli.terminal import load_tensorflow, say
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.bands import check_bands
+from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.images.window import Window, make_window
 from gradcam_tf1.run.input_tables import feed_value as feed_value
 from gradcam_tf1.types import KeyTensors, LoadedModel
@@ -103,6 +104,31 @@ def model_options(command: Command) -> Command:
     return with_options((click.argument("model"), *NET_OPTIONS))(command)
 
 
+def model_options_of_all_images(command: Command) -> Command:
+    """Add the same without --feed-file, whose values come with each image."""
+    return with_options((click.argument("model"), *(option for option in NET_OPTIONS if option is not FEED_FILE)))(
+        command
+    )
+
+
+batch_size_option = click.option(
+    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images that run together."
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Refuse images with more pixels.",
+)
+batch_timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Time limit in seconds, for reading an image and for running a batch.",
+)
+
+
 def name_or_number(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | int | None:
     """Callback of an option that takes one name or one whole number."""
     return None if value is None else _names([value])[0]
@@ -128,7 +154,8 @@ NET_OPTIONS: Sequence[Decorator] = (
         help="Feature map to explain: its name, or -1 for the last, -3 for the third from last. 'A + B' adds up the "
         "maps of two layers. auto uses the layer of each class's own branch. Repeatable.",
     ),
-    *FEED_OPTIONS,
+    FEED,
+    FEED_FILE,
     click.option("--tag", help="SavedModel: tag of the graph (default: serve, or the only tag)."),
     click.option("--signature", help="SavedModel: signature that names the input and output tensors."),
     click.option(

@@ -9,16 +9,22 @@ import click
 from gradcam_tf1.cli.feed_options import split_feeds
 from gradcam_tf1.cli.method_options import make_explain_options, make_methods, method_options
 from gradcam_tf1.cli.preset_options import make_preset, preset_options
-from gradcam_tf1.cli.shared_options import load_source, model_options, window
-from gradcam_tf1.cli.style_options import make_style, style_options
-from gradcam_tf1.cli.target_options import make_targets, target_options
+from gradcam_tf1.cli.shared_options import (
+    batch_size_option,
+    batch_timeout_option,
+    load_source,
+    max_pixels_option,
+    model_options_of_all_images,
+    window,
+)
+from gradcam_tf1.cli.style_options import drawing_options, make_style
+from gradcam_tf1.cli.target_options import make_targets, target_options_of_all_images
 from gradcam_tf1.cli.terminal import load_tensorflow, say
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.run_options import RunOptions
 
-_RUN = ("naming", "image_format", "figures", "batch_size", "max_pixels", "timeout", "window")
+_RUN = ("batch_size", "max_pixels", "timeout", "window")
 
 
 def properties(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
@@ -31,7 +37,7 @@ def properties(_ctx: click.Context, _param: click.Parameter, values: Sequence[st
 
 
 @click.command(short_help="Explain images on a cluster of Apache Spark.")
-@model_options
+@model_options_of_all_images
 @click.argument("images", nargs=-1, required=True)
 @click.argument("out_folder", metavar="OUT")
 @click.option(
@@ -51,25 +57,12 @@ def properties(_ctx: click.Context, _param: click.Parameter, values: Sequence[st
 @click.option(
     "--window", metavar="LOW,HIGH|none", callback=window, help="Images of measured values: see `gradcam-tf1 run`."
 )
-@target_options
+@target_options_of_all_images
 @method_options
-@style_options
-@click.option(
-    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images that run together."
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Refuse images with more pixels.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="S",
-    help="Time limit in seconds, for reading an image and for running a batch.",
-)
+@drawing_options
+@batch_size_option
+@max_pixels_option
+@batch_timeout_option
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 def spark(
     images: Sequence[str], out_folder: str, master: str | None, conf: dict[str, str], quiet: bool, **options: Any
@@ -84,7 +77,7 @@ def spark(
     run = RunOptions(**{name: options.pop(name) for name in _RUN})
     style, targets, score = make_style(options), make_targets(options), options.pop("score")
     methods, layers = make_methods(options), options["layers"] or None
-    if split_feeds(options["feed"], options["feed_file"])[1]:
+    if split_feeds(options["feed"], None)[1]:
         raise OptionError("a cluster takes no inputs that come with each image; give their values once, with --feed")
     explain_options = make_explain_options(options)
     preset = make_preset(options)

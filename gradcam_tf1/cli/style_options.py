@@ -14,7 +14,7 @@ from gradcam_tf1.drawing.style import STYLES, Style
 from gradcam_tf1.metrics.map_box import BOX_SHARE
 from gradcam_tf1.run.naming import NAMINGS
 
-_OPTIONS = (
+_FILES = (
     click.option(
         "--naming",
         type=click.Choice(NAMINGS),
@@ -29,6 +29,8 @@ _OPTIONS = (
         show_default=True,
         help="Format of overlays and pixel maps. What is read back, such as heat maps, is always PNG.",
     ),
+)
+_DRAWING = (
     click.option(
         "--style",
         type=click.Choice(tuple(STYLES)),
@@ -74,6 +76,8 @@ _OPTIONS = (
         help="Scale positive and negative maps, and the classes of a figure, each by its own maximum instead of a "
         "shared one.",
     ),
+)
+_FURTHER_FILES = (
     click.option("--raw", is_flag=True, help="Also write the values of each map (.npz)."),
     click.option(
         "--figure",
@@ -87,10 +91,17 @@ _NAMES = ("style", "colormap", "alpha", "box", "bands", "heatmaps", "raw")
 
 
 def style_options(command: Command) -> Command:
-    """Add the options of drawing; `make_style` reads them."""
-    return with_options(_OPTIONS)(command)
+    """Add the options of drawing and of the files; `make_style` reads them."""
+    return with_options((*_FILES, *_DRAWING, *_FURTHER_FILES))(command)
+
+
+def drawing_options(command: Command) -> Command:
+    """Add the options of drawing alone; `make_style` reads them."""
+    return with_options(_DRAWING)(command)
 
 
 def make_style(options: dict[str, Any]) -> Style:
     """Take the options of Style out of `options` and return it. Raises OptionError."""
-    return Style(**{name: options.pop(name) for name in _NAMES}, share_scale=not options.pop("own_scale"))
+    return Style(
+        **{name: options.pop(name) for name in _NAMES if name in options}, share_scale=not options.pop("own_scale")
+    )

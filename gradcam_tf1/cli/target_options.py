@@ -37,6 +37,18 @@ def point(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
     return row, column
 
 
+_CLASS_FILE = click.option(
+    "--class-file",
+    type=click.Path(),
+    metavar="FILE",
+    help="CSV file with the class to explain for each image: columns image and class.",
+)
+_MASK = click.option(
+    "--mask",
+    type=click.Path(),
+    metavar="FOLDER|FILE",
+    help="Segmentation: explain the class inside a mask: one file, or a folder of masks named like the images.",
+)
 _OPTIONS = (
     click.option(
         "--class",
@@ -51,12 +63,7 @@ _OPTIONS = (
     ),
     click.option("--worst", is_flag=True, help="Explain the class with the lowest score."),
     click.option("--all-classes", is_flag=True, help="Explain every class of the net."),
-    click.option(
-        "--class-file",
-        type=click.Path(),
-        metavar="FILE",
-        help="CSV file with the class to explain for each image: columns image and class.",
-    ),
+    _CLASS_FILE,
     click.option(
         "--contrast",
         "contrasted",
@@ -76,12 +83,7 @@ _OPTIONS = (
     click.option(
         "--point", metavar="ROW,COL", callback=point, help="Segmentation: explain the class at this pixel of the image."
     ),
-    click.option(
-        "--mask",
-        type=click.Path(),
-        metavar="FOLDER|FILE",
-        help="Segmentation: explain the class inside a mask: one file, or a folder of masks named like the images.",
-    ),
+    _MASK,
     click.option("--anchor", type=click.IntRange(min=0), metavar="N", help="Detector: explain the class at anchor N."),
     click.option(
         "--best-anchors",
@@ -107,6 +109,11 @@ def target_options(command: Command) -> Command:
     return with_options(_OPTIONS)(command)
 
 
+def target_options_of_all_images(command: Command) -> Command:
+    """Add the same without those whose targets differ from image to image."""
+    return with_options([option for option in _OPTIONS if option not in (_CLASS_FILE, _MASK)])(command)
+
+
 def make_targets(options: dict[str, Any]) -> Any:
     """Take the options of targets out of `options`.
 
@@ -120,7 +127,7 @@ def make_targets(options: dict[str, Any]) -> Any:
     OptionError
         If two of the options exclude each other.
     """
-    values = {name: options.pop(name) for name in _NAMES}
+    values = {name: options.pop(name, None) for name in _NAMES}
     wraps = [name for name in _WRAPS if values[name] is not None and values[name] is not False]  # 0 is an anchor
     if len(wraps) > 1:
         raise OptionError(f"{' and '.join(map(_flag, wraps))} exclude each other; give one of them")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Container, Iterable, List, Mapping, Sequence, Set, Tuple
+from typing import Container, FrozenSet, Iterable, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
 
 def cleaned_graph(
-    model: LoadedModel, binding: Binding, ends: Sequence[str] = ()
+    model: LoadedModel, binding: Binding, ends: Sequence[str] = (), grouped: Container[str] = ()
 ) -> Tuple[tf.GraphDef, Tuple[str, ...]]:
     """Return the part of a model that its outputs need, loadable in TensorFlow 1.15.
 
@@ -33,6 +33,8 @@ def cleaned_graph(
         Its key tensors.
     ends : sequence of str
         Further outputs to keep, unless they need something that the scores do not, such as labels.
+    grouped : container of str
+        Names of grouped convolutions, see `grouped_convolutions`.
 
     Returns
     -------
@@ -70,17 +72,30 @@ def cleaned_graph(
     left_out = len(nodes) - len(needed)
     notes = [f"left out {left_out} of {len(nodes)} ops, which no output needs"] if left_out else []
     notes += [f"'{name}' is fixed to {value}" for name, value in sorted(fixed.items()) if name in needed]
-    notes += _gpu_only(graph_def.node)
+    notes += _gpu_only([node for node in graph_def.node if _is_channels_first(node)], "their channels come first")
+    notes += _gpu_only([node for node in graph_def.node if node.name in grouped], "they are grouped convolutions")
     return graph_def, (*notes, *portable(graph_def)[1])
 
 
-def _gpu_only(nodes: Iterable[tf.NodeDef]) -> List[str]:
-    found = [node for node in nodes if _is_channels_first(node)]
+def grouped_convolutions(graph: tf.Graph) -> FrozenSet[str]:
+    """Return the names of the convolutions whose filters take a part of the channels that come in."""
+    return frozenset(op.name for op in graph.get_operations() if op.type == "Conv2D" and _is_grouped(op))
+
+
+def _is_grouped(op: tf.Operation) -> bool:
+    images, filters = (tensor.shape for tensor in op.inputs)
+    if images.rank is None or filters.rank is None:
+        return False
+    channels = images.as_list()[1 if op.get_attr("data_format") in _CHANNELS_FIRST else -1]
+    return None not in (channels, filters.as_list()[2]) and channels != filters.as_list()[2]
+
+
+def _gpu_only(found: Sequence[tf.NodeDef], reason: str) -> List[str]:
     if not found:
         return []
     return [
         f"TensorFlow 1.15 runs {len(found)} of its ops, such as '{found[0].name}' ({found[0].op}), on a GPU only, as "
-        "their channels come first; TensorFlow 2 runs them anywhere"
+        f"{reason}; TensorFlow 2 runs them anywhere"
     ]
 
 

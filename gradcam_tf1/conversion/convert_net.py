@@ -12,7 +12,7 @@ import numpy as np
 from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.tensor_names import final_outputs
-from gradcam_tf1.conversion.cleaned_graph import cleaned_graph
+from gradcam_tf1.conversion.cleaned_graph import cleaned_graph, grouped_convolutions
 from gradcam_tf1.conversion.same_answers import (
     TOLERANCE,
     check_steady,
@@ -107,7 +107,8 @@ def convert(
         inputs = random_inputs(net.binding)
         scores = scores_of(net, inputs)
         doubt = check_steady(net, inputs, scores)
-        graph_def, changes = cleaned_graph(model, net.binding, final_outputs(GraphIndex(net.graph).ops))
+        ends = final_outputs(GraphIndex(net.graph).ops)
+        graph_def, changes = cleaned_graph(model, net.binding, ends, grouped_convolutions(net.graph))
         size = graph_def.ByteSize()
         if size > _LIMIT:
             raise ConversionError(f"the frozen graph has {size:,} bytes; a .pb file holds 2 GB at most")

@@ -20,6 +20,7 @@ from gradcam_tf1.engine.net_hooks import NetHooks
 from gradcam_tf1.engine.opening import given_tensors, open_explainers
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.forked_process import check_process, is_forked
 from gradcam_tf1.images.bands import PHOTOGRAPH
 from gradcam_tf1.images.geometry import Fitted, FreeSize, check_fit, fit_to_input, free_size
 from gradcam_tf1.images.given_images import as_image
@@ -27,7 +28,7 @@ from gradcam_tf1.images.preprocessing import Preprocessing, as_preprocessing, li
 from gradcam_tf1.labels import Labels, check_class_count, label_names
 from gradcam_tf1.loaders import load
 from gradcam_tf1.methods.choices import Methods
-from gradcam_tf1.tf_runtime import check_process, is_forked, tf
+from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
 
 _NO_TENSORS = KeyTensors()

@@ -10,12 +10,13 @@ from typing import Any, List, Optional, Sequence, Tuple
 from gradcam_tf1.engine.large_weights import Weights
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.errors import ModelFileError, OptionError
+from gradcam_tf1.forked_process import claim_process
 from gradcam_tf1.gradients.guided import override_in_functions, override_map
 from gradcam_tf1.graphdef.control_frames import find_contexts
 from gradcam_tf1.graphdef.function_library import with_own_functions
 from gradcam_tf1.graphdef.loop_repair import restore_array_shapes
 from gradcam_tf1.graphdef.tensor_sizes import check_made
-from gradcam_tf1.tf_runtime import claim_process, graph_on, inside, restore_context, tf
+from gradcam_tf1.tf_runtime import graph_on, inside, restore_context, tf
 
 _LOG = logging.getLogger(__name__)
 

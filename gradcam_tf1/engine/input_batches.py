@@ -29,7 +29,7 @@ def stack_pixels(fitted: Sequence[Union[Fitted, FittedClip]]) -> np.ndarray:
             f"the images have different sizes {sorted(shape[:2] for shape in sizes)}, since this net accepts any size; "
             "give `size`, or explain one size at a time"
         )
-    return np.stack([item.pixels for item in fitted]).astype(np.float32)
+    return np.array([item.pixels for item in fitted], np.float32)
 
 
 def input_batch(pixels: np.ndarray, preprocess: Callable[[np.ndarray], np.ndarray], binding: Binding) -> np.ndarray:

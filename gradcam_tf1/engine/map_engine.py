@@ -301,7 +301,8 @@ def _values(tensors: Fetches, found: Found) -> Fetched:
 
 def _with_ids(score: ScoreRequest, found: Found, slot: Slot) -> ScoreRequest:
     """Return the target with its codes resolved, so that a changed image is explained for the same classes."""
-    return replace(score, values={name: found.get((name, slot), value) for name, value in score.values.items()})
+    ids = {name: found[name, slot] for name in score.values if (name, slot) in found}
+    return replace(score, values={**score.values, **ids}) if ids else score
 
 
 def _of_image(score: ScoreRequest, n: int) -> ScoreRequest:

@@ -55,4 +55,8 @@ def with_notes(
 ) -> List[List[MapStatus]]:
     """Return statuses [N][T] with their notes [N][T], and one more on all maps; "" where there is none."""
     ending = (last,) if last else ()
-    return [[replace(s, notes=(*n, *ending)) for s, n in zip(row, said)] for row, said in zip(statuses, notes)]
+
+    def noted(status: MapStatus, said: Tuple[str, ...]) -> MapStatus:
+        return replace(status, notes=(*said, *ending)) if said or ending else status
+
+    return [[noted(status, said) for status, said in zip(*rows)] for rows in zip(statuses, notes)]

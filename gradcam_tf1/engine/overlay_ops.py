@@ -110,12 +110,19 @@ def fixed_sides(tensor: tf.Tensor, first: int) -> Sequence[int]:
 
 
 def _interpolated(maps: tf.Tensor, axis: int, positions: np.ndarray, count: int) -> tf.Tensor:
-    """Interpolate as `resampling.interpolate`, bit by bit: a level more or less is another colour."""
+    """Interpolate as `resampling.interpolate`, bit by bit: a level more or less is another colour.
+
+    A gather copies what lies behind its axis at once, number by number along the last; so the axis goes to the front.
+    """
     clamped = np.clip(np.round(positions, 9), 0, count - 1)
     low = clamped.astype(np.int32)
-    below, above = (tf.gather(maps, index, axis=axis) for index in (low, np.minimum(low + 1, count - 1)))
-    shape = [-1 if each == axis else 1 for each in range(maps.shape.rank)]
-    return below + (above - below) * (clamped - low).astype(np.float32).reshape(shape)
+    order = list(range(maps.shape.rank))
+    order[1], order[axis] = axis, 1
+    maps = maps if axis == 1 else tf.transpose(maps, order)
+    below, above = (tf.gather(maps, index, axis=1) for index in (low, np.minimum(low + 1, count - 1)))
+    between = (clamped - low).astype(np.float32).reshape([-1] + [1] * (maps.shape.rank - 2))
+    placed = below + (above - below) * between
+    return placed if axis == 1 else tf.transpose(placed, order)
 
 
 def _levels(heat: tf.Tensor, scale: tf.Tensor, signed: bool) -> tf.Tensor:

@@ -16,8 +16,9 @@ from gradcam_tf1.engine.feature_maps import FRAME_AXES, together
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.engine.run_errors import NAME_TENSORS, run_message
 from gradcam_tf1.errors import GradCamError, OptionError, OutOfMemoryError, RunError, TimeLimitError
+from gradcam_tf1.forked_process import check_process
 from gradcam_tf1.gradients.float_images import FloatImages
-from gradcam_tf1.tf_runtime import check_process, tf
+from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding
 
 _LOG = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ class SessionRunner:
             If the net fails, with TensorFlow's reason.
         """
         parts: List[Dict[Hashable, np.ndarray]] = []
+        tensors = list(dict.fromkeys(fetches.values()))
         for start in range(0, len(batch), self.chunk):
             rows = slice(start, start + self.chunk)
             count = len(batch[rows])
@@ -131,9 +133,9 @@ class SessionRunner:
                 feed[floats[0].tensor] = self._images(floats[1][rows], floats[0])
             feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
             started = time.monotonic()
-            fetched = self._sess_run(dict(fetches), feed)
+            fetched = dict(zip(tensors, self._sess_run(tensors, feed)))
             _LOG.debug("ran %d images for %d tensors in %.3f s", count, len(fetches), time.monotonic() - started)
-            parts.append({key: _rows(value, expected, fetches[key])[:count] for key, value in fetched.items()})
+            parts.append({key: _rows(fetched[t], expected, t)[:count] for key, t in fetches.items()})
             if step is not None:
                 step(count)
         if len(parts) == 1:
@@ -152,8 +154,9 @@ class SessionRunner:
         """
         feed = {**self._constants(self._binding.batch_size or 1), **self._rows_of(further)}
         feed[self._input] = self._images(image, self._input_images)
-        values: List[np.ndarray] = self._sess_run(list(tensors), feed)
-        return values
+        unique = list(dict.fromkeys(tensors))
+        found = dict(zip(unique, self._sess_run(unique, feed)))
+        return [found[tensor] for tensor in tensors]
 
     def embeddings(self, token_ids: np.ndarray) -> np.ndarray:
         """Return what the net's table holds for token ids [N, T]: float32 [N, T, E].
@@ -221,11 +224,15 @@ class SessionRunner:
             batch = np.transpose(batch, (0, 3, 1, 2))
         return batch if target.has_batch_axis else batch[0]
 
-    def _sess_run(self, fetches: Any, feed: Dict[tf.Tensor, Any]) -> Any:
+    def _sess_run(self, tensors: Sequence[tf.Tensor], feed: Dict[tf.Tensor, Any]) -> List[np.ndarray]:
+        """Return the values of tensors, no tensor twice."""
         check_process()
         options = self._options()
         try:
-            return self._live.run(fetches, feed, **options)
+            if not options:
+                return self._live.run_again(tensors, feed)
+            found: List[np.ndarray] = self._live.run(tensors, feed, **options)
+            return found
         except GradCamError:
             raise
         except tf.errors.DeadlineExceededError as error:

@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from gradcam_tf1.errors import ModelFileError, OptionError
+from gradcam_tf1.forked_process import check_process
 from gradcam_tf1.graphdef.file_kinds import POSSIBLE, Content, identify, wrong
 from gradcam_tf1.loaders import (
     checkpoint,
@@ -26,7 +27,6 @@ from gradcam_tf1.loaders import (
 )
 from gradcam_tf1.loaders.checkpoint import Build
 from gradcam_tf1.loaders.moving_averages import Averages
-from gradcam_tf1.tf_runtime import check_process
 from gradcam_tf1.types import LoadedModel
 
 _LOG = logging.getLogger(__name__)

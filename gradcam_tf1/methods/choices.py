@@ -98,12 +98,13 @@ def choose_methods(given: Methods) -> ChosenMethods:
 
 
 def _choices(given: Methods) -> List[MethodChoice]:
-    if isinstance(given, Mapping):
+    if isinstance(given, (str, MethodChoice)):
+        given = [given]
+    elif isinstance(given, Mapping):
         return [method(name, **options) for name, options in _by_method(given).items()]
-    if not isinstance(given, (str, MethodChoice, list, tuple, set, dict)):
+    if not isinstance(given, (list, tuple, set)):
         raise OptionError(f"methods are {given!r}; give a name or a list of these: {', '.join(names())}")
-    listed = [given] if isinstance(given, (str, MethodChoice)) else list(given)
-    return [choice if isinstance(choice, MethodChoice) else method(choice) for choice in listed]
+    return [choice if isinstance(choice, MethodChoice) else method(choice) for choice in given]
 
 
 def _members(name: Any) -> Tuple[str, ...]:

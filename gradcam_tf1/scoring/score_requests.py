@@ -235,5 +235,5 @@ def _column(requests: List[ScoreRequest]) -> ScoreRequest:
     if len(kinds) > 1:
         mixed = sorted(kind[0] for kind in kinds)
         raise TargetError(f"one column of the targets mixes {mixed}; give each kind its own column")
-    values = {name: np.stack([request.values[name] for request in requests]) for name in requests[0].values}
+    values = {name: np.array([request.values[name] for request in requests]) for name in requests[0].values}
     return ScoreRequest(requests[0].score, values, requests[0].about)

@@ -10,6 +10,7 @@ import pytest
 from keras_nets import small_model
 from loader_nets import IMAGES, INPUT, LOGITS, net_session
 
+from gradcam_tf1 import tf_runtime as runtime
 from gradcam_tf1.conversion import cleaned_graph as cleaned_graph_module
 from gradcam_tf1.conversion import convert_net
 from gradcam_tf1.conversion.cleaned_graph import cleaned_graph
@@ -104,8 +105,8 @@ def test_another_answer_leaves_no_file(path, monkeypatch):
     """The check is real: a graph whose weights were spoilt on the way is not kept."""
     clean = convert_net.cleaned_graph
 
-    def spoilt(model, binding, ends):
-        graph_def, notes = clean(model, binding, ends)
+    def spoilt(*arguments):
+        graph_def, notes = clean(*arguments)
         for node in graph_def.node:
             if (
                 node.op == "Const"
@@ -188,6 +189,19 @@ def test_ops_that_run_on_a_gpu_only_are_named():
         if layout is not None:
             node.attr["data_format"].s = layout
     before = graph_def.SerializeToString()
-    (note,) = cleaned_graph_module._gpu_only(graph_def.node)
+    (note,) = cleaned_graph_module._gpu_only(
+        [node for node in graph_def.node if cleaned_graph_module._is_channels_first(node)], "their channels come first"
+    )
     assert "runs 1 of its ops" in note
     assert graph_def.SerializeToString() == before
+
+
+@pytest.mark.skipif(not runtime.IS_TF2, reason="TensorFlow 1.15 runs no grouped convolution on a CPU, so converts none")
+def test_grouped_convolutions_run_on_a_gpu_only(path):
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 8, 8, 4], "x")
+        plain = tf.nn.relu(tf.nn.conv2d(x, tf.ones([3, 3, 4, 6]), [1, 1, 1, 1], "SAME", name="plain"))
+        grouped = tf.nn.relu(tf.nn.conv2d(plain, tf.ones([3, 3, 2, 6]), [1, 1, 1, 1], "SAME", name="grouped"))
+        tf.matmul(tf.reduce_mean(grouped, [1, 2]), tf.ones([6, 5]), name="scores")
+    (note,) = [note for note in convert(graph.as_graph_def(), path).notes if "GPU" in note]
+    assert "runs 1 of its ops, such as 'grouped' (Conv2D), on a GPU only, as they are grouped convolutions" in note

@@ -154,7 +154,15 @@ def test_the_command_hands_its_options_on(monkeypatch, tmp_path):
     asked = ("spark", demo_model(), "photos", tmp_path / "out", "--preset", "inception", "--top-k", 2, "--box")
     assert "3 images, 1 failed, 4 maps; rows in " in command(*asked, code=1)
     assert len(frame.sent) == 1
-    assert "run.image_format belongs to a run into a folder" in command(*asked, "--image-format", "webp", code=2)
+
+
+def test_the_command_lists_no_option_that_a_cluster_refuses():
+    asked = ("spark", demo_model(), "photos", "out", "--preset", "inception")
+    help_text = command("spark", "-h")
+    for option in ("--naming", "--image-format", "--figure", "--raw", "--feed-file", "--class-file", "--mask"):
+        assert f"{option} " not in help_text
+        assert f"{option} " in command("run", "-h")
+        assert "No such option" in command(*asked, option, "x", code=2).replace("no such", "No such")
 
 
 def test_names_on_this_machine_are_no_patterns(tmp_path, monkeypatch):
