@@ -5,7 +5,7 @@ Run it once in an environment of zennit (with torch) and once in one of innvesti
     python scripts/relevance_twins.py zennit
     python scripts/relevance_twins.py innvestigate
 
-The net is `relevance_nets.twin_net` of the tests, with its batch norm folded into the convolution: neither folds by itself.
+The net is `relevance_nets.twin_net` of the tests, with its batch norm folded into the convolution.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ def by_zennit():
             hook.remove()
         return grad.numpy().transpose(0, 2, 3, 1)
 
+    def plus():  # of the paper, which has no biases
+        return rules.ZPlus(zero_params=["bias"])
+
     def box():
         return rules.ZBox(low=-3.0, high=3.0)
 
@@ -78,12 +81,13 @@ def by_zennit():
         "epsilon_large": (lambda: rules.Epsilon(0.1),) * 3,
         "gamma": (rules.Gamma,) * 3,
         "alpha_beta": (rules.AlphaBeta,) * 3,
-        "zplus": (rules.ZPlus,) * 3,
-        "epsilon_plus_flat": (rules.ZPlus, rules.Epsilon, rules.Flat),
+        "zplus": (plus,) * 3,
+        "alpha1_beta0": (rules.ZPlus,) * 3,
+        "epsilon_plus_flat": (plus, rules.Epsilon, rules.Flat),
         "epsilon_alpha2_beta1": (rules.AlphaBeta, rules.Epsilon, rules.AlphaBeta),
         "epsilon_gamma_box": (rules.Gamma, rules.Epsilon, box),
         "w2": (rules.Epsilon, rules.Epsilon, lambda: rules.WSquare(zero_params=["bias"])),
-        "deep_taylor": (rules.ZPlus, rules.ZPlus, box),
+        "deep_taylor": (plus, plus, box),
     }
     return {f"zennit_{name}": relevance(*way) for name, way in ways.items()}
 

@@ -53,7 +53,7 @@ class WeightedLayer:
     x, kernel : tf.Tensor
         What goes in, and the weights.
     dense : bool
-        Whether it is a matrix product.
+        Whether it is a matrix product, or a convolution with outputs at one position.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class WeightedLayer:
         self.op, self.chain, self.first, self.positive = op, tuple(chain), first, positive
         self.place, self._weights = CORES[op.type]
         self.x, self.kernel = op.inputs[self.place], op.inputs[self._weights]
-        self.dense = op.type in DENSE
+        self.dense = op.type in DENSE or _has_one_position(op)
         self._on_path = on_path
 
     def output(self) -> tf.Tensor:
@@ -125,17 +125,16 @@ class WeightedLayer:
         if self.op.type in ("Conv2DBackpropInput", "Conv3DBackpropInputV2"):
             return True
         names = {"MatMul": "transpose_b"}
-        return bool(self.dense and self.op.type != "Einsum" and self.op.get_attr(names.get(self.op.type, "adj_y")))
+        if self.op.type not in DENSE or self.op.type == "Einsum":
+            return False
+        return bool(self.op.get_attr(names.get(self.op.type, "adj_y")))
 
     def per_channel(self, values: tf.Tensor) -> tf.Tensor:
         """Return values, one per channel, in a shape that broadcasts over the outputs of the convolution."""
         sides = self.op.outputs[0].shape.rank
-        if not self._channels_first() or values.shape.num_elements() == 1 or sides is None:
+        if not _is_channels_first(self.op) or values.shape.num_elements() == 1 or sides is None:
             return values
         return tf.reshape(values, [-1, *[1] * (sides - 2)])
-
-    def _channels_first(self) -> bool:
-        return "data_format" in self.op.node_def.attr and self.op.get_attr("data_format").startswith(b"NC")
 
     def forward(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Operation:
         """Return the same op with other data and weights."""
@@ -150,6 +149,12 @@ class WeightedLayer:
         answer: List[Optional[tf.Tensor]] = [None] * len(self.op.inputs)
         answer[self.place] = relevance
         return answer
+
+
+def _has_one_position(op: tf.Operation) -> bool:
+    shape = op.outputs[0].shape
+    sides = shape.as_list()[2:] if _is_channels_first(op) else shape.as_list()[1:-1] if shape.rank else []
+    return bool(sides) and set(sides) == {1}
 
 
 def same_op(op: tf.Operation, changed: Dict[int, tf.Tensor]) -> tf.Operation:

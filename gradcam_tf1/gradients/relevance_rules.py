@@ -2,7 +2,8 @@
 
 u_j = sum_i x_i w_ij + b_j is a layer with its biases and batch norm folded, R_j the relevance of u_j; c+ and c- are the
 positive and the negative part of a number. Each rule returns R_i, the relevance of x_i. A denominator d becomes
-d + epsilon sign(d). Biases take their share of relevance and keep it.
+d + epsilon sign(d). Biases take their share of relevance and keep it, but in the rules z+, flat, w^2 and z^B, which
+have none.
 """
 
 from __future__ import annotations
@@ -81,14 +82,18 @@ def alpha_beta(layer: WeightedLayer, own: OwnFunction, relevance: tf.Tensor, set
     return tf.zeros_like(layer.x) if answer is None else answer
 
 
-def zplus(layer: WeightedLayer, own: OwnFunction, relevance: tf.Tensor, settings: Settings) -> tf.Tensor:
-    """R_i = sum_j (x_i w_ij)+ / (sum_k (x_k w_kj)+ + b_j+) R_j: alpha-beta with alpha = 1, beta = 0.
+def zplus(layer: WeightedLayer, own: OwnFunction, relevance: tf.Tensor, _settings: Settings) -> tf.Tensor:
+    """R_i = sum_j (x_i w_ij)+ / sum_k (x_k w_kj)+ R_j: alpha-beta with alpha = 1, beta = 0, and without biases.
+
+    Deep Taylor assumes biases below zero, which have no b+. Peers add b+ to the sum, as alpha-beta does: in a net of
+    many layers with batch norms it then keeps nearly all relevance.
 
     References
     ----------
     Montavon et al. 2017, https://arxiv.org/abs/1512.02479
     """
-    return alpha_beta(layer, own, relevance, settings._replace(alpha=1.0, beta=0.0))
+    parts = _of_sign(layer, 1)
+    return _back(layer, parts, own, quotient(relevance, _total(layer, parts)))
 
 
 def gamma(layer: WeightedLayer, own: OwnFunction, relevance: tf.Tensor, settings: Settings) -> tf.Tensor:
@@ -164,10 +169,10 @@ def _of_sign(layer: WeightedLayer, sign: int) -> List[Part]:
     return [(x, layer.forward(x, kernel)) for x, kernel in pairs]
 
 
-def _total(layer: WeightedLayer, parts: List[Part], sign: int) -> tf.Tensor:
-    """Return the sum of the parts and of the biases of this sign."""
+def _total(layer: WeightedLayer, parts: List[Part], sign: int = 0) -> tf.Tensor:
+    """Return the sum of the parts, and of the biases of a sign; 0 for none."""
     total = parts[0][1].outputs[0] if len(parts) == 1 else tf.add_n([op.outputs[0] for _, op in parts])
-    bias = layer.folded()[1]
+    bias = layer.folded()[1] if sign else None
     return total if bias is None else total + layer.per_channel(sign * tf.nn.relu(sign * bias))
 
 

@@ -1,4 +1,4 @@
-"""The weights and images of the net that zennit and innvestigate explained; numpy alone, so that their script reads it."""
+"""The weights and images of the net that zennit and innvestigate explained; numpy alone, for their script."""
 
 from __future__ import annotations
 
