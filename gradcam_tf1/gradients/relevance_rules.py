@@ -8,7 +8,7 @@ have none.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 from gradcam_tf1.gradients.relevance_layers import WeightedLayer
 from gradcam_tf1.tf_runtime import tf
@@ -30,16 +30,16 @@ class Settings(NamedTuple):
         How much the gamma rule favours what agrees with the sign of u.
     alpha, beta : float
         The weights of both signs in the alpha-beta rule; alpha - beta = 1.
-    low, high : tf.Tensor, optional
-        The smallest and the largest input that the first layer can get, in its own layout.
+    low, high : tf.Tensor
+        The smallest and the largest input that the first layer can get, in its own layout; None where no rule needs it.
     """
 
     epsilon: float = SMALL
     gamma: float = 0.25
     alpha: float = 2.0
     beta: float = 1.0
-    low: Optional[tf.Tensor] = None
-    high: Optional[tf.Tensor] = None
+    low: Any = None
+    high: Any = None
 
 
 def quotient(relevance: tf.Tensor, total: tf.Tensor, epsilon: float = SMALL) -> tf.Tensor:

@@ -22,7 +22,7 @@ from gradcam_tf1.methods.single_layers import layer_maps, single_keys
 
 FIRST_RULES = ("same", "epsilon", "zplus", "alpha_beta", "gamma", "flat", "w2", "zb")
 
-NO_RELEVANCE = "no relevance arrives: the score is zero, or the features are, before it"
+NO_RELEVANCE = "no relevance arrives: the score is zero, or nothing before it speaks for the score"
 BACH = "https://doi.org/10.1371/journal.pone.0130140"
 MONTAVON = "https://doi.org/10.1007/978-3-030-28954-6_10"
 KOHLBRENNER = "https://arxiv.org/abs/1910.09840"

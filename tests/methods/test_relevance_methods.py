@@ -133,7 +133,7 @@ def test_one_pass_serves_all_methods_and_a_second_call_adds_nothing(name):
     with tf.Session(graph=net.graph(), config=session_config()) as sess:
         engine = MapEngine(sess.graph, sess, net.binding(), 4)
         more = {"pixels": images, "to_batch": lambda pixels: pixels / 255}
-        wanted = request(images, class_asks([1], 2), ["gradcam", name], net.binding().layers, **more)
+        wanted = request(images, class_asks([0], 2), ["gradcam", name], net.binding().layers, **more)
         first = engine.run(wanted)
         ops = len(sess.graph.get_operations())
         again = engine.run(wanted)
@@ -141,7 +141,7 @@ def test_one_pass_serves_all_methods_and_a_second_call_adds_nothing(name):
     for key, maps in first.maps.items():
         np.testing.assert_array_equal(maps, again.maps[key])
         assert key[0] != name or np.abs(maps).max() > 0
-    alone = run(net, images, [1], ["gradcam"])
+    alone = run(net, images, [0], ["gradcam"])
     np.testing.assert_allclose(first.maps["gradcam", "features:0"], alone.maps["gradcam", "features:0"], rtol=1e-6)
 
 
@@ -214,10 +214,15 @@ def test_relevance_cam_of_a_contrast_is_refused():
         explained(["relevance_cam"], contrast(2, 0))
 
 
-def test_a_probability_says_where_its_relevance_starts():
-    score = ScoreRequest(("probability",), {"code": np.int32([1])})
-    notes = explained(["lrp_epsilon"], score).statuses["lrp_epsilon", ""][0][0].notes
-    assert re.search(r"relevance starts with \S+ for a score of 0\.\d+", notes[1])
+def test_a_score_that_is_no_sum_of_outputs_says_where_its_relevance_starts():
+    """A softmax of the net hands its relevance down; the logarithm of it is ours."""
+    scores = {name: ScoreRequest((name,), {"code": np.int32([1])}) for name in ("probability", "log_probability")}
+    notes = {
+        name: explained(["lrp_epsilon"], score).statuses["lrp_epsilon", ""][0][0].notes[1]
+        for name, score in scores.items()
+    }
+    assert re.search(r"the score is 0\.\d+", notes["probability"])
+    assert re.search(r"relevance starts with \S+ for a score of -\d", notes["log_probability"])
 
 
 def test_the_rows_are_of_one_family_each():
