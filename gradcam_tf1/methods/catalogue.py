@@ -15,7 +15,7 @@ from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
-from gradcam_tf1.methods.relevance import RELEVANCE_ROWS
+from gradcam_tf1.methods.relevance_methods import RELEVANCE_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
 from gradcam_tf1.scoring.score_functions import SCORES
 

@@ -14,7 +14,7 @@ from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.methods import METHODS, method
-from gradcam_tf1.methods.relevance import RELEVANCE_ROWS
+from gradcam_tf1.methods.relevance_methods import RELEVANCE_ROWS
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest
 
