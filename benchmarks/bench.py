@@ -34,6 +34,8 @@ _ROWS = (
     rows.vgg19_single,
     rows.vgg19_maps,
     rows.vgg19_pixels,
+    rows.vgg19_relevance,
+    rows.mobilenet_relevance,
     rows.vgg19_perturbation,
     rows.vgg19_saliency,
     rows.demo_saliency,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
-from material import demo_net, scenes, training_graph, two_threads, vgg19
+from material import demo_net, mobilenet, scenes, training_graph, two_threads, vgg19
 from saliency_library import SaliencyGradCam
 from timing import Alternatives, Case, Ratio
 
@@ -95,6 +95,27 @@ def vgg19_pixels() -> Iterator[Case]:
             }
             limit = 0.9 if tf.__version__.startswith("1.") else 1.1
             yield Case(alternatives, [Ratio("gradcam + guided_backprop", "tf.gradients(score, input)", limit)])
+
+
+@contextmanager
+def vgg19_relevance() -> Iterator[Case]:
+    """VGG-19, 4 images: relevance against guided backprop."""
+    with GradCamGraph(vgg19(), config=two_threads()) as net:
+        yield _relevance(net, scenes(4))
+
+
+@contextmanager
+def mobilenet_relevance() -> Iterator[Case]:
+    """MobileNet, 8 images: relevance against guided backprop."""
+    with mobilenet() as net:
+        yield _relevance(net, scenes(8))
+
+
+def _relevance(net: GradCamGraph, images: list) -> Case:
+    fitted = [net.fit_image(image) for image in images]
+    names = ("guided_backprop", "lrp_epsilon", "lrp_epsilon_plus_flat")
+    alternatives = {name: (lambda name=name: net.explain(fitted, methods=name)) for name in names}
+    return Case(alternatives, [Ratio("lrp_epsilon", "guided_backprop", 1.5)])
 
 
 @contextmanager

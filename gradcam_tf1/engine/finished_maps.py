@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -45,6 +45,15 @@ class RunPart:
     def with_maps(self, maps: Mapping[MapKey, RawMaps], notes: Notes) -> RunPart:
         """Return the same with further maps."""
         return replace(self, maps={**self.maps, **maps}, notes={**self.notes, **notes})
+
+
+def joined_notes(
+    before: Optional[Sequence[Sequence[Tuple[str, ...]]]], after: Sequence[Sequence[Tuple[str, ...]]]
+) -> List[List[Tuple[str, ...]]]:
+    """Return sentences on the same maps, [N][T], as one."""
+    if before is None:
+        return [list(row) for row in after]
+    return [[(*first, *then) for first, then in zip(*rows)] for rows in zip(before, after)]
 
 
 def join(parts: Sequence[RunPart]) -> RunPart:

@@ -11,7 +11,7 @@ from gradcam_tf1.engine.large_weights import Weights
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.errors import ModelFileError, OptionError
 from gradcam_tf1.forked_process import claim_process
-from gradcam_tf1.gradients.guided import override_in_functions, override_map
+from gradcam_tf1.gradients.gradient_rules import override_in_functions, override_map
 from gradcam_tf1.graphdef.control_frames import find_contexts
 from gradcam_tf1.graphdef.function_library import with_own_functions
 from gradcam_tf1.graphdef.loop_repair import restore_array_shapes

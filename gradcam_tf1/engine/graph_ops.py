@@ -11,12 +11,14 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 from gradcam_tf1.binding.cells import CellPlaces
 from gradcam_tf1.engine.feature_maps import Compute, apart, by_channel, by_frame, channels_last, tokens_as_map
+from gradcam_tf1.engine.relevance_ops import RelevanceOps
 from gradcam_tf1.engine.score_graph_ops import ScoreGraphOps
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
+from gradcam_tf1.gradients.relevance import Composite
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.methods.interfaces import Build, GraphOpsBase
@@ -50,6 +52,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
     ) -> None:
         super().__init__(graph, binding, building)
         self._reshape = reshape
+        self.relevance_ops = RelevanceOps(self)
 
     @property
     def places(self) -> Optional[CellPlaces]:
@@ -109,9 +112,9 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
 
     def features(self, layer: LayerInfo) -> tf.Tensor:
         """Return the features of a single layer: float32 [N, h, w, K]."""
-        return self._once(("features", layer), lambda: self._as_map(self.layer_tensor(layer), layer))
+        return self._once(("features", layer), lambda: self.as_map(self.layer_tensor(layer), layer))
 
-    def _as_map(self, tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
+    def as_map(self, tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
         """Return a layer's tensor, or its gradient, as float32 [N, h, w, K]."""
         shape = self.layer_tensor(layer).shape
         if self._binding.frame_order:
@@ -131,7 +134,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         """Return dy/dA of a slot's score, float32 [N, h, w, K] for each single layer."""
         return self._once(
             ("grads", head, layers, slot),
-            lambda: {part: self._as_map(g, part) for part, g in self._grads(head, layers, slot).items()},
+            lambda: {part: self.as_map(g, part) for part, g in self._grads(head, layers, slot).items()},
         )
 
     def _grads(self, head: ScoreKey, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
@@ -154,7 +157,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         return self._once(
             ("curvatures", head, layers, layer, slot),
             lambda: [
-                self._as_map(product, part)
+                self.as_map(product, part)
                 for product, part in zip(hessian_product([grads[part] for part in parts], tensors), parts)
             ],
         )
@@ -197,6 +200,38 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         return self._once(
             ("image grads", rule, head, slot), lambda: self._as_images(self._ruled_grads(rule, head, slot)[0])
         )
+
+    def in_layout(self, images: tf.Tensor) -> tf.Tensor:
+        """Return images float32 [N, H, W, C] in the layout and dtype of `float_images`."""
+        source = self.float_images()
+        if self._binding.array_shape is not None:
+            images = images[..., 0] if source.tensor.shape.rank == 2 else images
+        else:
+            images = images if source.channels_last else tf.transpose(images, [0, 3, 1, 2])
+            images = images if source.has_batch_axis else images[0]
+        return tf.cast(images, source.tensor.dtype)
+
+    def input_tensor(self) -> tf.Tensor:
+        """Return the bound input."""
+        return self._graph.get_tensor_by_name(self._binding.input)
+
+    def relevance(self, how: Composite, slot: Slot) -> tf.Tensor:
+        """Return the relevance of the images: float32 [N, H, W, C]."""
+        return self._once(("relevance map", how, slot), lambda: self._as_images(self.relevance_ops.images(how, slot)))
+
+    def relevance_start(self, slot: Slot) -> Tuple[tf.Tensor, tf.Tensor]:
+        """See `RelevanceOps.start`."""
+        return self.relevance_ops.start(slot)
+
+    def relevance_note(self, how: Composite, slot: Slot) -> str:
+        """See `RelevanceOps.note`."""
+        return self.relevance_ops.note(how, slot)
+
+    def relevance_cams(
+        self, how: Composite, layers: Tuple[LayerInfo, ...], slot: Slot, by_channel: bool
+    ) -> List[tf.Tensor]:
+        """See `RelevanceOps.cams`."""
+        return self.relevance_ops.cams(how, layers, slot, by_channel)
 
     def extension(self, build: Build, slot: Slot) -> Dict[Any, tf.Tensor]:
         """Return what `build` makes of a slot's score [N] and the float images: tensors with the image axis first."""

@@ -25,9 +25,10 @@ from gradcam_tf1.engine.broken_nets import why_broken
 from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.changed_constants import ConstantFeeder
 from gradcam_tf1.engine.feature_maps import tokens_as_map
-from gradcam_tf1.engine.finished_maps import RunPart, finish, join
+from gradcam_tf1.engine.finished_maps import RunPart, finish, join, joined_notes
 from gradcam_tf1.engine.found_classes import Found, best_of, chosen_of, class_ids_of, predicted_of
 from gradcam_tf1.engine.graph_ops import GraphOps
+from gradcam_tf1.engine.image_range import range_feed
 from gradcam_tf1.engine.iterate import check_copies, run_jobs
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
@@ -229,6 +230,9 @@ class MapEngine(ConstantFeeder):
             for name, task in tasks.items()
             for layer, row in METHODS[name].notes(self._ops, task).items()
         }
+        for name, task in tasks.items():
+            for layer, rows in METHODS[name].findings(fetched[name], task).items():
+                notes[name, layer] = joined_notes(notes.get((name, layer)), rows)
         class_ids = np.stack([class_ids_of(score, found, slot) for slot, score in zip(slots, scores)], axis=1)
         return RunPart(
             class_ids=class_ids,
@@ -251,7 +255,7 @@ class MapEngine(ConstantFeeder):
         fetches["best scores"], fetches["best classes"] = ops.best()
         if self._binding.probabilities:
             fetches["probabilities"] = ops.probabilities()
-        feed: Dict[tf.Tensor, np.ndarray] = {}
+        feed = range_feed(self, request)
         for slot, score in scores.items():
             fetches["scores", slot] = ops.score(LOGIT, slot)
             ranks = [name for name in _CODES if name in score.values and (score.values[name] < 0).any()]

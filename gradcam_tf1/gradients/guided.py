@@ -1,9 +1,7 @@
 """Several gradients of one graph: plain, guided, deconvnet.
 
-A graph imported under `override_map()` has our gradient names on its activations. When `tf.gradients` builds these
-gradients, they read a thread-local switch: by default they are TensorFlow's own; inside `with gradient_rule(mode)` they
-follow that mode. So class activation maps and pixel methods share one forward pass, and the gradients of a layer never
-pass a guided activation.
+Inside `with gradient_rule(mode)` the activations of a graph imported under `override_map()` follow that mode, see
+`gradient_rules`.
 
 R is the gradient by the output f(x) of an activation, R_l the gradient by its input x:
 
@@ -20,23 +18,17 @@ negative: they have no rule.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple, cast
+from typing import Any, Dict, Iterator, List, Optional
 
 from gradcam_tf1.gradients.activations import ALONE, CLIPS, JOINS, Activations
-from gradcam_tf1.gradients.fast_gradients import FASTER, OwnGradient
-from gradcam_tf1.gradients.tensor_array_gradients import ARRAYS
-from gradcam_tf1.tf_runtime import own_gradient, tf
+from gradcam_tf1.gradients.fast_gradients import OwnGradient
+from gradcam_tf1.gradients.gradient_rules import HandDown, gradient_table
+from gradcam_tf1.gradients.gradient_rules import override_map as override_map
+from gradcam_tf1.tf_runtime import tf
 
 MODES = ("plain", "guided", "deconvnet")
-
-# A prefix of our own: other toolkits register a "GuidedRelu", and registering a name twice raises KeyError.
-_PREFIX = "GradcamTf1"
-
-_switch = threading.local()
 
 
 class Reached:
@@ -82,56 +74,15 @@ def gradient_rule(mode: str, known: Activations) -> Iterator[Reached]:
     Reached
         What the rule changed, complete when the block ends. A count of 0 means that the gradient is a plain one.
     """
-    outer = getattr(_switch, "reached", None)
-    _switch.reached = Reached(mode, known)
-    try:
-        yield _switch.reached
-    finally:
-        _switch.reached = outer
+    reached = Reached(mode, known)
+    hand_down = _ruled(reached)
+    types = () if mode == "plain" else (*ALONE, *JOINS, *CLIPS)
+    with gradient_table(dict.fromkeys(types, hand_down)):
+        yield reached
 
 
-def override_map(graph: tf.Graph) -> ContextManager[None]:
-    """Return the context in which a graph must be imported so that `gradient_rule` reaches its activations."""
-    context: ContextManager[None] = graph.gradient_override_map(
-        {op_type: _PREFIX + op_type for op_type in _registered_types()}
-    )
-    return context
-
-
-def override_in_functions(library: Any) -> None:
-    """Do the same for the functions of a graph (bodies of functional loops and branches), in place, before import.
-
-    Parameters
-    ----------
-    library : FunctionDefLibrary
-        `GraphDef.library` of the graph.
-    """
-    ours = set(_registered_types())
-    for function in library.function:
-        for node in function.node_def:
-            if node.op in ours:
-                node.attr["_gradient_op_type"].s = (_PREFIX + node.op).encode()
-
-
-@lru_cache(maxsize=None)
-def _registered_types() -> Tuple[str, ...]:
-    gradients = {op_type: own_gradient(op_type) for op_type in (*ALONE, *JOINS, *CLIPS)}
-    # TensorFlow 1.15 has no gradient for ClipByValue, and we add none
-    own_gradients = {op_type: own for op_type, own in gradients.items() if own is not None}
-    for op_type, own in own_gradients.items():
-        tf.RegisterGradient(_PREFIX + op_type)(_switched(own))
-    for op_type, faster in FASTER.items():
-        tf.RegisterGradient(_PREFIX + op_type)(faster(cast("OwnGradient", own_gradient(op_type))))
-    for op_type, gradient in ARRAYS.items():
-        tf.RegisterGradient(_PREFIX + op_type)(gradient)
-    return (*own_gradients, *FASTER, *ARRAYS)
-
-
-def _switched(own: OwnGradient) -> OwnGradient:
-    def gradient(op: tf.Operation, grad: tf.Tensor) -> Any:
-        reached: Optional[Reached] = getattr(_switch, "reached", None)
-        if reached is None or reached.mode == "plain":
-            return own(op, grad)
+def _ruled(reached: Reached) -> HandDown:
+    def hand_down(op: tf.Operation, own: OwnGradient, grad: tf.Tensor) -> Any:
         known = reached.known.of(op)
         whole = known.is_activation(op) and not known.is_part(op)
         if known.is_gate(op):
@@ -144,7 +95,7 @@ def _switched(own: OwnGradient) -> OwnGradient:
             return masked(op, grad) if op.type == "Relu" else own(op, grad)
         return _deconvnet(op, grad, known) if whole else _within_deconvnet(op, grad, known, own)
 
-    return gradient
+    return hand_down
 
 
 def masked(op: tf.Operation, grad: tf.Tensor) -> tf.Tensor:

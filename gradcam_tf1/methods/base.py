@@ -184,6 +184,14 @@ class Method(ABC):
         """Return sentences on the maps, by layer name, for each slot."""
         return {}
 
+    def findings(self, fetched: Fetched, task: MapTask) -> Dict[str, List[List[Tuple[str, ...]]]]:
+        """Return sentences that depend on what was fetched, by layer name, [N][T]; they follow the `notes`."""
+        return {}
+
+    def takes_range(self, options: Mapping[str, Any]) -> bool:
+        """Whether the maps depend on the smallest and the largest value that the input can have."""
+        return False
+
     def jobs(self, probes: Sequence[ProbeBase], task: MapTask) -> List[Job]:
         """Return the maps that need runs of their own. All probes have images of one size."""
         return []

@@ -15,6 +15,7 @@ from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
+from gradcam_tf1.methods.relevance_methods import RELEVANCE_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
 from gradcam_tf1.scoring.score_functions import SCORES
 
@@ -85,5 +86,6 @@ for _row in (
     *PATH_ROWS,
     *XRAI_ROWS,
     *FULLGRAD_ROWS,
+    *RELEVANCE_ROWS,
 ):
     register(_row)

@@ -22,10 +22,10 @@ from gradcam_tf1.methods.base import (
 from gradcam_tf1.methods.interfaces import GraphOpsBase
 from gradcam_tf1.methods.layer_maps import InputGrid, parts_of, spread
 from gradcam_tf1.methods.options import Option
-from gradcam_tf1.methods.principal import principal_map
+from gradcam_tf1.methods.single_layers import layer_maps, single_keys, together
 from gradcam_tf1.scoring.map_layout import MapLayout
 from gradcam_tf1.tf_runtime import tf
-from gradcam_tf1.types import LayerInfo, ScoreKey, Slot
+from gradcam_tf1.types import ScoreKey
 
 
 @dataclass(frozen=True)
@@ -84,30 +84,11 @@ class LayerMethod(Method):
         """Return the map, or its channels, of each single layer and slot."""
         build = ops.channel_cams if task.by_channel else ops.cams
         rows = [(slot, build(self, task.layers, slot, task.options)) for slot in task.slots]
-        return {key: cam for slot, cams in rows for key, cam in zip(self._keys(task, slot), cams)}
+        return {key: cam for slot, cams in rows for key, cam in zip(single_keys(task, slot), cams)}
 
     def finish(self, fetched: Fetched, task: MapTask, grid: InputGrid) -> Dict[str, RawMaps]:
         """Return the maps of each layer; those of layers taken together are added up."""
-        rows = [[fetched[key] for key in self._keys(task, slot)] for slot in task.slots]
-        singles = iter([_in_slots(maps, task.by_channel) for maps in zip(*rows)])
-        return {
-            layer.name: _together([next(singles) for _ in parts_of(layer)], layer, grid, self) for layer in task.layers
-        }
-
-    @staticmethod
-    def _keys(task: MapTask, slot: Slot) -> List[FetchKey]:
-        return [FetchKey("map", part.name, slot, layer.name) for layer in task.layers for part in parts_of(layer)]
-
-
-def _in_slots(maps: Sequence[np.ndarray], by_channel: bool) -> np.ndarray:
-    """Return float32 [N, T, h, w] of T arrays [N, h, w], or of T arrays of weighted features [N, h, w, K]."""
-    if by_channel:
-        maps = [np.array([principal_map(image) for image in features], np.float32) for features in maps]
-    return np.stack(maps, axis=1)
-
-
-def _together(maps: Sequence[np.ndarray], layer: LayerInfo, grid: InputGrid, method: Method) -> RawMaps:
-    return RawMaps(grid.add_up(maps, layer, method.signed), () if layer.parts else maps[0].shape[2:])
+        return layer_maps(fetched, task, grid, self)
 
 
 @dataclass(frozen=True)
@@ -168,7 +149,7 @@ class NumpyMethod(Method):
         """Return the maps of each layer; those of layers taken together are added up."""
         singles = {layer.name: self._maps(fetched, layer.name, task) for layer in spread(task.layers)}
         return {
-            layer.name: _together([singles[part.name] for part in parts_of(layer)], layer, grid, self)
+            layer.name: together([singles[part.name] for part in parts_of(layer)], layer, grid, self)
             for layer in task.layers
         }
 
