@@ -181,9 +181,7 @@ class Probe(ProbeBase):
         found = self._run_lifted(ops, self.image[np.newaxis], {}, target)
         return found._replace(contributions=found.contributions * self.own_features(layer))
 
-    def _run_lifted(
-        self, ops: LiftedOps, inputs: np.ndarray, feed: Dict[Any, np.ndarray], target: int
-    ) -> LiftedMaps:
+    def _run_lifted(self, ops: LiftedOps, inputs: np.ndarray, feed: Dict[Any, np.ndarray], target: int) -> LiftedMaps:
         fetches = {"multipliers": ops.multipliers, "rises": ops.rise}
         found = self._run(fetches, inputs, {**self._values(inputs, target), **feed})
         return LiftedMaps(found["multipliers"].astype(np.float64), found["rises"].astype(np.float64), ops.about)

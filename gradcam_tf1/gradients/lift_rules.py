@@ -78,7 +78,9 @@ def product(pair: Pair, grads: Sequence[Any]) -> Multipliers:
     places = pair.floats()
     if len(places) < 2:
         return own_gradients(pair.op, grads)
-    means = [(a + b) / 2 if place in places else a for place, (a, b) in enumerate(zip(pair.op.inputs, pair.copy.inputs))]
+    means = [
+        (a + b) / 2 if place in places else a for place, (a, b) in enumerate(zip(pair.op.inputs, pair.copy.inputs))
+    ]
     return own_gradients(again(pair.op, means), grads)
 
 
@@ -197,7 +199,7 @@ def why_not(op: tf.Operation, varying: Sequence[tf.Tensor]) -> str:
     if op.type != "StopGradient" and not is_differentiable(op):
         return "this TensorFlow has no gradient for it"
     floats = [tensor for tensor in varying if tensor.dtype.is_floating]
-    if op.type in _NORMS and (len(floats) > 1 or "is_training" in op.node_def.attr and op.get_attr("is_training")):
+    if op.type in _NORMS and (len(floats) > 1 or ("is_training" in op.node_def.attr and op.get_attr("is_training"))):
         return "its statistics are those of its own batch"
     if op.type == "Einsum" and len(floats) > _MOST_FACTORS:
         return "it multiplies more than two tensors"

@@ -95,15 +95,10 @@ class Pair:
 
 def again(op: tf.Operation, inputs: Sequence[tf.Tensor]) -> tf.Operation:
     """Return a new op that does what `op` does, to other inputs."""
-    graph_def = tf.GraphDef()
-    node = graph_def.node.add()
-    node.CopyFrom(op.node_def)
-    node.name = "again"
-    node.attr.pop("_class", None)
-    node.input[:] = [f"given_{place}" for place in range(len(inputs))]
-    given = dict(zip(node.input, inputs))
-    (made,) = tf.import_graph_def(graph_def, given, [node.name], name="lift")
-    return made
+    # not by importing it, which takes time in proportion to the graph
+    attrs = {name: value for name, value in op.node_def.attr.items() if name != "_class"}
+    dtypes = [out.dtype for out in op.outputs]
+    return op.graph.create_op(op.type, list(inputs), dtypes, name="lift/again", attrs=attrs)
 
 
 def own_gradients(op: tf.Operation, grads: Sequence[Any]) -> List[Any]:

@@ -103,15 +103,13 @@ def _points(image: np.ndarray, starts: np.ndarray, count: int, level: float, see
             yield np.stack([start + (place + random.uniform()) / own * way, way / (own * len(starts))])
 
 
-def _runs(
-    probe: ProbeBase, _layer: Optional[LayerInfo], *, baselines: Baselines, samples: int, **_others: Any
-) -> int:
+def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, baselines: Baselines, samples: int, **_others: Any) -> int:
     count = count_of(baselines)
     return max(samples, count) * probe.targets + count + 1
 
 
 def _options(*further: Option) -> Tuple[Option, ...]:
-    return baselines_option(), Option("samples", 100, low=1), *further, Option("seed", 0, low=0, high=MAX_SEED)
+    return (baselines_option(), Option("samples", 100, low=1), *further, Option("seed", 0, low=0, high=MAX_SEED))
 
 
 EXPECTED_ROWS = (

@@ -15,17 +15,15 @@ from gradcam_tf1.gradients.lift import LIFT_RULES
 from gradcam_tf1.methods.baseline_sets import Baselines, baseline_inputs, baselines_option, count_of
 from gradcam_tf1.methods.interfaces import GraphOpsBase, LiftedMaps, ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
-from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
 from gradcam_tf1.methods.layer_maps import spread
+from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
 from gradcam_tf1.methods.noise import BACKWARD
 from gradcam_tf1.methods.options import MAX_SEED, Option
 from gradcam_tf1.methods.path import named_baseline, note_sum
 from gradcam_tf1.types import LayerInfo, Slot
 
 
-def deeplift(
-    probe: ProbeBase, _layer: Optional[LayerInfo], *, baseline: Baseline, rule: str, seed: int
-) -> np.ndarray:
+def deeplift(probe: ProbeBase, _layer: Optional[LayerInfo], *, baseline: Baseline, rule: str, seed: int) -> np.ndarray:
     """M (x - x0): how much of y(x) - y(x0) each pixel brings, by DeepLIFT.
 
     For a linear net this is the gradient times (x - x0), exactly. On any net the map adds up to y(x) - y(x0); the notes
@@ -95,7 +93,7 @@ def _against(probe: ProbeBase, starts: np.ndarray, rule: str, name: str) -> np.n
     return np.stack(maps).astype(np.float32)
 
 
-def _note(probe: ProbeBase, target: int, found: List[LiftedMaps], name: str) -> None:
+def _note(probe: ProbeBase, target: int, found: List[LiftedMaps], name: str, what: str = "the map adds") -> None:
     """Note what RevealCancel reached, and how well the contributions add up."""
     if found[0].about:
         probe.note(target, found[0].about)
@@ -104,7 +102,7 @@ def _note(probe: ProbeBase, target: int, found: List[LiftedMaps], name: str) -> 
         sum(float(part.sum()) for part in parts) / count
         for parts in ([each.contributions for each in found], [each.rises for each in found])
     )
-    note_sum(probe, target, total, rise, name)
+    note_sum(probe, target, total, rise, name, what)
 
 
 def liftcam(probe: ProbeBase, layer: LayerInfo, *, rule: str) -> np.ndarray:
@@ -135,7 +133,7 @@ def liftcam(probe: ProbeBase, layer: LayerInfo, *, rule: str) -> np.ndarray:
     maps = []
     for target in range(probe.targets):
         found = probe.lifted_at(layer, rule, target)
-        _note(probe, target, [found], "features of zero")
+        _note(probe, target, [found], "features of zero", "the weights add")
         maps.append(features @ found.contributions[0].sum(axis=tuple(range(features.ndim - 1))))
     return np.array(maps, np.float32)
 

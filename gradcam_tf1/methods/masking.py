@@ -93,7 +93,7 @@ def baseline_option(default: str) -> Option:
 def check_baselines(methods: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise OptionError for a gray level or image outside 0..255, the values of images before preprocessing."""
     given = [(name, options[key]) for name, options in methods.items() for key in _OPTIONS if key in options]
-    for name, value in ((name, each) for name, value in given for each in _each(value)):
+    for name, value in [(name, each) for name, several in given for each in _each(several)]:
         values = np.asarray(0 if isinstance(value, str) else value)
         finite = values.dtype.kind in "uif" and values.size and np.isfinite(values).all()
         if finite and (values.min() < 0 or values.max() > 255):

@@ -54,7 +54,7 @@ class Option:
         """Return whether a value means an image, which signals and volumes cannot have."""
         return isinstance(value, str) and value in self.for_images
 
-    def reads_file(self, value: Any) -> bool:
+    def reads_file(self, value: Any) -> bool:  # noqa: ARG002
         """Return whether a value is the path of a file; other people's values may not be."""
         return False
 

@@ -245,11 +245,11 @@ def noted(probe: ProbeBase, maps: np.ndarray, start: np.ndarray, name: str) -> n
     return maps.astype(np.float32)
 
 
-def note_sum(probe: ProbeBase, target: int, total: float, rise: float, name: str) -> None:
-    """Note how far the sum of a map is from the rise of the score."""
+def note_sum(probe: ProbeBase, target: int, total: float, rise: float, name: str, what: str = "the map adds") -> None:
+    """Note how far a sum is from the rise of the score."""
     share = f", {abs((total - rise) / rise):.1%} off" if rise else ""
     gain = f"the score rises by {rise:.4g} from {name}"
-    probe.note(target, f"completeness: the map adds up to {total:.4g}, {gain}{share}")
+    probe.note(target, f"completeness: {what} up to {total:.4g}, {gain}{share}")
 
 
 def named_baseline(baseline: Baseline) -> str:
