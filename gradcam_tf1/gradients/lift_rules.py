@@ -143,18 +143,16 @@ def chosen(pair: Pair, grads: Sequence[Any]) -> Multipliers:
     ones, zeros = tf.ones_like(pair.op.inputs[1]), tf.zeros_like(pair.op.inputs[2])
     taken, taken0 = (again(each, [each.inputs[0], ones, zeros]).outputs[0] for each in (pair.op, pair.copy))
     rises = {place: pair.rise(place) for place in pair.floats()}
-    whole = tf.add_n([tf.abs(rise) + tf.zeros_like(taken) for rise in rises.values()] or [tf.zeros_like(taken)])
+    if not rises:
+        return own
+    whole = tf.add_n([tf.abs(rise) + tf.zeros_like(taken) for rise in rises.values()])
     part = tf.math.divide_no_nan(grads[0] * pair.gain(), whole)
-    kept = tf.cast(tf.equal(taken, taken0), part.dtype) * grads[0]
-    moved = tf.cast(tf.not_equal(taken, taken0), part.dtype) * part
-    sides = {1: kept * taken, 2: kept * (1 - taken)}
-    return _placed(
-        pair,
-        {
-            place: _summed_to(pair.op.inputs[place], sides[place] + moved * tf.sign(rise))
-            for place, rise in rises.items()
-        },
-    )
+    shares = {1: taken, 2: 1 - taken}
+    found = {
+        place: tf.where_v2(tf.equal(taken, taken0), grads[0] * shares[place], part * tf.sign(rise))
+        for place, rise in rises.items()
+    }
+    return _placed(pair, {place: _summed_to(pair.op.inputs[place], found[place]) for place in found})
 
 
 _CURVES = (
@@ -189,7 +187,6 @@ LIFTS: Dict[str, Lift] = {
     "Softmax": softmax,
     "LogSoftmax": log_softmax,
 }
-_MOST_FACTORS = 2
 
 
 def why_not(op: tf.Operation, varying: Sequence[tf.Tensor]) -> str:
@@ -201,6 +198,4 @@ def why_not(op: tf.Operation, varying: Sequence[tf.Tensor]) -> str:
     floats = [tensor for tensor in varying if tensor.dtype.is_floating]
     if op.type in _NORMS and (len(floats) > 1 or ("is_training" in op.node_def.attr and op.get_attr("is_training"))):
         return "its statistics are those of its own batch"
-    if op.type == "Einsum" and len(floats) > _MOST_FACTORS:
-        return "it multiplies more than two tensors"
     return ""
