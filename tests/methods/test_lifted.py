@@ -6,9 +6,12 @@ import re
 
 import numpy as np
 import pytest
+from array_nets import ArrayNet
+from clip_nets import clip_graph, clips
 from pixel_nets import explain, linear_net, random_images, small, the_map
 from small_nets import SmallNet, request
 
+from gradcam_tf1 import GradCamGraph, method
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import GradientError, OptionError
@@ -170,3 +173,79 @@ def test_samples_are_shared_by_all_baselines_and_are_at_least_one_each():
 def test_wrong_options_are_errors(method, options, message):
     with pytest.raises(OptionError, match=message):
         small(SmallNet().images(1), method, **options)
+
+
+KINDS = {"signal": ((11,), 2, False), "flat signal": ((11,), 1, True), "volume": ((3, 4, 5), 2, False)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["deeplift", "deepshap"])
+def test_signals_and_volumes_add_up_from_zero_or_their_own_set(kind, name):
+    sides, channels, flat = KINDS[kind]
+    net = ArrayNet(sides, channels, flat)
+    arrays = net.arrays(2)
+    values = arrays[..., np.newaxis] if flat else arrays
+    start = np.random.RandomState(1).randn(*values.shape[1:]).astype(np.float32)
+    with GradCamGraph(net.graph()) as graph:
+        chosen = method(name, **{"baseline" if name == "deeplift" else "baselines": start})
+        found = [graph.explain(arrays, 1, each) for each in (name, chosen)]
+        weights = graph.explain(arrays, 1, "liftcam")["liftcam"]
+        with pytest.raises(OptionError, match="is an image; for signals and volumes give"):
+            graph.explain(arrays, 1, method(name, **{next(iter(dict(chosen.given))): "black"}))
+    scores = net.logits(net.features(values))[:, 1]
+    rise = scores - net.logits(net.features(start[np.newaxis]))[:, 1]
+    np.testing.assert_allclose(found[1][name].reshape(2, -1).sum(axis=1), rise, rtol=1e-3, atol=1e-4)
+    (note,) = found[0].statuses[name, ""][0][0].notes
+    assert ("from zero" if name == "deeplift" else "from the mean of 3 baselines") in note
+    total, risen = sums_of(note)
+    np.testing.assert_allclose(total, risen, rtol=1e-3, atol=1e-4)
+    assert weights.shape == (2, 1, *sides)
+    assert weights.max() > 0
+
+
+def test_clips_add_up():
+    with GradCamGraph(clip_graph().as_graph_def(), preset="raw") as graph:
+        for name in ("deeplift", "deepshap", "liftcam"):
+            found = graph.explain(255 * clips(), 1, name)
+            for rows in next(iter(found.statuses.values())):
+                total, rise = sums_of(rows[0].notes[-1])
+                np.testing.assert_allclose(total, rise, rtol=1e-3)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_net_of_one_image_without_an_axis_for_it(first):
+    """uint8 [H, W, C], and the floats that are made of it."""
+    kernel = np.random.RandomState(0).randn(3, 3, 3, 4).astype(np.float32)
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.uint8, [8, 8, 3], name="x")
+        floats = tf.cast(x, tf.float32) / 255
+        if first:
+            floats = tf.cast(tf.expand_dims(x, 0), tf.float32) / 255
+        batch = floats if first else tf.expand_dims(floats, 0)
+        features = tf.nn.relu(tf.nn.conv2d(batch, kernel, 1, "SAME"), name="features")
+        tf.reduce_mean(features, [1, 2], name="logits")
+    pixels = np.random.RandomState(1).randint(0, 256, (2, 8, 8, 3)).astype(np.uint8)
+    with GradCamGraph(graph.as_graph_def(), input="x:0", logits="logits:0", layer="features:0", preset="raw") as net:
+        found = net.explain(pixels, 1, ["deeplift", "deepshap", "liftcam"])
+    for rows in found.statuses.values():
+        for row in rows:
+            total, rise = sums_of(row[0].notes[-1])
+            assert rise > 0
+            np.testing.assert_allclose(total, rise, rtol=1e-3)
+
+
+def test_a_net_with_an_op_without_a_rule_says_so_for_deeplift_alone():
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.placeholder(tf.float32, [None, 8, 8, 3], name="x")
+        kernel = np.random.RandomState(0).randn(3, 3, 3, 4).astype(np.float32)
+        features = tf.nn.relu(tf.nn.conv2d(tf.nn.lrn(x, name="norm"), kernel, 1, "SAME"), name="features")
+        tf.reduce_mean(features, [1, 2], name="logits")
+    names = {"input": "x:0", "logits": "logits:0", "layer": "features:0"}
+    with GradCamGraph(graph.as_graph_def(), preset="raw", **names) as net:
+        usable, reasons = net.usable_methods(["deeplift", "deepshap", "liftcam", "expected_gradients"])
+        with pytest.raises(GradientError, match=r"no multiplier passes 'norm' \(LRN\)"):
+            net.explain(np.full((8, 8, 3), 99, np.uint8), 1, "deepshap")
+    assert usable == ["liftcam", "expected_gradients"]
+    assert set(reasons) == {"deeplift", "deepshap"}
