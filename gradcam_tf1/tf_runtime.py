@@ -142,19 +142,6 @@ def own_gradient(op_type: str) -> Optional[Callable[..., Any]]:
         return None
 
 
-def gradient_function(op: tf.Operation) -> Callable[..., Any]:
-    """Return the function that `tf.gradients` calls for an op; raises LookupError if there is none.
-
-    It is for rules that walk a graph themselves: `tf.gradients` of each single op would walk all of it every time.
-    """
-    from tensorflow.python.framework import ops
-
-    found = ops.get_gradient_function(op)
-    if found is None:
-        raise LookupError(f"no gradient function for {op.type}")
-    return cast(Callable[..., Any], found)
-
-
 def register_functional_gradients() -> None:
     """Register the gradients of functional loops and branches.
 

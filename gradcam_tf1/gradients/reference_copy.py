@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
-from gradcam_tf1.tf_runtime import gradient_function, tf
+from gradcam_tf1.tf_runtime import own_gradient, tf
 
 
 class ReferenceCopy:
@@ -104,6 +104,9 @@ def again(op: tf.Operation, inputs: Sequence[tf.Tensor]) -> tf.Operation:
 def own_gradients(op: tf.Operation, grads: Sequence[Any]) -> List[Any]:
     """Return what the op's own gradient function hands to each input; None where it hands nothing."""
     filled = [tf.zeros_like(out) if grad is None else grad for out, grad in zip(op.outputs, grads)]
-    found = gradient_function(op)(op, *filled)
+    # an imported op has a name of ours for its gradient; `tf.gradients` of each op would walk the graph every time
+    name = op.node_def.attr["_gradient_op_type"].s.decode() if "_gradient_op_type" in op.node_def.attr else op.type
+    function = own_gradient(name)
+    found = [] if function is None else function(op, *filled)
     listed = list(found) if isinstance(found, (list, tuple)) else [found]
-    return [None if each is None else tf.convert_to_tensor(each) for each in listed]
+    return [None if each is None else tf.convert_to_tensor(each) for each in listed] or [None] * len(op.inputs)

@@ -89,7 +89,7 @@ def gradient_shap(
         for target in range(probe.targets):
             totals[target] += (probe.pixel_grads(inputs, target) * points[:, 1]).sum(axis=0)
     name = f"the mean of {len(starts)} baselines" if len(starts) > 1 else "the baseline"
-    return noted(probe, totals, starts, f"{name} to noisy copies" if level else name)
+    return noted(probe, totals, starts, f"{name}; the map is of noisy copies" if level else name)
 
 
 def _points(image: np.ndarray, starts: np.ndarray, count: int, level: float, seed: int) -> Iterator[np.ndarray]:
