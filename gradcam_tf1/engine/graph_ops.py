@@ -19,9 +19,10 @@ from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
 from gradcam_tf1.gradients.relevance import Composite
+from gradcam_tf1.gradients.lift import lift
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
-from gradcam_tf1.methods.interfaces import Build, GraphOpsBase
+from gradcam_tf1.methods.interfaces import Build, GraphOpsBase, LiftedOps
 from gradcam_tf1.methods.layer_maps import parts_of, spread
 from gradcam_tf1.scoring.map_layout import layout_of
 from gradcam_tf1.tf_runtime import tf
@@ -237,6 +238,27 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         """Return what `build` makes of a slot's score [N] and the float images: tensors with the image axis first."""
         self._ruled_grads("plain", LOGIT, slot)  # no gradient is an error that names the op
         return self._once((build, slot), lambda: build(self.score(LOGIT, slot), self.float_images()))
+
+    def lifted_pixels(self, rule: str, slot: Slot) -> LiftedOps:
+        """Return the DeepLIFT multipliers of the images: float32 [N, H, W, C]."""
+        return self._once(("lifted pixels", rule, slot), lambda: self._lifted_pixels(rule, slot))
+
+    def _lifted_pixels(self, rule: str, slot: Slot) -> LiftedOps:
+        source = self.float_images()
+        references = tf.placeholder(tf.float32, self.images().shape, name="references")
+        laid_out = source.laid_out(references)
+        laid_out.set_shape(source.tensor.shape)
+        found = lift(rule, self.score(LOGIT, slot), source.tensor, laid_out)
+        return LiftedOps(self._as_images(found.multipliers), found.rise, references, found.about)
+
+    def lifted_layer(self, rule: str, layer: LayerInfo, slot: Slot) -> LiftedOps:
+        """Return the DeepLIFT multipliers of a single layer's features against features of zero: [N, h, w, K]."""
+        return self._once(("lifted layer", rule, layer, slot), lambda: self._lifted_layer(rule, layer, slot))
+
+    def _lifted_layer(self, rule: str, layer: LayerInfo, slot: Slot) -> LiftedOps:
+        tensor = self.layer_tensor(layer)
+        found = lift(rule, self.score(LOGIT, slot), tensor, tf.zeros_like(tensor))
+        return LiftedOps(self._as_map(found.multipliers, layer), found.rise, None, found.about)
 
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """Return one sentence on what the method's rule reached; nothing for the plain gradient."""

@@ -11,7 +11,7 @@ from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.engine.session_runner import SessionRunner
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.methods.base import LOGIT
-from gradcam_tf1.methods.interfaces import Build, ProbeBase
+from gradcam_tf1.methods.interfaces import Build, LiftedMaps, LiftedOps, ProbeBase
 from gradcam_tf1.scoring.map_layout import layout_of
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells, LayerInfo, ScoreRequest, Slot
@@ -147,6 +147,44 @@ class Probe(ProbeBase):
         """Return what `build` makes of one target's score and the images' tensor, for each input: arrays [M, ...]."""
         found = self._ops.extension(build, self._slot(target))
         return self._run(found, inputs, self._values(inputs, target))
+
+    def lifted(self, rule: str, references: np.ndarray, target: int) -> LiftedMaps:
+        """Return the DeepLIFT contributions of the image's pixels to one target's score.
+
+        Parameters
+        ----------
+        rule : str
+            One of `lift.LIFT_RULES`.
+        references : np.ndarray
+            float32 [M, H, W, C].
+        target : int
+            Which target.
+
+        Returns
+        -------
+        LiftedMaps
+            [M, H, W, C].
+
+        Raises
+        ------
+        GradientError
+            As `lift`.
+        """
+        ops = self._ops.lifted_pixels(rule, self._slot(target))
+        inputs = np.broadcast_to(self.image, (len(references), *self.image.shape))
+        found = self._run_lifted(ops, inputs, {ops.references: references}, target)
+        return found._replace(contributions=found.contributions * (inputs.astype(np.float64) - references))
+
+    def lifted_at(self, layer: LayerInfo, rule: str, target: int) -> LiftedMaps:
+        """Return the DeepLIFT contributions of a layer's features, against features of zero: [1, h, w, K]."""
+        ops = self._ops.lifted_layer(rule, layer, self._slot(target))
+        found = self._run_lifted(ops, self.image[np.newaxis], {}, target)
+        return found._replace(contributions=found.contributions * self.own_features(layer))
+
+    def _run_lifted(self, ops: LiftedOps, inputs: np.ndarray, feed: Dict[Any, np.ndarray], target: int) -> LiftedMaps:
+        fetches = {"multipliers": ops.multipliers, "rises": ops.rise}
+        found = self._run(fetches, inputs, {**self._values(inputs, target), **feed})
+        return LiftedMaps(found["multipliers"].astype(np.float64), found["rises"].astype(np.float64), ops.about)
 
     def _scores(self, inputs: np.ndarray, feed: Dict[tf.Tensor, np.ndarray]) -> np.ndarray:
         targets = range(self.targets)

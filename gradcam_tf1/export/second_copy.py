@@ -7,7 +7,7 @@ from typing import Dict, Set, Tuple
 
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.engine.large_weights import constant_of, is_handle
-from gradcam_tf1.gradients.float_images import TURNS, FloatImages
+from gradcam_tf1.gradients.float_images import FloatImages
 from gradcam_tf1.graphdef.nodes import edges, keep_only, sources, spread
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Slot
@@ -25,8 +25,6 @@ class SecondCopy:
         Tensors of the net's own copy that they take.
     images : FloatImages
         Where the inputs go.
-    is_flat : bool
-        Whether the net takes signals without an axis of channels.
     grads : str
         Tensor of dy/dx, float32 [N, H, W, C].
     """
@@ -34,7 +32,6 @@ class SecondCopy:
     graph_def: tf.GraphDef
     constants: Tuple[str, ...]
     images: FloatImages
-    is_flat: bool
     grads: str
 
     def gradient(self, inputs: tf.Tensor, fed: Dict[str, tf.Tensor]) -> tf.Tensor:
@@ -47,20 +44,11 @@ class SecondCopy:
         fed : dict
             Name of a tensor in `graph_def` -> a tensor in its place, also for the constants.
         """
-        mapped = {**fed, self.images.tensor.name: self._laid_out(inputs)}
+        mapped = {**fed, self.images.tensor.name: self.images.laid_out(inputs)}
         taken = {f"{edge.node}:{edge.output}" for node in self.graph_def.node for edge in edges(node)}
         mapped = {name: tensor for name, tensor in mapped.items() if name in taken}
         (grads,) = tf.import_graph_def(self.graph_def, mapped, [self.grads], name="again")
         return grads
-
-    def _laid_out(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Bring inputs to the net's layout, as a run feeds them."""
-        values = tf.cast(inputs, self.images.tensor.dtype)
-        if self.is_flat:
-            return values[..., 0]
-        if not self.images.channels_last:
-            values = tf.transpose(values, TURNS[0])
-        return values if self.images.has_batch_axis else values[0]
 
 
 def second_copy(explainer: NetExplainer, slot: Slot, fed: Set[str]) -> SecondCopy:
@@ -80,7 +68,7 @@ def second_copy(explainer: NetExplainer, slot: Slot, fed: Set[str]) -> SecondCop
     GradientError
         If there is no gradient by the images.
     """
-    ops, binding = explainer.engine.ops, explainer.binding
+    ops = explainer.engine.ops
     images, grads = ops.float_images(), ops.pixel_grads(slot)
     graph = explainer.engine.graph
     graph_def = graph.as_graph_def()
@@ -95,8 +83,7 @@ def second_copy(explainer: NetExplainer, slot: Slot, fed: Set[str]) -> SecondCop
     forget_waiting(graph_def, ends)
     forget_places(graph_def)
     constants = tuple(f"{name}:0" for name in sorted(shared & needed))
-    is_flat = binding.array_shape is not None and images.tensor.shape.rank == 2
-    return SecondCopy(graph_def, constants, images, is_flat, grads.name)
+    return SecondCopy(graph_def, constants, images, grads.name)
 
 
 def forget_waiting(graph_def: tf.GraphDef, nodes: Set[str]) -> None:

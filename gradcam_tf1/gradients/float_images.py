@@ -21,6 +21,8 @@ _LOOPS = ("Enter", "RefEnter", "While", "StatelessWhile", "TensorArrayScatterV3"
 
 _TRIED = 8  # maximum number of float tensors that are tried as an advice
 
+_SIGNAL_AXES = 3  # [N, L, C]
+
 TURNS = [0, 3, 1, 2], [0, 2, 3, 1]  # transposes to channels first, and back
 
 
@@ -40,6 +42,15 @@ class FloatImages(NamedTuple):
     tensor: tf.Tensor
     has_batch_axis: bool = True
     channels_last: bool = True
+
+    def laid_out(self, images: tf.Tensor) -> tf.Tensor:
+        """Return images [N, H, W, C], or signals and volumes, in the layout and dtype of `tensor`."""
+        values = tf.cast(images, self.tensor.dtype)
+        if values.shape.rank == _SIGNAL_AXES and self.tensor.shape.rank == _SIGNAL_AXES - 1:
+            return values[..., 0]
+        if not self.channels_last:
+            values = tf.transpose(values, TURNS[0])
+        return values if self.has_batch_axis else values[0]
 
 
 def float_images(graph: tf.Graph, binding: Binding) -> FloatImages:

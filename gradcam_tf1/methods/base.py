@@ -230,7 +230,7 @@ class Method(ABC):
         changed = dict(options)
         for option in self.options:
             value = options.get(option.name, option.default)
-            if isinstance(value, str) and value in option.for_images:
+            if option.is_image(value):
                 if option.name in options:
                     others = ", ".join(each for each in option.choices if each not in option.for_images)
                     raise OptionError(

@@ -8,8 +8,10 @@ from typing import Dict, List, Tuple
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.activation import NUMPY_ROWS
 from gradcam_tf1.methods.base import Method
+from gradcam_tf1.methods.expected import EXPECTED_ROWS
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
+from gradcam_tf1.methods.lifted import LIFT_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
@@ -87,5 +89,7 @@ for _row in (
     *XRAI_ROWS,
     *FULLGRAD_ROWS,
     *RELEVANCE_ROWS,
+    *EXPECTED_ROWS,
+    *LIFT_ROWS,
 ):
     register(_row)

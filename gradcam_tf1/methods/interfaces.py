@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -16,6 +16,45 @@ if TYPE_CHECKING:
     from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 
 Build = Callable[["tf.Tensor", FloatImages], Dict[Any, "tf.Tensor"]]
+
+
+class LiftedOps(NamedTuple):
+    """The tensors of a DeepLIFT pass.
+
+    Attributes
+    ----------
+    multipliers : tf.Tensor
+        float32 [N, H, W, C] of the images, or [N, h, w, K] of a layer.
+    rise : tf.Tensor
+        The score at the image minus that at the reference, [N].
+    references : tf.Tensor, optional
+        The placeholder for the references of the images, float32 [N, H, W, C]; None where the reference is zero.
+    about : str
+        What the rule reached, for the notes.
+    """
+
+    multipliers: tf.Tensor
+    rise: tf.Tensor
+    references: Optional[tf.Tensor]
+    about: str
+
+
+class LiftedMaps(NamedTuple):
+    """What a DeepLIFT pass found for M inputs.
+
+    Attributes
+    ----------
+    contributions : np.ndarray
+        Multipliers times the difference from the reference: float64 [M, H, W, C] or [M, h, w, K].
+    rises : np.ndarray
+        float64 [M], what they should add up to.
+    about : str
+        As in `LiftedOps`.
+    """
+
+    contributions: np.ndarray
+    rises: np.ndarray
+    about: str
 
 
 class GraphOpsBase(ABC):
@@ -48,6 +87,14 @@ class GraphOpsBase(ABC):
     @abstractmethod
     def pixel_grads(self, slot: Slot) -> tf.Tensor:
         """Return dy/dx: float32 [N, H, W, C]."""
+
+    @abstractmethod
+    def lifted_pixels(self, rule: str, slot: Slot) -> LiftedOps:
+        """Return the DeepLIFT multipliers of the images: float32 [N, H, W, C]."""
+
+    @abstractmethod
+    def lifted_layer(self, rule: str, layer: LayerInfo, slot: Slot) -> LiftedOps:
+        """Return the DeepLIFT multipliers of a single layer's features against features of zero: [N, h, w, K]."""
 
     @abstractmethod
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
@@ -138,3 +185,11 @@ class ProbeBase(ABC):
     @abstractmethod
     def evaluate(self, build: Build, inputs: np.ndarray, target: int) -> Dict[Any, np.ndarray]:
         """Return what `build` makes of one target's score and the images' tensor, for each input: arrays [M, ...]."""
+
+    @abstractmethod
+    def lifted(self, rule: str, references: np.ndarray, target: int) -> LiftedMaps:
+        """Return the DeepLIFT contributions of the image's pixels to one target's score, against M references."""
+
+    @abstractmethod
+    def lifted_at(self, layer: LayerInfo, rule: str, target: int) -> LiftedMaps:
+        """Return the DeepLIFT contributions of a layer's features, against features of zero: M = 1."""

@@ -7,7 +7,7 @@ chunk is as many images as the net takes per run.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 
@@ -79,27 +79,32 @@ _IMAGES: Dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 }
 BASELINES = ("zero", *_IMAGES)
 # the baselines of RGB 0..255, which signals and volumes do not have
-_COLOURS = ("black", "white", "random")
+COLOURS = ("black", "white", "random")
+
+
+_OPTIONS = ("baseline", "baselines")
 
 
 def baseline_option(default: str) -> Option:
     """Return the option `baseline` of a method: what replaces the hidden parts, see `baseline_input`."""
-    return Option("baseline", default, kind=object, choices=BASELINES, for_images=_COLOURS, for_arrays="zero")
+    return Option("baseline", default, kind=object, choices=BASELINES, for_images=COLOURS, for_arrays="zero")
 
 
 def check_baselines(methods: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise OptionError for a gray level or image outside 0..255, the values of images before preprocessing."""
-    for name, options in methods.items():
-        if "baseline" not in options:
-            continue
-        given = options["baseline"]
-        values = np.asarray(0 if isinstance(given, str) else given)
+    given = [(name, options[key]) for name, options in methods.items() for key in _OPTIONS if key in options]
+    for name, value in [(name, each) for name, several in given for each in _each(several)]:
+        values = np.asarray(0 if isinstance(value, str) else value)
         finite = values.dtype.kind in "uif" and values.size and np.isfinite(values).all()
         if finite and (values.min() < 0 or values.max() > 255):
             raise OptionError(
                 f"the baseline of {name} has values {values.min():g} to {values.max():g}; give a gray level or image "
                 "of 0..255, or 'zero' for 0 after preprocessing"
             )
+
+
+def _each(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def baseline_input(probe: ProbeBase, baseline: Baseline, seed: int = 0) -> np.ndarray:

@@ -50,6 +50,14 @@ class Option:
     for_images: Tuple[str, ...] = ()
     for_arrays: Any = None
 
+    def is_image(self, value: Any) -> bool:
+        """Return whether a value means an image, which signals and volumes cannot have."""
+        return isinstance(value, str) and value in self.for_images
+
+    def reads_file(self, value: Any) -> bool:  # noqa: ARG002
+        """Return whether a value is the path of a file; other people's values may not be."""
+        return False
+
     def check(self, method: str, value: Any) -> None:
         """Refuse a value that the option cannot have.
 

@@ -67,7 +67,7 @@ def integrated_gradients(
         inputs = (start + np.multiply.outer(points[part], distance)).astype(np.float32)
         for target in range(probe.targets):
             totals[target] += np.tensordot(weights[part], probe.pixel_grads(inputs, target), axes=1)
-    return noted(probe, distance * totals, start, _named(baseline))
+    return noted(probe, distance * totals, start, named_baseline(baseline))
 
 
 def path_points(rule: str, steps: int) -> Tuple[np.ndarray, np.ndarray]:
@@ -184,7 +184,7 @@ def guided_ig(
             total += (grad if rule == "left" else (grad + ahead) / 2) * (there - here)
             here, grad = there, ahead
         maps.append(total)
-    return noted(probe, np.stack(maps), start, _named(baseline))
+    return noted(probe, np.stack(maps), start, named_baseline(baseline))
 
 
 def _gradient(probe: ProbeBase, here: np.ndarray, target: int) -> np.ndarray:
@@ -228,7 +228,7 @@ def noted(probe: ProbeBase, maps: np.ndarray, start: np.ndarray, name: str) -> n
     maps : np.ndarray
         float64 [T, H, W, C].
     start : np.ndarray
-        [H, W, C], x0.
+        [H, W, C], x0; or [B, H, W, C], of which the mean score counts.
     name : str
         What x0 is, in words.
 
@@ -237,16 +237,23 @@ def noted(probe: ProbeBase, maps: np.ndarray, start: np.ndarray, name: str) -> n
     np.ndarray
         The maps as float32.
     """
-    reached, started = probe.scores(np.stack([probe.image, start]).astype(np.float32))
-    for target, (map, rise) in enumerate(zip(maps, (reached - started).astype(np.float64))):
-        off = map.sum() - rise
-        share = f", {abs(off / rise):.1%} off" if rise else ""
-        gain = f"the score rises by {rise:.4g} from {name}"
-        probe.note(target, f"completeness: the map adds up to {map.sum():.4g}, {gain}{share}")
+    starts = start if start.ndim > probe.image.ndim else start[np.newaxis]
+    inputs = (each.astype(np.float32) for each in (probe.image, *starts))
+    scores = np.concatenate([probe.scores(chunk) for chunk in in_batches(inputs, probe.chunk)]).astype(np.float64)
+    for target, (map, rise) in enumerate(zip(maps, scores[0] - scores[1:].mean(axis=0))):
+        note_sum(probe, target, float(map.sum()), float(rise), name)
     return maps.astype(np.float32)
 
 
-def _named(baseline: Baseline) -> str:
+def note_sum(probe: ProbeBase, target: int, total: float, rise: float, name: str, what: str = "the map adds") -> None:
+    """Note how far a sum is from the rise of the score."""
+    share = f", {abs((total - rise) / rise):.1%} off" if rise else ""
+    gain = f"the score rises by {rise:.4g} from {name}"
+    probe.note(target, f"completeness: {what} up to {total:.4g}, {gain}{share}")
+
+
+def named_baseline(baseline: Baseline) -> str:
+    """Return what a baseline is, in words."""
     return baseline if isinstance(baseline, str) else "the given image"
 
 

@@ -45,7 +45,7 @@ class Question:
 def largest(option: Option) -> Optional[float]:
     """Return the largest number that a client may give; None for options that are no numbers."""
     if option.kind in (bool, str, object) or isinstance(option.default, (bool, str)):
-        return 255 if option.name == "baseline" else None
+        return 255 if option.name in ("baseline", "baselines") else None
     bound = option.below if option.high is None else option.high
     return _LARGEST.get(option.name, _ANY_NUMBER) if bound is None else bound
 
@@ -144,6 +144,8 @@ def _option_value(method_name: str, name: str, text: str) -> Any:
     option = next((option for option in METHODS[method_name].options if option.name == name), None)
     if isinstance(value, (list, dict)):
         raise OptionError(f"{method_name}.{name} is one number or name here, not a list")
+    if option is not None and option.reads_file(value):
+        raise OptionError(f"{method_name}.{name} is {_short(text)}; here it is {option.possible()}, not a path")
     if option is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
         most = largest(option)
         if most is None or not -most <= value <= most:  # also NaN
