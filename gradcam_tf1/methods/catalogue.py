@@ -9,12 +9,15 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.activation import NUMPY_ROWS
 from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
+from gradcam_tf1.methods.groupcam import GROUP_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
+from gradcam_tf1.methods.opticam import OPTI_ROWS
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
+from gradcam_tf1.methods.reciprocam import RECIPRO_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
 from gradcam_tf1.scoring.score_functions import SCORES
 
@@ -80,6 +83,9 @@ for _row in (
     *NUMPY_ROWS,
     *SMOOTH_ROWS,
     *PERTURBATION_ROWS,
+    *RECIPRO_ROWS,
+    *GROUP_ROWS,
+    *OPTI_ROWS,
     *PIXEL_ROWS,
     *NOISE_ROWS,
     *PATH_ROWS,
