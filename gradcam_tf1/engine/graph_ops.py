@@ -127,6 +127,13 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         shape = self._binding.array_shape
         return shape is not None and len(shape) == 3
 
+    def takes_any_size(self) -> bool:
+        """Return whether the net takes images of any size, with floats of the image's own size."""
+        images = self.float_images()
+        sides = images.tensor.shape.as_list()[-3:] if images.tensor.shape.rank else [None] * 3
+        height_width = sides[:2] if images.channels_last else sides[1:]
+        return self._binding.array_shape is None and {*height_width, *self._binding.image_size} == {None}
+
     def grads(self, head: ScoreKey, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
         """Return dy/dA of a slot's score, float32 [N, h, w, K] for each single layer."""
         return self._once(

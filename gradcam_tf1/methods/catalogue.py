@@ -11,6 +11,7 @@ from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
 from gradcam_tf1.methods.groupcam import GROUP_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
+from gradcam_tf1.methods.multiscale import SCALE_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
 from gradcam_tf1.methods.opticam import OPTI_ROWS
 from gradcam_tf1.methods.options import Option
@@ -86,6 +87,7 @@ for _row in (
     *RECIPRO_ROWS,
     *GROUP_ROWS,
     *OPTI_ROWS,
+    *SCALE_ROWS,
     *PIXEL_ROWS,
     *NOISE_ROWS,
     *PATH_ROWS,

@@ -49,6 +49,10 @@ class GraphOpsBase(ABC):
         """Return dy/dx: float32 [N, H, W, C]."""
 
     @abstractmethod
+    def takes_any_size(self) -> bool:
+        """Return whether the net takes images of any size, with floats of the image's own size."""
+
+    @abstractmethod
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """Return one sentence on what the method's gradient rule reached; nothing for the plain gradient."""
 
@@ -74,6 +78,11 @@ class ProbeBase(ABC):
     @abstractmethod
     def targets(self) -> int:
         """T."""
+
+    @property
+    @abstractmethod
+    def takes_any_size(self) -> bool:
+        """Whether `inputs` may have another H and W than `image`."""
 
     @property
     @abstractmethod
@@ -105,8 +114,8 @@ class ProbeBase(ABC):
         """Return where the cells of the layer lie on `image`; None: they share it evenly."""
 
     @abstractmethod
-    def cells_of(self, name: str, grid: Sequence[int]) -> Optional[Cells]:
-        """Return the same for any tensor of the net by its name and the sides of its grid."""
+    def cells_of(self, name: str, grid: Sequence[int], sides: Optional[Sequence[int]] = None) -> Optional[Cells]:
+        """Return the same for any tensor of the net by its name and the sides of its grid, and of another input."""
 
     @abstractmethod
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
