@@ -7,6 +7,7 @@ from typing import Dict, List, Tuple
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.activation import NUMPY_ROWS
+from gradcam_tf1.methods.attention import ATTENTION_ROWS
 from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
 from gradcam_tf1.methods.groupcam import GROUP_ROWS
@@ -88,6 +89,7 @@ for _row in (
     *GROUP_ROWS,
     *OPTI_ROWS,
     *SCALE_ROWS,
+    *ATTENTION_ROWS,
     *PIXEL_ROWS,
     *NOISE_ROWS,
     *PATH_ROWS,

@@ -12,6 +12,7 @@ from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells, LayerInfo, ScoreKey, Slot
 
 if TYPE_CHECKING:
+    from gradcam_tf1.methods.attention import AttentionMethod
     from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 
 Build = Callable[["tf.Tensor", FloatImages], Dict[Any, "tf.Tensor"]]
@@ -47,6 +48,10 @@ class GraphOpsBase(ABC):
     @abstractmethod
     def pixel_grads(self, slot: Slot) -> tf.Tensor:
         """Return dy/dx: float32 [N, H, W, C]."""
+
+    @abstractmethod
+    def attention_map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
+        """Return an attention method's map: float32 [N, h, w]. Raises GradientError where there is no attention."""
 
     @abstractmethod
     def takes_any_size(self) -> bool:
