@@ -34,11 +34,11 @@ def attention_rollout(attentions: Sequence[tf.Tensor], class_token: bool) -> tf.
     ----------
     Attention rollout, https://arxiv.org/abs/2005.00928
     """
-    tokens = attentions[0].shape.as_list()[-1]
-    flow = None
-    for attention in attentions:
-        step = (tf.reduce_mean(attention, axis=1) + tf.eye(tokens)) / 2
-        flow = step if flow is None else tf.matmul(step, flow)
+    own = tf.eye(attentions[0].shape.as_list()[-1])
+    steps = [(tf.reduce_mean(attention, axis=1) + own) / 2 for attention in attentions]
+    flow = steps[0]
+    for step in steps[1:]:
+        flow = tf.matmul(step, flow)
     return flow[:, 0] if class_token else tf.reduce_mean(flow, axis=1)
 
 

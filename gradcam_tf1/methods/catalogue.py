@@ -76,16 +76,16 @@ def method_row(name: str) -> Method:
 
 
 def without_gradients() -> List[str]:
-    """Return the methods that work where no gradient arrives."""
-    return [row.name for row in METHODS.values() if not row.needs_grads]
+    """Return the methods that work where no gradient arrives, without those for transformers."""
+    return [row.name for row in METHODS.values() if not (row.needs_grads or row in ATTENTION_ROWS)]
 
 
 for _row in (
     *LAYER_ROWS,
     *NUMPY_ROWS,
     *SMOOTH_ROWS,
-    *PERTURBATION_ROWS,
     *RECIPRO_ROWS,
+    *PERTURBATION_ROWS,
     *GROUP_ROWS,
     *OPTI_ROWS,
     *SCALE_ROWS,

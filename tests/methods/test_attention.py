@@ -9,6 +9,7 @@ from attention_nets import AttentionNet
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.methods.catalogue import without_gradients
 from gradcam_tf1.tf_runtime import tf
 
 METHODS = ["attention_rollout", "legrad"]
@@ -64,6 +65,22 @@ def test_rollout_by_hand_is_a_flow():
     with opened(net) as graph:
         found = graph.explain(net.images, 0, "attention_rollout")["attention_rollout"][:, 0]
     np.testing.assert_allclose(found.sum(axis=(1, 2)), 1, atol=1e-5)
+
+
+def test_ops_are_built_once():
+    net = NETS["class token"]
+    with opened(net) as graph:
+        sizes = []
+        for class_id in (0, 1, 2):
+            graph.explain(net.images, class_id, METHODS)
+            sizes.append(len(graph.graph.get_operations()))
+        assert sizes[0] == sizes[1] == sizes[2]
+        assert graph.graph.finalized
+
+
+def test_rollout_is_no_advice_where_a_gradient_is_missing():
+    assert "attention_rollout" not in without_gradients()
+    assert "reciprocam" in without_gradients()
 
 
 def test_tokens_of_ones_own_are_read_by_the_hook():
