@@ -79,6 +79,19 @@ def test_by_hand():
     np.testing.assert_allclose(maps, [[8, 0, 0, 0], [0, 0, 8, 0]], rtol=1e-6)
 
 
+def test_what_equals_the_percentile_is_noise():
+    """Of 1, 2, 3, 4, 5 the median is 3: 4 and 5 are left."""
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [None, 1, 5, 1], name="input")
+        a = tf.nn.relu(x, name="features")
+        tf.matmul(tf.reduce_sum(a, [1, 2]), tf.constant([[1.0, -1.0]]), name="logits")
+    image = np.arange(1, 6, dtype=np.float32).reshape((1, 1, 5, 1))
+    options = {"groupcam": {"groups": 1, "percentile": 50.0, "baseline": "zero"}}
+    found = run_on(graph, image, [0], ["groupcam"], options, channels=1)["groupcam", LAYER][0, 0, 0]
+    np.testing.assert_allclose(found, (4 * 4 / 5 + 5) * np.array([0, 0, 0, 4 / 5, 1]), rtol=1e-6)
+
+
 def test_a_group_that_marks_nothing_has_no_run_and_no_weight():
     net = SmallNet("gap", seed=2)
     net.weights["w4"][:, 0] = 0
