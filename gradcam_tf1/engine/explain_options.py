@@ -31,7 +31,7 @@ class ExplainOptions:
     eigen_smooth : bool
         Layer methods return the first principal component of their weighted features instead of the sum.
         https://arxiv.org/abs/2008.00299
-    fuse : {"mean", "max", "product"} or None
+    fuse : {"mean", "max", "product", "layercam"} or None
         Also return one map of all layers together, as layer "fused".
     inputs : mapping, path or None
         Values of further input tensors, by tensor or name, one row per image. `visualize_imgs` also takes the path of

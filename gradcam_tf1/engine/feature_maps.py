@@ -74,6 +74,28 @@ def by_channel(compute: Compute, features: tf.Tensor, grads: tf.Tensor) -> tf.Te
     return tf.transpose(maps, [0, *range(2, last + 1), 1])
 
 
+def tokens_map(values: tf.Tensor, reshape: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Return one number for each token, [N, tokens], as a map [N, h, w]; reshape: as in `MapEngine`."""
+    return reshape(values[..., tf.newaxis])[..., 0]
+
+
+def has_class_token(tokens: int, reshape: Callable[[tf.Tensor], tf.Tensor]) -> bool:
+    """Return whether there is one token more than cells; it is taken to be the first.
+
+    Raises
+    ------
+    GradientError
+        If the tokens are no grid, or there are other tokens besides.
+    """
+    cells = int(np.prod(tokens_map(tf.zeros([1, tokens]), reshape).shape.as_list()))
+    if tokens - cells not in (0, 1):
+        raise GradientError(
+            f"of {tokens} tokens {cells} are a grid: which of the others is the class token is not known; use "
+            "'gradcam' at a layer of tokens"
+        )
+    return tokens > cells
+
+
 def tokens_as_map(features: tf.Tensor, size: Tuple[Optional[int], Optional[int]] = (None, None)) -> tf.Tensor:
     """Reshape the tokens of an image, row by row; one token more than a grid has is a class token in front.
 

@@ -9,8 +9,19 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
 
+from gradcam_tf1.binding.attention_maps import attention_maps
 from gradcam_tf1.binding.cells import CellPlaces
-from gradcam_tf1.engine.feature_maps import Compute, apart, by_channel, by_frame, channels_last, tokens_as_map
+from gradcam_tf1.binding.graph_index import GraphIndex
+from gradcam_tf1.engine.feature_maps import (
+    Compute,
+    apart,
+    by_channel,
+    by_frame,
+    channels_last,
+    has_class_token,
+    tokens_as_map,
+    tokens_map,
+)
 from gradcam_tf1.engine.relevance_ops import RelevanceOps
 from gradcam_tf1.engine.score_graph_ops import ScoreGraphOps
 from gradcam_tf1.errors import OptionError
@@ -18,8 +29,9 @@ from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
-from gradcam_tf1.gradients.relevance import Composite
 from gradcam_tf1.gradients.lift import lift
+from gradcam_tf1.gradients.relevance import Composite
+from gradcam_tf1.methods.attention import AttentionMethod
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 from gradcam_tf1.methods.interfaces import Build, GraphOpsBase, LiftedOps
@@ -131,6 +143,13 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         shape = self._binding.array_shape
         return shape is not None and len(shape) == 3
 
+    def takes_any_size(self) -> bool:
+        """Return whether the net takes images of any size, with floats of the image's own size."""
+        images = self.float_images()
+        sides = images.tensor.shape.as_list()[-3:] if images.tensor.shape.rank else [None] * 3
+        height_width = sides[:2] if images.channels_last else sides[1:]
+        return self._binding.array_shape is None and {*height_width, *self._binding.image_size} == {None}
+
     def grads(self, head: ScoreKey, layers: Tuple[LayerInfo, ...], slot: Slot) -> Dict[LayerInfo, tf.Tensor]:
         """Return dy/dA of a slot's score, float32 [N, h, w, K] for each single layer."""
         return self._once(
@@ -162,6 +181,27 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
                 for product, part in zip(hessian_product([grads[part] for part in parts], tensors), parts)
             ],
         )
+
+    def attention_map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
+        """Return an attention method's map: float32 [N, h, w]. Raises GradientError where there is no attention."""
+        key = ("attention map", method.name, slot if method.needs_grads else None)
+        return self._once(key, lambda: self._attention_map(method, slot))
+
+    def _attention_map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
+        maps = self._attentions()
+        taken = gradients(self.score(LOGIT, slot), maps) if method.needs_grads else maps
+        by_head = []
+        for tensor, known in zip(taken, maps):
+            tensor.set_shape(known.shape)  # a gradient does not always know it
+            values = tf.cast(tensor, tf.float32)
+            by_head.append(values[:, tf.newaxis] if known.shape.rank == 3 else values)
+        tokens = by_head[0].shape.as_list()[-1]
+        return tokens_map(method.compute(by_head, has_class_token(tokens, self._reshape)), self._reshape)
+
+    def _attentions(self) -> List[tf.Tensor]:
+        """Return the maps of attention between the images and the scores, as the net has them, input side first."""
+        names = attention_maps(GraphIndex(self._graph), self._binding.input, self._binding.logits)
+        return [self._graph.get_tensor_by_name(name) for name in names]
 
     def float_images(self) -> FloatImages:
         """Return the bound input, or the floats that are made of it, in the net's layout."""

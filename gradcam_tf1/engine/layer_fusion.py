@@ -15,22 +15,39 @@ from gradcam_tf1.types import Cells, MapKey, MapStatus
 FUSED = "fused"  # stands where the layer's name does; tensor names have a colon
 
 
-def _mean(maps: np.ndarray) -> np.ndarray:
+GAMMA = 2.0  # of LayerCAM's fusion
+
+
+def _mean(maps: np.ndarray, _finer: np.ndarray) -> np.ndarray:
     return np.asarray(maps.mean(axis=0))
 
 
-def _max(maps: np.ndarray) -> np.ndarray:
+def _max(maps: np.ndarray, _finer: np.ndarray) -> np.ndarray:
     strongest = np.abs(maps).argmax(axis=0)
     return np.asarray(np.take_along_axis(maps, strongest[np.newaxis], axis=0)[0])
 
 
-def _product(maps: np.ndarray) -> np.ndarray:
+def _product(maps: np.ndarray, _finer: np.ndarray) -> np.ndarray:
     agreed = np.abs(np.sign(maps).sum(axis=0)) == len(maps)
     return np.where(agreed, np.sign(maps[0]) * np.abs(maps).prod(axis=0), 0.0)
 
 
-# of maps of -1..1, stacked on the first axis: where signs differ, the max is the stronger one and the product is 0
-FUSIONS: Dict[str, Callable[[np.ndarray], np.ndarray]] = {"mean": _mean, "max": _max, "product": _product}
+def _layercam(maps: np.ndarray, finer: np.ndarray) -> np.ndarray:
+    """The max after tanh(GAMMA M) of the finer maps M, as LayerCAM fuses those of early layers with the last ones.
+
+    https://doi.org/10.1109/TIP.2021.3089943
+    """
+    return _max(np.where(finer.reshape((-1,) + (1,) * (maps.ndim - 1)), np.tanh(GAMMA * maps), maps), finer)
+
+
+# of maps of -1..1, stacked on the first axis, and bool [layers], whether a map is finer than the coarsest one: where
+# signs differ, the max is the stronger one and the product is 0
+FUSIONS: Dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "mean": _mean,
+    "max": _max,
+    "product": _product,
+    "layercam": _layercam,
+}
 
 
 def check_fusion(how: str, layers: int) -> None:
@@ -51,14 +68,14 @@ def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
     """Add to an answer, for each method that has maps of several layers, one more under (method, FUSED).
 
     Each map is read, bilinear, where the cells of the finest grid lie, and divided by its largest magnitude, so that a
-    layer counts by where it looks and not by the size of its numbers; then mean, max or product, point by point. Zero
-    maps stay zero.
+    layer counts by where it looks and not by the size of its numbers; then mean, max or product, point by point.
+    "layercam" is the max after tanh(2 M) of every map M that is finer than the coarsest one. Zero maps stay zero.
 
     Parameters
     ----------
     answer : MapAnswer
         With finished maps; it is changed in place.
-    how : {"mean", "max", "product"}
+    how : {"mean", "max", "product", "layercam"}
         The fusion.
     size : sequence of int
         (H, W) of the net's input.
@@ -68,11 +85,12 @@ def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
         if len(keys) < 2:
             continue
         maps = [answer.maps[key] for key in keys]
+        cells_in = np.array([np.prod(map.shape[2:]) for map in maps])
         if METHODS[method].space == "layer":
             maps, cells = _on_one_grid(maps, [answer.cells.get(key) for key in keys], size)
             if cells is not None:
                 answer.cells[method, FUSED] = cells
-        fused = FUSIONS[how](_scaled(maps)).astype(np.float32)
+        fused = FUSIONS[how](_scaled(maps), cells_in > cells_in.min()).astype(np.float32)
         answer.maps[method, FUSED] = fused
         note = f"{how} of {len(keys)} layers, each scaled to 1"
         answer.statuses[method, FUSED] = [[_status(map, note) for map in row] for row in fused]

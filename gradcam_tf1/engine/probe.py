@@ -70,6 +70,11 @@ class Probe(ProbeBase):
         return len(self.requests)
 
     @property
+    def takes_any_size(self) -> bool:
+        """Whether `inputs` may have another H and W than `image`."""
+        return self._ops.takes_any_size()
+
+    @property
     def chunk(self) -> int:
         """Inputs per `session.run`: a method makes no more than these at a time."""
         return self._runner.chunk
@@ -127,9 +132,9 @@ class Probe(ProbeBase):
         """Return where the cells of the layer lie on `image`; None: they share it evenly."""
         return self.cells_of(layer.name, self.own_features(layer).shape[:-1])
 
-    def cells_of(self, name: str, grid: Sequence[int]) -> Optional[Cells]:
-        """Return the same for any tensor of the net by its name and the sides of its grid."""
-        return cells_of(self._ops.places, name, self.image.shape[:-1], grid)[0]
+    def cells_of(self, name: str, grid: Sequence[int], sides: Optional[Sequence[int]] = None) -> Optional[Cells]:
+        """Return the same for any tensor of the net by its name and the sides of its grid, and of another input."""
+        return cells_of(self._ops.places, name, self.image.shape[:-1] if sides is None else sides, grid)[0]
 
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:
         """Return features and grads of one target's score for each input: two float32 [M, h, w, K]."""

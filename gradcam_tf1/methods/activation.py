@@ -61,6 +61,30 @@ def eigengradcam(features: np.ndarray, grads: np.ndarray) -> np.ndarray:
     return principal_map(features.astype(np.float64) * grads)
 
 
+def segeigencam(features: np.ndarray, grads: np.ndarray) -> np.ndarray:
+    """ReLU(M v), v the first right singular vector of M = abs(g) * A, turned so that its highest peak is positive.
+
+    Evidence against the class counts as much as evidence for it: the map shows where the score depends on the
+    features. As in `eigencam`, the columns of M are centred.
+
+    Parameters
+    ----------
+    features, grads : np.ndarray
+        float32 [h, w, K].
+
+    Returns
+    -------
+    np.ndarray
+        float64 [h, w], before the ReLU.
+
+    References
+    ----------
+    Seg-Eigen-CAM, https://doi.org/10.3390/app15137562
+    """
+    projection = principal_map(features.astype(np.float64) * np.abs(grads))
+    return -projection if -projection.min() > projection.max() else projection
+
+
 def fem(features: np.ndarray, _grads: Optional[np.ndarray] = None, *, sigmas: float) -> np.ndarray:
     """sum_k mean(A_k) [A_k > mean(A_k) + sigmas * std(A_k)].
 
@@ -177,6 +201,13 @@ NUMPY_ROWS = (
     NumpyMethod("eigencam", "main pattern of the features, the same for all classes", _EIGENCAM, eigencam),
     NumpyMethod(
         "eigengradcam", "main pattern of the evidence for the class", _EIGENCAM, eigengradcam, needs_grads=True
+    ),
+    NumpyMethod(
+        "segeigencam",
+        "main pattern of what the score depends on, for or against the class",
+        "https://doi.org/10.3390/app15137562",
+        segeigencam,
+        needs_grads=True,
     ),
     NumpyMethod(
         "fem",

@@ -7,16 +7,21 @@ from typing import Dict, List, Tuple
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.activation import NUMPY_ROWS
+from gradcam_tf1.methods.attention import ATTENTION_ROWS
 from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.expected import EXPECTED_ROWS
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
+from gradcam_tf1.methods.groupcam import GROUP_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.lifted import LIFT_ROWS
+from gradcam_tf1.methods.multiscale import SCALE_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
+from gradcam_tf1.methods.opticam import OPTI_ROWS
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
+from gradcam_tf1.methods.reciprocam import RECIPRO_ROWS
 from gradcam_tf1.methods.relevance_methods import RELEVANCE_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
 from gradcam_tf1.scoring.score_functions import SCORES
@@ -74,15 +79,20 @@ def method_row(name: str) -> Method:
 
 
 def without_gradients() -> List[str]:
-    """Return the methods that work where no gradient arrives."""
-    return [row.name for row in METHODS.values() if not row.needs_grads]
+    """Return the methods that work where no gradient arrives, without those for transformers."""
+    return [row.name for row in METHODS.values() if not (row.needs_grads or row in ATTENTION_ROWS)]
 
 
 for _row in (
     *LAYER_ROWS,
     *NUMPY_ROWS,
     *SMOOTH_ROWS,
+    *RECIPRO_ROWS,
     *PERTURBATION_ROWS,
+    *GROUP_ROWS,
+    *OPTI_ROWS,
+    *SCALE_ROWS,
+    *ATTENTION_ROWS,
     *PIXEL_ROWS,
     *NOISE_ROWS,
     *PATH_ROWS,

@@ -13,6 +13,7 @@ from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells, LayerInfo, ScoreKey, Slot
 
 if TYPE_CHECKING:
+    from gradcam_tf1.methods.attention import AttentionMethod
     from gradcam_tf1.methods.families import LayerMethod, PixelMethod
 
 Build = Callable[["tf.Tensor", FloatImages], Dict[Any, "tf.Tensor"]]
@@ -97,6 +98,14 @@ class GraphOpsBase(ABC):
         """Return the DeepLIFT multipliers of a single layer's features against features of zero: [N, h, w, K]."""
 
     @abstractmethod
+    def attention_map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
+        """Return an attention method's map: float32 [N, h, w]. Raises GradientError where there is no attention."""
+
+    @abstractmethod
+    def takes_any_size(self) -> bool:
+        """Return whether the net takes images of any size, with floats of the image's own size."""
+
+    @abstractmethod
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """Return one sentence on what the method's gradient rule reached; nothing for the plain gradient."""
 
@@ -143,6 +152,11 @@ class ProbeBase(ABC):
 
     @property
     @abstractmethod
+    def takes_any_size(self) -> bool:
+        """Whether `inputs` may have another H and W than `image`."""
+
+    @property
+    @abstractmethod
     def chunk(self) -> int:
         """Inputs per run: a method makes no more than these at a time."""
 
@@ -171,8 +185,8 @@ class ProbeBase(ABC):
         """Return where the cells of the layer lie on `image`; None: they share it evenly."""
 
     @abstractmethod
-    def cells_of(self, name: str, grid: Sequence[int]) -> Optional[Cells]:
-        """Return the same for any tensor of the net by its name and the sides of its grid."""
+    def cells_of(self, name: str, grid: Sequence[int], sides: Optional[Sequence[int]] = None) -> Optional[Cells]:
+        """Return the same for any tensor of the net by its name and the sides of its grid, and of another input."""
 
     @abstractmethod
     def layer_grads(self, layer: LayerInfo, inputs: np.ndarray, target: int) -> Tuple[np.ndarray, np.ndarray]:

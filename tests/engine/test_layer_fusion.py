@@ -40,6 +40,22 @@ def test_by_hand_with_signs(how, expected):
     assert (status.state, status.notes) == ("ok", (f"{how} of 2 layers, each scaled to 1",))
 
 
+def test_layercams_fusion_lifts_the_finer_maps_only():
+    """Maps of 0..1 on 1 x 2 and on 1 x 4 cells, and one more on 1 x 2: tanh(2 M / max M) of the second alone."""
+    coarse, fine, other = [[4.0, 1.0]], [[0.0, 3.0, 1.5, 0.75]], [[0.0, 0.6]]
+    found = answer(coarse, fine, other, method="layercam")
+    fuse_layers(found, "layercam")
+    on_fine = [np.array([1.0, 0.8125, 0.4375, 0.25]), np.array([0.0, 0.25, 0.75, 1.0])]
+    lifted = np.tanh(2 * np.array([0.0, 1.0, 0.5, 0.25]))
+    expected = np.max([*on_fine, lifted], axis=0)
+    assert expected[1] == lifted[1] > on_fine[0][1]
+    assert expected[2] == lifted[2] > 0.75 > 0.5  # without the lift the third map would win
+    np.testing.assert_allclose(found.maps["layercam", FUSED][0, 0], [expected], rtol=1e-6)
+    same = answer(coarse, other, method="layercam")
+    fuse_layers(same, "layercam")
+    np.testing.assert_allclose(same.maps["layercam", FUSED][0, 0], [[1.0, 1.0]])
+
+
 def test_zero_maps_stay_zero_and_say_so():
     for how in FUSIONS:
         found = answer(np.zeros((2, 2)), np.zeros((4, 4)))
@@ -69,13 +85,18 @@ def test_fused_equals_the_parts(net, how):
         assert maps.shape == (2, 2, *finest)
         for n in range(2):
             for t in range(2):
-                scaled = []
+                scaled, grids = [], []
                 for key in parts.maps:
                     if key[0] == method:
                         part = parts.maps[key][n, t]
+                        grids.append(part.size)
                         part = cv2.resize(part, finest[1::-1]) if method != "guided_gradcam" else part
                         scaled.append(part / np.abs(part).max() if part.any() else part)
+                lifted = [np.tanh(2 * part) if g > min(grids) else part for part, g in zip(scaled, grids)]
                 twin = {
+                    "layercam": lambda _, s=lifted: np.take_along_axis(
+                        np.array(s), np.abs(s).argmax(axis=0)[np.newaxis], axis=0
+                    )[0],
                     "mean": lambda s: np.mean(s, axis=0),
                     "max": lambda s: np.where(
                         np.max(s, axis=0) >= -np.min(s, axis=0), np.max(s, axis=0), np.min(s, axis=0)
@@ -90,7 +111,7 @@ def test_fused_equals_the_parts(net, how):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fuse": "sum", "layers": [-1, -2]}, "fuse is one of mean, max, product, or None, not 'sum'"),
+        ({"fuse": "sum", "layers": [-1, -2]}, "fuse is one of mean, max, product, layercam, or None, not 'sum'"),
         ({"fuse": "mean"}, "give more than one layer"),
     ],
 )

@@ -106,7 +106,7 @@ def test_maps_without_evidence_against_are_what_their_concat_is(method):
     np.testing.assert_allclose(together, upsample(concat, (16, 16)), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["gradcam", "ablationcam", "scorecam", "guided_gradcam"])
+@pytest.mark.parametrize("method", ["gradcam", "ablationcam", "scorecam", "groupcam", "reciprocam", "guided_gradcam"])
 def test_each_of_several_layers_has_its_own_closing_relu(method):
     found = joined().explain(rgb(), [0, 3], method, layers=["a/Relu", "b/Relu", "a/Relu + b/Relu"])
     maps = [found.maps[method, layer] for layer in found.layers]
@@ -141,7 +141,7 @@ def test_a_layer_alone_and_as_a_part_in_one_question():
     assert set(found.maps) == {(m, n) for m in ("shapleycam", "gradcam") for n in found.layers}
 
 
-@pytest.mark.parametrize("method", ["eigencam", "eigengradcam", "kpcacam"])
+@pytest.mark.parametrize("method", ["eigencam", "eigengradcam", "segeigencam", "kpcacam"])
 def test_what_does_not_add_up_is_refused(method):
     with pytest.raises(
         GradientError, match=f"{method} makes one principal component .* a/Relu:0, b/Relu:0, c/Relu:0 are"
@@ -158,6 +158,13 @@ def test_options_that_need_one_layer_are_refused():
         joined().explain(rgb(), [0], layers="a/Relu + b/Relu", options=ExplainOptions(eigen_smooth=True))
     with pytest.raises(OptionError, match="softmax weighs the channels of one layer against each other"):
         joined().explain(rgb(1), [0], chosen("scorecam", {"scorecam": {"softmax": True}}), layers="a/Relu + b/Relu")
+
+
+def test_opticam_takes_one_layer():
+    with pytest.raises(GradientError, match="opticam weighs the channels of one layer .* a/Relu:0, b/Relu:0, c/Relu:0"):
+        three_nets().explain(rgb(1), [0], "opticam")
+    assert "Name one of them" in three_nets().usable_methods(["opticam"])[1]["opticam"]
+    assert three_nets().explain(rgb(1), [0], "opticam", layers="b/Relu")["opticam"].shape == (1, 1, 4, 4)
 
 
 def test_cam_says_what_is_in_its_way():

@@ -110,11 +110,12 @@ def test_what_is_no_grid_is_refused(tokens, size):
             tokens_as_map(features, size)
 
 
-def test_methods_that_put_a_map_back_say_that_tokens_are_none():
+@pytest.mark.parametrize("method", ["ablationcam", "reciprocam"])
+def test_methods_that_put_a_map_back_say_that_tokens_are_none(method):
     net = PatchNet()
     graph = GradCamGraph(net.graph.as_graph_def(), preset="raw", layer="tokens", logits="logits")
     with graph, pytest.raises(GradientError, match="'tokens:0' holds tokens: a map of them cannot be put back"):
-        graph.explain(net.images, 1, "ablationcam")
+        graph.explain(net.images, 1, method)
 
 
 @pytest.mark.parametrize("sides", [(9,), (3, 4, 5)])

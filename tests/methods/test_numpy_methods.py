@@ -11,7 +11,7 @@ from gradcam_tf1.methods import METHODS, method
 from gradcam_tf1.methods.activation import KERNELS
 
 HEADS = ["gap", "flat"]
-NAMES = ["eigencam", "eigengradcam", "fem", "kpcacam"]
+NAMES = ["eigencam", "eigengradcam", "segeigencam", "fem", "kpcacam"]
 
 
 def with_defaults(name):
@@ -20,7 +20,7 @@ def with_defaults(name):
 
 
 FUNCTIONS = {name: with_defaults(name) for name in NAMES}
-eigencam, eigengradcam, fem, kpcacam = FUNCTIONS.values()
+eigencam, eigengradcam, segeigencam, fem, kpcacam = FUNCTIONS.values()
 
 
 def draw(*shape, seed=0):
@@ -38,6 +38,12 @@ def principal_twin(values):
     component = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
     sign = np.sign(np.corrcoef(component, matrix.mean(1))[0, 1])
     return (sign * component).reshape(values.shape[:-1])
+
+
+def peak_twin(values):
+    """The first principal component, turned so that its value farthest from zero is positive."""
+    component = principal_twin(values)
+    return component * np.sign(component.ravel()[np.abs(component).argmax()])
 
 
 def kernel_twin(values, kernel):
@@ -76,6 +82,7 @@ def test_the_engine_gives_the_twins_of_the_nets_float64_features(head):
             expected = {
                 "eigencam": principal_twin(features[n]),
                 "eigengradcam": principal_twin(products),
+                "segeigencam": peak_twin(features[n] * np.abs(net.feature_grads(images, c)[n])),
                 "fem": fem_twin(features[n]),
                 "kpcacam": kernel_twin(features[n], SIGMOID),
             }
@@ -225,7 +232,20 @@ def test_no_gradient_is_an_empty_map():
     assert answer.statuses["eigengradcam", "features:0"][0][0].state == "empty"
 
 
-@pytest.mark.parametrize("method", ["eigencam", "eigengradcam", "kpcacam"])
+def test_segeigencam_counts_evidence_of_both_signs_and_turns_to_the_peak():
+    """A one pattern p with a hole at one place: |g| makes the sign of g not count, and the hole is the peak."""
+    pattern = np.ones((3, 4))
+    pattern[1, 2] = -3
+    features = (pattern[..., None] * np.array([1.0, 2.0])).astype(np.float32)
+    grads = np.broadcast_to(np.array([0.5, -0.25], np.float32), features.shape)
+    expected = np.hypot(0.5, 0.5) * (pattern - pattern.mean())
+    assert expected.min() < -expected.max()
+    np.testing.assert_allclose(segeigencam(features, grads), -expected, atol=1e-6)
+    np.testing.assert_array_equal(segeigencam(features, -grads), segeigencam(features, grads))
+    np.testing.assert_allclose(segeigencam(-features, grads), -expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["eigencam", "eigengradcam", "segeigencam", "kpcacam"])
 def test_overflow_is_reported_not_raised(method):
     net = SmallNet("gap")
     net.weights["b2"][2] = np.inf

@@ -1,0 +1,117 @@
+"""A small transformer of images, spelled in several ways, with a float64 numpy twin."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcam_tf1.gradients.guided import override_map
+from gradcam_tf1.tf_runtime import tf
+
+HEADS, WIDTH, CLASSES = 2, 6, 3
+
+
+def soft(values):
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+class AttentionNet:
+    """Patches of 4x4 -> tokens of 6 numbers -> blocks of attention with two heads -> class token or mean -> dense.
+
+    spelling: "matmul" transposes to [N, heads, tokens, 3]; "einsum" is that of Keras, with Einsum ops.
+    """
+
+    def __init__(self, size=(12, 16), class_token=True, blocks=2, spelling="matmul", seed=4):
+        random = np.random.RandomState(seed)
+        self.size, self.grid = size, (size[0] // 4, size[1] // 4)
+        self.class_token, self.blocks, self.spelling = class_token, blocks, spelling
+        self.tokens = self.grid[0] * self.grid[1] + class_token
+        draw = lambda *shape: random.randn(*shape).astype(np.float32)  # noqa: E731
+        self.patch = draw(4, 4, 3, WIDTH) * 0.002
+        self.first, self.place = draw(1, 1, WIDTH), draw(1, self.tokens, WIDTH) * 0.3
+        # query, key, value and output of each block
+        self.weights = [[draw(WIDTH, WIDTH) * scale for scale in (0.8, 0.8, 0.5, 0.5)] for _ in range(blocks)]
+        self.head = draw(WIDTH, CLASSES)
+        self.images = random.uniform(0, 255, (2, *size, 3)).astype(np.float32)
+
+    # TensorFlow
+
+    def graph(self):
+        graph = tf.Graph()
+        with graph.as_default(), override_map(graph):
+            x = tf.placeholder(tf.float32, [None, *self.size, 3], name="input")
+            tokens = tf.reshape(
+                tf.nn.conv2d(x, self.patch, [1, 4, 4, 1], "VALID"), [-1, self.tokens - self.class_token, WIDTH]
+            )
+            if self.class_token:
+                tokens = tf.concat([tf.zeros_like(tokens[:, :1]) + self.first, tokens], axis=1)
+            tokens = tf.identity(tokens + self.place, name="tokens")
+            for weights in self.weights:
+                tokens = tokens + self._attended(tokens, weights)
+            pooled = tokens[:, 0] if self.class_token else tf.reduce_mean(tokens, axis=1)
+            tf.nn.softmax(tf.matmul(pooled, self.head, name="logits"), name="prob")
+        return graph
+
+    def _attended(self, tokens, weights):
+        query, key, value = (
+            tf.reshape(self._dense(tokens, w), [-1, self.tokens, HEADS, WIDTH // HEADS]) for w in weights[:3]
+        )
+        if self.spelling == "einsum":
+            scores = einsum("aecd,abcd->acbe", key, query)
+            mixed = einsum("acbe,aecd->abcd", tf.identity(tf.nn.softmax(scores * (WIDTH // HEADS) ** -0.5)), value)
+        else:
+            query, key, value = (tf.transpose(each, [0, 2, 1, 3]) for each in (query, key, value))
+            scores = tf.matmul(query, key, transpose_b=True)
+            mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores * (WIDTH // HEADS) ** -0.5), value), [0, 2, 1, 3])
+        return self._dense(tf.reshape(mixed, [-1, self.tokens, WIDTH]), weights[3])
+
+    def _dense(self, tokens, weights):
+        return tf.reshape(tf.matmul(tf.reshape(tokens, [-1, WIDTH]), weights), [-1, self.tokens, WIDTH])
+
+    # the twin
+
+    def forward(self, image, moved=()):
+        """The scores [3] and the maps of attention [blocks][heads, tokens, tokens] of one image.
+
+        moved: (block, head, query, key, by) is added to the attention of a block, after its softmax.
+        """
+        high, wide = self.grid
+        blocks = image.astype(float).reshape(high, 4, wide, 4, 3).transpose(0, 2, 1, 3, 4)
+        tokens = np.einsum("hwijc,ijck->hwk", blocks, self.patch.astype(float)).reshape(-1, WIDTH)
+        if self.class_token:
+            tokens = np.concatenate([self.first[0].astype(float), tokens])
+        tokens = tokens + self.place[0]
+        maps = []
+        for number, weights in enumerate(self.weights):
+            query, key, value = ((tokens @ w.astype(float)).reshape(self.tokens, HEADS, -1) for w in weights[:3])
+            attention = soft(np.einsum("qhd,khd->hqk", query, key) / np.sqrt(WIDTH // HEADS))
+            maps.append(attention.copy())
+            if moved and moved[0] == number:
+                attention[moved[1:4]] += moved[4]
+            mixed = np.einsum("hqk,khd->qhd", attention, value).reshape(self.tokens, WIDTH)
+            tokens = tokens + mixed @ weights[3].astype(float)
+        pooled = tokens[0] if self.class_token else tokens.mean(axis=0)
+        return pooled @ self.head.astype(float), maps
+
+    def slopes(self, image, block):
+        """dy/dA of one block by central differences: [classes, heads, tokens, tokens]."""
+        slopes = np.zeros((CLASSES, HEADS, self.tokens, self.tokens))
+        for place in np.ndindex(*slopes.shape[1:]):
+            up, down = (self.forward(image, (block, *place, by))[0] for by in (1e-4, -1e-4))
+            slopes[(slice(None), *place)] = (up - down) / 2e-4
+        return slopes
+
+    def on_grid(self, tokens):
+        return tokens[int(self.class_token) :].reshape(self.grid)
+
+
+def einsum(equation, *inputs):
+    """The Einsum op, which tf.einsum of TensorFlow 1.15 does not make."""
+    graph = tf.get_default_graph()
+    attributes = {
+        "equation": tf.AttrValue(s=equation.encode()),
+        "N": tf.AttrValue(i=len(inputs)),
+        "T": tf.AttrValue(type=tf.float32.as_datatype_enum),
+    }
+    made = graph.create_op("Einsum", list(inputs), [tf.float32], attrs=attributes, name="einsum")
+    return made.outputs[0]
