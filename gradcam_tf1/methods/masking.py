@@ -27,7 +27,7 @@ def scored(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> I
     probe : ProbeBase
         Has the image x.
     masks : iterable of np.ndarray
-        float32 [H, W] each, 0 (hidden) to 1 (shown); taken from the iterable one chunk at a time.
+        [H, W] each: float32, 0 (hidden) to 1 (shown), or bool; taken from the iterable one chunk at a time.
     fill : np.ndarray
         float32 [H, W, C], the baseline.
 
@@ -37,9 +37,15 @@ def scored(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> I
         A chunk of the masks, [m, H, W], with its scores, float32 [m, T].
     """
     for group in in_chunks(masks, probe.chunk):
-        chunk = np.array(group, np.float32)
-        shown = chunk[..., np.newaxis]
-        yield chunk, probe.scores(probe.image * shown + fill * (1 - shown))
+        chunk = np.array(group, bool if group[0].dtype == bool else np.float32)
+        yield chunk, probe.scores(_masked(probe.image, chunk[..., np.newaxis], fill))
+
+
+def _masked(image: np.ndarray, shown: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Return float32 [m, H, W, C]."""
+    if shown.dtype == bool:
+        return np.where(shown, image, fill)
+    return image * shown + fill * (1 - shown)
 
 
 def scores_of(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> np.ndarray:
