@@ -38,14 +38,19 @@ def scored(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> I
     """
     for group in in_chunks(masks, probe.chunk):
         chunk = np.array(group, bool if group[0].dtype == bool else np.float32)
-        yield chunk, probe.scores(_masked(probe.image, chunk[..., np.newaxis], fill))
+        yield chunk, probe.scores(masked_images(probe.image, chunk, fill))
 
 
-def _masked(image: np.ndarray, shown: np.ndarray, fill: np.ndarray) -> np.ndarray:
-    """Return float32 [m, H, W, C]."""
-    if shown.dtype == bool:
-        return np.where(shown, image, fill)
-    return image * shown + fill * (1 - shown)
+def masked_images(image: np.ndarray, masks: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Return the image [H, W, C] under masks [m, H, W], with `fill` [H, W, C] where it is hidden: [m, H, W, C]."""
+    if masks.dtype != bool:
+        shown = masks[..., np.newaxis]
+        return image * shown + fill * (1 - shown)
+    # whole pixels are copied, which takes a fifth of the time of np.where over the channels
+    pixel = np.dtype((np.void, image.dtype.itemsize * image.shape[-1]))
+    images = np.repeat(fill[np.newaxis].astype(image.dtype), len(masks), axis=0)
+    np.copyto(images.view(pixel)[..., 0], np.ascontiguousarray(image).view(pixel)[..., 0], where=masks)
+    return images
 
 
 def scores_of(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> np.ndarray:

@@ -61,11 +61,14 @@ def sobol(
     first, second = points[:, : sampler.players], points[:, sampler.players :]
     scores = sampler.scores(first)
     exchanged = sampler.scores(_exchanged(first, second)).reshape((sampler.players, samples, probe.targets))
-    indices = ((exchanged - scores) ** 2).mean(axis=1) / 2
-    for target in range(probe.targets):
-        no_effect = same_scores(scores[:, target])
-        indices[:, target] /= np.inf if no_effect else scores[:, target].var(ddof=1)
+    indices = total_indices(scores, exchanged)
     return sampler.map_of(indices, sobol_runs(probe, None, segments=segments, count=count, samples=samples))
+
+
+def total_indices(scores: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
+    """Return Jansen's estimate of scores [N, T] and exchanged [P, N, T], 0 where the scores are equal: [P, T]."""
+    variances = [np.inf if same_scores(each) else each.var(ddof=1) for each in scores.T]
+    return np.asarray(((exchanged - scores) ** 2).mean(axis=1) / 2 / np.array(variances))
 
 
 def _exchanged(first: np.ndarray, second: np.ndarray) -> Iterator[np.ndarray]:
