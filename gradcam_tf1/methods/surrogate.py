@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.interfaces import ProbeBase
-from gradcam_tf1.methods.mask_sampler import MaskSampler
+from gradcam_tf1.methods.mask_sampler import MaskSampler, same_scores
 from gradcam_tf1.methods.masking import Baseline
 from gradcam_tf1.methods.players import Segments
 from gradcam_tf1.types import LayerInfo
@@ -91,7 +91,8 @@ def weighted_ridge(
     Returns
     -------
     tuple
-        The slopes, float64 [P, T], and the share of the weighted variance that the fit explains, [T]; 1 without any.
+        The slopes, float64 [P, T], and the share of the weighted variance that the fit explains, [T]; 1 where
+        there is none.
 
     Raises
     ------
@@ -109,8 +110,8 @@ def weighted_ridge(
         )
     slopes = np.linalg.solve(matrix, weighted @ outputs)
     left = share @ (outputs - inputs @ slopes) ** 2
-    spread = share @ outputs**2
-    return slopes, 1 - left / np.where(spread > 0, spread, 1)
+    spread = [np.inf if same_scores(each) else variance for each, variance in zip(scores.T, share @ outputs**2)]
+    return slopes, 1 - left / np.array(spread)
 
 
 def lime_runs(_probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, **_others: Any) -> int:

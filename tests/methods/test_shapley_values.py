@@ -167,7 +167,12 @@ def test_every_second_order_is_the_one_before_it_backwards():
     pair.w1, pair.w2 = pair.w1 * 0.05, pair.w2 / 0.05
     true = shapley_values(pair.scores, 4).T
     near, far = (
-        np.mean([np.abs(pair.map_of("shapley_sampling", permutations=2, antithetic=a, seed=s) - true).max() for s in range(6)])
+        np.mean(
+            [
+                np.abs(pair.map_of("shapley_sampling", permutations=2, antithetic=a, seed=s) - true).max()
+                for s in range(6)
+            ]
+        )
         for a in (True, False)
     )
     assert near < 0.7 * far
