@@ -35,6 +35,7 @@ _ROWS = (
     rows.vgg19_maps,
     rows.vgg19_pixels,
     rows.vgg19_perturbation,
+    rows.mobilenet_kernelshap,
     rows.vgg19_saliency,
     rows.demo_saliency,
     rows.training_inspect,

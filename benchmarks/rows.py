@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 import numpy as np
-from material import demo_net, scenes, training_graph, two_threads, vgg19
+from material import demo_net, mobilenet, scenes, training_graph, two_threads, vgg19
 from saliency_library import SaliencyGradCam
 from timing import Alternatives, Case, Ratio
 
@@ -113,6 +113,19 @@ def vgg19_perturbation() -> Iterator[Case]:
             Ratio("ablationcam", "8 forward passes", 1 / 20, times=CHANNELS / 8),
         ]
         yield Case(alternatives, ratios)
+
+
+@contextmanager
+def mobilenet_kernelshap() -> Iterator[Case]:
+    """MobileNet 0.25, 1 image: KernelSHAP of 1000 sets of superpixels, against as many forward passes."""
+    with mobilenet() as net:
+        fitted = [net.fit_image(image) for image in scenes(1)]
+        once = forward(net, fitted)
+        alternatives = {
+            "250 forward passes": lambda: [once() for _ in range(250)],
+            "kernelshap": lambda: net.explain(fitted, methods=method("kernelshap", samples=1000)),
+        }
+        yield Case(alternatives, [Ratio("kernelshap", "250 forward passes", 1.1, times=4)])
 
 
 @contextmanager

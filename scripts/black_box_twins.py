@@ -7,8 +7,8 @@ They want packages that ours does without, so they have an environment of their 
     /tmp/twins/bin/pip install torch shap captum lime tensorflow xplique
     /tmp/twins/bin/python scripts/black_box_twins.py [FILE]
 
-tests/methods/test_black_box_twins.py compares our methods with the stored numbers. The function has eight inputs, all of
-which act together; hidden inputs are 0. Random numbers come from numpy's RandomState, whose numbers are the same
+tests/methods/test_black_box_twins.py compares our methods with the stored numbers. The function has eight inputs, which
+all act together; hidden inputs are 0. Random numbers come from numpy's RandomState, whose numbers are the same
 everywhere.
 """
 

@@ -1,4 +1,4 @@
-"""All methods on parts: costs told beforehand, targets and batches that share runs, seeds, signals and volumes, scenes."""
+"""All methods on parts: costs told beforehand, shared runs, seeds, targets, signals and volumes, drawn scenes."""
 
 from __future__ import annotations
 
@@ -130,11 +130,9 @@ def test_signals_and_volumes_are_divided_into_a_grid(sides, count):
 
 
 def test_superpixels_of_a_signal_are_an_error():
-    with GradCamGraph(ArrayNet((8,), 2).graph()) as graph:
-        with pytest.raises(
-            OptionError, match="segments 'slic' of lime is for images only; .* grid, or an array of lab"
-        ):
-            graph.explain(ArrayNet((8,), 2).arrays(1), 0, method("lime", segments="slic"))
+    message = "segments 'slic' of lime is for images only; .* grid, or an array of labels"
+    with GradCamGraph(ArrayNet((8,), 2).graph()) as graph, pytest.raises(OptionError, match=message):
+        graph.explain(ArrayNet((8,), 2).arrays(1), 0, method("lime", segments="slic"))
 
 
 def test_the_parts_on_the_shape_that_was_asked_for_count_most():
