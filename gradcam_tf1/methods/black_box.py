@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import numpy as np
 
+from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
-from gradcam_tf1.methods.masking import baseline_option
+from gradcam_tf1.methods.mask_sampler import MaskSampler
+from gradcam_tf1.methods.masking import Baseline, baseline_option
 from gradcam_tf1.methods.options import MAX_SEED, Option
-from gradcam_tf1.methods.players import segments_option
+from gradcam_tf1.methods.players import Segments, most_players, segments_option
 from gradcam_tf1.methods.sensitivity import hsic, hsic_runs, sobol, sobol_runs
 from gradcam_tf1.methods.shapley_values import kernelshap, kernelshap_runs, shapley_sampling, shapley_sampling_runs
 from gradcam_tf1.methods.surrogate import lime, lime_runs
+from gradcam_tf1.types import LayerInfo
 
 
 def _of_parts(
     name: str,
     summary: str,
     paper: str,
-    compute: Callable[..., np.ndarray],
-    runs: Callable[..., int],
+    values_of: Callable[..., np.ndarray],
+    runs_of: Callable[..., int],
     *options: Option,
     segments: str,
     count: int,
     baseline: str,
     **more: Any,
 ) -> IteratedMethod:
-    parts = (segments_option(segments), Option("count", count, low=1))
-    seed = Option("seed", 0, low=0, high=MAX_SEED)
-    return IteratedMethod(
-        name, summary, paper, compute, runs, options=(*parts, *options, seed, baseline_option(baseline)), **more
+    """Return the row of a function (sampler, seed, options) -> values [P, T], and (P, options) -> number of runs."""
+
+    def compute(
+        probe: ProbeBase,
+        _layer: Optional[LayerInfo],
+        *,
+        segments: Segments,
+        count: int,
+        seed: int,
+        baseline: Baseline,
+        **given: Any,
+    ) -> np.ndarray:
+        sampler = MaskSampler(probe, segments, count, baseline, seed)
+        values = values_of(sampler, seed=seed, **given)
+        return sampler.map_of(values, runs_of(sampler.most, **given))
+
+    def runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, segments: Segments, count: int, **given: Any) -> int:
+        return runs_of(most_players(probe, segments, count), **given)
+
+    taken = (
+        segments_option(segments),
+        Option("count", count, low=1),
+        *options,
+        Option("seed", 0, low=0, high=MAX_SEED),
+        baseline_option(baseline),
     )
+    return IteratedMethod(name, summary, paper, compute, runs, options=taken, **more)
 
 
 BLACK_BOX_ROWS = (

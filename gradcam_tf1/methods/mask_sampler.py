@@ -32,6 +32,8 @@ class MaskSampler:
     ----------
     players : int
         P, the number of parts.
+    most : int
+        What P is at most for images of this size.
     """
 
     def __init__(self, probe: ProbeBase, segments: Segments, count: int, baseline: Baseline, seed: int = 0) -> None:
@@ -39,9 +41,9 @@ class MaskSampler:
         self._parts = players_of(probe, segments, count)
         self._fill = baseline_input(probe, baseline, seed)
         self._name = baseline if isinstance(baseline, str) else "the given baseline"
-        self._most = most_players(probe, segments, count)
         self._scored = 0
         self.players = self._parts.count
+        self.most = most_players(probe, segments, count)
 
     def scores(self, coalitions: Iterable[np.ndarray]) -> np.ndarray:
         """Return the scores of the image under each mask.

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator
 
 import numpy as np
 
-from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.mask_sampler import MaskSampler, same_scores
-from gradcam_tf1.methods.masking import Baseline
-from gradcam_tf1.methods.players import Segments, most_players
-from gradcam_tf1.types import LayerInfo
 
 # distances are taken between no more scores than these
 _MANY = 2000
@@ -18,16 +14,7 @@ _MANY = 2000
 _ROWS = 512
 
 
-def sobol(
-    probe: ProbeBase,
-    _layer: Optional[LayerInfo],
-    *,
-    segments: Segments,
-    count: int,
-    samples: int,
-    seed: int,
-    baseline: Baseline,
-) -> np.ndarray:
+def sobol(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
     """S_i = sum_j (y(a_j) - y(c_ij))^2 / (2 N V), the total Sobol index of part i by Jansen's estimator.
 
     a_j and b_j, j = 1..N, are points of [0, 1]^P that say how much of each part is shown, c_ij is a_j with the value
@@ -36,33 +23,27 @@ def sobol(
 
     Parameters
     ----------
-    probe : ProbeBase
-        Has the image.
-    segments, count
-        The P parts, see `players_of`.
+    sampler : MaskSampler
+        Has the image and its P parts.
     samples : int
         N. The points are a Latin hypercube.
     seed : int
-        Of the points, and of a random baseline.
-    baseline : Baseline
-        What replaces the hidden parts, see `baseline_input`.
+        Of the points.
 
     Returns
     -------
     np.ndarray
-        float32 [T, H, W], at least 0: S of the part that holds the pixel.
+        S, float64 [P, T], at least 0.
 
     References
     ----------
     Sobol attribution, https://arxiv.org/abs/2111.04138; Jansen 1999, https://doi.org/10.1016/S0010-4655(98)00154-4
     """
-    sampler = MaskSampler(probe, segments, count, baseline, seed)
     points = latin_hypercube(samples, 2 * sampler.players, seed)
     first, second = points[:, : sampler.players], points[:, sampler.players :]
     scores = sampler.scores(first)
-    exchanged = sampler.scores(_exchanged(first, second)).reshape((sampler.players, samples, probe.targets))
-    indices = total_indices(scores, exchanged)
-    return sampler.map_of(indices, sobol_runs(probe, None, segments=segments, count=count, samples=samples))
+    exchanged = sampler.scores(_exchanged(first, second)).reshape((sampler.players, *scores.shape))
+    return total_indices(scores, exchanged)
 
 
 def total_indices(scores: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
@@ -80,11 +61,9 @@ def _exchanged(first: np.ndarray, second: np.ndarray) -> Iterator[np.ndarray]:
             yield changed
 
 
-def sobol_runs(
-    probe: ProbeBase, _layer: Optional[LayerInfo], *, segments: Segments, count: int, samples: int, **_others: Any
-) -> int:
+def sobol_runs(players: int, *, samples: int, **_others: Any) -> int:
     """Return N for the points, and N for each part."""
-    return samples * (most_players(probe, segments, count) + 1)
+    return samples * (players + 1)
 
 
 def latin_hypercube(samples: int, axes: int, seed: int) -> np.ndarray:
@@ -94,16 +73,7 @@ def latin_hypercube(samples: int, axes: int, seed: int) -> np.ndarray:
     return np.asarray((places + random.random_sample((samples, axes))) / samples, np.float32)
 
 
-def hsic(
-    probe: ProbeBase,
-    _layer: Optional[LayerInfo],
-    *,
-    segments: Segments,
-    count: int,
-    samples: int,
-    seed: int,
-    baseline: Baseline,
-) -> np.ndarray:
+def hsic(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
     """tr(K_i H L H) / (N - 1)^2, how much the score depends on whether part i is shown; H = 1 - 1/N.
 
     K_i(a, b) = 1 where part i is shown in both masks or in none, else 0; L(a, b) = exp(-(y_a - y_b)^2 / (2 s^2)), s
@@ -111,30 +81,25 @@ def hsic(
 
     Parameters
     ----------
-    probe : ProbeBase
-        Has the image.
-    segments, count
-        The P parts, see `players_of`.
+    sampler : MaskSampler
+        Has the image and its P parts.
     samples : int
         N, the number of masks, drawn as a Latin hypercube and rounded.
     seed : int
-        Of the masks, and of a random baseline.
-    baseline : Baseline
-        What replaces the hidden parts, see `baseline_input`.
+        Of the masks.
 
     Returns
     -------
     np.ndarray
-        float32 [T, H, W], at least 0: the value of the part that holds the pixel.
+        float64 [P, T], at least 0.
 
     References
     ----------
     HSIC attribution, https://arxiv.org/abs/2206.06219
     """
-    sampler = MaskSampler(probe, segments, count, baseline, seed)
     shown = latin_hypercube(samples, sampler.players, seed) >= 0.5
     scores = sampler.scores(shown)
-    return sampler.map_of(np.stack([dependence(shown, each) for each in scores.T], axis=1), samples)
+    return np.stack([dependence(shown, each) for each in scores.T], axis=1)
 
 
 def dependence(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -160,6 +125,6 @@ def _median_distance(scores: np.ndarray) -> float:
     return float(np.median(np.abs(distances))) or float(scores.std())
 
 
-def hsic_runs(_probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, **_others: Any) -> int:
+def hsic_runs(_players: int, *, samples: int, **_others: Any) -> int:
     """Return 1 for each mask."""
     return samples

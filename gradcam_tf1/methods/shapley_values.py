@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import factorial
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.mask_sampler import MaskSampler
-from gradcam_tf1.methods.masking import Baseline
-from gradcam_tf1.methods.players import Segments, most_players
-from gradcam_tf1.types import LayerInfo
 
 # of P parts: each alone and all but each, and as many at random
 _FEWEST = 4
 
 
-def kernelshap(
-    probe: ProbeBase,
-    _layer: Optional[LayerInfo],
-    *,
-    segments: Segments,
-    count: int,
-    samples: int,
-    seed: int,
-    baseline: Baseline,
-) -> np.ndarray:
+def kernelshap(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
     """min_v sum_S k(S) (y(S) - y(0) - sum_{i in S} v_i)^2 where sum_i v_i = y(x) - y(0).
 
     y(S) is the score with only the parts in S shown, and k(S) = (P - 1) / (C(P, s) s (P - s)), s = |S|, the Shapley
@@ -37,21 +24,17 @@ def kernelshap(
 
     Parameters
     ----------
-    probe : ProbeBase
-        Has the image.
-    segments, count
-        The P parts, see `players_of`.
+    sampler : MaskSampler
+        Has the image and its P parts.
     samples : int
         How many sets at most. Sets that are drawn twice are run once.
     seed : int
-        Of the sets, and of a random baseline.
-    baseline : Baseline
-        What replaces the hidden parts, see `baseline_input`.
+        Of the sets.
 
     Returns
     -------
     np.ndarray
-        float32 [T, H, W], signed: v of the part that holds the pixel.
+        v, float64 [P, T], signed.
 
     Raises
     ------
@@ -62,7 +45,6 @@ def kernelshap(
     ----------
     KernelSHAP, https://arxiv.org/abs/1705.07874
     """
-    sampler = MaskSampler(probe, segments, count, baseline, seed)
     needed = min(2**sampler.players, _FEWEST * sampler.players)
     if samples < needed:
         raise OptionError(
@@ -74,14 +56,12 @@ def kernelshap(
     values = constrained_fit(sets, weights, sampler.scores(sets) - hidden, whole - hidden)
     exact = len(sets) + 2 == 2**sampler.players
     sampler.note_sum(values, whole - hidden, "exact, of all sets" if exact else f"from {len(sets) + 2} sets of parts")
-    return sampler.map_of(values, kernelshap_runs(probe, None, segments=segments, count=count, samples=samples))
+    return values
 
 
-def kernelshap_runs(
-    probe: ProbeBase, _layer: Optional[LayerInfo], *, segments: Segments, count: int, samples: int, **_others: Any
-) -> int:
+def kernelshap_runs(players: int, *, samples: int, **_others: Any) -> int:
     """Return one for each sample, or each set of parts where these are fewer."""
-    return int(min(samples, 2 ** most_players(probe, segments, count)))
+    return int(min(samples, 2**players))
 
 
 def shapley_sets(players: int, samples: int, seed: int) -> Tuple[np.ndarray, np.ndarray]:
@@ -159,58 +139,41 @@ def constrained_fit(sets: np.ndarray, weights: np.ndarray, gains: np.ndarray, to
     return np.asarray(free - one * (free.sum(axis=0) - total) / one.sum())
 
 
-def shapley_sampling(
-    probe: ProbeBase,
-    _layer: Optional[LayerInfo],
-    *,
-    segments: Segments,
-    count: int,
-    permutations: int,
-    antithetic: bool,
-    seed: int,
-    baseline: Baseline,
-) -> np.ndarray:
+def shapley_sampling(sampler: MaskSampler, *, permutations: int, antithetic: bool, seed: int) -> np.ndarray:
     """mean_o y(parts up to i in order o) - y(those before i), over random orders o of the parts.
 
     It has no bias, and adds up to y(x) - y(0) for any number of orders.
 
     Parameters
     ----------
-    probe : ProbeBase
-        Has the image.
-    segments, count
-        The P parts, see `players_of`.
+    sampler : MaskSampler
+        Has the image and its P parts.
     permutations : int
         Number of orders.
     antithetic : bool
         Whether every second order is the one before it backwards, which is nearer to the limit for most scores.
     seed : int
-        Of the orders, and of a random baseline.
-    baseline : Baseline
-        What replaces the hidden parts, see `baseline_input`.
+        Of the orders.
 
     Returns
     -------
     np.ndarray
-        float32 [T, H, W], signed: the value of the part that holds the pixel.
+        float64 [P, T], signed.
 
     References
     ----------
     Castro 2009, https://doi.org/10.1016/j.cor.2008.04.004; Mitchell 2022, https://arxiv.org/abs/2104.12199
     """
-    sampler = MaskSampler(probe, segments, count, baseline, seed)
-    players = sampler.players
-    orders = random_orders(players, permutations, antithetic, seed)
+    orders = random_orders(sampler.players, permutations, antithetic, seed)
     hidden, whole = sampler.ends()
-    between = sampler.scores(_prefixes(orders)).reshape((permutations, players - 1, probe.targets))
-    first, last = (np.broadcast_to(each, (permutations, 1, probe.targets)) for each in (hidden, whole))
+    between = sampler.scores(_prefixes(orders)).reshape((permutations, sampler.players - 1, len(whole)))
+    first, last = (np.broadcast_to(each, (permutations, 1, len(whole))) for each in (hidden, whole))
     steps = np.diff(np.concatenate([first, between, last], axis=1), axis=1)
     gains = np.empty_like(steps)
     np.put_along_axis(gains, orders[..., np.newaxis], steps, axis=1)
     values = gains.mean(axis=0)
     sampler.note_sum(values, whole - hidden, _error_of(gains, antithetic))
-    runs = shapley_sampling_runs(probe, None, segments=segments, count=count, permutations=permutations)
-    return sampler.map_of(values, runs)
+    return values
 
 
 def _error_of(gains: np.ndarray, antithetic: bool) -> str:
@@ -242,8 +205,6 @@ def _prefixes(orders: np.ndarray) -> Iterator[np.ndarray]:
             yield shown.copy()
 
 
-def shapley_sampling_runs(
-    probe: ProbeBase, _layer: Optional[LayerInfo], *, segments: Segments, count: int, permutations: int, **_others: Any
-) -> int:
+def shapley_sampling_runs(players: int, *, permutations: int, **_others: Any) -> int:
     """Return P - 1 for each order, 1 for the image as it is, and 1 with everything hidden."""
-    return permutations * (most_players(probe, segments, count) - 1) + 2
+    return permutations * (players - 1) + 2

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Any, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.mask_sampler import MaskSampler, same_scores
-from gradcam_tf1.methods.masking import Baseline
-from gradcam_tf1.methods.players import Segments
-from gradcam_tf1.types import LayerInfo
 
 
-def lime(
-    probe: ProbeBase,
-    _layer: Optional[LayerInfo],
-    *,
-    segments: Segments,
-    count: int,
-    samples: int,
-    width: float,
-    ridge: float,
-    seed: int,
-    baseline: Baseline,
-) -> np.ndarray:
+def lime(sampler: MaskSampler, *, samples: int, width: float, ridge: float, seed: int) -> np.ndarray:
     """min_w,b sum_z k(z) (y(z) - b - w . z)^2 + ridge |w|^2, k(z) = exp(-(D(z) / width)^2).
 
     z in {0, 1}^P says which parts are shown: all of them in the first sample, in the others a number drawn evenly from
@@ -34,10 +19,8 @@ def lime(
 
     Parameters
     ----------
-    probe : ProbeBase
-        Has the image.
-    segments, count
-        The P parts, see `players_of`.
+    sampler : MaskSampler
+        Has the image and its P parts.
     samples : int
         Number of z.
     width : float
@@ -45,14 +28,12 @@ def lime(
     ridge : float
         Pulls w to 0; the bias b is free.
     seed : int
-        Of the samples, and of a random baseline.
-    baseline : Baseline
-        What replaces the hidden parts, see `baseline_input`.
+        Of the samples.
 
     Returns
     -------
     np.ndarray
-        float32 [T, H, W], signed: w of the part that holds the pixel.
+        w, float64 [P, T], signed.
 
     Raises
     ------
@@ -63,7 +44,6 @@ def lime(
     ----------
     LIME, https://arxiv.org/abs/1602.04938
     """
-    sampler = MaskSampler(probe, segments, count, baseline, seed)
     shown = near_samples(sampler.players, samples, seed)
     weights = np.exp(-(((1 - np.sqrt(shown.mean(axis=1))) / width) ** 2))
     values, fits = weighted_ridge(shown, weights, sampler.scores(shown), ridge)
@@ -71,7 +51,7 @@ def lime(
         sampler.note(
             target, f"the linear model of {sampler.players} parts explains {fit:.1%} of the variance of the samples"
         )
-    return sampler.map_of(values, samples)
+    return values
 
 
 def near_samples(players: int, samples: int, seed: int) -> np.ndarray:
@@ -114,6 +94,6 @@ def weighted_ridge(
     return slopes, 1 - left / np.array(spread)
 
 
-def lime_runs(_probe: ProbeBase, _layer: Optional[LayerInfo], *, samples: int, **_others: Any) -> int:
+def lime_runs(_players: int, *, samples: int, **_others: Any) -> int:
     """Return 1 for each sample."""
     return samples
