@@ -14,8 +14,8 @@ from gradcam_tf1.methods.options import Option
 Segments = Union[str, np.ndarray]
 
 SEGMENTS = ("slic", "grid")
-# of superpixels: how much nearness counts against likeness of colour
-_COMPACTNESS = 10.0
+# of superpixels: how much nearness counts against likeness of colour; the next value where colours are too noisy
+_COMPACTNESS = (10.0, 100.0, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -119,23 +119,36 @@ def _grid(sides: Tuple[int, ...], count: int) -> np.ndarray:
 
 
 def _superpixels(pixels: np.ndarray, count: int) -> np.ndarray:
-    """Return labels of at most `count` superpixels of an image float32 [H, W, 3]: int [H, W]."""
-    from skimage.segmentation import slic  # imported late: it takes a while
-
+    """Return labels of at most `count` superpixels of an image float32 [H, W, 3], of half of it or more: int [H, W]."""
     low, high = float(pixels.min()), float(pixels.max())
     image = (pixels.astype(np.float64) - low) / max(high - low, 1e-6)
+    labels = np.zeros(pixels.shape[:-1], np.intp)
+    for compactness in _COMPACTNESS:
+        found = _slic(image, count, compactness)
+        if found.max() > labels.max():
+            labels = found
+        # noise has no superpixels: its fragments are merged into a few
+        if labels.max() + 1 >= count / 2:
+            break
+    return labels
+
+
+def _slic(image: np.ndarray, count: int, compactness: float) -> np.ndarray:
+    """Return labels 0.. of at most `count` superpixels of an image [H, W, C], 0..1: int [H, W]."""
+    from skimage.segmentation import slic  # imported late: it takes a while
+
     asked = count
     while asked > 1:
-        labels: np.ndarray = slic(
+        labels = slic(
             image,
             n_segments=asked,
-            compactness=_COMPACTNESS,
-            convert2lab=pixels.shape[-1] == 3,
+            compactness=compactness,
+            convert2lab=image.shape[-1] == 3,
             channel_axis=-1,
             start_label=0,
         )
-        found = len(np.unique(labels))
-        if found <= count:
-            return labels
-        asked = min(asked - 1, asked * count // found)  # the algorithm takes the number as a hint
-    return np.zeros(pixels.shape[:-1], np.intp)
+        values, places = np.unique(labels, return_inverse=True)
+        if len(values) <= count:
+            return np.asarray(places.reshape(labels.shape))
+        asked = min(asked - 1, asked * count // len(values))  # the algorithm takes the number as a hint
+    return np.zeros(image.shape[:-1], np.intp)

@@ -67,6 +67,14 @@ def test_there_are_never_more_superpixels_than_announced(count):
         assert 1 <= players_of(picture, "slic", count).count <= most_players(picture, "slic", count) == count
 
 
+@pytest.mark.parametrize("size", [(28, 28), (32, 48), (64, 64)])
+def test_noise_is_divided_too(size):
+    """Plain SLIC makes one or a few parts of noise, and the map would be the same everywhere."""
+    for seed in range(3):
+        noisy = np.random.RandomState(seed).uniform(0, 255, (*size, 3)).astype(np.float32)
+        assert players_of(Picture(noisy), "slic", 50).count >= 25
+
+
 def test_bands_are_segmented_as_they_are():
     pixels = np.zeros((40, 40, 5), np.float32)
     pixels[:, 20:, 3] = 200
