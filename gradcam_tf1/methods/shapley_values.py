@@ -173,7 +173,7 @@ def shapley_sampling(sampler: MaskSampler, *, permutations: int, antithetic: boo
     np.put_along_axis(gains, orders[..., np.newaxis], steps, axis=1)
     values = gains.mean(axis=0)
     sampler.note_sum(values, whole - hidden, _error_of(gains, antithetic))
-    return values
+    return np.asarray(values)
 
 
 def _error_of(gains: np.ndarray, antithetic: bool) -> str:
