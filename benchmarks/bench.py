@@ -37,6 +37,7 @@ _ROWS = (
     rows.vgg19_relevance,
     rows.mobilenet_relevance,
     rows.vgg19_perturbation,
+    rows.mobilenet_kernelshap,
     rows.vgg19_saliency,
     rows.demo_saliency,
     rows.training_inspect,

@@ -137,6 +137,19 @@ def vgg19_perturbation() -> Iterator[Case]:
 
 
 @contextmanager
+def mobilenet_kernelshap() -> Iterator[Case]:
+    """MobileNet 0.25, 1 image: KernelSHAP of 1000 sets of superpixels, against as many forward passes."""
+    with mobilenet() as net:
+        fitted = [net.fit_image(image) for image in scenes(1)]
+        once = forward(net, fitted)
+        alternatives = {
+            "250 forward passes": lambda: [once() for _ in range(250)],
+            "kernelshap": lambda: net.explain(fitted, methods=method("kernelshap", samples=1000)),
+        }
+        yield Case(alternatives, [Ratio("kernelshap", "250 forward passes", 1.1, times=4)])
+
+
+@contextmanager
 def training_inspect() -> Iterator[Case]:
     """A training graph of 50,000 nodes with its checkpoint: what `inspect` does, against importing the graph bare."""
     with tempfile.TemporaryDirectory() as folder:

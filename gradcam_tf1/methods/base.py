@@ -234,8 +234,8 @@ class Method(ABC):
                 if option.name in options:
                     others = ", ".join(each for each in option.choices if each not in option.for_images)
                     raise OptionError(
-                        f"the {option.name} {value!r} of {self.name} is an image; for signals and volumes give "
-                        f"{others}, a number or an array"
+                        f"the {option.name} {value!r} of {self.name} is for images only; for signals and volumes give "
+                        f"{others}, or {option.others}"
                     )
                 changed[option.name] = option.for_arrays
         return changed

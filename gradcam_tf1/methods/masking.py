@@ -27,7 +27,7 @@ def scored(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> I
     probe : ProbeBase
         Has the image x.
     masks : iterable of np.ndarray
-        float32 [H, W] each, 0 (hidden) to 1 (shown); taken from the iterable one chunk at a time.
+        [H, W] each: float32, 0 (hidden) to 1 (shown), or bool; taken from the iterable one chunk at a time.
     fill : np.ndarray
         float32 [H, W, C], the baseline.
 
@@ -37,9 +37,20 @@ def scored(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> I
         A chunk of the masks, [m, H, W], with its scores, float32 [m, T].
     """
     for group in in_chunks(masks, probe.chunk):
-        chunk = np.array(group, np.float32)
-        shown = chunk[..., np.newaxis]
-        yield chunk, probe.scores(probe.image * shown + fill * (1 - shown))
+        chunk = np.array(group, bool if group[0].dtype == bool else np.float32)
+        yield chunk, probe.scores(masked_images(probe.image, chunk, fill))
+
+
+def masked_images(image: np.ndarray, masks: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Return the image [H, W, C] under masks [m, H, W], with `fill` [H, W, C] where it is hidden: [m, H, W, C]."""
+    if masks.dtype != bool:
+        shown = masks[..., np.newaxis]
+        return np.asarray(image * shown + fill * (1 - shown))
+    # whole pixels are copied, which takes a fifth of the time of np.where over the channels
+    pixel = np.dtype((np.void, image.dtype.itemsize * image.shape[-1]))
+    images = np.repeat(fill[np.newaxis].astype(image.dtype), len(masks), axis=0)
+    np.copyto(images.view(pixel)[..., 0], np.ascontiguousarray(image).view(pixel)[..., 0], where=masks)
+    return images
 
 
 def scores_of(probe: ProbeBase, masks: Iterable[np.ndarray], fill: np.ndarray) -> np.ndarray:

@@ -37,6 +37,8 @@ class Option:
         Those of `choices` that mean an image, so that signals and volumes cannot have them.
     for_arrays : Any
         The default for signals and volumes, where `default` is one of `for_images`.
+    others : str
+        What an option of kind `object` takes besides `choices`, in words.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Option:
     kind: Optional[type] = None
     for_images: Tuple[str, ...] = ()
     for_arrays: Any = None
+    others: str = "a number or an array"
 
     def is_image(self, value: Any) -> bool:
         """Return whether a value means an image, which signals and volumes cannot have."""
@@ -76,7 +79,7 @@ class Option:
     def possible(self) -> str:
         """What values the option can have, in words."""
         if self.choices:
-            others = ", or a number or an array" if self._kind is object else ""
+            others = f", or {self.others}" if self._kind is object else ""
             return f"one of {', '.join(self.choices)}{others}"
         bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
         limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)

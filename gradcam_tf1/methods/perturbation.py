@@ -6,6 +6,7 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
+from gradcam_tf1.methods.black_box import BLACK_BOX_ROWS
 from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import baseline_option, in_chunks
@@ -141,4 +142,5 @@ PERTURBATION_ROWS = (
             baseline_option("zero"),
         ),
     ),
+    *BLACK_BOX_ROWS,
 )

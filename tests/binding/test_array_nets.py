@@ -272,7 +272,7 @@ def test_what_needs_an_image_is_refused():
         for method in ("xrai", "fullgrad"):
             with pytest.raises(OptionError, match=f"{method} works on images only"):
                 graph.explain(arrays, methods=method)
-        with pytest.raises(OptionError, match="the baseline 'white' of occlusion is an image; for signals"):
+        with pytest.raises(OptionError, match="the baseline 'white' of occlusion is for images only; for signals"):
             graph.explain(arrays, methods=chosen("occlusion", {"occlusion": {"baseline": "white"}}))
         for target in (Region(1, mask=np.ones((11, 2))), Region(1, point=(1, 2)), Similar(arrays)):
             with pytest.raises(TargetError, match="are targets of images; signals, volumes and clips have"):
