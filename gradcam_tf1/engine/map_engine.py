@@ -117,6 +117,12 @@ class MapEngine(ConstantFeeder):
         """Return the values of the net's first float tensor: float32 [N, H, W, C]; the arguments as in `classes`."""
         return self._runner.run({0: self._ops.images()}, batch, self._ops.inputs(inputs))[0]
 
+    def fetch(
+        self, tensors: Mapping[Hashable, tf.Tensor], batch: np.ndarray, inputs: Mapping[str, np.ndarray]
+    ) -> Dict[Hashable, np.ndarray]:
+        """Return the values of tensors with the image axis first; the arguments as in `classes`."""
+        return self._runner.run(dict(tensors), batch, self._ops.inputs(inputs))
+
     def values(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
         """Return the values of tensors that depend on no input, such as weights."""
         return self._runner.constants(tensors)

@@ -10,6 +10,7 @@ from gradcam_tf1.methods.activation import NUMPY_ROWS
 from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
+from gradcam_tf1.methods.local_gradients import LOCAL_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
 from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
@@ -77,6 +78,7 @@ def without_gradients() -> List[str]:
 
 for _row in (
     *LAYER_ROWS,
+    *LOCAL_ROWS,
     *NUMPY_ROWS,
     *SMOOTH_ROWS,
     *PERTURBATION_ROWS,
