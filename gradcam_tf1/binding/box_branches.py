@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
@@ -52,17 +52,17 @@ def kept_detections(graph: tf.Graph) -> Optional[KeptDetections]:
     return KeptDetections(boxes, scores, classes, tuple(found))
 
 
-def resolve_boxes(boxes: Boxes, graph: tf.Graph, binding: Binding) -> BoxReader:
+def resolve_boxes(boxes: Boxes, tensor: str, binding: Binding) -> BoxReader:
     """Fill in what a `Boxes` leaves open.
 
     Parameters
     ----------
     boxes : Boxes
         What is known.
-    graph : tf.Graph
-        The graph of the net.
+    tensor : str
+        The tensor of the boxes, from `named_boxes` or `only_boxes`.
     binding : Binding
-        Its key tensors.
+        The key tensors of the net.
 
     Raises
     ------
@@ -73,7 +73,6 @@ def resolve_boxes(boxes: Boxes, graph: tf.Graph, binding: Binding) -> BoxReader:
     if boxes.form is not None and not callable(boxes.form) and boxes.form not in FORMS:
         raise TargetError(f"no form of boxes {boxes.form!r}; possible: {', '.join(FORMS)}, or a function")
     activation = _activation(boxes, binding)
-    tensor = _only_boxes(graph, binding) if boxes.tensor is None else _named_boxes(graph, boxes.tensor)
     form = boxes.form if boxes.form is not None else "ssd" if anchors else None
     if form is None:
         raise TargetError(
@@ -135,7 +134,8 @@ def _anchors(given: Any) -> bytes:
     return values.tobytes()
 
 
-def _named_boxes(graph: tf.Graph, name: str) -> str:
+def named_boxes(graph: tf.Graph, name: str) -> str:
+    """Return the full name of a tensor of boxes. Raises BindingError or TargetError if it is none."""
     tensor = find_tensor(graph, name)
     sides = tensor.shape.as_list() if tensor.shape.rank else []
     if len(sides) < 2 or not sides[-1] or sides[-1] < 4 or not tensor.dtype.is_floating:
@@ -145,8 +145,11 @@ def _named_boxes(graph: tf.Graph, name: str) -> str:
     return str(tensor.name)
 
 
-def _only_boxes(graph: tf.Graph, binding: Binding) -> str:
-    """Return the one tensor that may hold the boxes, behind all others that lead to it."""
+def only_boxes(graph: tf.Graph, binding: Binding) -> str:
+    """Return the one tensor that may hold the boxes, behind all others that lead to it.
+
+    Raises TargetError if there is none, or several.
+    """
     index = GraphIndex(graph)
     names = index.downstream([binding.input]) - index.looped
     found = [name for name in names if _is_boxes(index, name) and not name.startswith(OUR_SCOPE)]
@@ -174,8 +177,3 @@ def _anchors_of(index: GraphIndex, binding: Binding) -> Optional[int]:
     if binding.score_parts or dims is None or axes.count("a") != 1 or len(axes) != len(dims):
         return None
     return dims[axes.index("a")]
-
-
-def box_names(found: KeptDetections) -> List[str]:
-    """Return the names of all tensors of detections."""
-    return [found.boxes, found.scores, found.classes, *found.earlier]

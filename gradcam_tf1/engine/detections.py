@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.binding.box_branches import kept_detections, resolve_boxes
+from gradcam_tf1.binding.box_branches import kept_detections, named_boxes, only_boxes, resolve_boxes
 from gradcam_tf1.drawing.detected_box import Detection, detection_name
 from gradcam_tf1.engine.found_classes import NO_CLASS
 from gradcam_tf1.engine.map_engine import MapEngine
@@ -114,13 +114,17 @@ class DetectionFinder:
             context = TargetContext(self.engine.classes(self.batch, self.inputs), self.labels)
             wanted = read_class(target.class_spec, context)
         if target.boxes.tensor is None and target.boxes.form is None and target.boxes.anchors is None:
-            kept = kept_detections(self.engine.graph)
+            kept = self.engine.known("kept detections", lambda: kept_detections(self.engine.graph))
             if kept is not None:
                 return match_kept(self.engine, self.binding, kept, target, wanted, self.batch, self.inputs)
         return self._suppressed(target, wanted)
 
     def _reader(self, boxes: Boxes) -> BoxReader:
-        return resolve_boxes(boxes, self.engine.graph, self.binding)
+        graph = self.engine.graph
+        if boxes.tensor is not None:
+            return resolve_boxes(boxes, named_boxes(graph, boxes.tensor), self.binding)
+        found = self.engine.known("boxes", lambda: only_boxes(graph, self.binding))
+        return resolve_boxes(boxes, found, self.binding)
 
     def _suppressed(self, target: Detections, wanted: Optional[int]) -> List[List[FoundBox]]:
         """Return the detections of each image after a suppression of our own."""

@@ -75,6 +75,7 @@ class MapEngine(ConstantFeeder):
         reshape: Callable[[tf.Tensor], tf.Tensor] = tokens_as_map,
     ) -> None:
         self._binding = binding
+        self._known: Dict[str, Any] = {}
         self.graph = graph
         live = sess if isinstance(sess, LiveSession) else LiveSession(sess)
         self._ops = GraphOps(graph, binding, reshape, live.building)
@@ -122,6 +123,12 @@ class MapEngine(ConstantFeeder):
     ) -> Dict[Hashable, np.ndarray]:
         """Return the values of tensors with the image axis first; the arguments as in `classes`."""
         return self._runner.run(dict(tensors), batch, self._ops.inputs(inputs))
+
+    def known(self, what: str, find: Callable[[], Any]) -> Any:
+        """Return what `find` finds in the graph, searched once."""
+        if what not in self._known:
+            self._known[what] = find()
+        return self._known[what]
 
     def values(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
         """Return the values of tensors that depend on no input, such as weights."""

@@ -40,10 +40,12 @@ def segxrescam(features: tf.Tensor, grads: tf.Tensor, *, window: int, pool: str)
     ----------
     Seg-XRes-CAM, https://github.com/Nouman97/Seg_XRes_CAM
     """
-    for axis in _positions(grads) if window > 1 else []:
-        size = tf.shape(grads)[axis]
-        blocks = _maxima(grads, axis, window) if pool == "max" else _along(grads, axis, _block_means(size, window))
-        grads = _along(blocks, axis, _interpolation(size, window))
+    axes = _positions(grads) if window > 1 else []
+    for axis in axes:
+        means = _block_means(tf.shape(features)[axis], window)
+        grads = _maxima(grads, axis, window) if pool == "max" else _along(grads, axis, means)
+    for axis in axes:
+        grads = _along(grads, axis, _interpolation(tf.shape(features)[axis], window))
     return tf.reduce_sum(grads * features, axis=-1)
 
 
