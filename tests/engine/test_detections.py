@@ -12,7 +12,6 @@ from detector_nets import (
     SIDE,
     decoded,
     opened,
-    random_boxes,
     scene,
     ssd,
     suppressed,
@@ -20,9 +19,8 @@ from detector_nets import (
     yolo,
 )
 
-from gradcam_tf1 import Anchor, Boxes, Contrast, Detection, Detections, ExplainOptions, method
-from gradcam_tf1.errors import BindingError, RunError, TargetError
-from gradcam_tf1.scoring.found_boxes import MEASURES
+from gradcam_tf1 import Anchor, Boxes, Contrast, Detection, Detections, ExplainOptions
+from gradcam_tf1.errors import TargetError
 from gradcam_tf1.tf_runtime import tf
 
 TWO = scene(red=[(0, 0), (3, 3)])  # two objects of class 0, far apart
@@ -31,7 +29,9 @@ CORNER, FAR = (0.0, 0.0, 2.0, 2.0), (6.0, 6.0, 8.0, 8.0)  # their boxes in pixel
 
 
 def boxes_of(explanation, n=0, name="odam"):
-    return [map.detection and map.detection.box for map in explanation if map.n == n and map.method == name]
+    """The boxes of one image's detections, rounded."""
+    maps = [map for map in explanation if map.n == n and map.method == name]
+    return [tuple(np.round(map.detection.box, 3).tolist()) for map in maps]
 
 
 def sigmoid(x):
@@ -46,7 +46,7 @@ def net():
 
 def test_each_box_has_its_own_map_and_is_zero_at_the_other(net):
     found = net.explain(TWO, Detections(boxes=SSD), methods=["hirescam", "layercam", "gradcam"])
-    assert boxes_of(found, name="hirescam") == pytest.approx([CORNER, FAR])
+    assert boxes_of(found, name="hirescam") == [CORNER, FAR]
     for t, (row, column) in enumerate([(0, 0), (3, 3)]):
         expected = np.zeros((SIDE, SIDE))
         expected[row, column] = GAIN  # dy/dA * A of the only cell that the anchor sees
@@ -83,7 +83,7 @@ def test_the_box_moves_as_the_net_says(net):
 def test_boxes_are_placed_on_the_original_image(net):
     image = np.kron(TWO, np.ones((4, 10, 1), np.uint8))
     found = net.explain(image, Detections(boxes=SSD), methods="odam")
-    assert boxes_of(found) == pytest.approx([(0, 0, 8, 20), (24, 60, 32, 80)])
+    assert boxes_of(found) == [(0, 0, 8, 20), (24, 60, 32, 80)]
     wide = opened(ssd, fit="letterbox")
     high = np.zeros((16, 8, 3), np.uint8)
     high[12:, 4:, 0] = 255  # the lower right of a picture that fills columns 2 to 6 of the input
@@ -99,7 +99,7 @@ def test_every_form_of_boxes(form, scale, pixels):
     with opened(decoded, form, scale) as net:
         image = scene(red=[(0, 0)], blue=[(0, 0)], green=[(3, 1)])
         found = net.explain(image, Detections(boxes=Boxes(form=form, pixels=pixels)), methods="odam")
-    assert boxes_of(found) == pytest.approx([(0, 1, 2, 3), (6, 2, 8, 4)])
+    assert boxes_of(found) == [(0, 1, 2, 3), (6, 2, 8, 4)]
     assert [map.class_id for map in found] == [0, 1]
 
 
@@ -109,7 +109,7 @@ def test_a_function_reads_the_boxes():
 
     with opened(decoded, "xyxy") as net:
         found = net.explain(TWO, Detections(boxes=Boxes(form=turned)), methods="odam")
-        assert boxes_of(found) == pytest.approx([CORNER, FAR])
+        assert boxes_of(found) == [CORNER, FAR]
         with pytest.raises(TargetError, match=r"the function that reads boxes returned 3; it returns a tensor"):
             net.explain(TWO, Detections(boxes=Boxes(form=lambda _boxes: 3)))
 
@@ -126,7 +126,7 @@ def test_objectness_times_class_decides_in_yolo():
     with opened(yolo) as net:
         assert net.binding.score_parts
         found = net.explain(TWO, Detections(boxes=Boxes("detections", form="cxcywh")), methods="odam")
-        assert boxes_of(found) == pytest.approx([CORNER, FAR])
+        assert boxes_of(found) == [CORNER, FAR]
         assert found.probabilities[0] == pytest.approx(sigmoid(GAIN + BIAS) ** 2)
         assert [map.class_id for map in found] == [0, 0]
 
@@ -136,7 +136,7 @@ def test_a_background_class_is_never_found():
         with pytest.raises(TargetError, match=r"come from a softmax, of which one class means no object; say which"):
             net.explain(TWO, Detections(boxes=Boxes(form="yxyx")))
         found = net.explain(TWO, Detections(boxes=Boxes(form="yxyx", background=2)), methods="odam")
-        assert boxes_of(found) == pytest.approx([CORNER, FAR])
+        assert boxes_of(found) == [CORNER, FAR]
         with pytest.raises(TargetError, match=r"background=3: give a class id, 0 to 2, or -1"):
             net.explain(TWO, Detections(boxes=Boxes(form="yxyx", background=3)))
 
@@ -186,7 +186,7 @@ def test_suppression_in_the_graph_leads_back_to_the_anchors(shift, background):
     image = scene(red=[(0, 0), (3, 3)], green=[(2, 0)], blue=[(2, 0)])
     with opened(suppressed, shift, background) as net:
         found = net.explain([image, scene()], Detections(), methods=["hirescam"])
-        assert sorted(boxes_of(found, name="hirescam")) == pytest.approx([CORNER, (4, 1, 6, 3), FAR])
+        assert sorted(boxes_of(found, name="hirescam")) == [CORNER, (4, 1, 6, 3), FAR]
         for t, map in enumerate(found.map("hirescam", 0, t) for t in range(3)):
             row, column = divmod(map.detection.anchor, SIDE)
             expected = np.zeros((SIDE, SIDE))
@@ -204,7 +204,7 @@ def test_suppressed_boxes_that_are_no_anchors_are_refused():
         net.explain(TWO, Detections())
     with opened(moved) as net:  # the way out
         found = net.explain(TWO, Detections(boxes=Boxes("decoded", form="yxyx")), methods="odam")
-        assert boxes_of(found) == pytest.approx([CORNER, FAR])
+        assert boxes_of(found) == [CORNER, FAR]
 
 
 def moved():
@@ -223,161 +223,12 @@ def renamed(graph_def):
     return graph_def
 
 
-# D-RISE
-
-
-def drise_twin(boxes, shares, objectness, a):
-    """max_j IoU cos O in float64, for the detection at anchor a."""
-    scores = []
-    for j in range(len(boxes)):
-        top, left = np.maximum(boxes[a, :2], boxes[j, :2])
-        bottom, right = np.minimum(boxes[a, 2:], boxes[j, 2:])
-        inside = max(bottom - top, 0) * max(right - left, 0)
-        areas = [(b[2] - b[0]) * (b[3] - b[1]) for b in (boxes[a], boxes[j])]
-        cosine = shares[a] @ shares[j] / np.linalg.norm(shares[a]) / np.linalg.norm(shares[j])
-        scores.append(inside / (sum(areas) - inside) * cosine * objectness[j])
-    return max(scores)
-
-
-@pytest.mark.parametrize("kind", ["sigmoid", "softmax"])
-def test_drise_equals_its_float64_twin(kind):
-    image = np.random.RandomState(3).randint(0, 256, (8, 8, 3)).astype(np.uint8)
-    background = 0 if kind == "softmax" else -1
-    with opened(random_boxes, kind) as net:
-        reading = Boxes(form="yxyx", background=background)
-        target = Detections(score=0.2, k=3, boxes=reading, measure="drise")
-        found = net.explain(image, target, methods="odam")
-        names = ["boxes:0", "class_probabilities:0"]
-        values = net.sess.run(names, {"input:0": image[np.newaxis] / np.float32(255)})
-        boxes, shares = (part[0].astype(np.float64) for part in values)
-        objectness = shares.max(axis=1)
-        if kind == "softmax":
-            objectness, shares = 1 - shares[:, 0], shares * [0, 1, 1]
-        expected = [drise_twin(boxes, shares, objectness, map.detection.anchor) for map in found]
-        assert len(expected) >= 2
-        np.testing.assert_allclose(found.scores[0], expected, rtol=1e-5)
-        assert [map.about for map in found][:2] == ["detection 1 drise", "detection 2 drise"]
-
-
-def test_drise_uses_the_objectness_of_the_net():
-    with opened(yolo) as net:
-        target = Detections(boxes=Boxes("detections", form="cxcywh"), measure="drise")
-        found = net.explain(TWO, target, methods="odam")
-    # IoU and cosine with itself are 1
-    np.testing.assert_allclose(found.scores[0], sigmoid(GAIN + BIAS), rtol=1e-5)
-
-
-def test_rise_with_the_score_of_drise_finds_each_object(net):
-    target = Detections(boxes=SSD, measure="drise")
-    found = net.explain(np.kron(TWO, np.ones((2, 2, 1), np.uint8)), target, methods=method("rise", masks=600))
-    for t, (own, other) in enumerate([((0, 0), (3, 3)), ((3, 3), (0, 0))]):
-        cells = found["rise"][0, t].reshape(SIDE, 2, SIDE, 2).mean((1, 3))
-        assert cells[own] > cells[other] + 0.1
-        assert np.unravel_index(cells.argmax(), cells.shape) == own
-
-
-@pytest.mark.parametrize(("measure", "value"), [("top", 2 / 8), ("left", 3 / 8), ("bottom", 4 / 8), ("right", 5 / 8)])
-def test_a_side_of_the_box_is_explained(net, measure, value):
-    target = Detections(boxes=SSD, measure=measure)
-    (map,) = net.explain(scene(red=[(1, 1)], blue=[(1, 1)]), target, methods="hirescam")
-    assert map.score == pytest.approx(value)
-    expected = np.zeros((SIDE, SIDE))
-    expected[1, 1] = 0.5 / SIDE if measure in ("left", "right") else 0  # only blue moves the box, and only sideways
-    np.testing.assert_allclose(map.values, expected, atol=1e-6)
-    assert measure in MEASURES
-
-
-# refused
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        (Detections(), r"the graph does not show what the columns of the boxes 'offsets:0' are; give their form"),
-        (
-            Detections(boxes=Boxes(form="ssd")),
-            r"'ssd' are offsets from anchors, which the graph does not show; give \[",
-        ),
-        (Detections(boxes=Boxes(form="xyxy", anchors=ANCHORS)), r"'xyxy' have no anchors; leave one of the two out"),
-        (Detections(boxes=Boxes(form="corners")), r"no form of boxes 'corners'; possible: yxyx, xyxy, cxcywh, ssd"),
-        (Detections(boxes=Boxes(form="yxyx")), r"'offsets:0' read as 'yxyx' gives no boxes: one has top, left, bottom"),
-        (Detections(boxes=Boxes(anchors=ANCHORS[:3, :2])), r"anchors are \[anchors, 4\], .*; given: \[3, 2\]"),
-        (Detections(boxes=Boxes(anchors="none.npy")), r"the anchors 'none.npy' cannot be read .*; give an .npy file"),
-        (Detections(boxes=Boxes(anchors=ANCHORS * 260)), r"as shares of the input; divide pixels by it"),
-        (Detections(boxes=Boxes(anchors=ANCHORS, variances=(1, 2))), r"variances are four numbers, .*, not \(1, 2\)"),
-        (Detections(boxes=Boxes(anchors=ANCHORS, activation="relu")), r"no activation 'relu'; possible: sigmoid, soft"),
-        (Detections(boxes=Boxes("class_scores")), r"'class_scores:0' is float32 .*; boxes are floats \[N, anchors, 4"),
-        (Detections(boxes=ANCHORS), r"give Boxes\(...\)"),
-        (Detections(score=1.5), r"Detections\(score=1.5\): give a number from 0 to 1"),
-        (Detections(iou="much"), r"Detections\(iou='much'\): give a number from 0 to 1"),
-        (Detections(k=0), r"Detections\(k=0\): give the most detections of an image, at least 1"),
-        (Detections(measure="box"), r"Detections\(measure='box'\); possible: logit, drise, top, left, bottom, right"),
-        (Detections(class_spec=2, boxes=SSD), r"no class 2: the net has 2 classes"),
-    ],
-)
-def test_what_cannot_be_read_is_refused(net, target, message):
-    with pytest.raises(TargetError, match=message):
-        net.explain(TWO, target)
-
-
-def test_a_wrong_number_of_anchors_is_refused(net):
-    with pytest.raises(RunError, match=r"boxes:"):
-        net.explain(TWO, Detections(boxes=Boxes(anchors=ANCHORS[:15])))
-    with pytest.raises(BindingError, match=r"no tensor 'nowhere'|nowhere"):
-        net.explain(TWO, Detections(boxes=Boxes("nowhere")))
-
-
-def test_several_tensors_of_four_columns_are_listed():
-    def both():
-        decoded()
-        features = tf.get_default_graph().get_tensor_by_name("features:0")
-        tf.reshape(tf.tile(features, [1, 1, 1, 4])[..., :4], [-1, CELLS, 4], name="other")
-
-    with opened(both) as net:
-        with pytest.raises(TargetError, match=r"several tensors may be: .*boxes:0.*; name one: Boxes\(tensor=...\)"):
-            net.explain(TWO, Detections(boxes=Boxes(form="yxyx")))
-        found = net.explain(TWO, Detections(boxes=Boxes("boxes", form="yxyx")), methods="odam")
-        assert boxes_of(found) == pytest.approx([CORNER, FAR])
-
-
-def test_a_net_without_confidences_needs_an_activation():
-    with opened(ssd, "none", logits="class_scores") as net:
-        with pytest.raises(TargetError, match=r"the graph has no confidences after 'class_scores:0'; say what makes"):
-            net.explain(TWO, Detections(boxes=SSD))
-        reading = Boxes(anchors=ANCHORS, activation="sigmoid")
-        found = net.explain(TWO, Detections(boxes=reading), methods="odam")
-        assert boxes_of(found) == pytest.approx([CORNER, FAR])
-
-
-def test_a_classifier_has_no_detections(tmp_path):
-    from gradcam_tf1.graph import GradCamGraph
-    from gradcam_tf1.nets.demo import demo_model
-
-    with GradCamGraph(demo_model(), preset="inception") as net:
-        image = np.zeros((192, 256, 3), np.uint8)
-        with pytest.raises(TargetError, match=r"Detections need a detector, with scores \[N, anchors, C\]"):
-            net.explain(image, Detections())
-
-
-def test_views_that_are_mirrored_have_no_anchors(net):
-    for measure in ("logit", "drise"):
-        with pytest.raises(TargetError, match=r"an anchor by its number has no mirror image"):
-            net.explain(TWO, Detections(boxes=SSD, measure=measure), options=ExplainOptions(aug_smooth=True))
-
-
 def test_noise_explains_the_detections_of_the_clean_image(net):
     found = net.explain(TWO, Detections(boxes=SSD), methods="hirescam", options=ExplainOptions(noise="smoothgrad"))
-    assert boxes_of(found, name="hirescam") == pytest.approx([CORNER, FAR])
+    assert boxes_of(found, name="hirescam") == [CORNER, FAR]
     for t, own in enumerate([(0, 0), (3, 3)]):
         assert found["hirescam"][0, t][own] > 0.5 * GAIN
         assert np.count_nonzero(found["hirescam"][0, t]) == 1
-
-
-def test_methods_of_class_scores_refuse_detections(net):
-    from gradcam_tf1.errors import OptionError
-
-    with pytest.raises(OptionError, match=r"explains class scores only, not 'anchor' targets"):
-        net.explain(TWO, Detections(boxes=SSD), methods="finercam")
 
 
 def test_the_graph_does_not_grow_from_call_to_call(net):
@@ -393,7 +244,7 @@ def test_the_file_of_anchors_is_read(net, tmp_path):
     np.save(tmp_path / "anchors.npy", ANCHORS)
     target = Detections(boxes=Boxes(anchors=str(tmp_path / "anchors.npy")))
     assert target.files == (str(tmp_path / "anchors.npy"),)
-    assert boxes_of(net.explain(TWO, target, methods="odam")) == pytest.approx([CORNER, FAR])
+    assert boxes_of(net.explain(TWO, target, methods="odam")) == [CORNER, FAR]
     np.savez(tmp_path / "broken.npy", ANCHORS)
     (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY broken")
     with pytest.raises(TargetError, match=r"cannot be read"):
