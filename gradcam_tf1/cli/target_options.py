@@ -152,7 +152,7 @@ def make_targets(options: dict[str, Any]) -> Any:
     OptionError
         If two of the options exclude each other.
     """
-    values = {"detections": take_detections(options)}
+    values: dict[str, Any] = {"detections": take_detections(options)}
     values.update({name: options.pop(name) for name in _NAMES if name != "detections"})
     wraps = [name for name in _WRAPS if values[name] is not None and values[name] is not False]  # 0 is an anchor
     if len(wraps) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -129,7 +129,7 @@ class DetectionFinder:
     def _suppressed(self, target: Detections, wanted: Optional[int]) -> List[List[FoundBox]]:
         """Return the detections of each image after a suppression of our own."""
         reader, ops = self._reader(target.boxes), self.engine.ops
-        tensors = {"boxes": ops.boxes(reader), "confidences": ops.confidences(reader)}
+        tensors: Dict[Hashable, Any] = {"boxes": ops.boxes(reader), "confidences": ops.confidences(reader)}
         found = self.engine.fetch(tensors, self.batch, self.inputs)
         shares = found["confidences"].astype(np.float32)
         self._check_background(target.boxes, shares)
@@ -231,7 +231,7 @@ def settle_detections(answer: MapAnswer, targets: Any) -> MapAnswer:
             if not isinstance(target, FoundBox):
                 continue
             found[n, t] = target.confidence
-            if target.missing:
+            if target.missing and not answer.failures[n]:
                 class_ids[n, t], scores[n, t] = NO_CLASS, np.nan
                 for key, maps in answer.maps.items():
                     maps[n, t] = 0

@@ -63,10 +63,7 @@ def match_kept(
     tensors.update({name: graph.get_tensor_by_name(name) for name in kept.earlier})
     found = engine.fetch(tensors, batch, inputs)
     shares = found["shares"]
-    live = [
-        sorted(np.flatnonzero(scores >= target.score), key=lambda m, own=scores: -own[m])
-        for scores in found[kept.scores]
-    ]
+    live = [_most_confident(scores, target.score) for scores in found[kept.scores]]
     if not any(live):
         return [[] for _ in live]
     for shift in _SHIFTS:
@@ -88,6 +85,12 @@ def match_kept(
         "gradient reaches their scores; give the tensor of all boxes and its form: Boxes(tensor=..., form=...), "
         "--box-tensor and --box-form"
     )
+
+
+def _most_confident(scores: np.ndarray, lowest: float) -> List[int]:
+    """Return the numbers of the detections with this score at least, most confident first."""
+    order: List[int] = np.argsort(-scores, kind="stable").tolist()
+    return [m for m in order if scores[m] >= lowest and scores[m] > 0]
 
 
 def _anchor(boxes: np.ndarray, shares: np.ndarray, box: np.ndarray, score: float, column: int) -> Optional[int]:
