@@ -49,4 +49,7 @@ class Detection:
 
 def recorded_detection(record: Any) -> Optional[Detection]:
     """Return the detection of a line of the manifest, None without one."""
-    return None if record is None else Detection(tuple(record["box"]), record["confidence"], record["anchor"])
+    if record is None:
+        return None
+    top, left, bottom, right = record["box"]
+    return Detection((top, left, bottom, right), record["confidence"], record["anchor"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, List, Optional, Sequence, Tuple
 
-from gradcam_tf1.drawing.detected_box import Detection
+from gradcam_tf1.drawing.detected_box import Detection, recorded_detection
 from gradcam_tf1.drawing.stored_placements import need
 
 
@@ -19,7 +19,8 @@ def unpack_detections(rows: Any, images: int, targets: int) -> Tuple[Tuple[Optio
     good = isinstance(rows, list) and len(rows) in (0, images)
     need(good and all(isinstance(row, list) and len(row) == targets for row in rows), "its detections are damaged")
     need(all(each is None or _is_detection(each) for row in rows for each in row), "its detections are damaged")
-    return tuple(tuple(each and Detection(tuple(each[0]), each[1], each[2]) for each in row) for row in rows)
+    names = ("box", "confidence", "anchor")
+    return tuple(tuple(recorded_detection(each and dict(zip(names, each))) for each in row) for row in rows)
 
 
 def _is_detection(each: Any) -> bool:
