@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
     from gradcam_tf1.drawing.array_figures import volume_figure as volume_figure
     from gradcam_tf1.drawing.class_score import ClassScore as ClassScore
+    from gradcam_tf1.drawing.detected_box import Detection as Detection
     from gradcam_tf1.drawing.explained_map import Map as Map
     from gradcam_tf1.drawing.explanation import Explanation as Explanation
     from gradcam_tf1.drawing.figure_grid import save_figure as save_figure
@@ -98,12 +99,16 @@ if TYPE_CHECKING:
     from gradcam_tf1.strategies.strategy_records import Strategies as Strategies
     from gradcam_tf1.targets import All as All
     from gradcam_tf1.targets import Anchor as Anchor
+    from gradcam_tf1.targets import Boxes as Boxes
     from gradcam_tf1.targets import Contrast as Contrast
+    from gradcam_tf1.targets import Detections as Detections
     from gradcam_tf1.targets import Down as Down
+    from gradcam_tf1.targets import Keypoint as Keypoint
     from gradcam_tf1.targets import Region as Region
     from gradcam_tf1.targets import Scalar as Scalar
     from gradcam_tf1.targets import Similar as Similar
     from gradcam_tf1.targets import Top as Top
+    from gradcam_tf1.targets import Total as Total
     from gradcam_tf1.targets import Worst as Worst
     from gradcam_tf1.texts import Vocabulary as Vocabulary
     from gradcam_tf1.texts import word_weights as word_weights
@@ -156,6 +161,7 @@ _NAMES = {
     "comparison.comparison_result": ("Comparison",),
     "engine.explain_options": ("ExplainOptions",),
     "drawing.class_score": ("ClassScore",),
+    "drawing.detected_box": ("Detection",),
     "drawing.explanation": ("Explanation",),
     "drawing.explained_map": ("Map",),
     "labels": ("Labels",),
@@ -229,12 +235,16 @@ _NAMES = {
     "targets": (
         "All",
         "Anchor",
+        "Boxes",
         "Contrast",
+        "Detections",
         "Down",
+        "Keypoint",
         "Region",
         "Scalar",
         "Similar",
         "Top",
+        "Total",
         "Worst",
     ),
     "training.keras_callback": ("GradCamCallback",),

@@ -64,6 +64,11 @@ EXPECTED = {
     # targets
     "All",
     "Anchor",
+    "Boxes",
+    "Detection",
+    "Detections",
+    "Keypoint",
+    "Total",
     "Contrast",
     "Down",
     "Region",

@@ -7,11 +7,24 @@ from typing import Any, Callable, Sequence
 
 import click
 
+from gradcam_tf1.cli.detection_options import detection_options, take_detections
 from gradcam_tf1.cli.shared_options import Command, names_or_numbers, with_options
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.run.per_image import PerImage, put
-from gradcam_tf1.targets import All, Anchor, Contrast, Region, Scalar, Similar, Top, Worst
+from gradcam_tf1.targets import (
+    All,
+    Anchor,
+    Contrast,
+    Detections,
+    Keypoint,
+    Region,
+    Scalar,
+    Similar,
+    Top,
+    Total,
+    Worst,
+)
 
 # the names of CLASS_SCORES, without importing TensorFlow; a test compares the two
 SCORES = ("logit", "probability", "log_probability", "margin", "down")
@@ -92,6 +105,22 @@ _OPTIONS = (
         help="Detector: explain the class at its K best anchors.",
     ),
     click.option(
+        "--keypoint",
+        "keypoints",
+        multiple=True,
+        metavar="CHANNEL|NAME",
+        callback=names_or_numbers,
+        help="Pose net: explain the highest value of this heat map. Repeatable.",
+    ),
+    click.option(
+        "--total",
+        "totals",
+        multiple=True,
+        metavar="CHANNEL|NAME",
+        callback=names_or_numbers,
+        help="Counting net: explain the sum of this density map. Repeatable.",
+    ),
+    click.option(
         "--reference",
         type=click.Path(),
         metavar="IMAGE",
@@ -99,14 +128,17 @@ _OPTIONS = (
     ),
     click.option("--scalar", metavar="TENSOR", help="Explain any tensor that has one number per image."),
 )
-# options that wrap each class in a Region or Anchor; at most one
-_WRAPS = ("region", "point", "mask", "anchor", "best_anchors")
-_NAMES = (*_WRAPS, "classes", "top_k", "worst", "all_classes", "class_file", "contrasted", "reference", "scalar")
+# options that wrap each class in a Region, Anchor or Detections; at most one
+_WRAPS = ("region", "point", "mask", "anchor", "best_anchors", "detections")
+_NAMES = (
+    *(*_WRAPS, "classes", "top_k", "worst", "all_classes", "class_file", "contrasted"),
+    *("keypoints", "totals", "reference", "scalar"),
+)
 
 
 def target_options(command: Command) -> Command:
     """Add the options of targets; `make_targets` reads them."""
-    return with_options(_OPTIONS)(command)
+    return with_options(_OPTIONS)(detection_options(command))
 
 
 def target_options_of_all_images(command: Command) -> Command:
@@ -128,6 +160,8 @@ def make_targets(options: dict[str, Any]) -> Any:
         If two of the options exclude each other.
     """
     values = {name: options.pop(name, None) for name in _NAMES}
+    values: dict[str, Any] = {"detections": take_detections(options)}
+    values.update({name: options.pop(name) for name in _NAMES if name != "detections"})
     wraps = [name for name in _WRAPS if values[name] is not None and values[name] is not False]  # 0 is an anchor
     if len(wraps) > 1:
         raise OptionError(f"{' and '.join(map(_flag, wraps))} exclude each other; give one of them")
@@ -148,9 +182,9 @@ def make_targets(options: dict[str, Any]) -> Any:
     return [*(put(wrap, spec) for spec in classes), *others] or None
 
 
-def _class_free(values: dict[str, Any]) -> list[Similar | Scalar]:
+def _class_free(values: dict[str, Any]) -> list[Any]:
     """Return the targets that need no class."""
-    targets: list[Similar | Scalar] = []
+    targets: list[Any] = [*map(Keypoint, values["keypoints"]), *map(Total, values["totals"])]
     if values["reference"] is not None:
         targets.append(Similar(read_image(os.path.expanduser(values["reference"]))))
     if values["scalar"] is not None:
@@ -158,13 +192,14 @@ def _class_free(values: dict[str, Any]) -> list[Similar | Scalar]:
     return targets
 
 
-def _wrap(name: str, value: Any) -> Region | Anchor | None:
-    wraps: dict[str, Callable[[], Region | Anchor | None]] = {
+def _wrap(name: str, value: Any) -> Region | Anchor | Detections | None:
+    wraps: dict[str, Callable[[], Region | Anchor | Detections | None]] = {
         "region": Region,
         "point": lambda: Region(point=value),
         "mask": lambda: None,  # PerImage reads the masks when the images are known
         "anchor": lambda: Anchor(index=value),
         "best_anchors": lambda: Anchor(best=value),
+        "detections": lambda: value,
     }
     return wraps[name]()
 

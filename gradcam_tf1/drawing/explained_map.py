@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Optional, Tuple
 import cv2
 import numpy as np
 
+from gradcam_tf1.drawing.detected_box import Detection
+from gradcam_tf1.drawing.detection_overlay import with_box
 from gradcam_tf1.drawing.heat_images import heat_image
 from gradcam_tf1.drawing.notebook_view import LARGE, maps_table
 from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, families, full_heat
@@ -108,6 +110,12 @@ class Map:
         found = self._explanation.probabilities
         return None if found is None or self.class_id < 0 else float(found[self.n, self.t])
 
+    @property
+    def detection(self) -> Optional[Detection]:
+        """The box and the confidence that a detector found; None for another target."""
+        rows = self._explanation.detections
+        return rows[self.n][self.t] if rows else None
+
     def placed(self) -> np.ndarray:
         """Return the map on the original image: float32 [H, W] or [H, W, C]."""
         placed: np.ndarray = self.placement.place(self.values, self.cells)
@@ -146,7 +154,7 @@ class Map:
         space, full = row.space, full or self.scale(style)
         shown = None if self.status == "empty" else self.placed()
         images = draw(pixels, shown, placement, space, style, full, self.method in AGAINST).images
-        return images["pixels" if space == "pixels" else "overlay"]
+        return with_box(images["pixels" if space == "pixels" else "overlay"], self.detection)
 
     def preview(self, style: Style = _DEFAULT, full: Optional[float] = None) -> np.ndarray:
         """Draw the map of any kind of input, to look at: the overlay, or the map alone where there is no image to tint.
@@ -195,7 +203,13 @@ class Map:
             if original.dtype not in _RESIZED:
                 original = original.astype(np.float32)
             images[self.n] = cv2.resize(original, smaller.original[::-1], interpolation=cv2.INTER_AREA)
-        return replace(self, _explanation=replace(explanation, placements=placements, images=tuple(images)))
+        sides = [now / before for now, before in zip(smaller.original, placement.original)]
+        detections = tuple(
+            tuple(found and found.scaled(*sides) for found in row) if n == self.n else row
+            for n, row in enumerate(explanation.detections)
+        )
+        copy = replace(explanation, placements=placements, images=tuple(images), detections=detections)
+        return replace(self, _explanation=copy)
 
     @property
     def _has_original(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.dataframes import MAP_COLUMNS, dataframe, map_values
+from gradcam_tf1.drawing.detected_box import Detection, is_further_detection
 from gradcam_tf1.drawing.explained_map import Map
 from gradcam_tf1.drawing.explanation_files import read_fields, write_fields
 from gradcam_tf1.drawing.maps_figure import maps_figure
@@ -65,6 +66,9 @@ class Explanation:
         The original images, as they were given; None for one that came fitted.
     top : tuple of tuple of ClassScore
         For each image its best five classes, best first; () for one without an answer.
+    detections : tuple of tuple of Detection
+        For each image, the detection of each target; None for another target, or if the image has fewer detections. ()
+        if no target is one.
     """
 
     class_ids: np.ndarray
@@ -81,6 +85,7 @@ class Explanation:
     labels: Optional[Labels] = None
     images: Tuple[Optional[np.ndarray], ...] = ()
     top: Tuple[Tuple[ClassScore, ...], ...] = ()
+    detections: Tuple[Tuple[Optional[Detection], ...], ...] = ()
 
     def map(self, method: str, n: int = 0, t: int = 0, layer: Optional[str] = None) -> Map:
         """Return one map.
@@ -102,6 +107,20 @@ class Explanation:
         key = self.key(method, layer)
         images, targets = self.maps[key].shape[:2]
         return Map(self, key, _within("image", n, images), _within("target", t, targets))
+
+    def shown_targets(self, n: int) -> List[int]:
+        """Return the numbers of the targets of an image that a run writes.
+
+        A repeated target is left out, and so are the detections that the image lacks, except the first.
+        """
+        abouts = self.abouts or ("",) * self.class_ids.shape[1]
+        targets = list(zip(self.class_ids[n].tolist(), abouts))
+        lacking = [bool(self.detections) and is_further_detection(about) for about in abouts]
+        return [
+            t
+            for t, target in enumerate(targets)
+            if target not in targets[:t] and not (lacking[t] and self.detections[n][t] is None)
+        ]
 
     def key(self, method: str, layer: Optional[str] = None) -> MapKey:
         """Return the key of `maps` for a method and a layer (None: its first). Raises SelectionError."""

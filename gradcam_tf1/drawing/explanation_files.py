@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 import numpy as np
 
 from gradcam_tf1.drawing.stored_arrays import read_arrays, write_arrays
+from gradcam_tf1.drawing.stored_detections import pack_detections, unpack_detections
 from gradcam_tf1.drawing.stored_placements import BadField, need, pack_placements, unpack_placements
 from gradcam_tf1.drawing.stored_scores import pack_top, unpack_top
 from gradcam_tf1.errors import ExplanationFileError, OptionError
@@ -70,6 +71,7 @@ def _pack(fields: Mapping[str, Any], images: bool) -> Dict[str, np.ndarray]:
         "top": classes,
         "labels": labels and {"names": list(labels.names), "offset": labels.offset, "note": labels.note},
         "images": [image is not None for image in originals],
+        "detections": pack_detections(fields["detections"]),
         **{name: fields[name] for name in ("layers", "abouts", "failures")},
     }
     text = json.dumps(header).encode("ascii")
@@ -123,6 +125,7 @@ def _unpack(arrays: Mapping[str, np.ndarray]) -> Dict[str, Any]:
         },
         "labels": _labels(header["labels"]),
         "images": originals,
+        "detections": unpack_detections(header.get("detections", []), images, targets),  # earlier versions had none
         "top": unpack_top(header["top"], arrays.get("top", np.zeros(0)), images),
     }
 

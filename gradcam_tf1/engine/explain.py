@@ -15,6 +15,7 @@ from gradcam_tf1.drawing.figure_kinds import FigureExplainer
 from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, as_token_ids, check_methods, no_such_target
 from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.changed_images import ChangedImages
+from gradcam_tf1.engine.detections import DetectionFinder, placed_detections, settle_detections
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.further_inputs import FurtherInputs
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch, stack_pixels
@@ -147,9 +148,12 @@ class NetExplainer(FigureExplainer):
         if options.fuse is not None:
             check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)
+        rows = self.further.rows({} if options.inputs is None else options.inputs, len(batch))
+        targets = DetectionFinder(self.engine, self.binding, self.labels, batch, rows).spread(targets)
+        detections = placed_detections(targets, given.placements)
         request = MapRequest(
             batch=batch,
-            scores=self._scores(batch, given, targets, score, options),
+            scores=self._scores(batch, given, targets, score, rows),
             methods=chosen,
             layers=infos,
             pixels=given.pixels,
@@ -160,6 +164,8 @@ class NetExplainer(FigureExplainer):
         answer = explain_request(self.engine, self.binding, request, as_noise(options.noise), options.aug_smooth)
         if options.fuse is not None:
             fuse_layers(answer, options.fuse, request.sides)
+        if detections:
+            answer = settle_detections(answer, targets)
         return Explanation(
             class_ids=answer.class_ids,
             scores=answer.scores,
@@ -175,6 +181,7 @@ class NetExplainer(FigureExplainer):
             labels=self.labels,
             images=given.images,
             top=_top(answer, self.labels),
+            detections=detections,
         )
 
     def _in_rgb(self, maps: Dict[MapKey, np.ndarray], given: NetInput) -> Dict[MapKey, np.ndarray]:
@@ -250,7 +257,7 @@ class NetExplainer(FigureExplainer):
         return chosen
 
     def _scores(
-        self, batch: np.ndarray, given: NetInput, targets: Any, score: str, options: ExplainOptions
+        self, batch: np.ndarray, given: NetInput, targets: Any, score: str, rows: Dict[str, np.ndarray]
     ) -> List[ScoreRequest]:
         rows = {**self.further.rows({} if options.inputs is None else options.inputs, len(batch)), **given.rows}
         context = TargetContext(self.engine.classes(batch, rows), self.labels, score, **given.readers)

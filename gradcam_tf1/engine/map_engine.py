@@ -76,6 +76,7 @@ class MapEngine(ConstantFeeder):
         reshape: Callable[[tf.Tensor], tf.Tensor] = tokens_as_map,
     ) -> None:
         self._binding = binding
+        self._known: Dict[str, Any] = {}
         self.graph = graph
         live = sess if isinstance(sess, LiveSession) else LiveSession(sess)
         self._ops = GraphOps(graph, binding, reshape, live.building)
@@ -117,6 +118,18 @@ class MapEngine(ConstantFeeder):
     def float_images(self, batch: np.ndarray, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the values of the net's first float tensor: float32 [N, H, W, C]; the arguments as in `classes`."""
         return self._runner.run({0: self._ops.images()}, batch, self._ops.inputs(inputs))[0]
+
+    def fetch(
+        self, tensors: Mapping[Hashable, tf.Tensor], batch: np.ndarray, inputs: Mapping[str, np.ndarray]
+    ) -> Dict[Hashable, np.ndarray]:
+        """Return the values of tensors with the image axis first; the arguments as in `classes`."""
+        return self._runner.run(dict(tensors), batch, self._ops.inputs(inputs))
+
+    def known(self, what: str, find: Callable[[], Any]) -> Any:
+        """Return what `find` finds in the graph, searched once."""
+        if what not in self._known:
+            self._known[what] = find()
+        return self._known[what]
 
     def values(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
         """Return the values of tensors that depend on no input, such as weights."""

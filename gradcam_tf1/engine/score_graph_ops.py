@@ -10,6 +10,7 @@ from gradcam_tf1.engine.broken_weights import weights_are_nan, weights_to_read
 from gradcam_tf1.engine.built_once import BuiltOnce
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.base import LOGIT
+from gradcam_tf1.scoring.box_reader import BoxReader, class_shares, confidences, read_boxes
 from gradcam_tf1.scoring.class_scores import HEADS, class_probabilities, score_maps
 from gradcam_tf1.scoring.score_functions import SCORES, VALUES, at_columns
 from gradcam_tf1.scoring.score_ops import ScoreOps
@@ -79,6 +80,18 @@ class ScoreGraphOps(ScoreOps):
     def score_maps(self) -> tf.Tensor:
         """Return the logits with their positions or anchors: float32 [N, ..., C]."""
         return self._once("score maps", lambda: score_maps(self._binding))
+
+    def boxes(self, reader: BoxReader) -> tf.Tensor:
+        """Return the boxes of all anchors: float32 [N, anchors, 4], top, left, bottom, right, shares of the input."""
+        return self._once(("boxes", reader), lambda: read_boxes(reader, self._binding))
+
+    def confidences(self, reader: BoxReader) -> tf.Tensor:
+        """Return the confidence of each class at each anchor: float32 [N, anchors, C]."""
+        return self._once(("confidences", reader), lambda: confidences(reader, self._binding))
+
+    def class_shares(self, reader: BoxReader) -> Tuple[tf.Tensor, tf.Tensor]:
+        """Return class probabilities [N, anchors, C] and objectness [N, anchors], see `box_reader.class_shares`."""
+        return self._once(("class shares", reader), lambda: class_shares(reader, self._binding))
 
     def embedding(self) -> tf.Tensor:
         """Return the logits tensor as one vector per image: float32 [N, D]."""

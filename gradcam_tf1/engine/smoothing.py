@@ -96,8 +96,10 @@ def _over_views(engine: MapEngine, request: MapRequest, noise: Optional[Noise]) 
 
 def _mirrored(score: ScoreRequest) -> ScoreRequest:
     """Return the same target of the mirrored image."""
-    if "anchor" in score.values:
-        raise TargetError("an anchor by its number has no mirror image: aug_smooth takes the best anchors, not one")
+    if "anchor" in score.values or "box" in score.values:
+        raise TargetError(
+            "an anchor by its number has no mirror image: aug_smooth takes the best anchors, not one or a detection"
+        )
     values = dict(score.values)
     if "mask" in values:
         values["mask"] = values["mask"][:, :, ::-1]

@@ -15,6 +15,7 @@ from gradcam_tf1.methods.groupcam import GROUP_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.lifted import LIFT_ROWS
 from gradcam_tf1.methods.multiscale import SCALE_ROWS
+from gradcam_tf1.methods.local_gradients import LOCAL_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
 from gradcam_tf1.methods.opticam import OPTI_ROWS
 from gradcam_tf1.methods.options import Option
@@ -85,6 +86,7 @@ def without_gradients() -> List[str]:
 
 for _row in (
     *LAYER_ROWS,
+    *LOCAL_ROWS,
     *NUMPY_ROWS,
     *SMOOTH_ROWS,
     *RECIPRO_ROWS,

@@ -90,9 +90,7 @@ def classes(scores: Sequence[ClassScore]) -> List[Record]:
 
 def distinct_targets(explanation: Explanation, n: int) -> List[int]:
     """Return the numbers of an image's targets without repeated ones, as a run writes them."""
-    count = explanation.class_ids.shape[1]
-    targets = list(zip(explanation.class_ids[n].tolist(), explanation.abouts or [""] * count))
-    return [t for t in range(count) if targets[t] not in targets[:t]]
+    return explanation.shown_targets(n)
 
 
 def map_record(facts: MapRecord, grid: Optional[MapGrid], size: Any, pixels: Optional[str] = None) -> Record:

@@ -64,6 +64,7 @@ class ClipWriter(MapWriter):
         names: tuple[str, str, str, str],
         raw: dict[str, Any],
         scale: float | None,
+        _found: Any = None,
     ) -> tuple[dict[str, str], Any]:
         """Draw and write each frame, without a box."""
         files: dict[str, str] = {}

@@ -3,7 +3,8 @@ r"""Convert the result of an image to a line of manifest.jsonl, and back.
 Lines are strict JSON in ASCII. A line has: source, relative, status ("ok", "error"), error, size [height, width],
 predicted, figures {name: path}, top: [{class_id, label, score, probability}], and targets: [{class_id, label, about,
 score, probability, maps: [{method, layer, status ("ok", "empty"), reason, minimum, maximum, peak [row, column],
-box [top, left, bottom, right], notes [sentences], files {kind: path}}]}]. Paths are relative to the output folder.
+box [top, left, bottom, right], notes [sentences], files {kind: path}}]}]. A target that is a detection also has
+detection {box [top, left, bottom, right], confidence, anchor}. Paths are relative to the output folder.
 Unknown values and numbers that are not finite are null. If a path is not UTF-8, its invalid bytes are written as \xNN,
 and source_hex or relative_hex is its hex form.
 """
@@ -18,6 +19,7 @@ from dataclasses import asdict
 from typing import Any, Mapping
 
 from gradcam_tf1.drawing.class_score import ClassScore
+from gradcam_tf1.drawing.detected_box import recorded_detection
 from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
 
 
@@ -53,7 +55,7 @@ def parse_line(text: bytes, path: str, index: int) -> dict[str, Any]:
 
 def record_of(result: Result, out_folder: str) -> dict[str, Any]:
     """Return the line of an image as a dict; `files` and `figures` become relative to the output folder."""
-    targets = [asdict(target) for target in result.targets]
+    targets = [_target_record(target) for target in result.targets]
     for record in (record for target in targets for record in target["maps"]):
         record["files"] = _from_folder(record["files"], out_folder)
     line = {
@@ -71,6 +73,12 @@ def record_of(result: Result, out_folder: str) -> dict[str, Any]:
         if line[name] != path:
             line[f"{name}_hex"] = os.fsencode(path).hex()
     return line
+
+
+def _target_record(target: TargetRecord) -> dict[str, Any]:
+    record = asdict(target)
+    del record["detection"]
+    return record if target.detection is None else {**record, "detection": target.detection.as_record()}
 
 
 def result_of(line: Mapping[str, Any], index: int, out_folder: str) -> Result:
@@ -107,7 +115,8 @@ def _target_of(line: Mapping[str, Any], out_folder: str) -> TargetRecord:
         )
         for record in line["maps"]
     )
-    return TargetRecord(**{**line, "score": _number(line["score"]), "maps": maps})
+    found = recorded_detection(line.get("detection"))
+    return TargetRecord(**{**line, "score": _number(line["score"]), "maps": maps, "detection": found})
 
 
 def _number(value: float | None) -> float:

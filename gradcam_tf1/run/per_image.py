@@ -12,7 +12,7 @@ from gradcam_tf1.errors import OptionError, RegionError
 from gradcam_tf1.images.image_files import list_images, read_image
 from gradcam_tf1.run.listing import Listed
 from gradcam_tf1.run.tables import as_class_id, by_name, listed, normal, of_same_names, only_one, read_table
-from gradcam_tf1.targets import Anchor, ClassSpec, Region
+from gradcam_tf1.targets import Anchor, ClassSpec, Detections, Region
 
 IMAGE_HEADERS = ("image", "file", "filename", "file_name", "path", "picture", "photo", "relative", "source")
 CLASS_HEADERS = ("class", "label", "class_id", "classid", "target", "id")
@@ -33,15 +33,15 @@ class PerImage:
         Class ids or names; None for the top class.
     further : sequence
         Further targets, the same for every image.
-    wrap : Region, Anchor or None
-        Each class is explained inside this region or at this anchor.
+    wrap : Region, Anchor, Detections or None
+        Each class is explained inside this region, at this anchor or for these detections.
     """
 
     class_file: Optional[str] = None
     masks: Optional[str] = None
     classes: Sequence[ClassSpec] = (None,)
     further: Sequence[Any] = ()
-    wrap: Union[Region, Anchor, None] = None
+    wrap: Union[Region, Anchor, Detections, None] = None
 
     @property
     def files(self) -> List[str]:
@@ -60,8 +60,8 @@ class PerImage:
         return [[*(put(wrap, spec) for spec in row), *self.further] for wrap, row in zip(wraps, specs)]
 
 
-def put(wrap: Union[Region, Anchor, None], spec: ClassSpec) -> Union[Region, Anchor, ClassSpec]:
-    """Return a copy of the region or anchor with this class, or the class itself without one."""
+def put(wrap: Union[Region, Anchor, Detections, None], spec: ClassSpec) -> Union[Region, Anchor, Detections, ClassSpec]:
+    """Return a copy of the region, anchor or detections with this class, or the class itself without one."""
     return spec if wrap is None else replace(wrap, class_spec=spec)
 
 

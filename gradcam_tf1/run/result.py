@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 
 from gradcam_tf1.drawing.class_score import ClassScore
+from gradcam_tf1.drawing.detected_box import Detection
 from gradcam_tf1.run.older_style import ClassNumber
 
 FAILED = -1
@@ -68,6 +69,8 @@ class TargetRecord:
         One record per method and layer.
     about : str
         What the target is besides a class ("not 7", "region", "margin", ...); "" for a plain class score.
+    detection : Detection or None
+        The box and the confidence that a detector found; None for another target.
     """
 
     class_id: int
@@ -76,6 +79,7 @@ class TargetRecord:
     probability: Optional[float]
     maps: Tuple[MapRecord, ...] = ()
     about: str = ""
+    detection: Optional[Detection] = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

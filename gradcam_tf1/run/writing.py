@@ -11,6 +11,8 @@ import numpy as np
 
 from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.drawing.class_score import ClassScore
+from gradcam_tf1.drawing.detected_box import Detection
+from gradcam_tf1.drawing.detection_overlay import with_box
 from gradcam_tf1.drawing.explained_map import Map
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.image_formats import IMAGE_FORMATS, LOSSLESS, format_for, write_image
@@ -73,8 +75,7 @@ class MapWriter:
             If a file cannot be written.
         """
         abouts = explanation.abouts or [""] * explanation.class_ids.shape[1]
-        targets = list(zip(explanation.class_ids[n].tolist(), abouts))
-        slots = [t for t, target in enumerate(targets) if target not in targets[:t]]
+        slots = explanation.shown_targets(n)
         first = next(iter(explanation.maps))
         maps = [Map(explanation, first, n, t) for t in slots]
         tokens = self._namer.targets(
@@ -88,6 +89,7 @@ class MapWriter:
                 map.probability,
                 self._write_target(image, (stem, token), explanation, n, map.t),
                 abouts[map.t],
+                map.detection,
             )
             for map, token in zip(maps, tokens)
         ]
@@ -116,7 +118,8 @@ class MapWriter:
                 shown = status.state != "empty"
                 raw = self._raw(explanation, (method, layer), n, t) if self._style.raw else {}
                 names = (*tokens, method, layers[layer])
-                files, box = self._draw(image, map if shown else None, placement, names, raw, scale)
+                found = explanation.detections[n][t] if explanation.detections else None
+                files, box = self._draw(image, map if shown else None, placement, names, raw, scale, found)
                 records[method, layer] = MapRecord(
                     *(method, layer, status.state, status.reason, status.minimum, status.maximum),
                     peak=self._peak(image, map, placement) if shown else None,
@@ -134,15 +137,18 @@ class MapWriter:
         names: tuple[str, str, str, str],
         raw: dict[str, Any],
         scale: float | None,
+        _found: Detection | None = None,
     ) -> tuple[dict[str, str], Box | None]:
         """Draw and write a map, None if it is empty. Return its files and the box of its largest region.
 
-        `names` are the stem, the token of the target, the method, and the token of the layer.
+        `names` are the stem, the token of the target, the method, and the token of the layer; the box of a detection
+        is drawn too.
         """
         space = METHODS[names[2]].space
         full = None if space == "pixels" else scale
         drawn = draw(image, map, placement, space, self._style, full, names[2] in AGAINST)
-        return self._save(names, drawn.images, raw), drawn.box
+        images = {kind: drew if kind == "heatmap" else with_box(drew, _found) for kind, drew in drawn.images.items()}
+        return self._save(names, images, raw), drawn.box
 
     def _peak(self, _image: np.ndarray, map: np.ndarray, placement: Placement) -> tuple[int, int]:
         return peak(map, placement)

@@ -190,19 +190,28 @@ def detector_scores(binding: Binding) -> tf.Tensor:
     return tf.concat([_scale_scores(part, binding) for part in binding.score_parts], axis=1)
 
 
+def objectness_scores(binding: Binding) -> tf.Tensor:
+    """Return the objectness of a detector before its sigmoid, float32 [N, anchors, 1]; only with `score_parts`."""
+    return tf.concat([_scale_columns(part, binding)[0] for part in binding.score_parts], axis=1)
+
+
 def _scale_scores(part: ScorePart, binding: Binding) -> tf.Tensor:
+    objectness, classes = _scale_columns(part, binding)
+    both = objectness + classes
+    return -tf.reduce_logsumexp(tf.stack([-objectness + tf.zeros_like(classes), -classes, -both]), axis=0)
+
+
+def _scale_columns(part: ScorePart, binding: Binding) -> Tuple[tf.Tensor, tf.Tensor]:
+    """Return the objectness and the classes of one scale, before their sigmoids: [N, anchors, 1], [N, anchors, C]."""
     graph = tf.get_default_graph()
     columns = _as_anchors(classes_last(graph.get_tensor_by_name(part.scores), part.axes, binding))
     classes = columns[..., part.first :]
     if part.exclusive:
         classes = softmax_logits(classes)
-    if part.objectness:
-        objectness = tf.cast(graph.get_tensor_by_name(part.objectness), tf.float32)
-        objectness = tf.reshape(objectness, tf.concat([tf.shape(classes)[:2], [1]], axis=0))
-    else:
-        objectness = columns[..., part.first - 1 : part.first]
-    both = objectness + classes
-    return -tf.reduce_logsumexp(tf.stack([-objectness + tf.zeros_like(classes), -classes, -both]), axis=0)
+    if not part.objectness:
+        return columns[..., part.first - 1 : part.first], classes
+    objectness = tf.cast(graph.get_tensor_by_name(part.objectness), tf.float32)
+    return tf.reshape(objectness, tf.concat([tf.shape(classes)[:2], [1]], axis=0)), classes
 
 
 def _as_anchors(classes: tf.Tensor) -> tf.Tensor:

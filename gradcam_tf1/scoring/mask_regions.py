@@ -73,3 +73,28 @@ def fit_point(point: Tuple[float, float], placement: Placement) -> np.ndarray:
         start, stop = placement.inside[axis], placement.inside[axis + 2]
         shares.append((start + (position + 0.5 - first) / (last - first) * (stop - start)) / placement.fitted[axis])
     return np.array(shares, np.float32)
+
+
+def place_box(box: Any, placement: Placement) -> Tuple[float, float, float, float]:
+    """Place a box over the net's input on the original image, the inverse of `fit_point`; cut at the image's edges.
+
+    Parameters
+    ----------
+    box : array_like
+        Top, left, bottom, right as shares of the input, 0..1.
+    placement : Placement
+        How the image was fitted.
+
+    Returns
+    -------
+    tuple of float
+        Top, left, bottom, right in pixels of the original image.
+    """
+    placed = []
+    for side, share in enumerate(box):
+        axis = side % 2
+        first, last = placement.seen[axis], placement.seen[axis + 2]
+        start, stop = placement.inside[axis], placement.inside[axis + 2]
+        inside = (float(share) * placement.fitted[axis] - start) / (stop - start)
+        placed.append(min(max(first + inside * (last - first), 0.0), float(placement.original[axis])))
+    return placed[0], placed[1], placed[2], placed[3]

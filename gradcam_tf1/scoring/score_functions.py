@@ -10,6 +10,7 @@ from typing import Callable, Dict, Tuple, Type, Union
 import numpy as np
 
 from gradcam_tf1.errors import TargetError
+from gradcam_tf1.scoring.box_reader import BoxReader, overlaps
 from gradcam_tf1.scoring.score_ops import ScoreOps
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Slot
@@ -22,6 +23,8 @@ VALUES: Dict[str, Tuple[Type[np.generic], int]] = {
     "point": (np.float32, 2),
     "anchor": (np.int32, 1),
     "reference": (np.float32, 2),
+    "box": (np.float32, 2),
+    "likeness": (np.float32, 2),
 }
 
 
@@ -121,6 +124,43 @@ def _enough_anchors(requested: Union[int, tf.Tensor], scores: tf.Tensor) -> tf.O
     return tf.debugging.Assert(requested <= count, ["anchors requested:", requested, "anchors of the net:", count])
 
 
+def box_side(ops: ScoreOps, slot: Slot, reader: BoxReader, side: int) -> tf.Tensor:
+    """Where one side of the box of an anchor is: 0 top, 1 left, 2 bottom, 3 right, as a share of the input."""
+    return at_columns(ops.boxes(reader)[..., side], ops.value("anchor", slot))
+
+
+def drise(ops: ScoreOps, slot: Slot, reader: BoxReader) -> tf.Tensor:
+    """D-RISE: max_j IoU(L, L_j) cos(P, P_j) O_j over the proposals j of box L_j, classes P_j and objectness O_j.
+
+    L is fed as "box", P as "likeness". See `box_reader.class_shares` for nets without objectness.
+
+    References
+    ----------
+    https://arxiv.org/abs/2006.03204
+    """
+    shares, objectness = ops.class_shares(reader)
+    own = tf.math.l2_normalize(ops.value("likeness", slot), axis=1)[:, tf.newaxis]
+    likeness = tf.reduce_sum(tf.math.l2_normalize(shares, axis=2, epsilon=1e-30) * own, axis=2)
+    return tf.reduce_max(overlaps(ops.boxes(reader), ops.value("box", slot)) * likeness * objectness, axis=1)
+
+
+def keypoint(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """max_ij y_ijk of one heat map k."""
+    return tf.reduce_max(_one_map(ops, slot), axis=[1, 2])
+
+
+def total(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """sum_ij y_ijk of one density map k."""
+    return tf.reduce_sum(_one_map(ops, slot), axis=[1, 2])
+
+
+def total_inside(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """sum_ij M_ij y_ijk of one density map k, M the share of each cell inside the mask."""
+    maps = _one_map(ops, slot)
+    mask = tf.image.resize_area(ops.value("mask", slot)[..., tf.newaxis], tf.shape(maps)[1:3])[..., 0]
+    return tf.reduce_sum(mask * maps, axis=[1, 2])
+
+
 def similarity(ops: ScoreOps, slot: Slot) -> tf.Tensor:
     """cos(e, r): similarity of the net's output e to r, that of a reference image, float32 [N, D]."""
     embedding = ops.embedding()
@@ -180,6 +220,11 @@ SCORES: Dict[str, Callable[..., tf.Tensor]] = {
     "point": point,
     "anchor": anchor,
     "anchors": anchors,
+    "box_side": box_side,
+    "drise": drise,
+    "keypoint": keypoint,
+    "total": total,
+    "total_inside": total_inside,
     "similarity": similarity,
     "scalar": scalar,
 }
@@ -205,6 +250,19 @@ def _score_maps(ops: ScoreOps) -> tf.Tensor:
             "name other logits, or explain a class"
         )
     return maps
+
+
+def _one_map(ops: ScoreOps, slot: Slot) -> tf.Tensor:
+    """Return the map of a slot's class as a channel: the only map is channel 0, whatever its sign means elsewhere."""
+    maps, ids = _score_maps(ops), ops.class_ids(slot)
+    with tf.control_dependencies([_enough_maps(tf.reduce_max(ids) + 1, maps)]):
+        own = tf.one_hot(ids, tf.shape(maps)[3])
+    return tf.reduce_sum(maps * own[:, tf.newaxis, tf.newaxis], axis=3)
+
+
+def _enough_maps(requested: tf.Tensor, maps: tf.Tensor) -> tf.Operation:
+    count = tf.shape(maps)[3]
+    return tf.debugging.Assert(requested <= count, ["maps requested:", requested, "maps of the net:", count])
 
 
 def _class_maps(ops: ScoreOps, slot: Slot) -> tf.Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Tuple
 
+from gradcam_tf1.scoring.box_reader import BoxReader
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Slot
 
@@ -27,6 +29,14 @@ class ScoreOps(ABC):
     @abstractmethod
     def embedding(self) -> tf.Tensor:
         """Return the logits as one vector per image, float32 [N, D]."""
+
+    @abstractmethod
+    def boxes(self, reader: BoxReader) -> tf.Tensor:
+        """Return the boxes of all anchors, float32 [N, anchors, 4]: top, left, bottom, right, shares of the input."""
+
+    @abstractmethod
+    def class_shares(self, reader: BoxReader) -> Tuple[tf.Tensor, tf.Tensor]:
+        """Return class probabilities [N, anchors, C] and objectness [N, anchors], see `box_reader.class_shares`."""
 
     @abstractmethod
     def value(self, name: str, slot: Slot) -> tf.Tensor:

@@ -7,21 +7,35 @@ highest, and so on. The graph turns codes into ids in the same forward pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
+from gradcam_tf1.scoring.found_boxes import SIDES, FoundBox
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
-from gradcam_tf1.targets import All, Anchor, Contrast, Down, Region, Scalar, Similar, Top, Worst
+from gradcam_tf1.targets import (
+    All,
+    Anchor,
+    Contrast,
+    Detections,
+    Down,
+    Keypoint,
+    Region,
+    Scalar,
+    Similar,
+    Top,
+    Total,
+    Worst,
+)
 from gradcam_tf1.types import ScoreRequest
 
 TOP1 = -1
 
 _POSSIBLE = (
-    "a class id, a class name, None for the top class, or a Top, Worst, All, Down, Contrast, Region, Anchor, Similar "
-    "or Scalar target"
+    "a class id, a class name, None for the top class, or a Top, Worst, All, Down, Contrast, Region, Anchor, "
+    "Detections, Keypoint, Total, Similar or Scalar target"
 )
 
 Converter = TypeVar("Converter")
@@ -79,12 +93,14 @@ def make_requests(targets: Any, images: int, context: TargetContext) -> List[Sco
     """
     if context.score not in CLASS_SCORES:
         raise TargetError(f"no score {context.score!r}; possible: {', '.join(CLASS_SCORES)}")
-    rows = [[single for target in row for single in _spread(target, context.classes)] for row in _rows(targets, images)]
+    given = image_rows(targets, images)
+    rows = [[single for target in row for single in _spread(target, context.classes)] for row in given]
     requests = [[_read(target, n, context) for target in row] for n, row in enumerate(rows)]
     return [_column([row[t] for row in requests]) for t in range(len(requests[0]))]
 
 
-def _rows(targets: Any, images: int) -> List[Sequence[Any]]:
+def image_rows(targets: Any, images: int) -> List[Sequence[Any]]:
+    """Return the targets of each of N images as a list. Raises TargetError if they are none, or do not fit."""
     if isinstance(targets, (dict, set)):
         raise TargetError(f"targets are {targets!r}; give a class, a target, or a list of these")
     if targets is None or isinstance(targets, str) or not hasattr(targets, "__len__"):
@@ -180,6 +196,38 @@ def _checked_point(point: Any) -> Tuple[float, float]:
     return row, column
 
 
+def _detections(target: Detections, _n: int, _context: TargetContext) -> ScoreRequest:
+    raise TargetError(f"{type(target).__name__} is found by a run of the net; use GradCamGraph.explain or a run")
+
+
+def _found_box(found: FoundBox, _n: int, _context: TargetContext) -> ScoreRequest:
+    values: Dict[str, np.ndarray] = {"code": np.array(found.class_id, np.int32)}
+    if found.measure == "drise":
+        values.update(box=np.asarray(found.box, np.float32), likeness=np.asarray(found.likeness, np.float32))
+        return ScoreRequest(("drise", found.reader), values, found.about)
+    values["anchor"] = np.array(found.anchor, np.int32)
+    if found.measure == "logit":
+        return ScoreRequest(("anchor",), values, found.about)
+    return ScoreRequest(("box_side", found.reader, SIDES.index(found.measure)), values, found.about)
+
+
+def _keypoint(target: Keypoint, _n: int, context: TargetContext) -> ScoreRequest:
+    return ScoreRequest(("keypoint",), {"code": _channel(target, context)}, "keypoint")
+
+
+def _total(target: Total, n: int, context: TargetContext) -> ScoreRequest:
+    values = {"code": _channel(target, context)}
+    if target.mask is None:
+        return ScoreRequest(("total",), values, "total")
+    return ScoreRequest(("total_inside",), {**values, "mask": _need(context.fit_mask)(n, target.mask)}, "total in mask")
+
+
+def _channel(target: Union[Keypoint, Total], context: TargetContext) -> np.ndarray:
+    if target.channel is None:
+        raise TargetError(f"{type(target).__name__}(channel=None): give the number of one map, counted from 0")
+    return _code(target.channel, context)
+
+
 def _similar(target: Similar, _n: int, context: TargetContext) -> ScoreRequest:
     return ScoreRequest(("similarity",), {"reference": _need(context.embed)(target.image)}, "similar")
 
@@ -194,6 +242,10 @@ _READERS: Dict[type, Callable[..., ScoreRequest]] = {
     Contrast: _contrast,
     Region: _region,
     Anchor: _anchor,
+    Detections: _detections,
+    FoundBox: _found_box,
+    Keypoint: _keypoint,
+    Total: _total,
     Similar: _similar,
     Scalar: _scalar,
 }
@@ -203,6 +255,11 @@ def _need(reader: Optional[Converter]) -> Converter:
     if reader is None:
         raise TargetError("this target needs the images themselves; use GradCamGraph.explain")
     return reader
+
+
+def read_class(spec: Any, context: TargetContext) -> int:
+    """Return the id of a class by its id or name. Raises TargetError if the net has no such class."""
+    return int(_code(spec, context))
 
 
 def _code(spec: Any, context: TargetContext) -> np.ndarray:

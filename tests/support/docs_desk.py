@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from array_nets import ArrayNet
 from clip_nets import clip_graph
+from detector_nets import ANCHORS, ssd
 from further_nets import siamese, with_meta
 from image_folders import write_noise
 from PIL import Image
@@ -77,6 +78,8 @@ def _nets_of_the_commands(folder: Path) -> None:
     layers = {name: list(pair) for name, pair in vgg19_layers().items()}
     np.save(str(folder / "vgg19.npy"), layers, allow_pickle=True)
     write_frozen(deeplab, str(folder / "deeplab.pb"))
+    write_frozen(ssd, str(folder / "detector.pb"))
+    np.save(folder / "anchors.npy", ANCHORS)
     write_frozen(multispectral, str(folder / "multispectral.pb"))
     (folder / "video.pb").write_bytes(clip_graph().as_graph_def().SerializeToString())
 
