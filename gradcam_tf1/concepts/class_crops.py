@@ -18,9 +18,7 @@ from gradcam_tf1.errors import OptionError
 _STEP = 0.8  # of the side of a crop, from one to the next at most
 
 
-def images_of_class(
-    runs: LayerRuns, batches: ImageBatches, options: ConceptOptions
-) -> Tuple[int, Dict[int, None]]:
+def images_of_class(runs: LayerRuns, batches: ImageBatches, options: ConceptOptions) -> Tuple[int, Dict[int, None]]:
     """Return the class, and the numbers of the images that the net predicts as it. Raises OptionError if none is."""
     predicted: Dict[int, int] = {}
     for images in batches.batches():
@@ -40,7 +38,9 @@ def images_of_class(
     return class_id, chosen
 
 
-def crop_features(runs: LayerRuns, batches: ImageBatches, chosen: Dict[int, None], options: ConceptOptions) -> RowSample:
+def crop_features(
+    runs: LayerRuns, batches: ImageBatches, chosen: Dict[int, None], options: ConceptOptions
+) -> RowSample:
     """Return the features of crops, averaged over their positions, as rows [K]."""
     sample = RowSample(options.samples, options.seed)
     for images in batches.batches(chosen):

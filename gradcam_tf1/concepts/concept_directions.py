@@ -10,9 +10,8 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 
 LEAST_IMAGES = 5  # of each set, for one classifier
-LEAST_VECTORS, MOST_VECTORS = 3, 10
-_USUAL_IMAGES = 10  # of each set, for one classifier, where there are enough
-_RANDOM_VECTORS = 30
+LEAST_VECTORS, MOST_VECTORS = 3, 12
+_RANDOM_VECTORS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +84,9 @@ def concept_directions(positive: np.ndarray, negative: np.ndarray, seed: int) ->
         which = "positive" if len(positive) <= len(negative) else "negative"
         raise OptionError(
             f"there are {least} {which} images, and the test needs {LEAST_VECTORS * LEAST_IMAGES} or more: "
-            f"{LEAST_VECTORS} vectors of {LEAST_IMAGES} images each that share none; 100 make {MOST_VECTORS} vectors"
+            f"{LEAST_VECTORS} vectors of {LEAST_IMAGES} images each that share none; 60 make {MOST_VECTORS} vectors"
         )
-    count = int(np.clip(least // _USUAL_IMAGES, LEAST_VECTORS, MOST_VECTORS))
+    count = int(np.clip(least // LEAST_IMAGES, LEAST_VECTORS, MOST_VECTORS))
     size = least // count
     random = np.random.RandomState(seed)
     orders = [random.permutation(len(rows)) for rows in (positive, negative)]

@@ -176,10 +176,7 @@ class Concepts:
     def as_json(self) -> Dict[str, Any]:
         """Return plain values."""
         target = None if self.target is None else {"class_id": self.target.class_id, "label": self.target.label}
-        images = [
-            {"image": each.name, "class_id": each.class_id, "label": each.label}
-            for each in self.images
-        ]
+        images = [{"image": each.name, "class_id": each.class_id, "label": each.label} for each in self.images]
         return {
             **{"method": self.method, "layer": self.layer, "target": target, "explained": self.explained},
             **{"concepts": [each.as_json() for each in self.concepts], "notes": list(self.notes)},

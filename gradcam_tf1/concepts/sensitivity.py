@@ -48,9 +48,9 @@ def tcav(
     images : str or list of str
         Images of the class, as `imgs_path` of `visualize_imgs`. All of them count, whatever the net predicts.
     positive : str or list of str
-        Images that show the concept, 15 or more; better 100.
+        Images that show the concept, 15 or more; better 60.
     negative : str or list of str
-        One or more folders of images that do not, 15 or more together; better 100. They are put together; random
+        One or more folders of images that do not, 15 or more together; better 60. They are put together; random
         sets are of two folders if there are several.
     targets : int, str or list of these
         The classes by id or name.
@@ -158,9 +158,7 @@ class _FolderReader:
     def _batches(self, images: Union[str, Sequence[str]]) -> ImageBatches:
         options = self._options
         stream = StreamOptions(n_images=options.most_images, seed=options.seed, max_pixels=options.max_pixels)
-        return ImageBatches(
-            self._net, images, self._folder, stream, self._runs.chunk, options.progress, self.failed
-        )
+        return ImageBatches(self._net, images, self._folder, stream, self._runs.chunk, options.progress, self.failed)
 
     def features(self, images: Any) -> np.ndarray:
         """Return the features of the images of a folder as rows: float32 [N, D]."""
@@ -169,9 +167,7 @@ class _FolderReader:
             found.append(self._rows(self._runs.features(stacked(batch))[0], mean=True))
         return np.concatenate(found)
 
-    def rises(
-        self, images: Any, class_ids: Sequence[int], directions: Sequence[Direction]
-    ) -> Tuple[np.ndarray, int]:
+    def rises(self, images: Any, class_ids: Sequence[int], directions: Sequence[Direction]) -> Tuple[np.ndarray, int]:
         """Return the share of images whose logit rises along each direction, float64 [T, V], and their number."""
         vectors = np.stack([each.vector for each in directions], axis=1)
         positive = np.zeros((len(class_ids), len(directions)))

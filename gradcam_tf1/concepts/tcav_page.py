@@ -29,8 +29,8 @@ def write_tcav_page(found: Tcav) -> None:
         "The score of a vector is the share of the images whose logit of the class rises along it. Each vector of the "
         "concept is fitted on positive and negative images of its own. The random vectors are fitted between random "
         "sets of negative images.",
-        "Probability by chance: that the scores of both have the same mean, by Welch's two-sided t-test, times the "
-        f"number of classes (Bonferroni). Below {LEVEL} it is significant.",
+        "Probability by chance: that the scores of both have the same mean, the larger one of Welch's two-sided t-test "
+        f"and of a permutation test, times the number of classes (Bonferroni). Below {LEVEL} it is significant.",
         f"Accuracy: of the vectors on images that they were not fitted on; below {LEAST_ACCURACY:.0%} the layer does "
         "not hold the concept, and the scores say nothing.",
     ]

@@ -10,6 +10,7 @@ from scipy import stats
 
 LEAST_ACCURACY = 0.7  # of the vectors on held-out images; 0.5 is chance
 LEVEL = 0.05
+_PERMUTATIONS = 9999
 SIGNIFICANT, NOT_SIGNIFICANT, NO_CONCEPT = "significant", "not significant", "no concept"
 
 
@@ -28,8 +29,8 @@ class ClassSensitivity:
     random_scores : np.ndarray
         float64 [Q]: the same of vectors between random sets.
     p : float
-        Two-sided probability by Welch's t-test that both have the same mean, times the number of classes
-        (Bonferroni), at most 1.
+        Two-sided probability that both have the same mean, times the number of classes (Bonferroni), at most 1: the
+        larger one of Welch's t-test and of a permutation test.
     verdict : {"significant", "not significant", "no concept"}
         "significant" if p < 0.05; "no concept" if the vectors tell held-out images apart in less than 70 %.
     """
@@ -102,7 +103,10 @@ class Tcav:
 
 
 def probability_by_chance(scores: np.ndarray, random_scores: np.ndarray, tests: int) -> float:
-    """Return the two-sided p of Welch's t-test times the number of tests, at most 1.
+    """Return the larger two-sided p of Welch's t-test and of a permutation test, times the number of tests, at most 1.
+
+    Where the class depends on the layer almost linearly, a score is nearly always 0 or 1. Then a few vectors agree by
+    chance, their scores have no variance, and the t-test takes that for certain; the permutation test does not.
 
     Parameters
     ----------
@@ -114,7 +118,17 @@ def probability_by_chance(scores: np.ndarray, random_scores: np.ndarray, tests: 
     if scores.std() == 0 and random_scores.std() == 0:
         return 1.0  # no spread to compare with; all zero where the gradient vanishes
     p = float(stats.ttest_ind(scores, random_scores, equal_var=False).pvalue)
-    return min(1.0, p * tests)
+    return min(1.0, max(p, _by_permutation(scores, random_scores)) * tests)
+
+
+def _by_permutation(scores: np.ndarray, random_scores: np.ndarray) -> float:
+    """Return how often the means differ as much where the scores are dealt out at random."""
+    together, count = np.concatenate([scores, random_scores]), len(scores)
+    order = np.random.RandomState(0).uniform(size=(_PERMUTATIONS, len(together))).argsort(axis=1)
+    dealt = together[order]
+    apart = np.abs(dealt[:, :count].mean(axis=1) - dealt[:, count:].mean(axis=1))
+    own = abs(scores.mean() - random_scores.mean())
+    return float((1 + (apart >= own - 1e-12).sum()) / (1 + _PERMUTATIONS))
 
 
 def verdict_of(p: float, accuracy: float) -> str:
