@@ -39,7 +39,7 @@ class RowSample:
         keys = self._random.uniform(size=len(rows))
         self.seen += len(rows)
         # so many of these that none of the others could stay
-        chosen = np.argsort(keys, kind="stable")[: self._most]
+        chosen = np.sort(np.argsort(keys, kind="stable")[: self._most])
         self._rows.append(rows[chosen])
         self._keys.append(keys[chosen])
         if sum(map(len, self._keys)) > 2 * self._most:

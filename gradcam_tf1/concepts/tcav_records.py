@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Tuple
 
@@ -117,7 +118,9 @@ def probability_by_chance(scores: np.ndarray, random_scores: np.ndarray, tests: 
     """
     if scores.std() == 0 and random_scores.std() == 0:
         return 1.0  # no spread to compare with; all zero where the gradient vanishes
-    p = float(stats.ttest_ind(scores, random_scores, equal_var=False).pvalue)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scores that are all the same
+        p = float(stats.ttest_ind(scores, random_scores, equal_var=False).pvalue)
     return min(1.0, max(p, _by_permutation(scores, random_scores)) * tests)
 
 
