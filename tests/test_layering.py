@@ -31,18 +31,8 @@ LAYERS = (
     {"run", "export"},
     {"report"},
     {"graph"},
-    {
-        "serve",
-        "training",
-        "diagnosis",
-        "evaluation",
-        "sanity",
-        "comparison",
-        "strategies",
-        "conversion",
-        "spark",
-        "concepts",
-    },
+    {"serve", "training", "diagnosis", "evaluation", "sanity", "comparison"}
+    | {"strategies", "concepts", "conversion", "spark"},
     {"cli"},
     {"__main__"},
 )

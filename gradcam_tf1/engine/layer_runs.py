@@ -7,6 +7,7 @@ from typing import Any, Dict, Hashable, Optional, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.cells import cells_of
+from gradcam_tf1.engine.auto_layer import OWN
 from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.errors import GradientError, OptionError, TargetError
 from gradcam_tf1.methods.base import LOGIT
@@ -40,7 +41,7 @@ class LayerRuns:
             names = ", ".join(binding.per_image)
             raise OptionError(f"the net takes {names} with each image; give one value for all with --feed NAME=VALUE")
         layers = explainer.resolve_layers(layer)
-        if len(layers) != 1 or layers[0].parts or not layers[0].name:
+        if len(layers) != 1 or layers[0].parts or layers[0] == OWN:
             raise OptionError("concepts are those of one layer, and several are given or bound; name one (--layer)")
         self.layer: LayerInfo = layers[0]
         self._explainer = explainer

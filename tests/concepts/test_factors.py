@@ -25,12 +25,14 @@ def test_planted_factors_are_found_with_their_shares_and_strengths():
     lengths = np.linalg.norm(vectors, axis=1)
     cosines = (vectors / lengths[:, np.newaxis]) @ found.vectors.T
     order = cosines.argmax(axis=1)
-    assert sorted(order) == [0, 1, 2] and cosines[range(3), order].min() > 0.999
+    assert sorted(order) == [0, 1, 2]
+    assert cosines[range(3), order].min() > 0.999
     parts = amounts.sum(axis=0) * vectors.sum(axis=1)
     np.testing.assert_allclose(found.share[order], parts / parts.sum(), atol=0.01)
     own = amounts * lengths
     np.testing.assert_allclose(found.strength[order], (own**2).sum(axis=0) / own.sum(axis=0), rtol=0.02)
-    assert found.explained > 0.9999 and (np.diff(found.share) <= 0).all()
+    assert found.explained > 0.9999
+    assert (np.diff(found.share) <= 0).all()
 
 
 def test_coefficients_are_the_best_of_all_supports():
@@ -63,10 +65,13 @@ def test_a_sample_is_bounded_and_uniform():
         for start in range(0, 200, 7):
             sample.add(np.arange(start, min(start + 7, 200))[:, np.newaxis])
         rows = sample.rows()[:, 0]
-        assert len(set(rows)) == 20 and sample.seen == 200
+        assert len(set(rows)) == 20
+        assert sample.seen == 200
         counts[rows] += 1
     # 300 draws with chance 0.1: the mean is 30, the deviation 5.2
-    assert abs(counts[:100].mean() - 30) < 2 and counts.min() > 8 and counts.max() < 55
+    assert abs(counts[:100].mean() - 30) < 2
+    assert counts.min() > 8
+    assert counts.max() < 55
 
 
 def test_fewer_rows_than_the_sample_are_all_there():

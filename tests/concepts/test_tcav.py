@@ -57,13 +57,19 @@ def test_a_colour_that_the_net_uses_is_significant(planted, folders, tmp_path):
         planted, folders["images"], folders["red"], folders["plain"], "reddish", out, options=TcavOptions(pooled=True)
     )
     (red,) = found.classes
-    assert red.score == 1 and red.p < 0.05 and red.verdict == "significant"
-    assert found.accuracy > 0.95 and len(red.scores) == 12 and found.size == 5
+    assert red.score == 1
+    assert red.p < 0.05
+    assert red.verdict == "significant"
+    assert found.accuracy > 0.95
+    assert len(red.scores) == 12
+    assert found.size == 5
     assert found.counts == {"images": 20, "positive": 60, "negative": 60}
     stored = json.loads((tmp_path / "out" / "tcav.json").read_text())
-    assert stored["classes"][0]["score"] == 1 and stored["classes"][0]["verdict"] == "significant"
+    assert stored["classes"][0]["score"] == 1
+    assert stored["classes"][0]["verdict"] == "significant"
     lines = (tmp_path / "out" / "tcav.csv").read_text().splitlines()
-    assert len(lines) == 1 + 12 + 50 and lines[1] == "0,reddish,concept,1,1"
+    assert len(lines) == 1 + 12 + 50
+    assert lines[1] == "0,reddish,concept,1,1"
     page = (tmp_path / "out" / "tcav.html").read_text()
     assert "The logit of reddish rises along the concept for 100% of the images" in page
 
@@ -90,7 +96,8 @@ def test_a_class_without_the_colour_is_not_significant(planted, folders):
 
 def test_images_that_do_not_differ_show_no_concept(planted, folders):
     found = tcav(planted, folders["images"], folders["same"], folders["plain"], "reddish")
-    assert found.classes[0].verdict == "no concept" and found.accuracy < 0.7
+    assert found.classes[0].verdict == "no concept"
+    assert found.accuracy < 0.7
 
 
 def test_a_fall_is_found_too(folders):
@@ -98,14 +105,17 @@ def test_a_fall_is_found_too(folders):
         found = tcav(
             net, folders["images"], folders["red"], folders["plain"], "reddish", options=TcavOptions(pooled=True)
         )
-    assert found.classes[0].score == 0 and found.classes[0].verdict == "significant"
+    assert found.classes[0].score == 0
+    assert found.classes[0].verdict == "significant"
 
 
 def test_a_direction_is_the_normal_towards_the_positive_images():
     random = np.random.RandomState(0)
-    negative, positive = random.randn(200, 4), random.randn(200, 4) + [8, 0, 0, 0]
+    negative, positive = random.randn(200, 4), random.randn(200, 4) + np.array([8, 0, 0, 0])
     found = fit_direction(positive, negative, (positive, negative))
-    assert found.vector[0] > 0.98 and np.linalg.norm(found.vector) == pytest.approx(1) and found.accuracy > 0.99
+    assert found.vector[0] > 0.98
+    assert np.linalg.norm(found.vector) == pytest.approx(1)
+    assert found.accuracy > 0.99
 
 
 def test_a_concept_that_is_not_used_is_rarely_significant():
@@ -128,7 +138,8 @@ def test_vectors_of_a_concept_share_no_image(monkeypatch):
 
     def record(positive, negative, others):
         seen.append((set(positive[:, 0]), set(negative[:, 0])))
-        assert seen[-1][0].isdisjoint(others[0][:, 0]) and len(others[0]) == 37 - len(positive)
+        assert seen[-1][0].isdisjoint(others[0][:, 0])
+        assert len(others[0]) == 37 - len(positive)
 
     monkeypatch.setattr("gradcam_tf1.concepts.concept_directions.fit_direction", record)
     found, size = concept_directions(np.arange(37.0)[:, np.newaxis], np.arange(90.0)[:, np.newaxis], 0)
@@ -188,7 +199,8 @@ def test_what_is_refused(planted, folders):
 )
 def test_options_of_the_command_that_do_not_fit(options, message):
     result = CliRunner().invoke(main, ["concepts", "net.pb", "photos", *options])
-    assert result.exit_code == 2 and message in result.output
+    assert result.exit_code == 2
+    assert message in result.output
 
 
 def test_the_command_prints_the_test(folders, tmp_path):
@@ -198,5 +210,6 @@ def test_the_command_prints_the_test(folders, tmp_path):
     given = ["--positive", folders["red"], "--negative", folders["plain"], "--negative", folders["other"]]
     result = CliRunner().invoke(main, [*words, *given, "--out", str(tmp_path / "out"), "--n-images", "20"])
     assert result.exit_code == 0, result.output
-    assert "vectors at conv5/Relu:0, accuracy" in result.output and "probability by chance" in result.output
+    assert "vectors at conv5/Relu:0, accuracy" in result.output
+    assert "probability by chance" in result.output
     assert (tmp_path / "out" / "tcav.html").exists()
