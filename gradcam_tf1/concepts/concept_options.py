@@ -96,8 +96,9 @@ class ConceptOptions:
                 check_whole(name, value, low, high)
         if self.designs & (self.designs - 1):
             raise OptionError(f"designs is a power of two, not {self.designs}")
-        if not isinstance(self.crop, Real) or isinstance(self.crop, bool) or not 0.05 <= self.crop < 1:
-            raise OptionError(f"crop is a number from 0.05 and below 1, not {self.crop!r}")
+        crop: Any = self.crop
+        if not isinstance(crop, Real) or isinstance(crop, bool) or not 0.05 <= float(crop) < 1:
+            raise OptionError(f"crop is a number from 0.05 and below 1, not {crop!r}")
 
     @property
     def count(self) -> int:
