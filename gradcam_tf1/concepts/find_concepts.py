@@ -82,12 +82,12 @@ def find_concepts(
     runs = LayerRuns(net.explainers[0], options.layer)
     stream = StreamOptions(n_images=options.n_images, seed=options.seed, max_pixels=options.max_pixels)
     batches = ImageBatches(net, images, folder or "", stream, runs.chunk, options.progress)
-    search = _Search(net, runs, batches, options)
+    search = _ConceptSearch(net, runs, batches, options)
     found = search.run()
     return found if folder is None else write_concepts(folder, found, search.drawn, search.places)
 
 
-class _Search:
+class _ConceptSearch:
     """One search: the passes over the images, and what they leave."""
 
     def __init__(self, net: BoundNet, runs: LayerRuns, batches: ImageBatches, options: ConceptOptions) -> None:
