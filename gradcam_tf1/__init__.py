@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from gradcam_tf1.comparison.compare_nets import compare_nets as compare_nets
     from gradcam_tf1.comparison.compare_options import CompareOptions as CompareOptions
     from gradcam_tf1.comparison.comparison_result import Comparison as Comparison
+    from gradcam_tf1.concepts.concept_options import ConceptOptions as ConceptOptions
+    from gradcam_tf1.concepts.concept_records import Concepts as Concepts
+    from gradcam_tf1.concepts.find_concepts import find_concepts as find_concepts
+    from gradcam_tf1.concepts.sensitivity import tcav as tcav
+    from gradcam_tf1.concepts.tcav_options import TcavOptions as TcavOptions
+    from gradcam_tf1.concepts.tcav_records import Tcav as Tcav
     from gradcam_tf1.conversion.convert_net import Converted as Converted
     from gradcam_tf1.conversion.convert_net import convert as convert
     from gradcam_tf1.drawing.array_figures import signal_figure as signal_figure
@@ -151,6 +157,12 @@ _NAMES = {
     "evaluation.evaluate_options": ("EvaluateOptions",),
     "evaluation.evaluation_result": ("Evaluation",),
     "export.export_net": ("Export",),
+    "concepts.concept_options": ("ConceptOptions",),
+    "concepts.concept_records": ("Concepts",),
+    "concepts.find_concepts": ("find_concepts",),
+    "concepts.sensitivity": ("tcav",),
+    "concepts.tcav_options": ("TcavOptions",),
+    "concepts.tcav_records": ("Tcav",),
     "conversion.convert_net": ("Converted", "convert"),
     "graph": (
         "GradCam",

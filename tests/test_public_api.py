@@ -45,6 +45,13 @@ EXPECTED = {
     "CompareOptions",
     "Comparison",
     "compare_nets",
+    # concepts
+    "ConceptOptions",
+    "Concepts",
+    "Tcav",
+    "TcavOptions",
+    "find_concepts",
+    "tcav",
     # another form
     "Converted",
     "convert",

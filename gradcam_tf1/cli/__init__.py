@@ -14,6 +14,7 @@ import click
 
 from gradcam_tf1._version import __version__
 from gradcam_tf1.cli.compare_command import compare
+from gradcam_tf1.cli.concepts_command import concepts
 from gradcam_tf1.cli.convert_command import convert
 from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.doctor_command import doctor
@@ -89,6 +90,7 @@ def main() -> None:
       gradcam-tf1 run model.pb photos/ --out out/ --preset inception
       gradcam-tf1 report out/                                look at the results in a browser
       gradcam-tf1 strategies out/                            what each class looks at, and what is suspect
+      gradcam-tf1 concepts model.pb photos/                  the parts that its features are made of
       gradcam-tf1 evaluate model.pb photos/                  measure how far the maps can be trusted
       gradcam-tf1 sanity model.pb photos/                    do the maps depend on the weights?
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
@@ -105,6 +107,7 @@ def main() -> None:
 main.add_command(run)
 main.add_command(report)
 main.add_command(strategies)
+main.add_command(concepts)
 main.add_command(evaluate)
 main.add_command(sanity)
 main.add_command(inspect)

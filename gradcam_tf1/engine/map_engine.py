@@ -90,6 +90,11 @@ class MapEngine(ConstantFeeder):
         """The ops that were added to the net."""
         return self._ops
 
+    @property
+    def runner(self) -> SessionRunner:
+        """What feeds and fetches the tensors of the net."""
+        return self._runner
+
     def known_classes(self) -> int:
         """Return the number of classes. Raises OptionError if only a run of the net can tell."""
         if self._classes is None:

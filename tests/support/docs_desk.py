@@ -34,7 +34,10 @@ PAGES = [
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 
 
-ALL_PHOTOS = {"docs/strategies.md": "a class needs twelve maps"}  # other pages are faster with two
+ALL_PHOTOS = {
+    "docs/strategies.md": "a class needs twelve maps",
+    "docs/concepts.md": "craft needs several images of a class",
+}  # other pages are faster with two
 
 
 def lay_out_photos(page: str) -> None:
