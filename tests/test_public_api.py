@@ -100,6 +100,13 @@ EXPECTED = {
     "find_strategies",
     "Strategies",
     "StrategyOptions",
+    # what a unit sees
+    "find_features",
+    "FeatureOptions",
+    "FeatureReport",
+    "FeatureUnit",
+    "SeenFeature",
+    "TopImage",
     # training
     "GradCamCallback",
     "GradCamHook",

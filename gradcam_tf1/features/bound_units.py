@@ -11,6 +11,7 @@ from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.features.feature_unit import FeatureUnit
 from gradcam_tf1.features.unit_ops import UnitPlace, unit_features
+from gradcam_tf1.run.naming import slug
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.types import LayerInfo
 
@@ -29,6 +30,8 @@ class BoundUnit:
         Where it is measured.
     vector : np.ndarray
         float32 [K], the direction.
+    token : str
+        For the names of files.
     class_id : int or None
         The class, if it is one.
     """
@@ -37,6 +40,7 @@ class BoundUnit:
     name: str
     place: UnitPlace
     vector: np.ndarray
+    token: str
     class_id: Optional[int] = None
 
     @property
@@ -46,7 +50,7 @@ class BoundUnit:
 
     @property
     def key(self) -> Tuple[object, ...]:
-        """Return what units share that are measured together."""
+        """What units share that are measured together."""
         return (self.place, self.unit.position, self.unit.cosine)
 
 
@@ -78,7 +82,9 @@ def _class(unit: FeatureUnit, explainer: NetExplainer, fed: np.ndarray) -> Bound
     request = make_requests([unit.class_spec], 1, TargetContext(count, labels, "logit"))[0]
     class_id = int(request.values["code"][0])
     name = f"class {class_id}" if labels is None else labels.name(class_id)
-    return BoundUnit(unit, _signed(name, unit), UnitPlace(None), _one_hot(class_id, count), class_id)
+    return BoundUnit(
+        unit, _signed(name, unit), UnitPlace(None), _one_hot(class_id, count), _token(name, unit), class_id
+    )
 
 
 def _direction(unit: FeatureUnit, explainer: NetExplainer, fed: np.ndarray) -> BoundUnit:
@@ -92,9 +98,11 @@ def _direction(unit: FeatureUnit, explainer: NetExplainer, fed: np.ndarray) -> B
         raise OptionError(f"direction has {len(unit.direction)} numbers, '{layer.name}' has {count} channels")
     place = UnitPlace(layer, unit.position is not None, unit.cosine > 0)
     what = "direction" if unit.channel is None else f"channel {unit.channel}"
-    at = "" if unit.position is None else f" at {unit.position[0]}-{unit.position[1]}"
+    what += "" if unit.position is None else f" at {unit.position[0]}-{unit.position[1]}"
     vector = np.array(unit.direction, np.float32) if unit.channel is None else _one_hot(unit.channel, count)
-    return BoundUnit(unit, _signed(f"{layer.name.split(':')[0]} {what}{at}", unit), place, vector)
+    short = layer.name.split(":")[0]
+    token = f"{_token(what, unit)}.{slug(short)}"
+    return BoundUnit(unit, _signed(f"{short} {what}", unit), place, vector, token)
 
 
 def _layer(unit: FeatureUnit, explainer: NetExplainer) -> LayerInfo:
@@ -118,3 +126,7 @@ def _one_hot(place: int, count: int) -> np.ndarray:
 
 def _signed(name: str, unit: FeatureUnit) -> str:
     return f"against {name}" if unit.negative else name
+
+
+def _token(name: str, unit: FeatureUnit) -> str:
+    return slug(_signed(name, unit)) or "unit"

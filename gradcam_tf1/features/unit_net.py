@@ -67,6 +67,11 @@ class UnitNet:
         height, width, channels = self._plain.shape[1:]
         return height, width, channels
 
+    @property
+    def chunk(self) -> int:
+        """Images per run of the net."""
+        return self.explainer.engine.chunk
+
     def net_values(self) -> NetValues:
         """Return how pixels become the net's first floats, once the net has shown that they do.
 
