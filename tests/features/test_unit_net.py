@@ -184,7 +184,9 @@ def test_a_unit_that_means_nothing_is_refused(fields, message):
         FeatureUnit(**fields)
 
 
-@pytest.mark.parametrize(("units", "message"), [([], "no unit is given"), ([1.5], "or the id or name of a class, not 1")])
+@pytest.mark.parametrize(
+    ("units", "message"), [([], "no unit is given"), ([1.5], "or the id or name of a class, not 1")]
+)
 def test_no_units_are_refused(units, message):
     with pytest.raises(OptionError, match=message):
         as_units(units)
