@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Tuple
+from typing import Any, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -63,19 +63,19 @@ class Viewer:
     """
 
     def __init__(self, sides: Tuple[int, int], view: View, gray: float) -> None:
-        self._gray = gray
         self._plain = view == View()
         if not self._plain:
-            self._matrix = _samples(sides, view)
-            self._around = (gray * (1 - self._matrix.sum(axis=1))).A
+            weights, cells = _samples(sides, view)
+            self._matrix = _as_matrix(weights, cells)
+            self._around = gray * (1 - weights.sum(axis=1, keepdims=True))
 
     def see(self, pictures: np.ndarray) -> np.ndarray:
         """Return what is seen: [N, H, W, C] of the same dtype."""
         if self._plain:
             return pictures
         flat = pictures.reshape(len(pictures), -1, pictures.shape[-1])
-        matrix = self._matrix.astype(pictures.dtype)
-        seen = np.stack([matrix @ picture for picture in flat]) + self._around.astype(pictures.dtype)
+        matrix = self._matrix.astype(pictures.dtype, copy=False)
+        seen = np.stack([matrix @ picture for picture in flat]) + self._around.astype(pictures.dtype, copy=False)
         return seen.reshape(pictures.shape)
 
     def grads(self, grads: np.ndarray) -> np.ndarray:
@@ -83,29 +83,42 @@ class Viewer:
         if self._plain:
             return grads
         flat = grads.reshape(len(grads), -1, grads.shape[-1])
-        matrix = self._matrix.T.astype(grads.dtype)
+        matrix = self._matrix.T.astype(grads.dtype, copy=False)
         return np.stack([matrix @ grad for grad in flat]).reshape(grads.shape)
 
 
-def _samples(sides: Tuple[int, int], view: View) -> Any:
-    """Return S as a sparse matrix [H W, H W]; pixels outside the picture have no weight."""
-    from scipy import sparse  # imported here because it takes long to import
-
+def _samples(sides: Tuple[int, int], view: View) -> Tuple[np.ndarray, np.ndarray]:
+    """Return the weights of the four pixels that make each pixel, and their numbers: [H W, 4] each."""
     height, width = sides
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
-    down, right = rows - (height - 1) / 2 - view.after[0], columns - (width - 1) / 2 - view.after[1]
+    down = (np.arange(height, dtype=np.float32) - (height - 1) / 2 - view.after[0])[:, np.newaxis]
+    right = np.arange(width, dtype=np.float32) - (width - 1) / 2 - view.after[1]
     angle = np.deg2rad(view.angle)
     cos, sin = np.cos(angle) / view.zoom, np.sin(angle) / view.zoom
     # where each pixel comes from
-    y = (cos * down + sin * right) + (height - 1) / 2 - view.before[0]
-    x = (cos * right - sin * down) + (width - 1) / 2 - view.before[1]
-    top, left = np.floor(y), np.floor(x)
-    cells, weights = [], []
-    for row, above in ((top, top + 1 - y), (top + 1, y - top)):
-        for column, beside in ((left, left + 1 - x), (left + 1, x - left)):
-            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            cells.append(np.where(inside, row * width + column, 0).astype(np.int32).ravel())
-            weights.append(np.where(inside, above * beside, 0).astype(np.float32).ravel())
-    starts = np.arange(0, 4 * height * width + 1, 4, dtype=np.int32)
-    data, indices = np.stack(weights, axis=1).ravel(), np.stack(cells, axis=1).ravel()
-    return sparse.csr_matrix((data, indices, starts), shape=(height * width, height * width))
+    rows = _neighbours(cos * down + sin * right + ((height - 1) / 2 - view.before[0]), height)
+    columns = _neighbours(cos * right - sin * down + ((width - 1) / 2 - view.before[1]), width)
+    weights, cells = np.empty((height, width, 4), np.float32), np.empty((height, width, 4), np.int32)
+    for n, (above, row) in enumerate(rows):
+        for m, (beside, column) in enumerate(columns):
+            np.multiply(above, beside, out=weights[..., 2 * n + m])
+            np.add(row * width, column, out=cells[..., 2 * n + m])
+    return weights.reshape(-1, 4), cells.reshape(-1, 4)
+
+
+def _neighbours(places: np.ndarray, length: int) -> Sequence[Tuple[np.ndarray, np.ndarray]]:
+    """Return the two pixels about each place along an axis, each with its weight: 0 outside the picture."""
+    first = np.floor(places)
+    share = (places - first).astype(np.float32)
+    numbers = first.astype(np.int32)
+    return [
+        (weights * ((cells >= 0) & (cells < length)), np.clip(cells, 0, length - 1))
+        for weights, cells in ((1 - share, numbers), (share, numbers + 1))
+    ]
+
+
+def _as_matrix(weights: np.ndarray, cells: np.ndarray) -> Any:
+    """Return S as a sparse matrix [H W, H W]."""
+    from scipy import sparse  # imported here because it takes long to import
+
+    starts = np.arange(0, weights.size + 1, 4, dtype=np.int32)
+    return sparse.csr_matrix((weights.ravel(), cells.ravel(), starts), shape=(len(weights), len(weights)))
