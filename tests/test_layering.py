@@ -31,18 +31,8 @@ LAYERS = (
     {"run", "export"},
     {"report"},
     {"graph"},
-    {
-        "serve",
-        "training",
-        "diagnosis",
-        "evaluation",
-        "sanity",
-        "comparison",
-        "strategies",
-        "features",
-        "conversion",
-        "spark",
-    },
+    {"serve", "training", "diagnosis", "evaluation", "sanity", "comparison"}
+    | {"strategies", "features", "conversion", "spark"},
     {"cli"},
     {"__main__"},
 )

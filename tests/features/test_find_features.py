@@ -226,14 +226,16 @@ def judge():
 
 def test_the_judge_knows_the_kinds(judge):
     """On drawn objects that it has never seen; chance is 0.14."""
-    images, kinds = kind_judge.objects(210, seed=4242)
-    assert (kind_judge.logits(images, judge).argmax(axis=1) == kinds).mean() > 0.9
+    images, kinds = kind_judge.crowds(210, seed=4242)
+    assert (kind_judge.judged(images, judge).argmax(axis=1) == kinds).mean() > 0.55
 
 
 def test_the_picture_of_the_star_shows_a_star_to_a_classifier_of_its_own(net, judge):
-    """Every class by the defaults; a picture counts if its own kind has the largest share."""
+    """Every class by the defaults. What the judge says of all pictures alike, such as of their texture, is taken off."""
     report = find_features(net, list(DEMO_CLASSES))
-    shares = np.stack([kind_judge.judged(feature.picture, judge) for feature in report.features])
-    right = {kind: bool(shares[n].argmax() == n) for n, kind in enumerate(DEMO_CLASSES)}
-    assert right["star"], shares[0]
+    scores = kind_judge.judged(np.stack([feature.picture for feature in report.features]), judge)
+    own = (scores - scores.mean(axis=0)).argmax(axis=1)
+    right = {kind: bool(own[n] == n) for n, kind in enumerate(DEMO_CLASSES)}
+    assert right["star"], scores
+    assert scores[:, 0].argmax() == 0, "no other picture is as much of a star"
     assert sum(right.values()) >= 5, right

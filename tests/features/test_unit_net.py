@@ -200,9 +200,10 @@ class Halved(GradCamGraph):
 
 
 def test_a_preprocessing_of_the_users_own_is_refused():
-    with Halved(load(TWIN.graph().as_graph_def()), input="input", logits="logits") as net:
-        with pytest.raises(OptionError, match="Halved overrides preprocess, whose gradient is not known"):
-            UnitNet(net, (0, 255)).net_values()
+    message = "Halved overrides preprocess, whose gradient is not known"
+    own = Halved(load(TWIN.graph().as_graph_def()), input="input", logits="logits")
+    with own as net, pytest.raises(OptionError, match=message):
+        UnitNet(net, (0, 255)).net_values()
 
 
 def test_an_unknown_preprocessing_is_refused():
@@ -227,18 +228,18 @@ def test_an_integer_input_is_climbed_at_its_first_floats(graph):
 
 
 def test_rounded_pixels_are_refused(graph):
-    with opened(integers(graph, 1), preset="zero-one") as net:
-        with pytest.raises(GradientError, match="the net's first floats, does not hold the preprocessed pixels"):
-            UnitNet(net, (0, 255)).net_values()
+    message = "the net's first floats, does not hold the preprocessed pixels"
+    with opened(integers(graph, 1), preset="zero-one") as net, pytest.raises(GradientError, match=message):
+        UnitNet(net, (0, 255)).net_values()
 
 
 def test_other_inputs_are_refused():
-    with GradCamGraph(ArrayNet((11,)).graph()) as net:
-        with pytest.raises(OptionError, match="features are pictures, and this net takes signals, volumes or clips"):
-            UnitNet(net, (0, 255))
-    with GradCamGraph(load(with_meta()), preset="raw", feed={"meta": None}) as net:
-        with pytest.raises(BindingError, match="meta"):
-            UnitNet(net, (0, 255))
+    message = "features are pictures, and this net takes signals, volumes or clips"
+    with GradCamGraph(ArrayNet((11,)).graph()) as net, pytest.raises(OptionError, match=message):
+        UnitNet(net, (0, 255))
+    further = GradCamGraph(load(with_meta()), preset="raw", feed={"meta": None})
+    with further as net, pytest.raises(BindingError, match="meta"):
+        UnitNet(net, (0, 255))
 
 
 def test_a_net_that_mixes_its_images_is_refused(graph):
