@@ -60,7 +60,7 @@ def test_the_picture_of_a_linear_net_has_the_signs_of_its_weights(graph, negativ
     for n, picture in enumerate(found):
         signs = np.sign(picture.pixels - 127.5) * (-1 if negative else 1)
         # some pixels saturate on the wrong side while all frequencies move at once; chance is 0.5
-        assert (signs == np.sign(towards[n])).mean() > 0.85
+        assert (signs == np.sign(towards[n])).mean() > 0.8
         best = np.abs(towards[n]).sum()
         value = -picture.reached if negative else picture.reached
         assert 0.8 * best < value <= best
@@ -81,9 +81,9 @@ def test_the_picture_of_a_template_net_is_the_template(graph):
         found = drawn(net, [0, 1, 2], steps=400, rate=0.05, decay=0.5, **STILL)
     for template, picture in zip(templates, found):
         off = np.abs(picture.pixels / 127.5 - 1 - template)
-        assert off.mean() < 0.1, "of a range of 2"
+        assert off.mean() < 0.15, "of a range of 2"
         assert picture.start < -50
-        assert picture.reached > -6
+        assert picture.reached > -12
 
 
 @pytest.mark.parametrize("preset", ["caffe", "zero-one"])
@@ -106,7 +106,7 @@ def test_gray_and_bands(graph, channels, preset):
     shown = found.pixels if channels == 5 else found.pixels[..., :1]
     assert found.pixels.shape == (SIDE, SIDE, 5 if channels == 5 else 3)
     assert (np.ptp(found.pixels, axis=2) == 0).all() == (channels == 1)
-    assert (np.sign(shown - 127.5) == np.sign(towards[0]))[np.abs(towards[0]) > 0.3].mean() > 0.85
+    assert (np.sign(shown - 127.5) == np.sign(towards[0]))[np.abs(towards[0]) > 0.3].mean() > 0.8
 
 
 def test_values_of_another_range(graph):

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests/support python tests/support/kind_judge.py
 
-trains it on from what is stored, or anew where nothing is. Other layers, other sizes and other scenes than the demo net:
+trains it on from what is stored, or anew where nothing is. Other layers and other scenes than those of the demo net:
 crowds of one kind, half of them grown over with noise. It never sees an optimised picture.
 """
 
