@@ -62,7 +62,7 @@ class FeatureUnit:
             raise OptionError(f"position is (row, column) of the layer, from 0, not {self.position!r}")
         if not isinstance(self.negative, bool):
             raise OptionError(f"negative is True or False, not {self.negative!r}")
-        if not isinstance(self.cosine, Real) or isinstance(self.cosine, bool) or not 0 <= self.cosine <= 8:
+        if not is_number(self.cosine) or not 0 <= self.cosine <= 8:
             raise OptionError(f"cosine is a power from 0 to 8, not {self.cosine!r}")
         if self.negative and self.cosine:
             raise OptionError("cosine and negative do not go together; give the opposite direction")
@@ -84,6 +84,12 @@ def as_units(units: Any) -> List[FeatureUnit]:
 def is_whole(number: Any, low: int) -> bool:
     """Return whether this is a whole number, at least `low`."""
     return isinstance(number, (int, np.integer)) and not isinstance(number, bool) and bool(number >= low)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether this is a finite number of usual size."""
+    number: Any = value
+    return isinstance(number, Real) and type(value) is not bool and abs(float(value)) < 1e9
 
 
 def _is_position(position: Any) -> bool:

@@ -112,9 +112,13 @@ def _readable(
             options.progress(name, count)
 
 
+def _shape(item: RunImage) -> Tuple[int, ...]:
+    return () if item.fitted is None else tuple(item.fitted.pixels.shape)
+
+
 def _batches(items: Iterator[RunImage], size: int) -> Iterator[List[RunImage]]:
     """Yield images that follow each other and have one size, `size` at the most."""
-    for _, same in groupby(items, key=lambda item: item.fitted.pixels.shape):
+    for _, same in groupby(items, key=_shape):
         batch: List[RunImage] = []
         for item in same:
             batch.append(item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Hashable, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -173,7 +173,10 @@ class UnitNet:
         before = None if rectified else before_rectifier(engine.ops, first.place.layer)
         place = first.place if before is None else first.place._replace(layer=before)
         rows = self._rows(place, first, np.stack([each.vector[np.newaxis] for each in units]))
-        fetched = {"values": unit_tensors(engine.ops, place).values, "grads": unit_grads(engine.ops, place)}
+        fetched: Dict[Hashable, tf.Tensor] = {
+            "values": unit_tensors(engine.ops, place).values,
+            "grads": unit_grads(engine.ops, place),
+        }
         own = (engine.ops.float_images(), floats)
         found = engine.fetch(fetched, np.repeat(self.fed, len(units), axis=0), rows, own)
         if not all(np.isfinite(each).all() for each in found.values()):
