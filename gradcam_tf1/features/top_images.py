@@ -26,7 +26,7 @@ REGION = 0.5  # share of the map's highest value that a region is above
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidate:
+class _NearImage:
     """An image that may be among the best of a unit, with what each position of the layer counts."""
 
     item: RunImage
@@ -83,7 +83,7 @@ def scan_images(
     """
     wanted = StreamOptions(options.n_images, options.seed, options.max_pixels)
     stream = open_stream(net.net, images, folder, wanted)
-    best: List[List[Tuple[float, int, _Candidate]]] = [[] for _ in units]
+    best: List[List[Tuple[float, int, _NearImage]]] = [[] for _ in units]
     found = ScannedImages([])
     for batch in _batches(_readable(stream.images(), found, options, stream.count), net.chunk):
         pixels = np.stack([item.fitted.pixels for item in batch if isinstance(item.fitted, Fitted)])
@@ -134,7 +134,7 @@ def _measure(
     units: Sequence[BoundUnit],
     batch: Sequence[RunImage],
     pixels: np.ndarray,
-    best: List[List[Tuple[float, int, _Candidate]]],
+    best: List[List[Tuple[float, int, _NearImage]]],
     top: int,
 ) -> None:
     for key in dict.fromkeys(unit.key for unit in units):
@@ -144,7 +144,7 @@ def _measure(
             for row, item in enumerate(batch):
                 value = float(values[row, column])
                 # of equal values the earlier image counts
-                entry = (units[n].sign * value, -item.index, _Candidate(item, value, maps[row, ..., column].copy()))
+                entry = (units[n].sign * value, -item.index, _NearImage(item, value, maps[row, ..., column].copy()))
                 if not np.isfinite(value):
                     continue
                 if len(best[n]) < top:
@@ -153,7 +153,7 @@ def _measure(
                     heapq.heappushpop(best[n], entry)
 
 
-def _boxes(net: UnitNet, unit: BoundUnit, kept: Sequence[_Candidate]) -> Tuple[List[Any], str]:
+def _boxes(net: UnitNet, unit: BoundUnit, kept: Sequence[_NearImage]) -> Tuple[List[Any], str]:
     if unit.class_id is None:
         return [_box(net, unit, each) for each in kept], ""
     target = Down(unit.class_id) if unit.unit.negative else unit.class_id
@@ -167,7 +167,7 @@ def _boxes(net: UnitNet, unit: BoundUnit, kept: Sequence[_Candidate]) -> Tuple[L
     return boxes, ""
 
 
-def _box(net: UnitNet, unit: BoundUnit, found: _Candidate) -> Any:
+def _box(net: UnitNet, unit: BoundUnit, found: _NearImage) -> Any:
     """Return the region of a channel's map, placed by the cells of its layer as CAMs are."""
     layer, fitted = unit.place.layer, found.item.fitted
     if layer is None or not isinstance(fitted, Fitted):
@@ -183,7 +183,7 @@ def _box(net: UnitNet, unit: BoundUnit, found: _Candidate) -> Any:
     return largest_box(fitted.placement.place(counts, cells), REGION)
 
 
-def _as_top(found: _Candidate, box: Any) -> TopImage:
+def _as_top(found: _NearImage, box: Any) -> TopImage:
     image = found.item.image
     shown = image if isinstance(image, np.ndarray) else np.zeros((1, 1, 3), np.uint8)
     return TopImage(readable(found.item.file.source), found.value, shown, box)
