@@ -36,7 +36,8 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
-TOP = tuple("__init__ __main__ _version errors types targets labels tf_runtime graph atomic_files".split())
+TOP = ("__init__", "__main__", "_version", "errors", "types", "targets", "labels", "tf_runtime", "graph")
+TOP += ("atomic_files",)
 ROW = {component: row for row, components in enumerate(LAYERS) for component in components}
 
 # Who may import what from outside, apart from the standard library and numpy.
