@@ -18,6 +18,7 @@ import exports
 import folders
 import live
 import pages
+import pictures
 import processes
 import rows
 import spark_rows
@@ -57,6 +58,7 @@ _ROWS = (
     clusters.strategies_of_5000,
     weights.demo_sanity,
     weights.demo_sanity_of_three,
+    pictures.demo_picture,
     evaluations.demo_curves,
     evaluations.mobilenet_curves,
     evaluations.vgg19_curves,

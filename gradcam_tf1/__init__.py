@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     from gradcam_tf1.evaluation.evaluate_options import EvaluateOptions as EvaluateOptions
     from gradcam_tf1.evaluation.evaluation_result import Evaluation as Evaluation
     from gradcam_tf1.export.export_net import Export as Export
+    from gradcam_tf1.features.feature_options import FeatureOptions as FeatureOptions
+    from gradcam_tf1.features.feature_report import FeatureReport as FeatureReport
+    from gradcam_tf1.features.feature_report import SeenFeature as SeenFeature
+    from gradcam_tf1.features.feature_report import TopImage as TopImage
+    from gradcam_tf1.features.feature_unit import FeatureUnit as FeatureUnit
+    from gradcam_tf1.features.find_features import find_features as find_features
     from gradcam_tf1.graph import GradCam as GradCam
     from gradcam_tf1.graph import GradCamGraph as GradCamGraph
     from gradcam_tf1.images.geometry import Placement as Placement
@@ -229,6 +235,10 @@ _NAMES = {
     "strategies.find_strategies": ("find_strategies",),
     "strategies.strategy_options": ("StrategyOptions",),
     "strategies.strategy_records": ("Strategies",),
+    "features.feature_options": ("FeatureOptions",),
+    "features.feature_report": ("FeatureReport", "SeenFeature", "TopImage"),
+    "features.feature_unit": ("FeatureUnit",),
+    "features.find_features": ("find_features",),
     "run.manifest": ("read_manifest",),
     "run.per_image": ("PerImage",),
     "run.progress_bar": ("ProgressBar",),

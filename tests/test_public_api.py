@@ -115,6 +115,13 @@ EXPECTED = {
     # texts
     "Vocabulary",
     "word_weights",
+    # what a unit sees
+    "find_features",
+    "FeatureOptions",
+    "FeatureReport",
+    "FeatureUnit",
+    "SeenFeature",
+    "TopImage",
     # training
     "GradCamCallback",
     "GradCamHook",

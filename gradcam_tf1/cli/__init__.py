@@ -20,6 +20,7 @@ from gradcam_tf1.cli.demo_command import demo
 from gradcam_tf1.cli.doctor_command import doctor
 from gradcam_tf1.cli.evaluate_command import evaluate
 from gradcam_tf1.cli.export_command import export
+from gradcam_tf1.cli.features_command import features
 from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.presets_command import presets
 from gradcam_tf1.cli.report_command import report
@@ -91,6 +92,7 @@ def main() -> None:
       gradcam-tf1 report out/                                look at the results in a browser
       gradcam-tf1 strategies out/                            what each class looks at, and what is suspect
       gradcam-tf1 concepts model.pb photos/                  the parts that its features are made of
+      gradcam-tf1 features model.pb --class 24 --out seen/   draw what a class or a channel sees
       gradcam-tf1 evaluate model.pb photos/                  measure how far the maps can be trusted
       gradcam-tf1 sanity model.pb photos/                    do the maps depend on the weights?
       gradcam-tf1 serve model.pb --preset inception          explain images in a browser
@@ -108,6 +110,7 @@ main.add_command(run)
 main.add_command(report)
 main.add_command(strategies)
 main.add_command(concepts)
+main.add_command(features)
 main.add_command(evaluate)
 main.add_command(sanity)
 main.add_command(inspect)

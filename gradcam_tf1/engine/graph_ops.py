@@ -209,9 +209,9 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
 
     def images(self) -> tf.Tensor:
         """Return the values of `float_images`: float32 [N, H, W, C]."""
-        return self._once("images", lambda: self._as_images(self.float_images().tensor))
+        return self._once("images", lambda: self.as_images(self.float_images().tensor))
 
-    def _as_images(self, tensor: tf.Tensor) -> tf.Tensor:
+    def as_images(self, tensor: tf.Tensor) -> tf.Tensor:
         """Return the tensor of `float_images`, or its gradient, as float32 [N, H, W, C]."""
         source = self.float_images()
         values = tf.cast(tensor, tf.float32)
@@ -239,7 +239,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
 
     def _image_grads(self, rule: str, head: ScoreKey, slot: Slot) -> tf.Tensor:
         return self._once(
-            ("image grads", rule, head, slot), lambda: self._as_images(self._ruled_grads(rule, head, slot)[0])
+            ("image grads", rule, head, slot), lambda: self.as_images(self._ruled_grads(rule, head, slot)[0])
         )
 
     def in_layout(self, images: tf.Tensor) -> tf.Tensor:

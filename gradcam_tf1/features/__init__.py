@@ -1,0 +1,1 @@
+"""What a unit of a net sees: pictures that activate it most, drawn and found."""
