@@ -159,9 +159,8 @@ def make_targets(options: dict[str, Any]) -> Any:
     OptionError
         If two of the options exclude each other.
     """
-    values = {name: options.pop(name, None) for name in _NAMES}
     values: dict[str, Any] = {"detections": take_detections(options)}
-    values.update({name: options.pop(name) for name in _NAMES if name != "detections"})
+    values.update({name: options.pop(name, None) for name in _NAMES if name != "detections"})
     wraps = [name for name in _WRAPS if values[name] is not None and values[name] is not False]  # 0 is an anchor
     if len(wraps) > 1:
         raise OptionError(f"{' and '.join(map(_flag, wraps))} exclude each other; give one of them")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from copy import copy
-from typing import Dict, Hashable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, TypeVar
 
 import numpy as np
 
 from gradcam_tf1.engine.session_runner import SessionRunner
-from gradcam_tf1.gradients.float_images import FloatImages
 from gradcam_tf1.tf_runtime import tf
 
 Self = TypeVar("Self", bound="ConstantFeeder")
@@ -30,21 +29,6 @@ class ConstantFeeder:
     def constants(self, names: Sequence[str]) -> Dict[str, np.ndarray]:
         """Return the values of tensors that depend on no input."""
         return dict(zip(names, self._runner.constants(self._named(names))))
-
-    @property
-    def chunk(self) -> int:
-        """Images per run of the net."""
-        return self._runner.chunk
-
-    def fetch(
-        self,
-        tensors: Mapping[Hashable, tf.Tensor],
-        batch: np.ndarray,
-        rows: Mapping[tf.Tensor, np.ndarray],
-        floats: Optional[Tuple[FloatImages, np.ndarray]] = None,
-    ) -> Dict[Hashable, np.ndarray]:
-        """Return the values of tensors that were added to the net; the arguments are those of `SessionRunner.run`."""
-        return self._runner.run(tensors, batch, rows, floats)
 
     def feeding(self: Self, values: Mapping[str, np.ndarray]) -> Self:
         """Return an engine of the same ops and session that feeds other values of such tensors in every run."""

@@ -131,7 +131,7 @@ class NetExplainer(FigureExplainer):
         rows: Dict[str, np.ndarray] = {}
         if self.binding.token_ids:
             rows[self.binding.token_ids] = ids = as_token_ids(inputs, self.binding)
-            inputs = self.engine.embeddings(ids)
+            inputs = self.engine.runner.embeddings(ids)
         values = as_arrays(inputs, self.binding)
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
@@ -148,7 +148,7 @@ class NetExplainer(FigureExplainer):
         if options.fuse is not None:
             check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)
-        rows = self.further.rows({} if options.inputs is None else options.inputs, len(batch))
+        rows = {**self.further.rows({} if options.inputs is None else options.inputs, len(batch)), **given.rows}
         targets = DetectionFinder(self.engine, self.binding, self.labels, batch, rows).spread(targets)
         detections = placed_detections(targets, given.placements)
         request = MapRequest(
@@ -259,7 +259,6 @@ class NetExplainer(FigureExplainer):
     def _scores(
         self, batch: np.ndarray, given: NetInput, targets: Any, score: str, rows: Dict[str, np.ndarray]
     ) -> List[ScoreRequest]:
-        rows = {**self.further.rows({} if options.inputs is None else options.inputs, len(batch)), **given.rows}
         context = TargetContext(self.engine.classes(batch, rows), self.labels, score, **given.readers)
         requests = make_requests(targets, len(batch), context)
         return [replace(request, inputs=rows) for request in requests] if rows else requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Hashable, Mapping, Optional
 
 import numpy as np
@@ -39,6 +40,18 @@ def chosen_of(probabilities: Optional[np.ndarray], class_ids: np.ndarray) -> Opt
     if probabilities is None:
         return None
     return np.where(class_ids == NO_CLASS, np.nan, _at(probabilities, np.maximum(class_ids, 0)))
+
+
+def with_ids(score: ScoreRequest, found: Found, slot: Slot) -> ScoreRequest:
+    """Return the target with its codes resolved, so that a changed image is explained for the same classes."""
+    ids = {name: found[name, slot] for name in score.values if (name, slot) in found}
+    return replace(score, values={**score.values, **ids}) if ids else score
+
+
+def of_image(score: ScoreRequest, n: int) -> ScoreRequest:
+    """Return the target of one image."""
+    values, inputs = ({name: rows[n : n + 1] for name, rows in part.items()} for part in (score.values, score.inputs))
+    return replace(score, values=values, inputs=inputs)
 
 
 def _at(values: np.ndarray, class_ids: np.ndarray) -> np.ndarray:

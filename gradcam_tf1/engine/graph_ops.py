@@ -9,19 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
 
-from gradcam_tf1.binding.attention_maps import attention_maps
 from gradcam_tf1.binding.cells import CellPlaces
-from gradcam_tf1.binding.graph_index import GraphIndex
-from gradcam_tf1.engine.feature_maps import (
-    Compute,
-    apart,
-    by_channel,
-    by_frame,
-    channels_last,
-    has_class_token,
-    tokens_as_map,
-    tokens_map,
-)
+from gradcam_tf1.engine.attention_ops import AttentionOps
+from gradcam_tf1.engine.feature_maps import Compute, apart, by_channel, by_frame, channels_last, tokens_as_map
+from gradcam_tf1.engine.multiplier_ops import MultiplierOps
 from gradcam_tf1.engine.relevance_ops import RelevanceOps
 from gradcam_tf1.engine.score_graph_ops import ScoreGraphOps
 from gradcam_tf1.errors import OptionError
@@ -29,7 +20,6 @@ from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
-from gradcam_tf1.gradients.lift import lift
 from gradcam_tf1.gradients.relevance import Composite
 from gradcam_tf1.methods.attention import AttentionMethod
 from gradcam_tf1.methods.base import LOGIT
@@ -64,8 +54,10 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         building: Optional[Callable[[], ContextManager[tf.Graph]]] = None,
     ) -> None:
         super().__init__(graph, binding, building)
-        self._reshape = reshape
+        self.reshape = reshape
         self.relevance_ops = RelevanceOps(self)
+        self.attention_ops = AttentionOps(self, graph, binding)
+        self.multiplier_ops = MultiplierOps(self)
 
     @property
     def places(self) -> Optional[CellPlaces]:
@@ -136,7 +128,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         if shape.rank != 3 or self.takes_signals():
             return channels_last(tensor, layer)
         tensor.set_shape(shape)  # a gradient does not always know it
-        return self._reshape(tf.cast(tensor, tf.float32))
+        return self.reshape(tf.cast(tensor, tf.float32))
 
     def takes_signals(self) -> bool:
         """Return whether the net takes signals [N, L, C] or [N, L]: their layers of rank 3 hold no tokens."""
@@ -184,24 +176,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
 
     def attention_map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
         """Return an attention method's map: float32 [N, h, w]. Raises GradientError where there is no attention."""
-        key = ("attention map", method.name, slot if method.needs_grads else None)
-        return self._once(key, lambda: self._attention_map(method, slot))
-
-    def _attention_map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
-        maps = self._attentions()
-        taken = gradients(self.score(LOGIT, slot), maps) if method.needs_grads else maps
-        by_head = []
-        for tensor, known in zip(taken, maps):
-            tensor.set_shape(known.shape)  # a gradient does not always know it
-            values = tf.cast(tensor, tf.float32)
-            by_head.append(values[:, tf.newaxis] if known.shape.rank == 3 else values)
-        tokens = by_head[0].shape.as_list()[-1]
-        return tokens_map(method.compute(by_head, has_class_token(tokens, self._reshape)), self._reshape)
-
-    def _attentions(self) -> List[tf.Tensor]:
-        """Return the maps of attention between the images and the scores, as the net has them, input side first."""
-        names = attention_maps(GraphIndex(self._graph), self._binding.input, self._binding.logits)
-        return [self._graph.get_tensor_by_name(name) for name in names]
+        return self.attention_ops.map(method, slot)
 
     def float_images(self) -> FloatImages:
         """Return the bound input, or the floats that are made of it, in the net's layout."""
@@ -258,7 +233,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
 
     def relevance(self, how: Composite, slot: Slot) -> tf.Tensor:
         """Return the relevance of the images: float32 [N, H, W, C]."""
-        return self._once(("relevance map", how, slot), lambda: self._as_images(self.relevance_ops.images(how, slot)))
+        return self._once(("relevance map", how, slot), lambda: self.as_images(self.relevance_ops.images(how, slot)))
 
     def relevance_start(self, slot: Slot) -> Tuple[tf.Tensor, tf.Tensor]:
         """See `RelevanceOps.start`."""
@@ -280,25 +255,12 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         return self._once((build, slot), lambda: build(self.score(LOGIT, slot), self.float_images()))
 
     def lifted_pixels(self, rule: str, slot: Slot) -> LiftedOps:
-        """Return the DeepLIFT multipliers of the images: float32 [N, H, W, C]."""
-        return self._once(("lifted pixels", rule, slot), lambda: self._lifted_pixels(rule, slot))
-
-    def _lifted_pixels(self, rule: str, slot: Slot) -> LiftedOps:
-        source = self.float_images()
-        references = tf.placeholder(tf.float32, self.images().shape, name="references")
-        laid_out = source.laid_out(references)
-        laid_out.set_shape(source.tensor.shape)
-        found = lift(rule, self.score(LOGIT, slot), source.tensor, laid_out)
-        return LiftedOps(self._as_images(found.multipliers), found.rise, references, found.about)
+        """See `MultiplierOps.images`."""
+        return self.multiplier_ops.images(rule, slot)
 
     def lifted_layer(self, rule: str, layer: LayerInfo, slot: Slot) -> LiftedOps:
-        """Return the DeepLIFT multipliers of a single layer's features against features of zero: [N, h, w, K]."""
-        return self._once(("lifted layer", rule, layer, slot), lambda: self._lifted_layer(rule, layer, slot))
-
-    def _lifted_layer(self, rule: str, layer: LayerInfo, slot: Slot) -> LiftedOps:
-        tensor = self.layer_tensor(layer)
-        found = lift(rule, self.score(LOGIT, slot), tensor, tf.zeros_like(tensor))
-        return LiftedOps(self._as_map(found.multipliers, layer), found.rise, None, found.about)
+        """See `MultiplierOps.layer`."""
+        return self.multiplier_ops.layer(rule, layer, slot)
 
     def rule_note(self, method: PixelMethod, slot: Slot) -> Tuple[str, ...]:
         """Return one sentence on what the method's rule reached; nothing for the plain gradient."""

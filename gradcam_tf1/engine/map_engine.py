@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import (
     Any,
     Callable,
@@ -26,7 +25,15 @@ from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.changed_constants import ConstantFeeder
 from gradcam_tf1.engine.feature_maps import tokens_as_map
 from gradcam_tf1.engine.finished_maps import RunPart, finish, join, joined_notes
-from gradcam_tf1.engine.found_classes import Found, best_of, chosen_of, class_ids_of, predicted_of
+from gradcam_tf1.engine.found_classes import (
+    Found,
+    best_of,
+    chosen_of,
+    class_ids_of,
+    of_image,
+    predicted_of,
+    with_ids,
+)
 from gradcam_tf1.engine.graph_ops import GraphOps
 from gradcam_tf1.engine.image_range import range_feed
 from gradcam_tf1.engine.iterate import check_copies, run_jobs
@@ -139,10 +146,6 @@ class MapEngine(ConstantFeeder):
     def values(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:
         """Return the values of tensors that depend on no input, such as weights."""
         return self._runner.constants(tensors)
-
-    def embeddings(self, token_ids: np.ndarray) -> np.ndarray:
-        """Return the embeddings of texts: token ids [N, T] -> float32 [N, T, E]."""
-        return self._runner.embeddings(token_ids)
 
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """Return the logits tensor of each image as one vector: float32 [N, D]."""
@@ -259,7 +262,7 @@ class MapEngine(ConstantFeeder):
             predicted=predicted_of(found),
             broken=found["broken"],
             best=best_of(found),
-            settled=tuple(_with_ids(score, found, slot) for slot, score in zip(slots, scores)),
+            settled=tuple(with_ids(score, found, slot) for slot, score in zip(slots, scores)),
             maps=maps,
             notes=notes,
         )
@@ -305,9 +308,7 @@ class MapEngine(ConstantFeeder):
             raise OptionError("iterated methods need the images behind the batch: give pixels and to_batch")
         floats = [None] * len(request.batch) if request.floats is None else request.floats
         return [
-            Probe(
-                self._ops, self._runner, image, [_of_image(score, n) for score in settled], rgb, request.to_batch, own
-            )
+            Probe(self._ops, self._runner, image, [of_image(score, n) for score in settled], rgb, request.to_batch, own)
             for n, (image, rgb, own) in enumerate(zip(request.batch, request.pixels, floats))
         ]
 
@@ -319,14 +320,3 @@ def _values(tensors: Fetches, found: Found) -> Fetched:
             shape = list(found[tensor.name].shape[1:])
             raise RunError(f"'{key.layer}' comes out as {shape} on this image, which is too small for the net")
     return {key: found[tensor.name] for key, tensor in tensors.items()}
-
-
-def _with_ids(score: ScoreRequest, found: Found, slot: Slot) -> ScoreRequest:
-    """Return the target with its codes resolved, so that a changed image is explained for the same classes."""
-    ids = {name: found[name, slot] for name in score.values if (name, slot) in found}
-    return replace(score, values={**score.values, **ids}) if ids else score
-
-
-def _of_image(score: ScoreRequest, n: int) -> ScoreRequest:
-    values, inputs = ({name: rows[n : n + 1] for name, rows in part.items()} for part in (score.values, score.inputs))
-    return replace(score, values=values, inputs=inputs)

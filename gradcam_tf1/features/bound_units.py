@@ -114,7 +114,7 @@ def _layer(unit: FeatureUnit, explainer: NetExplainer) -> LayerInfo:
 
 def _grid(layer: LayerInfo, explainer: NetExplainer, fed: np.ndarray) -> Tuple[int, int, int]:
     engine = explainer.engine
-    height, width, count = engine.fetch({0: unit_features(engine.ops, layer)}, fed, {})[0].shape[1:]
+    height, width, count = engine.runner.run({0: unit_features(engine.ops, layer)}, fed, {})[0].shape[1:]
     return height, width, count
 
 

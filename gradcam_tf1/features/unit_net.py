@@ -70,7 +70,7 @@ class UnitNet:
     @property
     def chunk(self) -> int:
         """Images per run of the net."""
-        return self.explainer.engine.chunk
+        return self.explainer.engine.runner.chunk
 
     def net_values(self) -> NetValues:
         """Return how pixels become the net's first floats, once the net has shown that they do.
@@ -138,7 +138,7 @@ class UnitNet:
         directions = np.broadcast_to([each.vector for each in units], (len(batch), len(units), len(first.vector)))
         own = None if floats is None else (engine.ops.float_images(), floats)
         rows = self._rows(first.place, first, directions)
-        found = engine.fetch({"values": tensors.values, "map": tensors.map}, batch, rows, own)
+        found = engine.runner.run({"values": tensors.values, "map": tensors.map}, batch, rows, own)
         return found["values"], found["map"]
 
     def climb(
@@ -178,7 +178,7 @@ class UnitNet:
             "grads": unit_grads(engine.ops, place),
         }
         own = (engine.ops.float_images(), floats)
-        found = engine.fetch(fetched, np.repeat(self.fed, len(units), axis=0), rows, own)
+        found = engine.runner.run(fetched, np.repeat(self.fed, len(units), axis=0), rows, own)
         if not all(np.isfinite(each).all() for each in found.values()):
             raise RunError(f"the value or the gradient of {first.name} is NaN or infinite")
         return found["values"][:, 0], found["grads"]
@@ -199,7 +199,7 @@ def _check_net(net: GradCamGraph) -> None:
     if binding.array_shape is not None:
         raise OptionError("features are pictures, and this net takes signals, volumes or clips")
     net.check_inputs([])
-    if binding.mixing and net.explainers[0].engine.chunk > 1:
+    if binding.mixing and net.explainers[0].engine.runner.chunk > 1:
         raise GradientError(
             f"'{binding.mixing}' mixes the images of a batch (batch norm in training mode), so that none has its own "
             "gradient: export the net for inference (is_training=False), or open it with batch_size=1"

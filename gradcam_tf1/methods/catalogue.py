@@ -14,8 +14,8 @@ from gradcam_tf1.methods.fullgrad import FULLGRAD_ROWS
 from gradcam_tf1.methods.groupcam import GROUP_ROWS
 from gradcam_tf1.methods.layer import LAYER_ROWS
 from gradcam_tf1.methods.lifted import LIFT_ROWS
-from gradcam_tf1.methods.multiscale import SCALE_ROWS
 from gradcam_tf1.methods.local_gradients import LOCAL_ROWS
+from gradcam_tf1.methods.multiscale import SCALE_ROWS
 from gradcam_tf1.methods.noise import NOISE_ROWS, SMOOTH_ROWS
 from gradcam_tf1.methods.opticam import OPTI_ROWS
 from gradcam_tf1.methods.options import Option
