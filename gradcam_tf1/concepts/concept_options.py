@@ -97,7 +97,7 @@ class ConceptOptions:
         if self.designs & (self.designs - 1):
             raise OptionError(f"designs is a power of two, not {self.designs}")
         crop: Any = self.crop
-        if not isinstance(crop, Real) or isinstance(crop, bool) or not 0.05 <= float(crop) < 1:
+        if isinstance(crop, bool) or not isinstance(crop, Real) or not 0.05 <= float(crop) < 1:
             raise OptionError(f"crop is a number from 0.05 and below 1, not {crop!r}")
 
     @property

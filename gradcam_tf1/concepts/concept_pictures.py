@@ -38,7 +38,7 @@ def small(image: np.ndarray, placement: Placement) -> Tuple[np.ndarray, Placemen
     return image, placement
 
 
-def shares(maps: np.ndarray, full: Sequence[float], placement: Placement, cells: Optional[Cells]) -> np.ndarray:
+def shares(maps: np.ndarray, full: np.ndarray, placement: Placement, cells: Optional[Cells]) -> np.ndarray:
     """Return the maps on the image, each divided by its full strength: float32 [H, W, C], 0..1."""
     placed = placement.place(maps, cells)
     divided: np.ndarray = np.clip(placed / np.maximum(np.asarray(full, np.float32), 1e-30), 0, 1)

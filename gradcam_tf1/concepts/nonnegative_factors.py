@@ -167,7 +167,8 @@ def coefficients(rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def not_negative(features: np.ndarray, layer: str, rectify: bool, where: Optional[str] = None) -> np.ndarray:
     """Return features that NMF takes. Raises OptionError for negative ones, unless they are to be cut off."""
     if rectify:
-        return np.maximum(features, 0)
+        rectified: np.ndarray = np.maximum(features, 0)
+        return rectified
     lowest = float(features.min())
     if lowest < 0:
         raise OptionError(

@@ -191,7 +191,8 @@ class _FolderReader:
     def _rows(self, values: np.ndarray, mean: bool) -> np.ndarray:
         """Flatten features, or pool them: a step of the mean is one of all positions, whose gradients add up."""
         if self._options.pooled:
-            return values.mean(axis=(1, 2)) if mean else values.sum(axis=(1, 2))
+            pooled: np.ndarray = values.mean(axis=(1, 2)) if mean else values.sum(axis=(1, 2))
+            return pooled
         if self._shape not in ((), values.shape[1:]):
             raise OptionError(
                 f"the features are {list(self._shape)} for one image and {list(values.shape[1:])} for another; give "

@@ -48,9 +48,10 @@ class RelevanceOps:
     def ends(self) -> Tuple[tf.Tensor, tf.Tensor]:
         """Return the placeholders of the smallest and the largest images: float32 [N, H, W, C]."""
         shape = self._ops.images().shape
-        return self._ops.once(
+        low, high = self._ops.once(
             "range of images", lambda: tuple(tf.placeholder(tf.float32, shape, name=name) for name in ("low", "high"))
         )
+        return low, high
 
     def start(self, slot: Slot) -> Tuple[tf.Tensor, tf.Tensor]:
         """Return what the relevance of the outputs adds up to, and the score: float32 [N] each."""
@@ -88,9 +89,10 @@ class RelevanceOps:
         weighed = self._ops.once(("relevance cams", how, layers, slot), lambda: self._weighed(how, layers, slot))
         if by_channel:
             return list(weighed)
-        return self._ops.once(
+        sums: List[tf.Tensor] = self._ops.once(
             ("relevance cam sums", how, layers, slot), lambda: [tf.reduce_sum(each, axis=-1) for each in weighed]
         )
+        return sums
 
     def _weighed(self, how: Composite, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         parts = list(dict.fromkeys(spread(layers)))

@@ -171,7 +171,8 @@ class SessionRunner:
         for start in range(0, len(token_ids), self.chunk):
             rows = token_ids[start : start + self.chunk]
             filled = self._fill(rows)
-            parts.append(self._sess_run(self._input, {**self._constants(len(filled)), tensor: filled})[: len(rows)])
+            feed = {**self._constants(len(filled)), tensor: filled}
+            parts.append(self._sess_run([self._input], feed)[0][: len(rows)])
         return np.concatenate(parts).astype(np.float32)
 
     def constants(self, tensors: Sequence[tf.Tensor]) -> List[np.ndarray]:

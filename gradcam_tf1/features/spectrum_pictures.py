@@ -76,4 +76,5 @@ class SpectrumPictures:
     def grads(self, grads: np.ndarray) -> np.ndarray:
         """Return dy/dz from dy/dx: [N, H, W, C] -> [N, *shape]. It is the transpose of `pictures`, which is linear."""
         found = fft.rfft2(np.moveaxis(grads, -1, 1), norm="ortho")
-        return np.stack([found.real, found.imag], axis=-1) * self._back.astype(grads.dtype)
+        parts: np.ndarray = np.stack([found.real, found.imag], axis=-1) * self._back.astype(grads.dtype)
+        return parts
