@@ -280,16 +280,14 @@ class MapEngine(ConstantFeeder):
         for slot, score in scores.items():
             fetches["scores", slot] = ops.score(LOGIT, slot)
             ranks = [name for name in _CODES if name in score.values and (score.values[name] < 0).any()]
-            fetches.update({(name, slot): self._resolved(name, slot) for name in ranks})  # other codes are the classes
+            resolve = {"code": ops.class_ids, "rival": ops.rival_ids}
+            fetches.update({(name, slot): resolve[name](slot) for name in ranks})  # other codes are the classes
             feed.update(ops.fed(score, slot))
         # by name, because several methods fetch the same tensors
         fetches.update({tensor.name: tensor for part in tensors for tensor in part.values()})
         floats = None if request.floats is None else (ops.float_images(), request.floats)
         found = self._runner.run(fetches, request.batch, feed, floats)
         return {**found, "broken": found["broken"] | self._nan_weights()}
-
-    def _resolved(self, name: str, slot: Slot) -> tf.Tensor:
-        return self._ops.class_ids(slot) if name == "code" else self._ops.rival_ids(slot)
 
     def _failures(self, part: RunPart, request: MapRequest) -> Tuple[str, ...]:
         """Return for each image why it has no answer, "" where it has one."""
@@ -307,8 +305,9 @@ class MapEngine(ConstantFeeder):
         if request.pixels is None or request.to_batch is None:
             raise OptionError("iterated methods need the images behind the batch: give pixels and to_batch")
         floats = [None] * len(request.batch) if request.floats is None else request.floats
+        ops, run, to_batch = self._ops, self._runner, request.to_batch
         return [
-            Probe(self._ops, self._runner, image, [of_image(score, n) for score in settled], rgb, request.to_batch, own)
+            Probe(ops, run, image, [of_image(score, n) for score in settled], rgb, to_batch, own)
             for n, (image, rgb, own) in enumerate(zip(request.batch, request.pixels, floats))
         ]
 

@@ -75,9 +75,7 @@ class Viewer:
             return pictures
         flat = pictures.reshape(len(pictures), -1, pictures.shape[-1])
         matrix = self._matrix.astype(pictures.dtype, copy=False)
-        seen: np.ndarray = np.stack([matrix @ picture for picture in flat]) + self._around.astype(
-            pictures.dtype, copy=False
-        )
+        seen = np.stack([matrix @ picture for picture in flat]) + self._around.astype(pictures.dtype, copy=False)
         views: np.ndarray = seen.reshape(pictures.shape)
         return views
 
