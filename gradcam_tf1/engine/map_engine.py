@@ -51,8 +51,6 @@ from gradcam_tf1.types import Binding, LayerInfo, ScoreRequest, Slot
 # more targets than this are computed in several runs: each slot adds a backward pass to the graph
 MAX_SLOTS = 32
 
-_CODES = ("code", "rival")
-
 Layers = Tuple[LayerInfo, ...]
 Session = Union[LiveSession, "tf.Session"]
 
@@ -279,8 +277,8 @@ class MapEngine(ConstantFeeder):
         feed = range_feed(self, request)
         for slot, score in scores.items():
             fetches["scores", slot] = ops.score(LOGIT, slot)
-            ranks = [name for name in _CODES if name in score.values and (score.values[name] < 0).any()]
             resolve = {"code": ops.class_ids, "rival": ops.rival_ids}
+            ranks = [name for name in resolve if name in score.values and (score.values[name] < 0).any()]
             fetches.update({(name, slot): resolve[name](slot) for name in ranks})  # other codes are the classes
             feed.update(ops.fed(score, slot))
         # by name, because several methods fetch the same tensors

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Dict, List, Optional, Sequence, Set
 
-from gradcam_tf1.gradients.gates import Composite, find_gates
+from gradcam_tf1.gradients.gates import CompositeActivation, find_gates
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
 from gradcam_tf1.tf_runtime import static_value, tf
 
@@ -49,7 +49,7 @@ class Activations:
         self._inner: Dict[tf.Graph, Activations] = {}
         self.counts = dict(Counter(op.type for op in path if op.type in ALONE + OTHERS))
         self._path = {op.name for op in path}
-        self._composites: Dict[str, Composite] = {}
+        self._composites: Dict[str, CompositeActivation] = {}
         self._parents: Dict[str, tf.Tensor] = {}
         self._rectified: Set[str] = set()
         for op in path:  # an op's inputs come before it
@@ -84,7 +84,7 @@ class Activations:
         """Return whether the output of `op` is a factor of something else."""
         return op.name in self._gates
 
-    def composite(self, op: tf.Operation) -> Optional[Composite]:
+    def composite(self, op: tf.Operation) -> Optional[CompositeActivation]:
         """Return the composed activation whose last op is `op`, None where there is none."""
         return self._composites.get(op.name)
 
@@ -121,7 +121,7 @@ class Activations:
         if op.type in ("Relu", "Relu6") or (passed and self._parents[op.name].op.name in self._rectified):
             self._rectified.add(op.name)  # Keras clips after a ReLU
 
-    def _as_composite(self, op: tf.Operation) -> Optional[Composite]:
+    def _as_composite(self, op: tf.Operation) -> Optional[CompositeActivation]:
         if op.type not in JOINS or len(self.data(op)) < 2:
             return None
         lines = [self._line(tensor) for tensor in op.inputs]
@@ -137,7 +137,7 @@ class Activations:
         # of a difference, the first input, because it keeps its sign
         short = op.inputs[0] if op.type == "Sub" else min(zip(branches, op.inputs), key=lambda pair: len(pair[0]))[1]
         inner = [self._composites[name].parts for name in parts if name in self._composites]
-        return Composite(leaf, short, frozenset(parts).union(*inner))
+        return CompositeActivation(leaf, short, frozenset(parts).union(*inner))
 
     def _line(self, tensor: tf.Tensor) -> List[tf.Tensor]:
         """Return the tensor and the tensors that it is an elementwise function of, latest first."""

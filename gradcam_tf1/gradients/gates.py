@@ -43,7 +43,7 @@ _STEPS = 32  # maximum number of ops from a factor back to its activation
 _VISITS = 500000  # maximum number of ops visited for a whole net; beyond that every op counts as a gate
 
 
-class Composite(NamedTuple):
+class CompositeActivation(NamedTuple):
     """An activation composed of several ops.
 
     Attributes
@@ -61,7 +61,7 @@ class Composite(NamedTuple):
     parts: FrozenSet[str]
 
 
-def find_gates(path: Sequence[tf.Operation], composites: Mapping[str, Composite]) -> Set[str]:
+def find_gates(path: Sequence[tf.Operation], composites: Mapping[str, CompositeActivation]) -> Set[str]:
     """Return the names of the ops whose outputs are factors of something else.
 
     Parameters
@@ -81,7 +81,7 @@ def find_gates(path: Sequence[tf.Operation], composites: Mapping[str, Composite]
 class _Gates:
     """The search for gates. Ops are known by name; inputs that do not depend on the images are left out."""
 
-    def __init__(self, path: Sequence[tf.Operation], composites: Mapping[str, Composite]) -> None:
+    def __init__(self, path: Sequence[tf.Operation], composites: Mapping[str, CompositeActivation]) -> None:
         self._place = {op.name: place for place, op in enumerate(path)}
         self._types = {op.name: op.type for op in path}
         self._composites = composites

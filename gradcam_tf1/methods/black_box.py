@@ -12,7 +12,7 @@ from gradcam_tf1.methods.mask_sampler import MaskSampler
 from gradcam_tf1.methods.masking import Baseline, baseline_option
 from gradcam_tf1.methods.options import MAX_SEED, Option
 from gradcam_tf1.methods.players import Segments, most_players, segments_option
-from gradcam_tf1.methods.sensitivity import hsic, hsic_runs, sobol, sobol_runs
+from gradcam_tf1.methods.sensitivity_indices import hsic, hsic_runs, sobol, sobol_runs
 from gradcam_tf1.methods.shapley_values import kernelshap, kernelshap_runs, shapley_sampling, shapley_sampling_runs
 from gradcam_tf1.methods.surrogate import lime, lime_runs
 from gradcam_tf1.types import LayerInfo

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from part_nets import TanhNet, shapley_values
 
-from gradcam_tf1.methods.sensitivity import dependence, total_indices
+from gradcam_tf1.methods.sensitivity_indices import dependence, total_indices
 from gradcam_tf1.methods.surrogate import weighted_ridge
 
 STORED = dict(np.load(str(Path(__file__).parent.parent / "data" / "black_box_twins.npz")))

@@ -7,7 +7,7 @@ import pytest
 from part_nets import TanhNet
 from perturbation_nets import linear_net, run_on
 
-from gradcam_tf1.methods.sensitivity import _exchanged, dependence, latin_hypercube, total_indices
+from gradcam_tf1.methods.sensitivity_indices import _exchanged, dependence, latin_hypercube, total_indices
 
 LABELS = np.random.RandomState(3).randint(0, 12, (7, 9))
 
