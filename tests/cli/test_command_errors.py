@@ -17,7 +17,8 @@ def photos(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"), [("reprot", "did you mean 'report'?"), ("photos", "there are compare, convert, demo, doctor, ")]
+    ("typed", "told"),
+    [("reprot", "did you mean 'report'?"), ("photos", "there are compare, concepts, convert, demo, doctor, ")],
 )
 def test_a_command_that_is_not_there(typed, told):
     assert f"Error: no command '{typed}'; {told}" in command(typed, "out", code=2)

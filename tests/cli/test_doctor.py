@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_a_net_and_its_photos(tmp_path, monkeypatch):
         "TensorFlow",
         "--layer could also be conv4/Relu:0",
         "84,727 numbers",
-        "37 work: gradcam",
+        "63 work: gradcam",
         "1   inception",
     ):
         assert part in said
@@ -137,7 +138,7 @@ def test_weights_that_are_nan_or_zero(tmp_path):
 
 def test_saturation_is_said(tmp_path):
     said = doctor(saved(tmp_path / "large.pb", lambda: net(np.random.RandomState(0).randn(3, 3, 3, 4) * 1e6)))
-    assert "36 work" in said or "37 work" in said
+    assert re.search(r"6\d work", said)
 
 
 def test_a_net_without_gradient_names_the_methods_that_work(tmp_path):

@@ -30,6 +30,7 @@ class Traced:
     def __init__(self, sess):
         self.ops = {}
         self._run, sess.run = sess.run, self
+        sess.run_again = self
 
     def __call__(self, fetches, feed, options=None):
         metadata = tf.RunMetadata()

@@ -82,7 +82,8 @@ def test_the_graph_does_not_grow_over_a_hundred_calls_and_stays_finalized():
     with tf.Session(graph=graph) as sess:
         engine = MapEngine(graph, sess, binding, 8)
         kinds = (IteratedMethod, AttentionMethod)  # the net is no transformer
-        methods = [name for name, method in METHODS.items() if not isinstance(method, kinds)]
+        ranged = ("lrp_epsilon_gamma_box", "deep_taylor")  # these need the range of the images, which no batch tells
+        methods = [name for name, method in METHODS.items() if not isinstance(method, kinds) and name not in ranged]
         for step in range(100):
             engine.run(request(images, class_asks([step % 4]), methods, binding.layers))
             if step == 0:
