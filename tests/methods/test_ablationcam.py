@@ -94,7 +94,7 @@ def tracing(engine):
         traced.append([node.node_name for device in stats for node in device.node_stats])
         return found
 
-    engine._runner._live = SimpleNamespace(run=traced_run, graph=sess.graph)
+    engine._runner._live = SimpleNamespace(run=traced_run, run_again=traced_run, graph=sess.graph)
     return traced
 
 
