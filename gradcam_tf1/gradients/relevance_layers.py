@@ -219,4 +219,4 @@ def _lies_on_channels(op: tf.Operation, constant: tf.TensorShape, core: tf.Opera
         return False
     axis = 1 if _is_channels_first(core) else rank - 1
     place = axis - (rank - len(sizes))
-    return place >= 0 and sizes[place] == constant.num_elements()
+    return bool(place >= 0 and sizes[place] == constant.num_elements())
