@@ -130,7 +130,8 @@ def conserved(relevance: np.ndarray, start: np.ndarray, score: np.ndarray) -> st
     share = f", {total / begun:.1%} of it" if begun else ""
     same = abs(begun - value) <= 1e-4 * max(abs(begun), abs(value))
     source = f"the score is {value:.4g}" if same else f"relevance starts with {begun:.4g} for a score of {value:.4g}"
-    return f"conservation: the map adds up to {total:.4g}, {source}{share}; biases and the rules' epsilon keep the rest"
+    rest = "biases, epsilon and units without a summand of the rule's sign keep the rest"
+    return f"conservation: the map adds up to {total:.4g}, {source}{share}; {rest}"
 
 
 @dataclass(frozen=True)
