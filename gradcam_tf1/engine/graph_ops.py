@@ -20,7 +20,7 @@ from gradcam_tf1.gradients.activations import Activations
 from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_gradient
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
-from gradcam_tf1.gradients.relevance import Composite
+from gradcam_tf1.gradients.relevance import RelevanceComposite
 from gradcam_tf1.methods.attention import AttentionMethod
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
@@ -231,7 +231,7 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         """Return the bound input."""
         return self._graph.get_tensor_by_name(self._binding.input)
 
-    def relevance(self, how: Composite, slot: Slot) -> tf.Tensor:
+    def relevance(self, how: RelevanceComposite, slot: Slot) -> tf.Tensor:
         """Return the relevance of the images: float32 [N, H, W, C]."""
         return self._once(("relevance map", how, slot), lambda: self.as_images(self.relevance_ops.images(how, slot)))
 
@@ -239,12 +239,12 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         """See `RelevanceOps.start`."""
         return self.relevance_ops.start(slot)
 
-    def relevance_note(self, how: Composite, slot: Slot) -> str:
+    def relevance_note(self, how: RelevanceComposite, slot: Slot) -> str:
         """See `RelevanceOps.note`."""
         return self.relevance_ops.note(how, slot)
 
     def relevance_cams(
-        self, how: Composite, layers: Tuple[LayerInfo, ...], slot: Slot, by_channel: bool
+        self, how: RelevanceComposite, layers: Tuple[LayerInfo, ...], slot: Slot, by_channel: bool
     ) -> List[tf.Tensor]:
         """See `RelevanceOps.cams`."""
         return self.relevance_ops.cams(how, layers, slot, by_channel)

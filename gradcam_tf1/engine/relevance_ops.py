@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, List, Sequence, Tuple
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.gradients.gradient_path import net_outputs
-from gradcam_tf1.gradients.relevance import Composite, relevances, start_of
+from gradcam_tf1.gradients.relevance import RelevanceComposite, relevances, start_of
 from gradcam_tf1.gradients.relevance_path import RelevancePath
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.layer_maps import spread
@@ -32,11 +32,11 @@ class RelevanceOps:
     def __init__(self, ops: GraphOps) -> None:
         self._ops = ops
 
-    def images(self, how: Composite, slot: Slot) -> tf.Tensor:
+    def images(self, how: RelevanceComposite, slot: Slot) -> tf.Tensor:
         """Return the relevance of the float images, in their own layout."""
         return self._ops.once(("relevance", how, slot), lambda: self._images(how, slot))
 
-    def _images(self, how: Composite, slot: Slot) -> tf.Tensor:
+    def _images(self, how: RelevanceComposite, slot: Slot) -> tf.Tensor:
         outputs, start = self._start(slot)
         pixels = self._ops.float_images().tensor
         path = self._path(outputs, pixels, [pixels])
@@ -49,7 +49,7 @@ class RelevanceOps:
         """Return the placeholders of the smallest and the largest images: float32 [N, H, W, C]."""
         shape = self._ops.images().shape
         low, high = self._ops.once(
-            "range of images", lambda: tuple(tf.placeholder(tf.float32, shape, name=name) for name in ("low", "high"))
+            "range of images", lambda: [tf.placeholder(tf.float32, shape, name=name) for name in ("low", "high")]
         )
         return low, high
 
@@ -77,14 +77,16 @@ class RelevanceOps:
         found: RelevancePath = self._ops.once(("relevance path", names), lambda: RelevancePath(outputs, start, wanted))
         return found
 
-    def note(self, how: Composite, slot: Slot) -> str:
+    def note(self, how: RelevanceComposite, slot: Slot) -> str:
         """Return one sentence on which rule how many layers with weights have."""
         pixels = self._ops.float_images().tensor
         counts = Counter(how.rule_of(layer) for layer in self._path(self._start(slot)[0], pixels, [pixels]).layers)
         listed = ", ".join(f"{rule} in {count}" for rule, count in counts.items())
         return f"rules by layers with weights: {listed or 'none'}"
 
-    def cams(self, how: Composite, layers: Tuple[LayerInfo, ...], slot: Slot, by_channel: bool) -> List[tf.Tensor]:
+    def cams(
+        self, how: RelevanceComposite, layers: Tuple[LayerInfo, ...], slot: Slot, by_channel: bool
+    ) -> List[tf.Tensor]:
         """Return Relevance-CAM of each of `spread(layers)`: float32 [N, h, w], or its summands [N, h, w, K]."""
         weighed = self._ops.once(("relevance cams", how, layers, slot), lambda: self._weighed(how, layers, slot))
         if by_channel:
@@ -94,7 +96,7 @@ class RelevanceOps:
         )
         return sums
 
-    def _weighed(self, how: Composite, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
+    def _weighed(self, how: RelevanceComposite, layers: Tuple[LayerInfo, ...], slot: Slot) -> List[tf.Tensor]:
         parts = list(dict.fromkeys(spread(layers)))
         tensors = [self._ops.layer_tensor(part) for part in parts]
         outputs, start = self._contrastive(slot)

@@ -13,6 +13,7 @@ from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.base import Method
 from gradcam_tf1.methods.choices import Methods, choose_methods
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod, ProductMethod
+from gradcam_tf1.methods.relevance_methods import RelevanceCam, RelevanceMethod
 from gradcam_tf1.scoring.score_functions import CLASS_SCORES
 
 GUIDED = ("guided_backprop", "guided_gradcam")
@@ -95,4 +96,6 @@ def is_symbolic(row: Method) -> bool:
 
 
 def _why(row: Method) -> str:
+    if isinstance(row, (RelevanceMethod, RelevanceCam)):
+        return "its rules and their range of pixels are not written into exported graphs"
     return "it runs the net many times for one map" if row.iterated else "its maps are made in numpy"

@@ -98,11 +98,16 @@ def _registered_types() -> Tuple[str, ...]:
     # TensorFlow 1.15 has no gradient for ClipByValue, and we add none
     own_gradients = {op_type: own for op_type, own in gradients.items() if own is not None}
     for op_type, own in own_gradients.items():
-        taken: Any = FASTER[op_type](own) if op_type in FASTER else own
-        tf.RegisterGradient(_PREFIX + op_type)(_switched(op_type, taken))
+        tf.RegisterGradient(_PREFIX + op_type)(_switched(op_type, _fastest(op_type, own)))
     for op_type, gradient in ARRAYS.items():
         tf.RegisterGradient(_PREFIX + op_type)(gradient)
     return (*own_gradients, *ARRAYS)
+
+
+def _fastest(op_type: str, own: OwnFunction) -> OwnFunction:
+    if op_type in FASTER:
+        return FASTER[op_type](own)
+    return own
 
 
 def _switched(op_type: str, own: OwnFunction) -> OwnFunction:

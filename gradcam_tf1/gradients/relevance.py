@@ -19,7 +19,7 @@ from gradcam_tf1.tf_runtime import tf
 OwnFunction = Callable[..., Any]
 
 
-class Composite(NamedTuple):
+class RelevanceComposite(NamedTuple):
     """Which layer with weights has which rule, keys of `RULES`.
 
     Attributes
@@ -55,7 +55,7 @@ def relevances(
     outputs: Sequence[tf.Tensor],
     start: Sequence[tf.Tensor],
     wanted: List[tf.Tensor],
-    how: Composite,
+    how: RelevanceComposite,
 ) -> List[tf.Tensor]:
     """Return the relevance of some tensors.
 
@@ -69,7 +69,7 @@ def relevances(
         Their relevance.
     wanted : list of tf.Tensor
         The images or layers.
-    how : Composite
+    how : RelevanceComposite
         The rules.
 
     Returns
@@ -96,7 +96,7 @@ def relevances(
     return [tf.convert_to_tensor(relevance) for relevance in found]
 
 
-def _ruled(path: RelevancePath, how: Composite) -> Callable[..., Any]:
+def _ruled(path: RelevancePath, how: RelevanceComposite) -> Callable[..., Any]:
     def hand_down(op: tf.Operation, own: OwnFunction, *grads: tf.Tensor) -> Any:
         step = path.steps.get(op.name)
         if step is None:  # a gate, or what leads to one
@@ -126,7 +126,7 @@ def _shared(op: tf.Operation, own: OwnFunction, grads: Sequence[tf.Tensor], step
     ]
 
 
-def _with_bounds(layer: WeightedLayer, path: RelevancePath, how: Composite) -> Settings:
+def _with_bounds(layer: WeightedLayer, path: RelevancePath, how: RelevanceComposite) -> Settings:
     """Return the settings with the bounds of the images brought to the layer's input."""
     low, high = how.settings.low, how.settings.high
     if low is None or high is None or how.rule_of(layer) != "zb":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, NamedTuple
 import numpy as np
 
 from gradcam_tf1.gradients.float_images import FloatImages
-from gradcam_tf1.gradients.relevance import Composite
+from gradcam_tf1.gradients.relevance import RelevanceComposite
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Cells, LayerInfo, ScoreKey, Slot
 
@@ -110,7 +110,7 @@ class GraphOpsBase(ABC):
         """Return one sentence on what the method's gradient rule reached; nothing for the plain gradient."""
 
     @abstractmethod
-    def relevance(self, how: Composite, slot: Slot) -> tf.Tensor:
+    def relevance(self, how: RelevanceComposite, slot: Slot) -> tf.Tensor:
         """Return the relevance of the images: float32 [N, H, W, C]."""
 
     @abstractmethod
@@ -118,12 +118,12 @@ class GraphOpsBase(ABC):
         """Return what the relevance of the net's outputs adds up to, and the score: float32 [N] each."""
 
     @abstractmethod
-    def relevance_note(self, how: Composite, slot: Slot) -> str:
+    def relevance_note(self, how: RelevanceComposite, slot: Slot) -> str:
         """Return one sentence on the rules of the layers."""
 
     @abstractmethod
     def relevance_cams(
-        self, how: Composite, layers: Tuple[LayerInfo, ...], slot: Slot, by_channel: bool
+        self, how: RelevanceComposite, layers: Tuple[LayerInfo, ...], slot: Slot, by_channel: bool
     ) -> List[tf.Tensor]:
         """Return Relevance-CAM of each of `spread(layers)`: float32 [N, h, w], or its summands [N, h, w, K]."""
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.gradients.relevance import Composite
+from gradcam_tf1.gradients.relevance import RelevanceComposite
 from gradcam_tf1.gradients.relevance_rules import SMALL
 from gradcam_tf1.methods.base import Fetched, Fetches, FetchKey, MapTask, Method, RawMaps
 from gradcam_tf1.methods.interfaces import GraphOpsBase
@@ -36,13 +36,13 @@ class RelevanceMethod(Method):
     ----------
     name, summary, paper : str
         As in `Method`: a lower-case identifier, one line for people who choose, the URL of the source.
-    composite : Composite
+    composite : RelevanceComposite
         The rule of each kind of layer, and the numbers that are no option.
     options : tuple of Option
         "first", the rule of the first layers, and those of "epsilon", "gamma", "alpha" and "beta" that the rules take.
     """
 
-    composite: Composite
+    composite: RelevanceComposite
     options: Tuple[Option, ...] = ()
 
     @property
@@ -65,7 +65,7 @@ class RelevanceMethod(Method):
         """What it means that a map is zero everywhere."""
         return NO_RELEVANCE
 
-    def chosen(self, options: Mapping[str, Any]) -> Composite:
+    def chosen(self, options: Mapping[str, Any]) -> RelevanceComposite:
         """Return the composite with options.
 
         Raises
@@ -130,7 +130,8 @@ def conserved(relevance: np.ndarray, start: np.ndarray, score: np.ndarray) -> st
     share = f", {total / begun:.1%} of it" if begun else ""
     same = abs(begun - value) <= 1e-4 * max(abs(begun), abs(value))
     source = f"the score is {value:.4g}" if same else f"relevance starts with {begun:.4g} for a score of {value:.4g}"
-    return f"conservation: the map adds up to {total:.4g}, {source}{share}; biases and the rules' epsilon keep the rest"
+    rest = "biases, epsilon and units without a summand of the rule's sign keep the rest"
+    return f"conservation: the map adds up to {total:.4g}, {source}{share}; {rest}"
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class RelevanceCam(Method):
     https://openaccess.thecvf.com/content/CVPR2021/html/Lee_Relevance-CAM_Your_Model_Already_Knows_Where_To_Look_CVPR_2021_paper.html
     """
 
-    composite: Composite
+    composite: RelevanceComposite
 
     @property
     def follows_score(self) -> bool:
@@ -168,7 +169,7 @@ class RelevanceCam(Method):
         return layer_maps(fetched, task, grid, self)
 
 
-def _row(name: str, summary: str, paper: str, composite: Composite, *options: Option) -> RelevanceMethod:
+def _row(name: str, summary: str, paper: str, composite: RelevanceComposite, *options: Option) -> RelevanceMethod:
     first = Option("first", composite.first, choices=FIRST_RULES, for_images=("zb",), for_arrays="same")
     return RelevanceMethod(name, summary, paper, composite, (*options, first))
 
@@ -177,43 +178,43 @@ _EPSILON = Option("epsilon", SMALL, low=0)
 _GAMMA = Option("gamma", 0.25, low=0)
 
 RELEVANCE_ROWS = (
-    _row("lrp_epsilon", "relevance by the epsilon rule", BACH, Composite("epsilon", "epsilon"), _EPSILON),
-    _row("lrp_gamma", "relevance that favours evidence for", MONTAVON, Composite("gamma", "gamma"), _GAMMA),
+    _row("lrp_epsilon", "relevance by the epsilon rule", BACH, RelevanceComposite("epsilon", "epsilon"), _EPSILON),
+    _row("lrp_gamma", "relevance that favours evidence for", MONTAVON, RelevanceComposite("gamma", "gamma"), _GAMMA),
     _row(
         "lrp_alpha_beta",
         "relevance with weights for both signs",
         BACH,
-        Composite("alpha_beta", "alpha_beta"),
+        RelevanceComposite("alpha_beta", "alpha_beta"),
         Option("alpha", 2.0, low=1),
         Option("beta", 1.0, low=0),
     ),
-    _row("lrp_zplus", "relevance of positive contributions", MONTAVON, Composite("zplus", "zplus")),
+    _row("lrp_zplus", "relevance of positive contributions", MONTAVON, RelevanceComposite("zplus", "zplus")),
     _row(
         "lrp_epsilon_plus_flat",
         "z+ in convolutions, epsilon in dense layers, flat in the first",
         KOHLBRENNER,
-        Composite("zplus", "epsilon", "flat"),
+        RelevanceComposite("zplus", "epsilon", "flat"),
         _EPSILON,
     ),
     _row(
         "lrp_epsilon_alpha2_beta1",
         "alpha 2, beta 1 in convolutions, epsilon in dense layers",
         KOHLBRENNER,
-        Composite("alpha_beta", "epsilon"),
+        RelevanceComposite("alpha_beta", "epsilon"),
         _EPSILON,
     ),
     _row(
         "lrp_epsilon_alpha2_beta1_flat",
         "the same with the flat rule in the first layer",
         KOHLBRENNER,
-        Composite("alpha_beta", "epsilon", "flat"),
+        RelevanceComposite("alpha_beta", "epsilon", "flat"),
         _EPSILON,
     ),
     _row(
         "lrp_epsilon_gamma_box",
         "gamma in convolutions, epsilon in dense layers, z^B in the first",
         MONTAVON,
-        Composite("gamma", "epsilon", "zb"),
+        RelevanceComposite("gamma", "epsilon", "zb"),
         _EPSILON,
         _GAMMA,
     ),
@@ -221,13 +222,13 @@ RELEVANCE_ROWS = (
         "deep_taylor",
         "z+ in all layers, z^B in the first",
         "https://arxiv.org/abs/1512.02479",
-        Composite("zplus", "zplus", "zb"),
+        RelevanceComposite("zplus", "zplus", "zb"),
     ),
     RelevanceCam(
         "relevance_cam",
         "features weighted by the relevance of their channels",
         "https://openaccess.thecvf.com/content/CVPR2021/html/"
         "Lee_Relevance-CAM_Your_Model_Already_Knows_Where_To_Look_CVPR_2021_paper.html",
-        Composite("zplus", "zplus"),
+        RelevanceComposite("zplus", "zplus"),
     ),
 )

@@ -166,6 +166,11 @@ def test_the_output_folder(tmp_path):
     ("options", "error", "message"),
     [
         ({"method": "rise"}, ExportError, "rise is not made of ops of the graph alone .it runs the net many times"),
+        (
+            {"method": "deep_taylor"},
+            ExportError,
+            "deep_taylor is not made .* .its rules and their range",
+        ),
         ({"method": "eigencam"}, ExportError, "its maps are made in numpy.; possible for export: gradcam, hirescam"),
         ({"method": ["gradcam", "cam"]}, OptionError, "an exported model has one method, not 2"),
         ({"layer": [-1, -2]}, OptionError, "an exported model has one layer, not 2"),

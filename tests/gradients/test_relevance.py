@@ -9,31 +9,31 @@ import pytest
 from relevance_nets import imported, relevance_in, twin_net
 from relevance_weights import twin_images
 
-from gradcam_tf1.gradients.relevance import Composite
+from gradcam_tf1.gradients.relevance import RelevanceComposite
 from gradcam_tf1.gradients.relevance_rules import Settings
 from gradcam_tf1.tf_runtime import tf
 
 STORED = np.load(Path(__file__).resolve().parents[1] / "data" / "relevance_twins.npz")
 
 ZENNIT = {
-    "epsilon": Composite("epsilon", "epsilon"),
-    "epsilon_large": Composite("epsilon", "epsilon", "same", Settings(epsilon=0.1)),
-    "gamma": Composite("gamma", "gamma"),
-    "alpha_beta": Composite("alpha_beta", "alpha_beta"),
-    "zplus": Composite("zplus", "zplus"),
-    "alpha1_beta0": Composite("alpha_beta", "alpha_beta", "same", Settings(alpha=1, beta=0)),
-    "epsilon_plus_flat": Composite("zplus", "epsilon", "flat"),
-    "epsilon_alpha2_beta1": Composite("alpha_beta", "epsilon"),
-    "epsilon_gamma_box": Composite("gamma", "epsilon", "zb"),
-    "w2": Composite("epsilon", "epsilon", "w2"),
-    "deep_taylor": Composite("zplus", "zplus", "zb"),
+    "epsilon": RelevanceComposite("epsilon", "epsilon"),
+    "epsilon_large": RelevanceComposite("epsilon", "epsilon", "same", Settings(epsilon=0.1)),
+    "gamma": RelevanceComposite("gamma", "gamma"),
+    "alpha_beta": RelevanceComposite("alpha_beta", "alpha_beta"),
+    "zplus": RelevanceComposite("zplus", "zplus"),
+    "alpha1_beta0": RelevanceComposite("alpha_beta", "alpha_beta", "same", Settings(alpha=1, beta=0)),
+    "epsilon_plus_flat": RelevanceComposite("zplus", "epsilon", "flat"),
+    "epsilon_alpha2_beta1": RelevanceComposite("alpha_beta", "epsilon"),
+    "epsilon_gamma_box": RelevanceComposite("gamma", "epsilon", "zb"),
+    "w2": RelevanceComposite("epsilon", "epsilon", "w2"),
+    "deep_taylor": RelevanceComposite("zplus", "zplus", "zb"),
 }
 INNVESTIGATE = {
-    "epsilon": Composite("epsilon", "epsilon", "same", Settings(epsilon=1e-7)),
-    "z": Composite("epsilon", "epsilon", "same", Settings(epsilon=1e-7)),
-    "alpha_2_beta_1": Composite("alpha_beta", "alpha_beta"),
-    "alpha_1_beta_0": Composite("zplus", "zplus"),
-    "sequential_preset_a_flat": Composite("zplus", "epsilon", "flat", Settings(epsilon=0.1)),
+    "epsilon": RelevanceComposite("epsilon", "epsilon", "same", Settings(epsilon=1e-7)),
+    "z": RelevanceComposite("epsilon", "epsilon", "same", Settings(epsilon=1e-7)),
+    "alpha_2_beta_1": RelevanceComposite("alpha_beta", "alpha_beta"),
+    "alpha_1_beta_0": RelevanceComposite("zplus", "zplus"),
+    "sequential_preset_a_flat": RelevanceComposite("zplus", "epsilon", "flat", Settings(epsilon=0.1)),
 }
 
 
@@ -75,7 +75,7 @@ def kernel(random, *shape):
 def test_without_biases_and_epsilon_it_is_gradient_times_input_and_adds_up_to_the_score():
     images = np.random.RandomState(4).randn(3, 12, 10, 3).astype(np.float32)
     graph = imported(bias_free, (None, 12, 10, 3))
-    how = Composite("epsilon", "epsilon", "same", Settings(epsilon=0))
+    how = RelevanceComposite("epsilon", "epsilon", "same", Settings(epsilon=0))
     found, score, product = relevance_in(graph, images, how)
     np.testing.assert_allclose(found, product, atol=2e-4 * np.abs(product).max())
     np.testing.assert_allclose(found.sum((1, 2, 3)), score, rtol=1e-3)
@@ -87,5 +87,5 @@ def test_without_biases_and_epsilon_it_is_gradient_times_input_and_adds_up_to_th
 def test_every_rule_keeps_relevance_in_a_net_without_biases(rule, first):
     images = np.random.RandomState(4).randn(3, 12, 10, 3).astype(np.float32)
     graph = imported(bias_free, (None, 12, 10, 3))
-    found, score, _ = relevance_in(graph, images, Composite(rule, rule, first), bounds=(-5, 5))
+    found, score, _ = relevance_in(graph, images, RelevanceComposite(rule, rule, first), bounds=(-5, 5))
     np.testing.assert_allclose(found.sum((1, 2, 3)), score, rtol=2e-3)

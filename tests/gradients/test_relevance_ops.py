@@ -7,12 +7,12 @@ import pytest
 from relevance_nets import imported, norm, relevance_in
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.relevance import Composite
+from gradcam_tf1.gradients.relevance import RelevanceComposite
 from gradcam_tf1.gradients.relevance_path import RelevancePath
 from gradcam_tf1.gradients.relevance_rules import Settings
 from gradcam_tf1.tf_runtime import tf
 
-EXACT = Composite("epsilon", "epsilon", "same", Settings(epsilon=0))
+EXACT = RelevanceComposite("epsilon", "epsilon", "same", Settings(epsilon=0))
 X = np.random.RandomState(0).uniform(0.2, 1.5, (2, 4, 4, 3)).astype(np.float32) * np.float32([1, -1, 1])
 EYE = np.eye(3, dtype=np.float32)[None, None]
 HEAD = np.random.RandomState(1).randn(3, 3).astype(np.float32)
@@ -192,7 +192,7 @@ def _of_first_outputs(graph, u, images, rule, count):
         flat = tf.reshape(u, [2, -1])
         some = tf.concat([tf.ones([1, count]), tf.zeros([1, tf.shape(flat)[1] - count])], 1)
         start = tf.reshape(flat * flat * tf.concat([some, 0 * some], 0), tf.shape(u))
-        found = relevances(RelevancePath([u], x), [u], [start], [x], Composite(rule, rule))[0]
+        found = relevances(RelevancePath([u], x), [u], [start], [x], RelevanceComposite(rule, rule))[0]
         return sess.run(found, {x: images})[0].ravel()
 
 

@@ -190,7 +190,7 @@ def test_signals_and_volumes_add_up_from_zero_or_their_own_set(kind, name):
         chosen = method(name, **{"baseline" if name == "deeplift" else "baselines": start})
         found = [graph.explain(arrays, 1, each) for each in (name, chosen)]
         weights = graph.explain(arrays, 1, "liftcam")["liftcam"]
-        with pytest.raises(OptionError, match="is an image; for signals and volumes give"):
+        with pytest.raises(OptionError, match="is for images only; for signals and volumes give"):
             graph.explain(arrays, 1, method(name, **{next(iter(dict(chosen.given))): "black"}))
     scores = net.logits(net.features(values))[:, 1]
     rise = scores - net.logits(net.features(start[np.newaxis]))[:, 1]

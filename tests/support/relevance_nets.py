@@ -9,7 +9,7 @@ from relevance_weights import EPSILON, twin_weights
 
 from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.gradients.gradient_path import net_outputs
-from gradcam_tf1.gradients.relevance import Composite, relevances, start_of
+from gradcam_tf1.gradients.relevance import RelevanceComposite, relevances, start_of
 from gradcam_tf1.gradients.relevance_path import RelevancePath
 from gradcam_tf1.tf_runtime import tf
 
@@ -50,7 +50,7 @@ def twin_net(spelt_out: bool = False, biased: bool = True) -> tf.Graph:
 
 
 def relevance_in(
-    graph: tf.Graph, images: np.ndarray, how: Composite, class_id: int = 2, bounds: Any = None
+    graph: tf.Graph, images: np.ndarray, how: RelevanceComposite, class_id: int = 2, bounds: Any = None
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(relevance of the images, the score [N], x dy/dx) of one class."""
     with graph.as_default(), tf.Session(graph=graph) as sess:
