@@ -84,8 +84,8 @@ def take_detections(options: dict[str, Any]) -> Detections | None:
     OptionError
         If an option of detections is given without --detections.
     """
-    chosen = options.pop("detections")
-    given = {name: options.pop(name) for name in (*_OF_DETECTIONS, *_OF_BOXES, "box_pixels")}
+    chosen = options.pop("detections", None)
+    given = {name: options.pop(name, None) for name in (*_OF_DETECTIONS, *_OF_BOXES, "box_pixels")}
     given = {name: value for name, value in given.items() if value is not None and value is not False}
     if not chosen:
         if given:

@@ -24,6 +24,7 @@ ONCE = ("top", "score", "noise", "noise_samples", "noise_level", "aug_smooth", "
 # largest values of numbers that have no bound of their own: each unit is a run, or memory
 _LARGEST = {"samples": 200, "steps": 1000, "masks": 20_000, "channels": 4096, "rivals": 10, "cells": 64}
 _LARGEST.update({"window": 10_000, "stride": 10_000, "max_sigma": 500, "sigmas": 100, "gamma": 1000, "level": 10})
+_LARGEST.update({"permutations": 200, "count": 400, "groups": 4096, "sizes": 32})
 _ANY_NUMBER = 1_000_000
 _LONGEST = 500  # characters of a value
 _SHOWN = 60  # characters of a client's text in a message
@@ -47,7 +48,9 @@ def largest(option: Option) -> Optional[float]:
     if option.kind in (bool, str, object) or isinstance(option.default, (bool, str)):
         return 255 if option.name in ("baseline", "baselines") else None
     bound = option.below if option.high is None else option.high
-    return _LARGEST.get(option.name, _ANY_NUMBER) if bound is None else bound
+    if bound is not None:
+        return bound
+    return max(_LARGEST.get(option.name, _ANY_NUMBER), 4 * (option.default or 0))
 
 
 def read_question(pairs: Pairs, binding: Binding) -> Question:
