@@ -27,7 +27,7 @@ from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()]
-QUICK = FeatureOptions(steps=24, top=5)
+QUICK = FeatureOptions(steps=48, top=5)
 CHANNEL = FeatureUnit(layer="conv4/Relu", channel=7)
 
 
@@ -130,7 +130,7 @@ def test_the_files(written):
     assert star["best_image"] == star["top"][0]["value"]
     assert against["negative"] is True
     assert star["files"] == {"sheet": "star.sheet.png", "picture": "star.png"}
-    assert found["settings"]["steps"] == 24
+    assert found["settings"]["steps"] == QUICK.steps
     assert report.files["star"] == str(out / "star.sheet.png")
     assert cv2.imread(str(out / "star.sheet.png")).shape[1] > 5 * 200
 
