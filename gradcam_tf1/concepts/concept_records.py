@@ -119,7 +119,7 @@ class Concepts:
     vectors : np.ndarray
         float64 [C, K], not negative, of length 1 each: their vectors.
     explained : float
-        1 - |A - U W|^2 / |A|^2 of the sampled rows.
+        1 - sum((A - U W)^2) / sum(A^2) of the sampled rows.
     images : tuple of ConceptImage
         The images.
     failed : mapping
