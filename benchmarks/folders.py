@@ -103,18 +103,19 @@ def vgg19_folder() -> Iterator[Case]:
 def replay(net: GradCamGraph, paths: Sequence[str], methods: List[str]) -> Callable[[], List[Any]]:
     """The runs of the session that `explain` makes of these images, without anything around them; their answers."""
     runs: List[Tuple[Any, Any]] = []
-    run = net.sess.run
+    (live,) = net._sessions
+    run, run_again = net.sess.run, live.run_again
 
-    def recording(fetches: Any, feed: Any, **options: Any) -> Any:
-        runs.append((fetches, feed))
-        return run(fetches, feed, **options)
+    def recording(tensors: Any, feed: Any) -> Any:
+        runs.append((list(tensors), feed))
+        return run_again(tensors, feed)
 
-    net.sess.run = recording
+    live.run_again = recording
     try:
         for start in range(0, len(paths), BATCH):
             fitted = [net.fit_image(read_image(path)) for path in paths[start : start + BATCH]]
             net.explain(fitted, methods=methods)
     finally:
-        del net.sess.run
+        del live.run_again
 
-    return lambda: [run(fetches, feed) for fetches, feed in runs]
+    return lambda: [run(tensors, feed) for tensors, feed in runs]
