@@ -83,8 +83,9 @@ def _sources(index: GraphIndex, requested: KeyTensors) -> List[ImageTensor]:
         array = only_array(index)
         images = image_sources(index) if array is None else [array]
         texts = token_inputs(index)[:1]
-        embedded = {text.ids for text in texts}
-        return [item for item in images if item.origin not in embedded] or [_texts(text) for text in texts] or images
+        ids = {text.ids for text in texts}  # Keras takes ids as floats, which look like a signal
+        others = [item for item in images if item.tensor not in ids and item.origin not in ids]
+        return others or [_texts(text) for text in texts] or images
     name = find_tensor(index.graph, requested.input).name
     tokens = embedded_in(index, name)
     if tokens is not None:

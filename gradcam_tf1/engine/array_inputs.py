@@ -82,6 +82,8 @@ def as_token_ids(texts: Any, binding: Binding) -> np.ndarray:
         raise OptionError(f"the texts have {min(lengths)} to {max(lengths)} tokens; {expected}; pad or cut them")
     ids = np.asarray(texts)
     ids = ids[np.newaxis] if ids.ndim == 1 else ids
+    if ids.dtype.kind == "O":
+        raise OptionError(f"the token ids are no numbers of 64 bits; {expected}, from 0 to {binding.vocabulary - 1}")
     if ids.ndim != 2 or ids.size == 0 or ids.dtype.kind not in "uif" or (length or ids.shape[1]) != ids.shape[1]:
         raise OptionError(f"the texts are {ids.dtype} {list(ids.shape)}; {expected}; pad or cut them")
     if (ids != np.floor(ids)).any() or ids.min() < 0 or ids.max() >= binding.vocabulary:

@@ -72,13 +72,13 @@ def read_texts(
 
 def _lines(path: str) -> List[Any]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read(_MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"the texts '{path}' cannot be read: {error}") from error
     if len(text) > _MOST_BYTES:
         raise OptionError(f"the texts '{path}' are larger than {_MOST_BYTES:,} characters; split the file")
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise OptionError(f"the texts '{path}' are empty; write one text a line")
     return lines

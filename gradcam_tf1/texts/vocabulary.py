@@ -14,6 +14,7 @@ from gradcam_tf1.errors import OptionError
 _PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # what Keras leaves out of words
 _MOST_BYTES = 200_000_000
 _PIECE = "##"  # how WordPiece marks a part of a word
+_NUMBER = re.compile("[0-9]{1,9}")
 _SPECIAL = re.compile(r"\[\w+\]")  # as [PAD] and [UNK], the first words of many vocabularies
 
 
@@ -105,6 +106,8 @@ class Vocabulary:
         OptionError
             If no word of a text has an id.
         """
+        if not len(texts):
+            raise OptionError("there are no texts; give a list of one or more")
         rows = [self._known(text, size) for text in texts]
         for text, row in zip(texts, rows):
             if not row:
@@ -132,7 +135,7 @@ class Vocabulary:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read(_MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"the vocabulary '{path}' cannot be read: {error}") from error
@@ -143,17 +146,26 @@ def _read(path: str) -> str:
 
 def _parsed(path: str, text: str) -> Tuple[Dict[str, int], Dict[str, Any]]:
     """Return word -> id, and what the file says about splitting texts."""
-    first = text.lstrip().splitlines()[:1] or [""]
-    if first[0].startswith(("{", "[")) and not _SPECIAL.fullmatch(first[0].strip()):
+    first = text.lstrip().partition("\n")[0].strip()
+    if first.startswith(("{", "[")) and not _SPECIAL.fullmatch(first):
         try:
             return _from_json(json.loads(text))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except OptionError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise OptionError(
                 f"the vocabulary '{path}' is JSON, but neither word -> id, nor a list of words, nor a Keras Tokenizer"
             ) from error
-    lines = [line.split("\t") for line in text.splitlines()]
-    if all(len(line) == 2 and line[1].strip().isdigit() for line in lines if line != [""]):
+    rows = text.split("\n")  # not splitlines: a word may hold what Unicode calls the end of a line
+    lines = [line.rstrip("\r").split("\t") for line in (rows[:-1] if rows[-1] == "" else rows)]
+    if all(len(line) == 2 and _NUMBER.fullmatch(line[1].strip()) for line in lines if line != [""]):
         return {word: int(id_) for word, id_ in (line for line in lines if line != [""])}, {}
+    odd = next((number for number, line in enumerate(lines, 1) if len(line) > 1), None)
+    if odd is not None:
+        raise OptionError(
+            f"line {odd} of the vocabulary '{path}' has a tab, but not every line is word<TAB>id; write all lines so, or "
+            "one word a line"
+        )
     return {line[0].strip(): number for number, line in enumerate(lines)}, {}
 
 
@@ -163,6 +175,11 @@ def _from_json(values: Any) -> Tuple[Dict[str, int], Dict[str, Any]]:
     config = values.get("config")
     if not isinstance(config, dict):
         return {word: _whole(id_) for word, id_ in values.items()}, {}
+    if config.get("char_level") or config.get("split", " ") != " ":
+        raise OptionError(
+            "the Keras Tokenizer cuts texts into characters, or at another mark than spaces; write its tokens and ids "
+            'as JSON lines instead: {"tokens": [...], "ids": [...]}'
+        )
     index = {word: _whole(id_) for word, id_ in json.loads(config["word_index"]).items()}
     unknown = index.get(config.get("oov_token") or "")
     most = config.get("num_words")
@@ -171,6 +188,6 @@ def _from_json(values: Any) -> Tuple[Dict[str, int], Dict[str, Any]]:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != value:
+    if isinstance(value, bool) or int(value) != value or not 0 <= value < 2**31:
         raise ValueError(value)
     return int(value)

@@ -35,6 +35,12 @@ def test_the_ids_or_the_embeddings_can_be_named(named):
     assert (found.input, found.token_ids) == ("embedding_lookup:0", "ids:0")
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_ids_as_floats_are_no_signal(name):
+    found = bind(imported(frozen(NETS[name], dtype=tf.float32)))
+    assert (found.input, found.token_ids) == ("embedding_lookup:0", "ids:0")
+
+
 def test_float_ids_of_keras_and_any_length():
     found = bind(imported(frozen(masked_mean, length=None, dtype=tf.float32)))
     assert (found.token_ids, found.array_shape) == ("ids:0", (None, None, E))

@@ -75,6 +75,7 @@ REFUSED = [
     (IDS + 1, "the token ids are 1 to 10; the net's vocabulary has 10: give whole numbers from 0 to 9"),
     (IDS - 1, "the token ids are -1 to 8; the net's vocabulary has 10"),
     (IDS * 0.5, "the token ids are 0.0 to 4.5; the net's vocabulary has 10: give whole numbers from 0 to 9"),
+    ([[10**25] * T], "the token ids are no numbers of 64 bits; 'ids:0' takes token ids"),
     (["the film"] * T, "'ids:0' takes token ids"),
 ]
 

@@ -21,6 +21,7 @@ FILES = {
     "tabs": ("the\t7\nfilm\t3\n\n", {"the": 7, "film": 3}),
     "mapping": ('{"the": 7, "film": 3.0}', {"the": 7, "film": 3}),
     "list": ('["<pad>", "the"]', {"<pad>": 0, "the": 1}),
+    "strange ends of lines": ("a\u2028b\nc\x85d\r\nfilm\n", {"a\u2028b": 0, "c\x85d": 1, "film": 2}),
     "special": ("[PAD]\n[UNK]\nthe\n", {"[PAD]": 0, "[UNK]": 1, "the": 2}),
     "keras": (json.dumps(TOKENIZER), {"<OOV>": 1, "the": 2, "film": 3}),
 }
@@ -29,7 +30,7 @@ FILES = {
 @pytest.mark.parametrize("kind", FILES)
 def test_forms_of_files(kind, tmp_path):
     text, ids = FILES[kind]
-    (tmp_path / "vocab").write_text(text)
+    (tmp_path / "vocab").write_bytes(b"\xef\xbb\xbf" + text.encode())  # with a byte order mark
     read = Vocabulary.read(str(tmp_path / "vocab"))
     assert read.ids == ids
     assert (read.unknown, read.left_out == "!.,") == ((1, True) if kind == "keras" else (None, False))
@@ -39,6 +40,11 @@ def test_forms_of_files(kind, tmp_path):
 REFUSED = {
     "numbers": ("{" + '"a": 1.5' + "}", "is JSON, but neither word -> id, nor a list of words, nor a Keras Tokenizer"),
     "config": ('{"config": {}}', "is JSON, but neither"),
+    "characters": (
+        json.dumps({"config": {**TOKENIZER["config"], "char_level": True}}),
+        "into characters, or at another",
+    ),
+    "large": ('{"a": 1e400}', "is JSON, but neither"),
     "deep": ("[" * 100_000, "is JSON, but neither"),
     "pieces": ("[CLS]\nfilm\n##s\n", "is a vocabulary of WordPiece.*JSON lines"),
 }
@@ -71,6 +77,17 @@ def test_short_and_long_texts():
     assert ids.tolist() == [[3, 4], [9, 4]]
     assert shown == [["film", "good"], ["", "good"]]
     assert words.encode(["the odd film", "good"])[0].tolist() == [[2, 1, 3], [4, 0, 0]]
+
+
+def test_no_texts():
+    with pytest.raises(OptionError, match="there are no texts"):
+        Vocabulary(WORDS).encode([])
+
+
+def test_a_number_that_is_no_id(tmp_path):
+    (tmp_path / "vocab").write_text("good\t\u00b2\n", encoding="utf-8")
+    with pytest.raises(OptionError, match="line 1 of the vocabulary .* has a tab, but not every line is word<TAB>id"):
+        Vocabulary.read(str(tmp_path / "vocab"))
 
 
 def test_unknown_words():
