@@ -163,8 +163,8 @@ def _parsed(path: str, text: str) -> Tuple[Dict[str, int], Dict[str, Any]]:
     odd = next((number for number, line in enumerate(lines, 1) if len(line) > 1), None)
     if odd is not None:
         raise OptionError(
-            f"line {odd} of the vocabulary '{path}' has a tab, but not every line is word<TAB>id; write all lines so, or "
-            "one word a line"
+            f"line {odd} of the vocabulary '{path}' has a tab, but not every line is word<TAB>id; write all lines so, "
+            "or one word a line"
         )
     return {line[0].strip(): number for number, line in enumerate(lines)}, {}
 
