@@ -11,7 +11,7 @@ import click
 from gradcam_tf1.cli.shared_options import Command, Decorator, with_options
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import METHOD_GROUPS, METHODS, choose_methods, method
+from gradcam_tf1.methods import METHOD_GROUPS, METHODS, MethodChoice, choose_methods, method
 from gradcam_tf1.methods.noise import KINDS, Noise
 from gradcam_tf1.run.plan import DEFAULT_METHODS
 
@@ -35,6 +35,27 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="METHOD.OPTION=VALUE",
+    callback=set_values,
+    help="Set an option of a method, as in integrated_gradients.steps=100. Repeatable.",
+)
+
+
+def methods_with_options(
+    names: Sequence[str], settings: dict[str, dict[str, Any]], default: Sequence[str]
+) -> list[MethodChoice]:
+    """Return the methods that --method names, with the values of --set. Raises OptionError for options of others."""
+    chosen = choose_methods(list(names) or list(default))
+    for name in settings:
+        if name not in chosen:
+            raise OptionError(f"--set {name}: {name!r} is not among the methods; add --method {name}")
+    return [method(name, **settings.get(name, {})) for name in chosen]
 
 
 def method_name(value: str) -> str:

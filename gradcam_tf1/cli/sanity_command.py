@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Sequence
 import click
 
 from gradcam_tf1.cli.describe import describe
-from gradcam_tf1.cli.method_options import set_values, several_methods
+from gradcam_tf1.cli.method_options import methods_with_options, set_option, several_methods
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
 from gradcam_tf1.cli.progress import STOPPED, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import batch_size_option, model_options, name_or_number, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import choose_methods, method
 from gradcam_tf1.methods.options import MAX_SEED
 
 if TYPE_CHECKING:
@@ -31,14 +30,7 @@ _OPTIONS = ("modes", "draw", "blocks", "checks", "similarities", "tolerance", "n
 @model_options
 @click.argument("images", nargs=-1, required=True)
 @several_methods("check", DEFAULT_METHODS)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="METHOD.OPTION=VALUE",
-    callback=set_values,
-    help="Set an option of a method, as in integrated_gradients.steps=100. Repeatable.",
-)
+@set_option
 @click.option(
     "--class",
     "target",
@@ -116,7 +108,7 @@ def sanity(images: Sequence[str], out_folder: str | None, quiet: bool, **options
     Exit code 1: the same images do not give the same maps, or an image cannot be read; 130: stopped by
     Ctrl-C. IMAGES and MODEL are as in `gradcam-tf1 run`.
     """
-    methods = _methods(options.pop("methods"), options.pop("settings"))
+    methods = methods_with_options(options.pop("methods"), options.pop("settings"), DEFAULT_METHODS)
     if options["feed_file"] is not None:
         raise OptionError("sanity feeds one value for all images; give it with --feed NAME=VALUE")
     preset, session = make_preset(options), make_session(options)
@@ -147,15 +139,6 @@ def sanity(images: Sequence[str], out_folder: str | None, quiet: bool, **options
             say("stopped; nothing was written", err=True)
             click.get_current_context().exit(STOPPED)
     _finish(report, out_folder, quiet)
-
-
-def _methods(names: Sequence[str], settings: dict[str, dict[str, Any]]) -> list[Any]:
-    """Return the methods with their options. Raises OptionError for options of others."""
-    chosen = choose_methods(list(names) or list(DEFAULT_METHODS))
-    for name in settings:
-        if name not in chosen:
-            raise OptionError(f"--set {name}: {name!r} is not among the methods; add --method {name}")
-    return [method(name, **settings.get(name, {})) for name in chosen]
 
 
 def _finish(report: SanityReport, out_folder: str | None, quiet: bool) -> None:

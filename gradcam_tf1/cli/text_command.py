@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Sequence
 import click
 
 from gradcam_tf1.cli.describe import describe
-from gradcam_tf1.cli.method_options import set_values, several_methods
+from gradcam_tf1.cli.method_options import methods_with_options, set_option, several_methods
 from gradcam_tf1.cli.progress import Progress
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, names_or_numbers, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown
-from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import choose_methods, method
 from gradcam_tf1.targets import Top
 
 if TYPE_CHECKING:
@@ -47,14 +45,7 @@ _VOCABULARY = ("offset", "unknown", "padding", "pad_before", "lower")
 )
 @click.option("--lower/--keep-case", "lower", default=None, help="Look words up in lower case (default).")
 @several_methods("show", _METHODS)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="METHOD.OPTION=VALUE",
-    callback=set_values,
-    help="Set an option of a method, as in integrated_gradients.steps=100. Repeatable.",
-)
+@set_option
 @click.option(
     "--class",
     "classes",
@@ -76,7 +67,7 @@ def text(texts: str, out_folder: str, quiet: bool, **options: Any) -> None:
 
     Exit code 1: a text has no answer.
     """
-    chosen = _methods(options.pop("methods"), options.pop("settings"))
+    chosen = methods_with_options(options.pop("methods"), options.pop("settings"), _METHODS)
     targets: list[Any] = [*options.pop("classes")]
     top = options.pop("top_k")
     targets += [Top(top)] if top else []
@@ -97,14 +88,6 @@ def text(texts: str, out_folder: str, quiet: bool, **options: Any) -> None:
             )
         page = write_words(out_folder, rows, {"Model": net.model.source, "Texts": texts})
     _finish(rows, page, quiet)
-
-
-def _methods(names: Sequence[str], settings: dict[str, dict[str, Any]]) -> list[Any]:
-    chosen = choose_methods(list(names) or list(_METHODS))
-    for name in settings:
-        if name not in chosen:
-            raise OptionError(f"--set {name}: {name!r} is not among the methods; add --method {name}")
-    return [method(name, **settings.get(name, {})) for name in chosen]
 
 
 def _vocabulary(options: dict[str, Any]) -> Any:
