@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from functools import partial
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 from method_items import Item, Material
@@ -48,10 +48,21 @@ class Plan(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One method: metric -> values [N], NaN where left out, and processor seconds per image, NaN for floors."""
+    """One method.
+
+    Attributes
+    ----------
+    values : dict
+        Metric -> values [N], NaN where left out.
+    seconds : float
+        Processor time per image, NaN for floors.
+    kept : float or None
+        What drawn weights leave of the maps; None where that is not measured yet.
+    """
 
     values: Dict[str, np.ndarray]
     seconds: float
+    kept: Optional[float] = None
 
 
 SLOWEST = ("sscam", "iscam", "rise", "scorecam", "guided_ig", "blur_ig")

@@ -16,14 +16,14 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "methods.md"
 Values = Mapping[str, Mapping[str, np.ndarray]]  # method -> metric -> [N]
 
 
-def main_table(values: Values, seconds: Mapping[str, float], seed: int) -> List[str]:
+def main_table(values: Values, seconds: Mapping[str, float], kept: Mapping[str, float], seed: int) -> List[str]:
     """The lines of a table: one row for each method and floor, the best pointing game first, few images last."""
     hits = {name: metrics["pointing"] for name, metrics in values.items()}
     best = best_method(values)
     worse = {pair.second for pair in decided_pairs(hits, seed, against=best) if pair.decided and pair.first == best}
     rows = [
-        "| measured | pointing game | | energy | insertion | deletion | seconds | n |",
-        "|---|---|---|---|---|---|---|---|",
+        "| measured | pointing game | | energy | insertion | deletion | kept | seconds | n |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted(values, key=lambda name: (bool(np.isnan(hits[name]).any()), -np.nanmean(hits[name]))):
         found = bootstrap(hits[name], seed)
@@ -34,11 +34,12 @@ def main_table(values: Values, seconds: Mapping[str, float], seed: int) -> List[
             f"{_number(found.mean)} ({_number(found.low)} to {_number(found.high)})",
             mark,
             *others,
+            _mean(np.array(kept.get(name, float("nan")))),
             f"{seconds[name]:.2g}" if seconds.get(name, float("nan")) > 0 else "",
             str(found.n),
         ]
         rows.append(f"| {' | '.join(cells)} |")
-    rows.extend(f"| `{name}` | | | | | | | 0 |" for name in METHODS if name not in values)
+    rows.extend(f"| `{name}` | | | | | | | | 0 |" for name in METHODS if name not in values)
     return rows
 
 

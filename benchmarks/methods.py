@@ -15,8 +15,10 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 from method_items import Material, levels_of, models_folder, photographs, scenes
 from method_measures import Measured, Plan, measured_methods
+from method_sanity import BLOCKS, FEWER, IMAGES, kept_shares
 from method_tables import level_table, main_table, on_fewer_images, write_part
 
+from gradcam_tf1 import METHODS
 from gradcam_tf1.tf_runtime import tf
 
 BUILD = Path(__file__).resolve().parent.parent / "build"
@@ -26,17 +28,11 @@ TOO_LONG = ("sscam", "iscam")
 
 def compare(name: str, material: Material, plan: Plan, write: bool) -> None:
     """Measure all methods, print their tables, and put them into the page."""
-    sizes = {"asked": material.asked, "items": len(material.items), **plan._asdict()}
-    kept = BUILD / f"methods-{name}.json"
-    results = _kept(kept, sizes)
-    for method, found in measured_methods(material, plan, results):
-        results[method] = found
-        _keep(kept, sizes, results)
-        hits, count = found.values["pointing"], int((~np.isnan(found.values["pointing"])).sum())
-        print(f"{name}: {method}: {np.nanmean(hits):.2f} of {count}, {found.seconds:.3g} s", flush=True)
+    results = _measure(name, material, plan)
     values = {method: found.values for method, found in results.items()}
-    lines = [_about(material, plan) + on_fewer_images(values), ""]
-    lines += main_table(values, {method: found.seconds for method, found in results.items()}, plan.seed)
+    costs = {method: found.seconds for method, found in results.items()}
+    shares = {method: found.kept for method, found in results.items() if found.kept is not None}
+    lines = [_about(material, plan) + on_fewer_images(values), "", *main_table(values, costs, shares, plan.seed)]
     parts = {name: lines}
     if any(item.level for item in material.items):
         parts[f"{name} by level"] = level_table(values, dict(levels_of(material.items)))
@@ -46,13 +42,32 @@ def compare(name: str, material: Material, plan: Plan, write: bool) -> None:
             write_part(part, text)
 
 
+def _measure(name: str, material: Material, plan: Plan) -> Dict[str, Measured]:
+    """Measure all methods; each one is kept in build/ as soon as it is known."""
+    sizes = {"asked": material.asked, "items": len(material.items), **plan._asdict()}
+    path = BUILD / f"methods-{name}.json"
+    results = _kept(path, sizes)
+    for method, found in measured_methods(material, plan, results):
+        results[method] = found
+        _keep(path, sizes, results)
+        hits, count = found.values["pointing"], int((~np.isnan(found.values["pointing"])).sum())
+        print(f"{name}: {method}: {np.nanmean(hits):.2f} of {count}, {found.seconds:.3g} s", flush=True)
+    unknown = [method for method, found in results.items() if method in METHODS and found.kept is None]
+    for method, kept in kept_shares(unknown, material, plan):
+        results[method] = results[method]._replace(kept=kept)
+        _keep(path, sizes, results)
+        print(f"{name}: {method}: {kept:.2f} is kept by drawn weights", flush=True)
+    return results
+
+
 def _about(material: Material, plan: Plan) -> str:
     options = [f"`{name}.{key}={value}`" for name, own in plan.options.items() for key, value in own.items()]
     others = f"; {', '.join(options)}, other options at their defaults" if options else "; default options"
     return (
         f"{material.images}: {len(material.items)} images of {material.asked}, in which the explained class is found. "
         f"Tolerance {material.tolerance:g} pixels. Insertion (on a blurred image) and "
-        f"deletion (to the mean colour): probability, {plan.steps} steps, the first {plan.slow} images{others}. "
+        f"deletion (to the mean colour): probability, {plan.steps} steps, the first {plan.slow} images{others}. Kept: "
+        f"the first {IMAGES} images, {FEWER} for methods that run the net many times; {BLOCKS} steps. "
         f"Seed {plan.seed}, TensorFlow {tf.__version__}, numpy {np.__version__}, Python {platform.python_version()}."
     )
 
@@ -62,14 +77,16 @@ def _kept(path: Path, sizes: Dict[str, Any]) -> Dict[str, Measured]:
     if content.get("sizes") != json.loads(json.dumps(sizes)):
         return {}
     return {
-        name: Measured({metric: np.array(row, float) for metric, row in each["values"].items()}, each["seconds"])
+        name: Measured(
+            {metric: np.array(row, float) for metric, row in each["values"].items()}, each["seconds"], each.get("kept")
+        )
         for name, each in content["results"].items()
     }
 
 
 def _keep(path: Path, sizes: Dict[str, Any], results: Dict[str, Measured]) -> None:
     rows: Dict[str, Any] = {
-        name: {"values": {metric: row.tolist() for metric, row in each.values.items()}, "seconds": each.seconds}
+        name: {**each._asdict(), "values": {metric: row.tolist() for metric, row in each.values.items()}}
         for name, each in results.items()
     }
     path.parent.mkdir(exist_ok=True)

@@ -39,11 +39,13 @@ def test_a_table_has_the_best_first_and_says_what_is_worse(module):
         "occlusion": metrics([1.0] * 3 + [np.nan] * 17),
         "random": metrics([0.0] * 16 + [1.0] * 4),
     }
-    rows = module("method_tables").main_table(values, {"gradcam": 0.0123, "random": float("nan")}, 0)
-    assert rows[2] == "| `gradcam` | 1.00 (1.00 to 1.00) | best | 0.25 | 0.25 | 0.25 | 0.012 | 20 |"
+    rows = module("method_tables").main_table(
+        values, {"gradcam": 0.0123, "random": float("nan")}, {"gradcam": 0.061}, 0
+    )
+    assert rows[2] == "| `gradcam` | 1.00 (1.00 to 1.00) | best | 0.25 | 0.25 | 0.25 | 0.06 | 0.012 | 20 |"
     assert re.match(r"\| `eigencam` \| 0.95 \(0.85 to 1.00\) \|  \|", rows[3])  # one image of 20 decides nothing
     assert re.match(r"\| \*random\* \| 0.20 \(0.05 to 0.40\) \| worse \|", rows[4])
-    assert rows[5] == "| `occlusion` | 1.00 (1.00 to 1.00) |  | 0.50 | 0.50 | 0.50 |  | 3 |"  # few images come last
+    assert rows[5] == "| `occlusion` | 1.00 (1.00 to 1.00) |  | 0.50 | 0.50 | 0.50 |  |  | 3 |"  # few images come last
     assert set(module("method_tables").named_methods(rows)) == set(METHODS)
     assert rows[6].endswith("| 0 |")
 
@@ -72,6 +74,13 @@ def test_a_part_of_a_page_is_replaced_and_nothing_else(module, tmp_path):
     assert page.read_text() == "before\n" + marks.replace("old", "\nnew\n\\1\n") + "\nafter\n"
     with pytest.raises(SystemExit, match="has no single part"):
         module("method_tables").write_part("b", [], page)
+
+
+def test_drawn_weights_leave_of_edges_more_than_of_a_class(module):
+    material = module("method_items").scenes(1, 3)
+    plan = module("method_measures").Plan(1, 1, {})
+    kept = dict(module("method_sanity").kept_shares(["gradcam", "guided_backprop"], material, plan))
+    assert kept["gradcam"] < 0.3 < 0.5 < kept["guided_backprop"] <= 1  # as in docs/sanity.md
 
 
 def test_the_items_are_objects_that_the_net_detects(module):
