@@ -14,7 +14,8 @@
   /* One of the pictures that a file has side by side. */
   function part(pictures, number, caption) {
     const [height, width] = pictures.size;
-    const image = make("img", { class: "part", src: pictures.url, alt: caption, loading: "lazy", decoding: "async" });
+    const how = { loading: "lazy", decoding: "async" };
+    const image = make("img", { class: "part", src: pictures.url, alt: caption, ...how });
     image.style.aspectRatio = width + " / " + height;
     const place = () => {
       const count = Math.round(image.naturalWidth / image.naturalHeight / (width / height));
@@ -64,7 +65,7 @@
   /* What a reader has to know before the numbers. */
   function doubts(study) {
     const told = Object.entries(study.failed).map(([image, reason]) => "Left out: " + image + ": " + reason);
-    if (study.other_model) told.unshift("These are of another model than the run: " + study.model + ".");
+    if (study.other_model) told.unshift("These come from another model file than the run: " + study.model + ".");
     return told.map((text) => make("p", { class: "notice" }, text));
   }
 
@@ -127,7 +128,7 @@
     const counts = test.counts;
     const facts = [
       ["Shows the concept", test.positive + ", " + gradcam.count(counts.positive, "image", "images")],
-      ["Does not", test.negative + ", " + gradcam.count(counts.negative, "image", "images")],
+      ["Does not show it", test.negative + ", " + gradcam.count(counts.negative, "image", "images")],
       ["Images of the class", counts.images.toLocaleString("en")],
       ["Vectors", test.vectors + " at " + test.layer + ", of " + test.images_per_vector + " images of each kind"],
       ["Accuracy", whole(test.accuracy) + " on held-out images"],
