@@ -46,12 +46,21 @@ _MAP = {
     **{"peak": _place(2), "box": _place(4)},
     **{"focus": or_none(is_number), "signed": is_flag, "grid": or_none(_is_grid), "pixels": or_none(_is_own_url)},
 }
+_DETECTION = {
+    **{"box": lambda box: list_of(is_number)(box) and len(box) == 4, "confidence": is_number, "anchor": is_whole},
+}
 _TARGET = {**_SCORE, "about": is_text, "maps": list_of(has(_MAP))}
+
+
+def _is_target(value: Any) -> bool:
+    return has(_TARGET)(value) and or_none(has(_DETECTION))(value.get("detection"))  # earlier versions had none
+
+
 _RECORD = {
     **{"name": is_text, "status": one_of("ok", "error"), "error": or_none(is_text), "row": is_text},
     **{"size": lambda size: _place(2)(size) and min(size or [1]) >= 1},
     **{"missing": or_none(is_text), "truth": or_none(is_text)},
-    **{"top": list_of(has(_SCORE)), "targets": list_of(has(_TARGET))},
+    **{"top": list_of(has(_SCORE)), "targets": list_of(_is_target)},
 }
 
 
