@@ -34,7 +34,9 @@ SHEET = "contact_sheet.png"
     help="Instead draw new scenes with one object, to try other commands on: star, ring, triangle, square, cross, "
     "crescent or heart.",
 )
-@click.option("--count", type=click.IntRange(1, 10_000), default=60, show_default=True, help="--draw: number of scenes.")
+@click.option(
+    "--count", type=click.IntRange(1, 10_000), default=60, show_default=True, help="--draw: number of scenes."
+)
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True, help="--draw: random seed.")
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 def demo(out_folder: str, kind: str | None, count: int, seed: int, quiet: bool) -> None:

@@ -61,8 +61,9 @@ def mirrored_targets(engine: MapEngine, view: MapRequest, settled: Sequence[Scor
     for t, (score, column) in enumerate(zip(settled, columns)):
         if "anchor" in score.values:
             anchors, there[:, t] = _matched(score, column, read)
-            score = replace(score, values={**score.values, "anchor": anchors})
-        scores.append(_turned(score))
+            scores.append(replace(score, values={**score.values, "anchor": anchors}))
+        else:
+            scores.append(_turned(score))
     return MirroredTargets(scores, there)
 
 

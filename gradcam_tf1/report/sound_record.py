@@ -126,7 +126,8 @@ _CONCEPTS = {
     "images": list_of(has({"image": is_text, "label": is_text, "figure": or_none(_PICTURES)})),
 }
 _TESTED = {
-    **{"class_id": is_whole, "label": is_text, "score": is_number, "random_score": is_number, "random_spread": is_number},
+    **{"class_id": is_whole, "label": is_text, "score": is_number},
+    **{"random_score": is_number, "random_spread": is_number},
     **{"p": is_number, "verdict": one_of("significant", "not significant", "no concept"), "sentence": is_text},
 }
 _TCAV = {

@@ -217,7 +217,7 @@ def of_proposals():
     features = trunk()
     shares = tf.nn.sigmoid(class_scores(features), name="class_probabilities")
     own = sided(corners(features), YXYX)
-    boxes = tf.stack([own * 0.5, own], axis=2, name="refined")  # [N, 16, 2, 4]
+    boxes = tf.multiply(tf.stack([own, own], axis=2), [[0.5], [1.0]], name="refined")  # [N, 16, 2, 4]
     sure = tf.reduce_max(shares, axis=2)
     best = tf.argmax(sure, axis=1, output_type=tf.int32)
     kinds = tf.argmax(tf.reduce_max(shares, axis=1), axis=1, output_type=tf.int32)

@@ -90,9 +90,7 @@ def test_a_view_without_the_box_does_not_count(net):
     assert shifted.detection.anchor == 1 * SIDE + 2
     assert shifted.details.notes[-1] == "the mean of 3 of 6 views: the detector has no such box in the other ones"
     assert not any("views" in note for note in plain.details.notes)
-    singles = [
-        net.explain(image * np.float32(gain), Anchor(0, index=6), methods="hirescam") for gain in GAINS
-    ]
+    singles = [net.explain(image * np.float32(gain), Anchor(0, index=6), methods="hirescam") for gain in GAINS]
     expected = np.mean([single["hirescam"][0, 0] for single in singles], axis=0)
     np.testing.assert_allclose(shifted.values, expected, rtol=1e-5, atol=1e-6)
 

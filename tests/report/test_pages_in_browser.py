@@ -301,7 +301,7 @@ def test_the_page_of_concepts(page, tmp_path):
     ]
     assert page.texts("h3") == ["concept 1: <b>ring, moon", "concept 2: no class", "a.png: moon"]
     assert page.texts(".concept p") == [
-        "orange · share 75.0 % · importance 0.500 · speaks for <b>ring (+42.57), moon (+1.00e−9)",
+        "orange · share 75.0 % · importance 0.500 · speaks for <b>ring (+42.57), moon (+1.00e\u22129)",
         "share 25.0 %",
     ]
     assert page.texts(".concept figcaption") == ["a.png", "b.png", "<i>"]
