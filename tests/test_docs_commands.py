@@ -88,6 +88,24 @@ def test_the_commands_of_the_readme_print_what_it_says(desk):  # noqa: F811
         assert re.search(".*?".join(parts), result.output, re.DOTALL), f"{command} prints\n{result.output}"
 
 
+def test_the_test_of_a_concept_prints_what_its_page_says(workshop):  # noqa: F811
+    """The last bits of gradients may turn the sign of one in twelve vectors of a class without a dependence."""
+    shown = re.search(r"(?ms)^    (12 vectors at .*?)\n\n", TEXTS["docs/concepts.md"]).group(1)
+    found = ""
+    for words in commands("docs/concepts.md"):
+        if words[0] == "demo" or "--positive" in words:
+            result = CliRunner().invoke(main, words)
+            assert result.exit_code == 0, result.output
+            found = result.output
+    expected = [line.strip() for line in shown.splitlines()]
+    printed = [line.strip() for line in found[found.index("12 vectors") :].splitlines()][: len(expected)]
+    chance = next(n for n, line in enumerate(expected) if line.startswith("star"))
+    assert [*printed[:chance], *printed[chance + 1 :]] == [*expected[:chance], *expected[chance + 1 :]]
+    (own, *rest), (said, *others) = (line.split()[1:] for line in (printed[chance], expected[chance]))
+    assert float(own) == pytest.approx(float(said), abs=0.09)
+    assert rest[-2:] == others[-2:] == ["not", "significant"]
+
+
 def test_the_page_of_options_names_every_option_of_run():
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", TEXTS["docs/options.md"] + TEXTS["docs/targets.md"]))
     elsewhere = {"--no-allow-growth", "--weights", "--fully-convolutional"}

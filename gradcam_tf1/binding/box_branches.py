@@ -31,12 +31,15 @@ class KeptDetections:
         Tensors [N, M, 4], [N, M] and [N, M].
     earlier : tuple of str
         Tensors before them that may hold the boxes of all anchors, [N, anchors, 4]; the last ones first.
+    by_class : tuple of str
+        Tensors before them that may hold a box of each class for each proposal, [N, proposals, C, 4].
     """
 
     boxes: str
     scores: str
     classes: str
     earlier: Tuple[str, ...]
+    by_class: Tuple[str, ...] = ()
 
 
 def kept_detections(graph: tf.Graph) -> Optional[KeptDetections]:
@@ -49,7 +52,9 @@ def kept_detections(graph: tf.Graph) -> Optional[KeptDetections]:
     before = index.upstream([boxes]) - index.looped
     found = [name for name in before if name != boxes and _is_boxes(index, name)]
     found.sort(key=lambda name: -index.position[index.maker[name].name])
-    return KeptDetections(boxes, scores, classes, tuple(found))
+    kernels = {name for name in before if index.maker[name].type == "Const"}
+    of_classes = sorted(name for name in before - kernels if _is_boxes(index, name, rank=4))
+    return KeptDetections(boxes, scores, classes, tuple(found), tuple(of_classes))
 
 
 def resolve_boxes(boxes: Boxes, tensor: str, binding: Binding) -> BoxReader:
@@ -69,7 +74,7 @@ def resolve_boxes(boxes: Boxes, tensor: str, binding: Binding) -> BoxReader:
     TargetError
         If a field is not possible, or must be given because the graph does not show it.
     """
-    anchors = _anchors(boxes.anchors)
+    anchors = anchor_bytes(boxes.anchors)
     if boxes.form is not None and not callable(boxes.form) and boxes.form not in FORMS:
         raise TargetError(f"no form of boxes {boxes.form!r}; possible: {', '.join(FORMS)}, or a function")
     activation = _activation(boxes, binding)
@@ -114,8 +119,8 @@ def _variances(values: Any) -> Tuple[float, ...]:
     return factors
 
 
-def _anchors(given: Any) -> bytes:
-    """Return anchors as the bytes of float32 [anchors, 4]; no bytes without anchors."""
+def anchor_bytes(given: Any) -> bytes:
+    """Return anchors as the bytes of float32 [anchors, 4]; no bytes without anchors. Raises TargetError."""
     if given is None:
         return b""
     if isinstance(given, (str, os.PathLike)):
@@ -165,9 +170,9 @@ def only_boxes(graph: tf.Graph, binding: Binding) -> str:
     )
 
 
-def _is_boxes(index: GraphIndex, name: str) -> bool:
+def _is_boxes(index: GraphIndex, name: str, rank: int = 3) -> bool:
     dims = index.dims(name)
-    return dims is not None and len(dims) == 3 and dims[-1] == 4 and index.is_float(name)
+    return dims is not None and len(dims) == rank and dims[-1] == 4 and index.is_float(name)
 
 
 def _anchors_of(index: GraphIndex, binding: Binding) -> Optional[int]:

@@ -143,7 +143,8 @@ def target_options(command: Command) -> Command:
 
 def target_options_of_all_images(command: Command) -> Command:
     """Add the same without those whose targets differ from image to image."""
-    return with_options([option for option in _OPTIONS if option not in (_CLASS_FILE, _MASK)])(command)
+    own = [option for option in _OPTIONS if option not in (_CLASS_FILE, _MASK)]
+    return with_options(own)(detection_options(command))
 
 
 def make_targets(options: dict[str, Any]) -> Any:

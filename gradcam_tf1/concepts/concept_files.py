@@ -14,11 +14,14 @@ import numpy as np
 from gradcam_tf1._version import __version__
 from gradcam_tf1.atomic_files import make_folders, read_own, write_whole
 from gradcam_tf1.concepts.concept_page import write_concept_page
-from gradcam_tf1.concepts.concept_pictures import HighPlaces
+from gradcam_tf1.concepts.concept_pictures import COLOURS, HighPlaces
 from gradcam_tf1.concepts.concept_records import Concepts
 from gradcam_tf1.concepts.drawn_images import DrawnImages
 from gradcam_tf1.drawing.png_files import encode_png
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.images.own_outputs import is_output_folder
+from gradcam_tf1.report.report_folder import ReportFolder
+from gradcam_tf1.report.shown_concepts import show_concepts
 from gradcam_tf1.run.manifest_lines import readable, strict_json
 
 IMAGE_FOLDER = "concept_images"
@@ -27,7 +30,12 @@ _ENDINGS = (".json", ".csv", ".html", ".npz")
 
 
 def check_own_files(folder: str, stem: str) -> None:
-    """Raise OptionError if another program has a file of these names, without a JSON of ours beside it."""
+    """Raise OptionError if another program has a file of these names, without a JSON of ours beside it.
+
+    In the output folder of a run also if it has something named report.
+    """
+    if is_output_folder(folder):
+        ReportFolder(folder).check()
     for name in [f"{stem}{ending}" for ending in _ENDINGS]:
         path = os.path.join(folder, name)
         if os.path.lexists(path) and not _is_ours(os.path.join(folder, f"{stem}.json")):
@@ -54,28 +62,51 @@ def write_numbers(folder: str, stem: str, values: Mapping[str, Any], rows: Seque
 
 def write_concepts(folder: str, found: Concepts, drawn: DrawnImages, places: HighPlaces) -> Concepts:
     """Write numbers, vectors, drawn images and the page; return the concepts with their paths. Raises OSError."""
-    write_numbers(folder, "concepts", found.as_json(), _table(found))
+    os.makedirs(folder, exist_ok=True)
+    figures = {n: _write_strip(folder, f"image_{n + 1:05d}.png", drawn.pictures(n)[1]) for n in drawn.indices}
+    write_numbers(folder, "concepts", _as_json(folder, found, figures, places), _table(found))
     vectors = io.BytesIO()
     np.savez(vectors, vectors=found.vectors, layer=np.array(found.layer))
     write_whole(os.path.join(folder, "concepts.npz"), vectors.getvalue(), "concepts")
-    figures = _write_images(folder, drawn)
-    images = tuple(replace(each, figure=figures.get(index, "")) for index, each in enumerate(found.images))
-    page = os.path.join(folder, "concepts.html")
-    found = replace(found, images=images, page=page)
+    paths = {n: os.path.join(folder, *figure["file"].split("/")) for n, figure in figures.items()}
+    images = tuple(replace(each, figure=paths.get(n, "")) for n, each in enumerate(found.images))
+    found = replace(found, images=images, page=os.path.join(folder, "concepts.html"))
     write_concept_page(found, drawn, places)
-    return found
+    return replace(found, page=page_in_report(folder, found.page))
 
 
-def _write_images(folder: str, drawn: DrawnImages) -> Dict[int, str]:
-    """Write the image, all concepts together, and each concept, side by side; return the paths."""
-    paths = {}
-    for index in drawn.indices:
-        _, pictures = drawn.pictures(index)
-        path = os.path.join(folder, IMAGE_FOLDER, f"image_{index + 1:05d}.png")
-        make_folders(folder, path)
-        write_whole(path, b"".join([bytes(encode_png(np.concatenate(pictures, axis=1)))]), "concepts")
-        paths[index] = path
-    return paths
+def page_in_report(folder: str, page: str) -> str:
+    """Show the results in the report if the folder is that of a run; return the path of the page to look at.
+
+    Raises
+    ------
+    ManifestError
+        If a line of the manifest of the run is damaged.
+    OSError
+        If a file cannot be read or written.
+    """
+    return show_concepts(folder) if is_output_folder(folder) else page
+
+
+def _as_json(folder: str, found: Concepts, figures: Mapping[int, Any], places: HighPlaces) -> Dict[str, Any]:
+    """Return the concepts with the pictures of each concept and each image."""
+    values = found.as_json()
+    for n, image in enumerate(values["images"]):
+        image["figure"] = figures.get(n)
+    for n, concept in enumerate(values["concepts"]):
+        color, rgb = COLOURS[n] if n < len(COLOURS) else (None, None)
+        crops = [crop for _, crop in places.of(n)]
+        strip = _write_strip(folder, f"concept_{n + 1:02d}.png", crops) if crops else None
+        concept.update(color=color, rgb=rgb, crops=strip)
+    return values
+
+
+def _write_strip(folder: str, name: str, pictures: Sequence[np.ndarray]) -> Dict[str, Any]:
+    """Write pictures of one size side by side; return the path from the folder, and height and width of one."""
+    path = os.path.join(folder, IMAGE_FOLDER, name)
+    make_folders(folder, path)
+    write_whole(path, bytes(encode_png(np.concatenate(pictures, axis=1))), "concepts")
+    return {"file": f"{IMAGE_FOLDER}/{name}", "size": pictures[0].shape[:2]}
 
 
 def _table(found: Concepts) -> List[Sequence[object]]:

@@ -9,15 +9,16 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from gradcam_tf1.concepts.concept_directions import Direction, concept_directions, random_directions
-from gradcam_tf1.concepts.concept_files import check_own_files, write_numbers
+from gradcam_tf1.concepts.concept_files import check_own_files, page_in_report, write_numbers
 from gradcam_tf1.concepts.image_batches import ImageBatches, stacked
 from gradcam_tf1.concepts.tcav_options import TcavOptions
-from gradcam_tf1.concepts.tcav_page import write_tcav_page
+from gradcam_tf1.concepts.tcav_page import sentence, write_tcav_page
 from gradcam_tf1.concepts.tcav_records import ClassSensitivity, Tcav, probability_by_chance, verdict_of
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.layer_runs import LayerRuns
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.run.image_stream import StreamOptions
+from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.settings import net_settings
 
@@ -110,6 +111,7 @@ def tcav(
             **net_settings(net),
             **{"at_layer": runs.layer.name, "pooled": options.pooled, "most_images": options.most_images},
             **{"random_vectors": len(random), "tests": len(class_ids), "seed": options.seed},
+            **{"positive": _named(positive), "negative": ", ".join(map(_named, _several(negative)))},
         },
     )
     return found if folder is None else _write(folder, found)
@@ -120,10 +122,18 @@ def _write(folder: str, found: Tcav) -> Tcav:
     for each in found.classes:
         for kind, scores in (("concept", each.scores), ("random", each.random_scores)):
             rows += [(each.class_id, each.label, kind, n + 1, f"{score:.6g}") for n, score in enumerate(scores)]
-    write_numbers(folder, _STEM, found.as_json(), rows)
+    classes = [{**each.as_json(), "sentence": sentence(each, found)} for each in found.classes]
+    write_numbers(folder, _STEM, {**found.as_json(), "classes": classes}, rows)
     found = replace(found, page=os.path.join(folder, f"{_STEM}.html"))
     write_tcav_page(found)
-    return found
+    return replace(found, page=page_in_report(folder, found.page))
+
+
+def _named(images: Any) -> str:
+    """Return a path as text, and how many images a list of them has."""
+    if isinstance(images, (list, tuple)):
+        return f"{len(images)} images"
+    return readable(os.fspath(images))
 
 
 def _several(negative: Any) -> List[Any]:

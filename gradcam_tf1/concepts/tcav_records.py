@@ -50,7 +50,8 @@ class ClassSensitivity:
 
     def as_json(self) -> Dict[str, Any]:
         """Return plain values."""
-        return {**vars(self), "score": self.score, "random_score": float(self.random_scores.mean())}
+        random = {"random_score": float(self.random_scores.mean()), "random_spread": float(self.random_scores.std())}
+        return {**vars(self), "score": self.score, **random}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,8 @@ class Tcav:
         """Return plain values."""
         return {
             **{"layer": self.layer, "classes": [each.as_json() for each in self.classes]},
-            **{"accuracy": self.accuracy, "accuracies": self.accuracies, "images_per_vector": self.size},
+            **{"accuracy": self.accuracy, "accuracies": self.accuracies, "vectors": len(self.accuracies)},
+            "images_per_vector": self.size,
             **{"counts": dict(self.counts), "failed": dict(self.failed), "settings": dict(self.settings)},
         }
 

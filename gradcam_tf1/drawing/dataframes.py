@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, Sequence
 
+from gradcam_tf1.drawing.detected_box import DETECTION_COLUMNS, detection_values
 from gradcam_tf1.errors import OptionError
 
 MAP_COLUMNS = (
     *("image", "target", "class_id", "label", "about", "score", "probability", "predicted"),
+    *DETECTION_COLUMNS,
     *("method", "layer", "status", "reason", "minimum", "maximum", "notes", "failure"),
 )
 
@@ -49,6 +51,7 @@ def map_values(map: Any, predicted: int, failure: str) -> Dict[str, Any]:
         "score": map.score,
         "probability": map.probability,
         "predicted": predicted,
+        **detection_values(map.detection),
         "method": map.method,
         "layer": map.layer,
         "status": details.state,

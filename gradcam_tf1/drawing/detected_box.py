@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
 _NAME = "detection"
+_SIDES = ("top", "left", "bottom", "right")
+DETECTION_COLUMNS = (*(f"detection_{side}" for side in _SIDES), "confidence", "anchor")
 
 
 def detection_name(rank: int, measure: str) -> str:
@@ -45,6 +47,13 @@ class Detection:
     def as_record(self) -> Dict[str, Any]:
         """Return the detection as a line of the manifest has it."""
         return {"box": list(self.box), "confidence": self.confidence, "anchor": self.anchor}
+
+
+def detection_values(detection: Optional[Detection]) -> Dict[str, Any]:
+    """Return the columns of a detection in a table; {} without one."""
+    if detection is None:
+        return {}
+    return dict(zip(DETECTION_COLUMNS, (*detection.box, detection.confidence, detection.anchor)))
 
 
 def recorded_detection(record: Any) -> Optional[Detection]:

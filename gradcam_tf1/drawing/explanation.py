@@ -180,7 +180,7 @@ class Explanation:
         """
         failures = self.failures or [""] * len(self.predicted)
         rows = (map_values(map, int(self.predicted[map.n]), failures[map.n]) for map in self)
-        return dataframe(rows, MAP_COLUMNS, ("class_id", "predicted"))
+        return dataframe(rows, MAP_COLUMNS, ("class_id", "predicted", "anchor"))
 
     def save(self, path: Any, images: bool = True) -> None:
         """Write everything to one .npz file of plain arrays, whole or not at all; an older file is replaced.

@@ -20,7 +20,7 @@ from gradcam_tf1.labels import Labels
 from gradcam_tf1.scoring.box_reader import BoxReader
 from gradcam_tf1.scoring.found_boxes import MEASURES, FoundBox, suppress
 from gradcam_tf1.scoring.mask_regions import place_box
-from gradcam_tf1.scoring.score_requests import TargetContext, image_rows, read_class
+from gradcam_tf1.scoring.score_requests import TargetContext, image_rows, read_class, single_targets
 from gradcam_tf1.targets import Boxes, Detections
 from gradcam_tf1.types import Binding, MapStatus
 
@@ -66,13 +66,14 @@ class DetectionFinder:
         if not _has_detections(targets):
             return targets
         rows = [list(row) for row in image_rows(targets, len(self.batch))]
+        classes = self.engine.classes(self.batch, self.inputs)
         found: Dict[Any, List[List[FoundBox]]] = {}
         spread: List[List[Any]] = []
         for n, row in enumerate(rows):
             spread.append([])
             for target in row:
                 if not isinstance(target, Detections):
-                    spread[n].append(target)
+                    spread[n] += single_targets(target, classes)  # so that each has one column of the maps
                     continue
                 if id(target) not in found:
                     found[id(target)] = self._even(target, self._of(target))

@@ -160,6 +160,7 @@ class NetExplainer(FigureExplainer):
             to_batch=given.to_batch,
             report=options.progress,
             eigen_smooth=options.eigen_smooth,
+            found=targets if detections else (),
         )
         answer = explain_request(self.engine, self.binding, request, as_noise(options.noise), options.aug_smooth)
         if options.fuse is not None:

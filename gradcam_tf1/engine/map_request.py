@@ -36,6 +36,8 @@ class MapRequest:
         float32 [N, H, W, C], values of the net's first float tensor in place of those that the batch leads to.
     eigen_smooth : bool
         Whether layer methods give the first principal component of their weighted features, not the sum.
+    found : sequence of sequence
+        [N][T], the FoundBox of each target that is a detection; () if there is none.
     """
 
     batch: np.ndarray
@@ -47,6 +49,7 @@ class MapRequest:
     report: Optional[Report] = None
     floats: Optional[np.ndarray] = None
     eigen_smooth: bool = False
+    found: Sequence[Sequence[Any]] = ()
 
     @property
     def sides(self) -> Tuple[int, ...]:

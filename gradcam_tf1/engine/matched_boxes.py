@@ -80,11 +80,28 @@ def match_kept(
                 places = [list(zip(row, columns[n, live[n]].tolist())) for n, row in enumerate(rows)]
                 own = BoxReader(name, "yxyx", activation=reader.activation)
                 return [_boxes(row, found[name][n], shares[n], target, wanted, own) for n, row in enumerate(places)]
+    of_classes = _boxes_of_classes(graph, kept, shares.shape)
+    if of_classes:
+        raise TargetError(
+            f"'{of_classes}' has a box of each class for each proposal, as in Faster R-CNN, and the proposals differ "
+            "from image to image: a detection has no anchor to explain; explain its class, which is that of the best "
+            "proposal (--class)"
+        )
     raise TargetError(
         f"the detections of '{kept.boxes}' are not among the boxes of the anchors of '{binding.logits}', so that no "
         "gradient reaches their scores; give the tensor of all boxes and its form: Boxes(tensor=..., form=...), "
         "--box-tensor and --box-form"
     )
+
+
+def _boxes_of_classes(graph: Any, kept: KeptDetections, shape: Sequence[int]) -> str:
+    """Return a tensor with a box of each class for each anchor, "" if there is none; shape: of the confidences."""
+    _, anchors, classes = shape
+    for name in kept.by_class:
+        _, rows, kinds, _ = graph.get_tensor_by_name(name).shape.as_list()
+        if rows in (None, anchors) and kinds in (classes, classes - 1) and kinds > 1:
+            return name
+    return ""
 
 
 def _most_confident(scores: np.ndarray, lowest: float) -> List[int]:

@@ -10,11 +10,12 @@ import numpy as np
 from gradcam_tf1.engine.auto_layer import OWN, OwnLayers
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
-from gradcam_tf1.errors import OptionError, TargetError
+from gradcam_tf1.engine.mirrored_targets import mirrored_targets
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import centres, resample
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.noise import Noise, Spread
-from gradcam_tf1.types import Binding, Cells, MapKey, MapStatus, MethodProgress, ScoreRequest
+from gradcam_tf1.types import Binding, Cells, MapKey, MapStatus, MethodProgress
 
 GAINS = (1.0, 0.9, 1.1)
 VIEWS = tuple((mirrored, gain) for mirrored in (False, True) for gain in GAINS)
@@ -72,40 +73,37 @@ def _without_maps(engine: MapEngine, request: MapRequest) -> MapAnswer:
 def _over_views(engine: MapEngine, request: MapRequest, noise: Optional[Noise]) -> MapAnswer:
     """Average maps over the image as it is and mirrored left to right, its pixel values times 1, 0.9 and 1.1.
 
-    Every view is explained for the classes of the image itself; masks and points are mirrored with it. Maps are
-    averaged after a closing ReLU.
+    Every view is explained for the classes of the image itself; masks, points and detections are mirrored with it, see
+    `mirrored_targets`. Views without a box for a detection do not count. Maps are averaged after a closing ReLU.
     """
     if request.pixels is None or request.to_batch is None:
         raise OptionError("aug_smooth needs the images behind the batch: give pixels and to_batch")
     clean = _without_maps(engine, request)
     sums: Dict[MapKey, np.ndarray] = {}
     statuses: Dict[MapKey, List[List[List[MapStatus]]]] = {}
+    counted: List[np.ndarray] = []
     for mirrored, gain in VIEWS:
         pixels = (request.pixels[:, :, ::-1] if mirrored else request.pixels) * np.float32(gain)
-        scores = [_mirrored(score) for score in clean.settled] if mirrored else clean.settled
-        view = replace(request, batch=request.to_batch(pixels), pixels=pixels, scores=scores)
+        view = replace(request, batch=request.to_batch(pixels), pixels=pixels, scores=clean.settled)
+        there = np.ones((len(pixels), len(clean.settled)), bool)
+        if mirrored:
+            turned = mirrored_targets(engine, view, clean.settled)
+            view, there = replace(view, scores=turned.scores), turned.there
+        counted.append(there)
         answer = _smoothed(engine, view, noise, aug_smooth=False)
         for key, maps in answer.maps.items():
             back = _turned_back(key, maps, answer.cells.get(key), request.sides) if mirrored else maps
-            sums[key] = sums.get(key, 0.0) + back.astype(np.float64)
+            sums[key] = sums.get(key, 0.0) + np.where(_beside(there, back), back.astype(np.float64), 0)
             statuses.setdefault(key, []).append(answer.statuses[key])
-    means = {key: (total / len(VIEWS)).astype(np.float32) for key, total in sums.items()}
-    joined = {key: _all_joined(maps, statuses[key]) for key, maps in means.items()}
+    views = np.stack(counted)
+    means = {key: (total / _beside(views.sum(axis=0), total)).astype(np.float32) for key, total in sums.items()}
+    joined = {key: _all_joined(maps, statuses[key], views) for key, maps in means.items()}
     return replace(clean, maps=means, statuses=joined, cells=answer.cells)
 
 
-def _mirrored(score: ScoreRequest) -> ScoreRequest:
-    """Return the same target of the mirrored image."""
-    if "anchor" in score.values or "box" in score.values:
-        raise TargetError(
-            "an anchor by its number has no mirror image: aug_smooth takes the best anchors, not one or a detection"
-        )
-    values = dict(score.values)
-    if "mask" in values:
-        values["mask"] = values["mask"][:, :, ::-1]
-    if "point" in values:
-        values["point"] = np.stack([values["point"][:, 0], 1 - values["point"][:, 1]], axis=1)
-    return replace(score, values=values)
+def _beside(values: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Return values [N, T] with as many axes as maps [N, T, ...]."""
+    return values.reshape(values.shape + (1,) * (maps.ndim - 2))
 
 
 def _turned_back(key: MapKey, maps: np.ndarray, cells: Optional[Cells], size: Sequence[int]) -> np.ndarray:
@@ -122,9 +120,15 @@ def _turned_back(key: MapKey, maps: np.ndarray, cells: Optional[Cells], size: Se
     return resample(maps, size, cells, [rows, size[1] - columns])
 
 
-def _all_joined(maps: np.ndarray, views: Sequence[List[List[MapStatus]]]) -> List[List[MapStatus]]:
-    """Return one status a map. maps: [N, T, ...]. views: of each its statuses, [N][T]."""
-    return [[_joined(*pair) for pair in zip(row, zip(*statuses))] for row, statuses in zip(maps, zip(*views))]
+def _all_joined(
+    maps: np.ndarray, statuses: Sequence[List[List[MapStatus]]], views: np.ndarray
+) -> List[List[MapStatus]]:
+    """Return one status a map. maps: [N, T, ...]. statuses: of each view, [N][T]. views: [V, N, T], which count."""
+    images, targets = maps.shape[:2]
+    return [
+        [_joined(maps[n, t], [rows[n][t] for rows, on in zip(statuses, views) if on[n, t]]) for t in range(targets)]
+        for n in range(images)
+    ]
 
 
 def _joined(map: np.ndarray, statuses: Sequence[MapStatus]) -> MapStatus:
@@ -132,7 +136,11 @@ def _joined(map: np.ndarray, statuses: Sequence[MapStatus]) -> MapStatus:
     good = [status for status in statuses if status.state == "ok"]
     if not good:
         return min(statuses, key=lambda status: status.minimum)
-    return replace(good[0], minimum=float(map.min()), maximum=float(map.max()))
+    found = replace(good[0], minimum=float(map.min()), maximum=float(map.max()))
+    if len(statuses) == len(VIEWS):
+        return found
+    note = f"the mean of {len(statuses)} of {len(VIEWS)} views: the detector has no such box in the other ones"
+    return replace(found, notes=(*found.notes, note))
 
 
 def _over_noise(engine: MapEngine, request: MapRequest, noise: Noise) -> MapAnswer:

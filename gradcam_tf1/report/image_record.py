@@ -6,6 +6,7 @@ import math
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from gradcam_tf1.drawing.class_score import ClassScore
+from gradcam_tf1.drawing.detected_box import Detection
 from gradcam_tf1.drawing.explained_map import Map
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.style import peak
@@ -118,6 +119,13 @@ def map_record(facts: MapRecord, grid: Optional[MapGrid], size: Any, pixels: Opt
     }
 
 
+def detection_record(found: Optional[Detection]) -> Optional[Record]:
+    """Return the record of a detection; None where there is none, or it is not finite."""
+    if found is None or not all(map(math.isfinite, (*found.box, found.confidence))):
+        return None
+    return found.as_record()
+
+
 def _whole(numbers: Optional[Sequence[int]]) -> Optional[List[int]]:
     return None if numbers is None else [int(number) for number in numbers]
 
@@ -137,6 +145,7 @@ def _target(
         **{"class_id": first.class_id, "label": first.label},
         **{"score": finite(first.score), "probability": finite(first.probability)},
         "about": explanation.abouts[t] if explanation.abouts else "",
+        "detection": detection_record(first.detection),
         "maps": [_map(map, fact, pixels, frame) for map, fact in zip(maps, facts)],
     }
 

@@ -19,6 +19,7 @@ from gradcam_tf1.report.static_files import REPORT_SCRIPTS, REPORT_STYLES, stati
 # No network at all. 'self' is the folder of the page, also for a page that was opened from disk.
 _FOLDER_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; {rest}"
 _SINGLE_POLICY = "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; {rest}"
+CONCEPTS_SCRIPT = "concepts.js"
 _REST = "base-uri 'none'; form-action 'none'"
 
 
@@ -47,14 +48,14 @@ def record_script(name: str, value: Any) -> str:
 
 
 def write_page(folder: str, index: Mapping[str, Any]) -> None:
-    """Write the page of a report, without the records of its images: index.html, index.js and static/.
+    """Write the page of a report, without the records of its images: index.html, index.js, concepts.js and static/.
 
     Parameters
     ----------
     folder : str
         The folder of the report, which must exist.
     index : mapping
-        What the page knows of all images, classes and the run.
+        What the page knows of all images, classes and the run; its concepts have a file of their own.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def write_page(folder: str, index: Mapping[str, Any]) -> None:
     """
     for name in (*REPORT_SCRIPTS, *REPORT_STYLES):
         _write(folder, f"static/{name}", static_text(name))
-    _write(folder, "index.js", record_script("index", index))
+    _write(folder, "index.js", record_script("index", {**index, "concepts": None}))
+    write_page_of_concepts(folder, index.get("concepts"))
     page = _template("folder.html").render(
         title=index["title"],
         policy=_FOLDER_POLICY.format(rest=_REST),
@@ -71,6 +73,11 @@ def write_page(folder: str, index: Mapping[str, Any]) -> None:
         styles=[f"static/{name}" for name in REPORT_STYLES],
     )
     _write(folder, "index.html", page)
+
+
+def write_page_of_concepts(folder: str, concepts: Any) -> None:
+    """Write what the page shows of concepts, None for nothing; the rest of the page stays. Raises OSError."""
+    _write(folder, CONCEPTS_SCRIPT, record_script("concepts", concepts))
 
 
 def single_page(index: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
+from gradcam_tf1.drawing.detected_box import Detection
+from gradcam_tf1.drawing.detection_overlay import with_box
 from gradcam_tf1.drawing.overlay import normalize, overlay
 from gradcam_tf1.drawing.style import AGAINST
 from gradcam_tf1.report.map_grid import MapGrid
@@ -29,6 +31,15 @@ def jpeg(rgb: np.ndarray, side: int = PREVIEW_SIDE) -> bytes:
     bgr = cv2.cvtColor(_shrunk(rgb, side), cv2.COLOR_RGB2BGR)
     data: bytes = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
     return data
+
+
+def boxed(small: np.ndarray, size: Sequence[int], box: Optional[Sequence[float]]) -> np.ndarray:
+    """Draw the box (top, left, bottom, right) of an image of this size into its small copy, uint8 [h, w, 3], RGB."""
+    if box is None:
+        return small
+    scale = np.array(small.shape[:2]) / size
+    found = Detection((box[0], box[1], box[2], box[3]), 1.0, 0).scaled(*scale.tolist())
+    return with_box(small, found)
 
 
 def thumbnail(rgb: np.ndarray, grid: Optional[MapGrid], method: str, colormap: str, alpha: float) -> np.ndarray:

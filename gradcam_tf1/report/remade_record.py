@@ -15,7 +15,14 @@ from gradcam_tf1.errors import GradCamError
 from gradcam_tf1.images.geometry import Box, free_size, placement_on_input
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.report.clip_frames import is_clip, of_frame, shown_frame
-from gradcam_tf1.report.image_record import Record, classes, failed_record, finite, map_record
+from gradcam_tf1.report.image_record import (
+    Record,
+    classes,
+    detection_record,
+    failed_record,
+    finite,
+    map_record,
+)
 from gradcam_tf1.report.map_grid import MapGrid
 from gradcam_tf1.report.original_images import OriginalImages
 from gradcam_tf1.report.report_folder import ReportFolder, ident_of, is_inside
@@ -91,7 +98,7 @@ class RecordMaker:
         return {
             **{"class_id": target.class_id, "label": target.label},
             **{"score": finite(target.score), "probability": finite(target.probability)},
-            "about": target.about,
+            **{"about": target.about, "detection": detection_record(target.detection)},
             "maps": [self._map(map, scale, size) for map, scale in zip(target.maps, scales)],
         }
 

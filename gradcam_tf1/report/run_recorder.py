@@ -12,7 +12,7 @@ from gradcam_tf1.images.clip_folders import ClipImage
 from gradcam_tf1.report.clip_frames import of_frame, shown_frame
 from gradcam_tf1.report.image_record import Record, distinct_targets, failed_record, image_record
 from gradcam_tf1.report.map_grid import MapGrid
-from gradcam_tf1.report.previews import THUMB_SIDE, jpeg, thumbnail
+from gradcam_tf1.report.previews import THUMB_SIDE, boxed, jpeg, thumbnail
 from gradcam_tf1.report.report_folder import ReportFolder, ident_of
 from gradcam_tf1.report.run_rows import digest_of
 from gradcam_tf1.report.sound_record import IMAGE_ENDINGS
@@ -89,5 +89,7 @@ def write_images(folder: ReportFolder, record: Record, rgb: Any, colormap: str, 
     is_drawn = record["missing"] is not None  # the image has a map on it already
     grid = None if first is None or first["grid"] is None or is_drawn else MapGrid.from_json(first["grid"])
     thumb = thumbnail(rgb, grid, first["method"] if first else "", colormap, alpha)
+    found = record["targets"][0].get("detection") if record["targets"] and not is_drawn else None
+    thumb = boxed(thumb, rgb.shape[:2], found and found["box"])
     record["preview"] = folder.write_image(record["id"] + IMAGE_ENDINGS["preview"], jpeg(rgb))
     record["thumb"] = folder.write_image(record["id"] + IMAGE_ENDINGS["thumb"], jpeg(thumb, THUMB_SIDE))

@@ -46,6 +46,7 @@ def digest_of(result: Result) -> str:
     told = [result.source, result.relative, result.error, str(result.size)]
     for target in result.targets:
         told += [f"{target.class_id} {target.about} {float(target.score)!r}"]
+        told += [] if target.detection is None else [str(target.detection)]
         told += [f"{m.method} {m.layer} {float(m.minimum)!r} {float(m.maximum)!r} {m.peak}" for m in target.maps]
     return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -67,6 +68,9 @@ def _check(result: Result) -> None:
         _numbers(entry.score, 0 if entry.probability is None else entry.probability)
         _texts("" if entry.label is None else entry.label)
     _texts(*(target.about for target in result.targets))
+    for found in (target.detection for target in result.targets if target.detection is not None):
+        _numbers(*found.box, found.confidence)
+        _whole(found.anchor)
     for record in result.maps:
         _numbers(record.minimum, record.maximum)
         _texts(record.method, record.layer, record.status, record.reason, *record.notes)

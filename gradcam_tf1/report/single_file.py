@@ -12,11 +12,12 @@ from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.image_files import read_image
 from gradcam_tf1.report.image_record import Record
 from gradcam_tf1.report.page import single_page
-from gradcam_tf1.report.previews import jpeg
+from gradcam_tf1.report.previews import PREVIEW_SIDE, jpeg
 from gradcam_tf1.report.report_folder import SINGLE_NAME, ReportFolder, is_inside
 from gradcam_tf1.report.sound_record import IMAGE_ENDINGS
 
 _GENERATOR = b'<meta name="generator" content="gradcam_tf1 report">'
+_STRIP_SIDE = 4_096  # of ten pictures side by side
 _HEAD = 4_000  # bytes of a page in which this stands
 
 
@@ -40,7 +41,8 @@ def write_single(folder: ReportFolder, index: Mapping[str, Any], path: str) -> N
     temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "x", encoding="utf-8") as file:
-            for part in single_page(index, _records(folder, index["images"]["id"])):
+            concepts = _concepts(folder, index.get("concepts"))
+            for part in single_page({**index, "concepts": concepts}, _records(folder, index["images"]["id"])):
                 file.write(part)
         os.replace(temporary, path)
     except OSError as error:
@@ -86,16 +88,35 @@ def _records(folder: ReportFolder, idents: Any) -> Iterator[Record]:
         yield record
 
 
+def _concepts(folder: ReportFolder, concepts: Any) -> Any:
+    """Return the concepts with their pictures inside."""
+    found = concepts and concepts["found"]
+    if not found:
+        return concepts
+
+    def inside(name: str, entries: Any) -> Any:
+        return [{**each, name: each[name] and _strip(folder, each[name])} for each in entries]
+
+    own = {"concepts": inside("crops", found["concepts"]), "images": inside("figure", found["images"])}
+    return {**concepts, "found": {**found, **own}}
+
+
+def _strip(folder: ReportFolder, pictures: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    """Return pictures side by side as large as they are; None if the file is gone."""
+    data = _drawn(folder, pictures["url"], _STRIP_SIDE)
+    return None if data is None else {**pictures, "url": _data_url(data)}
+
+
 def _data_url(data: Optional[bytes]) -> Optional[str]:
     return None if data is None else "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
 
 
-def _drawn(folder: ReportFolder, url: str) -> Optional[bytes]:
-    """Return the drawn image of a pixel method, smaller; None if it is gone or outside the output folder."""
+def _drawn(folder: ReportFolder, url: str, side: int = PREVIEW_SIDE) -> Optional[bytes]:
+    """Return a drawn image, its longer side at most `side`; None if it is gone or outside the output folder."""
     path = os.path.join(folder.path, os.fsdecode(unquote_to_bytes(url)))
     if not is_inside(path, folder.out_folder):
         return None
     try:
-        return jpeg(read_image(path))
+        return jpeg(read_image(path), side)
     except GradCamError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gradcam_tf1.report.map_grid import MapGrid
@@ -45,12 +46,21 @@ _MAP = {
     **{"peak": _place(2), "box": _place(4)},
     **{"focus": or_none(is_number), "signed": is_flag, "grid": or_none(_is_grid), "pixels": or_none(_is_own_url)},
 }
+_DETECTION = {
+    **{"box": lambda box: list_of(is_number)(box) and len(box) == 4, "confidence": is_number, "anchor": is_whole},
+}
 _TARGET = {**_SCORE, "about": is_text, "maps": list_of(has(_MAP))}
+
+
+def _is_target(value: Any) -> bool:
+    return has(_TARGET)(value) and or_none(has(_DETECTION))(value.get("detection"))  # earlier versions had none
+
+
 _RECORD = {
     **{"name": is_text, "status": one_of("ok", "error"), "error": or_none(is_text), "row": is_text},
     **{"size": lambda size: _place(2)(size) and min(size or [1]) >= 1},
     **{"missing": or_none(is_text), "truth": or_none(is_text)},
-    **{"top": list_of(has(_SCORE)), "targets": list_of(has(_TARGET))},
+    **{"top": list_of(has(_SCORE)), "targets": list_of(_is_target)},
 }
 
 
@@ -73,4 +83,55 @@ _STRATEGIES = {
     "unread": is_whole,
     **{"few": lambda value: isinstance(value, dict) and all(map(is_whole, value.values()))},
     "classes": list_of(has(_CLASS)),
+}
+
+
+def are_sound_concepts(stored: Any) -> bool:
+    """Return whether a value is what `find_concepts` stores, with values that a page can use."""
+    return has(_CONCEPTS)(stored)
+
+
+def is_sound_tcav(stored: Any) -> bool:
+    """Return whether a value is what `tcav` stores, with values that a page can use."""
+    return has(_TCAV)(stored)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(is_text, value.values()))
+
+
+def _is_own_picture(value: Any) -> bool:
+    """Whether a path is one that `find_concepts` writes, below the output folder."""
+    return isinstance(value, str) and _OWN_PICTURE.fullmatch(value) is not None
+
+
+def _is_side(value: Any) -> bool:
+    return is_whole(value) and 1 <= value <= _LONGEST
+
+
+_OWN_PICTURE = re.compile(r"concept_images/[a-z]{1,10}_[0-9]{1,10}\.png")
+_LONGEST = 4096  # pixels of a side of one picture
+_PICTURES = has({"file": _is_own_picture, "size": lambda size: list_of(_is_side)(size) and len(size) == 2})
+_EFFECT = {"class_id": is_whole, "label": is_text, "effect": is_number}
+_CONCEPT = {
+    **{"concept": is_whole, "share": is_number, "importance": or_none(is_number), "classes": list_of(has(_EFFECT))},
+    **{"images": list_of(is_text), "crops": or_none(_PICTURES), "color": or_none(is_text)},
+    "rgb": or_none(lambda value: list_of(is_whole)(value) and len(value) == 3),
+}
+_OF_NET = has({"model": is_text, "model_sha256": is_text, "seed": is_whole})
+_STUDY = {"gradcam_tf1": is_text, "layer": is_text, "settings": _OF_NET, "failed": _are_texts}
+_CONCEPTS = {
+    **{**_STUDY, "method": one_of("dff", "craft"), "explained": is_number, "notes": list_of(is_text)},
+    **{"target": or_none(has({"label": is_text})), "concepts": list_of(has(_CONCEPT))},
+    "images": list_of(has({"image": is_text, "label": is_text, "figure": or_none(_PICTURES)})),
+}
+_TESTED = {
+    **{"class_id": is_whole, "label": is_text, "score": is_number},
+    **{"random_score": is_number, "random_spread": is_number},
+    **{"p": is_number, "verdict": one_of("significant", "not significant", "no concept"), "sentence": is_text},
+}
+_TCAV = {
+    **{**_STUDY, "accuracy": is_number, "images_per_vector": is_whole, "classes": list_of(has(_TESTED))},
+    **{"counts": has({"images": is_whole, "positive": is_whole, "negative": is_whole}), "vectors": is_whole},
+    "settings": lambda value: _OF_NET(value) and has({"positive": is_text, "negative": is_text})(value),
 }

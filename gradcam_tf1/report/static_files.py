@@ -20,7 +20,7 @@ VIEWER_SCRIPTS = (
 REPORT_SCRIPTS = (
     *VIEWER_SCRIPTS,
     *("routes.js", "selection.js", "toolbar.js", "gallery.js", "image_pages.js", "class_pages.js"),
-    *("strategies_page.js", "run_page.js"),
+    *("strategies_page.js", "concepts_page.js", "run_page.js"),
     "app.js",
 )
 VIEWER_STYLES = ("theme.css", "viewer.css")

@@ -17,6 +17,7 @@ from gradcam_tf1.report.report_folder import ReportFolder, check_output_folder, 
 from gradcam_tf1.report.run_facts import RunFacts
 from gradcam_tf1.report.run_rows import digest_of, run_rows, run_settings
 from gradcam_tf1.report.single_file import single_path, write_single
+from gradcam_tf1.report.stored_concepts import read_concepts
 from gradcam_tf1.report.stored_strategies import read_strategies
 from gradcam_tf1.report.truth import FOLDERS, ClassNames, FolderTruth, TableTruth, Truth
 from gradcam_tf1.run.manifest_lines import plain_values
@@ -152,6 +153,7 @@ class _Contents:
             "classes": self._classes.as_json(self._columns, has_truth),
             "run": facts.as_json(self._doubts()),
             **{"digest": digest, "strategies": read_strategies(self._folder.out_folder, digest)},
+            "concepts": read_concepts(self._folder, self._settings),
         }
 
     def _add(self, result: Result) -> None:

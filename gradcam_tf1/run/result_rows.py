@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional
 
 import numpy as np
 
+from gradcam_tf1.drawing.detected_box import DETECTION_COLUMNS, detection_values
 from gradcam_tf1.drawing.notebook_view import ROWS, ViewRow, class_text, number, share, table
 from gradcam_tf1.errors import GradCamError
 from gradcam_tf1.images.image_files import read_image
@@ -14,13 +15,14 @@ from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
 
 RESULT_COLUMNS = (
     *("index", "relative", "source", "height", "width", "predicted", "target", "class_id", "label", "about"),
-    *("score", "probability", "method", "layer", "status", "reason", "minimum", "maximum", "peak_frame", "peak_row"),
+    *("score", "probability", *DETECTION_COLUMNS),
+    *("method", "layer", "status", "reason", "minimum", "maximum", "peak_frame", "peak_row"),
     *("peak_column", "box_top", "box_left", "box_bottom", "box_right", "notes", "files"),
 )
 WHOLE_COLUMNS = tuple(
     name
     for name in RESULT_COLUMNS
-    if name in ("height", "width", "predicted", "target", "class_id") or name.startswith(("peak_", "box_"))
+    if name in ("height", "width", "predicted", "target", "class_id", "anchor") or name.startswith(("peak_", "box_"))
 )
 _VIEW_COLUMNS = ("image", "class", "score", "probability", "status", "method", "layer")
 _SHOWN = ("overlay", "pixels")  # kinds of files, see `MapRecord.files`; those of clips have the frame number behind
@@ -46,7 +48,7 @@ def result_values(result: Result) -> Iterator[Dict[str, Any]]:
 
 def _target_values(target: TargetRecord) -> Dict[str, Any]:
     names = ("class_id", "label", "about", "score", "probability")
-    return {name: getattr(target, name) for name in names}
+    return {**{name: getattr(target, name) for name in names}, **detection_values(target.detection)}
 
 
 def _record_values(record: MapRecord) -> Dict[str, Any]:

@@ -94,7 +94,7 @@ def make_requests(targets: Any, images: int, context: TargetContext) -> List[Sco
     if context.score not in CLASS_SCORES:
         raise TargetError(f"no score {context.score!r}; possible: {', '.join(CLASS_SCORES)}")
     given = image_rows(targets, images)
-    rows = [[single for target in row for single in _spread(target, context.classes)] for row in given]
+    rows = [[single for target in row for single in single_targets(target, context.classes)] for row in given]
     requests = [[_read(target, n, context) for target in row] for n, row in enumerate(rows)]
     return [_column([row[t] for row in requests]) for t in range(len(requests[0]))]
 
@@ -119,7 +119,7 @@ def image_rows(targets: Any, images: int) -> List[Sequence[Any]]:
     return list(targets)
 
 
-def _spread(target: Any, classes: int) -> List[Any]:
+def single_targets(target: Any, classes: int) -> List[Any]:
     """Split a target that stands for several into single ones; ranks become _Rank."""
     if isinstance(target, Top):
         if not _is_whole(target.k) or not 1 <= target.k <= classes:

@@ -11,6 +11,7 @@ import numpy as np
 from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql.types import StructType
 
+from gradcam_tf1.binding.box_branches import anchor_bytes
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain_options import ExplainOptions
@@ -27,6 +28,7 @@ from gradcam_tf1.run.target_rows import check_classes, differ
 from gradcam_tf1.spark.partition_task import PartitionTask
 from gradcam_tf1.spark.row_columns import COLUMNS, SETTINGS_KEY
 from gradcam_tf1.spark.sent_model import send_model
+from gradcam_tf1.targets import Boxes, Detections
 from gradcam_tf1.types import LoadedModel
 
 _LOG = logging.getLogger(__name__)
@@ -86,7 +88,7 @@ def explain_images(
     _check_request(images, targets, options, style, run)
     context = _context(images)
     loaded = model if isinstance(model, LoadedModel) else load(model)
-    given = _sendable(net_options)
+    given, targets = _sendable(net_options), _with_anchors(targets)
     asked = RunRequest(targets, methods, layers, score, options, replace(style, raw=True), run)
     with net_class(loaded, **given) as net:
         request, settings = _plan(net, asked)
@@ -156,6 +158,16 @@ def _sendable(net_options: Mapping[str, Any]) -> Dict[str, Any]:
     if net_options.get("devices"):
         raise OptionError("on a cluster Spark chooses the devices; leave devices out, and see docs/scale.md for GPUs")
     return {**net_options, **({"labels": label_names(net_options["labels"])} if "labels" in net_options else {})}
+
+
+def _with_anchors(targets: Any) -> Any:
+    """Read the anchors of detections from their files, which executors do not have. Raises TargetError."""
+    if isinstance(targets, (list, tuple)):
+        return [_with_anchors(target) for target in targets]
+    if not isinstance(targets, Detections) or not isinstance(targets.boxes, Boxes) or targets.boxes.anchors is None:
+        return targets
+    anchors = np.frombuffer(anchor_bytes(targets.boxes.anchors), np.float32).reshape(-1, 4)
+    return replace(targets, boxes=replace(targets.boxes, anchors=anchors))
 
 
 def _plan(net: BoundNet, asked: RunRequest) -> Tuple[RunRequest, Dict[str, Any]]:

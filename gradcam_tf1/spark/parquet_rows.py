@@ -17,7 +17,7 @@ from gradcam_tf1.images.image_source import ImageSource, lost_image
 from gradcam_tf1.run.manifest import DAMAGE
 from gradcam_tf1.run.manifest_lines import result_of
 from gradcam_tf1.run.result import Result
-from gradcam_tf1.spark.row_columns import COLUMNS, SETTINGS_KEY, raw_map
+from gradcam_tf1.spark.row_columns import COLUMNS, LATER_COLUMNS, SETTINGS_KEY, raw_map
 from gradcam_tf1.types import Cells
 
 _ROWS = 64  # read at a time
@@ -73,7 +73,7 @@ class StoredRows:
         for name, kind in COLUMNS.items():
             wanted = _arrow_name(kind)
             found = str(schema.field(name).type).split("<")[0] if name in schema.names else "missing"
-            if found != wanted:
+            if found != wanted and not (found == "missing" and name in LATER_COLUMNS):
                 raise OptionError(
                     f"{self.folder!r} holds no rows of explain_images: its column {name} is {found}, not {wanted}; "
                     "give the folder that `gradcam-tf1 spark` wrote, with all columns"
@@ -92,8 +92,9 @@ class StoredRows:
         return settings
 
     def _rows(self, columns: Optional[List[str]] = None) -> Iterator[Row]:
+        known = columns and [name for name in columns if name in self._data.schema.names]
         try:
-            for batch in self._data.to_batches(columns=columns, batch_size=_ROWS):
+            for batch in self._data.to_batches(columns=known, batch_size=_ROWS):
                 yield from batch.to_pylist()
         except self._damaged as error:
             raise ManifestError(f"{self.folder}: a Parquet file is damaged ({error})") from error
@@ -176,7 +177,11 @@ def _target(rows: List[Row]) -> Dict[str, Any]:
     told: List[Row] = [{"reason": row["reason"] or "", "notes": row["notes"] or (), "files": {}} for row in rows]
     maps = [{**{name: row[name] for name in of_map}, **more} for row, more in zip(rows, told)]
     of_target = ("class_id", "label", "score", "probability")
-    return {**{name: rows[0][name] for name in of_target}, "about": rows[0]["about"] or "", "maps": maps}
+    values = {**{name: rows[0][name] for name in of_target}, "about": rows[0]["about"] or "", "maps": maps}
+    if rows[0].get("detection") is None:
+        return values
+    found = {"box": rows[0]["detection"], "confidence": rows[0]["confidence"], "anchor": rows[0]["anchor"]}
+    return {**values, "detection": found}
 
 
 def stored_map(row: Row) -> Tuple[np.ndarray, Placement, Optional[Cells]]:

@@ -15,6 +15,7 @@ _NUMBERS = {"type": "array", "elementType": "long", "containsNull": False}
 _FLOATS = {"type": "array", "elementType": "double", "containsNull": False}
 _TEXTS = {"type": "array", "elementType": "string", "containsNull": False}
 
+LATER_COLUMNS = ("detection", "confidence", "anchor")  # which files of earlier versions lack
 SETTINGS_KEY = "gradcam_tf1"  # of the metadata of the column `path`, which Parquet files keep
 # Name -> type, as Spark writes it in JSON.
 COLUMNS: Dict[str, Any] = {
@@ -24,6 +25,7 @@ COLUMNS: Dict[str, Any] = {
     # of the target
     **{"target": "long", "class_id": "long", "label": "string", "about": "string"},
     **{"score": "double", "probability": "double"},
+    **{"detection": _FLOATS, "confidence": "double", "anchor": "long"},
     # of the map
     **{"method": "string", "layer": "string", "reason": "string", "minimum": "double", "maximum": "double"},
     **{"peak": _NUMBERS, "box": _NUMBERS, "notes": _TEXTS, "map": "binary", "overlay": "binary"},
@@ -56,7 +58,11 @@ def image_rows(result: Result, kept: Mapping[str, Any]) -> List[Dict[str, Any]]:
 
 def _target_values(t: int, target: TargetRecord) -> Dict[str, Any]:
     names = ("class_id", "label", "about", "score", "probability")
-    return {"target": t, **{name: getattr(target, name) for name in names}}
+    values = {"target": t, **{name: getattr(target, name) for name in names}}
+    found = target.detection
+    if found is None:
+        return values
+    return {**values, "detection": list(found.box), "confidence": found.confidence, "anchor": found.anchor}
 
 
 def _map_values(record: MapRecord, kept: Mapping[str, Any]) -> Dict[str, Any]:

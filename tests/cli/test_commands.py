@@ -13,7 +13,8 @@ from image_folders import copy_scenes
 from PIL import Image
 
 from gradcam_tf1 import __version__
-from gradcam_tf1.nets.demo import demo_model
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model
+from gradcam_tf1.nets.scenes import KINDS
 
 
 @pytest.fixture
@@ -66,6 +67,22 @@ def test_demo_lights_up_what_it_is_asked_for(tmp_path):
     sheet = np.asarray(Image.open(tmp_path / "demo" / "contact_sheet.png"))
     assert sheet.shape[1] > 1000
     assert sheet.std() > 20
+
+
+def test_demo_draws_scenes_that_its_net_knows(tmp_path):
+    command("demo", "--draw", "heart", "--count", 6, "--out", tmp_path / "hearts")
+    command("demo", "--draw", "heart", "--count", 2, "--seed", 1, "--out", tmp_path / "others")
+    drawn = sorted(path.name for path in (tmp_path / "hearts").iterdir())
+    assert drawn == [f"heart_{n:03d}.png" for n in range(6)]
+    first, other = ((tmp_path / name / "heart_000.png").read_bytes() for name in ("hearts", "others"))
+    assert first != other
+    command("run", demo_model(), tmp_path / "hearts", "--preset", "inception", "--out", tmp_path / "out")
+    assert [line["predicted"] for line in manifest(tmp_path / "out")] == [DEMO_CLASSES.index("heart")] * 6
+    draw_a_dog = ("demo", "--draw", "dog", "--out", tmp_path / "dogs")
+    again = command("demo", "--draw", "heart", "--out", tmp_path / "hearts", code=2)
+    assert "is there already; scenes are drawn into a new folder" in again
+    assert "no kind 'dog'; possible: star, ring" in command(*draw_a_dog, code=2)
+    assert all(kind in " ".join(command("demo", "--help").split()) for kind in KINDS)
 
 
 # the program as a whole

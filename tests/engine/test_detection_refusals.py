@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from detector_nets import ANCHORS, CELLS, decoded, opened, scene, ssd
 
-from gradcam_tf1 import Boxes, Detections, ExplainOptions
+from gradcam_tf1 import Boxes, Detections
 from gradcam_tf1.errors import BindingError, RunError, TargetError
 from gradcam_tf1.tf_runtime import tf
 
@@ -88,12 +88,6 @@ def test_a_classifier_has_no_detections(tmp_path):
         image = np.zeros((192, 256, 3), np.uint8)
         with pytest.raises(TargetError, match=r"Detections need a detector, with scores \[N, anchors, C\]"):
             net.explain(image, Detections())
-
-
-def test_views_that_are_mirrored_have_no_anchors(net):
-    for measure in ("logit", "drise"):
-        with pytest.raises(TargetError, match=r"an anchor by its number has no mirror image"):
-            net.explain(TWO, Detections(boxes=SSD, measure=measure), options=ExplainOptions(aug_smooth=True))
 
 
 def test_methods_of_class_scores_refuse_detections(net):

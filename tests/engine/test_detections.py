@@ -10,16 +10,21 @@ from detector_nets import (
     CELLS,
     GAIN,
     SIDE,
+    YXYX,
+    class_scores,
+    corners,
     decoded,
     opened,
     scene,
+    sided,
     ssd,
     suppressed,
+    trunk,
     with_background,
     yolo,
 )
 
-from gradcam_tf1 import Anchor, Boxes, Contrast, Detection, Detections, ExplainOptions
+from gradcam_tf1 import Anchor, Boxes, Contrast, Detection, Detections, ExplainOptions, Top
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.tf_runtime import tf
 
@@ -205,6 +210,42 @@ def test_suppressed_boxes_that_are_no_anchors_are_refused():
     with opened(moved) as net:  # the way out
         found = net.explain(TWO, Detections(boxes=Boxes("decoded", form="yxyx")), methods="odam")
         assert boxes_of(found) == [CORNER, FAR]
+
+
+def of_proposals():
+    """In the manner of Faster R-CNN: each class refines the box of a proposal in its own way."""
+    features = trunk()
+    shares = tf.nn.sigmoid(class_scores(features), name="class_probabilities")
+    own = sided(corners(features), YXYX)
+    boxes = tf.multiply(tf.stack([own, own], axis=2), [[0.5], [1.0]], name="refined")  # [N, 16, 2, 4]
+    sure = tf.reduce_max(shares, axis=2)
+    best = tf.argmax(sure, axis=1, output_type=tf.int32)
+    kinds = tf.argmax(tf.reduce_max(shares, axis=1), axis=1, output_type=tf.int32)
+    places = tf.stack([tf.range(tf.shape(best)[0]), best, kinds], axis=1)
+    tf.identity(tf.gather_nd(boxes, places)[:, tf.newaxis], name="detection_boxes")
+    tf.identity(tf.gather_nd(sure, places[:, :2])[:, tf.newaxis], name="detection_scores")
+    tf.cast(places[:, 2:] + 1, tf.float32, name="detection_classes")
+
+
+def test_boxes_of_proposals_by_class_are_refused_and_their_class_is_not():
+    image = scene(red=[(2, 1)])
+    with opened(of_proposals, logits="class_scores") as net:
+        with pytest.raises(TargetError, match=r"'refined:0' has a box of each class for each proposal, .*\(--class\)"):
+            net.explain(image, Detections())
+        found = net.explain(image, 0, methods="hirescam")
+    expected = np.zeros((SIDE, SIDE))
+    expected[2, 1] = GAIN
+    np.testing.assert_allclose(found["hirescam"][0, 0], expected, atol=1e-5)
+
+
+def test_ranks_beside_detections_keep_the_boxes_in_place(net):
+    found = net.explain(TWO, [Top(2), Detections(boxes=SSD), 1], methods="odam")
+    assert [map.detection is None for map in found] == [True, True, False, False, True]
+    assert [map.class_id for map in found] == [0, 1, 0, 0, 1]
+    assert sorted(map.detection.box for map in found if map.detection) == [
+        pytest.approx(CORNER, abs=1e-3),
+        pytest.approx(FAR, abs=1e-3),
+    ]
 
 
 def moved():

@@ -93,7 +93,7 @@ def test_an_anchor_by_number_has_no_mirror_image():
     options = {"preset": "raw", "logits": "anchors", "layer": "features"}
     with GradCamGraph(net.graph.as_graph_def(), **options) as graph:
         graph.explain(net.images, Anchor(1, best=2), options=ExplainOptions(aug_smooth=True))
-        with pytest.raises(TargetError, match="aug_smooth takes the best anchors, not one"):
+        with pytest.raises(TargetError, match="aug_smooth takes detections and the best anchors, not one"):
             graph.explain(net.images, Anchor(1, index=2), options=ExplainOptions(aug_smooth=True))
 
 

@@ -110,6 +110,25 @@ def test_a_box_thinner_than_a_pixel_is_still_drawn():
     assert (with_box(image, Detection((5.2, 5.2, 5.3, 5.3), 1.0, 0)) == 255).any()
 
 
+def test_tables_have_the_boxes(net, photos, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    sides = [f"detection_{side}" for side in ("top", "left", "bottom", "right")]
+    results = net.visualize_imgs(photos, str(tmp_path), TARGET, methods="odam")
+    found = net.explain(list(SCENES.values()), [TARGET], methods="odam")
+    for frame, scale in ((results.to_dataframe(), LARGE), (found.to_dataframe(), 1)):
+        boxed = frame[frame["anchor"].notna()]
+        expected = np.array([(0, 0, 2, 2), (6, 6, 8, 8), (4, 2, 6, 4)]) * scale
+        np.testing.assert_allclose(boxed[sides].to_numpy(float), expected, atol=1e-4)
+        assert boxed["anchor"].tolist() == [0, 15, 9]
+        assert boxed["label"].tolist() == ["mask", "mask", "face"]
+        np.testing.assert_allclose(boxed["confidence"].to_numpy(float), 1 / (1 + np.exp(-4)), rtol=1e-5)
+        assert str(frame["anchor"].dtype) == "Int64"
+        none = frame[frame["status"] == "empty"]
+        assert len(none) >= 1
+        assert none[[*sides, "confidence", "anchor"]].isna().all(axis=None)
+    assert pandas.isna(net.explain(SCENES["c_one.png"], 1).to_dataframe()["detection_top"][0])
+
+
 def test_an_explanation_with_detections_goes_to_a_file_and_back(net, tmp_path):
     found = net.explain(list(SCENES.values()), [TARGET, 1], methods="odam")
     found.save(tmp_path / "found.npz")

@@ -115,6 +115,39 @@ def test_the_rows_are_those_of_a_run(spark, folder, tmp_path):
     assert wanted == {}
 
 
+def test_detections_are_those_of_a_run_and_their_anchors_are_read_here(spark, tmp_path):
+    from detector_nets import ANCHORS, scene, ssd
+    from recipe_nets import write_frozen
+
+    from gradcam_tf1 import Boxes, Detections, GradCamGraph
+    from gradcam_tf1.spark import explain_images, read_images
+
+    (tmp_path / "images").mkdir()
+    for name, cells in {"a.png": [(0, 0), (3, 3)], "b.png": [], "c.png": [(2, 1)]}.items():
+        cv2.imwrite(str(tmp_path / "images" / name), scene(red=cells)[..., ::-1])
+    np.save(str(tmp_path / "anchors.npy"), ANCHORS)
+    target = Detections(boxes=Boxes(anchors=str(tmp_path / "anchors.npy")))
+    named = {"preset": "zero-one", "layer": "features"}
+    model = str(tmp_path / "ssd.pb")
+    write_frozen(ssd, model)
+    with GradCamGraph(model, **named) as net:
+        results = net.visualize_imgs(str(tmp_path / "images"), str(tmp_path / "run"), target, methods="odam")
+    explained = explain_images(read_images(spark, str(tmp_path / "images")), model, target, methods="odam", **named)
+    (tmp_path / "anchors.npy").unlink()  # executors have no such file
+    rows = {(os.path.basename(row.path), row.target): row for row in explained.collect()}
+    assert len(rows) == 4
+    for result in results:
+        for t, each in enumerate(result.targets):
+            row = rows[os.path.basename(result.relative), t]
+            assert (row.class_id, row.about, row.status) == (each.class_id, each.about, each.maps[0].status)
+            if each.detection is None:
+                assert (row.detection, row.confidence, row.anchor) == (None, None, None)
+                continue
+            np.testing.assert_allclose(row.detection, each.detection.box, atol=1e-4)
+            assert row.confidence == pytest.approx(each.detection.confidence, rel=1e-5)
+            assert row.anchor == each.detection.anchor
+
+
 def decoded(data):
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
 

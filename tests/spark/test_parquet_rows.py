@@ -219,3 +219,25 @@ def test_other_data_is_refused(rows, tmp_path):
     (tmp_path / "text" / "a.parquet").write_bytes(b"no Parquet")
     with pytest.raises((OptionError, ManifestError), match="Parquet"):
         write_run_folder(str(tmp_path / "text"), str(tmp_path / "out"))
+
+
+def test_the_box_of_a_detection_comes_back(rows, tmp_path):
+    from gradcam_tf1 import Detection
+    from gradcam_tf1.run.result import MapRecord, Result, TargetRecord
+    from gradcam_tf1.spark.parquet_rows import StoredRows
+    from gradcam_tf1.spark.row_columns import COLUMNS, image_rows
+
+    map = MapRecord("odam", "conv:0", "ok", "", 0.0, 1.0, (1, 2), files={"raw": "raw"})
+    boxes = [Detection((1.5, 2.25, 30.0, 40.0), 0.75, 2**40), None]
+    targets = tuple(TargetRecord(3, "ring", 1.5, 0.5, (map,), f"detection {n + 1}", box) for n, box in enumerate(boxes))
+    placement = {"original": (50, 60), "fitted": (5, 6), "seen": (0, 0, 50, 60), "inside": (0, 0, 5, 6)}
+    result = Result(3, targets=targets, source="file:/a.png", relative="a.png", size=(50, 60))
+    own = image_rows(result, {"raw": {"map": np.ones((5, 6), np.float32), **placement}})
+    found = pandas.DataFrame({name: pandas.Series([row.get(name) for row in own], dtype=object) for name in COLUMNS})
+    settings = json.loads(json.dumps(rows[1], default=str))
+    ((again, _),) = StoredRows(str(write(tmp_path / "rows", found, settings))).images_rows()
+    assert [target.detection for target in again.targets] == boxes
+    # files of earlier versions have no such columns
+    older = write(tmp_path / "older", found, settings, detection=None, confidence=None, anchor=None)
+    ((again, _),) = StoredRows(str(older)).images_rows()
+    assert [target.detection for target in again.targets] == [None, None]

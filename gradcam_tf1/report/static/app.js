@@ -8,6 +8,7 @@
     classes: gradcam.classesPage,
     class: gradcam.classPage,
     strategies: gradcam.strategiesPage,
+    concepts: gradcam.conceptsPage,
     run: gradcam.runPage,
   };
   const SECTION = { image: "images", class: "classes" }; // of a page that is not a section itself
@@ -30,7 +31,9 @@
       );
       return;
     }
-    if (index.strategies) document.querySelector("[data-section=strategies]").hidden = false;
+    index.concepts = index.concepts || gradcam.get("concepts") || null;
+    for (const name of ["strategies", "concepts"])
+      document.querySelector("[data-section=" + name + "]").hidden = !index[name];
     const selection = gradcam.selection(index);
     let page = null;
 

@@ -11,7 +11,7 @@ const gradcam = (function () {
     stored.set(name, value);
     for (const old of stored.keys()) {
       if (stored.size <= KEPT + 1) break;
-      if (old !== "index") stored.delete(old);
+      if (old !== "index" && old !== "concepts") stored.delete(old);
     }
     const waiter = waiting.get(name);
     if (waiter) {

@@ -38,9 +38,14 @@
     return layers.map((layer) => [layer, layer === "" ? "input" : parts(layer).slice(shared).join("/")]);
   };
 
+  /* The class of a detection and the detector's confidence. */
+  gradcam.detectionName = (target) =>
+    gradcam.className(target) + " " + gradcam.percent(target.detection.confidence);
+
   function targetName(target, targets) {
-    const name = gradcam.className(target);
+    const name = target.detection ? gradcam.detectionName(target) : gradcam.className(target);
     const alike = targets.filter((other) => gradcam.className(other) === name).length > 1;
+    if (target.detection) return name + " · " + target.about.replace("detection ", "box ");
     return target.about ? name + " · " + target.about : alike ? name + " (" + target.class_id + ")" : name;
   }
 
@@ -54,7 +59,7 @@
     const pick = (wanted) => choose({ map: gradcam.likeMap(target, { ...now, ...wanted }) });
     const groups = [
       [
-        "Class",
+        targets.some((entry) => entry.detection) ? "Detection" : "Class",
         targets.map((entry, n) => [n, targetName(entry, targets)]),
         chosen.target,
         (n) => choose({ target: n }),
@@ -80,6 +85,11 @@
       if (target.about) add("Target", target.about);
       const probability = target.probability === null ? "" : " · " + gradcam.percent(target.probability);
       add("Score", gradcam.number(target.score) + probability);
+      if (target.detection) {
+        const [top, left, bottom, right] = target.detection.box.map(gradcam.number);
+        add("Detected", "rows " + top + "–" + bottom + ", columns " + left + "–" + right);
+        add("Anchor", target.detection.anchor);
+      }
       add("Range", gradcam.number(map.minimum) + " to " + gradcam.number(map.maximum));
       add("Peak", map.peak && "row " + map.peak[0] + ", column " + map.peak[1]);
       add("Box", map.box && "rows " + map.box[0] + "–" + map.box[2] + ", columns " + map.box[1] + "–" + map.box[3]);

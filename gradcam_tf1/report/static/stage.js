@@ -14,8 +14,10 @@
     const pixels = make("img", { class: "layer pixels", alt: "", draggable: "false", hidden: true });
     const box = make("div", { class: "mark-box", hidden: true });
     const peak = make("div", { class: "mark-peak", hidden: true });
+    const tag = make("span", { class: "mark-tag" });
+    const found = make("div", { class: "mark-found", hidden: true }, tag);
     const probe = make("div", { class: "mark-probe", hidden: true });
-    const scene = make("div", { class: "scene" }, preview, pixels, heat, box, peak, probe);
+    const scene = make("div", { class: "scene" }, preview, pixels, heat, found, box, peak, probe);
     const handle = make(
       "div",
       { class: "wipe", role: "slider", tabindex: "0", hidden: true, "aria-label": "Wipe between image and map" },
@@ -99,6 +101,14 @@
     function put(mark, row, col) {
       mark.style.top = (100 * row) / size[0] + "%";
       mark.style.left = (100 * col) / size[1] + "%";
+    }
+
+    function frame(mark, edges) {
+      mark.hidden = !edges;
+      if (!edges) return;
+      put(mark, edges[0], edges[1]);
+      mark.style.height = (100 * (edges[2] - edges[0])) / size[0] + "%";
+      mark.style.width = (100 * (edges[3] - edges[1])) / size[1] + "%";
     }
 
     function point(event) {
@@ -237,11 +247,16 @@
       mark(peakPixel, edges) {
         peak.hidden = !peakPixel;
         if (peakPixel) put(peak, peakPixel[0] + 0.5, peakPixel[1] + 0.5);
-        box.hidden = !edges;
+        frame(box, edges);
+      },
+
+      /* The box of a detection with its class and confidence, or null. */
+      markFound(edges, text) {
+        frame(found, edges);
+        tag.textContent = text || "";
         if (!edges) return;
-        put(box, edges[0], edges[1]);
-        box.style.height = (100 * (edges[2] - edges[0])) / size[0] + "%";
-        box.style.width = (100 * (edges[3] - edges[1])) / size[1] + "%";
+        found.classList.toggle("tag-inside", edges[0] < 0.08 * size[0]);
+        found.classList.toggle("tag-right", edges[1] > size[1] / 2);
       },
 
       dispose: () => watcher.disconnect(),

@@ -101,13 +101,16 @@
       stage.heat.style.opacity = String(settings.strength);
       stage.pixels.style.opacity = String(settings.strength);
       stage.mark(...(settings.marks && !clear ? [shown.peak, shown.box] : [null, null]));
+      const found = (shown && target().detection) || null;
+      const isBoxed = found !== null && settings.marks;
+      stage.markFound(isBoxed ? found.box : null, isBoxed ? gradcam.detectionName(target()) : "");
       legend.replaceChildren(...(grid && !drawn ? [gradcam.legend(grid, name)] : []));
       colours.value = name;
       strength.show(settings.strength);
       threshold.show(settings.threshold);
       toggles.plain.setAttribute("aria-pressed", String(settings.plain));
       toggles.marks.setAttribute("aria-pressed", String(settings.marks));
-      toggles.marks.hidden = !shown || (!shown.peak && !shown.box);
+      toggles.marks.hidden = !shown || (!shown.peak && !shown.box && !found);
       toggles.drawn.setAttribute("aria-pressed", String(drawn));
       toggles.drawn.hidden = !(shown && shown.pixels && grid);
     }
