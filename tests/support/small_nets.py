@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -160,10 +160,15 @@ def run(
     options: Any = None,
     **graph: Any,
 ) -> MapAnswer:
-    """What the engine answers; graph: options of `SmallNet.graph`. Nets of the same weights share an engine."""
-    engine, layers = _engine(_Weights(net), batch_size, tuple(sorted(graph.items())))
+    """What the engine answers; graph: options of `SmallNet.graph`."""
+    engine, binding = shared_engine(net, batch_size, **graph)
     more = {"pixels": images, "to_batch": lambda pixels: pixels, "options": options}
-    return engine.run(request(images, class_asks(class_ids, len(images)), methods, layers, **more))
+    return engine.run(request(images, class_asks(class_ids, len(images)), methods, binding.layers, **more))
+
+
+def shared_engine(net: SmallNet, batch_size: int = 8, **graph: Any) -> Tuple[MapEngine, Binding]:
+    """An engine with its binding, the same one for all nets of the same weights; graph: options of `SmallNet.graph`."""
+    return _engine(_Weights(net), batch_size, tuple(sorted(graph.items())))
 
 
 class _Weights:
@@ -181,12 +186,12 @@ class _Weights:
 
 
 @lru_cache(maxsize=6)
-def _engine(weights: _Weights, batch_size: int, graph: Any) -> Any:
-    """An engine on a session of its own, and its layers; the session ends with the engine."""
+def _engine(weights: _Weights, batch_size: int, graph: Any) -> Tuple[MapEngine, Binding]:
+    """An engine on a session of its own, which ends with the engine."""
     net, options = weights.net, dict(graph)
     built = net.graph(**options)
     binding = net.binding(**{name: options[name] for name in ("channels_first", "batch") if name in options})
-    return MapEngine(built, tf.Session(graph=built, config=session_config()), binding, batch_size), binding.layers
+    return MapEngine(built, tf.Session(graph=built, config=session_config()), binding, batch_size), binding
 
 
 def relu_backward(grad: np.ndarray, output: np.ndarray, guided: bool) -> np.ndarray:
