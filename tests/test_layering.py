@@ -183,17 +183,17 @@ def habit_problems(item: Module) -> List[str]:
     return problems
 
 
-MODULES: Dict[str, Module] = {item.name: item for item in package()}
+@pytest.fixture(scope="module")
+def modules() -> List[Module]:
+    return list(package())
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_imports_point_one_way(name):
-    assert import_problems(MODULES[name]) == []
+def test_imports_point_one_way(modules):
+    assert [problem for item in modules for problem in import_problems(item)] == []
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_the_package_has_no_bad_habits(name):
-    assert habit_problems(MODULES[name]) == []
+def test_the_package_has_no_bad_habits(modules):
+    assert [problem for item in modules for problem in habit_problems(item)] == []
 
 
 def test_files_of_tests_are_short_too():
@@ -217,8 +217,8 @@ def circle(below: Dict[str, Set[str]]) -> List[str]:
     return next(filter(None, (search(name, []) for name in sorted(below))), [])
 
 
-def test_no_imports_run_in_a_circle():
-    found = {item.name: set(imported(item.tree)) for item in package()}
+def test_no_imports_run_in_a_circle(modules):
+    found = {item.name: set(imported(item.tree)) for item in modules}
     below = {
         name: {each.rsplit(".", parts)[0] for each in names for parts in range(3)}
         & found.keys() - {name, FACADE, name.rpartition(".")[0]}
@@ -236,11 +236,11 @@ def repeated(names: Iterable[str]) -> List[str]:
     return sorted(name for name, count in counts.items() if count > 1)
 
 
-def test_no_two_modules_and_no_two_classes_share_a_name():
+def test_no_two_modules_and_no_two_classes_share_a_name(modules):
     packages = {path.name for path in (ROOT / "gradcam_tf1").iterdir() if path.is_dir()}
-    modules = [name.rpartition(".")[2] for name in MODULES if name.count(".") > 1]
-    assert repeated([*modules, *packages & set(modules)]) == []
-    trees = [ast.walk(item.tree) for item in MODULES.values()]
+    names = [item.name.rpartition(".")[2] for item in modules if item.name.count(".") > 1]
+    assert repeated([*names, *packages & set(names)]) == []
+    trees = [ast.walk(item.tree) for item in modules]
     assert repeated(node.name.lstrip("_") for tree in trees for node in tree if isinstance(node, ast.ClassDef)) == []
 
 
@@ -254,8 +254,8 @@ def test_the_top_holds_what_everybody_uses_and_nothing_else():
     assert {name for name in there if name.endswith(".py")} == files
 
 
-def test_every_module_has_exactly_one_row():
-    components: Set[str] = {item.component for item in MODULES.values()} - {FACADE}
+def test_every_module_has_exactly_one_row(modules):
+    components: Set[str] = {item.component for item in modules} - {FACADE}
     assert sum(len(row) for row in LAYERS) == len(ROW)
     assert components == set(ROW)
 

@@ -25,7 +25,13 @@ NEEDS_VALUES = [name for name, net in NETS.items() if net.get("nobatch")]
 pytestmark = pytest.mark.skipif(not NETS, reason="no real nets: set GRADCAM_TF1_MODELS or put them at ../shared/models")
 
 
-@lru_cache(maxsize=1)
+@pytest.fixture(scope="module", autouse=True)
+def closed_at_the_end():
+    yield
+    opened.cache_clear()
+
+
+@lru_cache(maxsize=None)
 def opened(name):
     model = load(str(FOLDER / NETS[name]["path"]))
     return model, import_graph(model.graph_def, name)

@@ -99,6 +99,7 @@ def test_help_and_version_answer_without_tensorflow():
     assert subprocess.check_output([sys.executable, "-c", loaded]).strip() == b"[]"
 
 
+@pytest.mark.programs
 def test_as_a_real_process(photos, tmp_path):
     (photos / "bad\x1b[31m.png").write_text("no")
     done = subprocess.run(

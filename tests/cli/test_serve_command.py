@@ -40,6 +40,7 @@ def scene():
         return file.read()
 
 
+@pytest.mark.programs
 def test_it_answers_and_ctrl_c_stops_it_within_seconds():
     with served() as (process, _, client):
         assert client.get("/health").json["model"] == "demo_net.pb"
@@ -61,6 +62,7 @@ def test_it_answers_and_ctrl_c_stops_it_within_seconds():
         assert "Traceback" not in said
 
 
+@pytest.mark.programs
 def test_a_token_of_the_environment_is_asked_for_and_sigterm_stops_too():
     token = "a-token-of-16-or-more"
     with served(environment={**ENVIRONMENT, "GRADCAM_TF1_TOKEN": token}) as (process, url, client):
@@ -73,6 +75,7 @@ def test_a_token_of_the_environment_is_asked_for_and_sigterm_stops_too():
         assert token not in said
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(sys.version_info < (3, 9), reason="other addresses need a proxy there")
 def test_on_all_addresses_it_says_how_other_machines_reach_it():
     with served("--host", "0.0.0.0") as (process, _, _):

@@ -121,7 +121,7 @@ def test_a_direction_is_the_normal_towards_the_positive_images():
 def test_a_concept_that_is_not_used_is_rarely_significant():
     """A linear class with no weight on the concept: scores are 0 or 1, by the noise of each vector."""
     found = []
-    for seed in range(40):
+    for seed in range(20):
         random = np.random.RandomState(seed)
         negative, positive = random.randn(60, 12), random.randn(60, 12)
         positive[:, 0] += 6
@@ -130,7 +130,7 @@ def test_a_concept_that_is_not_used_is_rarely_significant():
         others = random_directions([negative], size, seed)
         scores, random_scores = ([float(grads @ each.vector > 0) for each in part] for part in (concept, others))
         found.append(probability_by_chance(np.array(scores), np.array(random_scores), 1) < 0.05)
-    assert sum(found) <= 5  # 2 of 40 are expected
+    assert sum(found) <= 3  # 1 of 20 is expected
 
 
 def test_vectors_of_a_concept_share_no_image(monkeypatch):

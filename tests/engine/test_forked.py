@@ -9,7 +9,7 @@ import sys
 import pytest
 
 PROGRAM = """
-import multiprocessing, os, sys
+import multiprocessing
 import numpy as np
 from gradcam_tf1 import GradCamGraph, load
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
@@ -33,30 +33,31 @@ def told(pool, what):
 if __name__ == "__main__":
     with multiprocessing.get_context("fork").Pool(1) as early:  # before any net is opened
         with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-            if sys.argv[1] == "used":
-                net.explain([IMAGE])
-            with multiprocessing.get_context("fork").Pool(1) as pool:
-                print("inherited:", told(pool, ask_inherited))
-                print("own:", told(pool, open_own))
+            for state in ("unused", "used"):
+                with multiprocessing.get_context("fork").Pool(1) as pool:
+                    print(state, "inherited:", told(pool, ask_inherited))
+                    print(state, "own:", told(pool, open_own))
+                print(state, "parent:", len(net.explain([IMAGE]).maps))
             print("early:", told(early, open_own))
-            print("parent:", len(net.explain([IMAGE]).maps))
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 print("spawned:", told(pool, open_own))
 """
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("state", ["used", "unused"])
-def test_forked_and_spawned_processes(state, tmp_path):
+def test_forked_and_spawned_processes(tmp_path):
+    """Forks of a process that has opened a net, before and after its first use; one forked earlier; a spawned one."""
     (tmp_path / "program.py").write_text(PROGRAM)
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, str(tmp_path / "program.py"), state]
+    command = [sys.executable, str(tmp_path / "program.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
     told = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
     refused = "RunError this process was forked from one that had opened a net"
-    assert told["inherited"].startswith(refused), done.stderr
-    assert told["own"].startswith(refused)
-    assert "open the net in a process that is started anew" in told["own"]
-    assert told["parent"] == "1"
+    for state in ("unused", "used"):
+        assert told[f"{state} inherited"].startswith(refused), done.stderr
+        assert told[f"{state} own"].startswith(refused)
+        assert "open the net in a process that is started anew" in told[f"{state} own"]
+        assert told[f"{state} parent"] == "1"
     assert "gradcam" in told["spawned"]
     assert "gradcam" in told["early"]

@@ -89,6 +89,7 @@ def test_a_program_without_a_log_sees_warnings_and_the_package_configures_nothin
     assert ended.stderr == "a doubt\n"
 
 
+@pytest.mark.programs
 def test_the_command_line_tells_of_a_failed_image_once(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "broken.png").write_bytes(b"no image")

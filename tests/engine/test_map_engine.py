@@ -74,7 +74,7 @@ def test_a_one_logit_net_has_two_classes_with_opposite_scores():
     np.testing.assert_allclose(maps["positive", "features:0"][:, 0], maps["negative", "features:0"][:, 1], atol=1e-6)
 
 
-def test_the_graph_does_not_grow_over_a_hundred_calls_and_stays_finalized():
+def test_the_graph_does_not_grow_from_call_to_call_and_stays_finalized():
     net = SmallNet("gap", size=(4, 4))
     graph = net.graph()
     images = net.images(1)
@@ -84,11 +84,11 @@ def test_the_graph_does_not_grow_over_a_hundred_calls_and_stays_finalized():
         kinds = (IteratedMethod, AttentionMethod)  # the net is no transformer
         methods = [name for name, method in METHODS.items() if not isinstance(method, kinds)]
         more = {"to_batch": lambda pixels: pixels / 255}
-        for step in range(100):
+        counts = set()
+        for step in range(9):
             engine.run(request(images, class_asks([step % 4]), methods, binding.layers, **more))
-            if step == 0:
-                count = len(graph.get_operations())
-        assert len(graph.get_operations()) == count
+            counts.add(len(graph.get_operations()))
+        assert len(counts) == 1
         assert graph.finalized
 
 

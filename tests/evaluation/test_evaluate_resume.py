@@ -81,6 +81,7 @@ def test_finished_images_are_not_measured_again(net, photos, whole, tmp_path):
     assert "0.png,0,star,gradcam,complexity,0.125," in (tmp_path / "evaluation.csv").read_text()
 
 
+@pytest.mark.programs
 def test_a_real_kill(net, photos, whole, labels, tmp_path):
     """A process dies in the middle; another one goes on and gives the same bytes."""
     out = tmp_path / "out"

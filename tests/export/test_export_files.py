@@ -75,6 +75,7 @@ def material(tmp_path_factory):
     return folder, wanted
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("python", PYTHONS)
 def test_a_process_that_imports_only_tensorflow_gets_the_numbers_of_explain(material, python):
     folder, wanted = material
@@ -93,6 +94,7 @@ def test_a_process_that_imports_only_tensorflow_gets_the_numbers_of_explain(mate
     assert compared >= 19
 
 
+@pytest.mark.programs
 def test_saved_model_cli_shows_and_runs_it(material):
     folder, wanted = material
     tool = str(Path(sys.executable).parent / "saved_model_cli")

@@ -100,14 +100,14 @@ def test_a_model_with_a_hostile_path(tmp_path):
     assert all(map(harmless_line, command("inspect", path, code=2).split("\n")))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(), max_size=200))
 def test_nothing_shown_moves_the_cursor(text):
     assert harmless_line(shown(text))
     assert harmless_line(shown(text, multiline=True).replace("\n", ""))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.characters(), max_size=60), min_size=1, max_size=4), st.sampled_from(["source", "indexed"]))
 def test_file_names_stay_inside_and_apart(labels, naming):
     namer = Namer(naming)

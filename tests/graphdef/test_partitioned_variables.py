@@ -140,6 +140,7 @@ def test_sizes_beyond_all_numbers_with_a_zero_behind(good, tmp_path):
         read(changed(good, tmp_path, how))
 
 
+@pytest.mark.programs
 def test_the_program_lives_on(good, tmp_path):
     """TensorFlow ends with SIGABRT before it reads the parts."""
     prefix = changed(good, tmp_path, add_again)

@@ -17,7 +17,10 @@ from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 from gradcam_tf1.run.manifest import read_manifest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no named pipes, no measure of memory")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(sys.platform == "win32", reason="no named pipes, no measure of memory"),
+]
 
 RUN = """
 import json, resource, sys, threading, time, warnings

@@ -138,8 +138,8 @@ def test_superpixels_of_a_signal_are_an_error():
 def test_the_parts_on_the_shape_that_was_asked_for_count_most():
     """The demo net on its scenes of two shapes: each class's highest part, which may be larger, lies in its box."""
     scenes = [scene for scene in demo_scenes() if len(scene.boxes) == 2][:2]
-    options = {"lime": {"samples": 400}, "kernelshap": {"samples": 400}, "shapley_sampling": {"permutations": 8}}
-    options.update({"sobol": {"samples": 8}, "hsic": {"samples": 400}})
+    options = {"lime": {"samples": 150}, "kernelshap": {"samples": 200}, "shapley_sampling": {"permutations": 4}}
+    options.update({"sobol": {"samples": 4}, "hsic": {"samples": 150}})
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
         for scene in scenes:
             explanation = net.explain(read_image(scene.path), list(scene.boxes), chosen(NAMES, options))

@@ -102,7 +102,7 @@ def test_the_hot_spot_lies_on_the_shape_that_was_asked_for():
     """The demo net on its scenes of two shapes: each class's peak in that class's box."""
     scenes = [scene for scene in demo_scenes() if len(scene.boxes) == 2][:2]
     methods = ["scorecam", "iscam", "ablationcam", "occlusion", "rise"]
-    options = {"rise": {"masks": 400}, "iscam": {"steps": 2}}
+    options = {"rise": {"masks": 200}, "iscam": {"steps": 2}}
     with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
         for scene in scenes:
             explanation = net.explain(read_image(scene.path), list(scene.boxes), chosen(methods, options))
@@ -176,6 +176,7 @@ with tf.Session(graph=graph) as sess:
 """
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is counted in KiB on Linux")
 def test_memory_does_not_grow_with_the_number_of_masks():
     """512 masked images would be 308 MB; a chunk of 8, with its copies, was there before the peak was taken."""

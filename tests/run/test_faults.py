@@ -216,6 +216,7 @@ def files_of(line):
     return [path for target in line["targets"] for map in target["maps"] for path in map["files"].values()]
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_lets_the_batch_end(tmp_path, number, usual_signals):

@@ -26,23 +26,28 @@ from gradcam_tf1.run.run_options import RunOptions
 NOBODY = 65534
 AS_NOBODY = f"""
 import json, os, sys
-from gradcam_tf1 import GradCamGraph, RunOptions
+from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
-photos, out = sys.argv[1:]
+root = os.geteuid() == 0  # to whom nothing is forbidden
 with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-    net.visualize_imgs(photos, out, methods="gradcam")  # all modules are there before the rights are gone
-    change = json.loads(sys.stdin.readline())
-    for path, mode in change.items():
-        os.chmod(path, mode)
-    if os.geteuid() == 0:  # nothing is forbidden to root
-        os.setgroups([])
-        os.setgid({NOBODY})
-        os.setuid({NOBODY})
-    try:
-        results = net.visualize_imgs(photos, out, methods="gradcam", run=RunOptions(resume="resume" in change))
-        print(json.dumps([result.error for result in results]))
-    except OSError as error:
-        print(json.dumps(str(error)))
+    for line in sys.stdin:
+        photos, out, modes = json.loads(line)
+        net.visualize_imgs(photos, out, methods="gradcam")  # all modules are there before the rights are gone
+        for path, mode in modes.items():
+            os.chmod(path, mode)
+        if root:
+            os.setgroups([])
+            os.setegid({NOBODY})
+            os.seteuid({NOBODY})
+        try:
+            results = net.visualize_imgs(photos, out, methods="gradcam")
+            told = [result.error for result in results]
+        except OSError as error:
+            told = str(error)
+        if root:
+            os.seteuid(0)
+            os.setegid(0)
+        print(json.dumps(told), flush=True)
 """
 
 
@@ -64,22 +69,24 @@ def photos_in(folder, count=5):
     return photos
 
 
-def as_nobody(photos, out, modes):
-    """What a run says when rights were changed and the process has none of root's."""
+@pytest.fixture(scope="module")
+def as_nobody():
+    """What a run says when rights were changed and the process has none of root's; one process for all runs."""
     if sys.platform == "win32":
         pytest.skip("rights of POSIX")
-    modes = {str(path): mode for path, mode in modes.items()}
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, str(photos), str(out)],
-        input=json.dumps(modes).encode(),
-        stdout=subprocess.PIPE,
-        timeout=120,
-        check=True,
-    )
-    return json.loads(done.stdout.decode().split("\n")[-2])
+    command = [sys.executable, "-c", AS_NOBODY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def told(photos, out, modes):
+            given = [str(photos), str(out), {str(path): mode for path, mode in modes.items()}]
+            process.stdin.write(json.dumps(given) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield told
 
 
-def test_an_image_that_may_not_be_read(folder):
+def test_an_image_that_may_not_be_read(as_nobody, folder):
     photos, out = photos_in(folder), folder / "out"
     told = as_nobody(photos, out, {photos / "2.png": 0o600, **everywhere(out, 5)})
     assert [bool(error) for error in told] == [False, False, True, False, False]
@@ -93,7 +100,7 @@ def everywhere(out, count):
     return {out / name: 0o777 if not name else 0o666 for name in names}
 
 
-def test_a_folder_of_images_that_may_not_be_listed(folder):
+def test_a_folder_of_images_that_may_not_be_listed(as_nobody, folder):
     photos, out = photos_in(folder), folder / "out"
     (photos / "closed").mkdir()
     shutil.copy(str(photos / "0.png"), str(photos / "closed"))
@@ -102,20 +109,19 @@ def test_a_folder_of_images_that_may_not_be_listed(folder):
     assert told[:-1] == [""] * 5
 
 
-def test_an_output_folder_that_may_not_be_written(folder):
+def test_an_output_folder_that_may_not_be_written(as_nobody, net, folder):
     photos, out = photos_in(folder), folder / "out"
     told = as_nobody(photos, out, {out: 0o555})
     assert "Permission denied" in told
     assert str(out) in told
     before = list(read_manifest(str(out / "manifest.jsonl")))
     assert len(before) == 5
-    with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
-        os.chmod(str(out), 0o755)
-        assert net.visualize_imgs(str(photos), str(out), methods="gradcam", run=RunOptions(resume=True)).complete
+    os.chmod(str(out), 0o755)
+    assert net.visualize_imgs(str(photos), str(out), methods="gradcam", run=RunOptions(resume=True)).complete
     assert list(read_manifest(str(out / "manifest.jsonl"))) == before
 
 
-def test_a_subfolder_that_may_not_be_written(folder):
+def test_a_subfolder_that_may_not_be_written(as_nobody, folder):
     photos, out = photos_in(folder), folder / "out"
     (photos / "sub").mkdir()
     shutil.copy(str(photos / "0.png"), str(photos / "sub" / "last.png"))

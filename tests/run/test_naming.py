@@ -158,7 +158,7 @@ LABELS = st.one_of(NASTY, st.none(), st.sampled_from(["crane", "Crane", "crane-1
 ABOUTS = st.one_of(st.sampled_from(["", "", "not 1", "not-1", "region", "1"]), NASTY)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.one_of(NASTY, NEAR), min_size=1, max_size=6),
     st.dictionaries(st.tuples(st.integers(-1, 12), ABOUTS), LABELS, min_size=1, max_size=4),

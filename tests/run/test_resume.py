@@ -262,6 +262,7 @@ with GradCamGraph(demo_model(), preset=DEMO_PRESET, labels=DEMO_CLASSES) as net:
 """
 
 
+@pytest.mark.programs
 def test_killed_again_and_again(photos, whole, tmp_path):
     """SIGKILL at any moment of the work; the last run is left alone."""
     out, chance = tmp_path / "out", random.Random(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from small_nets import SmallNet, class_asks, request
+from small_nets import SmallNet, class_asks, request, shared_engine
 
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
@@ -41,11 +41,14 @@ def white(count, size=(8, 12)):
 def explain(graph, binding, images, class_ids, methods, noise=None, batch_size=8, **how):
     """The engine's answer; the images behind the images are in 0..255, and to_batch maps 0..255 to -1..1."""
     with tf.Session(graph=graph, config=session_config()) as sess:
-        engine = MapEngine(graph, sess, binding, batch_size)
-        how.setdefault("pixels", np.random.RandomState(9).uniform(0, 255, (*images.shape[:3], 3)).astype(np.float32))
-        how.setdefault("to_batch", lambda rgb: (rgb[..., : images.shape[3]] / 127.5 - 1).astype(images.dtype))
-        wanted = request(images, class_asks(class_ids, len(images)), methods, binding.layers, **how)
-        return explain_request(engine, binding, wanted, noise)
+        return answer_of(MapEngine(graph, sess, binding, batch_size), binding, images, class_ids, methods, noise, **how)
+
+
+def answer_of(engine, binding, images, class_ids, methods, noise=None, **how):
+    how.setdefault("pixels", np.random.RandomState(9).uniform(0, 255, (*images.shape[:3], 3)).astype(np.float32))
+    how.setdefault("to_batch", lambda rgb: (rgb[..., : images.shape[3]] / 127.5 - 1).astype(images.dtype))
+    wanted = request(images, class_asks(class_ids, len(images)), methods, binding.layers, **how)
+    return explain_request(engine, binding, wanted, noise)
 
 
 def square_net(size=(4, 4)):
@@ -60,12 +63,18 @@ def square_net(size=(4, 4)):
     return graph, binding
 
 
+HOW = ("pixels", "to_batch", "batch_size")
+
+
 def the_map(graph, binding, images, method, class_ids=(1,), **options):
-    how = {name: options.pop(name) for name in ("pixels", "to_batch", "batch_size") if name in options}
+    how = {name: options.pop(name) for name in HOW if name in options}
     answer = explain(graph, binding, images, list(class_ids), [method], options={method: options}, **how)
     return answer.maps[method, ""]
 
 
-def small(images, method, net=None, **options):
-    net = net or SmallNet("flat")
-    return the_map(net.graph(), net.binding(), images, method, **options)
+def small(images, method, net=None, class_ids=(1,), **options):
+    """The map on a small net, whose engine is shared."""
+    how = {name: options.pop(name) for name in HOW if name in options}
+    engine, binding = shared_engine(net or SmallNet("flat"), how.pop("batch_size", 8))
+    answer = answer_of(engine, binding, images, list(class_ids), [method], options={method: options}, **how)
+    return answer.maps[method, ""]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from functools import lru_cache
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -160,12 +161,37 @@ def run(
     **graph: Any,
 ) -> MapAnswer:
     """What the engine answers; graph: options of `SmallNet.graph`."""
-    built = net.graph(**graph)
-    binding = net.binding(**{name: graph[name] for name in ("channels_first", "batch") if name in graph})
+    engine, binding = shared_engine(net, batch_size, **graph)
     more = {"pixels": images, "to_batch": lambda pixels: pixels, "options": options}
-    with tf.Session(graph=built, config=session_config()) as sess:
-        engine = MapEngine(built, sess, binding, batch_size)
-        return engine.run(request(images, class_asks(class_ids, len(images)), methods, binding.layers, **more))
+    return engine.run(request(images, class_asks(class_ids, len(images)), methods, binding.layers, **more))
+
+
+def shared_engine(net: SmallNet, batch_size: int = 8, **graph: Any) -> Tuple[MapEngine, Binding]:
+    """An engine with its binding, the same one for all nets of the same weights; graph: options of `SmallNet.graph`."""
+    return _engine(_Weights(net), batch_size, tuple(sorted(graph.items())))
+
+
+class _Weights:
+    """A net, equal to all nets with its weights; a test may change them afterwards."""
+
+    def __init__(self, net: SmallNet) -> None:
+        weights = tuple((name, value.tobytes()) for name, value in sorted(net.weights.items()))
+        self.net, self._key = net, (type(net), net.head, net.size, net.channels, net.classes, weights)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Weights) and self._key == other._key
+
+
+@lru_cache(maxsize=6)
+def _engine(weights: _Weights, batch_size: int, graph: Any) -> Tuple[MapEngine, Binding]:
+    """An engine on a session of its own, which ends with the engine."""
+    net, options = weights.net, dict(graph)
+    built = net.graph(**options)
+    binding = net.binding(**{name: options[name] for name in ("channels_first", "batch") if name in options})
+    return MapEngine(built, tf.Session(graph=built, config=session_config()), binding, batch_size), binding
 
 
 def relu_backward(grad: np.ndarray, output: np.ndarray, guided: bool) -> np.ndarray:

@@ -101,6 +101,7 @@ EAGER = """
 """
 
 
+@pytest.mark.programs
 def test_models_of_an_eager_program(tmp_path):
     """Of tf.keras on TensorFlow 1.15; of tf_keras and Keras 3 on TensorFlow 2."""
     here = ROOT / "tests"
