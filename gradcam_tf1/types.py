@@ -99,7 +99,8 @@ class LayerInfo:
     parts : tuple of LayerInfo
         The single layers of a combined one ("a/Relu:0 + b/Relu:0"); () for a single layer.
     order : tuple of int
-        The axes that hold images, positions and channels, in this order, if the layout is a third one; else ().
+        The axes that hold images, positions and channels, in this order, if the layout is a third one; else (). Axes
+        that are left out have the length 1.
     """
 
     name: str
