@@ -99,8 +99,7 @@ class LayerInfo:
     parts : tuple of LayerInfo
         The single layers of a combined one ("a/Relu:0 + b/Relu:0"); () for a single layer.
     order : tuple of int
-        The axes that hold images, positions and channels, in this order, if the layout is a third one; else (). Axes
-        that are left out have the length 1.
+        The axes that hold images, positions and channels, in this order, for a third layout (others have length 1).
     """
 
     name: str
