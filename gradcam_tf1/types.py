@@ -63,11 +63,10 @@ class KeyTensors:
     input, logits, probabilities : tf.Tensor, str or None
         A tensor, "op:0", "op", a scope, or a unique part of a name.
     layer : tf.Tensor, str, int or None
-        As `input`, or an int counted from the end (-1 is the last feature map), several names joined by " + ", or
-        "auto": for each class the last feature map of its own branch.
+        As `input`, an int from the end (-1 is the last feature map), several names joined by " + ", or "auto": for each
+        class the last feature map of its own branch.
     feed : mapping
-        Values of other placeholders by tensor or name, {"is_training:0": False}; None for a value that comes with each
-        image.
+        Values of other placeholders by tensor or name, {"is_training:0": False}; None for one that comes with each image.
     later : sequence
         Further tensors whose values come with each image, see `ExplainOptions.inputs`.
     """
@@ -204,8 +203,9 @@ class Binding:
         First op that mixes the images of a batch (batch norm in training mode); "" if there is none.
     training : tuple of str
         Those of `warnings` that say that the net is in training mode: batch statistics, random numbers.
-    token_ids, vocabulary : str, int
-        For texts, the tensor of token ids, whose embeddings are `input`, and the number of different ids; "", 0.
+    token_ids, vocabulary, text_inputs : str, int, dict
+        For texts, the tensor of token ids, whose embeddings are `input`; the number of different ids; and, by name, the
+        further inputs that follow from the ids: "mask" (1 at a token) or "segments" (0).
     frame_order : str
         For clips, the order of frames on the first axis of a layer: "clips" (N * T) or "frames" (T * N); "" for other
         inputs.
@@ -243,6 +243,7 @@ class Binding:
     training: Tuple[str, ...] = ()
     token_ids: str = ""
     vocabulary: int = 0
+    text_inputs: Dict[str, str] = field(default_factory=dict)
     frame_order: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
