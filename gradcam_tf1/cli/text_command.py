@@ -13,7 +13,7 @@ from gradcam_tf1.cli.progress import MAX_REASONS, STOPPED, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options_of_all_images, names_or_numbers, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown, warn
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.targets import Top
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ def text(texts: str, out_folder: str, quiet: bool, **options: Any) -> None:
     vocabulary = _vocabulary(options)
     session = make_session(options)
     layers = options["layers"] or None
-    options["feed"] = {**dict.fromkeys(names_of_inputs(texts)), **options.get("feed", {})}
     with open_net(session=session, preset="raw", **options) as net:
         from gradcam_tf1.texts.explain_texts import WordFiles, explain_texts
         from gradcam_tf1.texts.text_lines import read_texts
 
+        net.check_inputs(_known(net, names_of_inputs(texts)))
         if not quiet:
             describe(net)
         form = _form(net, length)
@@ -119,6 +119,19 @@ def _vocabulary(options: dict[str, Any]) -> Vocabulary | None:
     from gradcam_tf1.texts.vocabulary import Vocabulary
 
     return Vocabulary.read(path, **given)
+
+
+def _known(net: GradCamGraph, names: Iterable[str]) -> list[str]:
+    """Return those of the names that are tensors of the net; a text with another one fails by itself."""
+    from gradcam_tf1.binding.tensor_names import find_tensor
+
+    known = []
+    for name in names:
+        try:
+            known.append(find_tensor(net.graph, name).name)
+        except BindingError as error:
+            warn(f"the texts have values for {name!r}: {error}")
+    return known
 
 
 def _form(net: GradCamGraph, length: int | None) -> TextForm:

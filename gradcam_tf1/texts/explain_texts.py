@@ -13,7 +13,7 @@ import numpy as np
 from gradcam_tf1.atomic_files import whole_file
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.engine.explain_options import ExplainOptions
-from gradcam_tf1.errors import FeedError, OptionError, RunError
+from gradcam_tf1.errors import BindingError, FeedError, OptionError, RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.choices import Methods
@@ -124,7 +124,7 @@ def _explained(net: GradCamGraph, group: _Group, asked: Tuple[Any, Any, Any]) ->
     inputs = {name: [text.inputs[name] for _, text in group] for name in group[0][1].inputs}
     try:
         found = net.explain([text.ids for _, text in group], *asked, options=ExplainOptions(inputs=inputs or None))
-    except _OF_A_TEXT as error:
+    except (*_OF_A_TEXT, *((BindingError,) if inputs else ())) as error:
         if len(group) == 1:
             yield group[0][0], [_failed(*group[0], str(error))]
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from gradcam_tf1.errors import OptionError
@@ -11,6 +12,7 @@ from gradcam_tf1.texts.vocabulary import Vocabulary
 from gradcam_tf1.texts.word_pieces import PADDING
 
 _MOST_BYTES, _MOST_WORDS = 1_000_000, 20_000  # of one text
+_LOOKED_AT = 100  # lines at the head of a file
 _MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}  # byte order marks
 _MARK = b"\xef\xbb\xbf"  # that of UTF-8
 
@@ -103,13 +105,14 @@ def read_texts(path: str, vocabulary: Optional[Vocabulary], form: TextForm) -> I
 
 
 def names_of_inputs(path: str) -> List[str]:
-    """Return the further inputs that the first line of a `.jsonl` file with any has; [] for other files."""
-    for _, line in _lines(path) if path.endswith(".jsonl") else ():
+    """Return the further inputs that the first texts of a `.jsonl` file have; [] for other files."""
+    names: Dict[str, None] = {}
+    for _, line in islice(_lines(path), _LOOKED_AT) if path.endswith(".jsonl") else ():
         try:
-            return list(_from_json(line).inputs) if isinstance(line, str) else []
-        except OptionError:
+            names.update(dict.fromkeys(_from_json(line).inputs) if isinstance(line, str) else {})
+        except OptionError:  # `read_texts` says what is wrong
             continue
-    return []
+    return list(names)
 
 
 def _lines(path: str) -> Iterator[Tuple[int, Union[str, OptionError]]]:
