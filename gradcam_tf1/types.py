@@ -66,7 +66,7 @@ class KeyTensors:
         As `input`, an int from the end (-1 is the last feature map), several names joined by " + ", or "auto": for each
         class the last feature map of its own branch.
     feed : mapping
-        Values of other placeholders by tensor or name, {"is_training:0": False}; None for one that comes with each image.
+        Values of other placeholders by tensor or name, {"is_training:0": False}; None for one that comes with images.
     later : sequence
         Further tensors whose values come with each image, see `ExplainOptions.inputs`.
     """

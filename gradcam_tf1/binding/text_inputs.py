@@ -28,7 +28,9 @@ _SHAPING = (
 _TEXTS = 2  # axes
 
 
-def text_inputs(index: GraphIndex, ids: str, embedded: str, ends: Iterable[str], given: Iterable[str]) -> Dict[str, str]:
+def text_inputs(
+    index: GraphIndex, ids: str, embedded: str, ends: Iterable[str], given: Iterable[str]
+) -> Dict[str, str]:
     """Find the further inputs of a net of texts that follow from the ids.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Iterator
 
 import click
 
@@ -158,9 +158,7 @@ def _vocabulary_facts(vocabulary: Vocabulary | None, form: TextForm) -> dict[str
     return {"Vocabulary": f"{len(vocabulary.ids):,} words; the net knows {form.size:,} ids"}
 
 
-def _until_stopped(
-    texts: Iterable[list[WordRow]], progress: Progress, stop: Stopper
-) -> Iterator[list[WordRow]]:
+def _until_stopped(texts: Iterable[list[WordRow]], progress: Progress, stop: Stopper) -> Iterator[list[WordRow]]:
     told = 0
     for rows in texts:
         progress.show("texts", None)
@@ -182,7 +180,8 @@ def _finish(files: WordFiles, page: str, quiet: bool, stopped: bool) -> None:
             click.echo(" ".join(_colored(word, shade) for word, shade in zip(row.words, shades(row.weights))))
     if not quiet:
         explained = files.texts - files.failed
-        say(f"\n{explained} text{'' if explained == 1 else 's'} explained, {files.failed} failed; results in {os.path.dirname(page)}")
+        counted = f"{explained} text{'' if explained == 1 else 's'} explained, {files.failed} failed"
+        say(f"\n{counted}; results in {os.path.dirname(page)}")
         say_page(page)
     click.get_current_context().exit(STOPPED if stopped else 1 if files.failed else 0)
 

@@ -24,7 +24,6 @@ from gradcam_tf1.texts.words_page import MOST, words_page
 ROWS_NAME, PAGE_NAME = "words.jsonl", "words.html"
 _TOGETHER = 64  # texts whose maps are in memory at the same time
 _MOST_WORDS = 100_000  # on the page
-_OF_A_TEXT = (OptionError, FeedError, RunError)  # errors that another text may not have
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,9 @@ def _explained(net: GradCamGraph, group: _Group, asked: Tuple[Any, Any, Any]) ->
     inputs = {name: [text.inputs[name] for _, text in group] for name in group[0][1].inputs}
     try:
         found = net.explain([text.ids for _, text in group], *asked, options=ExplainOptions(inputs=inputs or None))
-    except (*_OF_A_TEXT, *((BindingError,) if inputs else ())) as error:
+    except (OptionError, RunError, BindingError) as error:
+        if isinstance(error, BindingError) and not (inputs or isinstance(error, FeedError)):
+            raise  # a layer that the net does not have
         if len(group) == 1:
             yield group[0][0], [_failed(*group[0], str(error))]
             return

@@ -147,7 +147,9 @@ def _encoded(line: str, vocabulary: Vocabulary, form: TextForm) -> EncodedText:
     try:
         ids, words = vocabulary.encode([line], form.length, form.size)
     except OptionError as error:
-        raise OptionError("has no word of the vocabulary, and there is no id for unknown ones (--unknown-id)") from error
+        raise OptionError(
+            "has no word of the vocabulary, and there is no id for unknown ones (--unknown-id)"
+        ) from error
     inputs = {name: [int(word != "") for word in words[0]] for name in form.masks}
     return _checked(EncodedText(words[0], list(map(int, ids[0])), inputs), form)
 

@@ -58,7 +58,7 @@ def caption(row: WordRow) -> str:
 
 
 def _title(row: WordRow) -> str:
-    first = " ".join(row.words[:_TITLE_WORDS])
+    first = " ".join(row.words[:_TITLE_WORDS]) or "not explained"
     return f"{row.text + 1}. {first}{' ...' if len(row.words) > _TITLE_WORDS else ''}"
 
 

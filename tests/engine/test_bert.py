@@ -136,9 +136,9 @@ def test_what_is_not_known_is_asked_for(kind):
 
 def test_a_mask_that_multiplies_embeddings():
     """A mean over the words whose mask is an input: by hand."""
-    from text_nets import HEAD, WORDS as VOCABULARY
+    from text_nets import HEAD, table
+    from text_nets import WORDS as VOCABULARY
     from text_nets import T as LENGTH
-    from text_nets import table
 
     with tf.Graph().as_default() as graph:
         ids = tf.placeholder(tf.int32, [None, LENGTH], name="ids")

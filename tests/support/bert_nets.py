@@ -21,10 +21,7 @@ def lookup(ids, table, one_hot):
     vocabulary, size = table.shape.as_list()
     expanded = tf.expand_dims(ids, axis=[-1])
     flat = tf.reshape(expanded, [-1])
-    if one_hot:
-        rows = tf.matmul(tf.one_hot(flat, depth=vocabulary), table)
-    else:
-        rows = tf.gather(table, flat)
+    rows = tf.matmul(tf.one_hot(flat, depth=vocabulary), table) if one_hot else tf.gather(table, flat)
     sides = tf.shape(ids)
     return tf.reshape(rows, [sides[0], ids.shape.as_list()[1] or sides[1], size])
 
@@ -84,7 +81,9 @@ def attention_adder(ids, mask):
     return (1.0 - tf.cast(tf.expand_dims(ones * to_mask, axis=[1]), tf.float32)) * -10000.0
 
 
-def bert(length=T, one_hot=False, mask_name="input_mask", segments_name="segment_ids", adder=attention_adder, layers=LAYERS):
+def bert(
+    length=T, one_hot=False, mask_name="input_mask", segments_name="segment_ids", adder=attention_adder, layers=LAYERS
+):
     """The GraphDef: input_ids, input_mask, segment_ids [N, T] to "loss/logits:0", [N, 2]."""
     random = np.random.RandomState(11)
     with tf.Graph().as_default() as graph, tf.Session() as session:

@@ -11,8 +11,7 @@ from bert_nets import PIECES, bert
 from click.testing import CliRunner
 from text_nets import WORDS, frozen, masked_mean
 
-from gradcam_tf1.cli import main
-from gradcam_tf1.cli import text_command
+from gradcam_tf1.cli import main, text_command
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.texts import explain_texts as explaining
 
@@ -119,7 +118,10 @@ def test_what_no_line_would_change_is_refused(more, match, desk):
 
 def test_other_encodings_and_an_output_that_is_a_file(desk):
     (desk / "texts.txt").write_text("good\n", encoding="utf-16")
-    assert "the texts 'texts.txt' are UTF-16; save them as UTF-8" in run("net.pb", "texts.txt", "--vocab", "vocab.txt").output
+    assert (
+        "the texts 'texts.txt' are UTF-16; save them as UTF-8"
+        in run("net.pb", "texts.txt", "--vocab", "vocab.txt").output
+    )
     (desk / "out").write_text("mine")
     done = run("net.pb", "texts.txt", "--vocab", "vocab.txt")
     assert "'out' is a file; name a folder with --out" in done.output
