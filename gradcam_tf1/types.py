@@ -300,8 +300,7 @@ class MethodProgress:
     Attributes
     ----------
     method, layer : str
-        Names of the method and of the layer's tensor; layer is "" for methods of the input space. For noisy copies of
-        the image all methods, with commas.
+        Names of the method (for noisy copies all, with commas) and of the layer's tensor, "" for the input space.
     images, runs : int
         Images of the batch, and runs per image.
     unit : str

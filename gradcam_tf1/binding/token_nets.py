@@ -87,7 +87,7 @@ def _one_hot(index: GraphIndex, name: str) -> bool:
     while index.maker[name].type in _RESHAPES:
         name = index.inputs[index.maker[name].name][0]
     op = index.maker[name]
-    return op.type == "OneHot" and op.get_attr("axis") == -1
+    return bool(op.type == "OneHot" and op.get_attr("axis") == -1)
 
 
 def _with_tokens(index: GraphIndex, name: str) -> Optional[str]:
