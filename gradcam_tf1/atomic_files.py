@@ -7,7 +7,8 @@ import os
 import re
 import stat
 import uuid
-from typing import BinaryIO, cast
+from contextlib import contextmanager
+from typing import BinaryIO, Iterator, cast
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # for the other end of a pipe
@@ -31,19 +32,32 @@ def write_whole(path: str, data: bytes | memoryview, what: str) -> None:
     OSError
         If the file cannot be written; the error names the path.
     """
+    with whole_file(path, what) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: str, what: str) -> Iterator[BinaryIO]:
+    """Open a file to write; it replaces an older one once the block is done, and is left out if the block fails.
+
+    The parameters and errors are those of `write_whole`.
+    """
     # In the same folder: a rename is atomic only within one file system. The name is short even if the path's is long.
     temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.tmp")
     if _is_special(path):
         raise FileExistsError(errno.EEXIST, f"cannot write the {what}: there is a device, a pipe or a socket", path)
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            yield file
         os.replace(temporary, path)
     except OSError as error:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
+        if error.filename not in (None, path, temporary):
+            raise
         reason = "its folder does not exist or was removed" if error.errno == errno.ENOENT else error.strerror
         raise OSError(error.errno, f"cannot write the {what}: {reason}", path) from error
+    finally:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
 
 
 def _is_special(path: str) -> bool:

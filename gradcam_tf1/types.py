@@ -63,11 +63,10 @@ class KeyTensors:
     input, logits, probabilities : tf.Tensor, str or None
         A tensor, "op:0", "op", a scope, or a unique part of a name.
     layer : tf.Tensor, str, int or None
-        As `input`, or an int counted from the end (-1 is the last feature map), several names joined by " + ", or
-        "auto": for each class the last feature map of its own branch.
+        As `input`, an int from the end (-1 is the last feature map), several names joined by " + ", or "auto": for each
+        class the last feature map of its own branch.
     feed : mapping
-        Values of other placeholders by tensor or name, {"is_training:0": False}; None for a value that comes with each
-        image.
+        Values of other placeholders by tensor or name, {"is_training:0": False}; None for one that comes with images.
     later : sequence
         Further tensors whose values come with each image, see `ExplainOptions.inputs`.
     """
@@ -99,7 +98,7 @@ class LayerInfo:
     parts : tuple of LayerInfo
         The single layers of a combined one ("a/Relu:0 + b/Relu:0"); () for a single layer.
     order : tuple of int
-        The axes that hold images, positions and channels, in this order, if the layout is a third one; else ().
+        The axes that hold images, positions and channels, in this order, for a third layout (others have length 1).
     """
 
     name: str
@@ -204,8 +203,9 @@ class Binding:
         First op that mixes the images of a batch (batch norm in training mode); "" if there is none.
     training : tuple of str
         Those of `warnings` that say that the net is in training mode: batch statistics, random numbers.
-    token_ids, vocabulary : str, int
-        For texts, the tensor of token ids, whose embeddings are `input`, and the number of different ids; "", 0.
+    token_ids, vocabulary, text_inputs : str, int, dict
+        For texts, the tensor of token ids, whose embeddings are `input`; the number of different ids; and, by name, the
+        further inputs that follow from the ids: "mask" (1 at a token) or "segments" (0).
     frame_order : str
         For clips, the order of frames on the first axis of a layer: "clips" (N * T) or "frames" (T * N); "" for other
         inputs.
@@ -243,6 +243,7 @@ class Binding:
     training: Tuple[str, ...] = ()
     token_ids: str = ""
     vocabulary: int = 0
+    text_inputs: Dict[str, str] = field(default_factory=dict)
     frame_order: str = ""
     reasons: Dict[str, str] = field(default_factory=dict)
     warnings: Tuple[str, ...] = ()
@@ -299,8 +300,7 @@ class MethodProgress:
     Attributes
     ----------
     method, layer : str
-        Names of the method and of the layer's tensor; layer is "" for methods of the input space. For noisy copies of
-        the image all methods, with commas.
+        Names of the method (for noisy copies all, with commas) and of the layer's tensor, "" for the input space.
     images, runs : int
         Images of the batch, and runs per image.
     unit : str

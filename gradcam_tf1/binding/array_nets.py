@@ -1,6 +1,7 @@
 """Nets of signals [N, L, C] or [N, L] and of volumes [N, D, H, W, C]: their input and their feature maps.
 
 TensorFlow 1 computes a 1-D convolution as ExpandDims, Conv2D, Squeeze; the output of the Squeeze is the feature map.
+Nets of texts often spell it out, as a Conv2D of [N, T, E, 1] with kernels over all of E: [N, l, 1, K] is a map then.
 A 3-D convolution is a single op.
 """
 
@@ -24,6 +25,7 @@ from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Shape
 
 SIGNAL, VOLUME = 3, 5  # axes of a feature map
+_SPELT_OUT = 4  # axes of a map of a signal that is spelt in 2-D
 
 
 def array_rank(index: GraphIndex, name: str) -> Optional[int]:
@@ -132,7 +134,20 @@ class ArrayFeatures(Features):
         super().__init__(index, start, logits)
 
     def _layouts(self) -> Dict[str, MapLayout]:
-        return layouts(self.index, self.path, self.start, self.ranks[0] or VOLUME)
+        found = layouts(self.index, self.path, self.start, self.ranks[0] or VOLUME)
+        if self.ranks != (SIGNAL,):
+            return found
+        spelt = self._spelt_out()
+        return {name: _on_a_line(self.index.dims(name), at) if name in spelt else at for name, at in found.items()}
+
+    def _spelt_out(self) -> Set[str]:
+        """Return the tensors whose axes an op with a data_format gives; those after a Transpose may be others."""
+        given: Set[str] = set()
+        for op in self.index.makers(self.path):
+            outputs = [out for out in self.index.outputs[op.name] if out in self.path]
+            kept = op.type != "Transpose" and any(i in given for out in outputs for i in self.index.carried(op, out))
+            given.update(outputs if kept or op_layout(op) is not None else ())
+        return given
 
     def _maps(self) -> Set[str]:
         maps = {self.start}
@@ -148,8 +163,14 @@ class ArrayFeatures(Features):
 
     def _blocks(self) -> List[Block]:
         """Return the feature maps; of texts without any, the embeddings are the one feature map."""
-        blocks = [block for block in super()._blocks() if self.index.rank(block.end) in self.ranks]
+        blocks = [block for block in super()._blocks() if self.has_map_axes(block.end)]
         return blocks if blocks or not _embeds(self.index, self.start) else [self._embeddings()]
+
+    def has_map_axes(self, name: str) -> bool:
+        """Return whether the tensor has images, the positions of the input, and channels."""
+        return len(self._map_sides(name)) in self.ranks
+
+    can_be_named = has_map_axes
 
     def _embeddings(self) -> Block:
         return Block(self.index.maker[self.start], self.start, False, False)
@@ -161,6 +182,17 @@ class ArrayFeatures(Features):
         """Return the static sides of a tensor with the channels last, () if its rank is unknown."""
         dims = self.index.dims(name) or ()
         return tuple(dims[axis] for axis in self.layouts.get(name, MapLayout()).to_last(len(dims)))
+
+
+def _on_a_line(dims: Optional[Shape], layout: MapLayout) -> MapLayout:
+    """Return the layout without the spatial axis of length 1 of a 2-D map, which is a map of a signal."""
+    if dims is None or len(dims) != _SPELT_OUT:
+        return layout
+    images, rows, columns, channels = layout.to_last(_SPELT_OUT)
+    lone = [axis for axis in (rows, columns) if dims[axis] == 1]
+    if len(lone) != 1:
+        return layout
+    return MapLayout(layout.channels_last, (images, columns if lone == [rows] else rows, channels))
 
 
 def features_of(index: GraphIndex, start: str, logits: str) -> Features:

@@ -6,15 +6,17 @@ values of the tokens, by MatMul or Einsum.
 
 from __future__ import annotations
 
-from typing import List, Optional
+from typing import List, Optional, Set
 
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.op_kinds import DENSE
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.tf_runtime import tf
 
+_TOKENS = 3  # axes of [N, tokens, K]
 _MULTIPLIED = DENSE | {"Einsum", "XlaEinsum"}
 _PASSED = {"Identity", "Snapshot", "Reshape", "Transpose", "Cast", "StopGradient", "ExpandDims", "Squeeze"}
+_DROPPED = {"Mul": 0, "RealDiv": 0, "Div": 0, "Select": 1, "SelectV2": 1}  # the number of the data of a dropout
 
 
 def attention_maps(index: GraphIndex, start: str, logits: str) -> List[str]:
@@ -39,7 +41,7 @@ def attention_maps(index: GraphIndex, start: str, logits: str) -> List[str]:
         If there are none, or they do not follow each other token by token.
     """
     path = index.path(start, logits)
-    found = [_weights_of(index, op) for op in index.makers(path) if op.type == "Softmax"]
+    found = [_weights_of(index, op, path) for op in index.makers(path) if op.type == "Softmax"]
     maps = [name for name in found if name is not None]
     if not maps:
         raise GradientError(
@@ -64,8 +66,11 @@ def attention_maps(index: GraphIndex, start: str, logits: str) -> List[str]:
     return maps
 
 
-def _weights_of(index: GraphIndex, softmax: tf.Operation) -> Optional[str]:
-    """Return the tensor [N, heads, tokens, tokens] of a softmax that weighs values, None if it does not."""
+def _weights_of(index: GraphIndex, softmax: tf.Operation, path: Set[str]) -> Optional[str]:
+    """Return the tensor [N, heads, tokens, tokens] of a softmax that weighs values, None if it does not.
+
+    Between the two may be a dropout: a product with what does not depend on the input.
+    """
     stack = [index.outputs[softmax.name][0]]
     weights: Optional[str] = None
     multiplied = False
@@ -76,6 +81,38 @@ def _weights_of(index: GraphIndex, softmax: tf.Operation) -> Optional[str]:
             weights = name
         for op, slot in index.users[name]:
             multiplied = multiplied or op.type in _MULTIPLIED
-            if op.type in _PASSED and slot == 0:
+            others = [each for number, each in enumerate(index.inputs[op.name]) if number != slot]
+            dropped = _DROPPED.get(op.type) == slot and not path.intersection(others)
+            if dropped or (op.type in _PASSED and slot == 0):
                 stack += index.outputs[op.name]
     return weights if multiplied else None
+
+
+def reads_first_token(index: GraphIndex, attention: str, logits: str) -> bool:
+    """Return whether all that the scores take of a map of attention is its row of token 0, the class token.
+
+    Parameters
+    ----------
+    index : GraphIndex
+        The graph.
+    attention, logits : str
+        The last map of attention, and the scores.
+    """
+    path = index.path(attention, logits)
+    firsts = [index.outputs[op.name][0] for op in index.makers(path) if _takes_first(index, op)]
+    return bool(firsts) and index.maker[attention].name not in index.needed([logits], firsts)
+
+
+def _takes_first(index: GraphIndex, op: tf.Operation) -> bool:
+    """Return whether an op cuts token 0 out of [N, tokens, K]."""
+    names = index.inputs[op.name]
+    if op.type not in ("StridedSlice", "Slice") or index.rank(names[0]) != _TOKENS:
+        return False
+    begin, second = index.constant(names[1]), index.constant(names[2])
+    if begin is None or second is None or len(begin) < 2 or len(second) < 2:
+        return False
+    if op.type == "Slice":
+        return int(begin[1]) == 0 and int(second[1]) == 1
+    opened = op.get_attr("begin_mask") & 2
+    masks = op.get_attr("ellipsis_mask") | op.get_attr("new_axis_mask") | (op.get_attr("end_mask") & 2)
+    return not masks and (opened or int(begin[1]) == 0) and int(second[1]) == 1

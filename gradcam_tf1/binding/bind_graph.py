@@ -27,6 +27,7 @@ from gradcam_tf1.binding.score_axes import class_count, score_axes
 from gradcam_tf1.binding.score_heads import Head
 from gradcam_tf1.binding.switches import dead_tensors, switch_values
 from gradcam_tf1.binding.tensor_names import find_tensor, several_outputs
+from gradcam_tf1.binding.text_inputs import about_inputs, text_inputs
 from gradcam_tf1.errors import BindingError, FeedError
 from gradcam_tf1.images.geometry import FreeSize
 from gradcam_tf1.tf_runtime import tf
@@ -100,8 +101,9 @@ def _bound(
     probabilities = _probabilities(index, head, requested)
     ends = [logits, *maps] + ([probabilities] if probabilities else [])
     facts = array_facts(index, images) if is_array(index, images) else _image_facts(index, images)
-    texts = (facts["token_ids"],) if "token_ids" in facts else ()
-    feeds, why_feeds = choose_feeds(index, ends, images, switches, fed, (*later, *texts))
+    texts = [facts["token_ids"]] if "token_ids" in facts else []
+    follow = text_inputs(index, texts[0], images, ends, [*fed, *later]) if texts else {}
+    feeds, why_feeds = choose_feeds(index, ends, images, switches, fed, (*later, *texts, *follow))
     one_image = not facts.get("has_batch_axis", True)
     why_size, preset, why_preset = _values(index, features, facts, size)
     batch = baked_batch(index, features.path, features.maps, images, not one_image) or fed_batch_size(feeds)
@@ -120,6 +122,7 @@ def _bound(
         feeds=feeds,
         repeated=tuple(name for name, value in feeds.items() if goes_to_each(index, name, value)),
         per_image=tuple(name for name in later if name not in feeds),
+        text_inputs=follow,
         batch_size=batch,
         classes=classes,
         background=classes == _IMAGENET_WITH_BACKGROUND,
@@ -135,7 +138,7 @@ def _bound(
             "layer": why_layer(features, paths, layer, requested.layer, bound, branches),
             "placement": _why_placement(places, layer, facts),
             "probabilities": _why_probabilities(probabilities, requested),
-            "feeds": why_feeds,
+            "feeds": "; ".join([why_feeds, *about_inputs(follow)]),
             "preprocessing": why_preset,
             **why_branches,
         },

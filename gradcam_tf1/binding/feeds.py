@@ -10,6 +10,7 @@ from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.layout import IMAGE_CHANNELS
 from gradcam_tf1.binding.op_kinds import PARSERS, PIPELINE_ENDS, PLACEHOLDERS, RANDOM
 from gradcam_tf1.binding.streams import is_part, part_of
+from gradcam_tf1.binding.token_nets import embedded_in
 from gradcam_tf1.errors import BindingError, FeedError
 from gradcam_tf1.tf_runtime import tf
 
@@ -78,7 +79,8 @@ def choose_feeds(
         if is_part(index, tensor.name, images):
             raise BindingError(part_of(index, tensor.name, images))
     if unknown:
-        raise FeedError(ask_for(_to_ask_for(index, unknown, ends, [images, *later, *feeds]), images))
+        asked = _to_ask_for(index, unknown, ends, [images, *later, *feeds])
+        raise FeedError(ask_for(asked, images, embedded_in(index, images) is not None))
     return feeds, "; ".join(remarks) or "nothing else has to be fed"
 
 
@@ -146,7 +148,7 @@ def dropout_off(index: GraphIndex, name: str) -> Optional[float]:
             target = _dropout_target(index, op, slot)
             if target is not None:
                 return (target - offset) / slope
-            step = _affine_step(index, op, slot)
+            step = affine_step(index, op, slot)
             fresh = [out for out in index.outputs[op.name] if out not in seen]
             if step is None or not step[0]:
                 continue
@@ -167,7 +169,7 @@ def _dropout_target(index: GraphIndex, op: tf.Operation, slot: int) -> Optional[
     return keeps_above[op.type] if slot == 1 else 1.0 - keeps_above[op.type]
 
 
-def _affine_step(index: GraphIndex, op: tf.Operation, slot: int) -> Optional[Tuple[float, float]]:
+def affine_step(index: GraphIndex, op: tf.Operation, slot: int) -> Optional[Tuple[float, float]]:
     """Return (slope, offset) of an op with respect to one input, if the other is a constant."""
     if op.type in ("Identity", "Switch", "Reshape", "Cast", "Enter", "Merge", "PlaceholderWithDefault"):
         return (1.0, 0.0) if op.outputs[0].dtype.is_floating else None
@@ -213,7 +215,7 @@ def _to_ask_for(index: GraphIndex, unknown: Sequence[tf.Tensor], ends: List[str]
     return list(tensors.values())
 
 
-def ask_for(tensors: Sequence[tf.Tensor], images: str) -> str:
+def ask_for(tensors: Sequence[tf.Tensor], images: str, texts: bool = False) -> str:
     """Return the message that asks for values of these tensors; its example can be typed as it is."""
     listed = [
         f"'{t.name}' ({t.dtype.name}, shape {t.shape if t.shape.rank is not None else 'unknown'})" for t in tensors
@@ -221,10 +223,11 @@ def ask_for(tensors: Sequence[tf.Tensor], images: str) -> str:
     first = tensors[0]
     text, value = _example(first)
     python = f"feed={{{first.name!r}: {value}}}" if value else f"inputs={{{first.name!r}: {text[1:]!r}}}"
+    besides = f"the images in '{images}'" if not texts else f"the token ids, embedded as '{images}',"
+    each = "image with --feed-file values.csv" if not texts else 'text as "inputs" of its line in a .jsonl file'
     return (
-        f"besides the images in '{images}' the scores need values for {', '.join(listed)}; give each with "
-        f"--feed name=value, for example --feed {first.name}={text} (in Python: {python}), or one for each image "
-        "with --feed-file values.csv"
+        f"besides {besides} the scores need values for {', '.join(listed)}; give each with --feed name=value, for "
+        f"example --feed {first.name}={text} (in Python: {python}), or one for each {each}"
     )
 
 

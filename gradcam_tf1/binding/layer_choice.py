@@ -72,18 +72,14 @@ def _merged(features: Features, paths: LayerPaths, maps: Set[str], passed: List[
     useful = (index.upstream(pooled) | features.before_layers) & paths.behind(sorted(maps))
     scores = paths.behind([block.end for block in features.of_scores])
     candidates = [name for name in passed if name in useful and name in features.maps and name not in scores]
-    return [name for name in candidates if _is_layer(features, name)]
+    return [name for name in candidates if features.has_map_axes(name)]
 
 
 def _aside(features: Features, paths: LayerPaths) -> Set[str]:
     """Return the maps on paths without a feature map: neither before nor after any."""
     starts = [features.index.outputs[block.start.name][0] for block in features.blocks]
-    inner = {name for name in paths.order if paths.before[name] and _is_layer(features, name)}
+    inner = {name for name in paths.order if paths.before[name] and features.has_map_axes(name)}
     return (inner & features.maps) - paths.behind(starts) - features.index.upstream(starts)
-
-
-def _is_layer(features: Features, name: str) -> bool:
-    return features.index.rank(name) in features.ranks and features.index.rank(name) is not None
 
 
 def joins_past(paths: LayerPaths, names: Tuple[str, ...]) -> str:

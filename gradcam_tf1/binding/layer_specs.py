@@ -168,7 +168,7 @@ def _named(features: Features, tensor: tf.Tensor, logits: str) -> LayerInfo:
             f"'{tensor.name}' lies inside a loop, where a tensor has one value per round and cannot be fetched; name a "
             "layer before or after the loop (`gradcam-tf1 inspect` lists them)"
         )
-    if tensor.shape.rank not in features.nameable or not tensor.dtype.is_floating:
+    if not features.can_be_named(tensor.name) or not tensor.dtype.is_floating:
         raise BindingError(f"'{tensor.name}' is {tensor.dtype.name} of shape {tensor.shape}; name {features.kind}")
     return features.info(tensor.name)
 

@@ -270,6 +270,14 @@ class Features:
         height, width = sides(self.index, block.end, *self.layouts[block.end])
         return (height or 0) * (width or 0)
 
+    def has_map_axes(self, name: str) -> bool:
+        """Return whether the tensor is known to have the axes of a feature map."""
+        return self.index.rank(name) in self.ranks and self.index.rank(name) is not None
+
+    def can_be_named(self, name: str) -> bool:
+        """Return whether the tensor may have the axes of a layer that the user names."""
+        return self.index.rank(name) in self.nameable
+
     def infos(self) -> List[LayerInfo]:
         """Return all layers, input side first; a convolution's own output is uncounted, before the end of its block."""
         layers: List[LayerInfo] = []

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Iterator, List, NamedTuple, Optional
 
+import numpy as np
+
 from gradcam_tf1.binding.graph_index import GraphIndex
-from gradcam_tf1.binding.op_kinds import PLACEHOLDERS
+from gradcam_tf1.binding.op_kinds import PLACEHOLDERS, VALUE_FREE
 from gradcam_tf1.tf_runtime import tf
 
 _LOOKUPS = ("Gather", "GatherV2", "ResourceGather")
-_ON_IDS = ("Cast", "Identity", "Reshape", "EnsureShape", "Maximum", "Minimum", "ClipByValue", "StopGradient")
-_ON_EMBEDDINGS = ("Identity", "Reshape", "EnsureShape")
+_RESHAPES = ("Reshape", "ExpandDims", "Squeeze", "Identity", "EnsureShape")
+_ON_IDS = (*_RESHAPES, "Cast", "Maximum", "Minimum", "ClipByValue", "StopGradient", "OneHot")
 _TEXTS, _TABLE, _EMBEDDED = 2, 2, 3  # axes
 
 
@@ -60,30 +62,41 @@ def _lookups(index: GraphIndex, ids: str) -> Iterator[TokenInput]:
         index.walk()
         for op, slot in index.users[stack.pop()]:
             out = index.outputs[op.name][0] if index.outputs[op.name] else ""
-            if op.type in _LOOKUPS and slot == 1 and index.is_float(out):
-                rows = index.dims(index.inputs[op.name][0]) or ()
-                embedded = _with_tokens(index, out)
-                if len(rows) == _TABLE and rows[0] is not None and embedded is not None and _along_rows(index, op):
+            table = _table(index, op, slot)
+            if table is not None and index.is_float(out):
+                rows, embedded = index.dims(table) or (), _with_tokens(index, out)
+                if len(rows) == _TABLE and rows[0] is not None and embedded is not None:
                     yield TokenInput(ids, embedded, rows[0])
             elif op.type in _ON_IDS and slot == 0 and out not in seen:
                 seen.add(out)
                 stack.append(out)
 
 
-def _along_rows(index: GraphIndex, op: tf.Operation) -> bool:
-    if op.type != "GatherV2":
-        return True
-    axis = index.constant(index.inputs[op.name][2])
-    return axis is not None and int(axis) == 0
+def _table(index: GraphIndex, op: tf.Operation, slot: int) -> Optional[str]:
+    """Return the table whose rows an op looks up by number, or by numbers written as one-hot vectors; else None."""
+    names = index.inputs[op.name]
+    if op.type == "MatMul" and slot == 0 and not op.get_attr("transpose_a") and not op.get_attr("transpose_b"):
+        return names[1] if _one_hot(index, names[0]) else None
+    if op.type not in _LOOKUPS or slot != 1:
+        return None
+    axis = index.constant(names[2]) if op.type == "GatherV2" else np.int32(0)
+    return names[0] if axis is not None and int(axis) == 0 else None
+
+
+def _one_hot(index: GraphIndex, name: str) -> bool:
+    while index.maker[name].type in _RESHAPES:
+        name = index.inputs[index.maker[name].name][0]
+    op = index.maker[name]
+    return bool(op.type == "OneHot" and op.get_attr("axis") == -1)
 
 
 def _with_tokens(index: GraphIndex, name: str) -> Optional[str]:
     """Return the embeddings as [N, T, E]: a lookup of flat ids is reshaped later."""
     while index.rank(name) != _EMBEDDED:
-        following = [op for op, slot in index.users[name] if op.type in _ON_EMBEDDINGS and slot == 0]
-        if len(following) != 1 or len(index.users[name]) != 1:
+        users = [(op, slot) for op, slot in index.users[name] if op.type not in VALUE_FREE]
+        if len(users) != 1 or users[0][0].type not in _RESHAPES or users[0][1] != 0:
             return None
-        name = index.outputs[following[0].name][0]
+        name = index.outputs[users[0][0].name][0]
     return None if name in index.looped else name
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SIZE, _DPI = (9.0, 5.6), 140  # inches
 _TICKS = 7  # frequencies that are written
+_WHOLE = 100.0  # Hz from which on no fractions are written
 _LEFT, _RIGHT, _BAR = 0.1, 0.88, 0.9  # shares of the width
 
 
@@ -55,7 +56,7 @@ def spectrogram_figure(
     path : str
         PNG file to write.
     seconds : float
-        Length of the sound, in s.
+        Length of the sound, in s: frames * hop / sample rate.
     frequencies : sequence of float
         Frequency of each of the F rows, in Hz, in any spacing (linear, mel, constant Q): ascending or descending.
     t : int
@@ -81,7 +82,7 @@ def spectrogram_figure(
 
     key = explanation.key(method, layer)
     one = explanation.map(method, n, t, key[1])
-    rows = np.asarray(frequencies, float)
+    rows = _numbers(frequencies)
     image, rising = _upright(np.asarray(spectrograms)[n], rows, seconds, time_first)
     placed = one.placed()
     map = placed if placed.ndim == 2 else placed.sum(axis=-1) if placed.ndim == 3 else None
@@ -115,13 +116,16 @@ def _upright(
     values = values[..., 0] if values.ndim == 3 else values
     upright = values.T if time_first else values
     steps = np.diff(frequencies)
-    if frequencies.shape != upright.shape[:1] or not ((steps > 0).all() or (steps < 0).all()):
+    if frequencies.shape != upright.shape[:1]:
+        turned = f", or time_first={not time_first}" if frequencies.shape == upright.shape[1:] else ""
         raise OptionError(
             f"there are {frequencies.size} frequencies for a spectrogram of {list(values.shape)}; give one for each of "
-            f"its {upright.shape[0]} rows, ascending or descending, or time_first={not time_first}"
+            f"its {upright.shape[0]} rows{turned}"
         )
-    if not seconds > 0:
-        raise OptionError(f"seconds is {seconds!r}; give the length of the sound, above 0")
+    if not np.isfinite(frequencies).all() or not ((steps > 0).all() or (steps < 0).all()):
+        raise OptionError("the frequencies neither rise nor fall; give that of each row, in the order of the array")
+    if not 0 < seconds < np.inf:
+        raise OptionError(f"seconds is {seconds!r}; give the length of the sound, frames * hop / sample rate")
     order = np.argsort(-frequencies)
     return upright[order], frequencies[order]
 
@@ -135,8 +139,20 @@ def _gray(values: np.ndarray) -> np.ndarray:
 def _draw(axes: Axes, pixels: np.ndarray, seconds: float, frequencies: np.ndarray) -> None:
     rows = len(frequencies)
     axes.imshow(pixels, aspect="auto", extent=(0, seconds, rows - 0.5, -0.5), interpolation="nearest")
-    shown = np.unique(np.linspace(0, rows - 1, min(_TICKS, rows)).round().astype(int))
+    shown = np.arange(rows - 1, -1, -max(round(rows / _TICKS), 1))  # evenly apart, from the lowest
     axes.set_yticks(shown)
-    axes.set_yticklabels([f"{frequencies[row]:,.0f}" for row in shown])
+    axes.set_yticklabels([_hertz(frequencies[row]) for row in shown])
     axes.set_ylabel("frequency in Hz", fontsize=8)
     axes.tick_params(labelsize=7)
+
+
+def _hertz(frequency: float) -> str:
+    """Return a frequency with at least three figures: 12,000 and 0.125."""
+    return f"{frequency:,.0f}" if frequency >= _WHOLE else f"{frequency:.3g}"
+
+
+def _numbers(frequencies: Any) -> np.ndarray:
+    try:
+        return np.asarray(frequencies, float)
+    except (TypeError, ValueError) as error:
+        raise OptionError("the frequencies are no numbers; give that of each row, in Hz") from error

@@ -5,7 +5,7 @@ There is no geometry: arrays are preprocessed and have the size of the input.
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Any, Dict, Iterable
 
 import numpy as np
 
@@ -92,6 +92,14 @@ def as_token_ids(texts: Any, binding: Binding) -> np.ndarray:
             f"numbers from 0 to {binding.vocabulary - 1}"
         )
     return ids.astype(np.int64)
+
+
+def rows_of_ids(ids: np.ndarray, binding: Binding) -> Dict[str, np.ndarray]:
+    """Return the ids of texts, and the further inputs that follow from them, by tensor name: [N, T] each."""
+    tokens = (ids != 0).astype(np.int64)
+    values = {"mask": tokens, "segments": np.zeros_like(tokens)}
+    follow = {name: values[kind] for name, kind in binding.text_inputs.items()}
+    return {binding.token_ids: ids, **follow}
 
 
 def random_token_ids(binding: Binding, count: int, free: int) -> np.ndarray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, List
 
-from gradcam_tf1.binding.attention_maps import attention_maps
+from gradcam_tf1.binding.attention_maps import attention_maps, reads_first_token
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.engine.feature_maps import has_class_token, tokens_map
+from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.derivatives import gradients
 from gradcam_tf1.methods.attention import AttentionMethod
 from gradcam_tf1.methods.base import LOGIT
@@ -34,7 +35,13 @@ class AttentionOps:
         self._ops, self._graph, self._binding = ops, graph, binding
 
     def map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
-        """Return an attention method's map: float32 [N, h, w]. Raises GradientError where there is no attention."""
+        """Return an attention method's map: float32 [N, h, w]; [N, T] of texts.
+
+        Raises
+        ------
+        GradientError
+            Where there is no attention, or its tokens are not known.
+        """
         key = ("attention map", method.name, slot if method.needs_grads else None)
         return self._ops.once(key, lambda: self._map(method, slot))
 
@@ -47,7 +54,19 @@ class AttentionOps:
             values = tf.cast(tensor, tf.float32)
             by_head.append(values[:, tf.newaxis] if known.shape.rank == 3 else values)
         tokens, reshape = by_head[0].shape.as_list()[-1], self._ops.reshape
+        if self._ops.takes_signals():
+            return method.compute(by_head, self._reads_first_token(maps[-1].name, tokens))
         return tokens_map(method.compute(by_head, has_class_token(tokens, reshape)), reshape)
+
+    def _reads_first_token(self, attention: str, tokens: int) -> bool:
+        """Return whether the scores of a net of texts read the first token only, as those of BERT do."""
+        given = (self._binding.array_shape or (None, None))[1]
+        if given != tokens:
+            raise GradientError(
+                f"the attention '{attention}' is over {tokens} tokens, and the input has {given or 'any number of'}: "
+                "which word each of them is is not known; use 'gradcam' or another method"
+            )
+        return reads_first_token(GraphIndex(self._graph), attention, self._binding.logits)
 
     def _attentions(self) -> List[tf.Tensor]:
         """Return the maps of attention between the images and the scores, as the net has them, input side first."""

@@ -12,7 +12,14 @@ from gradcam_tf1.binding.layer_specs import is_auto, resolve_layer
 from gradcam_tf1.drawing.class_score import ClassScore
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_kinds import FigureExplainer
-from gradcam_tf1.engine.array_inputs import array_methods, as_arrays, as_token_ids, check_methods, no_such_target
+from gradcam_tf1.engine.array_inputs import (
+    array_methods,
+    as_arrays,
+    as_token_ids,
+    check_methods,
+    no_such_target,
+    rows_of_ids,
+)
 from gradcam_tf1.engine.auto_layer import OWN, check_own
 from gradcam_tf1.engine.changed_images import ChangedImages
 from gradcam_tf1.engine.detections import DetectionFinder, placed_detections, settle_detections
@@ -130,8 +137,8 @@ class NetExplainer(FigureExplainer):
     def _arrays(self, inputs: Any) -> NetInput:
         rows: Dict[str, np.ndarray] = {}
         if self.binding.token_ids:
-            rows[self.binding.token_ids] = ids = as_token_ids(inputs, self.binding)
-            inputs = self.engine.runner.embeddings(ids)
+            ids = as_token_ids(inputs, self.binding)
+            rows, inputs = rows_of_ids(ids, self.binding), self.engine.runner.embeddings(ids)
         values = as_arrays(inputs, self.binding)
         placements = [ArrayPlacement(each.shape[:-1]) for each in values]
         readers = dict.fromkeys(("fit_mask", "fit_point", "embed"), no_such_target)
@@ -148,7 +155,7 @@ class NetExplainer(FigureExplainer):
         if options.fuse is not None:
             check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)
-        rows = {**self.further.rows({} if options.inputs is None else options.inputs, len(batch)), **given.rows}
+        rows = {**given.rows, **self.further.rows({} if options.inputs is None else options.inputs, len(batch))}
         targets = DetectionFinder(self.engine, self.binding, self.labels, batch, rows).spread(targets)
         detections = placed_detections(targets, given.placements)
         request = MapRequest(

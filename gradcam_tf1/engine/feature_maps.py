@@ -26,7 +26,10 @@ def channels_last(tensor: tf.Tensor, layer: LayerInfo) -> tf.Tensor:
     tensor = tf.cast(tensor, tf.float32)
     if layer.channels_last and not layer.order:
         return tensor
-    return tf.transpose(tensor, layout_of(layer).to_last(tensor.shape.rank))
+    layout, rank = layout_of(layer), tensor.shape.rank
+    left_out = layout.left_out(rank)
+    kept = tf.squeeze(tensor, left_out) if left_out else tensor
+    return tf.transpose(kept, np.argsort(np.argsort(layout.to_last(rank))))
 
 
 def apart(tensor: tf.Tensor, binding: Binding, clips: tf.Tensor) -> tf.Tensor:

@@ -79,7 +79,7 @@ class FurtherInputs:
         present = {self._tensor(name).name for name in names}
         missing = [self._tensor(name) for name in self.binding.per_image if name not in present]
         if missing:
-            raise FeedError(ask_for(missing, self.binding.input))
+            raise FeedError(ask_for(missing, self.binding.input, bool(self.binding.token_ids)))
 
     def row(self, key: Any, value: Any) -> np.ndarray:
         """Return one image's value in the dtype and shape of the tensor, without image axis. Raises BindingError."""
@@ -94,8 +94,10 @@ class FurtherInputs:
 
     def _tensor(self, key: Any) -> tf.Tensor:
         tensor = find_tensor(self.graph, key)
-        if tensor.name == self.binding.input:
-            raise FeedError(f"'{tensor.name}' receives the images; leave it out of the further inputs")
+        if tensor.name in (self.binding.input, self.binding.token_ids):
+            raise FeedError(
+                f"'{tensor.name}' receives what is explained, images or token ids; leave it out of the further inputs"
+            )
         return tensor
 
     def _stacked(self, tensor: tf.Tensor, values: Sequence[Any]) -> np.ndarray:

@@ -106,7 +106,7 @@ class LayerRuns:
             raise GradientError(
                 f"'{self.layer.name}' holds tokens: features cannot be put back into it; name another layer"
             )
-        values = np.transpose(features, np.argsort(layout_of(self.layer).to_last(features.ndim)))
+        values = layout_of(self.layer).put_back(features, tensor.shape.rank)
         values = values.astype(tensor.dtype.as_numpy_dtype)
         image = self._explainer.to_batch(pixels[:1])
         batch = np.broadcast_to(image, (len(features), *image.shape[1:]))

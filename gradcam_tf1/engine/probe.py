@@ -115,7 +115,7 @@ class Probe(ProbeBase):
         tensor = self._ops.layer_tensor(layer)
         if tensor.shape.rank == 3 and not self._ops.takes_signals():
             raise GradientError(f"'{layer.name}' holds tokens: a map of them cannot be put back; name another layer")
-        values = np.transpose(features, np.argsort(layout_of(layer).to_last(features.ndim)))
+        values = layout_of(layer).put_back(features, tensor.shape.rank)
         # the image is fed too, in case a path round the layer leads to the logits
         return self._scores(np.broadcast_to(self.image, (len(features), *self.image.shape)), {tensor: values})
 

@@ -90,8 +90,8 @@ class AttentionMethod(Method):
 
     @property
     def inputs(self) -> Tuple[str, ...]:
-        """Images only."""
-        return ("images",)
+        """Images, and texts, which are signals of embeddings."""
+        return ("images", "signals")
 
     def fetches(self, ops: GraphOpsBase, task: MapTask) -> Fetches:
         """Return the map of each slot. Raises GradientError where the net has no chain of attention."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Tuple
 
+import numpy as np
+
 from gradcam_tf1.types import LayerInfo
 
 
@@ -16,7 +18,7 @@ class MapLayout(NamedTuple):
         Whether the channels are the last axis, otherwise they are axis 1, if `order` is empty.
     order : tuple of int
         For any other layout the axes that hold the images, the positions and the channels, in this order, so that
-        `tf.transpose(map, order)` has the channels last.
+        `tf.transpose(map, order)` has the channels last. Axes that are left out have the length 1.
     """
 
     channels_last: bool = True
@@ -27,6 +29,17 @@ class MapLayout(NamedTuple):
         if self.order:
             return self.order
         return tuple(range(rank)) if self.channels_last else (0, *range(2, rank), 1)
+
+    def left_out(self, rank: int) -> Tuple[int, ...]:
+        """Return the axes of length 1 that a map of this many axes has besides."""
+        return tuple(sorted(set(range(rank)).difference(self.to_last(rank))))
+
+    def put_back(self, features: np.ndarray, rank: int) -> np.ndarray:
+        """Return features with the channels last as a tensor of this layout and this many axes has them."""
+        values = np.transpose(features, np.argsort(self.to_last(features.ndim)))
+        for axis in self.left_out(rank):
+            values = np.expand_dims(values, axis)
+        return values
 
     def positions(self, rank: int) -> Tuple[int, int]:
         """Return the axes of rows and columns of a map of this many axes, 3 or more."""

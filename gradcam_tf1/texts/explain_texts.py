@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from itertools import islice
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.atomic_files import write_whole
+from gradcam_tf1.atomic_files import whole_file
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.engine.explain_options import ExplainOptions
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import BindingError, FeedError, OptionError, RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.texts.text_lines import EncodedText
 from gradcam_tf1.texts.word_weights import word_weights
-from gradcam_tf1.texts.words_page import words_page
+from gradcam_tf1.texts.words_page import MOST, words_page
 
 ROWS_NAME, PAGE_NAME = "words.jsonl", "words.html"
 _TOGETHER = 64  # texts whose maps are in memory at the same time
+_MOST_WORDS = 100_000  # on the page
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class WordRow:
     signed : bool
         Whether negative weights speak against the class.
     words : list of str
-        The words, without padding.
+        The words, without padding; [] for a text without ids.
     weights : list of float
         One for each word.
     """
@@ -62,63 +64,82 @@ class WordRow:
 
 def explain_texts(
     net: GradCamGraph,
-    texts: Sequence[EncodedText],
+    texts: Iterable[EncodedText],
     targets: Any = None,
     methods: Methods = "integrated_gradients",
     layers: Any = None,
-    progress: Optional[Callable[[int, int], None]] = None,
-) -> Iterator[WordRow]:
-    """Explain texts.
+) -> Iterator[List[WordRow]]:
+    """Explain texts, some at a time.
 
     Parameters
     ----------
     net : GradCamGraph
         A net of token ids.
-    texts : sequence of EncodedText
+    texts : iterable of EncodedText
         The texts.
     targets, methods, layers
         As in `GradCamGraph.explain`.
-    progress : callable or None
-        Called with the number of finished texts and of all texts.
 
     Yields
     ------
-    WordRow
-        Text by text; each has its targets, and each of these its methods and layers.
+    list of WordRow
+        For each text, its targets, and for each of these its methods and layers; one failed row for a text that cannot
+        be explained.
 
     Raises
     ------
     OptionError
-        If the net takes no texts, or a text does not fit it.
+        If the net takes no texts.
+    GradCamError
+        What no text would change: an unknown class, a method that does not fit the net.
     """
     if not net.binding.token_ids:
         raise OptionError(
             f"'{net.binding.input}' takes no token ids; name the placeholder of the ids as input, or explain images"
         )
-    done = 0
-    for start, group in _groups(texts):
-        rows = {name: [text.inputs[name] for text in group] for name in group[0].inputs}
-        found = net.explain(
-            [text.ids for text in group], targets, methods, layers, options=ExplainOptions(inputs=rows or None)
-        )
-        for n, text in enumerate(group):
-            yield from _rows(found, n, start + n, text.words)
-        done += len(group)
-        if progress is not None:
-            progress(done, len(texts))
+    waiting, start = iter(texts), 0
+    for chunk in iter(lambda: list(islice(waiting, _TOGETHER)), []):
+        found: Dict[int, List[WordRow]] = {}
+        for kind in dict.fromkeys(map(_kind, chunk)):
+            group = [(start + n, text) for n, text in enumerate(chunk) if _kind(text) == kind]
+            found.update(_explained(net, group, (targets, methods, layers)))
+        yield from (found[start + n] for n in range(len(chunk)))
+        start += len(chunk)
 
 
-def _groups(texts: Sequence[EncodedText]) -> Iterator[Any]:
-    """Return (number of the first, texts): neighbours of one length that have the same inputs."""
-    start = 0
-    for end in range(1, len(texts) + 1):
-        if end == len(texts) or end - start == _TOGETHER or _kind(texts[end]) != _kind(texts[start]):
-            yield start, texts[start:end]
-            start = end
+_Group = Sequence[Tuple[int, EncodedText]]  # texts with their numbers
 
 
 def _kind(text: EncodedText) -> Any:
-    return len(text.ids), sorted(text.inputs)
+    """Return what texts have in common that run together."""
+    return bool(text.failure), len(text.ids), tuple(sorted(text.inputs))
+
+
+def _explained(net: GradCamGraph, group: _Group, asked: Tuple[Any, Any, Any]) -> Iterator[Tuple[int, List[WordRow]]]:
+    """Yield number and rows of texts of one kind; if they fail together, each by itself."""
+    if group[0][1].failure:
+        yield from ((number, [_failed(number, text, text.failure)]) for number, text in group)
+        return
+    inputs = {name: [text.inputs[name] for _, text in group] for name in group[0][1].inputs}
+    try:
+        found = net.explain([text.ids for _, text in group], *asked, options=ExplainOptions(inputs=inputs or None))
+    except (OptionError, RunError, BindingError) as error:
+        if isinstance(error, BindingError) and not (inputs or isinstance(error, FeedError)):
+            raise  # a layer that the net does not have
+        if len(group) == 1:
+            yield group[0][0], [_failed(*group[0], str(error))]
+            return
+        for one in group:
+            yield from _explained(net, [one], asked)
+        return
+    for n, (number, text) in enumerate(group):
+        yield number, list(_rows(found, n, number, text.words))
+
+
+def _failed(number: int, text: EncodedText, reason: str) -> WordRow:
+    words = [word for word in text.words if word]
+    about: Dict[str, Any] = {"class_id": -1, "label": None, "score": float("nan"), "probability": None, "method": ""}
+    return WordRow(number, **about, layer="", status="failed", reason=reason, signed=False, words=words, weights=[])
 
 
 def _rows(found: Explanation, n: int, number: int, words: List[str]) -> Iterator[WordRow]:
@@ -144,32 +165,72 @@ def _rows(found: Explanation, n: int, number: int, words: List[str]) -> Iterator
             )
 
 
-def write_words(folder: str, rows: Sequence[WordRow], facts: Dict[str, str]) -> str:
-    """Write the rows as JSON lines and as a page; return the path of the page.
+class WordFiles:
+    """Writes rows as they come: all of them as JSON lines, and the first as a page at the end.
 
     Parameters
     ----------
     folder : str
         Output folder; it is made if absent.
-    rows : sequence of WordRow
-        What to write.
-    facts : mapping of str to str
-        What stands at the head of the page.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written; names the path.
     """
-    os.makedirs(folder, exist_ok=True)
-    lines = "".join(json.dumps(_finite(row), ensure_ascii=False) + "\n" for row in rows)
-    write_whole(os.path.join(folder, ROWS_NAME), lines.encode("utf-8", "backslashreplace"), "words")
-    return words_page(os.path.join(folder, PAGE_NAME), rows, facts)
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.texts = self.failed = 0
+        self.shown: List[WordRow] = []
+        self._words = 0
+        self._reason = ""  # why the first failed text failed
+
+    def write(self, texts: Iterable[List[WordRow]], facts: Mapping[str, str]) -> str:
+        """Write the rows of texts and the page; return its path.
+
+        Parameters
+        ----------
+        texts : iterable of list of WordRow
+            From `explain_texts`.
+        facts : mapping of str to str
+            What stands at the head of the page.
+
+        Raises
+        ------
+        OptionError
+            If no text has an answer; nothing is written then.
+        OSError
+            If a file cannot be written; names the path.
+        """
+        made = not os.path.isdir(self._folder)
+        os.makedirs(self._folder, exist_ok=True)
+        try:
+            with whole_file(os.path.join(self._folder, ROWS_NAME), "words") as file:
+                for rows in texts:
+                    self._count(rows)
+                    file.write("".join(map(_line, rows)).encode("utf-8", "backslashreplace"))
+                if self.failed == self.texts:
+                    raise OptionError(self._reason or "the run was stopped before a text was explained")
+        except BaseException:
+            if made and not os.listdir(self._folder):
+                os.rmdir(self._folder)
+            raise
+        more = {} if self._shown_texts == self.texts else {"Shown": f"{self._shown_texts} of {self.texts:,} texts"}
+        return words_page(os.path.join(self._folder, PAGE_NAME), self.shown, {**facts, **more})
+
+    @property
+    def _shown_texts(self) -> int:
+        return len({row.text for row in self.shown})
+
+    def _count(self, rows: Sequence[WordRow]) -> None:
+        self.texts += 1
+        if all(row.status == "failed" for row in rows):
+            self.failed += 1
+            self._reason = self._reason or rows[0].reason
+        self._words += sum(len(row.words) for row in rows)
+        if self.texts == 1 or (self.texts <= MOST and self._words <= _MOST_WORDS):
+            self.shown += rows
 
 
-def _finite(row: WordRow) -> Dict[str, Any]:
+def _line(row: WordRow) -> str:
     values = dict(vars(row))
     for name in ("score", "probability"):
         if values[name] is not None and not np.isfinite(values[name]):
             values[name] = None
-    return values
+    return json.dumps(values, ensure_ascii=False) + "\n"

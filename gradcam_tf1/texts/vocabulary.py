@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.texts import word_pieces
 
 _PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # what Keras leaves out of words
 _MOST_BYTES = 200_000_000
-_PIECE = "##"  # how WordPiece marks a part of a word
 _NUMBER = re.compile("[0-9]{1,9}")
+_MOST_IDS = 2**31
 _SPECIAL = re.compile(r"\[\w+\]")  # as [PAD] and [UNK], the first words of many vocabularies
 
 
@@ -36,6 +37,9 @@ class Vocabulary:
         Whether words are looked up in lower case.
     left_out : str
         Characters that separate words and belong to none.
+    pieces : bool
+        Whether texts are cut into pieces as BERT does (WordPiece), with [CLS] in front and [SEP] behind if the
+        vocabulary has both; `left_out` does not count then.
     """
 
     ids: Mapping[str, int]
@@ -44,6 +48,7 @@ class Vocabulary:
     pad_before: bool = False
     lower: bool = True
     left_out: str = _PUNCTUATION
+    pieces: bool = False
 
     @classmethod
     def read(cls, path: str, offset: int = 0, **fields: Any) -> Vocabulary:
@@ -53,11 +58,12 @@ class Vocabulary:
         ----------
         path : str
             A text file with one word a line, the first one being id 0, or with `word<TAB>id` a line; a JSON file of
-            word -> id, or a list of words; or the JSON of a Keras `Tokenizer`.
+            word -> id, or a list of words; or the JSON of a Keras `Tokenizer`. With words such as ##ing it is one of
+            WordPiece.
         offset : int
             Number that is added to each id: 3 for the word index of Keras's IMDB data.
         **fields
-            Other attributes; those of a Keras `Tokenizer` come from its file unless they are given.
+            Other attributes; those of a Keras `Tokenizer` and of WordPiece come from the file unless they are given.
 
         Returns
         -------
@@ -71,15 +77,15 @@ class Vocabulary:
         """
         text = _read(path)
         ids, found = _parsed(path, text)
-        if any(word.startswith(_PIECE) for word in ids):
-            raise OptionError(
-                f"'{path}' is a vocabulary of WordPiece, whose words are cut into pieces by rules of its own; write "
-                'the tokens and ids of your tokenizer as JSON lines instead: {"tokens": [...], "ids": [...]}'
-            )
-        return cls({word: id_ + offset for word, id_ in ids.items()}, **{**found, **fields})
+        ids = {word: id_ + offset for word, id_ in ids.items()}
+        if not found and word_pieces.is_of_pieces(ids):
+            found = _of_pieces(ids)
+        return cls(ids, **{**found, **fields})
 
     def split(self, text: str) -> List[str]:
-        """Return the words of a text, as they are written."""
+        """Return the words of a text as they are written, or its pieces."""
+        if self.pieces:
+            return list(word_pieces.pieces(text, self.ids, self.lower))
         return text.translate({ord(char): " " for char in self.left_out}).split()
 
     def encode(
@@ -104,14 +110,17 @@ class Vocabulary:
         Raises
         ------
         OptionError
-            If no word of a text has an id.
+            If no word of a text has an id, or the net does not know an id for unknown words or padding.
         """
+        self.check_ids(size)
         if not len(texts):
             raise OptionError("there are no texts; give a list of one or more")
-        rows = [self._known(text, size) for text in texts]
+        most = None if self.pad_before else length
+        rows = [self._known(text, size, most) for text in texts]
         for text, row in zip(texts, rows):
             if not row:
                 raise OptionError(f"no word of the text {text[:40]!r} is in the vocabulary, and there is no unknown id")
+        rows = [self._enclosed(row, length) for row in rows]
         length = length or max(map(len, rows))
         ids = np.full((len(rows), length), self.padding, np.int64)
         words = [[""] * length for _ in rows]
@@ -122,14 +131,34 @@ class Vocabulary:
                 ids[n, place], words[n][place] = id_, word
         return ids, words
 
-    def _known(self, text: str, size: Optional[int]) -> List[Tuple[str, int]]:
-        """Return the words that have an id, with it."""
-        found = []
-        for word in self.split(text):
-            id_ = self.ids.get(word.lower() if self.lower else word, -1)
+    def check_ids(self, size: Optional[int]) -> None:
+        """Raise OptionError if the ids of unknown words and padding are none of the `size` ids of the net."""
+        most = (size or _MOST_IDS) - 1
+        for what, option, id_ in (("unknown words", "unknown", self.unknown), ("padding", "pad", self.padding)):
+            if id_ is not None and not 0 <= id_ <= most:
+                raise OptionError(
+                    f"the id of {what} is {id_}, and the net knows the ids 0 to {most}; give one of these "
+                    f"(--{option}-id N)"
+                )
+
+    def _enclosed(self, row: List[Tuple[str, int]], length: Optional[int]) -> List[Tuple[str, int]]:
+        """Return the pieces of a text between [CLS] and [SEP], cut so that both have room; words as they are."""
+        first, last = (self.ids.get(mark) for mark in (word_pieces.FIRST, word_pieces.LAST))
+        if not self.pieces or first is None or last is None or (length or 3) < 3:
+            return row
+        kept = row if length is None else row[: length - 2]
+        return [(word_pieces.FIRST, first), *kept, (word_pieces.LAST, last)]
+
+    def _known(self, text: str, size: Optional[int], most: Optional[int]) -> List[Tuple[str, int]]:
+        """Return the words that have an id, with it; at most so many."""
+        found: List[Tuple[str, int]] = []
+        for word in word_pieces.pieces(text, self.ids, self.lower) if self.pieces else self.split(text):
+            id_ = self.ids.get(word.lower() if self.lower and not self.pieces else word, -1)
             known: Optional[int] = id_ if 0 <= id_ < (size or id_ + 1) else self.unknown
             if known is not None:
                 found.append((word, known))
+                if len(found) == most:
+                    break
         return found
 
 
@@ -149,7 +178,7 @@ def _parsed(path: str, text: str) -> Tuple[Dict[str, int], Dict[str, Any]]:
     first = text.lstrip().partition("\n")[0].strip()
     if first.startswith(("{", "[")) and not _SPECIAL.fullmatch(first):
         try:
-            return _from_json(json.loads(text))
+            return _from_json(path, json.loads(text, object_pairs_hook=_Pairs))
         except OptionError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
@@ -159,22 +188,50 @@ def _parsed(path: str, text: str) -> Tuple[Dict[str, int], Dict[str, Any]]:
     rows = text.split("\n")  # not splitlines: a word may hold what Unicode calls the end of a line
     lines = [line.rstrip("\r").split("\t") for line in (rows[:-1] if rows[-1] == "" else rows)]
     if all(len(line) == 2 and _NUMBER.fullmatch(line[1].strip()) for line in lines if line != [""]):
-        return {word: int(id_) for word, id_ in (line for line in lines if line != [""])}, {}
+        return _unique(path, ((line[0], int(line[1])) for line in lines if line != [""])), {}
     odd = next((number for number, line in enumerate(lines, 1) if len(line) > 1), None)
     if odd is not None:
         raise OptionError(
             f"line {odd} of the vocabulary '{path}' has a tab, but not every line is word<TAB>id; write all lines so, "
             "or one word a line"
         )
-    return {line[0].strip(): number for number, line in enumerate(lines)}, {}
+    return _unique(path, ((line[0].strip(), number) for number, line in enumerate(lines))), {}
 
 
-def _from_json(values: Any) -> Tuple[Dict[str, int], Dict[str, Any]]:
+def _unique(path: str, rows: Iterable[Tuple[str, int]]) -> Dict[str, int]:
+    """Return word -> id of the lines that have a word. Raises OptionError for a word with two ids."""
+    ids: Dict[str, int] = {}
+    for word, id_ in rows:
+        if word and ids.setdefault(word, id_) != id_:
+            raise OptionError(
+                f"{word!r} has two ids in the vocabulary '{path}', {ids[word]} and {id_}; find out which one the net "
+                "was trained with, and write word<TAB>id lines with that one only"
+            )
+    return ids
+
+
+def _of_pieces(ids: Mapping[str, int]) -> Dict[str, Any]:
+    """Return what a vocabulary of WordPiece says about texts."""
+    found: Dict[str, Any] = {"pieces": True, "lower": not word_pieces.keeps_case(ids)}
+    found["unknown"] = ids.get(word_pieces.UNKNOWN)
+    found["padding"] = ids.get(word_pieces.PADDING, 0)
+    return found
+
+
+class _Pairs(Dict[str, Any]):
+    """An object of JSON that keeps keys which come twice."""
+
+    def __init__(self, pairs: List[Tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _from_json(path: str, values: Any) -> Tuple[Dict[str, int], Dict[str, Any]]:
     if isinstance(values, list):
-        return {str(word): number for number, word in enumerate(values)}, {}
+        return _unique(path, ((str(word), number) for number, word in enumerate(values))), {}
     config = values.get("config")
     if not isinstance(config, dict):
-        return {word: _whole(id_) for word, id_ in values.items()}, {}
+        return _unique(path, ((word, _whole(id_)) for word, id_ in values.pairs)), {}
     if config.get("char_level") or config.get("split", " ") != " ":
         raise OptionError(
             "the Keras Tokenizer cuts texts into characters, or at another mark than spaces; write its tokens and ids "

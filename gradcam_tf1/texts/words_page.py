@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from gradcam_tf1.texts.explain_texts import WordRow
 
 SHADES = 10
-_TITLE_WORDS, _MOST = 8, 500
+MOST = 500  # texts on the page
+_TITLE_WORDS = 8
 
 
 def words_page(path: str, rows: Sequence[WordRow], facts: Mapping[str, str]) -> str:
-    """Write the page and return its path. Of many texts, the first 500 are shown.
+    """Write the page and return its path.
 
     Parameters
     ----------
@@ -33,10 +34,9 @@ def words_page(path: str, rows: Sequence[WordRow], facts: Mapping[str, str]) -> 
     texts: Dict[int, List[WordRow]] = {}
     for row in rows:
         texts.setdefault(row.text, []).append(row)
-    shown = [texts[number] for number in sorted(texts)[:_MOST]]
-    more = {} if len(texts) <= _MOST else {"Shown": f"the first {_MOST} of {len(texts)} texts"}
+    shown = [texts[number] for number in sorted(texts)]
     sections = [Section(_title(group[0]), parts=[_colored(row) for row in group]) for group in shown]
-    return write_study(path, Study("Explained texts", facts={**facts, **more}, sections=sections))
+    return write_study(path, Study("Explained texts", facts=facts, sections=sections))
 
 
 def shades(weights: Sequence[float]) -> List[int]:
@@ -46,7 +46,9 @@ def shades(weights: Sequence[float]) -> List[int]:
 
 
 def caption(row: WordRow) -> str:
-    """Say what is explained, and what the colours mean."""
+    """Say what is explained, and what the colours mean; of a text that failed, why."""
+    if row.status == "failed":
+        return f"failed: {row.reason}"
     target = row.label or (f"class {row.class_id}" if row.class_id >= 0 else "the score")
     share = "" if row.probability is None else f", probability {row.probability:.3g}"
     layer = f" at {row.layer}" if row.layer else ""
@@ -56,10 +58,11 @@ def caption(row: WordRow) -> str:
 
 
 def _title(row: WordRow) -> str:
-    first = " ".join(row.words[:_TITLE_WORDS])
+    first = " ".join(row.words[:_TITLE_WORDS]) or "not explained"
     return f"{row.text + 1}. {first}{' ...' if len(row.words) > _TITLE_WORDS else ''}"
 
 
 def _colored(row: WordRow) -> ColoredWords:
-    words = [(word, shade, f"{weight:.4g}") for word, shade, weight in zip(row.words, shades(row.weights), row.weights)]
+    weights = row.weights or [0.0] * len(row.words)
+    words = [(word, shade, f"{weight:.4g}") for word, shade, weight in zip(row.words, shades(weights), weights)]
     return ColoredWords(caption(row), words)

@@ -25,7 +25,8 @@ def test_the_embeddings_are_the_input(name):
     found = bind(imported(frozen(NETS[name])))
     assert (found.input, found.token_ids, found.vocabulary) == ("embedding_lookup:0", "ids:0", len(WORDS))
     assert (found.array_shape, found.logits, found.classes) == ((None, T, E), "logits:0", 2)
-    assert found.layer == ("features:0" if name == "convolution" else "embedding_lookup:0")
+    layers = {"convolution": "features:0", "windows": "Relu:0 + Relu_1:0"}
+    assert found.layer == layers.get(name, "embedding_lookup:0")
     assert found.probabilities == "probabilities:0"
 
 
@@ -83,3 +84,14 @@ def test_candidates_name_the_ids():
     found = find_candidates(imported(frozen(NETS["convolution"])))
     assert (found.input[0].name, found.input[0].why) == ("ids:0", "token ids, embedded as 'embedding_lookup:0'")
     assert [item.name for item in found.layer] == ["features:0"]
+
+
+def test_a_map_of_a_line_after_a_transpose_is_not_guessed(graph):
+    """[N, F, 1, T] has F positions if its last axis is taken for the channels."""
+    ids = tf.placeholder(tf.int32, [None, T], name="ids")
+    words = tf.nn.embedding_lookup(tf.constant(table()), ids)[..., tf.newaxis]
+    kernels = (np.random.RandomState(n).randn(1, E, 1, 4).astype(np.float32) for n in (1, 2))
+    turned = [tf.transpose(tf.nn.conv2d(words, kernel, [1, 1, 1, 1], "VALID"), [0, 3, 2, 1]) for kernel in kernels]
+    pooled = tf.reduce_max(tf.add(*turned, name="sum"), axis=[2, 3])
+    tf.nn.softmax(tf.matmul(pooled, tf.ones([4, 2]), name="logits"))
+    assert bind(graph).layer == "embedding_lookup:0"

@@ -65,13 +65,39 @@ def test_axes_that_do_not_fit(explained, tmp_path):
     found, sound = explained
     path = str(tmp_path / "a.png")
     with pytest.raises(
-        OptionError, match=r"15 frequencies for a spectrogram of \[40, 16\]; give one for each of its 16"
+        OptionError, match=r"15 frequencies for a spectrogram of \[40, 16\]; give one for each of its 16 rows$"
     ):
         spectrogram_figure(found, sound, 0, "gradcam", path, seconds=2.0, frequencies=MEL[1:])
-    with pytest.raises(OptionError, match="its 40 rows, ascending or descending, or time_first=True"):
+    with pytest.raises(OptionError, match="its 40 rows, or time_first=True"):
         spectrogram_figure(found, sound, 0, "gradcam", path, seconds=2.0, frequencies=MEL, time_first=False)
-    with pytest.raises(OptionError, match="seconds is 0; give the length of the sound, above 0"):
-        spectrogram_figure(found, sound, 0, "gradcam", path, seconds=0, frequencies=MEL)
+    for seconds in (0, -1.0, np.nan, np.inf):
+        with pytest.raises(
+            OptionError, match="seconds is .*; give the length of the sound, frames . hop / sample rate"
+        ):
+            spectrogram_figure(found, sound, 0, "gradcam", path, seconds=seconds, frequencies=MEL)
+    for wrong in (np.zeros(ROWS), [*MEL[:-1], np.nan]):
+        with pytest.raises(OptionError, match="the frequencies neither rise nor fall; give that of each row"):
+            spectrogram_figure(found, sound, 0, "gradcam", path, seconds=2.0, frequencies=wrong)
+    with pytest.raises(OptionError, match="the frequencies are no numbers; give that of each row, in Hz"):
+        spectrogram_figure(found, sound, 0, "gradcam", path, seconds=2.0, frequencies=["low"] * ROWS)
     with pytest.raises(OptionError, match=r"the map has shape \[40, 16\], not that of the spectrogram"):
         spectrogram_figure(found, sound[:, :20], 0, "gradcam", path, seconds=2.0, frequencies=MEL)
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("frequencies", "wanted"),
+    [
+        (np.linspace(0.0, 0.75, ROWS), ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"]),
+        (np.arange(ROWS) * 1000.0, ["0", *(f"{n},000" for n in range(2, 16, 2))]),
+    ],
+)
+def test_frequencies_are_written_evenly_apart_and_differ(frequencies, wanted):
+    from matplotlib.figure import Figure
+
+    from gradcam_tf1.drawing.spectrogram_figures import _draw
+
+    axes = Figure().subplots()
+    _draw(axes, np.zeros((ROWS, FRAMES, 3), np.uint8), 2.0, frequencies[::-1])
+    assert [label.get_text() for label in axes.get_yticklabels()] == wanted
+    assert set(np.diff(axes.get_yticks())) == {-2}

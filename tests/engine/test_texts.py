@@ -34,7 +34,7 @@ def test_the_gradient_is_that_of_the_net(name, class_id):
     np.testing.assert_allclose(found.maps["gradient_x_input", ""][:, 0], embedded * grads, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["masked_mean", "windows", "attention", "recurrent"])
+@pytest.mark.parametrize("name", ["masked_mean", "attention", "recurrent"])
 def test_without_a_convolution_gradcam_is_at_the_embeddings(name):
     _, embedded, grads = reference(name, 1)
     with GradCamGraph(frozen(NETS[name])) as net:

@@ -108,7 +108,9 @@ def workshop(desk: Dict[str, Any], tmp_path: Path) -> None:
     shutil.copy("model.pb", "successor.pb")
     _lay_out(_nets_of_the_commands, tmp_path)
     write_noise(tmp_path / "clips" / "walk", {f"frame{i}.png": (6, 8) for i in range(4)})
-    (tmp_path / "scenes").mkdir()
+    for folder in ("scenes", "spectra"):
+        (tmp_path / folder).mkdir()
+    np.save(str(tmp_path / "spectra" / "bark.npy"), np.random.RandomState(0).randn(40, 16).astype(np.float32) * 20)
     np.save(str(tmp_path / "scenes" / "field.npy"), np.zeros((64, 64, 4), np.uint8))
     (tmp_path / "masks").mkdir()
     for scene in demo_scenes()[:2]:

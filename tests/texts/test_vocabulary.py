@@ -46,7 +46,10 @@ REFUSED = {
     ),
     "large": ('{"a": 1e400}', "is JSON, but neither"),
     "deep": ("[" * 100_000, "is JSON, but neither"),
-    "pieces": ("[CLS]\nfilm\n##s\n", "is a vocabulary of WordPiece.*JSON lines"),
+    "twice": ("good\nbad\ngood\n", "'good' has two ids in the vocabulary .*, 0 and 2; .* write word<TAB>id lines"),
+    "twice with tabs": ("good\t4\ngood\t5\n", "'good' has two ids in the vocabulary .*, 4 and 5"),
+    "twice in a mapping": ('{"good": 1, "good": 2}', "'good' has two ids in the vocabulary .*, 1 and 2"),
+    "twice in a list": ('["good", "good"]', "'good' has two ids in the vocabulary .*, 0 and 1"),
 }
 
 
@@ -96,3 +99,16 @@ def test_unknown_words():
     assert Vocabulary(WORDS, lower=False, unknown=1).encode(["The film"])[0].tolist() == [[1, 3]]
     with pytest.raises(OptionError, match="no word of the text 'odd' is in the vocabulary, and there is no unknown id"):
         Vocabulary(WORDS).encode(["the", "odd"])
+
+
+def test_ids_that_the_net_does_not_know():
+    for fields, option in (({"unknown": 10}, "unknown"), ({"unknown": -1}, "unknown"), ({"padding": 10}, "pad")):
+        with pytest.raises(OptionError, match=f"the net knows the ids 0 to 9; give one of these .--{option}-id N"):
+            Vocabulary(WORDS, **fields).encode(["the film"], size=10)
+    with pytest.raises(OptionError, match="the id of unknown words is 10000000000"):
+        Vocabulary(WORDS, unknown=10**10).encode(["the odd film"])
+
+
+def test_blank_lines_hold_no_word(tmp_path):
+    (tmp_path / "vocab").write_text("<pad>\n\n\nfilm\n")
+    assert Vocabulary.read(str(tmp_path / "vocab")).ids == {"<pad>": 0, "film": 3}
