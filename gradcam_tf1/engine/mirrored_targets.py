@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Hashable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -77,7 +77,10 @@ def _readers(engine: MapEngine, view: MapRequest, columns: Sequence[List[Optiona
     inputs = view.scores[0].inputs
     read = {}
     for reader in readers:
-        tensors = {"boxes": engine.ops.boxes(reader), "confidences": engine.ops.confidences(reader)}
+        tensors: Dict[Hashable, Any] = {
+            "boxes": engine.ops.boxes(reader),
+            "confidences": engine.ops.confidences(reader),
+        }
         read[reader] = engine.fetch(tensors, view.batch, inputs)
     return read
 

@@ -23,7 +23,7 @@ REPORT_SCRIPTS = (
     *("strategies_page.js", "concepts_page.js", "run_page.js"),
     "app.js",
 )
-VIEWER_STYLES = ("theme.css", "viewer.css")
+VIEWER_STYLES = ("theme.css", "viewer.css", "detection.css")
 REPORT_STYLES = (*VIEWER_STYLES, "frame.css", "gallery.css", "pages.css")
 # A study is plain HTML: its only script is the button of the theme.
 STUDY_SCRIPTS = ("core.js", "elements.js", "theme.js", "study.js")

@@ -83,9 +83,9 @@
     ];
     const ranked = found.concepts.some((concept) => concept.importance !== null);
     const about = [
-      "The features of the layer are sums of concepts. The share is what a concept adds to the features, of what all " +
-        "add. It speaks for the classes whose logit rises most where the whole layer holds the concept alone: a name, " +
-        "not a measure. The crops are where it is highest, one of an image.",
+      "The features of the layer are sums of concepts. The share is what a concept adds to the features, of what " +
+        "all add. It speaks for the classes whose logit rises most where the whole layer holds the concept alone: a " +
+        "name, not a measure. The crops are where it is highest, one of an image.",
     ];
     if (ranked)
       about.push("Importance: the share of the variance of the class's logit that the concept takes part in (Sobol).");
