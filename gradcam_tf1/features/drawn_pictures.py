@@ -99,14 +99,17 @@ def draw_pictures(
     coefficients = np.repeat(spectra.start(options.seed)[np.newaxis], len(units), axis=0)
     random, adam = np.random.RandomState(options.seed), Adam(options.rate)
     started = colours.pixels(spectra.pictures(coefficients))
+    climbed = _climbed(net, units, values.values(started), options)
     moved = np.zeros(len(units), bool)
     for _ in range(options.steps):
         pixels = colours.pixels(spectra.pictures(coefficients))
         viewer = Viewer(net.sides, draw_view(random, options.jitter, options.angle, options.zoom), (low + high) / 2)
-        grads = _uphill(net, units, values.values(viewer.see(pixels)))
+        grads = _uphill(net, climbed, units, values.values(viewer.see(pixels)))
         moved |= grads.any(axis=(1, 2, 3))
         grads = colours.grads(pixels, viewer.grads(values.grads(grads * signs)))
-        coefficients += adam.step(spectra.grads(grads))
+        grads = spectra.grads(grads)
+        grads -= options.prior * _size(grads) * spectra.pulls(coefficients)
+        coefficients += adam.step(grads)
         step()
     finished = _as_stored(colours.pixels(spectra.pictures(coefficients)), options)
     start, reached = (_own_values(net, units, values.values(each)) for each in (started, finished))
@@ -121,14 +124,31 @@ def draw_pictures(
     ]
 
 
-def _uphill(net: UnitNet, units: Sequence[BoundUnit], floats: np.ndarray) -> np.ndarray:
+def _climbed(
+    net: UnitNet, units: Sequence[BoundUnit], floats: np.ndarray, options: FeatureOptions
+) -> Sequence[BoundUnit]:
+    """Return what is climbed for units: for a class that is to be alone, its evidence in the middle."""
+    if not options.alone or units[0].class_id is None:
+        return units
+    return net.alone(units, floats) or units
+
+
+def _uphill(
+    net: UnitNet, climbed: Sequence[BoundUnit], units: Sequence[BoundUnit], floats: np.ndarray
+) -> np.ndarray:
     """Return the gradients; for a unit that a ReLU switches off those in front of it, which lead out of there."""
-    grads = net.climb(units, floats)[1]
+    grads = net.climb(climbed, floats)[1]
     off = [n for n in range(len(units)) if not grads[n].any()]
     if off:
         grads = grads.copy()
-        grads[off] = net.climb([units[n] for n in off], floats[off], rectified=False)[1]
+        # a class that is off in the middle may not be elsewhere
+        grads[off] = net.climb([units[n] for n in off], floats[off], rectified=climbed[0].place.of_class)[1]
     return grads
+
+
+def _size(grads: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each picture's gradient."""
+    return np.asarray(np.sqrt(np.square(grads).mean(axis=tuple(range(1, grads.ndim)), keepdims=True)))
 
 
 def _as_stored(pixels: np.ndarray, options: FeatureOptions) -> np.ndarray:

@@ -24,6 +24,11 @@ class FeatureOptions:
         Learning rate of Adam.
     decay : float
         How much faster low frequencies change than high ones: their amplitudes fall as 1 / f ** decay.
+    prior : float
+        How much the picture is drawn back to gray, against a gradient of mean size: what no view needs fades.
+    alone : bool
+        Whether a class is drawn as one object in the middle, where the net averages its evidence over the positions of
+        a layer, instead of everywhere.
     jitter : int
         Most pixels that the picture is moved in each step.
     angle : float
@@ -51,10 +56,12 @@ class FeatureOptions:
 
     steps: int = 256
     rate: float = 0.05
-    decay: float = 1.0
+    decay: float = 1.5
+    prior: float = 3.0
+    alone: bool = True
     jitter: int = 8
-    angle: float = 10.0
-    zoom: float = 0.1
+    angle: float = 45.0
+    zoom: float = 0.4
     values: Tuple[float, float] = (0.0, HIGHEST)
     top: int = 9
     n_images: Optional[int] = None
@@ -70,11 +77,13 @@ class FeatureOptions:
                 continue
             if not is_whole(value, low) or (high is not None and value > high):
                 raise OptionError(f"{name} is a whole number{_between(low, high)}, not {value!r}")
-        for name, most in (("rate", 10), ("decay", 4), ("angle", 180), ("zoom", 0.9)):
+        for name, most in (("rate", 10), ("decay", 4), ("prior", 100), ("angle", 180), ("zoom", 0.9)):
             value = getattr(self, name)
             if not is_number(value) or not 0 <= value <= most or (name == "rate" and value == 0):
                 least = " above 0" if name == "rate" else " from 0"
                 raise OptionError(f"{name} is a number{least} to {most}, not {value!r}")
+        if not isinstance(self.alone, bool):
+            raise OptionError(f"alone is True or False, not {self.alone!r}")
         ends = self.values
         if not isinstance(ends, (tuple, list)) or len(ends) != 2 or not all(map(is_number, ends)) or ends[0] >= ends[1]:
             raise OptionError(f"values are the lowest and the highest pixel value, such as (0, 255), not {ends!r}")
