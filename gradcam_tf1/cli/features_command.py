@@ -63,14 +63,14 @@ def _range(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[fl
 @click.option("--negative", is_flag=True, help="Draw and find what lowers the value.")
 @click.option("--cosine", type=float, default=0.0, help="Power of the cosine with the channel, 0 to 8 (default: 0).")
 @click.option("--steps", type=int, default=256, show_default=True, help="Steps of the optimisation; 0: no pictures.")
-@click.option("--rate", type=float, default=0.05, show_default=True, help="Learning rate of Adam.")
-@click.option("--decay", type=float, default=1.5, show_default=True, help="Amplitudes fall as 1 / frequency ** DECAY.")
+@click.option("--rate", type=float, default=0.025, show_default=True, help="Mean learning rate of Adam; falls to 0.")
+@click.option("--decay", type=float, help="Amplitudes fall as 1 / f ** DECAY (default: 1.5 for a class, else 1).")
 @click.option("--prior", type=float, default=3.0, show_default=True, help="Pull to gray: what no view needs fades.")
 @click.option(
     "--alone/--everywhere", default=True, show_default=True, help="A class as one object in the middle, or all over."
 )
 @click.option("--jitter", type=int, default=8, show_default=True, help="Most pixels that the picture is moved.")
-@click.option("--angle", type=float, default=45.0, show_default=True, help="Most degrees that it is turned.")
+@click.option("--angle", type=float, default=180.0, show_default=True, help="Most degrees that it is turned.")
 @click.option("--zoom", type=float, default=0.4, show_default=True, help="Most that it is resized, as a share.")
 @click.option(
     "--values", metavar="LOW,HIGH", default="0,255", show_default=True, callback=_range, help="Range of pixel values."

@@ -93,7 +93,7 @@ def draw_pictures(
         If the gradient by the pixels is not known, does not exist, or is not finite.
     """
     low, high = options.values
-    spectra = SpectrumPictures(net.sides, net.channels, options.decay)
+    spectra = SpectrumPictures(net.sides, net.channels, options.decay_of(units[0].class_id is not None))
     colours, values = PixelColours(net.channels, low, high), net.net_values()
     signs = np.array([unit.sign for unit in units], np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
     coefficients = np.repeat(spectra.start(options.seed)[np.newaxis], len(units), axis=0)
@@ -101,7 +101,7 @@ def draw_pictures(
     started = colours.pixels(spectra.pictures(coefficients))
     climbed = _climbed(net, units, values.values(started), options)
     moved = np.zeros(len(units), bool)
-    for _ in range(options.steps):
+    for n in range(options.steps):
         pixels = colours.pixels(spectra.pictures(coefficients))
         viewer = Viewer(net.sides, draw_view(random, options.jitter, options.angle, options.zoom), (low + high) / 2)
         grads = _uphill(net, climbed, units, values.values(viewer.see(pixels)))
@@ -109,7 +109,7 @@ def draw_pictures(
         grads = colours.grads(pixels, viewer.grads(values.grads(grads * signs)))
         grads = spectra.grads(grads)
         grads -= options.prior * _size(grads) * spectra.pulls(coefficients)
-        coefficients += adam.step(grads)
+        coefficients += adam.step(grads) * (2 * (1 - n / options.steps))  # the last steps average over the views
         step()
     finished = _as_stored(colours.pixels(spectra.pictures(coefficients)), options)
     start, reached = (_own_values(net, units, values.values(each)) for each in (started, finished))
