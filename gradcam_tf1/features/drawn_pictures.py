@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -104,11 +104,11 @@ def draw_pictures(
     for n in range(options.steps):
         pixels = colours.pixels(spectra.pictures(coefficients))
         viewer = Viewer(net.sides, draw_view(random, options.jitter, options.angle, options.zoom), (low + high) / 2)
-        grads = _uphill(net, climbed, units, values.values(viewer.see(pixels)))
+        grads, on = _uphill(net, climbed, units, values.values(viewer.see(pixels)))
         moved |= grads.any(axis=(1, 2, 3))
         grads = colours.grads(pixels, viewer.grads(values.grads(grads * signs)))
         grads = spectra.grads(grads)
-        grads -= options.prior * _size(grads) * spectra.pulls(coefficients)
+        grads -= options.prior * on * _size(grads) * spectra.pulls(coefficients)
         coefficients += adam.step(grads) * (2 * (1 - n / options.steps))  # the last steps average over the views
         step()
     finished = _as_stored(colours.pixels(spectra.pictures(coefficients)), options)
@@ -135,15 +135,19 @@ def _climbed(
 
 def _uphill(
     net: UnitNet, climbed: Sequence[BoundUnit], units: Sequence[BoundUnit], floats: np.ndarray
-) -> np.ndarray:
-    """Return the gradients; for a unit that a ReLU switches off those in front of it, which lead out of there."""
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Return the gradients; for a unit that a ReLU switches off those in front of it, which lead out of there.
+
+    Also 1 for each unit that is on, 0 for the others, which nothing is to hold back: float32 [N, 1, 1, 1, 1].
+    """
     grads = net.climb(climbed, floats)[1]
-    off = [n for n in range(len(units)) if not grads[n].any()]
+    on = grads.any(axis=(1, 2, 3))
+    off = np.flatnonzero(~on).tolist()
     if off:
         grads = grads.copy()
         # a class that is off in the middle may not be elsewhere
         grads[off] = net.climb([units[n] for n in off], floats[off], rectified=climbed[0].place.of_class)[1]
-    return grads
+    return grads, on.astype(np.float32).reshape(-1, 1, 1, 1, 1)
 
 
 def _size(grads: np.ndarray) -> np.ndarray:

@@ -163,7 +163,9 @@ def test_views_make_a_picture_that_survives_them(graph):
     towards[:, 6, 6] = 1
     with opened(linear(graph, towards)) as net:
         moving = {**STILL, "angle": 10, "zoom": 0.1, "jitter": 2}
-        still, moved = (drawn(net, [ONLY], steps=150, **{**how, "decay": 0})[0].pixels for how in (STILL, moving))
+        still, moved = (
+            drawn(net, [ONLY], steps=150, rate=0.05, **{**how, "decay": 0})[0].pixels for how in (STILL, moving)
+        )
     assert still[6, 6].min() > 200
     assert moved[5:8, 5:8].mean() > still[5:8, 5:8].mean() + 20
 
@@ -173,7 +175,9 @@ def test_what_no_gradient_holds_fades(graph):
     towards = np.zeros((1, SIDE, SIDE, 5))
     towards[..., 0] = 1
     with opened(linear(graph, towards)) as net:
-        kept, faded = (drawn(net, [ONLY], steps=60, **{**STILL, "prior": prior})[0].pixels for prior in (0, 1))
+        kept, faded = (
+            drawn(net, [ONLY], steps=60, rate=0.1, **{**STILL, "prior": prior})[0].pixels for prior in (0, 1)
+        )
     assert kept[..., 0].mean() > 200
     assert faded[..., 0].mean() > 132
     assert np.ptp(kept[..., 1:]) > 4
@@ -184,7 +188,9 @@ def pooled(graph, hidden):
     """Two blobs' worth of features, global average pooling, and a dense head, with a hidden layer or without."""
     random = np.random.RandomState(4)
     x = tf.placeholder(tf.float32, [None, 16, 16, 3], name="input")
-    a = tf.nn.relu(tf.nn.conv2d(x, random.normal(size=(3, 3, 3, 6)).astype("f4"), [1, 2, 2, 1], "SAME"), name="features")
+    a = tf.nn.relu(
+        tf.nn.conv2d(x, random.normal(size=(3, 3, 3, 6)).astype("f4"), [1, 2, 2, 1], "SAME"), name="features"
+    )
     found = tf.reduce_mean(a, [1, 2])
     if hidden:
         found = tf.nn.sigmoid(tf.matmul(found, random.normal(size=(6, 6)).astype("f4")))

@@ -68,7 +68,9 @@ def _paint(random: np.random.RandomState) -> np.ndarray:
     rows, columns = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
     angle = random.uniform(0, 2 * np.pi)
     across = np.cos(angle) * rows + np.sin(angle) * columns
-    share = [0 * across, across + 0.5, 0.5 + 0.5 * np.sin(across * random.uniform(10, 120))][random.choice(3, p=[0.5, 0.35, 0.15])]
+    share = [0 * across, across + 0.5, 0.5 + 0.5 * np.sin(across * random.uniform(10, 120))][
+        random.choice(3, p=[0.5, 0.35, 0.15])
+    ]
     strength = random.uniform(0.2, 1)
     paint = first + strength * np.clip(share, 0, 1)[..., np.newaxis] * (second - first)
     return paint + (_noise(random, random.uniform(2, 30)) if random.uniform() < 0.6 else 0)
@@ -78,7 +80,9 @@ def _noise(random: np.random.RandomState, strength: float) -> np.ndarray:
     """Noise of one size: float64 [48, 48, 3]."""
     side = random.randint(3, 40)
     small = random.normal(0, strength, (side, side, random.choice([1, 3])))
-    return np.broadcast_to(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).reshape(SIDE, SIDE, -1), (SIDE, SIDE, 3))
+    return np.broadcast_to(
+        cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC).reshape(SIDE, SIDE, -1), (SIDE, SIDE, 3)
+    )
 
 
 def _stroke(random: np.random.RandomState) -> np.ndarray:
@@ -117,7 +121,10 @@ def _outlines(random: np.random.RandomState, kind: str) -> Any:
         return [(_circle({"triangle": 3, "square": 4}[kind]), 255)]
     if kind == "cross":
         arm = random.uniform(0.24, 0.38)
-        return [(np.array([[-1, -arm], [-1, arm], [1, arm], [1, -arm]]), 255), (np.array([[-arm, -1], [arm, -1], [arm, 1], [-arm, 1]]), 255)]
+        return [
+            (np.array([[-1, -arm], [-1, arm], [1, arm], [1, -arm]]), 255),
+            (np.array([[-arm, -1], [arm, -1], [arm, 1], [-arm, 1]]), 255),
+        ]
     if kind == "heart":
         t = np.linspace(0, 2 * np.pi, 60, endpoint=False)
         y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
@@ -138,7 +145,10 @@ def _others(random: np.random.RandomState) -> Any:
         return [(_circle(random.randint(5, 8)) * [1, random.uniform(0.5, 1)], 255)]
     if which == 2:
         return [(_circle(4)[:, ::-1] @ np.array([[1, 1], [-1, 1]]) / 1.42 * [1, random.uniform(0.15, 0.5)], 255)]
-    waves = sum(random.normal(0, 0.12) * np.sin(n * 2 * np.pi * np.arange(60) / 60 + random.uniform(0, 6.3)) for n in (1, 2, 3, 4, 6, 7))
+    waves = sum(
+        random.normal(0, 0.12) * np.sin(n * 2 * np.pi * np.arange(60) / 60 + random.uniform(0, 6.3))
+        for n in (1, 2, 3, 4, 6, 7)
+    )
     return [(_circle(60, np.clip(0.7 + waves, 0.1, 1)), 255)]
 
 
