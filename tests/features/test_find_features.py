@@ -23,7 +23,7 @@ from gradcam_tf1 import (
 )
 from gradcam_tf1.features.noise_images import noise_images
 from gradcam_tf1.features.unit_net import UnitNet
-from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
+from gradcam_tf1.nets.demo import demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()]

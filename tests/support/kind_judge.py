@@ -132,7 +132,10 @@ def _outlines(random: np.random.RandomState, kind: str) -> Any:
     if kind == "ring":
         return [(_circle(60), 255), (_circle(60, random.uniform(0.45, 0.72)), 0)]
     if kind == "crescent":
-        return [(_circle(60), 255), (_circle(60, random.uniform(0.74, 0.9)) + [random.uniform(0.36, 0.56), 0], 0)]
+        return [
+            (_circle(60), 255),
+            (_circle(60, random.uniform(0.74, 0.9)) + np.array([random.uniform(0.36, 0.56), 0]), 0),
+        ]
     return _others(random)
 
 
