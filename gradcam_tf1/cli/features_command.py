@@ -62,7 +62,7 @@ def _range(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[fl
 @click.option("--position", metavar="R,C", callback=_position, help="Row and column of the layer (default: the mean).")
 @click.option("--negative", is_flag=True, help="Draw and find what lowers the value.")
 @click.option("--cosine", type=float, default=0.0, help="Power of the cosine with the channel, 0 to 8 (default: 0).")
-@click.option("--steps", type=int, default=256, show_default=True, help="Steps of the optimisation; 0: no pictures.")
+@click.option("--steps", type=int, default=192, show_default=True, help="Steps of the optimisation; 0: no pictures.")
 @click.option("--rate", type=float, default=0.025, show_default=True, help="Mean learning rate of Adam; falls to 0.")
 @click.option("--decay", type=float, help="Amplitudes fall as 1 / f ** DECAY (default: 1.5 for a class, else 1).")
 @click.option("--prior", type=float, default=3.0, show_default=True, help="Pull to gray: what no view needs fades.")

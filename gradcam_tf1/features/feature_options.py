@@ -55,7 +55,7 @@ class FeatureOptions:
         If a value has the wrong type or is not possible.
     """
 
-    steps: int = 256
+    steps: int = 192
     rate: float = 0.025
     decay: Optional[float] = None
     prior: float = 3.0

@@ -23,13 +23,13 @@ from gradcam_tf1 import (
 )
 from gradcam_tf1.features.noise_images import noise_images
 from gradcam_tf1.features.unit_net import UnitNet
-from gradcam_tf1.nets.demo import demo_model, demo_scenes
+from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()]
 QUICK = FeatureOptions(steps=48, top=5)
 CHANNEL = FeatureUnit(layer="conv4/Relu", channel=7)
-SEEN = 64  # pixels of the middle of a picture
+SEEN = 48  # pixels of the middle of a picture: half of its height
 
 
 @pytest.fixture(scope="module")
@@ -231,11 +231,14 @@ def test_the_judge_knows_the_kinds(judge):
     assert (kind_judge.judged(images, judge).argmax(axis=1) == kinds).mean() > 0.7
 
 
-def test_the_picture_of_the_star_shows_a_star_to_a_classifier_of_its_own(net, judge):
-    """By the defaults, as the picture is."""
-    pictures = [find_features(net, "star", options=FeatureOptions(seed=n)).features[0].picture for n in range(2)]
-    for shares in kind_judge.judged(np.stack([_middle(picture) for picture in pictures]), judge):
-        assert shares.argmax() == kind_judge.JUDGED.index("star"), shares
+@pytest.mark.programs  # it draws seven pictures by the defaults, which takes 12 s
+def test_the_pictures_of_the_classes_show_their_kinds_to_a_classifier_of_its_own(net, judge):
+    """What it says of the middle of each picture, as it is."""
+    report = find_features(net, list(DEMO_CLASSES))
+    shares = kind_judge.judged(np.stack([_middle(feature.picture) for feature in report.features]), judge)
+    right = {kind: bool(shares[n].argmax() == n) for n, kind in enumerate(DEMO_CLASSES)}
+    assert sum(right.values()) >= 5, right  # one would be chance
+    assert shares[:, 0].argmax() == 0, "no other picture is as much of a star"
 
 
 def _middle(picture):
