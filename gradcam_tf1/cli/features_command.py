@@ -65,7 +65,7 @@ def _range(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[fl
 @click.option("--steps", type=int, default=192, show_default=True, help="Steps of the optimisation; 0: no pictures.")
 @click.option("--rate", type=float, default=0.025, show_default=True, help="Mean learning rate of Adam; falls to 0.")
 @click.option("--decay", type=float, help="Amplitudes fall as 1 / f ** DECAY (default: 1.5 for a class, else 1).")
-@click.option("--prior", type=float, default=3.0, show_default=True, help="Pull to gray: what no view needs fades.")
+@click.option("--prior", type=float, help="Pull to gray (default: 3 for a class, else 0).")
 @click.option(
     "--alone/--everywhere", default=True, show_default=True, help="A class as one object in the middle, or all over."
 )

@@ -108,7 +108,7 @@ def draw_pictures(
         moved |= grads.any(axis=(1, 2, 3))
         grads = colours.grads(pixels, viewer.grads(values.grads(grads * signs)))
         grads = spectra.grads(grads)
-        grads -= options.prior * on * _size(grads) * spectra.pulls(coefficients)
+        grads -= options.prior_of(units[0].class_id is not None) * on * _size(grads) * spectra.pulls(coefficients)
         coefficients += adam.step(grads) * (2 * (1 - n / options.steps))  # the last steps average over the views
         step()
     finished = _as_stored(colours.pixels(spectra.pictures(coefficients)), options)

@@ -25,8 +25,9 @@ class FeatureOptions:
     decay : float or None
         How much faster low frequencies change than high ones: their amplitudes fall as 1 / f ** decay. None: 1.5 for
         a class, which is an object with a surface, and 1 for a channel, which may be a fine pattern.
-    prior : float
-        How much the picture is drawn back to gray, against a gradient of mean size: what no view needs fades.
+    prior : float or None
+        How much the picture is drawn back to gray, against a gradient of mean size: what no view needs fades. None: 3 for a
+        class, 0 for a channel.
     alone : bool
         Whether a class is drawn as one object in the middle, where the net averages its evidence over the positions of
         a layer, instead of everywhere.
@@ -58,7 +59,7 @@ class FeatureOptions:
     steps: int = 192
     rate: float = 0.025
     decay: Optional[float] = None
-    prior: float = 3.0
+    prior: Optional[float] = None
     alone: bool = True
     jitter: int = 8
     angle: float = 180.0
@@ -80,7 +81,7 @@ class FeatureOptions:
                 raise OptionError(f"{name} is a whole number{_between(low, high)}, not {value!r}")
         for name, most in (("rate", 10), ("decay", 4), ("prior", 100), ("angle", 180), ("zoom", 0.9)):
             value = getattr(self, name)
-            if name == "decay" and value is None:
+            if name in ("decay", "prior") and value is None:
                 continue
             if not is_number(value) or not 0 <= value <= most or (name == "rate" and value == 0):
                 least = " above 0" if name == "rate" else " from 0"
@@ -96,6 +97,10 @@ class FeatureOptions:
     def decay_of(self, of_class: bool) -> float:
         """Return the decay for a class, or for a channel or direction."""
         return self.decay if self.decay is not None else 1.5 if of_class else 1.0
+
+    def prior_of(self, of_class: bool) -> float:
+        """Return the prior for a class, or for a channel or direction."""
+        return self.prior if self.prior is not None else 3.0 if of_class else 0.0
 
 
 def _between(low: int, high: Optional[int]) -> str:
