@@ -26,8 +26,8 @@ class FeatureOptions:
         How much faster low frequencies change than high ones: their amplitudes fall as 1 / f ** decay. None: 1.5 for
         a class, which is an object with a surface, and 1 for a channel, which may be a fine pattern.
     prior : float or None
-        How much the picture is drawn back to gray, against a gradient of mean size: what no view needs fades. None: 3 for a
-        class, 0 for a channel.
+        How much the picture is drawn back to gray, against a gradient of mean size: what no view needs fades. None: 3
+        for a class, 0 for a channel.
     alone : bool
         Whether a class is drawn as one object in the middle, where the net averages its evidence over the positions of
         a layer, instead of everywhere.

@@ -27,7 +27,7 @@ from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()]
-QUICK = FeatureOptions(steps=48, top=5)
+QUICK = FeatureOptions(steps=48, rate=0.08, top=5)
 CHANNEL = FeatureUnit(layer="conv4/Relu", channel=7)
 SEEN = 48  # pixels of the middle of a picture: half of its height
 
