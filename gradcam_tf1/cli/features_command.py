@@ -20,7 +20,8 @@ from gradcam_tf1.methods.options import MAX_SEED
 if TYPE_CHECKING:
     from gradcam_tf1.features.feature_report import FeatureReport, SeenFeature
 
-_OPTIONS = ("steps", "rate", "decay", "jitter", "angle", "zoom", "values", "top", "n_images", "max_pixels", "seed")
+_VIEWS = ("alone", "jitter", "angle", "zoom")
+_OPTIONS = ("steps", "rate", "decay", "prior", *_VIEWS, "values", "top", "n_images", "max_pixels", "seed")
 
 
 def _channels(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[int]:
@@ -61,12 +62,16 @@ def _range(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[fl
 @click.option("--position", metavar="R,C", callback=_position, help="Row and column of the layer (default: the mean).")
 @click.option("--negative", is_flag=True, help="Draw and find what lowers the value.")
 @click.option("--cosine", type=float, default=0.0, help="Power of the cosine with the channel, 0 to 8 (default: 0).")
-@click.option("--steps", type=int, default=256, show_default=True, help="Steps of the optimisation; 0: no pictures.")
-@click.option("--rate", type=float, default=0.05, show_default=True, help="Learning rate of Adam.")
-@click.option("--decay", type=float, default=1.0, show_default=True, help="Amplitudes fall as 1 / frequency ** DECAY.")
+@click.option("--steps", type=int, default=192, show_default=True, help="Steps of the optimisation; 0: no pictures.")
+@click.option("--rate", type=float, default=0.025, show_default=True, help="Mean learning rate of Adam; falls to 0.")
+@click.option("--decay", type=float, help="Amplitudes fall as 1 / f ** DECAY (default: 1.5 for a class, else 1).")
+@click.option("--prior", type=float, help="Pull to gray (default: 3 for a class, else 0).")
+@click.option(
+    "--alone/--everywhere", default=True, show_default=True, help="A class as one object in the middle, or all over."
+)
 @click.option("--jitter", type=int, default=8, show_default=True, help="Most pixels that the picture is moved.")
-@click.option("--angle", type=float, default=10.0, show_default=True, help="Most degrees that it is turned.")
-@click.option("--zoom", type=float, default=0.1, show_default=True, help="Most that it is resized, as a share.")
+@click.option("--angle", type=float, default=180.0, show_default=True, help="Most degrees that it is turned.")
+@click.option("--zoom", type=float, default=0.4, show_default=True, help="Most that it is resized, as a share.")
 @click.option(
     "--values", metavar="LOW,HIGH", default="0,255", show_default=True, callback=_range, help="Range of pixel values."
 )

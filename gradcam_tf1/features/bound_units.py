@@ -34,6 +34,8 @@ class BoundUnit:
         For the names of files.
     class_id : int or None
         The class, if it is one.
+    position : (int, int) or None
+        Row and column of its layer, if one position counts.
     """
 
     unit: FeatureUnit
@@ -42,6 +44,7 @@ class BoundUnit:
     vector: np.ndarray
     token: str
     class_id: Optional[int] = None
+    position: Optional[Tuple[int, int]] = None
 
     @property
     def sign(self) -> float:
@@ -51,7 +54,7 @@ class BoundUnit:
     @property
     def key(self) -> Tuple[object, ...]:
         """What units share that are measured together."""
-        return (self.place, self.unit.position, self.unit.cosine)
+        return (self.place, self.position, self.unit.cosine)
 
 
 def bind_units(units: Sequence[FeatureUnit], explainer: NetExplainer, fed: np.ndarray) -> List[BoundUnit]:
@@ -102,7 +105,7 @@ def _direction(unit: FeatureUnit, explainer: NetExplainer, fed: np.ndarray) -> B
     vector = np.array(unit.direction, np.float32) if unit.channel is None else _one_hot(unit.channel, count)
     short = layer.name.split(":")[0]
     token = f"{_token(what, unit)}.{slug(short)}"
-    return BoundUnit(unit, _signed(f"{short} {what}", unit), place, vector, token)
+    return BoundUnit(unit, _signed(f"{short} {what}", unit), place, vector, token, position=unit.position)
 
 
 def _layer(unit: FeatureUnit, explainer: NetExplainer) -> LayerInfo:

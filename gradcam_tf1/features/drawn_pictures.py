@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -93,20 +93,23 @@ def draw_pictures(
         If the gradient by the pixels is not known, does not exist, or is not finite.
     """
     low, high = options.values
-    spectra = SpectrumPictures(net.sides, net.channels, options.decay)
+    spectra = SpectrumPictures(net.sides, net.channels, options.decay_of(units[0].class_id is not None))
     colours, values = PixelColours(net.channels, low, high), net.net_values()
     signs = np.array([unit.sign for unit in units], np.float32)[:, np.newaxis, np.newaxis, np.newaxis]
     coefficients = np.repeat(spectra.start(options.seed)[np.newaxis], len(units), axis=0)
     random, adam = np.random.RandomState(options.seed), Adam(options.rate)
     started = colours.pixels(spectra.pictures(coefficients))
+    climbed = _climbed(net, units, values.values(started), options)
     moved = np.zeros(len(units), bool)
-    for _ in range(options.steps):
+    for n in range(options.steps):
         pixels = colours.pixels(spectra.pictures(coefficients))
         viewer = Viewer(net.sides, draw_view(random, options.jitter, options.angle, options.zoom), (low + high) / 2)
-        grads = _uphill(net, units, values.values(viewer.see(pixels)))
+        grads, on = _uphill(net, climbed, units, values.values(viewer.see(pixels)))
         moved |= grads.any(axis=(1, 2, 3))
         grads = colours.grads(pixels, viewer.grads(values.grads(grads * signs)))
-        coefficients += adam.step(spectra.grads(grads))
+        grads = spectra.grads(grads)
+        grads -= options.prior_of(units[0].class_id is not None) * on * _size(grads) * spectra.pulls(coefficients)
+        coefficients += adam.step(grads) * (2 * (1 - n / options.steps))  # the last steps average over the views
         step()
     finished = _as_stored(colours.pixels(spectra.pictures(coefficients)), options)
     start, reached = (_own_values(net, units, values.values(each)) for each in (started, finished))
@@ -121,14 +124,35 @@ def draw_pictures(
     ]
 
 
-def _uphill(net: UnitNet, units: Sequence[BoundUnit], floats: np.ndarray) -> np.ndarray:
-    """Return the gradients; for a unit that a ReLU switches off those in front of it, which lead out of there."""
-    grads = net.climb(units, floats)[1]
-    off = [n for n in range(len(units)) if not grads[n].any()]
+def _climbed(
+    net: UnitNet, units: Sequence[BoundUnit], floats: np.ndarray, options: FeatureOptions
+) -> Sequence[BoundUnit]:
+    """Return what is climbed for units: for a class that is to be alone, its evidence in the middle."""
+    if not options.alone or units[0].class_id is None:
+        return units
+    return net.alone(units, floats) or units
+
+
+def _uphill(
+    net: UnitNet, climbed: Sequence[BoundUnit], units: Sequence[BoundUnit], floats: np.ndarray
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Return the gradients; for a unit that a ReLU switches off those in front of it, which lead out of there.
+
+    Also 1 for each unit that is on, 0 for the others, which nothing is to hold back: float32 [N, 1, 1, 1, 1].
+    """
+    grads = net.climb(climbed, floats)[1]
+    on = grads.any(axis=(1, 2, 3))
+    off = np.flatnonzero(~on).tolist()
     if off:
         grads = grads.copy()
-        grads[off] = net.climb([units[n] for n in off], floats[off], rectified=False)[1]
-    return grads
+        # a class that is off in the middle may not be elsewhere
+        grads[off] = net.climb([units[n] for n in off], floats[off], rectified=climbed[0].place.of_class)[1]
+    return grads, on.astype(np.float32).reshape(-1, 1, 1, 1, 1)
+
+
+def _size(grads: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each picture's gradient."""
+    return np.asarray(np.sqrt(np.square(grads).mean(axis=tuple(range(1, grads.ndim)), keepdims=True)))
 
 
 def _as_stored(pixels: np.ndarray, options: FeatureOptions) -> np.ndarray:

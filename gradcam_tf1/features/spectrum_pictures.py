@@ -49,6 +49,7 @@ class SpectrumPictures:
         # a real picture has each of these columns twice, as conjugates, the first and a middle one excepted
         twice = np.full(width // 2 + 1, 2.0)
         twice[[0, -1] if width % 2 == 0 else [0]] = 1
+        self._twice = twice[:, np.newaxis]
         self._back = (scale * twice)[..., np.newaxis]
         self.shape = (channels, *scale.shape, 2)
 
@@ -78,3 +79,7 @@ class SpectrumPictures:
         found = fft.rfft2(np.moveaxis(grads, -1, 1), norm="ortho")
         parts: np.ndarray = np.stack([found.real, found.imag], axis=-1) * self._back.astype(grads.dtype)
         return parts
+
+    def pulls(self, coefficients: np.ndarray) -> np.ndarray:
+        """Return dy/dz of y = |z|^2 / 2 over both halves of the plane: how gray the picture is, as photographs go."""
+        return np.asarray(coefficients * self._twice.astype(coefficients.dtype))

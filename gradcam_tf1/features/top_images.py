@@ -173,8 +173,8 @@ def _box(net: UnitNet, unit: BoundUnit, found: _NearImage) -> Any:
     if layer is None or not isinstance(fitted, Fitted):
         return None
     counts = unit.sign * found.map
-    if unit.unit.position is not None:
-        row, column = unit.unit.position
+    if unit.position is not None:
+        row, column = unit.position
         alone = np.zeros_like(counts)
         alone[row, column] = counts[row, column]
         counts = alone

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Hashable, Optional, Sequence, Tuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Dict, Hashable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.auto_layer import OWN
 from gradcam_tf1.errors import GradientError, OptionError, RunError
 from gradcam_tf1.features.bound_units import BoundUnit
 from gradcam_tf1.features.pixel_colours import NetValues
-from gradcam_tf1.features.unit_ops import UnitPlace, before_rectifier, unit_grads, unit_tensors
+from gradcam_tf1.features.unit_ops import UnitPlace, before_rectifier, class_grads, unit_grads, unit_tensors
 from gradcam_tf1.images.geometry import SHORT_SIDE
 from gradcam_tf1.tf_runtime import tf
 
@@ -183,12 +185,43 @@ class UnitNet:
             raise RunError(f"the value or the gradient of {first.name} is NaN or infinite")
         return found["values"][:, 0], found["grads"]
 
+    def alone(self, units: Sequence[BoundUnit], floats: np.ndarray) -> Optional[List[BoundUnit]]:
+        """Return classes as they are at the middle of the net's layer: w . A there, with the class's weights w.
+
+        Parameters
+        ----------
+        units : sequence of BoundUnit
+            N classes.
+        floats : np.ndarray
+            float32 [N, H, W, c], pictures on which the net shows whether its classes are means over the layer.
+
+        Returns
+        -------
+        list of BoundUnit or None
+            None unless all positions count alike, as they do with global average pooling: dy/dA is the same at each.
+        """
+        engine, layers = self.explainer.engine, self.explainer.resolve_layers(None)
+        layer = layers[0]
+        if len(layers) > 1 or layer.parts or layer == OWN:
+            return None
+        place = UnitPlace(layer, True, of_class=True)
+        fetched: Dict[Hashable, tf.Tensor] = {0: class_grads(engine.ops, layer)}
+        directions = np.stack([each.vector[np.newaxis] for each in units])
+        rows = {unit_tensors(engine.ops, place).directions: directions}
+        own = (engine.ops.float_images(), floats)
+        grads = engine.runner.run(fetched, np.repeat(self.fed, len(units), axis=0), rows, own)[0]
+        mean = grads.mean(axis=(1, 2), keepdims=True)
+        middle = (grads.shape[1] // 2, grads.shape[2] // 2)
+        if middle == (0, 0) or not mean.any() or np.abs(grads - mean).max() > _CLOSE * np.abs(mean).max():
+            return None
+        return [replace(each, place=place, position=middle) for each in units]
+
     def _rows(self, place: UnitPlace, first: BoundUnit, directions: np.ndarray) -> Dict[tf.Tensor, Any]:
         """Return what is fed with each image."""
         tensors = unit_tensors(self.explainer.engine.ops, place)
         rows: Dict[tf.Tensor, Any] = {tensors.directions: directions}
-        if first.unit.position is not None:
-            rows[tensors.position] = np.repeat([first.unit.position], len(directions), axis=0).astype(np.int32)
+        if first.position is not None:
+            rows[tensors.position] = np.repeat([first.position], len(directions), axis=0).astype(np.int32)
         if first.unit.cosine:
             rows[tensors.power] = np.full(len(directions), first.unit.cosine, np.float32)
         return rows

@@ -26,11 +26,14 @@ class UnitPlace(NamedTuple):
         Whether one position counts instead of the mean over all.
     by_cosine : bool
         Whether the cosine of the direction and the features counts.
+    of_class : bool
+        Whether the directions are those of classes: dy/dA of the class's logit y, summed over the positions.
     """
 
     layer: Optional[LayerInfo]
     at_position: bool = False
     by_cosine: bool = False
+    of_class: bool = False
 
 
 class UnitTensors(NamedTuple):
@@ -39,7 +42,7 @@ class UnitTensors(NamedTuple):
     Attributes
     ----------
     directions : tf.Tensor
-        Fed: float32 [N, U, K], the directions of U units for each image.
+        Fed: float32 [N, U, K], the directions of U units for each image; of classes, [N, 1, C].
     position : tf.Tensor
         Fed: int32 [N, 2].
     power : tf.Tensor
@@ -66,7 +69,7 @@ def unit_tensors(ops: GraphOps, place: UnitPlace) -> UnitTensors:
     directions = part("directions", lambda: tf.placeholder(tf.float32, [None, None, None], "directions"))
     position = part("position", lambda: tf.placeholder(tf.int32, [None, 2], "position"))
     power = part("power", lambda: tf.placeholder(tf.float32, [None], "power"))
-    map = part("map", lambda: _map(unit_features(ops, place.layer), directions, power if place.by_cosine else None))
+    map = part("map", lambda: _place_map(ops, place, directions, power))
     values = part("values", lambda: _values(map, position if place.at_position else None))
     return UnitTensors(directions, position, power, map, values)
 
@@ -75,6 +78,22 @@ def unit_grads(ops: GraphOps, place: UnitPlace) -> tf.Tensor:
     """Return the gradient of the sum of all units by the net's floats: float32 [N, H, W, C]. Raises GradientError."""
     values = unit_tensors(ops, place).values
     return ops.once(("unit", "grads", place), lambda: ops.as_images(gradients(values, [ops.float_images().tensor])[0]))
+
+
+def class_grads(ops: GraphOps, layer: LayerInfo) -> tf.Tensor:
+    """Return dy/dA for the class that is fed with each image, at `UnitPlace(layer, True, of_class=True)`: [N, h, w, K].
+
+    Raises GradientError.
+    """
+    return _class_grads(ops, layer, unit_tensors(ops, UnitPlace(layer, True, of_class=True)).directions)
+
+
+def _class_grads(ops: GraphOps, layer: LayerInfo, classes: tf.Tensor) -> tf.Tensor:
+    def build() -> tf.Tensor:
+        score = tf.reduce_sum(ops.scores("logit") * classes[:, 0], axis=1)
+        return ops.as_map(gradients(score, [ops.layer_tensor(layer)])[0], layer)
+
+    return ops.once(("unit", "class grads", layer), build)
 
 
 def unit_features(ops: GraphOps, layer: Optional[LayerInfo]) -> tf.Tensor:
@@ -90,6 +109,13 @@ def before_rectifier(ops: GraphOps, layer: Optional[LayerInfo]) -> Optional[Laye
         return None
     op = ops.layer_tensor(layer).op
     return replace(layer, name=op.inputs[0].name, op=op.inputs[0].op.type) if op.type in _RECTIFIERS else None
+
+
+def _place_map(ops: GraphOps, place: UnitPlace, directions: tf.Tensor, power: tf.Tensor) -> tf.Tensor:
+    if place.of_class and place.layer is not None:  # what the class counts each channel for, as constants
+        grads = _class_grads(ops, place.layer, directions)
+        directions = tf.stop_gradient(tf.reduce_sum(grads, axis=[1, 2])[:, tf.newaxis])
+    return _map(unit_features(ops, place.layer), directions, power if place.by_cosine else None)
 
 
 def _map(features: tf.Tensor, directions: tf.Tensor, power: Optional[tf.Tensor]) -> tf.Tensor:

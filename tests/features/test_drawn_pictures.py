@@ -12,7 +12,8 @@ from gradcam_tf1.features.feature_unit import as_units
 from gradcam_tf1.features.unit_net import UnitNet
 from gradcam_tf1.tf_runtime import tf
 
-STILL = {"jitter": 0, "angle": 0, "zoom": 0}  # no views: the picture itself is climbed
+PLAIN = {"decay": 1, "prior": 0, "alone": False}  # the whole value, and nothing that draws the picture back
+STILL = {**PLAIN, "jitter": 0, "angle": 0, "zoom": 0}  # no views: the picture itself is climbed
 SIDE = 12
 
 
@@ -56,7 +57,7 @@ def test_the_picture_of_a_linear_net_has_the_signs_of_its_weights(graph, negativ
     towards = smooth()
     with opened(linear(graph, towards)) as net:
         units = [FeatureUnit(n, negative=negative) for n in range(2)]
-        found = drawn(net, units, steps=300, rate=0.05, decay=0.5, **STILL)
+        found = drawn(net, units, steps=300, rate=0.05, **{**STILL, "decay": 0.5})
     for n, picture in enumerate(found):
         signs = np.sign(picture.pixels - 127.5) * (-1 if negative else 1)
         # some pixels saturate on the wrong side while all frequencies move at once; chance is 0.5
@@ -78,7 +79,7 @@ def template_net(graph, templates):
 def test_the_picture_of_a_template_net_is_the_template(graph):
     templates = np.tanh(smooth(3)) * 0.8
     with opened(template_net(graph, templates)) as net:
-        found = drawn(net, [0, 1, 2], steps=400, rate=0.05, decay=0.5, **STILL)
+        found = drawn(net, [0, 1, 2], steps=400, rate=0.05, **{**STILL, "decay": 0.5})
     for template, picture in zip(templates, found):
         off = np.abs(picture.pixels / 127.5 - 1 - template)
         assert off.mean() < 0.15, "of a range of 2"
@@ -102,7 +103,7 @@ def test_the_picture_is_rgb_whatever_the_net_takes(graph, preset):
 def test_gray_and_bands(graph, channels, preset):
     towards = smooth(1, channels)
     with opened(linear(graph, towards), preset=preset) as net:
-        found = drawn(net, [ONLY], steps=300, rate=0.02, decay=0.5, **STILL)[0]
+        found = drawn(net, [ONLY], steps=300, rate=0.02, **{**STILL, "decay": 0.5})[0]
     shown = found.pixels if channels == 5 else found.pixels[..., :1]
     assert found.pixels.shape == (SIDE, SIDE, 5 if channels == 5 else 3)
     assert (np.ptp(found.pixels, axis=2) == 0).all() == (channels == 1)
@@ -161,9 +162,83 @@ def test_views_make_a_picture_that_survives_them(graph):
     towards = np.zeros((1, SIDE, SIDE, 3))
     towards[:, 6, 6] = 1
     with opened(linear(graph, towards)) as net:
-        still, moved = (drawn(net, [ONLY], steps=150, decay=0, **views)[0].pixels for views in (STILL, {"jitter": 2}))
+        moving = {**STILL, "angle": 10, "zoom": 0.1, "jitter": 2}
+        still, moved = (
+            drawn(net, [ONLY], steps=150, rate=0.05, **{**how, "decay": 0})[0].pixels for how in (STILL, moving)
+        )
     assert still[6, 6].min() > 200
     assert moved[5:8, 5:8].mean() > still[5:8, 5:8].mean() + 20
+
+
+def test_what_no_gradient_holds_fades(graph):
+    """Only the first of five bands counts: the others keep the noise of the start, or lose it to the prior."""
+    towards = np.zeros((1, SIDE, SIDE, 5))
+    towards[..., 0] = 1
+    with opened(linear(graph, towards)) as net:
+        kept, faded = (
+            drawn(net, [ONLY], steps=60, rate=0.1, **{**STILL, "prior": prior})[0].pixels for prior in (0, 1)
+        )
+    assert kept[..., 0].mean() > 200
+    assert faded[..., 0].mean() > 132
+    assert np.ptp(kept[..., 1:]) > 4
+    assert faded[..., 1:].std() < 0.7 * kept[..., 1:].std(), "but for rounding, which both have"
+
+
+def pooled(graph, hidden):
+    """Two blobs' worth of features, global average pooling, and a dense head, with a hidden layer or without."""
+    random = np.random.RandomState(4)
+    x = tf.placeholder(tf.float32, [None, 16, 16, 3], name="input")
+    a = tf.nn.relu(
+        tf.nn.conv2d(x, random.normal(size=(3, 3, 3, 6)).astype("f4"), [1, 2, 2, 1], "SAME"), name="features"
+    )
+    found = tf.reduce_mean(a, [1, 2])
+    if hidden:
+        found = tf.nn.sigmoid(tf.matmul(found, random.normal(size=(6, 6)).astype("f4")))
+    weights = random.normal(size=(6, 2)).astype("f4")
+    tf.matmul(found, weights, name="logits")
+    return weights
+
+
+def test_a_class_alone_is_its_evidence_in_the_middle(graph):
+    """It equals the direction of the class's weights at that position, which the layer's twin knows."""
+    weights = pooled(graph, hidden=False)
+    with opened(graph) as net:
+        unit_net = UnitNet(net, (0, 255))
+        units = [0, 1, *(FeatureUnit(direction=weights[:, n], position=(4, 4)) for n in range(2))]
+        known = bind_units(as_units(units), unit_net.explainer, unit_net.fed)
+        images = np.random.RandomState(0).normal(size=(2, 16, 16, 3)).astype("f4")
+        alone = unit_net.climb(unit_net.alone(known[:2], images), images)
+        for found, expected in zip(alone, unit_net.climb(known[2:], images)):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+        assert not alone[1][:, :7].any(), "outside the field of the position"
+        assert alone[1][:, 8].any()
+
+
+def test_a_class_alone_follows_the_weights_that_a_picture_has(graph):
+    """With a hidden layer: dy/dA of the picture, by differences of the net itself."""
+    pooled(graph, hidden=True)
+    images = np.random.RandomState(0).normal(size=(2, 16, 16, 3)).astype("f4")
+    with opened(graph) as net:
+        unit_net = UnitNet(net, (0, 255))
+        known = bind_units(as_units([0, 1]), unit_net.explainer, unit_net.fed)
+        alone = unit_net.alone(known, images)
+        values = unit_net.climb(alone, images)[0]
+        for n, image in enumerate(images):
+            features = net.sess.run("features:0", {"input:0": image[np.newaxis]})
+            slopes = []
+            for channel in range(6):
+                step = np.zeros_like(features)
+                step[..., channel] = 1e-2
+                up, down = (net.sess.run("logits:0", {"features:0": features + s})[0, n] for s in (step, -step))
+                slopes.append((up - down) / 2e-2)
+            assert values[n] == pytest.approx(np.dot(slopes, features[0, 4, 4]), rel=1e-2)
+
+
+def test_a_class_that_is_no_mean_over_positions_is_drawn_everywhere(graph):
+    with opened(linear(graph, smooth())) as net:
+        unit_net = UnitNet(net, (0, 255))
+        known = bind_units(as_units([0, 1]), unit_net.explainer, unit_net.fed)
+        assert unit_net.alone(known, np.zeros((2, SIDE, SIDE, 3), np.float32)) is None
 
 
 def test_a_unit_that_is_switched_off_at_the_start_is_reached(graph):
@@ -174,7 +249,7 @@ def test_a_unit_that_is_switched_off_at_the_start_is_reached(graph):
     with opened(graph) as net:
         found = drawn(net, [FeatureUnit(channel=0)], steps=150, rate=0.1)[0]
     assert (found.start, found.note) == (0, "")
-    assert found.reached > 0.1
+    assert found.reached > 0
 
 
 def test_a_unit_that_no_pixel_reaches_says_so(graph):
@@ -221,6 +296,8 @@ def test_adam_steps_as_that_of_tensorflow(graph):
         ({"angle": 181}, "angle is a number from 0 to 180, not 181"),
         ({"zoom": "much"}, "zoom is a number from 0 to 0.9, not 'much'"),
         ({"decay": float("nan")}, "decay is a number"),
+        ({"prior": -1}, "prior is a number from 0 to 100, not -1"),
+        ({"alone": 1}, "alone is True or False, not 1"),
         ({"values": (3, 3)}, r"values are the lowest and the highest pixel value, such as \(0, 255\)"),
         ({"values": 255}, "values are the lowest"),
         ({"progress": 1}, "progress is a function of a name and a number, not 1"),

@@ -27,8 +27,9 @@ from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()]
-QUICK = FeatureOptions(steps=48, top=5)
+QUICK = FeatureOptions(steps=48, rate=0.08, top=5)
 CHANNEL = FeatureUnit(layer="conv4/Relu", channel=7)
+SEEN = 48  # pixels of the middle of a picture: half of its height
 
 
 @pytest.fixture(scope="module")
@@ -225,17 +226,22 @@ def judge():
 
 
 def test_the_judge_knows_the_kinds(judge):
-    """On drawn objects that it has never seen; chance is 0.14."""
-    images, kinds = kind_judge.crowds(210, seed=4242)
-    assert (kind_judge.judged(images, judge).argmax(axis=1) == kinds).mean() > 0.55
+    """On drawings that it has never seen; chance is 0.125."""
+    images, kinds = kind_judge.drawings(160, seed=4242)
+    assert (kind_judge.judged(images, judge).argmax(axis=1) == kinds).mean() > 0.7
 
 
-def test_the_picture_of_the_star_shows_a_star_to_a_classifier_of_its_own(net, judge):
-    """Every class by the defaults. What the judge says of all pictures alike, as of their texture, is taken off."""
+@pytest.mark.programs  # it draws seven pictures by the defaults, which takes 12 s
+def test_the_pictures_of_the_classes_show_their_kinds_to_a_classifier_of_its_own(net, judge):
+    """What it says of the middle of each picture, as it is."""
     report = find_features(net, list(DEMO_CLASSES))
-    scores = kind_judge.judged(np.stack([feature.picture for feature in report.features]), judge)
-    own = (scores - scores.mean(axis=0)).argmax(axis=1)
-    right = {kind: bool(own[n] == n) for n, kind in enumerate(DEMO_CLASSES)}
-    assert right["star"], scores
-    assert scores[:, 0].argmax() == 0, "no other picture is as much of a star"
-    assert sum(right.values()) >= 4, right  # one would be chance
+    shares = kind_judge.judged(np.stack([_middle(feature.picture) for feature in report.features]), judge)
+    right = {kind: bool(shares[n].argmax() == n) for n, kind in enumerate(DEMO_CLASSES)}
+    assert sum(right.values()) >= 5, right  # one would be chance
+    assert shares[:, 0].argmax() == 0, "no other picture is as much of a star"
+
+
+def _middle(picture):
+    """Return where the object is."""
+    top, left = (picture.shape[0] - SEEN) // 2, (picture.shape[1] - SEEN) // 2
+    return picture[top : top + SEEN, left : left + SEEN]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import fft
 
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.features.spectrum_pictures import SpectrumPictures
@@ -67,3 +68,12 @@ def test_low_frequencies_are_strong_as_in_photographs():
 def test_a_picture_of_a_line_is_refused():
     with pytest.raises(OptionError, match="a picture of 1x5 has no frequencies; its sides are at least 2 pixels"):
         SpectrumPictures((1, 5), 3)
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_the_pull_is_the_gradient_of_the_power(sides):
+    """Without decay the power of a picture is that of its coefficients, by Parseval, wherever these are a picture's."""
+    spectra = SpectrumPictures(sides, 2, 0)
+    found = fft.rfft2(numbers(1, 2, *sides), norm="ortho")
+    z = np.stack([found.real, found.imag], axis=-1)
+    np.testing.assert_allclose(spectra.pulls(z), spectra.grads(spectra.pictures(z)) / 0.25**2, atol=1e-12)
