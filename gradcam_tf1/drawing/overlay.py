@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.atomic_files import write_whole
+from gradcam_tf1.drawing.color_lookup import look_up, look_up_gray
 from gradcam_tf1.drawing.png_files import DRAWN, encode_png
 from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.geometry import Box
@@ -91,7 +92,7 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
     low, high = map.min(), map.max()
     if not (low >= -1e-6 and high <= 1 + 1e-6):
         raise OptionError(f"a map to draw lies in 0..1, got {low:.3g}..{high:.3g}; call normalize first")
-    return cv2.applyColorMap(_levels(map), color_table(colormap))
+    return look_up(_levels(map), color_table(colormap))
 
 
 def _levels(map: np.ndarray) -> np.ndarray:
@@ -157,13 +158,14 @@ def overlay(
     check_alpha(alpha)
     height, width = image.shape[:2]
     top, left, bottom, right = seen or (0, 0, height, width)
-    result = image.copy()
-    part = result[top:bottom, left:right]
     levels = _levels(np.asarray(map, np.float32)[top:bottom, left:right])
     kept, added = tints(colormap, float(alpha))
-    result[top:bottom, left:right] = cv2.add(
-        cv2.multiply(part, cv2.applyColorMap(levels, kept), scale=1 / 255), cv2.applyColorMap(levels, added)
-    )
+    tinted = cv2.multiply(image[top:bottom, left:right], look_up_gray(levels, kept), scale=1 / 255)
+    cv2.add(tinted, look_up(levels, added), dst=tinted)
+    if tinted.shape == image.shape:
+        return tinted
+    result = image.copy()
+    result[top:bottom, left:right] = tinted
     return result
 
 
