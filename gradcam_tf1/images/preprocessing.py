@@ -26,9 +26,9 @@ def _backwards(images: np.ndarray) -> np.ndarray:
     return copy
 
 
-def _along_row(values: np.ndarray, width: int, channels: int) -> np.ndarray:
-    """Repeat one value, or one for each channel, for every pixel of a row: [width * channels]."""
-    return np.tile(np.broadcast_to(values, channels), width)
+def _along_row(values: np.ndarray, width: int) -> np.ndarray:
+    """Repeat the values of the channels for every pixel of a row; one value serves all."""
+    return values if values.size == 1 else np.tile(values, width)
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ class Preprocessing:
         mean, std = np.array(self.mean, np.float64), np.array(self.std, np.float64)
         # by whole rows: numpy takes ten times longer to apply three numbers to each pixel
         rows = images.reshape(count, height, width * channels)
-        values = np.multiply(rows, _along_row((self.scale / std).astype(np.float32), width, channels), order="C")
-        values -= _along_row((mean / std).astype(np.float32), width, channels)
+        values = np.multiply(rows, _along_row((self.scale / std).astype(np.float32), width), order="C")
+        values -= _along_row((mean / std).astype(np.float32), width)
         batch: np.ndarray = values.reshape(images.shape)
         return batch
 
