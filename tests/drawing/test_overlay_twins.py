@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.drawing import png_files
+from gradcam_tf1.drawing.map_range import high_percentile
 from gradcam_tf1.drawing.overlay import (
     COLORMAPS,
     colorize,
@@ -18,7 +19,6 @@ from gradcam_tf1.drawing.overlay import (
     normalize,
     write_png,
 )
-from gradcam_tf1.drawing.map_range import high_percentile
 from gradcam_tf1.drawing.png_files import DRAWN, PHOTOGRAPH, SMOOTH
 from gradcam_tf1.drawing.style import peak
 from gradcam_tf1.errors import GradCamError, OptionError
