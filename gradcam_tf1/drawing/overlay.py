@@ -59,7 +59,7 @@ def normalize(map: np.ndarray, signed: bool = False, scale: Optional[float] = No
         return np.full(map.shape, 0.5 if signed else 0.0, np.float32)
     lowest = -scale if signed else 0.0
     if low < lowest or high > scale:
-        share = np.clip(map, lowest, scale)
+        share: np.ndarray = np.clip(map, lowest, scale)
         share /= np.float32(scale)
     else:
         share = map / np.float32(scale)
