@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, List, Optional, Sequence
 import numpy as np
 
 from gradcam_tf1.drawing.figure_grid import LETTERS, NO_EVIDENCE, Panel, grid
-from gradcam_tf1.drawing.overlay import contrast
+from gradcam_tf1.drawing.map_range import contrast
 from gradcam_tf1.drawing.style import AGAINST, Style, check_style, draw, full_heat
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods import METHODS

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 
 from gradcam_tf1.atomic_files import write_whole
+from gradcam_tf1.drawing.color_lookup import look_up, look_up_gray
+from gradcam_tf1.drawing.map_range import contrast, ends
 from gradcam_tf1.drawing.png_files import DRAWN, encode_png
-from gradcam_tf1.errors import GradCamError, OptionError
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import Box
 
 _CV2_COLORMAPS = {
@@ -50,15 +52,17 @@ def normalize(map: np.ndarray, signed: bool = False, scale: Optional[float] = No
         If the map holds NaN or infinity.
     """
     map = np.asarray(map, np.float32)
-    low, high = _ends(map)
+    low, high = ends(map)
     if scale is None:
         scale = max(-low, high) if signed else high
     if scale <= 0:
         return np.full(map.shape, 0.5 if signed else 0.0, np.float32)
     lowest = -scale if signed else 0.0
     if low < lowest or high > scale:
-        map = np.clip(map, lowest, scale)
-    share = map / np.float32(scale)
+        share: np.ndarray = np.clip(map, lowest, scale)
+        share /= np.float32(scale)
+    else:
+        share = map / np.float32(scale)
     if signed:
         share *= 0.5
         share += 0.5
@@ -91,7 +95,7 @@ def colorize(map: np.ndarray, colormap: str = "jet") -> np.ndarray:
     low, high = map.min(), map.max()
     if not (low >= -1e-6 and high <= 1 + 1e-6):
         raise OptionError(f"a map to draw lies in 0..1, got {low:.3g}..{high:.3g}; call normalize first")
-    return cv2.applyColorMap(_levels(map), color_table(colormap))
+    return look_up(_levels(map), color_table(colormap))
 
 
 def _levels(map: np.ndarray) -> np.ndarray:
@@ -157,13 +161,14 @@ def overlay(
     check_alpha(alpha)
     height, width = image.shape[:2]
     top, left, bottom, right = seen or (0, 0, height, width)
-    result = image.copy()
-    part = result[top:bottom, left:right]
     levels = _levels(np.asarray(map, np.float32)[top:bottom, left:right])
     kept, added = tints(colormap, float(alpha))
-    result[top:bottom, left:right] = cv2.add(
-        cv2.multiply(part, cv2.applyColorMap(levels, kept), scale=1 / 255), cv2.applyColorMap(levels, added)
-    )
+    tinted = cv2.multiply(image[top:bottom, left:right], look_up_gray(levels, kept), scale=1 / 255)
+    cv2.add(tinted, look_up(levels, added), dst=tinted)
+    if tinted.shape == image.shape:
+        return tinted
+    result = image.copy()
+    result[top:bottom, left:right] = tinted
     return result
 
 
@@ -223,50 +228,6 @@ def guided_image(saliency: np.ndarray, scale: Optional[float] = None) -> np.ndar
     return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB) if saliency.shape[2] == 1 else gray
 
 
-def contrast(saliency: np.ndarray, percentile: float = 99.5) -> Optional[float]:
-    """Return a percentile of the non-zero magnitudes, to be drawn at full contrast.
-
-    Saliency has a few extreme pixels; scaled by the maximum, everything else would be gray.
-
-    Parameters
-    ----------
-    saliency : np.ndarray
-        Signed values of any shape.
-    percentile : float
-        In percent, 0..100.
-
-    Returns
-    -------
-    float, or None
-        None where every value is zero.
-
-    Raises
-    ------
-    GradCamError
-        If the saliency holds NaN or infinity.
-    """
-    magnitudes = np.abs(np.asarray(saliency, np.float32)).ravel()
-    _ends(magnitudes)
-    magnitudes = magnitudes[magnitudes > 0]
-    # a million values are enough for a percentile, and faster
-    sample = magnitudes[:: max(1, magnitudes.size // 1_000_000)]
-    return _high_percentile(sample, percentile) if sample.size else None
-
-
-def _high_percentile(values: np.ndarray, share: float) -> float:
-    """Return np.percentile(values, share) of float32 [N], several times faster: only the largest values are sorted."""
-    position = (values.size - 1) * share / 100
-    below = int(position)
-    sample = values[:: max(1, values.size // 10_000)]
-    largest = values[values >= np.percentile(sample, max(0.0, share - 1))]
-    if values.size - largest.size > below:  # the estimate was too high
-        largest = values
-    first = below - (values.size - largest.size)
-    second = min(first + 1, largest.size - 1)
-    ordered = np.partition(largest, [first, second])
-    return float(ordered[first]) + (float(ordered[second]) - float(ordered[first])) * (position - below)
-
-
 def write_png(path: str, rgb: np.ndarray, strategy: int = DRAWN) -> None:
     """Write a PNG file atomically: a reader sees the whole image or none.
 
@@ -288,14 +249,6 @@ def write_png(path: str, rgb: np.ndarray, strategy: int = DRAWN) -> None:
     """
     check_rgb(rgb)
     write_whole(path, encode_png(rgb, strategy), "image")
-
-
-def _ends(map: np.ndarray) -> Tuple[float, float]:
-    """Return min(map, 0) and max(map, 0); raise GradCamError where a value is NaN or infinite."""
-    ends = float(np.min(map, initial=0.0)), float(np.max(map, initial=0.0))
-    if not np.isfinite(ends).all():  # the minimum of an array that holds NaN is NaN
-        raise GradCamError("the map holds NaN or infinity: the net's activations or gradients overflow on this image")
-    return ends
 
 
 def check_rgb(image: np.ndarray) -> None:

@@ -122,7 +122,8 @@ class SessionRunner:
             If the net fails, with TensorFlow's reason.
         """
         parts: List[Dict[Hashable, np.ndarray]] = []
-        tensors = list(dict.fromkeys(fetches.values()))
+        unique = {id(tensor): tensor for tensor in fetches.values()}  # a tensor's own hash takes a while
+        tensors = list(unique.values())
         for start in range(0, len(batch), self.chunk):
             rows = slice(start, start + self.chunk)
             count = len(batch[rows])
@@ -133,9 +134,9 @@ class SessionRunner:
                 feed[floats[0].tensor] = self._images(floats[1][rows], floats[0])
             feed.update(self._rows_of({tensor: values[rows] for tensor, values in (per_image or {}).items()}))
             started = time.monotonic()
-            fetched = dict(zip(tensors, self._sess_run(tensors, feed)))
+            fetched = dict(zip(unique, self._sess_run(tensors, feed)))
             _LOG.debug("ran %d images for %d tensors in %.3f s", count, len(fetches), time.monotonic() - started)
-            parts.append({key: _rows(fetched[t], expected, t)[:count] for key, t in fetches.items()})
+            parts.append({key: _rows(fetched[id(t)], expected, t)[:count] for key, t in fetches.items()})
             if step is not None:
                 step(count)
         if len(parts) == 1:
@@ -304,7 +305,7 @@ class _Limit(threading.local):
 
 def _rows(value: np.ndarray, expected: int, tensor: tf.Tensor) -> np.ndarray:
     """Return a fetched array if it has one row per image. Raises RunError."""
-    if np.shape(value)[:1] != (expected,):
+    if value.shape[:1] != (expected,):
         raise RunError(
             f"{made_of(tensor)} came out as {list(np.shape(value))} for {expected} images: the net cuts images "
             f"into parts or mixes them before it; {NAME_TENSORS}"

@@ -81,11 +81,14 @@ class Placement:
         if map.ndim not in (2, 3) or 0 in map.shape:
             raise OptionError(f"a map is [h, w] or [h, w, C] and not empty, got shape {list(map.shape)}")
         top, left, bottom, right = self.seen
-        placed = np.zeros(self.original + map.shape[2:], np.float32)
         rows = interpolate(map, 0, self._positions(0, map.shape[0], cells))
         # transposed: numpy takes whole rows several times faster than single cells of each row
         columns = interpolate(_transposed(rows), 0, self._positions(1, map.shape[1], cells))
-        placed[top:bottom, left:right] = _transposed(columns)
+        seen = _transposed(columns)
+        if self.seen == _whole(self.original):
+            return seen
+        placed = np.zeros(self.original + map.shape[2:], np.float32)
+        placed[top:bottom, left:right] = seen
         return placed
 
     def _positions(self, axis: int, count: int, cells: Optional[Cells]) -> np.ndarray:

@@ -18,6 +18,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
+def _backwards(images: np.ndarray) -> np.ndarray:
+    """Return a copy with the channels in reverse; a channel at a time, which is faster than pixel by pixel."""
+    copy = np.empty(images.shape, images.dtype)
+    for channel in range(images.shape[-1]):
+        copy[..., channel] = images[..., -1 - channel]
+    return copy
+
+
+def _along_row(values: np.ndarray, width: int) -> np.ndarray:
+    """Repeat the values of the channels for every pixel of a row; one value serves all."""
+    return values if values.size == 1 else np.tile(values, width)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Preprocessing of a net: (x * scale - mean) / std, with the channels in `order` or mixed to one `gray` channel.
@@ -110,11 +123,15 @@ class Preprocessing:
         if self.gray is not None:
             images = images @ np.array(GRAYS[self.gray], np.float32)[:, np.newaxis]
         elif self.order == "bgr":
-            images = images[..., ::-1]
+            images = _backwards(images)
+        count, height, width, channels = images.shape
         mean, std = np.array(self.mean, np.float64), np.array(self.std, np.float64)
-        values: np.ndarray = np.multiply(images, (self.scale / std).astype(np.float32), order="C")
-        values -= (mean / std).astype(np.float32)
-        return values
+        # by whole rows: numpy takes ten times longer to apply three numbers to each pixel
+        rows = images.reshape(count, height, width * channels)
+        values = np.multiply(rows, _along_row((self.scale / std).astype(np.float32), width), order="C")
+        values -= _along_row((mean / std).astype(np.float32), width)
+        batch: np.ndarray = values.reshape(images.shape)
+        return batch
 
     @property
     def _of_colours(self) -> bool:

@@ -85,8 +85,10 @@ def interpolate(values: np.ndarray, axis: int, positions: np.ndarray) -> np.ndar
     clamped = np.clip(np.round(positions, 9), 0, cells - 1)  # rounded, so that an equal size is a plain copy
     low = clamped.astype(np.int64)
     result = np.take(values, low, axis)
-    step = np.take(values, np.minimum(low + 1, cells - 1), axis)
-    step -= result
+    # from each cell to the next: fewer numbers than at the positions
+    steps = np.take(values, np.minimum(np.arange(cells) + 1, cells - 1), axis)
+    steps -= values
+    step = np.take(steps, low, axis)
     shape = [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
     step *= (clamped - low).astype(np.float32).reshape(shape)
     result += step

@@ -48,7 +48,7 @@ def masked_images(image: np.ndarray, masks: np.ndarray, fill: np.ndarray) -> np.
         return np.asarray(image * shown + fill * (1 - shown))
     # whole pixels are copied, which takes a fifth of the time of np.where over the channels
     pixel = np.dtype((np.void, image.dtype.itemsize * image.shape[-1]))
-    images = np.repeat(fill[np.newaxis].astype(image.dtype), len(masks), axis=0)
+    images = np.repeat(fill[np.newaxis].astype(image.dtype, copy=False), len(masks), axis=0)
     np.copyto(images.view(pixel)[..., 0], np.ascontiguousarray(image).view(pixel)[..., 0], where=masks)
     return images
 

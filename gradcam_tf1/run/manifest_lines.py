@@ -15,7 +15,6 @@ import json
 import math
 import os
 import re
-from dataclasses import asdict
 from typing import Any, Mapping
 
 from gradcam_tf1.drawing.class_score import ClassScore
@@ -66,7 +65,7 @@ def record_of(result: Result, out_folder: str) -> dict[str, Any]:
         "size": result.size,
         "predicted": result.predicted if result.ok else None,
         "figures": _from_folder(result.figures, out_folder),
-        "top": [asdict(entry) for entry in result.top],
+        "top": [dict(vars(entry)) for entry in result.top],
         "targets": targets,
     }
     for name, path in (("source", result.source), ("relative", result.relative)):
@@ -76,7 +75,7 @@ def record_of(result: Result, out_folder: str) -> dict[str, Any]:
 
 
 def _target_record(target: TargetRecord) -> dict[str, Any]:
-    record = asdict(target)
+    record = {**vars(target), "maps": [dict(vars(map)) for map in target.maps]}  # `asdict` copies every value, slowly
     del record["detection"]
     return record if target.detection is None else {**record, "detection": target.detection.as_record()}
 
@@ -143,7 +142,7 @@ def strict_json(value: Any, indent: int | None = None) -> str:
 
 def readable(path: str) -> str:
     r"""Return the path with bytes that are not UTF-8 written as \xNN."""
-    return re.sub("[\ud800-\udfff]", _surrogate, path)
+    return path if path.isascii() else re.sub("[\ud800-\udfff]", _surrogate, path)
 
 
 def _surrogate(match: re.Match[str]) -> str:
@@ -153,16 +152,16 @@ def _surrogate(match: re.Match[str]) -> str:
 
 def plain_values(value: Any) -> Any:
     """Convert numpy values, paths and dict keys to JSON types that `strict_json` writes."""
+    if isinstance(value, str):
+        return readable(value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
     if isinstance(value, dict):
         return {readable(str(key)): plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_values(item) for item in value]
-    if isinstance(value, str):
-        return readable(value)
     if hasattr(value, "tolist"):
         return plain_values(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int)):
-        return value
     return readable(re.sub(r" at 0x[0-9a-f]+", "", str(value)))  # an address differs between processes

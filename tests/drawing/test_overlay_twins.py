@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from gradcam_tf1.drawing import png_files
+from gradcam_tf1.drawing.map_range import high_percentile
 from gradcam_tf1.drawing.overlay import (
     COLORMAPS,
-    _high_percentile,
     colorize,
     guided_image,
     normalize,
@@ -131,13 +131,17 @@ def values_for_percentiles():
     misleading = np.abs(signed(60_000))
     misleading[::6] += 1000  # just those that the first guess looks at
     yield "misleading", misleading
+    zeros = np.abs(signed(60_000))
+    zeros[::6] = 0
+    yield "zeros that the first guess looks at", zeros
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 50, 99, 99.5, 100])
 @pytest.mark.parametrize("values", [pytest.param(values, id=name) for name, values in values_for_percentiles()])
-def test_a_percentile_is_numpys_of_the_same_values_in_float64(values, share):
-    expected = np.percentile(values.astype(np.float64), share)
-    assert _high_percentile(values, share) == pytest.approx(expected, rel=1e-12)
+def test_a_percentile_is_numpys_of_the_values_above_zero_in_float64(values, share):
+    positive = values[values > 0].astype(np.float64)
+    expected = np.percentile(positive, share)
+    assert high_percentile(values, positive.size, share) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
