@@ -39,6 +39,8 @@ class LoadedModel:
         Whether variables hold their moving averages.
     variables : tuple of str
         Names of constants whose values change later, see `GradCamGraph.assign`; () for a model that stays as it is.
+    apart : ApartGraph or None
+        The graph without its large values, and these, where `graph_def` is None.
     """
 
     graph_def: tf.GraphDef
@@ -52,6 +54,7 @@ class LoadedModel:
     files: Tuple[str, ...] = ()
     moving_averages: bool = False
     variables: Tuple[str, ...] = ()
+    apart: Any = None
 
 
 @dataclass(frozen=True)
