@@ -26,7 +26,7 @@ class LoadedModel:
     kind : str
         Form of the model ("frozen graph", "checkpoint", "SavedModel", "Keras h5", "live session").
     inputs, outputs : tuple of str
-        Tensor names ("input:0") that the file declares in a signature or Keras model; () if it declares none.
+        Tensor names ("input:0") that the file declares in a signature or Keras model, if any.
     notes : tuple of str
         One sentence for each repair or doubt, shown to the user.
     preprocessing : str or None
@@ -40,7 +40,7 @@ class LoadedModel:
     variables : tuple of str
         Names of constants whose values change later, see `GradCamGraph.assign`; () for a model that stays as it is.
     apart : ApartGraph or None
-        The graph without its large values, and these, where `graph_def` is None.
+        What stands for `graph_def` if that is None.
     """
 
     graph_def: tf.GraphDef
@@ -302,14 +302,11 @@ class MethodProgress:
     Attributes
     ----------
     method, layer : str
-        Names of the method and of the layer's tensor; layer is "" for methods of the input space. For noisy copies of
-        the image all methods, with commas.
-    images, runs : int
-        Images of the batch, and runs per image.
+        Names of the method and of the layer's tensor, "" for methods of the input space; with noise, of all methods.
+    images, runs, done : int
+        Images of the batch, runs per image, and those of `images * runs` that are finished.
     unit : str
         What a run is ("forward passes of the whole net").
-    done : int
-        Finished runs, of `images * runs`.
     """
 
     method: str

@@ -37,17 +37,23 @@ class ApartGraph(NamedTuple):
         graph_def = tf.GraphDef()
         graph_def.CopyFrom(self.light)
         for node in graph_def.node:
-            if node.op == "Const" and node.name in self.contents:
-                node.attr["value"].tensor.tensor_content = self.contents[node.name].tobytes()
+            tensor = node.attr["value"].tensor if node.op == "Const" and node.name in self.contents else None
+            if tensor is not None and not tensor.tensor_content:
+                tensor.tensor_content = self.contents[node.name].tobytes()
         return graph_def
 
 
 def apart(graph_def: tf.GraphDef) -> ApartGraph:
     """Return a copy of a graph, its large values apart, one after the other; the argument does not change."""
-    light = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    light = tf.GraphDef()
+    for field, value in graph_def.ListFields():
+        if field.name == "version":
+            light.version = value
+        elif field.name != "node":
+            getattr(light, field.name).CopyFrom(value)
     contents: Contents = {}
     for node in graph_def.node:
-        content = node.attr["value"].tensor.tensor_content if is_weight(node) and has_one_dtype(node) else b""
+        content = node.attr["value"].tensor.tensor_content if _is_plain(node) else b""
         if len(content) < MIN_BYTES or node.name in contents:
             light.node.add().CopyFrom(node)
         else:
@@ -56,8 +62,16 @@ def apart(graph_def: tf.GraphDef) -> ApartGraph:
     return ApartGraph(light, contents)
 
 
+def _is_plain(node: tf.NodeDef) -> bool:
+    """Whether a node is a weight without further fields, which a copy would need."""
+    if not (is_weight(node) and has_one_dtype(node)):
+        return False
+    inside = {field.name for message in (node, node.attr["value"].tensor) for field, _ in message.ListFields()}
+    return inside <= {"name", "op", "device", "attr", "dtype", "tensor_shape", "tensor_content"}
+
+
 def _add_without_content(light: tf.GraphDef, node: tf.NodeDef) -> None:
-    copy = light.node.add(name=node.name, op=node.op, input=node.input, device=node.device)
+    copy = light.node.add(name=node.name, op=node.op, device=node.device)
     for name, value in node.attr.items():
         if name != "value":
             copy.attr[name].CopyFrom(value)
