@@ -165,7 +165,8 @@ def test_every_form_loads_the_same_whole_or_apart(tmp_path):
         model = load(session)
         apart = load_apart(session)
         logits = logits_of(model)
-    assert apart.graph_def is None and len(apart.apart.contents) == 2
+    assert apart.graph_def is None
+    assert len(apart.apart.contents) == 2
     assert apart.apart.whole() == model.graph_def
     (tmp_path / "x.pb").write_bytes(model.graph_def.SerializeToString())
     for source in (tmp_path / "x.pb", model.graph_def):
