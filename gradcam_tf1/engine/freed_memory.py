@@ -6,15 +6,14 @@ import ctypes
 import os
 import sys
 
-
 _MMAP_THRESHOLD = -3  # its number in malloc.h
 _LARGE = 4 << 20  # bytes
 
 
 def return_large_blocks() -> None:
-    """Let glibc give each large block back to the system as soon as it is freed; no effect elsewhere.
+    """Let glibc give each large block back to the system when it is freed; no effect elsewhere.
 
-    glibc raises its own limit up to 32 MB with the blocks that it sees freed. Guided backpropagation of 8 images through
+    glibc raises its own limit up to 32 MB with the blocks that it sees freed. Guided backpropagation of 8 images in
     VGG-19 then left 100 MB of holes between blocks in use (measured; the time did not change). The user's environment
     comes first.
     """

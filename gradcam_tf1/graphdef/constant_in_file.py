@@ -1,7 +1,7 @@
 """Read a large constant of a GraphDef file without its value in the message: the value goes straight into an array.
 
-Only where the bytes are laid out as protobuf writes them. Whatever is odd (a field that comes twice, a length in another
-spelling) is left to the parser, whose reading counts.
+Only where the bytes are laid out as protobuf writes them. Whatever is odd (a field that comes twice, a length that is
+spelt otherwise) is left to the parser, whose reading counts.
 """
 
 from __future__ import annotations

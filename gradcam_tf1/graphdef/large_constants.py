@@ -1,7 +1,7 @@
 """The values of large float constants, each once in memory, beside a graph that has only their dtype and shape.
 
-A protobuf message that holds the weights of a net hands each out as a copy, and gives its memory back as a whole. Beside
-it, a value is an array that the variable of a session takes over without a copy, see `ALIGNMENT`.
+A protobuf message that holds the weights of a net hands each out as a copy, and frees its memory as a whole. Beside it,
+a value is an array that the variable of a session takes over without a copy, see `ALIGNMENT`.
 """
 
 from __future__ import annotations

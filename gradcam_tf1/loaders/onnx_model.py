@@ -14,7 +14,6 @@ from gradcam_tf1.graphdef.private_files import private_folder
 from gradcam_tf1.loaders.converter_process import convert_apart
 from gradcam_tf1.loaders.finish_loading import Declared, finish
 from gradcam_tf1.loaders.frozen import read_graph
-from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
 _LOG = logging.getLogger(__name__)

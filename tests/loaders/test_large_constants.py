@@ -1,4 +1,4 @@
-"""Large values are read apart from the graph: with them it is the graph that the parser reads, and nothing is let in."""
+"""Large values are read apart from the graph: with them it is the graph that the parser reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from google.protobuf.message import DecodeError
 from loader_nets import LOGITS, logits_of, net_session
 
 from gradcam_tf1 import GradCamGraph, ModelFileError, load
-from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.engine.large_weights import take_out_weights
+from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.graphdef import constant_in_file, fold_variables, large_constants, wire
 from gradcam_tf1.loaders import frozen, load_apart
 from gradcam_tf1.tf_runtime import tf
