@@ -26,7 +26,7 @@ class LoadedModel:
     kind : str
         Form of the model ("frozen graph", "checkpoint", "SavedModel", "Keras h5", "live session").
     inputs, outputs : tuple of str
-        Tensor names ("input:0") that the file declares in a signature or Keras model; () if it declares none.
+        Tensor names ("input:0") that the file declares in a signature or Keras model, if any.
     notes : tuple of str
         One sentence for each repair or doubt, shown to the user.
     preprocessing : str or None
@@ -39,6 +39,8 @@ class LoadedModel:
         Whether variables hold their moving averages.
     variables : tuple of str
         Names of constants whose values change later, see `GradCamGraph.assign`; () for a model that stays as it is.
+    apart : ApartGraph or None
+        What stands for `graph_def` if that is None.
     """
 
     graph_def: tf.GraphDef
@@ -52,6 +54,7 @@ class LoadedModel:
     files: Tuple[str, ...] = ()
     moving_averages: bool = False
     variables: Tuple[str, ...] = ()
+    apart: Any = None
 
 
 @dataclass(frozen=True)
@@ -276,12 +279,10 @@ class MapStatus:
 
     Attributes
     ----------
-    state : {"ok", "empty"}
-        "empty" if the map is all zero. A map never has NaN.
-    reason : str
-        The likely reason for an empty map.
+    state, reason : str
+        "ok", or "empty" for a map that is all zero, and the likely reason for that. A map never has NaN.
     minimum, maximum : float
-        Range of the raw map before any rectification. It separates "all negative" from "no gradient".
+        Range of the raw map before any rectification: "all negative" or "no gradient".
     notes : tuple of str
         Sentences on how the map was made: what a gradient rule reached, how far a sum is off.
     """
@@ -300,13 +301,11 @@ class MethodProgress:
     Attributes
     ----------
     method, layer : str
-        Names of the method (for noisy copies all, with commas) and of the layer's tensor, "" for the input space.
-    images, runs : int
-        Images of the batch, and runs per image.
+        Names of the method and of the layer's tensor, "" for methods of the input space; with noise, of all methods.
+    images, runs, done : int
+        Images of the batch, runs per image, and those of `images * runs` that are finished.
     unit : str
         What a run is ("forward passes of the whole net").
-    done : int
-        Finished runs, of `images * runs`.
     """
 
     method: str

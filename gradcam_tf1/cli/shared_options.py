@@ -227,7 +227,7 @@ def load_source(
     ModelFileError, WeightsError, OptionError
     """
     from gradcam_tf1.graphdef.file_kinds import identify
-    from gradcam_tf1.loaders import load
+    from gradcam_tf1.loaders import load_apart
     from gradcam_tf1.nets.vgg import REFERENCE_NETS, vgg_model
 
     options["feed"] = split_feeds(options.pop("feed", {}), options.pop("feed_file", None))[0]
@@ -242,7 +242,7 @@ def load_source(
     else:
         if isinstance(model, str) and identify(model).kind in ("ONNX", "torch"):
             say(f"{model}: converting it with onnx2tf, which takes up to some minutes ...", err=True)
-        source = load(model, **loading)
+        source = load_apart(model, **loading)
     names = {name: options.pop(name) for name in ("logits", "probabilities", "feed")}
     tensors = KeyTensors(input=options.pop("input_name"), layer=layer, **names)
     return source, {"tensors": tensors, **options}

@@ -23,7 +23,7 @@ from gradcam_tf1.conversion.same_answers import (
 )
 from gradcam_tf1.errors import ConversionError, GradCamError, OptionError
 from gradcam_tf1.graph import GradCamGraph
-from gradcam_tf1.loaders import load
+from gradcam_tf1.loaders import load_apart, whole
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
 
@@ -102,13 +102,13 @@ def convert(
         If the source cannot be loaded, bound or run.
     """
     path = _checked_path(path, overwrite)
-    model = source if isinstance(source, LoadedModel) else load(source)
+    model = source if isinstance(source, LoadedModel) else load_apart(source)
     with GradCamGraph(model, tensors=tensors, output=output) as net:
         inputs = random_inputs(net.binding)
         scores = scores_of(net, inputs)
         doubt = check_steady(net, inputs, scores)
         ends = final_outputs(GraphIndex(net.graph).ops)
-        graph_def, changes = cleaned_graph(model, net.binding, ends, grouped_convolutions(net.graph))
+        graph_def, changes = cleaned_graph(whole(model), net.binding, ends, grouped_convolutions(net.graph))
         size = graph_def.ByteSize()
         if size > _LIMIT:
             raise ConversionError(f"the frozen graph has {size:,} bytes; a .pb file holds 2 GB at most")

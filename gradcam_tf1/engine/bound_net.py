@@ -26,7 +26,7 @@ from gradcam_tf1.images.geometry import Fitted, FreeSize, check_fit, fit_to_inpu
 from gradcam_tf1.images.given_images import as_image
 from gradcam_tf1.images.preprocessing import Preprocessing, as_preprocessing, list_presets
 from gradcam_tf1.labels import Labels, check_class_count, label_names
-from gradcam_tf1.loaders import load
+from gradcam_tf1.loaders import load_apart
 from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import Binding, KeyTensors, LoadedModel
@@ -74,11 +74,11 @@ class BoundNet(NetHooks, FigureNet):
         self.size = free_size(size)
         self.batch_size = batch_size
         self._label_names = label_names(labels)
-        loaded = model if isinstance(model, LoadedModel) else load(model)
+        loaded = model if isinstance(model, LoadedModel) else load_apart(model)
         self._chosen_devices = places
         settings = session_config(config, bool(places))
-        light, weights = take_out_weights(loaded.graph_def, frozenset(loaded.variables))
-        loaded = replace(loaded, graph_def=None)  # lets the weights go that are not in use elsewhere
+        light, weights = take_out_weights(loaded.apart or loaded.graph_def, frozenset(loaded.variables))
+        loaded = replace(loaded, graph_def=None, apart=None)  # lets the weights go that are not in use elsewhere
         self._sessions = open_sessions(light, weights, loaded.source, settings, places)
         with ExitStack() as failing:
             failing.callback(self.close)

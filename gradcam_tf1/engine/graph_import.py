@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import Any, List, Optional, Sequence, Tuple
 
+from gradcam_tf1.engine.freed_memory import return_large_blocks
 from gradcam_tf1.engine.large_weights import Weights
 from gradcam_tf1.engine.live_session import LiveSession
 from gradcam_tf1.errors import ModelFileError, OptionError
@@ -51,6 +52,7 @@ def open_sessions(
         If a device is missing. After an error no session stays open.
     """
     claim_process()
+    return_large_blocks()
     started = time.monotonic()
     override_in_functions(light.library)
     sessions: List[LiveSession] = []

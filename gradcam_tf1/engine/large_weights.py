@@ -4,34 +4,37 @@ TensorFlow copies the constants of a graph at the import, in each session, and a
 tensors: the 0.55 GB of weights of VGG-19 became 3 GB on TensorFlow 1.15 and 12 GB on 2.21 (measured,
 docs/performance.md). A variable exists once. The op that reads it keeps the name of the constant.
 
-While a net is opened its weights are in memory twice at the most: the GraphDef is let go before the first variable is
-set, and each value with its variable.
+While a net is opened, its weights are in memory once: a loader keeps them apart from the GraphDef (`ApartGraph`), and
+the variables take over the arrays, which are aligned for that. A variable is set by assignment only, which replaces its
+memory, so sessions may share it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Container, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Container, Dict, Optional, Tuple, Union
 
 import numpy as np
 
+from gradcam_tf1.graphdef.large_constants import MIN_BYTES, ApartGraph, as_content, is_weight, numpy_type
 from gradcam_tf1.tf_runtime import inside, tf
 
 if TYPE_CHECKING:
     from gradcam_tf1.tf_runtime import TensorProto
 
-MIN_BYTES = 1 << 20
 _HANDLE = "/gradcam_tf1_variable"
 
 Weights = Dict[str, np.ndarray]  # name of the variable's op -> its value
 Fillers = Dict[str, Tuple[Any, Any]]  # name of the variable's op -> placeholder and op of its assignment
 
 
-def take_out_weights(graph_def: tf.GraphDef, changing: Container[str] = ()) -> Tuple[tf.GraphDef, Weights]:
-    """Replace the large float constants of a GraphDef by variables.
+def take_out_weights(
+    graph: Union[tf.GraphDef, ApartGraph], changing: Container[str] = ()
+) -> Tuple[tf.GraphDef, Weights]:
+    """Replace the large float constants of a graph by variables.
 
     Parameters
     ----------
-    graph_def : tf.GraphDef
+    graph : tf.GraphDef or ApartGraph
         Frozen and cleaned up by a loader.
     changing : container of str
         Names of constants that are replaced whatever their size, if they are float: their values change later.
@@ -41,12 +44,14 @@ def take_out_weights(graph_def: tf.GraphDef, changing: Container[str] = ()) -> T
     light : tf.GraphDef
         A copy with variables. The argument does not change.
     weights : dict
-        Their values, which share no memory with the argument.
+        Their values, which share no memory with a GraphDef; those of an ApartGraph are its `contents`.
     """
+    graph_def, contents = graph if isinstance(graph, ApartGraph) else ApartGraph(graph, {})
     light = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     weights: Weights = {}
     for node in graph_def.node:
-        if not (is_weight(node) and (node.name in changing or _is_large(node))):
+        content = contents.get(node.name) if node.op == "Const" else None
+        if content is None and not (is_weight(node) and (node.name in changing or _is_large(node))):
             light.node.add().CopyFrom(node)
             continue
         value = node.attr["value"].tensor
@@ -56,7 +61,7 @@ def take_out_weights(graph_def: tf.GraphDef, changing: Container[str] = ()) -> T
         handle.attr["shared_name"].s = handle.name.encode()
         reader = light.node.add(name=node.name, op="ReadVariableOp", input=[handle.name])
         reader.attr["dtype"].type = value.dtype
-        weights[handle.name] = _array(value)
+        weights[handle.name] = _array(value, content)
     return light, weights
 
 
@@ -94,32 +99,18 @@ def is_handle(name: str) -> bool:
     return name.endswith(_HANDLE)
 
 
-def is_weight(node: tf.NodeDef) -> bool:
-    """Whether a node is a float constant that a variable can replace."""
-    if node.op != "Const" or node.input:  # an input is a control dependency: a constant inside a loop or condition
-        return False
-    if not node.attr["dtype"].type:  # a damaged file; the import says so
-        return False
-    known = tf.as_dtype(node.attr["dtype"].type).is_numpy_compatible  # not so the handle of a variable
-    return bool(known and np.issubdtype(_dtype(node.attr["dtype"].type), np.floating))
-
-
-def _dtype(number: int) -> np.dtype:
-    dtype: np.dtype = np.dtype(tf.as_dtype(number).as_numpy_dtype)
-    return dtype
-
-
-def _array(value: TensorProto) -> np.ndarray:
-    """Return `tf.make_ndarray(value)` without its second copy: the bytes are read-only."""
-    if not value.tensor_content:
+def _array(value: TensorProto, content: Optional[np.ndarray]) -> np.ndarray:
+    """Return the value of a constant, aligned. Its content may be apart from it."""
+    if content is None and not value.tensor_content:
         values: np.ndarray = tf.make_ndarray(value)
         return values
-    shape = [side.size for side in value.tensor_shape.dim]
-    return np.frombuffer(value.tensor_content, _dtype(value.dtype)).reshape(shape)
+    if content is None:
+        content = as_content(np.frombuffer(value.tensor_content, np.uint8))
+    return content.view(numpy_type(value.dtype)).reshape([side.size for side in value.tensor_shape.dim])
 
 
 def _is_large(node: tf.NodeDef) -> bool:
     value = node.attr["value"].tensor
     # bytes in the file: a single value may stand for a whole tensor
     listed = len(value.float_val) + len(value.half_val) + len(value.double_val)
-    return bool(max(len(value.tensor_content), listed * _dtype(value.dtype).itemsize) >= MIN_BYTES)
+    return bool(max(len(value.tensor_content), listed * numpy_type(value.dtype).itemsize) >= MIN_BYTES)

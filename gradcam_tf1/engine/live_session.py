@@ -100,6 +100,7 @@ class LiveSession:
             expected = self._fillers[handle][0].shape
             if not expected.is_compatible_with(np.shape(value)):
                 raise OptionError(f"'{name}' has shape {expected}, the value given {list(np.shape(value))}")
+        taken = {handle: np.array(value) for handle, value in taken.items()}  # a variable may take over what is fed
         fed = {self._fillers[handle][0]: value for handle, value in taken.items()}
         if fed:
             self.run([self._fillers[handle][1] for handle in taken], fed)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Optional, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Mapping, Optional, Sequence, Sized
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.function_library import check_functions
@@ -18,8 +19,15 @@ MAX_NODES, MAX_EDGES = 500_000, 1_000_000
 _LOOP_BACK = "NextIteration"
 
 
-def check(graph_def: tf.GraphDef) -> None:
+def check(graph_def: tf.GraphDef, contents: Mapping[str, Sized] = MappingProxyType({})) -> None:
     """Refuse a graph that TensorFlow could not build, or that would exhaust memory or stack.
+
+    Parameters
+    ----------
+    graph_def : tf.GraphDef
+        The graph.
+    contents : dict
+        Name of a constant -> its bytes, where they are not in the graph, see `ApartGraph`.
 
     Raises
     ------
@@ -39,7 +47,7 @@ def check(graph_def: tf.GraphDef) -> None:
     check_functions(graph_def.library, MAX_NODES)
     for node in graph_def.node:
         _check_inputs(node)
-        check_constants(node)
+        check_constants(node, contents.get(node.name, b""))
 
 
 def _check_size(graph_def: tf.GraphDef) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.graphdef.large_constants import MIN_BYTES, Contents, as_content, is_weight
 from gradcam_tf1.graphdef.training_ops import VARIABLES, cut_training
 from gradcam_tf1.graphdef.variable_handles import follow_handles
 from gradcam_tf1.tf_runtime import tf
@@ -17,7 +18,7 @@ Values = Dict[str, np.ndarray]
 Read = Callable[[List[str]], Values]
 
 
-def fold(graph_def: tf.GraphDef, read: Read) -> Tuple[str, ...]:
+def fold(graph_def: tf.GraphDef, read: Read, contents: Optional[Contents] = None) -> Tuple[str, ...]:
     """Turn every variable that inference can use into a Const and remove training ops, in place.
 
     A variable without a value becomes a Placeholder of the same name. It does no harm if no output needs it; otherwise
@@ -30,6 +31,9 @@ def fold(graph_def: tf.GraphDef, read: Read) -> Tuple[str, ...]:
     read : callable
         Names of variable nodes -> the values of those that have one. It is called for a few variables at a time, so
         that memory holds no second copy of the weights.
+    contents : dict, optional
+        The values that the graph is without, see `ApartGraph`; those of large variables are added. Without it, all
+        values go into the graph.
 
     Returns
     -------
@@ -44,7 +48,8 @@ def fold(graph_def: tf.GraphDef, read: Read) -> Tuple[str, ...]:
     cut_training(graph_def)
     variables = [node for node in graph_def.node if node.op in VARIABLES]
     handles = {node.name: node.attr["dtype"].type for node in variables if node.op == "VarHandleOp"}
-    missing, total = [], graph_def.ByteSize() if variables else 0
+    apart = sum(map(len, contents.values())) if contents else 0
+    missing, total = [], apart + graph_def.ByteSize() if variables else 0
     for batch in _batches(variables):
         values = read([node.name for node in batch])
         for node in batch:
@@ -56,7 +61,7 @@ def fold(graph_def: tf.GraphDef, read: Read) -> Tuple[str, ...]:
             total += value.nbytes
             if total > LIMIT:
                 raise ModelFileError("the weights exceed 2 GB, the limit of a graph with its weights inside")
-            _become_const(node, value)
+            _become_const(node, value, contents)
     follow_handles(graph_def, handles)
     return tuple(missing)
 
@@ -83,7 +88,7 @@ def _become(node: tf.NodeDef, op: str, keep: Tuple[str, ...]) -> None:
         del node.attr[name]
 
 
-def _become_const(node: tf.NodeDef, value: np.ndarray) -> None:
+def _become_const(node: tf.NodeDef, value: np.ndarray, contents: Optional[Contents]) -> None:
     dtype = tf.as_dtype(node.attr["dtype"].type).base_dtype
     shape = node.attr["shape"].shape
     unknown = node.op == "Variable" and not shape.dim  # the first version of the op means an unknown shape by this
@@ -103,4 +108,7 @@ def _become_const(node: tf.NodeDef, value: np.ndarray) -> None:
     tensor.dtype = dtype.as_datatype_enum
     for size in value.shape:
         tensor.tensor_shape.dim.add().size = size
-    tensor.tensor_content = value.tobytes()  # one copy; make_tensor_proto and CopyFrom would make two
+    if contents is not None and value.nbytes >= MIN_BYTES and is_weight(node):
+        contents[node.name] = as_content(value)
+    else:
+        tensor.tensor_content = value.tobytes()  # one copy; make_tensor_proto and CopyFrom would make two

@@ -6,7 +6,7 @@ TensorFlow computes such tensors while it imports a graph, to infer shapes.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Optional, Sized, Tuple
 
 import numpy as np
 
@@ -22,13 +22,16 @@ MAX_AXES = 254  # TensorFlow's limit
 _STRING_BYTES = 32  # memory of an empty string in TensorFlow
 
 
-def check_constants(node: tf.NodeDef) -> None:
-    """Raise ModelFileError if a constant of a node has no value, an impossible shape or more than 2 GB."""
+def check_constants(node: tf.NodeDef, content: Sized = b"") -> None:
+    """Raise ModelFileError if a constant of a node has no value, an impossible shape or more than 2 GB.
+
+    `content` is that of its value, where the node is without it.
+    """
     if node.op == "Const" and ("value" not in node.attr or not node.attr["value"].HasField("tensor")):
         raise ModelFileError(f"node {node.name!r} is a constant without a value")
     for name, tensor in _tensors(node):
         size = check_tensor_shape(f"node {node.name!r}: its {name}", tensor.tensor_shape, tensor.dtype)
-        held = len(tensor.tensor_content)
+        held = len(tensor.tensor_content) or (len(content) if name == "value" else 0)
         if held and held != size and tensor.dtype != tf.string.as_datatype_enum:
             raise ModelFileError(f"node {node.name!r}: its {name} needs {size} bytes and holds {held}")
         if tensor.dtype in (tf.resource.as_datatype_enum, tf.variant.as_datatype_enum):

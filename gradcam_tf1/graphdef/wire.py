@@ -11,7 +11,7 @@ from typing import BinaryIO, Iterator, NamedTuple, Tuple, Union
 
 Buffer = Union[bytes, memoryview, mmap.mmap]
 LENGTH = 2  # wire type of strings, bytes and messages
-PART = 1 << 24  # bytes of a message that are read at a time
+PART = 1 << 20  # bytes of a message that are read at a time
 _FIXED = {1: 8, 5: 4}
 
 
@@ -95,8 +95,8 @@ def records(data: Buffer, start: int = 0, end: int = -1) -> Iterator[WireField]:
         yield WireField(field, wire_type, first, at)
 
 
-def parts(file: BinaryIO) -> Iterator[bytes]:
-    """Read a message in parts that can be merged one after the other; together they are the file.
+def spans(file: BinaryIO) -> Iterator[Tuple[int, int]]:
+    """Divide a message into parts that can be merged one after the other; together they are the file.
 
     A part has whole outermost fields: those of the next `PART` bytes, or one that is longer. So no second copy of a
     large message is in memory while it is parsed. From the first byte on that begins no valid field, the rest of the
@@ -109,17 +109,16 @@ def parts(file: BinaryIO) -> Iterator[bytes]:
 
     Yields
     ------
-    bytes
-        The parts.
+    tuple of int
+        The bytes of a part: from the first number to before the second.
     """
     at = file.tell()
     size = file.seek(0, os.SEEK_END)
     while at < size:
         file.seek(at)
-        end = _whole_fields(file.read(PART), size - at)
-        file.seek(at)
-        yield file.read(end)
-        at += end
+        end = at + _whole_fields(file.read(PART), size - at)
+        yield at, end
+        at = end
 
 
 def _whole_fields(data: bytes, left: int) -> int:

@@ -26,6 +26,7 @@ from gradcam_tf1.loaders import (
     torch_model,
 )
 from gradcam_tf1.loaders.checkpoint import Build
+from gradcam_tf1.loaders.finish_loading import whole
 from gradcam_tf1.loaders.moving_averages import Averages
 from gradcam_tf1.types import LoadedModel
 
@@ -168,10 +169,23 @@ def load(
     RunError
         In a process that was forked from one that had opened a net.
     """
+    return whole(
+        load_apart(
+            source,
+            tag=tag,
+            signature=signature,
+            build=build,
+            trust_model=trust_model,
+            moving_averages=moving_averages,
+            input_shape=input_shape,
+        )
+    )
+
+
+def load_apart(source: Any, **chosen: Any) -> LoadedModel:
+    """Do what `load` does, but leave the large values apart: `graph_def` is None, see `LoadedModel.apart`."""
     check_process()
-    _check_options(tag, signature, build, trust_model, moving_averages)
-    sides = check_sides(input_shape)
-    options = LoadOptions(tag, signature, build, trust_model, Averages(moving_averages), sides)
+    options = _options(**chosen)
     if isinstance(source, (str, os.PathLike)):
         source = identify(source)
     for form in FORMS:
@@ -189,15 +203,24 @@ def load(
     raise wrong(source)
 
 
-def _check_options(tag: Any, signature: Any, build: Any, *flags: Any) -> None:
+def _options(
+    tag: Any = None,
+    signature: Any = None,
+    build: Any = None,
+    trust_model: Any = False,
+    moving_averages: Any = False,
+    input_shape: Any = None,
+) -> LoadOptions:
+    """Return the checked arguments of `load`. Raises OptionError."""
     for name, value in (("tag", tag), ("signature", signature)):
         if value is not None and not isinstance(value, str):
             raise OptionError(f"{name} is a string, not {value!r}")
     if build is not None and not callable(build):
         raise OptionError(f"build is a function that builds the graph, not {build!r}")
-    for name, value in zip(("trust_model", "moving_averages"), flags):
+    for name, value in (("trust_model", trust_model), ("moving_averages", moving_averages)):
         if not isinstance(value, bool):
             raise OptionError(f"{name} is True or False, not {value!r}")
+    return LoadOptions(tag, signature, build, trust_model, Averages(moving_averages), check_sides(input_shape))
 
 
 def check_sides(input_shape: Any) -> Optional[Tuple[int, ...]]:
@@ -212,4 +235,4 @@ def check_sides(input_shape: Any) -> Optional[Tuple[int, ...]]:
     return tuple(input_shape)
 
 
-__all__ = ["check_sides", "load"]
+__all__ = ["check_sides", "load", "load_apart", "whole"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Optional, Tuple
+from dataclasses import replace
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.gradients.einsum_gradient import register_einsum_gradient
@@ -10,6 +11,7 @@ from gradcam_tf1.graphdef.attributes import Defaults
 from gradcam_tf1.graphdef.check_graph import check
 from gradcam_tf1.graphdef.cleanup import clean
 from gradcam_tf1.graphdef.fold_variables import Read, Values, fold
+from gradcam_tf1.graphdef.large_constants import ApartGraph
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
@@ -34,14 +36,18 @@ NOTHING = Declared()
 
 
 def finish(
-    graph_def: tf.GraphDef, source: str, kind: str, read: Optional[Read] = None, declared: Declared = NOTHING
+    graph: Union[tf.GraphDef, ApartGraph],
+    source: str,
+    kind: str,
+    read: Optional[Read] = None,
+    declared: Declared = NOTHING,
 ) -> LoadedModel:
     """Check, fold and repair a graph, and make the record.
 
     Parameters
     ----------
-    graph_def : GraphDef
-        The graph; changed in place.
+    graph : GraphDef or ApartGraph
+        The graph, also without its large values; changed in place.
     source : str
         What the user gave, for messages ("model.pb").
     kind : str
@@ -54,7 +60,7 @@ def finish(
     Returns
     -------
     LoadedModel
-        The frozen graph, ready to import.
+        The frozen graph, the values of large variables `apart`: `graph_def` is None, see `whole`.
 
     Raises
     ------
@@ -62,10 +68,11 @@ def finish(
         If the graph is refused, cannot be repaired or has variables without a way to read them.
     """
     notes = []
+    graph_def, contents = apart = graph if isinstance(graph, ApartGraph) else ApartGraph(graph, {})
     register_einsum_gradient()
     try:
-        check(graph_def)
-        missing = fold(graph_def, read or _no_values)
+        check(graph_def, contents)
+        missing = fold(graph_def, read or _no_values, contents)
         if missing and read is None:
             raise ModelFileError(
                 f"the graph is not frozen: it has no values for {len(missing)} of its variables, the first is "
@@ -78,7 +85,12 @@ def finish(
         raise ModelFileError(f"{source}: {error}") from error
     except (ValueError, TypeError, LookupError, AttributeError) as error:  # attributes that do not fit their op
         raise ModelFileError(f"{source}: the graph is damaged ({type(error).__name__}: {error})") from error
-    return LoadedModel(graph_def, source, kind, declared.inputs, declared.outputs, tuple(notes))
+    return LoadedModel(None, source, kind, declared.inputs, declared.outputs, tuple(notes), apart=apart)
+
+
+def whole(model: LoadedModel) -> LoadedModel:
+    """Return a model with its whole graph in `graph_def`."""
+    return model if model.apart is None else replace(model, graph_def=model.apart.whole(), apart=None)
 
 
 def _no_values(_: List[str]) -> Values:

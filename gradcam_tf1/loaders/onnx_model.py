@@ -13,8 +13,7 @@ from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graphdef.private_files import private_folder
 from gradcam_tf1.loaders.converter_process import convert_apart
 from gradcam_tf1.loaders.finish_loading import Declared, finish
-from gradcam_tf1.loaders.frozen import read_message
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.loaders.frozen import read_graph
 from gradcam_tf1.types import LoadedModel
 
 _LOG = logging.getLogger(__name__)
@@ -51,8 +50,8 @@ def converted(file: str, source: str, kind: str, folder: str, sides: Sides) -> L
     _LOG.info("%s: onnx2tf converts it", source)
     request = {"path": file, "sides": sides}
     facts = convert_apart("gradcam_tf1.loaders.onnx_worker", request, folder, source)
-    graph_def = read_message(os.path.join(folder, "frozen.pb"), tf.GraphDef)
-    model = finish(graph_def, source, kind, declared=Declared(tuple(facts["inputs"]), tuple(facts["outputs"])))
+    graph = read_graph(os.path.join(folder, "frozen.pb"))
+    model = finish(graph, source, kind, declared=Declared(tuple(facts["inputs"]), tuple(facts["outputs"])))
     notes = [f"converted by onnx2tf; on a random batch it agrees with onnxruntime to {facts['difference']:.0e}"]
     if facts["alone"]:
         notes.append("onnx2tf converts this net only for one image at a time; a run takes longer")

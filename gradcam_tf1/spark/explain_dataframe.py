@@ -18,7 +18,7 @@ from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.labels import label_names
-from gradcam_tf1.loaders import load
+from gradcam_tf1.loaders import load_apart
 from gradcam_tf1.methods.choices import Methods, method
 from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.run.plan import usable_choices
@@ -87,7 +87,7 @@ def explain_images(
     """
     _check_request(images, targets, options, style, run)
     context = _context(images)
-    loaded = model if isinstance(model, LoadedModel) else load(model)
+    loaded = model if isinstance(model, LoadedModel) else load_apart(model)
     given, targets = _sendable(net_options), _with_anchors(targets)
     asked = RunRequest(targets, methods, layers, score, options, replace(style, raw=True), run)
     with net_class(loaded, **given) as net:

@@ -13,6 +13,7 @@ from typing import Any
 from pyspark import SparkFiles
 
 from gradcam_tf1.errors import ModelFileError
+from gradcam_tf1.loaders import whole
 from gradcam_tf1.tf_runtime import tf
 from gradcam_tf1.types import LoadedModel
 
@@ -66,7 +67,7 @@ def send_model(context: Any, loaded: LoadedModel) -> SentModel:
         If it is larger than 2 GB.
     """
     try:
-        content = loaded.graph_def.SerializeToString(deterministic=True)
+        content = whole(loaded).graph_def.SerializeToString(deterministic=True)
     except ValueError as error:
         raise ModelFileError(f"{loaded.source}: a model of more than 2 GB cannot be sent as one graph") from error
     digest = hashlib.sha256(content).hexdigest()
@@ -78,4 +79,4 @@ def send_model(context: Any, loaded: LoadedModel) -> SentModel:
         with open(path, "wb") as file:
             file.write(content)
         context.addFile(path)
-    return SentModel(name, digest, replace(loaded, graph_def=None))
+    return SentModel(name, digest, replace(loaded, graph_def=None, apart=None))

@@ -9,10 +9,10 @@ import pytest
 from device_nets import TWO, Counted, cpus, explain_on, graph_def, images
 
 from gradcam_tf1.engine.explain_options import ExplainOptions
-from gradcam_tf1.engine.large_weights import MIN_BYTES
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.graphdef.large_constants import MIN_BYTES
 from gradcam_tf1.methods.noise import Noise
 from gradcam_tf1.targets import Similar, Top
 from gradcam_tf1.tf_runtime import tf

@@ -10,9 +10,10 @@ import pytest
 from gradcam_tf1.engine import bound_net, live_session
 from gradcam_tf1.engine.broken_weights import WeightCheck
 from gradcam_tf1.engine.graph_import import open_sessions
-from gradcam_tf1.engine.large_weights import MIN_BYTES, is_weight, put_weights, take_out_weights
+from gradcam_tf1.engine.large_weights import put_weights, take_out_weights
 from gradcam_tf1.errors import ModelFileError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.graphdef.large_constants import MIN_BYTES, is_weight
 from gradcam_tf1.loaders import load
 from gradcam_tf1.tf_runtime import tf
 
@@ -147,7 +148,7 @@ def test_the_graph_def_is_gone_before_the_first_variable_is_set(monkeypatch):
         seen.append(alive[0]())
         put_weights(sess, weights, fillers)
 
-    monkeypatch.setattr(bound_net, "load", loading)
+    monkeypatch.setattr(bound_net, "load_apart", loading)
     monkeypatch.setattr(live_session, "put_weights", putting)
     GradCamGraph("net.pb", preset="raw").close()
     assert seen == [None]

@@ -78,9 +78,10 @@ def merged(data, tmp_path, kind=tf.GraphDef):
     (tmp_path / "x.pb").write_bytes(data)
     message, sizes = kind(), []
     with open(tmp_path / "x.pb", "rb") as file:
-        for part in wire.parts(file):
-            message.MergeFromString(part)
-            sizes.append(len(part))
+        for start, end in wire.spans(file):
+            file.seek(start)
+            message.MergeFromString(file.read(end - start))
+            sizes.append(end - start)
     return message, sizes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcam_tf1.engine.explain_options import ExplainOptions
-from gradcam_tf1.engine.large_weights import MIN_BYTES
+from gradcam_tf1.graphdef.large_constants import MIN_BYTES
 from gradcam_tf1.tf_runtime import tf
 
 SIDE = 8
