@@ -138,7 +138,7 @@ def test_three_layers_of_a_net_that_shrinks_one_axis_more():
     images = np.random.RandomState(4).randint(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     with opened() as net:
         options = ExplainOptions(fuse="polycam")
-        found = net.explain(images, [0, 2], "polycam", layers=["a", "c", "b"], options=options)
+        found = net.explain(images, [0, 1], "polycam", layers=["a", "c", "b"], options=options)
     coarse, fused = found.maps["polycam", "c:0"], found.maps["polycam", FUSED]
     assert (coarse.shape, fused.shape) == ((2, 2, 8, 4), (2, 2, 16, 16))
     assert fused.min() == 0 < fused.max()
