@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.graph_walk import ops_between, users
+from gradcam_tf1.gradients.graph_walk import users, values_between
 from gradcam_tf1.gradients.reference_copy import ReferenceCopy
 from gradcam_tf1.tf_runtime import tf
 
@@ -42,25 +42,13 @@ def layer_scores(score: tf.Tensor, attentions: Sequence[tf.Tensor], start: tf.Te
     if len(attentions) == 1:
         return [score]
     ends = _ends_of_layers(score, attentions, start)
-    head = _values_between(score, ends[-1])
+    head = values_between(score, ends[-1])
     return [ReferenceCopy(head, ends[-1], end).of(score) for end in ends[:-1]] + [score]
-
-
-def _values_between(score: tf.Tensor, start: tf.Tensor) -> List[tf.Operation]:
-    """Return the ops between two tensors, without those whose whole numbers only choose: a class, a position."""
-    between = set(ops_between([score], start))
-    kept, stack = {score.op}, [score.op]
-    while stack:
-        makers = {tensor.op for tensor in stack.pop().inputs if tensor.dtype.is_floating or tensor.dtype.is_bool}
-        fresh = (makers & between) - kept
-        kept |= fresh
-        stack += fresh
-    return [op for op in start.graph.get_operations() if op in kept]
 
 
 def _ends_of_layers(score: tf.Tensor, attentions: Sequence[tf.Tensor], start: tf.Tensor) -> List[tf.Tensor]:
     """Return the tokens that each layer hands on."""
-    path = _values_between(score, start)
+    path = values_between(score, start)
     place = {op.name: number for number, op in enumerate(path)}
     firsts = [place.get(tensor.op.name, 0) for tensor in attentions]
     crossed = [number for number in _crossed(path) if path[number].type not in _NOTHING]
