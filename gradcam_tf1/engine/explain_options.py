@@ -59,9 +59,7 @@ class ExplainOptions:
             "Layer methods: use the first principal component of the weighted features, which has less noise."
         ),
     )
-    fuse: Optional[str] = field(
-        default=None, metadata=_flag("Also write one map that joins all layers.", FUSIONS)
-    )
+    fuse: Optional[str] = field(default=None, metadata=_flag("Also write one map that joins all layers.", FUSIONS))
     inputs: Union[Mapping[Any, Any], str, None] = None
     progress: Optional[Callable[[MethodProgress], None]] = None
 

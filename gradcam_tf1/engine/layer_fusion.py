@@ -88,7 +88,8 @@ def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
         keys: List[MapKey] = [key for key in answer.maps if key[0] == method]
         if len(keys) < 2:
             continue
-        fused, cells = _fused([answer.maps[key] for key in keys], [answer.cells.get(key) for key in keys], method, how, size)
+        maps, places = [answer.maps[key] for key in keys], [answer.cells.get(key) for key in keys]
+        fused, cells = _fused(maps, places, method, how, size)
         if cells is not None:
             answer.cells[method, FUSED] = cells
         answer.maps[method, FUSED] = fused

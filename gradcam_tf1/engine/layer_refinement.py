@@ -15,8 +15,8 @@ def refined(
 ) -> Tuple[np.ndarray, Optional[Cells]]:
     """Return P_1 of P_L = M_L, P_l = M_l / up(mean(M_l)) * up(P_l+1), for the positive parts M_1 (finest) .. M_L.
 
-    mean(M_l) has the cells of layer l + 1, each the mean of the cells of layer l that it covers, and up is bilinear. The
-    quotient (LNorm) keeps what is finer than the cells of layer l + 1; these say how much there is. Of a layer of the
+    mean(M_l) has the cells of layer l + 1, each the mean of the cells of layer l that it covers, and up is bilinear.
+    The quotient (LNorm) keeps what is finer than the cells of layer l + 1; these say how much there is. Of a layer of the
     same cells it is 1 where there is evidence.
 
     Parameters
@@ -54,9 +54,7 @@ def refined(
     return np.asarray(found, np.float64), place
 
 
-def local_shares(
-    maps: np.ndarray, cells: Cells, grid: Sequence[int], coarse: Cells, size: Sequence[int]
-) -> np.ndarray:
+def local_shares(maps: np.ndarray, cells: Cells, grid: Sequence[int], coarse: Cells, size: Sequence[int]) -> np.ndarray:
     """Return M / up(mean(M)), 0 where M is 0, with the means over the cells of a coarser grid.
 
     Parameters

@@ -196,8 +196,8 @@ def test_a_head_that_sees_more_than_the_last_tokens_is_refused():
 
 def test_layers_that_end_in_other_ways_are_refused():
     """Where the second layer has no tanh, its tokens may or may not be those before the mean."""
-    with net_of(lambda tokens: attended(tf.tanh(attended(tokens)))) as graph:
-        with pytest.raises(GradientError, match="the layers do not end alike"):
-            graph.explain(IMAGES, 0, "legrad")
+    other = net_of(lambda tokens: attended(tf.tanh(attended(tokens))))
+    with other as graph, pytest.raises(GradientError, match="the layers do not end alike"):
+        graph.explain(IMAGES, 0, "legrad")
     with net_of(lambda tokens: tf.tanh(attended(tf.tanh(attended(tokens))))) as graph:
         assert graph.explain(IMAGES, 0, "legrad")["legrad"].max() > 0

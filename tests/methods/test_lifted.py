@@ -142,12 +142,12 @@ def test_the_positions_of_a_target_are_those_of_the_image(target, held):
     with GradCamGraph(graph.as_graph_def(), preset="raw", input="input", layer="layer", logits="logits") as net:
         found = net.explain(images, target, [method("deeplift", baseline="white"), "liftcam"])
     for n, image in enumerate(images.astype(np.float64)):
-        scores = (image + [9, -9, 0]) @ kernel[0, 0].astype(np.float64)
+        features = image + np.array([9, -9, 0])
+        scores = features @ kernel[0, 0].astype(np.float64)
         best = int(found.class_ids[n, 0]) if isinstance(target, Region) else 1
         where = np.asarray(held(scores), float)[..., np.newaxis] * kernel[0, 0, :, best]
         if not isinstance(target, Keypoint):  # its maximum at white is somewhere else
             np.testing.assert_allclose(found["deeplift"][n, 0], where * (image - 255), rtol=1e-4, atol=1e-2)
-            features = image + [9, -9, 0]
             weights = (where * features).sum((0, 1))
             np.testing.assert_allclose(found["liftcam"][n, 0], np.maximum(features @ weights, 0), rtol=1e-3, atol=1)
         for name in ("deeplift", "liftcam"):
