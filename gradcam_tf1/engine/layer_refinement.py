@@ -16,8 +16,8 @@ def refined(
     """Return P_1 of P_L = M_L, P_l = M_l / up(mean(M_l)) * up(P_l+1), for the positive parts M_1 (finest) .. M_L.
 
     mean(M_l) has the cells of layer l + 1, each the mean of the cells of layer l that it covers, and up is bilinear.
-    The quotient (LNorm) keeps what is finer than the cells of layer l + 1; these say how much there is. Of a layer of the
-    same cells it is 1 where there is evidence.
+    The quotient (LNorm) keeps what is finer than the cells of layer l + 1; these say how much there is. Of a
+    layer of the same cells it is 1 where there is evidence.
 
     Parameters
     ----------
