@@ -78,7 +78,7 @@ def local_shares(maps: np.ndarray, cells: Cells, grid: Sequence[int], coarse: Ce
         shares = _covered(_edges(cells, axis, maps.shape[axis + 2]), _edges(coarse, axis, count))
         means = np.moveaxis(np.tensordot(shares, means, (1, axis + 2)), 0, axis + 2)
     smooth = resample(means, size, coarse, centres(cells, maps.shape[2:])).astype(np.float64)
-    return np.divide(maps, smooth, out=np.zeros(maps.shape), where=smooth > 0)
+    return np.asarray(np.divide(maps, smooth, out=np.zeros(maps.shape), where=smooth > 0))
 
 
 def _edges(cells: Cells, axis: int, count: int) -> List[np.ndarray]:
