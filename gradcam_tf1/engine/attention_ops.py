@@ -9,6 +9,7 @@ from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.engine.feature_maps import has_class_token, tokens_map
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.derivatives import gradients
+from gradcam_tf1.gradients.layer_scores import layer_scores
 from gradcam_tf1.methods.attention import AttentionMethod
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.tf_runtime import tf
@@ -47,7 +48,7 @@ class AttentionOps:
 
     def _map(self, method: AttentionMethod, slot: Slot) -> tf.Tensor:
         maps = self._attentions()
-        taken = gradients(self._ops.score(LOGIT, slot), maps) if method.needs_grads else maps
+        taken = self._slopes(maps, slot) if method.needs_grads else maps
         by_head = []
         for tensor, known in zip(taken, maps):
             tensor.set_shape(known.shape)  # a gradient does not always know it
@@ -67,6 +68,12 @@ class AttentionOps:
                 "which word each of them is is not known; use 'gradcam' or another method"
             )
         return reads_first_token(GraphIndex(self._graph), attention, self._binding.logits)
+
+    def _slopes(self, maps: List[tf.Tensor], slot: Slot) -> List[tf.Tensor]:
+        """Return the gradient of each layer's own score by its map of attention."""
+        start = self._graph.get_tensor_by_name(self._binding.input)
+        scores = layer_scores(self._ops.score(LOGIT, slot), maps, start)
+        return [gradients(score, [attention])[0] for score, attention in zip(scores, maps)]
 
     def _attentions(self) -> List[tf.Tensor]:
         """Return the maps of attention between the images and the scores, as the net has them, input side first."""

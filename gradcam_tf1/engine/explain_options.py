@@ -31,7 +31,7 @@ class ExplainOptions:
     eigen_smooth : bool
         Layer methods return the first principal component of their weighted features instead of the sum.
         https://arxiv.org/abs/2008.00299
-    fuse : {"mean", "max", "product", "layercam"} or None
+    fuse : {"mean", "max", "product", "layercam", "polycam"} or None
         Also return one map of all layers together, as layer "fused".
     inputs : mapping, path or None
         Values of further input tensors, by tensor or name, one row per image. `visualize_imgs` also takes the path of
@@ -59,9 +59,7 @@ class ExplainOptions:
             "Layer methods: use the first principal component of the weighted features, which has less noise."
         ),
     )
-    fuse: Optional[str] = field(
-        default=None, metadata=_flag("Also write one map that joins all layers.", tuple(FUSIONS))
-    )
+    fuse: Optional[str] = field(default=None, metadata=_flag("Also write one map that joins all layers.", FUSIONS))
     inputs: Union[Mapping[Any, Any], str, None] = None
     progress: Optional[Callable[[MethodProgress], None]] = None
 

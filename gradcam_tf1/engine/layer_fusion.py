@@ -6,6 +6,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.engine.layer_refinement import refined
 from gradcam_tf1.engine.map_request import MapAnswer
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.geometry import centres, resample, stretched, upsample
@@ -42,12 +43,14 @@ def _layercam(maps: np.ndarray, finer: np.ndarray) -> np.ndarray:
 
 # of maps of -1..1, stacked on the first axis, and bool [layers], whether a map is finer than the coarsest one: where
 # signs differ, the max is the stronger one and the product is 0
-FUSIONS: Dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+_POINT_BY_POINT: Dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "mean": _mean,
     "max": _max,
     "product": _product,
     "layercam": _layercam,
 }
+_POLYCAM = "polycam"
+FUSIONS = (*_POINT_BY_POINT, _POLYCAM)
 
 
 def check_fusion(how: str, layers: int) -> None:
@@ -70,12 +73,13 @@ def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
     Each map is read, bilinear, where the cells of the finest grid lie, and divided by its largest magnitude, so that a
     layer counts by where it looks and not by the size of its numbers; then mean, max or product, point by point.
     "layercam" is the max after tanh(2 M) of every map M that is finer than the coarsest one. Zero maps stay zero.
+    "polycam" is `refined` instead.
 
     Parameters
     ----------
     answer : MapAnswer
         With finished maps; it is changed in place.
-    how : {"mean", "max", "product", "layercam"}
+    how : {"mean", "max", "product", "layercam", "polycam"}
         The fusion.
     size : sequence of int
         (H, W) of the net's input.
@@ -84,16 +88,28 @@ def fuse_layers(answer: MapAnswer, how: str, size: Sequence[int] = ()) -> None:
         keys: List[MapKey] = [key for key in answer.maps if key[0] == method]
         if len(keys) < 2:
             continue
-        maps = [answer.maps[key] for key in keys]
-        cells_in = np.array([np.prod(map.shape[2:]) for map in maps])
-        if METHODS[method].space == "layer":
-            maps, cells = _on_one_grid(maps, [answer.cells.get(key) for key in keys], size)
-            if cells is not None:
-                answer.cells[method, FUSED] = cells
-        fused = FUSIONS[how](_scaled(maps), cells_in > cells_in.min()).astype(np.float32)
+        maps, places = [answer.maps[key] for key in keys], [answer.cells.get(key) for key in keys]
+        fused, cells = _fused(maps, places, method, how, size)
+        if cells is not None:
+            answer.cells[method, FUSED] = cells
         answer.maps[method, FUSED] = fused
-        note = f"{how} of {len(keys)} layers, each scaled to 1"
+        scaled = "" if how == _POLYCAM else ", each scaled to 1"
+        note = f"{how} of {len(keys)} layers{scaled}"
         answer.statuses[method, FUSED] = [[_status(map, note) for map in row] for row in fused]
+
+
+def _fused(
+    maps: List[np.ndarray], cells: List[Optional[Cells]], method: str, how: str, size: Sequence[int]
+) -> Tuple[np.ndarray, Optional[Cells]]:
+    """Return the fused map of a method, float32, and where its cells lie; None: they divide the input evenly."""
+    if how == _POLYCAM:
+        found, place = refined(maps, cells, size)
+        return found.astype(np.float32), place
+    cells_in = np.array([np.prod(map.shape[2:]) for map in maps])
+    place = None
+    if METHODS[method].space == "layer":
+        maps, place = _on_one_grid(maps, cells, size)
+    return _POINT_BY_POINT[how](_scaled(maps), cells_in > cells_in.min()).astype(np.float32), place
 
 
 def _on_one_grid(

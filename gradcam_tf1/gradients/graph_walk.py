@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Set
 
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
 # these read sizes, not values: no gradient goes through them
 SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
+_CHOOSERS = ("ArgMax", "TopK", "TopKV2")
 WEIGHTS = ("Const", "ReadVariableOp")  # large constants become variables, see engine/large_weights.py
 
 
@@ -29,9 +30,28 @@ def ops_between(outputs: Sequence[tf.Tensor], start: tf.Tensor) -> List[tf.Opera
     return [op for op in start.graph.get_operations() if op in on_the_path]
 
 
+def values_between(output: tf.Tensor, start: tf.Tensor) -> List[tf.Operation]:
+    """Return those of `ops_between` that make the values of a score, and not only choose which ones it takes.
+
+    A target chooses a class, or the positions where the net predicts it, by ArgMax and TopK of the package's own.
+    """
+    reached = _closure([start.op], _users_of_values)
+    on_the_path = reached & ops_before(output)
+    return [op for op in start.graph.get_operations() if op in on_the_path]
+
+
 def users(op: tf.Operation) -> List[tf.Operation]:
     """Return the ops that use the values of an op, each once."""
-    consumers = [user for output in op.outputs for user in output.consumers() if user.type not in SHAPE_OPS]
+    return _users(op.outputs)
+
+
+def _users_of_values(op: tf.Operation) -> List[tf.Operation]:
+    chooses = op.type in _CHOOSERS and op.name.startswith(OUR_SCOPE)
+    return _users([output for output in op.outputs if output.dtype.is_floating or not chooses])
+
+
+def _users(outputs: Iterable[tf.Tensor]) -> List[tf.Operation]:
+    consumers = [user for output in outputs for user in output.consumers() if user.type not in SHAPE_OPS]
     return list(dict.fromkeys(consumers))
 
 

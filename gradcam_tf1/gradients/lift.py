@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.gradient_path import explain_missing_gradient
-from gradcam_tf1.gradients.graph_walk import ops_between
+from gradcam_tf1.gradients.graph_walk import values_between
 from gradcam_tf1.gradients.lift_rules import LIFTS, why_not
 from gradcam_tf1.gradients.reference_copy import ReferenceCopy
 from gradcam_tf1.gradients.reveal_cancel import revealed, unit_of
@@ -69,7 +69,7 @@ def lift(rule: str, score: tf.Tensor, start: tf.Tensor, reference: tf.Tensor) ->
     ----------
     DeepLIFT, https://arxiv.org/abs/1704.02685
     """
-    path = ops_between([score], start)
+    path = values_between(score, start)
     reached = _reached(path, score, start)
     if start.op not in reached:
         raise GradientError(explain_missing_gradient(score, start))

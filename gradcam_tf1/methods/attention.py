@@ -43,16 +43,14 @@ def attention_rollout(attentions: Sequence[tf.Tensor], class_token: bool) -> tf.
 
 
 def legrad(grads: Sequence[tf.Tensor], _class_token: bool) -> tf.Tensor:
-    """sum_l mean_hi(ReLU(dy/dA_l)_hij): which tokens j the score wants more attention for.
+    """sum_l mean_hi(ReLU(dy_l/dA_l)_hij): which tokens j the score wants more attention for.
 
-    y is the score of the net for all layers. The paper takes for each layer the score of that layer's own tokens, put
-    through the last normalisation and the head, which a frozen graph does not offer; for the last layer both are the
-    same.
+    y_l is the score of layer l's own tokens, put through the head of the net; y_L is the net's score.
 
     Parameters
     ----------
     grads : sequence of tf.Tensor
-        dy/dA_1 .. dy/dA_L, float32 [N, heads, tokens, tokens].
+        dy_1/dA_1 .. dy_L/dA_L, float32 [N, heads, tokens, tokens].
 
     Returns
     -------

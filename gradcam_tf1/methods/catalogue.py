@@ -22,6 +22,7 @@ from gradcam_tf1.methods.options import Option
 from gradcam_tf1.methods.path import PATH_ROWS
 from gradcam_tf1.methods.perturbation import PERTURBATION_ROWS
 from gradcam_tf1.methods.pixel import PIXEL_ROWS
+from gradcam_tf1.methods.polycam import POLY_ROWS
 from gradcam_tf1.methods.reciprocam import RECIPRO_ROWS
 from gradcam_tf1.methods.relevance_methods import RELEVANCE_ROWS
 from gradcam_tf1.methods.xrai import XRAI_ROWS
@@ -94,6 +95,7 @@ for _row in (
     *GROUP_ROWS,
     *OPTI_ROWS,
     *SCALE_ROWS,
+    *POLY_ROWS,
     *ATTENTION_ROWS,
     *PIXEL_ROWS,
     *NOISE_ROWS,

@@ -34,6 +34,16 @@ def hirescam(features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(grads * features, axis=-1)
 
 
+def zoomcam(features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
+    """ReLU(sum_k g_k * A_k), the positive part of HiResCAM; Zoom-CAM is the maximum of it over layers, fuse="max".
+
+    References
+    ----------
+    Zoom-CAM, https://arxiv.org/abs/2010.08644
+    """
+    return hirescam(features, grads)
+
+
 def counterfactual(features: tf.Tensor, grads: tf.Tensor) -> tf.Tensor:
     """ReLU(sum_k mean_ij(-g_k) A_k), Grad-CAM of what would lower the score.
 
@@ -148,6 +158,9 @@ GRADCAM = LayerMethod("gradcam", "Grad-CAM: where the evidence for the class is"
 LAYER_ROWS = (
     GRADCAM,
     LayerMethod("hirescam", "Grad-CAM without pooling the gradient", _HIRESCAM, hirescam, rectified=False),
+    LayerMethod(
+        "zoomcam", "the positive part of HiResCAM, for several layers", "https://arxiv.org/abs/2010.08644", zoomcam
+    ),
     LayerMethod("counterfactual", "what would lower the class's score", _GRADCAM, counterfactual),
     LayerMethod("positive", "evidence through the head's positive weights", _GRADCAM, gradcam, head="positive"),
     LayerMethod("negative", "evidence through the head's negative weights", _GRADCAM, gradcam, head="negative"),

@@ -63,9 +63,7 @@ def finer(ops: ScoreOps, slot: Slot, rivals: int, gamma: float) -> tf.Tensor:
     farthest = tf.fill(tf.shape(scores), scores.dtype.max)  # converted to ONNX, infinity makes NaN of the others
     nearness = -tf.where_v2(is_own, farthest, tf.abs(scores - own[:, tf.newaxis]))
     nearest = tf.nn.top_k(nearness, k=tf.minimum(rivals, tf.shape(scores)[1] - 1)).indices
-    rows = tf.zeros_like(nearest) + _rows(scores)[:, tf.newaxis]
-    found = tf.gather_nd(scores, tf.stack([rows, nearest], axis=2))  # the gradient of tf.gather sums segments
-    return own - gamma * tf.reduce_mean(found, axis=1)
+    return own - gamma * tf.reduce_mean(_at_several(scores, nearest), axis=1)
 
 
 def contrast(ops: ScoreOps, slot: Slot) -> tf.Tensor:
@@ -115,7 +113,8 @@ def anchors(ops: ScoreOps, slot: Slot, best: int) -> tf.Tensor:
     """Sum of y_ac over the `best` anchors of a detector with the highest scores, before non-maximum suppression."""
     scores = _anchor_scores(ops, slot)
     with tf.control_dependencies([_enough_anchors(best, scores)]):
-        return tf.reduce_sum(tf.nn.top_k(scores, k=best).values, axis=1)
+        chosen = tf.nn.top_k(scores, k=best).indices  # by DeepLIFT the same anchors count at the reference
+    return tf.reduce_sum(_at_several(scores, chosen), axis=1)
 
 
 def _enough_anchors(requested: Union[int, tf.Tensor], scores: tf.Tensor) -> tf.Operation:
@@ -236,6 +235,12 @@ CLASS_SCORES = ("logit", "probability", "log_probability", "margin", "down")
 def at_columns(matrix: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     """Pick one value of each row: [N, C], int32 [N] -> [N]."""
     return tf.gather_nd(matrix, tf.stack([_rows(matrix), columns], axis=1))
+
+
+def _at_several(matrix: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """Pick values of each row: [N, C], int32 [N, k] -> [N, k]. The gradient of tf.gather would sum segments."""
+    rows = tf.zeros_like(columns) + _rows(matrix)[:, tf.newaxis]
+    return tf.gather_nd(matrix, tf.stack([rows, columns], axis=2))
 
 
 def _rows(tensor: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.gradients.guided import override_map
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods.catalogue import without_gradients
+from gradcam_tf1.targets import Top
 from gradcam_tf1.tf_runtime import tf
 
 METHODS = ["attention_rollout", "legrad"]
@@ -19,6 +20,8 @@ NETS = {
     "einsum": AttentionNet(spelling="einsum"),
     "einsum without class token": AttentionNet((8, 8), False, 3, "einsum"),
     "one block": AttentionNet((8, 12), blocks=1, seed=5),
+    "norms before": AttentionNet((8, 12), blocks=3, seed=14, normed="before"),
+    "norms after": AttentionNet((8, 8), False, 3, "einsum", seed=7, normed="after"),
 }
 
 
@@ -168,3 +171,33 @@ def test_windows_of_attention_are_refused():
 
     with net_of(windows) as graph, pytest.raises((RunError, GradientError), match="cuts images into parts|is no grid"):
         graph.explain(IMAGES, 0, "attention_rollout")
+
+
+def test_the_class_is_that_of_the_net_and_not_of_a_layer():
+    """The best class of the net, though a layer's own tokens may score another one higher."""
+    net = NETS["norms before"]
+    best = [int(net.forward(image)[0].argmax()) for image in net.images]
+    first = [int(net.forward(image, layers=1)[0].argmax()) for image in net.images]
+    assert best != first
+    with opened(net) as graph:
+        found = graph.explain(net.images, Top(1), "legrad")["legrad"]
+    np.testing.assert_allclose(found[:, 0], [legrad_twin(net, x)[c] for x, c in zip(net.images, best)], atol=1e-4)
+
+
+def test_a_head_that_sees_more_than_the_last_tokens_is_refused():
+    """The mean over the tokens of both layers: there is no head that one layer's tokens could be put through."""
+    with net_of(lambda tokens: attended(attended(tokens)) + tokens) as graph:
+        message = "the head behind .* 'Softmax:0' .. 'Softmax_1:0' is not found: the layers do not end alike"
+        with pytest.raises(GradientError, match=message):
+            graph.explain(IMAGES, 0, "legrad")
+        graph.explain(IMAGES, 0, "attention_rollout")
+        assert set(graph.usable_methods(["legrad"])[1]) == {"legrad"}
+
+
+def test_layers_that_end_in_other_ways_are_refused():
+    """Where the second layer has no tanh, its tokens may or may not be those before the mean."""
+    other = net_of(lambda tokens: attended(tf.tanh(attended(tokens))))
+    with other as graph, pytest.raises(GradientError, match="the layers do not end alike"):
+        graph.explain(IMAGES, 0, "legrad")
+    with net_of(lambda tokens: tf.tanh(attended(tf.tanh(attended(tokens))))) as graph:
+        assert graph.explain(IMAGES, 0, "legrad")["legrad"].max() > 0

@@ -11,7 +11,7 @@ from clip_nets import clip_graph, clips
 from pixel_nets import explain, linear_net, random_images, small, the_map
 from small_nets import SmallNet, request
 
-from gradcam_tf1 import GradCamGraph, method
+from gradcam_tf1 import Anchor, GradCamGraph, Keypoint, Region, Total, method
 from gradcam_tf1.engine.map_engine import MapEngine
 from gradcam_tf1.engine.session_runner import session_config
 from gradcam_tf1.errors import GradientError, OptionError
@@ -111,6 +111,49 @@ def test_every_score_adds_up_as_it_is(method, score):
         total, rise = sums_of(status[0].notes[-1])
         assert rise != 0
         np.testing.assert_allclose(total, rise, rtol=1e-3, atol=1e-5)
+
+
+MASK = np.zeros((6, 5), bool)
+MASK[1:4, 2:] = True
+
+
+@pytest.mark.parametrize(
+    ("target", "held"),
+    [
+        (Region(1, mask=MASK), lambda maps: MASK),
+        (Region(1), lambda maps: maps.argmax(-1) == 1),
+        (Region(None, point=(2, 3)), lambda maps: np.arange(30).reshape(6, 5) == 13),
+        (Total(1), lambda maps: np.ones((6, 5))),
+        (Keypoint(1), lambda maps: maps[..., 1] == maps[..., 1].max()),
+        (Anchor(1, best=2), lambda maps: maps[..., 1] >= np.sort(maps[..., 1], axis=None)[-2]),
+    ],
+    ids=["mask", "own region", "point", "total", "keypoint", "anchors"],
+)
+def test_the_positions_of_a_target_are_those_of_the_image(target, held):
+    """y = sum of the class's map over positions that the target, or the net at the image, chooses; maps are linear."""
+    kernel = np.random.RandomState(2).randn(1, 1, 3, 4).astype(np.float32)
+    kernel[..., 1] *= 2
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [None, 6, 5, 3], name="input")
+        maps = tf.nn.conv2d(tf.nn.bias_add(x, [9.0, -9.0, 0.0], name="layer"), kernel, [1, 1, 1, 1], "SAME")
+        tf.reshape(maps, [-1, 30, 4] if isinstance(target, Anchor) else [-1, 6, 5, 4], name="logits")
+    images = np.random.RandomState(3).randint(0, 256, (2, 6, 5, 3)).astype(np.uint8)
+    with GradCamGraph(graph.as_graph_def(), preset="raw", input="input", layer="layer", logits="logits") as net:
+        found = net.explain(images, target, [method("deeplift", baseline="white"), "liftcam"])
+    for n, image in enumerate(images.astype(np.float64)):
+        features = image + np.array([9, -9, 0])
+        scores = features @ kernel[0, 0].astype(np.float64)
+        best = int(found.class_ids[n, 0]) if isinstance(target, Region) else 1
+        where = np.asarray(held(scores), float)[..., np.newaxis] * kernel[0, 0, :, best]
+        if not isinstance(target, Keypoint):  # its maximum at white is somewhere else
+            np.testing.assert_allclose(found["deeplift"][n, 0], where * (image - 255), rtol=1e-4, atol=1e-2)
+            weights = (where * features).sum((0, 1))
+            np.testing.assert_allclose(found["liftcam"][n, 0], np.maximum(features @ weights, 0), rtol=1e-3, atol=1)
+        for name in ("deeplift", "liftcam"):
+            ((status,),) = [found.statuses[key][n] for key in found.statuses if key[0] == name]
+            total, rise = sums_of(status.notes[-1])
+            np.testing.assert_allclose(total, rise, rtol=2e-3, atol=1e-2)
 
 
 def test_liftcam_weighs_channels_by_their_share_of_a_linear_score():

@@ -225,6 +225,33 @@ def test_a_score_that_is_no_sum_of_outputs_says_where_its_relevance_starts():
     assert re.search(r"relevance starts with \S+ for a score of -\d", notes["log_probability"])
 
 
+@pytest.mark.parametrize(
+    ("name", "bias", "percent", "reason"),
+    [
+        ("lrp_alpha_beta", 0.0, 200.0, "a missing summand of one sign"),  # alpha = 2 of what is positive, nothing else
+        ("lrp_alpha_beta", -6.0, 200.0, "hand down more than it has"),  # what is negative stays with the bias
+        ("lrp_alpha_beta", 10.0, 100.0, "keep the rest"),  # the bias has half of what is positive
+        ("lrp_epsilon", -6.0, 250.0, "lrp_zplus does not"),  # 10 of a score of 4
+        ("lrp_epsilon", 10.0, 50.0, "keep the rest"),
+        ("lrp_zplus", -6.0, 100.0, "keep the rest"),
+    ],
+)
+def test_the_note_says_why_there_is_more_relevance_than_score(name, bias, percent, reason):
+    """y = sum of x + b, with a sum of 10."""
+    graph = tf.Graph()
+    with graph.as_default(), override_map(graph):
+        x = tf.placeholder(tf.float32, [None, 2, 2, 1], name="input")
+        tf.add(tf.matmul(tf.reshape(x, [-1, 4]), tf.ones([4, 2])), [bias, 0.0], name="logits")
+    binding = Binding("input:0", "logits:0", "input:0", classes=2, channels=1, image_size=(2, 2))
+    image = np.array([1, 2, 3, 4], np.float32).reshape((1, 2, 2, 1))
+    with tf.Session(graph=graph, config=session_config()) as sess:
+        answer = MapEngine(graph, sess, binding, 4).run(request(image, class_asks([0]), [name], ()))
+    note = answer.statuses[name, ""][0][0].notes[1]
+    assert answer.maps[name, ""].sum() == pytest.approx(percent / 100 * (10 + bias), rel=1e-4)
+    assert f"{percent:.1f}% of it; " in note
+    assert reason in note
+
+
 def test_the_rows_are_of_one_family_each():
     assert {METHODS[name].space for name in NAMES[:-1]} == {"pixels"}
     assert METHODS["relevance_cam"].uses_layer

@@ -15,13 +15,25 @@ def soft(values):
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def norm(tokens, weights):
+    """Layer normalisation, of tensors or of arrays."""
+    factor, shift = weights
+    if isinstance(tokens, np.ndarray):
+        centred = tokens - tokens.mean(axis=-1, keepdims=True)
+        return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-3) * factor + shift
+    mean, variance = tf.nn.moments(tokens, [-1], keepdims=True)
+    return tf.nn.batch_normalization(tokens, mean, variance, shift, factor, 1e-3)
+
+
 class AttentionNet:
     """Patches of 4x4 -> tokens of 6 numbers -> blocks of attention with two heads -> class token or mean -> dense.
 
     spelling: "matmul" transposes to [N, heads, tokens, 3]; "einsum" is that of Keras, with Einsum ops.
+    normed: "" has attention alone; "before" a layer norm before attention and before the dense layers that follow it,
+    and one before the head, as in ViT; "after" one after each sum, as in BERT.
     """
 
-    def __init__(self, size=(12, 16), class_token=True, blocks=2, spelling="matmul", seed=4):
+    def __init__(self, size=(12, 16), class_token=True, blocks=2, spelling="matmul", seed=4, normed=""):
         random = np.random.RandomState(seed)
         self.size, self.grid = size, (size[0] // 4, size[1] // 4)
         self.class_token, self.blocks, self.spelling = class_token, blocks, spelling
@@ -32,6 +44,11 @@ class AttentionNet:
         # query, key, value and output of each block
         self.weights = [[draw(WIDTH, WIDTH) * scale for scale in (0.8, 0.8, 0.5, 0.5)] for _ in range(blocks)]
         self.head = draw(WIDTH, CLASSES)
+        self.normed = normed
+        if normed:
+            self.wide = [[draw(WIDTH, 8) * 0.6, draw(8, WIDTH) * 0.6] for _ in range(blocks)]
+            # two for each block and one before the head: factor and shift
+            self.norms = [(1 + 0.3 * draw(WIDTH), 0.3 * draw(WIDTH)) for _ in range(2 * blocks + 1)]
         self.images = random.uniform(0, 255, (2, *size, 3)).astype(np.float32)
 
     # TensorFlow
@@ -46,11 +63,28 @@ class AttentionNet:
             if self.class_token:
                 tokens = tf.concat([tf.zeros_like(tokens[:, :1]) + self.first, tokens], axis=1)
             tokens = tf.identity(tokens + self.place, name="tokens")
-            for weights in self.weights:
-                tokens = tokens + self._attended(tokens, weights)
+            for block in range(self.blocks):
+                tokens = self._block(tokens, block, self._attended, tf.nn.relu, norm)
+            tokens = self._before_head(tokens, norm)
             pooled = tokens[:, 0] if self.class_token else tf.reduce_mean(tokens, axis=1)
             tf.nn.softmax(tf.matmul(pooled, self.head, name="logits"), name="prob")
         return graph
+
+    def _block(self, tokens, block, attend, relu, norm):
+        """One layer, of tensors or of arrays."""
+        weights = self.weights[block]
+        if not self.normed:
+            return tokens + attend(tokens, weights)
+        first, second = self.norms[2 * block : 2 * block + 2]
+        before = self.normed == "before"
+        tokens = tokens + attend(norm(tokens, first) if before else tokens, weights)
+        tokens = tokens if before else norm(tokens, first)
+        middle = relu(self._dense(norm(tokens, second) if before else tokens, self.wide[block][0]))
+        tokens = tokens + self._dense(middle, self.wide[block][1])
+        return tokens if before else norm(tokens, second)
+
+    def _before_head(self, tokens, norm):
+        return norm(tokens, self.norms[-1]) if self.normed == "before" else tokens
 
     def _attended(self, tokens, weights):
         query, key, value = (
@@ -66,14 +100,18 @@ class AttentionNet:
         return self._dense(tf.reshape(mixed, [-1, self.tokens, WIDTH]), weights[3])
 
     def _dense(self, tokens, weights):
-        return tf.reshape(tf.matmul(tf.reshape(tokens, [-1, WIDTH]), weights), [-1, self.tokens, WIDTH])
+        if isinstance(tokens, np.ndarray):
+            return tokens @ weights.astype(float)
+        high, wide = weights.shape
+        return tf.reshape(tf.matmul(tf.reshape(tokens, [-1, high]), weights), [-1, self.tokens, wide])
 
     # the twin
 
-    def forward(self, image, moved=()):
+    def forward(self, image, moved=(), layers=None):
         """The scores [3] and the maps of attention [blocks][heads, tokens, tokens] of one image.
 
         moved: (block, head, query, key, by) is added to the attention of a block, after its softmax.
+        layers: how many the head is put behind; all by default.
         """
         high, wide = self.grid
         blocks = image.astype(float).reshape(high, 4, wide, 4, 3).transpose(0, 2, 1, 3, 4)
@@ -82,22 +120,27 @@ class AttentionNet:
             tokens = np.concatenate([self.first[0].astype(float), tokens])
         tokens = tokens + self.place[0]
         maps = []
-        for number, weights in enumerate(self.weights):
+
+        def attend(tokens, weights):
             query, key, value = ((tokens @ w.astype(float)).reshape(self.tokens, HEADS, -1) for w in weights[:3])
             attention = soft(np.einsum("qhd,khd->hqk", query, key) / np.sqrt(WIDTH // HEADS))
             maps.append(attention.copy())
-            if moved and moved[0] == number:
+            if moved and moved[0] == len(maps) - 1:
                 attention[moved[1:4]] += moved[4]
             mixed = np.einsum("hqk,khd->qhd", attention, value).reshape(self.tokens, WIDTH)
-            tokens = tokens + mixed @ weights[3].astype(float)
+            return mixed @ weights[3].astype(float)
+
+        for block in range(self.blocks if layers is None else layers):
+            tokens = self._block(tokens, block, attend, lambda values: np.maximum(values, 0), norm)
+        tokens = self._before_head(tokens, norm)
         pooled = tokens[0] if self.class_token else tokens.mean(axis=0)
         return pooled @ self.head.astype(float), maps
 
     def slopes(self, image, block):
-        """dy/dA of one block by central differences: [classes, heads, tokens, tokens]."""
+        """dy/dA of one block, y of its own tokens, by central differences: [classes, heads, tokens, tokens]."""
         slopes = np.zeros((CLASSES, HEADS, self.tokens, self.tokens))
         for place in np.ndindex(*slopes.shape[1:]):
-            up, down = (self.forward(image, (block, *place, by))[0] for by in (1e-4, -1e-4))
+            up, down = (self.forward(image, (block, *place, by), block + 1)[0] for by in (1e-4, -1e-4))
             slopes[(slice(None), *place)] = (up - down) / 2e-4
         return slopes
 

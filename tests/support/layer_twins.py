@@ -39,6 +39,10 @@ def elementwise_twin(a, grads, logits, c):
     return np.maximum(grads[c] * a, 0).sum(-1)
 
 
+def zoomcam_twin(a, grads, logits, c):
+    return (grads[c] * a).sum(-1)
+
+
 def finercam_twin(a, grads, logits, c, rivals=3, gamma=0.6):
     grad = grads[c].copy()
     for n, row in enumerate(logits):
@@ -63,6 +67,7 @@ TWINS = {
     "xgradcam": xgradcam_twin,
     "layercam": layercam_twin,
     "elementwise": elementwise_twin,
+    "zoomcam": zoomcam_twin,
     "finercam": finercam_twin,
     "shapleycam": shapleycam_twin,
 }
