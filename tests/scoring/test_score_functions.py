@@ -161,7 +161,7 @@ def test_detection_takes_one_anchor_or_the_best_ones():
     ("targets", "message"),
     [
         (Top(5), r"Top\(5\): the net has 4 classes"),
-        (Region(1), r"Region targets need a segmentation net, with scores \[N, h, w, C\]"),
+        (Region(1), r"Region, Keypoint and Total targets need maps of scores, \[N, h, w, C\]"),
         (Region(1, mask=np.zeros((8, 12)), point=(1, 1)), "a mask or a point, not both"),
         (Region(1, mask=np.zeros((8, 11))), r"the mask is \[8, 11\], the image \[8, 12\]"),
         (Region(1, mask=np.full((8, 12), 7)), r"a mask has values in 0\.\.1, this one 7\.\.7"),
