@@ -168,6 +168,9 @@ def test_detection_takes_one_anchor_or_the_best_ones():
         (Region(1, point=(8, 0)), "row 8 is outside the part that the net saw, 0 to 7"),
         (Anchor(1), r"Anchor targets need a detector, with scores \[N, anchors, C\]"),
         (Anchor(1, best=0), "at least 1"),
+        (Anchor(1, index=-1), "counted from 0"),
+        (Anchor(1, index=2**32 + 3), "no net has so many anchors; give at most 2147483647"),  # anchor 3 in 32 bits
+        (Anchor(1, best=2**32 + 1), "no net has so many anchors"),
         (Scalar("features:0"), "one float per image"),
         (Scalar("feature"), r"no tensor 'feature' in the graph for a Scalar target; give its full name, 'op:0'"),
         (Scalar(lambda graph: 3.0), "one float per image"),
