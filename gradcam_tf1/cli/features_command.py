@@ -119,7 +119,11 @@ def features(
             describe(net)
         check_preset(net)
         units = [FeatureUnit(each, negative=about["negative"]) for each in dict.fromkeys(classes)]
-        units += [FeatureUnit(layer=layer, channel=channel, **about) for layer in layers for channel in dict.fromkeys(channels)]
+        units += [
+            FeatureUnit(layer=layer, channel=channel, **about)
+            for layer in layers
+            for channel in dict.fromkeys(channels)
+        ]
         progress, stop = stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step"))
 
         def show(name: str, total: int | None) -> None:

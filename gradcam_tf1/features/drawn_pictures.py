@@ -91,7 +91,8 @@ def draw_pictures(
     Raises
     ------
     OptionError, GradientError, RunError
-        If jitter is as large as the picture, or the gradient by the pixels is not known, does not exist, or is not finite.
+        If jitter is as large as the picture, or the gradient by the pixels is not known, does not exist, or is not
+        finite.
     """
     if options.jitter >= min(net.sides):
         raise OptionError(f"jitter {options.jitter} moves pictures of {net.sides[0]} x {net.sides[1]} out of sight; "

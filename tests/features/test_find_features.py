@@ -182,7 +182,18 @@ def test_the_command(tmp_path, labels):
     out = tmp_path / "out"
     printed = command(
         *("features", demo_model(), "--preset", "inception", "--labels", labels, "--class", "star"),
-        *("--layer", "conv4/Relu", "--channel", "3,7,3", "--class", "star", "--images", Path(SCENES[0]).parent, "--n-images", 4),
+        *(
+            "--layer",
+            "conv4/Relu",
+            "--channel",
+            "3,7,3",
+            "--class",
+            "star",
+            "--images",
+            Path(SCENES[0]).parent,
+            "--n-images",
+            4,
+        ),
         *("--steps", 8, "--top", 2, "--out", out),
     )
     assert "star: noise " in printed
