@@ -67,7 +67,7 @@ def _exact(graph: tf.Graph, name: str) -> Optional[tf.Operation]:
 def _output(op: tf.Operation, number: str, text: str) -> tf.Tensor:
     if not op.outputs:
         raise BindingError(f"{text!r} is the op '{op.name}' ({op.type}), which has no output; name another op")
-    if not (number or "0").isdigit() or int(number or 0) >= len(op.outputs):
+    if not (number or "0").isdecimal() or int(number or 0) >= len(op.outputs):
         raise BindingError(
             f"no tensor {text!r}: '{op.name}' ({op.type}) has outputs 0 to {len(op.outputs) - 1}; name one of them"
         )

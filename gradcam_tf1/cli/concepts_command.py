@@ -50,7 +50,7 @@ _MOST = 200  # images of each folder of TCAV
 @click.option("--pooled", is_flag=True, help="TCAV: average the features over the positions.")
 @click.option("--samples", type=click.IntRange(min=100), help="Most positions or crops that are factorised [10000].")
 @click.option("--rectify", is_flag=True, help="Take the positive part of features that may be negative.")
-@click.option("--crop", type=click.FloatRange(0.05, 0.95), help="craft: side of a crop, as a share of the input [0.3].")
+@click.option("--crop", type=click.FloatRange(0.05, 0.95), help="Side of a crop, as a share of the input [0.3].")
 @click.option("--designs", type=int, metavar="N", help="craft: masks of each concept, a power of two [32].")
 @click.option("--shown", type=click.IntRange(0, 1000), help="Images that are drawn [12].")
 @click.option("--out", "out_folder", type=click.Path(), help="Folder for the page, the numbers and the drawn images.")
@@ -119,6 +119,8 @@ def _check(asked: dict[str, Any]) -> None:
             raise OptionError("--negative and --pooled are of a test with images of a concept; add --positive DIR")
         if len(asked["targets"]) > 1:
             raise OptionError("craft takes the images of one class; give --class once")
+        if asked["designs"] is not None and asked["method"] != "craft":
+            raise OptionError("--designs is of craft; add --method craft, or leave it out")
         return
     given = [name for name in _OF_SEARCH if asked[name] not in (None, False)]
     if given:

@@ -26,7 +26,7 @@ _OPTIONS = ("steps", "rate", "decay", "prior", *_VIEWS, "values", "top", "n_imag
 
 def _channels(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[int]:
     parts = [part.strip() for value in values for part in value.split(",")]
-    if not all(part.isdigit() and len(part) < 10 for part in parts):
+    if not all(part.isdecimal() and len(part) < 10 for part in parts):
         raise click.BadParameter(f"{','.join(parts)!r}: write numbers of channels from 0, with commas: 3,7")
     return [int(part) for part in parts]
 
@@ -35,7 +35,7 @@ def _position(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     parts = [part.strip() for part in (value or "").split(",")]
     if value is None:
         return None
-    if len(parts) != 2 or not all(part.isdigit() and len(part) < 10 for part in parts):
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) < 10 for part in parts):
         raise click.BadParameter(f"{value!r}: write row and column of the layer, from 0: 5,7")
     return int(parts[0]), int(parts[1])
 
@@ -105,6 +105,10 @@ def features(
         raise OptionError("features feeds one value for all images; give it with --feed NAME=VALUE")
     if not channels and not classes:
         raise OptionError("nothing to look at; give --channel 3,7 with --layer NAME, or --class NAME")
+    of_channels = [name for name in ("layers", "position", "cosine") if options[name]]
+    if of_channels and not channels:
+        name = of_channels[0].replace("layers", "layer")
+        raise OptionError(f"--{name} is of channels; add --channel 3,7, or leave it out")
     preset, session = make_preset(options), make_session(options)
     layers = options["layers"] or [None]
     options["layers"] = ()  # the regions of classes are those of the net's own layer
@@ -119,8 +123,12 @@ def features(
         if not quiet:
             describe(net)
         check_preset(net)
-        units = [FeatureUnit(each, negative=about["negative"]) for each in classes]
-        units += [FeatureUnit(layer=layer, channel=channel, **about) for layer in layers for channel in channels]
+        units = [FeatureUnit(each, negative=about["negative"]) for each in dict.fromkeys(classes)]
+        units += [
+            FeatureUnit(layer=layer, channel=channel, **about)
+            for layer in layers
+            for channel in dict.fromkeys(channels)
+        ]
         progress, stop = stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step"))
 
         def show(name: str, total: int | None) -> None:

@@ -7,6 +7,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.features.bound_units import BoundUnit
 from gradcam_tf1.features.feature_options import FeatureOptions
 from gradcam_tf1.features.pixel_colours import PixelColours
@@ -90,8 +91,12 @@ def draw_pictures(
     Raises
     ------
     OptionError, GradientError, RunError
-        If the gradient by the pixels is not known, does not exist, or is not finite.
+        If jitter is as large as the picture, or the gradient by the pixels is not known, does not exist, or is not
+        finite.
     """
+    if options.jitter >= min(net.sides):
+        raise OptionError(f"jitter {options.jitter} moves pictures of {net.sides[0]} x {net.sides[1]} out of sight; "
+                          f"give at most {min(net.sides) - 1}")  # fmt: skip
     low, high = options.values
     spectra = SpectrumPictures(net.sides, net.channels, options.decay_of(units[0].class_id is not None))
     colours, values = PixelColours(net.channels, low, high), net.net_values()

@@ -33,7 +33,7 @@ def parse_edge(text: str) -> Edge:
     if text.startswith("^"):
         return Edge(text[1:], -1, True)
     node, colon, index = text.rpartition(":")
-    if colon and index.isdigit():
+    if colon and index.isdecimal() and index.isascii():
         return Edge(node, int(index), False)
     return Edge(text, 0, False)
 

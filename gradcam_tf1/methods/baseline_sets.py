@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, List, Sequence, Union
+from typing import Any, Iterator, List, Sequence, Union
 
 import numpy as np
 
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.images.geometry import fit_to_input
 from gradcam_tf1.images.given_images import as_image
 from gradcam_tf1.images.image_files import list_images
@@ -77,20 +78,29 @@ def baseline_inputs(probe: ProbeBase, baselines: Baselines, seed: int = 0) -> np
     Raises
     ------
     OptionError
-        For an array of another shape, an empty set, more than 256 baselines, or a path for a net that does not take
-        images.
-    ImageFileError
-        If there is no image at a path, or it cannot be read.
+        For an array of another shape, an empty set, more than 256 baselines, a path for a net that does not take
+        images, or one without an image, or with one that cannot be read.
     """
-    found = [start for item in _items(baselines) for start in _of_item(probe, item, seed)]
+    with _as_option():
+        found = [start for item in _items(baselines) for start in _of_item(probe, item, seed)]
     if not 0 < len(found) <= _MOST:
         raise OptionError(f"the baselines are {len(found)} images; give 1 to {_MOST}")
     return np.stack(found)
 
 
 def count_of(baselines: Baselines) -> int:
-    """Return how many baselines there are, without reading any."""
-    return sum(_count(item) for item in _items(baselines))
+    """Return how many baselines there are, without reading any. Raises OptionError if a path has none."""
+    with _as_option():
+        return sum(_count(item) for item in _items(baselines))
+
+
+@contextmanager
+def _as_option() -> Iterator[None]:
+    """Make a file that cannot be read the fault of the option, and not of the image that is explained."""
+    try:
+        yield
+    except ImageFileError as error:
+        raise OptionError(f"baselines: {error}") from error
 
 
 def _count(item: Any) -> int:

@@ -188,7 +188,7 @@ LAYER_ROWS = (
         "https://arxiv.org/abs/2501.11309",
         finercam,
         head="finer",
-        options=(Option("rivals", 3, low=1), Option("gamma", 0.6, low=0)),
+        options=(Option("rivals", 3, low=1, high=2**31 - 1), Option("gamma", 0.6, low=0)),
         head_options=("rivals", "gamma"),
     ),
     LayerMethod(

@@ -13,6 +13,7 @@ from gradcam_tf1.methods.options import Option
 from gradcam_tf1.tf_runtime import tf
 
 _TRUNCATE = 4.0  # the Gaussian ends at this many standard deviations
+_MOST = 10_000  # cells, more than a map has; TensorFlow's numbers of 32 bits wrap around far above
 
 
 def odam(features: tf.Tensor, grads: tf.Tensor, *, sigma: float) -> tf.Tensor:
@@ -25,7 +26,7 @@ def odam(features: tf.Tensor, grads: tf.Tensor, *, sigma: float) -> tf.Tensor:
     ----------
     ODAM, https://arxiv.org/abs/2304.06354
     """
-    for axis in _positions(grads) if sigma > 0 else []:
+    for axis in _positions(grads) if _reach(sigma) else []:
         grads = _along(grads, axis, _gaussian(tf.shape(grads)[axis], sigma))
     return tf.reduce_sum(grads * features, axis=-1)
 
@@ -61,9 +62,14 @@ def _along(tensor: tf.Tensor, axis: int, matrix: tf.Tensor) -> tf.Tensor:
     return tf.transpose(product, order)
 
 
+def _reach(sigma: float) -> int:
+    """Return how many cells a Gaussian reaches to each side: 0 for one that leaves all as it is."""
+    return int(_TRUNCATE * sigma + 0.5)
+
+
 def _gaussian(size: tf.Tensor, sigma: float) -> tf.Tensor:
     """Return the convolution with a Gaussian as a matrix [n, n]; beyond the map the gradient is 0."""
-    reach = int(_TRUNCATE * sigma + 0.5)
+    reach = _reach(sigma)
     steps = tf.cast(tf.range(-reach, reach + 1), tf.float32)
     total = tf.reduce_sum(tf.exp(-tf.square(steps / sigma) / 2))
     cells = tf.cast(tf.range(size), tf.float32)
@@ -108,13 +114,13 @@ LOCAL_ROWS = (
         "one detection: gradients smoothed where they are",
         "https://arxiv.org/abs/2304.06354",
         odam,
-        options=(Option("sigma", 2.0, low=0),),
+        options=(Option("sigma", 2.0, low=0, high=_MOST),),
     ),
     LayerMethod(
         "segxrescam",
         "a region of a segmentation: gradients pooled over windows",
         "https://github.com/Nouman97/Seg_XRes_CAM",
         segxrescam,
-        options=(Option("window", 4, low=1), Option("pool", "mean", choices=("mean", "max"))),
+        options=(Option("window", 4, low=1, high=_MOST), Option("pool", "mean", choices=("mean", "max"))),
     ),
 )

@@ -136,7 +136,7 @@ PERTURBATION_ROWS = (
         rise_runs,
         options=(
             Option("masks", 4000, low=2),
-            Option("cells", 7, low=1),
+            Option("cells", 7, low=1, high=10_000),
             Option("p", 0.5, above=0, below=1),
             Option("seed", 0, low=0, high=MAX_SEED),
             baseline_option("zero"),

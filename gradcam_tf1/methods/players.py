@@ -120,6 +120,7 @@ def _grid(sides: Tuple[int, ...], count: int) -> np.ndarray:
 
 def _superpixels(pixels: np.ndarray, count: int) -> np.ndarray:
     """Return labels of at most `count` superpixels of an image float32 [H, W, 3], of half of it or more: int [H, W]."""
+    count = min(count, pixels[..., 0].size)
     low, high = float(pixels.min()), float(pixels.max())
     image = (pixels.astype(np.float64) - low) / max(high - low, 1e-6)
     labels = np.zeros(pixels.shape[:-1], np.intp)

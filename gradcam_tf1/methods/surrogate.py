@@ -90,8 +90,11 @@ def weighted_ridge(
         )
     slopes = np.linalg.solve(matrix, weighted @ outputs)
     left = share @ (outputs - inputs @ slopes) ** 2
-    spread = [np.inf if same_scores(each) else variance for each, variance in zip(scores.T, share @ outputs**2)]
-    return slopes, 1 - left / np.array(spread)
+    variances = share @ outputs**2
+    spread = np.array([np.inf if same_scores(each) else variance for each, variance in zip(scores.T, variances)])
+    if not spread.all():
+        raise OptionError("only the image itself has any weight, no sample with a part hidden; give a larger width")
+    return slopes, 1 - left / spread
 
 
 def lime_runs(_players: int, *, samples: int, **_others: Any) -> int:

@@ -251,7 +251,7 @@ def _score_maps(ops: ScoreOps) -> tf.Tensor:
     maps = ops.score_maps()
     if maps.shape.rank != 4:
         raise TargetError(
-            f"Region targets need a segmentation net, with scores [N, h, w, C]; the logits here are {maps.shape}: "
+            f"Region, Keypoint and Total targets need maps of scores, [N, h, w, C]; the logits here are {maps.shape}: "
             "name other logits, or explain a class"
         )
     return maps

@@ -41,6 +41,9 @@ _POSSIBLE = (
 Converter = TypeVar("Converter")
 
 
+_MOST_ANCHORS = 2**31 - 1  # of TensorFlow's numbers of 32 bits
+
+
 @dataclass(frozen=True)
 class TargetContext:
     """What is needed to read targets.
@@ -176,8 +179,11 @@ def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
 
 def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
     values: Dict[str, np.ndarray] = {"code": _code(target.class_spec, context)}
+    for number in (target.index, target.best):
+        if _is_whole(number) and number > _MOST_ANCHORS:  # beyond, it would wrap around to another anchor
+            raise TargetError(f"{target}: no net has so many anchors; give at most {_MOST_ANCHORS}")
     if target.index is not None:
-        if not _is_whole(target.index):
+        if not _is_whole(target.index) or target.index < 0:
             raise TargetError(f"Anchor(index={target.index!r}): give the number of one anchor, counted from 0")
         if target.best != 1:
             raise TargetError(f"Anchor(best={target.best!r}, index={target.index}): give one of them")

@@ -194,6 +194,7 @@ def test_what_is_refused(planted, folders):
         (["--positive", "x", "--negative", "y", "--class", "1", "--crop", "0.5"], "--crop is of a search"),
         (["--method", "craft", "--class", "1", "--class", "2"], "give --class once"),
         (["--layer", "-1", "--layer", "-2"], "give --layer once"),
+        (["--designs", "32"], "--designs is of craft; add --method craft, or leave it out"),
         (["--feed-file", "x.csv"], "concepts feeds one value for all images"),
     ],
 )

@@ -183,7 +183,18 @@ def test_the_command(tmp_path, labels):
     out = tmp_path / "out"
     printed = command(
         *("features", demo_model(), "--preset", "inception", "--labels", labels, "--class", "star"),
-        *("--layer", "conv4/Relu", "--channel", "3,7", "--images", Path(SCENES[0]).parent, "--n-images", 4),
+        *(
+            "--layer",
+            "conv4/Relu",
+            "--channel",
+            "3,7,3",
+            "--class",
+            "star",
+            "--images",
+            Path(SCENES[0]).parent,
+            "--n-images",
+            4,
+        ),
         *("--steps", 8, "--top", 2, "--out", out),
     )
     assert "star: noise " in printed
@@ -202,6 +213,12 @@ def test_the_command(tmp_path, labels):
         (("--channel", "a"), "'a': write numbers of channels from 0, with commas: 3,7"),
         (("--channel", "1", "--position", "4"), "'4': write row and column of the layer, from 0: 5,7"),
         (("--class", "0", "--values", "x"), "'x': write the lowest and the highest value: 0,255"),
+        (("--channel", "²"), "'²': write numbers of channels from 0"),
+        (("--channel", "1", "--position", "²,1"), "'²,1': write row and column"),
+        (("--class", "0", "--layer", "conv4/Relu"), "--layer is of channels; add --channel 3,7, or leave it out"),
+        (("--class", "0", "--position", "1,1"), "--position is of channels"),
+        (("--class", "0", "--cosine", "2"), "--cosine is of channels"),
+        (("--class", "0", "--jitter", "96"), "jitter 96 moves pictures of 96 x 128 out of sight; give at most 95"),
         (("--channel", "64"), "no channel 64: 'conv5/Relu:0' has 64, 0 to 63"),
         (("--class", "0", "--steps", "-1"), "steps is a whole number from 0, not -1"),
         (("--class", "0", "--feed-file", "f.csv"), "features feeds one value for all images"),

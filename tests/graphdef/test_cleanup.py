@@ -134,3 +134,13 @@ def test_global_normalisation_of_the_first_inception():
 def test_every_registered_op_is_found():
     assert runtime.op_definition("Conv2D").name == "Conv2D"
     assert runtime.op_definition("NoSuchOp") is None
+
+
+@pytest.mark.parametrize("edge", ["x:²", "x:٣", "x:-1"])
+def test_an_output_that_no_op_has_is_refused(edge):
+    """A number of another script, or one that is no number to int(), is a name that the graph lacks, and no crash."""
+    graph_def = small()
+    user = next(node for node in graph_def.node if "x" in list(node.input))
+    user.input[list(user.input).index("x")] = edge
+    with pytest.raises(ModelFileError):
+        load(graph_def)

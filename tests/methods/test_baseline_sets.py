@@ -9,7 +9,7 @@ from PIL import Image as Picture
 from test_baselines import Image
 
 from gradcam_tf1 import GradCamGraph, method
-from gradcam_tf1.errors import ImageFileError, OptionError
+from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.baseline_sets import BaselineSet, baseline_inputs, baselines_option, count_of
 from gradcam_tf1.methods.masking import check_baselines
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
@@ -50,8 +50,16 @@ def test_files_are_stretched_to_the_input(folder):
 
 
 def test_a_folder_without_images_is_an_error(tmp_path):
-    with pytest.raises(ImageFileError, match="no image"):
-        baseline_inputs(image(), str(tmp_path))
+    for ask in (count_of, lambda given: baseline_inputs(image(), given)):
+        with pytest.raises(OptionError, match="baselines: no image"):
+            ask(str(tmp_path))
+
+
+def test_a_file_that_is_no_image_is_the_fault_of_the_option(folder):
+    """And not of the image that is explained, with which a run would go on to the next one."""
+    (folder / "b.png").write_bytes(b"no image")
+    with pytest.raises(OptionError, match="baselines: .*b.png' is not an image in a known format"):
+        baseline_inputs(image(), str(folder))
 
 
 def test_paths_are_for_nets_that_take_images(folder):

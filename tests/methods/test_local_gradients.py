@@ -108,6 +108,7 @@ def test_identities_through_a_net():
     assert np.abs(grad - hires).max() > 1e-3
     for name, options, expected in (
         ("odam", {"sigma": 0}, hires),
+        ("odam", {"sigma": 1e-300}, hires),
         ("segxrescam", {"window": 1}, hires),
         ("segxrescam", {"window": 99}, grad),
     ):
@@ -133,6 +134,8 @@ def test_signals_and_volumes_have_them_too():
     [
         ("odam", {"sigma": -1}, r"odam.sigma is .*at least 0"),
         ("segxrescam", {"window": 0}, r"segxrescam.window is .*at least 1"),
+        ("odam", {"sigma": 1e12}, r"odam.sigma is .*at most 10000"),
+        ("segxrescam", {"window": 10**12}, r"segxrescam.window is .*at most 10000"),  # wraps around in 32 bits
         ("segxrescam", {"pool": "sum"}, r"segxrescam.pool is one of mean, max"),
     ],
 )

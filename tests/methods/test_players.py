@@ -7,6 +7,7 @@ import pytest
 from perturbation_nets import IMAGE, NET, linear_net, maps_of, run_on
 
 from gradcam_tf1.errors import OptionError
+from gradcam_tf1.methods import players
 from gradcam_tf1.methods.masking import masked_images
 from gradcam_tf1.methods.players import most_players, players_of
 
@@ -65,6 +66,13 @@ def test_there_are_never_more_superpixels_than_announced(count):
     noisy = Picture(np.random.RandomState(count).uniform(0, 255, (50, 70, 3)).astype(np.float32))
     for picture in (squares(), noisy, Picture(np.zeros((9, 9, 3), np.float32))):
         assert 1 <= players_of(picture, "slic", count).count <= most_players(picture, "slic", count) == count
+
+
+def test_more_superpixels_than_pixels_are_as_many_as_pixels(monkeypatch):
+    asked = []
+    monkeypatch.setattr(players, "_slic", lambda image, count, _: asked.append(count) or np.arange(12).reshape(3, 4))
+    assert players_of(Picture(np.zeros((3, 4, 3), np.float32)), "slic", 10**12).count == 12
+    assert asked == [12], "asked for more, the algorithm takes ever longer"
 
 
 @pytest.mark.parametrize("size", [(28, 28), (32, 48), (64, 64)])

@@ -88,6 +88,11 @@ def test_samples_that_do_not_tell_the_parts_apart_are_an_error():
     assert TanhNet().map_of("lime", samples=8).any()  # the ridge decides
 
 
+def test_a_width_that_leaves_the_image_alone_is_an_error():
+    with pytest.raises(OptionError, match="only the image itself has any weight, no sample with a part hidden"):
+        TanhNet().map_of("lime", samples=50, width=1e-6)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

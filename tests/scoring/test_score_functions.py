@@ -161,13 +161,16 @@ def test_detection_takes_one_anchor_or_the_best_ones():
     ("targets", "message"),
     [
         (Top(5), r"Top\(5\): the net has 4 classes"),
-        (Region(1), r"Region targets need a segmentation net, with scores \[N, h, w, C\]"),
+        (Region(1), r"Region, Keypoint and Total targets need maps of scores, \[N, h, w, C\]"),
         (Region(1, mask=np.zeros((8, 12)), point=(1, 1)), "a mask or a point, not both"),
         (Region(1, mask=np.zeros((8, 11))), r"the mask is \[8, 11\], the image \[8, 12\]"),
         (Region(1, mask=np.full((8, 12), 7)), r"a mask has values in 0\.\.1, this one 7\.\.7"),
         (Region(1, point=(8, 0)), "row 8 is outside the part that the net saw, 0 to 7"),
         (Anchor(1), r"Anchor targets need a detector, with scores \[N, anchors, C\]"),
         (Anchor(1, best=0), "at least 1"),
+        (Anchor(1, index=-1), "counted from 0"),
+        (Anchor(1, index=2**32 + 3), "no net has so many anchors; give at most 2147483647"),  # anchor 3 in 32 bits
+        (Anchor(1, best=2**32 + 1), "no net has so many anchors"),
         (Scalar("features:0"), "one float per image"),
         (Scalar("feature"), r"no tensor 'feature' in the graph for a Scalar target; give its full name, 'op:0'"),
         (Scalar(lambda graph: 3.0), "one float per image"),
