@@ -57,7 +57,7 @@ def test_a_net_and_its_photos(tmp_path, monkeypatch):
         "TensorFlow",
         "--layer could also be conv4/Relu:0",
         "84,727 numbers",
-        "63 work: gradcam",
+        "65 work: gradcam",
         "1   inception",
     ):
         assert part in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bert_nets import HEADS, LAYERS, PIECES, T, bert
+from bert_nets import E, HEADS, LAYERS, PIECES, T, bert
 
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import FeedError, GradientError, OptionError
@@ -78,8 +78,21 @@ def test_attention_rollout_of_the_class_token(frozen, net):
     assert (found.map("attention_rollout").placed()[6:] < 1e-6).all()  # padding
 
 
+def score_of_layer(get, number):
+    """What the pooler and the output layer make of one layer's own [CLS]."""
+    tokens = get(f"bert/encoder/layer_{number}/output/LayerNorm/batchnorm/add_1:0")
+    first = tf.reshape(tokens, [-1, T, E])[:, 0]
+    pooled = tf.tanh(tf.matmul(first, get("bert/pooler/dense/kernel:0")) + get("bert/pooler/dense/bias:0"))
+    return (tf.matmul(pooled, get("output_weights:0"), transpose_b=True) + get("loss/output_bias:0"))[:, 1]
+
+
 def test_legrad_of_the_tokens(frozen, net):
-    grads = plain(frozen, lambda get: tf.gradients(score(get), [get(name) for name in SOFTMAX]))
+    last = LAYERS - 1
+    np.testing.assert_allclose(*plain(frozen, lambda get: (score_of_layer(get, last), score(get))), rtol=1e-4)
+    grads = plain(
+        frozen,
+        lambda get: [tf.gradients(score_of_layer(get, n), get(name))[0] for n, name in enumerate(SOFTMAX)],
+    )
     assert grads[0].shape[1] == HEADS
     wanted = sum(np.maximum(each.astype(np.float64), 0).mean(axis=(1, 2)) for each in grads)
     found = net.explain(IDS, 1, "legrad").maps["legrad", ""][:, 0]

@@ -24,7 +24,7 @@ from gradcam_tf1.types import KeyTensors
         ({"noise": 0.1}, "noise is a Noise or one of"),
         ({"aug_smooth": "yes"}, "aug_smooth is True or False, not 'yes'"),
         ({"eigen_smooth": 1}, "eigen_smooth is True or False, not 1"),
-        ({"fuse": "sum"}, "fuse is one of mean, max, product, layercam, or None, not 'sum'"),
+        ({"fuse": "sum"}, "fuse is one of mean, max, product, layercam, polycam, or None, not 'sum'"),
         ({"inputs": [1, 2]}, "inputs maps tensors to one row per image"),
         ({"progress": "bar"}, "progress is a function"),
     ],

@@ -108,10 +108,10 @@ def test_a_handle_goes_through_many_functions():
     last.attr["dtype"].type = FLOAT
     graph_def.library.function[-1].ret["y"] = "n:value:0"
     made.node_of(graph_def, "call").input[0] = "variable"
-    from gradcam_tf1.loaders.finish_loading import finish
+    from gradcam_tf1.loaders.finish_loading import finish, whole
 
     value = np.float32([1, 2, 3])
-    model = finish(graph_def, "net", "net", lambda names: dict.fromkeys(names, value))
+    model = whole(finish(graph_def, "net", "net", lambda names: dict.fromkeys(names, value)))
     kept = tf.GraphDef(versions=model.graph_def.versions, library=model.graph_def.library)
     kept.node.extend(node for node in model.graph_def.node if node.name in ("variable", "call"))
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:

@@ -106,5 +106,5 @@ def test_a_net_without_maps_has_no_keypoints():
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.nets.demo import demo_model
 
-    with GradCamGraph(demo_model(), preset="inception") as net, pytest.raises(TargetError, match="segmentation net"):
+    with GradCamGraph(demo_model(), preset="inception") as net, pytest.raises(TargetError, match="need maps of scores"):
         net.explain(np.zeros((192, 256, 3), np.uint8), Keypoint(0))
