@@ -18,6 +18,7 @@ from gradcam_tf1.evaluation.image_measures import Measures, measured_row
 from gradcam_tf1.evaluation.measured_rows import measured_rows
 from gradcam_tf1.evaluation.summary import Tallies
 from gradcam_tf1.evaluation.true_objects import ObjectFiles, TrueObjects, read_true_objects
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.choices import Methods, choose_methods
@@ -28,7 +29,6 @@ from gradcam_tf1.metrics.metric_row import REGION
 from gradcam_tf1.metrics.metric_table import METRICS
 from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
 from gradcam_tf1.run.listing import draw_images, is_piped
-from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.row_journal import RowJournal, check_beside
 from gradcam_tf1.run.settings import fingerprint, net_settings, net_warnings
 
