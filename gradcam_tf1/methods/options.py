@@ -61,6 +61,10 @@ class Option:
         """Return whether a value is the path of a file; other people's values may not be."""
         return False
 
+    def opened(self, value: Any, files: Dict[str, Any]) -> Any:  # noqa: ARG002
+        """Return the value for all images of one question: files are read once, and kept in `files` by their path."""
+        return value
+
     def check(self, method: str, value: Any) -> None:
         """Refuse a value that the option cannot have.
 
