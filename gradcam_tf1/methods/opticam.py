@@ -14,7 +14,7 @@ from gradcam_tf1.methods.interfaces import GraphOpsBase, ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
 from gradcam_tf1.methods.noise import BACKWARD
-from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.options import MOST_RUNS, Option
 from gradcam_tf1.types import Cells, LayerInfo, Slot
 
 _DECAYS = (0.9, 0.999)  # of Adam's means of the gradient and of its square
@@ -194,6 +194,6 @@ OPTI_ROWS = (
         opticam_runs,
         rectified=True,
         unit=BACKWARD,
-        options=(Option("steps", 100, low=1), Option("rate", 0.1, above=0), baseline_option("zero")),
+        options=(Option("steps", 100, low=1, high=MOST_RUNS), Option("rate", 0.1, above=0), baseline_option("zero")),
     ),
 )
