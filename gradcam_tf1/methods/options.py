@@ -10,6 +10,7 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 
 MAX_SEED = 2**32 - 1  # of numpy's generator
+MOST_FACTOR = 1_000_000  # float32 has such multiples of any usual score
 MOST_RUNS = 1_000_000  # samples, steps or masks of one image: some hours of a fast net
 _NUMBERS: Dict[type, Tuple[type, ...]] = {int: (int, np.integer), float: (int, float, np.integer, np.floating)}
 _WORDS: Dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}

@@ -11,7 +11,7 @@ from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import baseline_option, in_chunks
 from gradcam_tf1.methods.occlusion import occlusion, occlusion_runs, rise, rise_runs
-from gradcam_tf1.methods.options import MAX_SEED, MOST_RUNS, Option
+from gradcam_tf1.methods.options import MAX_SEED, MOST_FACTOR, MOST_RUNS, Option
 from gradcam_tf1.methods.scorecam import fasterscorecam, iscam, scorecam, scorecam_runs, sscam
 from gradcam_tf1.types import LayerInfo
 
@@ -95,7 +95,7 @@ PERTURBATION_ROWS = (
         scorecam_runs,
         options=(
             Option("samples", 10, low=1, high=MOST_RUNS),
-            Option("level", 0.15, low=0),
+            Option("level", 0.15, low=0, high=MOST_FACTOR),
             Option("seed", 0, low=0, high=MAX_SEED),
             *_MASKED,
         ),
