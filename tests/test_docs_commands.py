@@ -12,6 +12,7 @@ from typing import Dict, List
 import click
 import pytest
 from click.testing import CliRunner
+from command_line import parameters
 from docs_desk import TEXTS, desk, lay_out_photos, workshop  # noqa: F401  fixtures
 
 from gradcam_tf1.cli import main
@@ -58,7 +59,7 @@ def test_every_command_line_that_is_shown_parses(page):
         assert command in main.commands
         words = [word.strip("'\"") for word in rest.split("#")[0].split()]
         with contextlib.suppress(click.exceptions.BadParameter):  # a path that is not there
-            main.commands[command].make_context(command, words)
+            parameters(*words, name=command)
 
 
 @pytest.mark.parametrize("page", [page for page in sorted(TEXTS) if commands(page) and page not in ELSEWHERE])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Sequence
 
 import click
@@ -15,10 +16,13 @@ from gradcam_tf1.cli.shared_options import model_options, names_or_numbers, open
 from gradcam_tf1.cli.terminal import say, say_page, shown
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.methods.options import MAX_SEED
 
 if TYPE_CHECKING:
+    from gradcam_tf1.concepts.concept_options import ConceptOptions
     from gradcam_tf1.concepts.concept_records import Concepts
+    from gradcam_tf1.concepts.tcav_options import TcavOptions
     from gradcam_tf1.concepts.tcav_records import Tcav
     from gradcam_tf1.graph import GradCamGraph
 
@@ -85,6 +89,9 @@ def concepts(images: Sequence[str], out_folder: str | None, quiet: bool, **optio
     _check(asked)
     if len(options["layers"]) > 1:
         raise OptionError("concepts are those of one layer; give --layer once")
+    if out_folder is not None:
+        as_folder(out_folder)
+    chosen = _options_of(asked, common)
     preset, session = make_preset(options), make_session(options)
     with ExitStack() as stack:
         net = stack.enter_context(open_net(preset=preset, session=session, **options))
@@ -100,7 +107,7 @@ def concepts(images: Sequence[str], out_folder: str | None, quiet: bool, **optio
 
         find = _search if asked["positive"] is None else _test
         try:
-            failed, page = find(net, list(images), out_folder, asked, {**common, "progress": show})
+            failed, page = find(net, list(images), out_folder, asked, replace(chosen, progress=show))
         except KeyboardInterrupt:
             say("stopped; nothing was written", err=True)
             click.get_current_context().exit(STOPPED)
@@ -129,15 +136,25 @@ def _check(asked: dict[str, Any]) -> None:
         raise OptionError("a test of a concept takes --positive DIR, --negative DIR and --class NAME together")
 
 
-def _search(
-    net: GradCamGraph, images: list[str], out_folder: str | None, asked: dict[str, Any], common: dict[str, Any]
-) -> tuple[dict[str, str], str]:
+def _options_of(asked: dict[str, Any], common: dict[str, Any]) -> Any:
+    """Return ConceptOptions, or TcavOptions for a test. Raises OptionError for values that they cannot have."""
     from gradcam_tf1.concepts.concept_options import ConceptOptions
+    from gradcam_tf1.concepts.tcav_options import TcavOptions
+
+    if asked["positive"] is not None:
+        most = _MOST if common["n_images"] is None else common["n_images"]
+        limits = {name: value for name, value in common.items() if name != "n_images"}
+        return TcavOptions(pooled=asked["pooled"], most_images=most, **limits)
+    given = {name: asked[name] for name in _OF_SEARCH if asked[name] is not None}
+    return ConceptOptions(target=asked["targets"][0] if asked["targets"] else None, **given, **common)
+
+
+def _search(
+    net: GradCamGraph, images: list[str], out_folder: str | None, _asked: dict[str, Any], options: ConceptOptions
+) -> tuple[dict[str, str], str]:
     from gradcam_tf1.concepts.find_concepts import find_concepts
 
-    given = {name: asked[name] for name in _OF_SEARCH if asked[name] is not None}
-    target = asked["targets"][0] if asked["targets"] else None
-    found = find_concepts(net, images, out_folder, options=ConceptOptions(target=target, **given, **common))
+    found = find_concepts(net, images, out_folder, options=options)
     _show_concepts(found)
     return dict(found.failed), found.page
 
@@ -156,17 +173,12 @@ def _show_concepts(found: Concepts) -> None:
 
 
 def _test(
-    net: GradCamGraph, images: list[str], out_folder: str | None, asked: dict[str, Any], common: dict[str, Any]
+    net: GradCamGraph, images: list[str], out_folder: str | None, asked: dict[str, Any], options: TcavOptions
 ) -> tuple[dict[str, str], str]:
     from gradcam_tf1.concepts.sensitivity import tcav
-    from gradcam_tf1.concepts.tcav_options import TcavOptions
 
-    options = {**common, "most_images": common["n_images"] or _MOST, "pooled": asked["pooled"]}
-    del options["n_images"]
-    found = tcav(
-        *(net, images, asked["positive"], list(asked["negative"]), list(asked["targets"]), out_folder),
-        options=TcavOptions(**options),
-    )
+    given = (asked["positive"], list(asked["negative"]), list(asked["targets"]))
+    found = tcav(net, images, *given, out_folder, options=options)
     _show_test(found)
     return dict(found.failed), found.page
 

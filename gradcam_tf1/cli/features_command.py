@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Sequence
 
 import click
@@ -15,10 +16,12 @@ from gradcam_tf1.cli.shared_options import model_options, names_or_numbers, open
 from gradcam_tf1.cli.terminal import say, shown
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.methods.options import MAX_SEED
 
 if TYPE_CHECKING:
     from gradcam_tf1.features.feature_report import FeatureReport, SeenFeature
+    from gradcam_tf1.features.feature_unit import FeatureUnit
 
 _VIEWS = ("alone", "jitter", "angle", "zoom")
 _OPTIONS = ("steps", "rate", "decay", "prior", *_VIEWS, "values", "top", "n_images", "max_pixels", "seed")
@@ -101,6 +104,8 @@ def features(
 
     Exit code 1: an image cannot be read; 130: stopped by Ctrl-C. IMAGES and MODEL are as in `gradcam-tf1 run`.
     """
+    from gradcam_tf1.features.feature_options import FeatureOptions
+
     if options["feed_file"] is not None:
         raise OptionError("features feeds one value for all images; give it with --feed NAME=VALUE")
     if not channels and not classes:
@@ -109,26 +114,22 @@ def features(
     if of_channels and not channels:
         name = of_channels[0].replace("layers", "layer")
         raise OptionError(f"--{name} is of channels; add --channel 3,7, or leave it out")
+    as_folder(out_folder)
     preset, session = make_preset(options), make_session(options)
     layers = options["layers"] or [None]
     options["layers"] = ()  # the regions of classes are those of the net's own layer
     kept = {name: options.pop(name) for name in _OPTIONS}
     about = {name: options.pop(name) for name in ("position", "negative", "cosine")}
+    units, chosen = _units(classes, channels, layers, about), FeatureOptions(**kept)
+    if not folders and not chosen.steps:
+        raise OptionError("without steps and without images there is nothing to do; give --steps or --images")
     with ExitStack() as stack:
         net = stack.enter_context(open_net(preset=preset, session=session, **options))
-        from gradcam_tf1.features.feature_options import FeatureOptions
-        from gradcam_tf1.features.feature_unit import FeatureUnit
         from gradcam_tf1.features.find_features import find_features  # imports TensorFlow
 
         if not quiet:
             describe(net)
         check_preset(net)
-        units = [FeatureUnit(each, negative=about["negative"]) for each in dict.fromkeys(classes)]
-        units += [
-            FeatureUnit(layer=layer, channel=channel, **about)
-            for layer in layers
-            for channel in dict.fromkeys(channels)
-        ]
         progress, stop = stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step"))
 
         def show(name: str, total: int | None) -> None:
@@ -137,12 +138,24 @@ def features(
                 raise KeyboardInterrupt
 
         try:
-            chosen = FeatureOptions(progress=show, **kept)
-            report = find_features(net, units, list(folders) or None, out_folder, options=chosen)
+            asked = replace(chosen, progress=show)
+            report = find_features(net, units, list(folders) or None, out_folder, options=asked)
         except KeyboardInterrupt:
             say("stopped; nothing was written", err=True)
             click.get_current_context().exit(STOPPED)
     _finish(report, out_folder, quiet)
+
+
+def _units(
+    classes: Sequence[str | int], channels: Sequence[int], layers: Sequence[Any], about: dict[str, Any]
+) -> list[FeatureUnit]:
+    from gradcam_tf1.features.feature_unit import FeatureUnit
+
+    of_channels = [(layer, channel) for layer in layers for channel in dict.fromkeys(channels)]
+    return [
+        *(FeatureUnit(each, negative=about["negative"]) for each in dict.fromkeys(classes)),
+        *(FeatureUnit(layer=layer, channel=channel, **about) for layer, channel in of_channels),
+    ]
 
 
 def _finish(report: FeatureReport, out_folder: str, quiet: bool) -> None:

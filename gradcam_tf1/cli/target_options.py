@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, Callable, Sequence
 
@@ -47,6 +48,8 @@ def point(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
         row, column = (float(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a point; write ROW,COLUMN in pixels of the image") from None
+    if not (0 <= row < math.inf and 0 <= column < math.inf):
+        raise click.BadParameter(f"{value!r} is in no image; write ROW,COLUMN in pixels, counted from 0")
     return row, column
 
 

@@ -14,6 +14,7 @@ from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options_of_all_images, names_or_numbers, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown, warn
 from gradcam_tf1.errors import BindingError, OptionError
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.targets import Top
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ def text(texts: str, out_folder: str, quiet: bool, **options: Any) -> None:
     """
     from gradcam_tf1.texts.text_lines import names_of_inputs
 
-    if os.path.lexists(out_folder) and not os.path.isdir(out_folder):
-        raise OptionError(f"{out_folder!r} is a file; name a folder with --out")
+    as_folder(out_folder)
     chosen = methods_with_options(options.pop("methods"), options.pop("settings"), _METHODS)
     targets: list[Any] = [*options.pop("classes")]
     top, length = options.pop("top_k"), options.pop("length")

@@ -25,11 +25,11 @@ from gradcam_tf1.comparison.image_pair import NAMES, ComparedImage, FittedTwice,
 from gradcam_tf1.comparison.stored_rows import check_row
 from gradcam_tf1.errors import ImageFileError, OptionError
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.images.preprocessing import as_preprocessing
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.methods.choices import choose_methods
 from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
-from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.row_journal import RowJournal, check_beside
 from gradcam_tf1.run.settings import net_settings, net_warnings

@@ -14,7 +14,7 @@ from gradcam_tf1.drawing.explained_map import Map
 from gradcam_tf1.errors import OptionError, RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.images.geometry import Fitted
-from gradcam_tf1.methods.choices import choose_methods
+from gradcam_tf1.methods.choices import choose_methods, opened_methods
 from gradcam_tf1.metrics.similarity import spearman
 
 _SAME = 1e-3  # a probability is the sigmoid of its logit
@@ -95,7 +95,8 @@ class NetPair:
 
     def __init__(self, net_a: GradCamGraph, net_b: GradCamGraph, options: CompareOptions) -> None:
         self.nets = (net_a, net_b)
-        self.methods = list(choose_methods(options.methods))
+        chosen = choose_methods(options.methods)
+        self.methods, self._chosen = list(chosen), opened_methods(chosen)
         self._options = options
         self._classes: Optional[MatchedClasses] = None
         self._sides: Tuple[ClassSide, ...] = ()
@@ -191,7 +192,7 @@ class NetPair:
     ) -> Dict[str, Tuple[Optional[Map], Optional[Map], Optional[Map]]]:
         asked_b = [class_b] if in_b is None or in_b == class_b else [in_b, class_b]
         found_a, found_b = (
-            net.explain([image], ids, self._options.methods, score=self._options.score, options=self._options.explain)
+            net.explain([image], ids, self._chosen, score=self._options.score, options=self._options.explain)
             for net, image, ids in zip(self.nets, inputs, ([class_a], asked_b))
         )
         return {

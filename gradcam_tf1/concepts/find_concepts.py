@@ -18,9 +18,9 @@ from gradcam_tf1.concepts.nonnegative_factors import Factors, RowSample, factori
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.layer_runs import LayerRuns
 from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.run.image_stream import StreamOptions
 from gradcam_tf1.run.manifest_lines import readable
-from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.settings import net_settings
 

@@ -17,9 +17,9 @@ from gradcam_tf1.concepts.tcav_records import ClassSensitivity, Tcav, probabilit
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.layer_runs import LayerRuns
 from gradcam_tf1.errors import GradientError, OptionError
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.run.image_stream import StreamOptions
 from gradcam_tf1.run.manifest_lines import readable
-from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.settings import net_settings
 
 _DEFAULT = TcavOptions()

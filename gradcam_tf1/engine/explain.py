@@ -37,7 +37,7 @@ from gradcam_tf1.images.fitted_clips import fit_clips
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.images.given_images import as_images
 from gradcam_tf1.labels import Labels
-from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods
+from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods, opened_methods
 from gradcam_tf1.methods.masking import check_baselines
 from gradcam_tf1.methods.noise import as_noise
 from gradcam_tf1.scoring.mask_regions import fit_mask, fit_point
@@ -151,7 +151,7 @@ class NetExplainer(FigureExplainer):
         self, given: NetInput, targets: Any, methods: Methods, layers: Any, score: str, options: ExplainOptions
     ) -> Explanation:
         """Explain prepared inputs; the arguments and errors are those of `GradCamGraph.explain`."""
-        chosen, infos = self.chosen_methods(methods, options), self.resolve_layers(layers)
+        chosen, infos = opened_methods(self.chosen_methods(methods, options)), self.resolve_layers(layers)
         if options.fuse is not None:
             check_fusion(options.fuse, len(infos))
         batch = given.to_batch(given.pixels)

@@ -18,9 +18,10 @@ from gradcam_tf1.evaluation.image_measures import Measures, measured_row
 from gradcam_tf1.evaluation.measured_rows import measured_rows
 from gradcam_tf1.evaluation.summary import Tallies
 from gradcam_tf1.evaluation.true_objects import ObjectFiles, TrueObjects, read_true_objects
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.methods import METHODS
-from gradcam_tf1.methods.choices import Methods, choose_methods
+from gradcam_tf1.methods.choices import Methods, choose_methods, opened_methods
 from gradcam_tf1.metrics.floor_maps import FLOORS
 from gradcam_tf1.metrics.map_frames import JOINED
 from gradcam_tf1.metrics.metric_choices import Metrics, choose_metrics
@@ -28,7 +29,6 @@ from gradcam_tf1.metrics.metric_row import REGION
 from gradcam_tf1.metrics.metric_table import METRICS
 from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
 from gradcam_tf1.run.listing import draw_images, is_piped
-from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.row_journal import RowJournal, check_beside
 from gradcam_tf1.run.settings import fingerprint, net_settings, net_warnings
 
@@ -93,6 +93,7 @@ def evaluate(
         stream, objects = _open_images(net, images, "" if out_folder is None else folder, options)
         measures = replace(measures, objects=objects)
         settings = evaluation_settings(net, measures, options)
+        measures = replace(measures, methods=opened_methods(measures.methods))
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, JOURNAL_NAME)
         check_beside(path, WRITTEN)

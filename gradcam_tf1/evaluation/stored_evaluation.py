@@ -20,6 +20,7 @@ from gradcam_tf1.evaluation.summary import Tallies
 from gradcam_tf1.evaluation.true_objects import ImageObject, ObjectFiles, TrueObjects, read_true_objects
 from gradcam_tf1.images.geometry import Placement
 from gradcam_tf1.images.image_source import ImageSource, lost_image
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.labels import BACKGROUND_NAMES, Labels
 from gradcam_tf1.methods.options import MAX_SEED
 from gradcam_tf1.metrics.floor_maps import floor_map, floor_on_original
@@ -27,7 +28,6 @@ from gradcam_tf1.metrics.map_frames import on_input, on_original
 from gradcam_tf1.metrics.metric_choices import Metrics, choose_metrics
 from gradcam_tf1.metrics.metric_row import EXPLAIN, REGION, SCORE, MetricInput, undefined
 from gradcam_tf1.metrics.metric_table import METRICS
-from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.run.row_journal import RowJournal, check_beside
 from gradcam_tf1.types import Cells
 

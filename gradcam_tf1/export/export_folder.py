@@ -25,12 +25,10 @@ def check_folder(folder: str) -> List[str]:
     Raises
     ------
     OptionError
-        If it is no folder, or holds anything else.
+        If it holds anything else.
     OSError
         If it cannot be read.
     """
-    if os.path.lexists(folder) and not os.path.isdir(folder):
-        raise OptionError(f"{folder!r} is no folder; choose a new or an empty folder for the exported model")
     if not os.path.isdir(folder) or not os.listdir(folder):
         return []
     earlier = _earlier(folder)

@@ -15,6 +15,7 @@ from gradcam_tf1.export.export_request import ExportRequest
 from gradcam_tf1.export.exported_graph import ExportedGraph, TensorSpec, exported_graph
 from gradcam_tf1.export.formats import format_of
 from gradcam_tf1.export.self_check import check_export
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.methods.choices import Methods
 from gradcam_tf1.tf_runtime import tf
 
@@ -153,7 +154,7 @@ class ExportingNet(BoundNet):
 def export_net(net: BoundNet, folder: str, format: str, request: ExportRequest) -> Export:
     """See `GradCamGraph.export`."""
     row = format_of(format)
-    folder = os.path.abspath(folder)
+    folder = os.path.abspath(as_folder(folder))
     check_folder(folder)
     exported = exported_graph(net, request)
     notes = _checked(net, exported, request)

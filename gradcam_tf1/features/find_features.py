@@ -15,10 +15,10 @@ from gradcam_tf1.features.feature_options import FeatureOptions
 from gradcam_tf1.features.feature_report import FeatureReport, SeenFeature
 from gradcam_tf1.features.feature_unit import as_units
 from gradcam_tf1.features.noise_images import noise_values
-from gradcam_tf1.features.top_images import ScannedImages, scan_images
+from gradcam_tf1.features.top_images import ScannedImages, open_images, scan_images
 from gradcam_tf1.features.unit_net import UnitNet
 from gradcam_tf1.images.bands import drawn
-from gradcam_tf1.run.pipeline import as_folder
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.run.settings import net_settings
 
 if TYPE_CHECKING:
@@ -81,10 +81,11 @@ def find_features(
     folder = None if out_folder is None else as_folder(out_folder)
     bound = UnitNet(net, options.values)
     known = bind_units(as_units(units), bound.explainer, bound.fed)
+    stream = None if images is None else open_images(net, images, folder or "", options)
     pictures = _pictures(bound, known, options)
     scanned = ScannedImages([[] for _ in known])
-    if images is not None:
-        scanned = scan_images(bound, known, images, folder or "", options)
+    if stream is not None:
+        scanned = scan_images(bound, known, stream, options)
     noise = noise_values(bound, known, options)
     report = FeatureReport(
         model=net.model.source,

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 import numpy as np
 
 from gradcam_tf1.binding.cells import cells_of
+from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.errors import GradientError, ImageFileError
 from gradcam_tf1.features.bound_units import BoundUnit
 from gradcam_tf1.features.feature_options import FeatureOptions
@@ -17,7 +18,7 @@ from gradcam_tf1.features.feature_report import TopImage
 from gradcam_tf1.features.unit_net import UnitNet
 from gradcam_tf1.images.geometry import Fitted
 from gradcam_tf1.metrics.map_box import largest_box
-from gradcam_tf1.run.image_stream import StreamOptions, open_stream
+from gradcam_tf1.run.image_stream import ImageStream, StreamOptions, open_stream
 from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.targets import Down
@@ -56,8 +57,13 @@ class ScannedImages:
     note: str = ""
 
 
+def open_images(net: BoundNet, images: Any, folder: str, options: FeatureOptions) -> ImageStream:
+    """List the images, without those in the output folder. Raises ImageFileError if there are none, OptionError."""
+    return open_stream(net, images, folder, StreamOptions(options.n_images, options.seed, options.max_pixels))
+
+
 def scan_images(
-    net: UnitNet, units: Sequence[BoundUnit], images: Any, folder: str, options: FeatureOptions
+    net: UnitNet, units: Sequence[BoundUnit], stream: ImageStream, options: FeatureOptions
 ) -> ScannedImages:
     """Measure units on all images, and keep the best ones.
 
@@ -67,12 +73,10 @@ def scan_images(
         The net.
     units : sequence of BoundUnit
         The units.
-    images : str or list of str
-        As in `visualize_imgs`.
-    folder : str
-        Images inside it are skipped; "" for none.
+    stream : ImageStream
+        From `open_images`.
     options : FeatureOptions
-        How many images are kept and read.
+        How many images are kept.
 
     Raises
     ------
@@ -81,8 +85,6 @@ def scan_images(
     RunError
         If the net fails.
     """
-    wanted = StreamOptions(options.n_images, options.seed, options.max_pixels)
-    stream = open_stream(net.net, images, folder, wanted)
     best: List[List[Tuple[float, int, _NearImage]]] = [[] for _ in units]
     found = ScannedImages([])
     for batch in _batches(_readable(stream.images(), found, options, stream.count), net.chunk):

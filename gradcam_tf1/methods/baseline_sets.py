@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Sequence, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 
 from gradcam_tf1.errors import ImageFileError, OptionError
-from gradcam_tf1.images.geometry import fit_to_input
-from gradcam_tf1.images.given_images import as_image
-from gradcam_tf1.images.image_files import list_images
+from gradcam_tf1.methods.baseline_files import MOST_BASELINES, BaselineFiles
 from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.masking import BASELINES, COLOURS, baseline_input
 from gradcam_tf1.methods.options import Option
@@ -21,7 +19,6 @@ Baselines = Union[str, float, np.ndarray, Sequence[Any]]
 
 DEFAULT_SET = "black,white,mean,blur"
 _FOR_ARRAYS = "zero,mean,blur"
-_MOST = 256  # images of 224 x 224: 150 MB
 _IMAGE_AXES = 3
 
 
@@ -36,6 +33,10 @@ class BaselineSet(Option):
     def reads_file(self, value: Any) -> bool:
         """Return whether a set has a path."""
         return any(isinstance(item, str) and not _are_names(item) for item in _items(value))
+
+    def opened(self, value: Any, files: Dict[str, Any]) -> Any:
+        """Return a set whose files are read once; see `Option.opened`."""
+        return [_opened(item, files) for item in _items(value)]
 
     def possible(self) -> str:
         """What values the option can have, in words."""
@@ -83,8 +84,8 @@ def baseline_inputs(probe: ProbeBase, baselines: Baselines, seed: int = 0) -> np
     """
     with _as_option():
         found = [start for item in _items(baselines) for start in _of_item(probe, item, seed)]
-    if not 0 < len(found) <= _MOST:
-        raise OptionError(f"the baselines are {len(found)} images; give 1 to {_MOST}")
+    if not 0 < len(found) <= MOST_BASELINES:
+        raise OptionError(f"the baselines are {len(found)} images; give 1 to {MOST_BASELINES}")
     return np.stack(found)
 
 
@@ -104,13 +105,23 @@ def _as_option() -> Iterator[None]:
 
 
 def _count(item: Any) -> int:
+    item = _opened(item)
+    if isinstance(item, BaselineFiles):
+        return len(item)
     if isinstance(item, str):
-        return len(_names(item)) if _are_names(item) else len(list_images(item))
+        return len(_names(item))
     return len(item) if np.ndim(item) > _IMAGE_AXES else 1
 
 
 def _items(baselines: Baselines) -> Sequence[Any]:
     return list(baselines) if isinstance(baselines, (list, tuple)) else [baselines]
+
+
+def _opened(item: Any, files: Optional[Dict[str, Any]] = None) -> Any:
+    """Return the files of a path, those of an earlier item if it has the same; anything else as it is."""
+    if not isinstance(item, str) or _are_names(item):
+        return item
+    return ({} if files is None else files).setdefault(item, BaselineFiles(item))
 
 
 def _names(text: str) -> List[str]:
@@ -123,10 +134,11 @@ def _are_names(text: str) -> bool:
 
 def _of_item(probe: ProbeBase, item: Any, seed: int) -> List[np.ndarray]:
     shape = probe.pixels.shape
+    item = _opened(item)
+    if isinstance(item, BaselineFiles):
+        return [baseline_input(probe, image) for image in item.images(shape)]
     if isinstance(item, str):
-        if _are_names(item):
-            return [baseline_input(probe, name, seed) for name in _names(item)]
-        return [baseline_input(probe, image) for image in _read(item, shape)]
+        return [baseline_input(probe, name, seed) for name in _names(item)]
     images = np.asarray(item)
     several = images.ndim == len(shape) + 1 and images.shape[1:] == shape
     if not several and images.shape not in ((), shape):
@@ -135,14 +147,3 @@ def _of_item(probe: ProbeBase, item: Any, seed: int) -> List[np.ndarray]:
             f"net's, [B, {', '.join(map(str, shape))}], RGB 0..255"
         )
     return [baseline_input(probe, image) for image in (images if several else [images])]
-
-
-def _read(path: str, shape: Sequence[int]) -> List[np.ndarray]:
-    if len(shape) != _IMAGE_AXES:
-        raise OptionError(f"baselines of a path ({path!r}) are for nets that take images; give an array")
-    height, width, channels = shape
-    files = list_images(path)
-    if len(files) > _MOST:
-        raise OptionError(f"{path!r} has {len(files)} images; give 1 to {_MOST} baselines")
-    images = (as_image(file.path, channels=channels) for file in files)
-    return [fit_to_input(image, (height, width), (None, None), "stretch").pixels for image in images]

@@ -10,12 +10,14 @@ from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.mask_sampler import MaskSampler
 from gradcam_tf1.methods.masking import Baseline, baseline_option
-from gradcam_tf1.methods.options import MAX_SEED, Option
+from gradcam_tf1.methods.options import MAX_SEED, MOST_RUNS, Option
 from gradcam_tf1.methods.players import Segments, most_players, segments_option
 from gradcam_tf1.methods.sensitivity_indices import hsic, hsic_runs, sobol, sobol_runs
 from gradcam_tf1.methods.shapley_values import kernelshap, kernelshap_runs, shapley_sampling, shapley_sampling_runs
 from gradcam_tf1.methods.surrogate import lime, lime_runs
 from gradcam_tf1.types import LayerInfo
+
+_MOST_PARTS = 10_000
 
 
 def _of_parts(
@@ -51,7 +53,7 @@ def _of_parts(
 
     taken = (
         segments_option(segments),
-        Option("count", count, low=1),
+        Option("count", count, low=1, high=_MOST_PARTS),
         *options,
         Option("seed", 0, low=0, high=MAX_SEED),
         baseline_option(baseline),
@@ -66,7 +68,7 @@ BLACK_BOX_ROWS = (
         "https://arxiv.org/abs/1602.04938",
         lime,
         lime_runs,
-        Option("samples", 1000, low=2),
+        Option("samples", 1000, low=2, high=MOST_RUNS),
         Option("width", 0.25, above=0),
         Option("ridge", 1.0, low=0),
         segments="slic",
@@ -79,7 +81,7 @@ BLACK_BOX_ROWS = (
         "https://arxiv.org/abs/1705.07874",
         kernelshap,
         kernelshap_runs,
-        Option("samples", 1000, low=2),
+        Option("samples", 1000, low=2, high=MOST_RUNS),
         segments="slic",
         count=50,
         baseline="mean",
@@ -90,7 +92,7 @@ BLACK_BOX_ROWS = (
         "https://doi.org/10.1016/j.cor.2008.04.004",
         shapley_sampling,
         shapley_sampling_runs,
-        Option("permutations", 20, low=1),
+        Option("permutations", 20, low=1, high=MOST_RUNS),
         Option("antithetic", True),
         segments="slic",
         count=50,
@@ -102,7 +104,7 @@ BLACK_BOX_ROWS = (
         "https://arxiv.org/abs/2111.04138",
         sobol,
         sobol_runs,
-        Option("samples", 32, low=2),
+        Option("samples", 32, low=2, high=MOST_RUNS),
         segments="grid",
         count=64,
         baseline="zero",
@@ -114,7 +116,7 @@ BLACK_BOX_ROWS = (
         "https://arxiv.org/abs/2206.06219",
         hsic,
         hsic_runs,
-        Option("samples", 1500, low=2),
+        Option("samples", 1500, low=2, high=100_000),
         segments="grid",
         count=49,
         baseline="zero",

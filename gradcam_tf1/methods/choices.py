@@ -97,6 +97,17 @@ def choose_methods(given: Methods) -> ChosenMethods:
     return chosen
 
 
+def opened_methods(chosen: ChosenMethods) -> ChosenMethods:
+    """Return the methods for one question: files that their options name are read once for all of its images."""
+    files: Dict[str, Any] = {}
+    opened: ChosenMethods = {name: dict(given) for name, given in chosen.items()}
+    for name, given in opened.items():
+        for option in METHODS[name].options:
+            if option.name in given:
+                given[option.name] = option.opened(given[option.name], files)
+    return opened
+
+
 def _choices(given: Methods) -> List[MethodChoice]:
     if isinstance(given, (str, MethodChoice)):
         given = [given]

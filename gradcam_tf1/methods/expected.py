@@ -15,7 +15,7 @@ from gradcam_tf1.methods.baseline_sets import Baselines, baseline_inputs, baseli
 from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD, in_batches
-from gradcam_tf1.methods.options import MAX_SEED, Option
+from gradcam_tf1.methods.options import MAX_SEED, MOST_FACTOR, MOST_RUNS, Option
 from gradcam_tf1.methods.path import noted
 from gradcam_tf1.types import LayerInfo
 
@@ -110,7 +110,12 @@ def _runs(probe: ProbeBase, _layer: Optional[LayerInfo], *, baselines: Baselines
 
 
 def _options(*further: Option) -> Tuple[Option, ...]:
-    return (baselines_option(), Option("samples", 100, low=1), *further, Option("seed", 0, low=0, high=MAX_SEED))
+    return (
+        baselines_option(),
+        Option("samples", 100, low=1, high=MOST_RUNS),
+        *further,
+        Option("seed", 0, low=0, high=MAX_SEED),
+    )
 
 
 EXPECTED_ROWS = (
@@ -132,6 +137,6 @@ EXPECTED_ROWS = (
         _runs,
         space="pixels",
         unit=BACKWARD,
-        options=_options(Option("level", 0.03, low=0)),
+        options=_options(Option("level", 0.03, low=0, high=MOST_FACTOR)),
     ),
 )

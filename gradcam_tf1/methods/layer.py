@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import List
 
 from gradcam_tf1.methods.families import LayerMethod
-from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.options import MOST_FACTOR, Option
 from gradcam_tf1.scoring.linear_head import require_cam_head
 from gradcam_tf1.tf_runtime import tf
 
@@ -188,7 +188,7 @@ LAYER_ROWS = (
         "https://arxiv.org/abs/2501.11309",
         finercam,
         head="finer",
-        options=(Option("rivals", 3, low=1, high=2**31 - 1), Option("gamma", 0.6, low=0)),
+        options=(Option("rivals", 3, low=1, high=2**31 - 1), Option("gamma", 0.6, low=0, high=MOST_FACTOR)),
         head_options=("rivals", "gamma"),
     ),
     LayerMethod(

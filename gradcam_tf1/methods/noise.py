@@ -10,7 +10,7 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
-from gradcam_tf1.methods.options import MAX_SEED, Option
+from gradcam_tf1.methods.options import MAX_SEED, MOST_FACTOR, MOST_RUNS, Option
 from gradcam_tf1.types import LayerInfo
 
 KINDS = ("smoothgrad", "squaregrad", "vargrad")
@@ -18,7 +18,11 @@ KINDS = ("smoothgrad", "squaregrad", "vargrad")
 
 def _options(samples: int) -> Tuple[Option, ...]:
     """Return the options of `Noise` but its kind; samples: by default."""
-    return Option("samples", samples, low=1), Option("level", 0.15, low=0), Option("seed", 0, low=0, high=MAX_SEED)
+    return (
+        Option("samples", samples, low=1, high=MOST_RUNS),
+        Option("level", 0.15, low=0, high=MOST_FACTOR),
+        Option("seed", 0, low=0, high=MAX_SEED),
+    )
 
 
 @dataclass(frozen=True)

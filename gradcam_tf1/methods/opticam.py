@@ -14,11 +14,12 @@ from gradcam_tf1.methods.interfaces import GraphOpsBase, ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
 from gradcam_tf1.methods.noise import BACKWARD
-from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.options import MOST_RUNS, Option
 from gradcam_tf1.types import Cells, LayerInfo, Slot
 
 _DECAYS = (0.9, 0.999)  # of Adam's means of the gradient and of its square
 _TINY = 1e-8
+_MOST_RATE = 1000  # one step of less leaves a single channel
 
 
 def opticam(probe: ProbeBase, layer: LayerInfo, *, steps: int, rate: float, baseline: Baseline) -> np.ndarray:
@@ -194,6 +195,10 @@ OPTI_ROWS = (
         opticam_runs,
         rectified=True,
         unit=BACKWARD,
-        options=(Option("steps", 100, low=1), Option("rate", 0.1, above=0), baseline_option("zero")),
+        options=(
+            Option("steps", 100, low=1, high=MOST_RUNS),
+            Option("rate", 0.1, above=0, high=_MOST_RATE),
+            baseline_option("zero"),
+        ),
     ),
 )

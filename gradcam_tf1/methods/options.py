@@ -10,6 +10,8 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 
 MAX_SEED = 2**32 - 1  # of numpy's generator
+MOST_FACTOR = 1_000_000  # float32 has such multiples of any usual score
+MOST_RUNS = 1_000_000  # samples, steps or masks of one image: some hours of a fast net
 _NUMBERS: Dict[type, Tuple[type, ...]] = {int: (int, np.integer), float: (int, float, np.integer, np.floating)}
 _WORDS: Dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
 
@@ -61,6 +63,10 @@ class Option:
         """Return whether a value is the path of a file; other people's values may not be."""
         return False
 
+    def opened(self, value: Any, files: Dict[str, Any]) -> Any:  # noqa: ARG002
+        """Return the value for all images of one question: files are read once, and kept in `files` by their path."""
+        return value
+
     def check(self, method: str, value: Any) -> None:
         """Refuse a value that the option cannot have.
 
@@ -82,7 +88,7 @@ class Option:
             others = f", or {self.others}" if self._kind is object else ""
             return f"one of {', '.join(self.choices)}{others}"
         bounds = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
-        limits = " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+        limits = " and ".join(f"{word} {_number(bound)}" for word, bound in bounds if bound is not None)
         return f"{_WORDS.get(self._kind, 'a value')} {limits}".rstrip()
 
     @property
@@ -108,6 +114,11 @@ class Option:
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
         )
+
+
+def _number(bound: float) -> str:
+    """Return a bound as it can be typed: whole numbers with all digits."""
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def check_options(method: str, options: Sequence[Option], given: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import Baseline, baseline_input, baseline_option
 from gradcam_tf1.methods.noise import BACKWARD, in_batches
-from gradcam_tf1.methods.options import MAX_SEED, Option
+from gradcam_tf1.methods.options import MAX_SEED, MOST_RUNS, Option
 from gradcam_tf1.types import LayerInfo
 
 RULES = ("midpoint", "gauss-legendre")
@@ -284,7 +284,7 @@ PATH_ROWS = (
         "https://arxiv.org/abs/1703.01365",
         integrated_gradients,
         baseline_option("black"),
-        Option("steps", 50, low=1),
+        Option("steps", 50, low=1, high=MOST_RUNS),
         Option("rule", "midpoint", choices=RULES),
         Option("seed", 0, low=0, high=MAX_SEED),
     ),
@@ -294,7 +294,7 @@ PATH_ROWS = (
         "https://arxiv.org/abs/2004.03383",
         blur_ig,
         Option("max_sigma", 50.0, above=0),
-        Option("steps", 100, low=1),
+        Option("steps", 100, low=1, high=MOST_RUNS),
         Option("border", "nearest", choices=BORDERS),
     ),
     _row(
@@ -303,7 +303,7 @@ PATH_ROWS = (
         "https://arxiv.org/abs/2106.09788",
         guided_ig,
         baseline_option("black"),
-        Option("steps", 200, low=1),
+        Option("steps", 200, low=1, high=MOST_RUNS),
         Option("fraction", 0.25, above=0, high=1),
         Option("max_dist", 0.02, low=0, high=1),
         Option("rule", "trapezoid", choices=GUIDED_RULES),

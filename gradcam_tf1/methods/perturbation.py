@@ -11,7 +11,7 @@ from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.masking import baseline_option, in_chunks
 from gradcam_tf1.methods.occlusion import occlusion, occlusion_runs, rise, rise_runs
-from gradcam_tf1.methods.options import MAX_SEED, Option
+from gradcam_tf1.methods.options import MAX_SEED, MOST_FACTOR, MOST_RUNS, Option
 from gradcam_tf1.methods.scorecam import fasterscorecam, iscam, scorecam, scorecam_runs, sscam
 from gradcam_tf1.types import LayerInfo
 
@@ -94,8 +94,8 @@ PERTURBATION_ROWS = (
         sscam,
         scorecam_runs,
         options=(
-            Option("samples", 10, low=1),
-            Option("level", 0.15, low=0),
+            Option("samples", 10, low=1, high=MOST_RUNS),
+            Option("level", 0.15, low=0, high=MOST_FACTOR),
             Option("seed", 0, low=0, high=MAX_SEED),
             *_MASKED,
         ),
@@ -106,7 +106,7 @@ PERTURBATION_ROWS = (
         "https://arxiv.org/abs/2010.03023",
         iscam,
         scorecam_runs,
-        options=(Option("steps", 10, low=1), *_MASKED),
+        options=(Option("steps", 10, low=1, high=MOST_RUNS), *_MASKED),
     ),
     _of_layer(
         "ablationcam",
@@ -135,7 +135,7 @@ PERTURBATION_ROWS = (
         rise,
         rise_runs,
         options=(
-            Option("masks", 4000, low=2),
+            Option("masks", 4000, low=2, high=MOST_RUNS),
             Option("cells", 7, low=1, high=10_000),
             Option("p", 0.5, above=0, below=1),
             Option("seed", 0, low=0, high=MAX_SEED),

@@ -94,7 +94,9 @@ def players_of(probe: ProbeBase, segments: Segments, count: int) -> Players:
 
 def most_players(probe: ProbeBase, segments: Segments, count: int) -> int:
     """Return P, or what it is at most for superpixels: the same for all images of one size."""
-    return count if isinstance(segments, str) and segments == "slic" else players_of(probe, segments, count).count
+    if isinstance(segments, str) and segments == "slic":
+        return min(count, int(np.prod(probe.image.shape[:-1])))
+    return players_of(probe, segments, count).count
 
 
 def _checked(segments: Any, sides: Tuple[int, ...]) -> np.ndarray:
@@ -120,7 +122,6 @@ def _grid(sides: Tuple[int, ...], count: int) -> np.ndarray:
 
 def _superpixels(pixels: np.ndarray, count: int) -> np.ndarray:
     """Return labels of at most `count` superpixels of an image float32 [H, W, 3], of half of it or more: int [H, W]."""
-    count = min(count, pixels[..., 0].size)
     low, high = float(pixels.min()), float(pixels.max())
     image = (pixels.astype(np.float64) - low) / max(high - low, 1e-6)
     labels = np.zeros(pixels.shape[:-1], np.intp)

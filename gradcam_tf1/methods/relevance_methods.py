@@ -17,7 +17,7 @@ from gradcam_tf1.gradients.relevance_rules import SMALL
 from gradcam_tf1.methods.base import Fetched, Fetches, FetchKey, MapTask, Method, RawMaps
 from gradcam_tf1.methods.interfaces import GraphOpsBase
 from gradcam_tf1.methods.layer_maps import InputGrid
-from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.options import MOST_FACTOR, Option
 from gradcam_tf1.methods.single_layers import layer_maps, single_keys
 
 FIRST_RULES = ("same", "epsilon", "zplus", "alpha_beta", "gamma", "flat", "w2", "zb")
@@ -180,8 +180,8 @@ def _row(name: str, summary: str, paper: str, composite: RelevanceComposite, *op
     return RelevanceMethod(name, summary, paper, composite, (*options, first))
 
 
-_EPSILON = Option("epsilon", SMALL, low=0)
-_GAMMA = Option("gamma", 0.25, low=0)
+_EPSILON = Option("epsilon", SMALL, low=0, high=MOST_FACTOR)
+_GAMMA = Option("gamma", 0.25, low=0, high=MOST_FACTOR)
 
 RELEVANCE_ROWS = (
     _row("lrp_epsilon", "relevance by the epsilon rule", BACH, RelevanceComposite("epsilon", "epsilon"), _EPSILON),
@@ -191,8 +191,8 @@ RELEVANCE_ROWS = (
         "relevance with weights for both signs",
         BACH,
         RelevanceComposite("alpha_beta", "alpha_beta"),
-        Option("alpha", 2.0, low=1),
-        Option("beta", 1.0, low=0),
+        Option("alpha", 2.0, low=1, high=MOST_FACTOR),
+        Option("beta", 1.0, low=0, high=MOST_FACTOR),
     ),
     _row("lrp_zplus", "relevance of positive contributions", MONTAVON, RelevanceComposite("zplus", "zplus")),
     _row(

@@ -6,12 +6,10 @@ from typing import Any, Iterator
 
 import numpy as np
 
-from gradcam_tf1.methods.mask_sampler import MaskSampler, same_scores
+from gradcam_tf1.methods.mask_sampler import MaskSampler, row_chunks, same_scores
 
 # distances are taken between no more scores than these
 _MANY = 2000
-# rows of a kernel matrix that exist at a time
-_ROWS = 512
 
 
 def sobol(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
@@ -35,10 +33,16 @@ def sobol(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
     np.ndarray
         S, float64 [P, T], at least 0.
 
+    Raises
+    ------
+    OptionError
+        If the points do not fit in memory.
+
     References
     ----------
     Sobol attribution, https://arxiv.org/abs/2111.04138; Jansen 1999, https://doi.org/10.1016/S0010-4655(98)00154-4
     """
+    sampler.check_samples(samples, 2 * sampler.players * (1 + sampler.targets))
     points = latin_hypercube(samples, 2 * sampler.players, seed)
     first, second = points[:, : sampler.players], points[:, sampler.players :]
     scores = sampler.scores(first)
@@ -70,7 +74,10 @@ def latin_hypercube(samples: int, axes: int, seed: int) -> np.ndarray:
     """Return points of which each N-th of each axis holds one: float32 [N, axes], 0..1."""
     random = np.random.RandomState(seed)
     places = random.random_sample((samples, axes)).argsort(axis=0)
-    return np.asarray((places + random.random_sample((samples, axes))) / samples, np.float32)
+    points = random.random_sample((samples, axes))
+    points += places
+    points /= samples
+    return points.astype(np.float32)
 
 
 def hsic(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
@@ -93,10 +100,16 @@ def hsic(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
     np.ndarray
         float64 [P, T], at least 0.
 
+    Raises
+    ------
+    OptionError
+        If the masks do not fit in memory.
+
     References
     ----------
     HSIC attribution, https://arxiv.org/abs/2206.06219
     """
+    sampler.check_samples(samples, sampler.players)
     shown = latin_hypercube(samples, sampler.players, seed) >= 0.5
     scores = sampler.scores(shown)
     return np.stack([dependence(shown, each) for each in scores.T], axis=1)
@@ -111,8 +124,7 @@ def dependence(shown: np.ndarray, scores: np.ndarray) -> np.ndarray:
     signs = np.where(shown, 1.0, -1.0)
     signs -= signs.mean(axis=0)
     total = np.zeros(shown.shape[1])
-    for start in range(0, len(scores), _ROWS):
-        rows = slice(start, start + _ROWS)
+    for rows in row_chunks(len(scores), len(scores)):
         kernel = np.exp(-(((scores[rows, np.newaxis] - scores) / width) ** 2) / 2)
         total += (signs[rows] * (kernel @ signs)).sum(axis=0)
     return total / 2 / (len(scores) - 1) ** 2

@@ -9,7 +9,8 @@ from typing import Any, Iterator, List, Tuple
 import numpy as np
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods.mask_sampler import MaskSampler
+from gradcam_tf1.methods.mask_sampler import MaskSampler, random_sets, row_chunks
+from gradcam_tf1.methods.surrogate import check_fitted
 
 # of P parts: each alone and all but each, and as many at random
 _FEWEST = 4
@@ -39,12 +40,14 @@ def kernelshap(sampler: MaskSampler, *, samples: int, seed: int) -> np.ndarray:
     Raises
     ------
     OptionError
-        For fewer samples than 4 P and 2^P.
+        For fewer samples than 4 P and 2^P, or too many of them or of the parts.
 
     References
     ----------
     KernelSHAP, https://arxiv.org/abs/1705.07874
     """
+    sampler.check_samples(kernelshap_runs(sampler.players, samples=samples), sampler.players)
+    check_fitted(sampler.players)
     needed = min(2**sampler.players, _FEWEST * sampler.players)
     if samples < needed:
         raise OptionError(
@@ -124,8 +127,7 @@ def _drawn(players: int, sizes: np.ndarray, shares: np.ndarray, pairs: int, seed
     """Draw pairs of a set and its complement: the different ones, bool [m, P], and how often each came, int [m]."""
     random = np.random.RandomState(seed)
     drawn = random.choice(sizes, size=pairs, p=shares / shares.sum())
-    ranks = random.random_sample((pairs, players)).argsort(axis=1).argsort(axis=1)
-    sets = ranks < drawn[:, np.newaxis]
+    sets = random_sets(random, drawn, players)
     return np.unique(np.concatenate([sets, ~sets]), axis=0, return_counts=True)
 
 
@@ -133,8 +135,12 @@ def constrained_fit(sets: np.ndarray, weights: np.ndarray, gains: np.ndarray, to
     """Fit gains [M, T] by sums over sets [M, P], weighted [M], with values that add up to `total` [T]: [P, T]."""
     if sets.shape[1] == 1:
         return total[np.newaxis]
-    weighted = sets.T * weights
-    solved = np.linalg.solve(weighted @ sets, np.column_stack([weighted @ gains, np.ones(sets.shape[1])]))
+    square, product = np.zeros((sets.shape[1],) * 2), np.zeros((sets.shape[1], gains.shape[1]))
+    for rows in row_chunks(*sets.shape):
+        weighted = sets[rows].T * weights[rows]
+        square += weighted @ sets[rows]
+        product += weighted @ gains[rows]
+    solved = np.linalg.solve(square, np.column_stack([product, np.ones(sets.shape[1])]))
     free, one = solved[:, :-1], solved[:, -1:]
     return np.asarray(free - one * (free.sum(axis=0) - total) / one.sum())
 
@@ -160,10 +166,16 @@ def shapley_sampling(sampler: MaskSampler, *, permutations: int, antithetic: boo
     np.ndarray
         float64 [P, T], signed.
 
+    Raises
+    ------
+    OptionError
+        If the orders do not fit in memory.
+
     References
     ----------
     Castro 2009, https://doi.org/10.1016/j.cor.2008.04.004; Mitchell 2022, https://arxiv.org/abs/2104.12199
     """
+    sampler.check_samples(permutations, sampler.players * sampler.targets, "permutations")
     orders = random_orders(sampler.players, permutations, antithetic, seed)
     hidden, whole = sampler.ends()
     between = sampler.scores(_prefixes(orders)).reshape((permutations, sampler.players - 1, len(whole)))

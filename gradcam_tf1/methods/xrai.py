@@ -11,7 +11,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods.interfaces import ProbeBase
 from gradcam_tf1.methods.iterated import IteratedMethod
 from gradcam_tf1.methods.noise import BACKWARD
-from gradcam_tf1.methods.options import Option
+from gradcam_tf1.methods.options import MOST_RUNS, Option
 from gradcam_tf1.methods.path import integrated_gradients
 from gradcam_tf1.types import LayerInfo
 
@@ -160,6 +160,6 @@ XRAI_ROWS = (
         runs=_runs,
         unit=BACKWARD,
         inputs=("images",),
-        options=(Option("steps", 50, low=1), Option("segments", None, kind=object)),
+        options=(Option("steps", 50, low=1, high=MOST_RUNS), Option("segments", None, kind=object)),
     ),
 )

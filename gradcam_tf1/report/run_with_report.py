@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradcam_tf1.errors import StoppedError
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.report.report_folder import ReportFolder
 from gradcam_tf1.report.run_recorder import RunRecorder
 from gradcam_tf1.report.write_report import write_report
-from gradcam_tf1.run.pipeline import as_folder, visualize
+from gradcam_tf1.run.pipeline import visualize
 from gradcam_tf1.run.results import Results
 from gradcam_tf1.run.run_options import RunRequest
 

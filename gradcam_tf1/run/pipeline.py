@@ -17,6 +17,7 @@ from gradcam_tf1.drawing.figure_kinds import FigureMaker
 from gradcam_tf1.drawing.image_formats import IMAGE_FORMATS
 from gradcam_tf1.errors import OptionError, StoppedError
 from gradcam_tf1.images.bands import ReadOptions
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.run.batch_explainer import BatchExplainer
 from gradcam_tf1.run.clip_runs import ClipWriter, clip_fitter
@@ -80,18 +81,6 @@ def visualize(
     _LOG.info("%d images, %d failed, in %.1f s; results in %r", *counts, time.monotonic() - started, out_folder)
     warnings = (*plan.warnings, *explainer.notes)
     return Results(results, out_folder, manifest.path, warnings, not stages.stopped, plan.left_out)
-
-
-def as_folder(path: Any) -> str:
-    """Return the path of the output folder. Raises OptionError if it is no path, or there is a file."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise OptionError(f"the output folder is a path, not {path!r}")
-    folder = os.path.expanduser(os.fspath(path))
-    if not folder:
-        raise OptionError('the output folder is ""; give a folder, which is made if absent, or "." for this one')
-    if os.path.lexists(folder) and not os.path.isdir(folder):
-        raise OptionError(f"{folder!r} is not a folder; choose another output folder")
-    return folder
 
 
 def _begin(net: BoundNet, manifest: ManifestWriter, out_folder: str, plan: Plan, resume: bool) -> RunHistory:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, 
 from gradcam_tf1.drawing.figure_kinds import FigureKind, find_kinds
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.images.clip_folders import find_clips
-from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods, method
+from gradcam_tf1.methods.choices import ChosenMethods, Methods, choose_methods, method, opened_methods
 from gradcam_tf1.run.clip_runs import check_clips, clip_note
 from gradcam_tf1.run.input_rows import InputReader, as_inputs, input_rows
 from gradcam_tf1.run.listing import Listed, draw_images, list_images
@@ -103,7 +103,7 @@ def make_plan(net: BoundNet, imgs_path: Any, out_folder: str, request: RunReques
     }
     left_out = {} if request.methods is None else reasons
     further = InputReader(net.fit_pixels, net.fit_input, run.max_pixels)
-    chosen = [method(name, **options) for name, options in methods.items()]
+    chosen = [method(name, **options) for name, options in opened_methods(methods).items()]
     usable = replace(request, methods=chosen)
     return Plan(items, further, count, usable, kinds, batch_size, settings, warnings, left_out)
 

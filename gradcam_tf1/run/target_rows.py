@@ -10,8 +10,8 @@ import numpy as np
 from gradcam_tf1.errors import TargetError
 from gradcam_tf1.labels import Labels
 from gradcam_tf1.run.listing import Listed
-from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
-from gradcam_tf1.targets import Top
+from gradcam_tf1.scoring.score_requests import TargetContext, check_point, make_requests
+from gradcam_tf1.targets import Region, Top
 
 _UNKNOWN = 2**31 - 1  # stands for an unknown number of classes
 _MAX_RANKS = 1_000_000  # of Top, for the check of class ids
@@ -50,14 +50,21 @@ def differ(targets: Any) -> bool:
 
 
 def check_classes(rows: Sequence[Any], classes: Optional[int], labels: Optional[Labels]) -> None:
-    """Look up every class id and name. Raises TargetError for a class that the net does not have."""
+    """Look up every class id and name. Raises TargetError for a class that the net lacks, or a point in no image."""
     context = TargetContext(2 if classes == 1 else classes or _UNKNOWN, labels)
     for spec in dict.fromkeys(spec for row in rows for spec in _class_specs(row)):
         make_requests(spec, 1, context)
+    for target in (target for row in rows for target in _listed(row)):
+        if isinstance(target, Region) and target.point is not None:
+            check_point(target.point)
+
+
+def _listed(row: Any) -> Sequence[Any]:
+    return row if isinstance(row, _LISTS) else [row]
 
 
 def _class_specs(row: Any) -> Iterator[Any]:
-    for target in row if isinstance(row, _LISTS) else [row]:
+    for target in _listed(row):
         if isinstance(target, Top):
             yield Top(min(target.k, _MAX_RANKS))
         elif is_dataclass(target):

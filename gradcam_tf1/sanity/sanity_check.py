@@ -12,11 +12,11 @@ from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
 from gradcam_tf1.images.geometry import Fitted
+from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.methods.choices import Methods, choose_methods
 from gradcam_tf1.metrics.intervals import Interval
 from gradcam_tf1.run.image_stream import StreamOptions, open_stream
 from gradcam_tf1.run.manifest_lines import readable, strict_json
-from gradcam_tf1.run.pipeline import as_folder
 from gradcam_tf1.sanity.compared_maps import EDGES, MapQuestion, MapSet, of_engine
 from gradcam_tf1.sanity.described_maps import against_edges, chance, described
 from gradcam_tf1.sanity.net_checks import CHECKS, CheckedNet, CheckResult

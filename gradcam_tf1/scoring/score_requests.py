@@ -170,7 +170,7 @@ def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
     if target.mask is not None:
         return ScoreRequest(("region",), {**values, "mask": _need(context.fit_mask)(n, target.mask)}, "mask")
     if target.point is not None:
-        row, column = _checked_point(target.point)
+        row, column = check_point(target.point)
         return ScoreRequest(
             ("point",), {**values, "point": _need(context.fit_point)(n, target.point)}, f"at {row}-{column}"
         )
@@ -194,11 +194,15 @@ def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
     return ScoreRequest(("anchors", target.best), values, f"best {target.best} anchors")
 
 
-def _checked_point(point: Any) -> Tuple[float, float]:
+def check_point(point: Any) -> Tuple[float, float]:
+    """Return the (row, column) of a Region. Raises TargetError for what lies in no image."""
     try:
         row, column = point
+        inside = row >= 0 and column >= 0 and np.isfinite((row, column)).all()
     except (TypeError, ValueError):
         raise TargetError(f"Region(point={point!r}): give (row, column) in pixels of the original image") from None
+    if not inside:
+        raise TargetError(f"Region(point={point!r}) is in no image: give (row, column) in pixels, counted from 0")
     return row, column
 
 

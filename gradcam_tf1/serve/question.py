@@ -21,7 +21,7 @@ from gradcam_tf1.types import Binding
 # what one request may ask for: each item is a map of each image, or a run of the net
 MOST = {"class": 5, "method": 4, "layer": 4}
 ONCE = ("top", "score", "noise", "noise_samples", "noise_level", "aug_smooth", "eigen_smooth")
-# largest values of numbers that have no bound of their own: each unit is a run, or memory
+# largest values of numbers that have no bound of their own, or one for a run: each unit is a run, or memory
 _LARGEST = {"samples": 200, "steps": 1000, "masks": 20_000, "channels": 4096, "rivals": 10, "cells": 64}
 _LARGEST.update({"window": 10_000, "stride": 10_000, "max_sigma": 500, "sigmas": 100, "gamma": 1000, "level": 10})
 _LARGEST.update({"permutations": 200, "count": 400, "groups": 4096, "sizes": 32})
@@ -48,9 +48,10 @@ def largest(option: Option) -> Optional[float]:
     if option.kind in (bool, str, object) or isinstance(option.default, (bool, str)):
         return 255 if option.name in ("baseline", "baselines") else None
     bound = option.below if option.high is None else option.high
-    if bound is not None:
+    if bound is not None and option.name not in _LARGEST:
         return bound
-    return max(_LARGEST.get(option.name, _ANY_NUMBER), 4 * (option.default or 0))
+    own = max(_LARGEST.get(option.name, _ANY_NUMBER), 4 * (option.default or 0))
+    return own if bound is None else min(bound, own)
 
 
 def read_question(pairs: Pairs, binding: Binding) -> Question:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import command, manifest
+from command_line import command, manifest, parameters
 
-from gradcam_tf1.cli import main
 from gradcam_tf1.cli.method_options import make_explain_options, make_methods
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
@@ -24,8 +23,7 @@ SCENE = demo_scenes()[0].path
 
 
 def parsed(*options):
-    words = ["model.pb", "photos", "--out", "out", *options]
-    return main.commands["run"].make_context("run", words).params
+    return parameters("model.pb", "photos", "--out", "out", *options)
 
 
 def methods(*options):

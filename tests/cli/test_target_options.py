@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
-from command_line import command, manifest
+from command_line import command, manifest, parameters
 from image_folders import copy_scenes
 from map_net import MapNet
 from PIL import Image
 
-from gradcam_tf1.cli import main
 from gradcam_tf1.cli.target_options import SCORES, make_targets
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.nets.demo import demo_model, demo_scenes
@@ -25,8 +25,7 @@ SCENES = demo_scenes()
 
 def asked(*options):
     """The targets that these options come to."""
-    words = ["model.pb", "photos", "--out", "out", *map(str, options)]
-    return make_targets(main.commands["run"].make_context("run", words).params)
+    return make_targets(parameters("model.pb", "photos", "--out", "out", *options))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +63,12 @@ def test_options_come_to_targets(options, targets):
 def test_what_does_not_go_together_is_said(options, message):
     with pytest.raises(OptionError, match=message):
         asked(*options)
+
+
+@pytest.mark.parametrize("point", ["nan,5", "5,inf", "-1,5"])
+def test_a_point_that_is_in_no_image_is_one_mistake_and_not_one_for_each(point):
+    with pytest.raises(click.BadParameter, match="is in no image; write ROW,COLUMN in pixels, counted from 0"):
+        asked("--point", point)
 
 
 def test_the_scores_are_those_of_the_program():

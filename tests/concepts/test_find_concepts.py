@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from concept_nets import BIAS, CLASSES, FACTORS, HEAD, SIDE, concept_net, matched, mosaics
 
-from gradcam_tf1 import ConceptOptions, GradCamGraph, find_concepts, read_image
+from gradcam_tf1 import ConceptOptions, GradCamGraph, find_concepts, read_image, tcav
 from gradcam_tf1.concepts.class_crops import crops
 from gradcam_tf1.concepts.concept_pictures import COLOURS, HighPlaces, alone, together
 from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
@@ -210,6 +210,14 @@ def test_crops_of_a_concept_lie_around_its_cell():
 def test_options_that_are_refused(given, message):
     with pytest.raises(OptionError, match=message):
         ConceptOptions(**given)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_images_are_read(planted, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match="is not a folder, so .* cannot be made"):
+        find_concepts(planted, "nowhere", str(tmp_path / "file" / "out"))
+    with pytest.raises(OptionError, match="is not a folder, so .* cannot be made"):
+        tcav(planted, "nowhere", "nowhere", "nowhere", 0, str(tmp_path / "file" / "out"))
 
 
 def test_options_are_a_record(planted):

@@ -195,6 +195,12 @@ def test_what_is_refused(planted, folders):
         (["--method", "craft", "--class", "1", "--class", "2"], "give --class once"),
         (["--layer", "-1", "--layer", "-2"], "give --layer once"),
         (["--designs", "32"], "--designs is of craft; add --method craft, or leave it out"),
+        (["--method", "craft", "--designs", "12"], "designs is a power of two, not 12"),
+        (["--class", "1"], "dff looks at the images of all classes"),
+        (
+            ["--positive", "x", "--negative", "y", "--class", "1", "--n-images", "3"],
+            "most_images is at least 15, not 3",
+        ),
         (["--feed-file", "x.csv"], "concepts feeds one value for all images"),
     ],
 )

@@ -135,6 +135,11 @@ def test_the_output_folder_is_a_path_to_a_folder(net, tmp_path):
         net.visualize_imgs(demo_scenes()[0].path, None)
     with pytest.raises(OptionError, match="is not a folder; choose another"):
         net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "file"))
+    with pytest.raises(OptionError, match="file' is not a folder, so .*deep/out' cannot be made; choose another"):
+        net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / "file" / "deep" / "out"))
+    for name in ("x" * 300, "a\0b"):
+        with pytest.raises(OptionError, match="cannot be made .*; choose another output folder"):
+            net.visualize_imgs(demo_scenes()[0].path, str(tmp_path / name))
 
 
 @pytest.mark.parametrize("wrong", [{"methods": None}, {"options": 3}, {"inputs": 5}])

@@ -149,7 +149,7 @@ def test_the_output_folder(tmp_path):
             net.export(str(again))
         assert sorted(path.name for path in again.rglob("*")) == ["export.json", "model.pb", "notes.txt"]
         (again / "notes.txt").unlink()
-        with pytest.raises(OptionError, match=r"notes.txt' is no folder; choose a new"):
+        with pytest.raises(OptionError, match=r"notes.txt' is not a folder; choose another"):
             net.export(str(foreign / "notes.txt"))
         new = tmp_path / "new"
         with pytest.raises(ExportError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -179,6 +180,26 @@ def test_what_makes_no_sense_is_refused(net, tmp_path):
         find_features(net, "star", str(bad), options=FeatureOptions(steps=0))
 
 
+def unwanted(_name, _total):
+    raise AssertionError("work before the mistake was told")
+
+
+def test_mistakes_are_told_before_the_work(net, tmp_path):
+    (tmp_path / "file").write_text("")
+    unable = FeatureOptions(steps=2, progress=unwanted)
+    with pytest.raises(OptionError, match="is not a folder, so .* cannot be made"):
+        find_features(net, "star", None, str(tmp_path / "file" / "out"), options=unable)
+    with pytest.raises(ImageFileError, match="no such file or folder: 'nowhere'"):
+        find_features(net, "star", "nowhere", options=unable)
+
+
+@pytest.mark.parametrize("command_line", [("features", "no.pb"), ("concepts", "no.pb", "photos")])
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that not even root may write into")
+def test_a_folder_that_may_not_be_written_is_told_before_the_model_is_loaded(command_line):
+    given = (*command_line, "--out", "/proc/self/deep/out", *(("--class", "0") * (command_line[0] == "features")))
+    assert "'/proc/self' may not be written to; choose another output folder" in command(*given, code=2)
+
+
 def test_the_command(tmp_path, labels):
     out = tmp_path / "out"
     printed = command(
@@ -220,12 +241,15 @@ def test_the_command(tmp_path, labels):
         (("--class", "0", "--cosine", "2"), "--cosine is of channels"),
         (("--class", "0", "--jitter", "96"), "jitter 96 moves pictures of 96 x 128 out of sight; give at most 95"),
         (("--channel", "64"), "no channel 64: 'conv5/Relu:0' has 64, 0 to 63"),
+        (("--class", "0", "--cosine", "9", "--channel", "1"), "cosine is a power from 0 to 8, not 9.0"),
+        (("--class", "0", "--steps", "0"), "nothing to do; give --steps or --images"),
         (("--class", "0", "--steps", "-1"), "steps is a whole number from 0, not -1"),
         (("--class", "0", "--feed-file", "f.csv"), "features feeds one value for all images"),
     ],
 )
 def test_mistakes_on_the_command_line(options, message, tmp_path):
-    given = ("features", demo_model(), "--preset", "inception", "--out", tmp_path / "out", *options)
+    model = demo_model() if "jitter 96" in message or "no channel 64" in message else "not-loaded-yet.pb"
+    given = ("features", model, "--preset", "inception", "--out", tmp_path / "out", *options)
     assert message in " ".join(command(*given, code=2).split())
 
 

@@ -8,8 +8,10 @@ from command_line import command
 from PIL import Image as Picture
 from test_baselines import Image
 
-from gradcam_tf1 import GradCamGraph, method
-from gradcam_tf1.errors import OptionError
+from gradcam_tf1 import GradCamGraph, evaluate, method
+from gradcam_tf1.errors import ImageFileError, OptionError
+from gradcam_tf1.images.given_images import as_image
+from gradcam_tf1.methods.baseline_files import BaselineFiles
 from gradcam_tf1.methods.baseline_sets import BaselineSet, baseline_inputs, baselines_option, count_of
 from gradcam_tf1.methods.masking import check_baselines
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model, demo_scenes
@@ -53,6 +55,37 @@ def test_a_folder_without_images_is_an_error(tmp_path):
     for ask in (count_of, lambda given: baseline_inputs(image(), given)):
         with pytest.raises(OptionError, match="baselines: no image"):
             ask(str(tmp_path))
+
+
+def test_a_question_reads_each_file_once(folder, tmp_path_factory, monkeypatch):
+    """However many images, methods and batches it has."""
+    read = []
+
+    def counted(path, **more):
+        read.append(path)
+        return as_image(path, **more)
+
+    monkeypatch.setattr("gradcam_tf1.methods.baseline_files.as_image", counted)
+    asked = [method(name, baselines=str(folder), samples=3) for name in ("expected_gradients", "gradient_shap")]
+    scenes = [scene.path for scene in demo_scenes()[:3]]
+    with GradCamGraph(demo_model(), preset=DEMO_PRESET, batch_size=1) as net:
+        net.explain(scenes, methods=asked)
+        assert len(read) == 3
+        net.visualize_imgs(scenes, str(tmp_path_factory.mktemp("out")), methods=asked)
+        assert len(read) == 6
+        found = evaluate(net, scenes, methods=[asked[0]], metrics=["average_drop"])
+        assert len(read) == 9
+    assert found.methods == ("expected_gradients",)
+
+
+def test_files_beyond_the_memory_for_them_are_read_again(folder, monkeypatch):
+    monkeypatch.setattr("gradcam_tf1.methods.baseline_files._KEPT_BYTES", 9 * 14 * 3 * 2)
+    files = BaselineFiles(str(folder))
+    for _ in range(2):
+        np.testing.assert_allclose([each.mean() for each in files.images((4, 5, 3))], [10, 20, 30], rtol=1e-5)
+    (folder / "30.png").unlink()
+    with pytest.raises(ImageFileError, match="30.png"):
+        files.images((4, 5, 3))
 
 
 def test_a_file_that_is_no_image_is_the_fault_of_the_option(folder):

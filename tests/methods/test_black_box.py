@@ -163,3 +163,28 @@ def test_the_graph_does_not_grow_with_the_calls():
             sizes.append(len(sess.graph.get_operations()))
     assert sizes[0] == sizes[1]
     assert before == len(graph.get_operations())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("lime", {"samples": 90}, "90 samples of 8 parts and 2 targets do not fit in memory; give at most 12 samples"),
+        ("hsic", {"samples": 90}, "give at most 12 samples, or fewer parts by count"),
+        ("sobol", {"samples": 90}, "give at most 2 samples, or fewer"),
+        ("shapley_sampling", {"permutations": 90}, "90 permutations of .*; give at most 6 permutations"),
+        ("kernelshap", {"samples": 90}, "90 samples of 8 parts and 2 targets do not fit"),
+    ],
+)
+def test_tables_that_do_not_fit_in_memory_are_refused(name, options, told, monkeypatch):
+    monkeypatch.setattr("gradcam_tf1.methods.mask_sampler._MOST_NUMBERS", 100)
+    with pytest.raises(OptionError, match=told):
+        TanhNet().map_of(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("lime", {"samples": 90}), ("kernelshap", {"samples": 90}), ("hsic", {})]
+)
+def test_samples_made_in_chunks_are_the_same(name, options, monkeypatch):
+    whole = TanhNet().map_of(name, **options)
+    monkeypatch.setattr("gradcam_tf1.methods.mask_sampler._CHUNK", 100)
+    np.testing.assert_allclose(TanhNet().map_of(name, **options), whole, rtol=1e-5)

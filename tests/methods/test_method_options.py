@@ -49,10 +49,20 @@ def test_options_and_noise_go_through_the_front_door():
             "integrated_gradients",
             "steps",
             "many",
-            "integrated_gradients.steps is a whole number at least 1, not 'many'; its default",
+            "integrated_gradients.steps is a whole number at least 1 and at most 1000000, not 'many'; its default",
         ),
-        ("integrated_gradients", "steps", 1.5, "integrated_gradients.steps is a whole number at least 1, not 1.5"),
-        ("smoothgrad", "samples", True, "smoothgrad.samples is a whole number at least 1, not True"),
+        (
+            "integrated_gradients",
+            "steps",
+            1.5,
+            "integrated_gradients.steps is a whole number at least 1 and at most 1000000, not 1.5",
+        ),
+        (
+            "smoothgrad",
+            "samples",
+            True,
+            "smoothgrad.samples is a whole number at least 1 and at most 1000000, not True",
+        ),
         ("smoothgrad", "level", "high", "smoothgrad.level is a number at least 0, not 'high'"),
     ],
 )
@@ -70,3 +80,26 @@ def test_numbers_of_numpy_and_whole_floats_options_are_fine():
 def test_options_are_methods_with_theirs(options):
     with pytest.raises(OptionError, match="or method -> its options"):
         choose_methods(options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("lime", {"samples": 10**12}, "lime.samples is .* at most 1000000, not 1000000000000"),
+        ("kernelshap", {"samples": 10**12}, "kernelshap.samples is .* at most 1000000"),
+        ("hsic", {"samples": 10**12}, "hsic.samples is .* at most 100000,"),
+        ("sobol", {"samples": 10**12}, "sobol.samples is .* at most 1000000"),
+        ("shapley_sampling", {"permutations": 10**12}, "shapley_sampling.permutations is .* at most 1000000"),
+        ("rise", {"masks": 10**12}, "rise.masks is .* at most 1000000"),
+        ("integrated_gradients", {"steps": 10**12}, "integrated_gradients.steps is .* at most 1000000"),
+        ("lime", {"count": 10**12}, "lime.count is .* at most 10000,"),
+        ("lrp_gamma", {"gamma": 1e38}, "lrp_gamma.gamma is .* at most 1000000, not 1e.38"),
+        ("finercam", {"gamma": 1e38}, "finercam.gamma is .* at most 1000000, not 1e.38"),
+        ("opticam", {"rate": 1e300}, "opticam.rate is .* at most 1000, not 1e.300"),
+        ("smoothgrad", {"level": 1e300}, "smoothgrad.level is .* at most 1000000, not 1e.300"),
+        ("smoothgrad", {"seed": -1}, "smoothgrad.seed is .* at most 4294967295, not -1"),
+    ],
+)
+def test_what_would_not_end_or_overflow_is_refused_at_once(name, options, told):
+    with pytest.raises(OptionError, match=told):
+        method(name, **options)

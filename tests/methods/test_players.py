@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from perturbation_nets import IMAGE, NET, linear_net, maps_of, run_on
+from small_nets import SmallNet
 
 from gradcam_tf1.errors import OptionError
-from gradcam_tf1.methods import players
 from gradcam_tf1.methods.masking import masked_images
 from gradcam_tf1.methods.players import most_players, players_of
 
@@ -65,14 +65,26 @@ def test_superpixels_follow_the_edges_of_the_image():
 def test_there_are_never_more_superpixels_than_announced(count):
     noisy = Picture(np.random.RandomState(count).uniform(0, 255, (50, 70, 3)).astype(np.float32))
     for picture in (squares(), noisy, Picture(np.zeros((9, 9, 3), np.float32))):
-        assert 1 <= players_of(picture, "slic", count).count <= most_players(picture, "slic", count) == count
+        most = most_players(picture, "slic", count)
+        assert 1 <= players_of(picture, "slic", count).count <= most == min(count, picture.pixels[..., 0].size)
 
 
-def test_more_superpixels_than_pixels_are_as_many_as_pixels(monkeypatch):
-    asked = []
-    monkeypatch.setattr(players, "_slic", lambda image, count, _: asked.append(count) or np.arange(12).reshape(3, 4))
-    assert players_of(Picture(np.zeros((3, 4, 3), np.float32)), "slic", 10**12).count == 12
-    assert asked == [12], "asked for more, the algorithm takes ever longer"
+def test_more_superpixels_than_pixels_are_at_most_as_many_as_pixels():
+    """However many are asked for: what takes long is a linear model of so many parts, which has a bound."""
+    picture = Picture(np.random.RandomState(0).uniform(0, 255, (9, 12, 3)).astype(np.float32))
+    assert players_of(picture, "slic", 10**12).count <= most_players(picture, "slic", 10**12) == 108
+    labels = np.arange(64 * 64).reshape(64, 64)
+    for name in ("lime", "kernelshap"):
+        with pytest.raises(
+            OptionError, match="a linear model of 4096 parts takes too long; give at most 4000 by count"
+        ):
+            maps_of(
+                SmallNet("gap", size=(64, 64)),
+                np.zeros((1, 64, 64, 3), np.float32),
+                name,
+                segments=labels,
+                samples=20_000,
+            )
 
 
 @pytest.mark.parametrize("size", [(28, 28), (32, 48), (64, 64)])
@@ -115,7 +127,7 @@ def test_labels_that_do_not_fit_the_input_are_an_error(wrong):
     ("wrong", "message"),
     [
         ({"segments": "circles"}, "lime.segments is one of slic, grid, or an array of labels, not 'circles'"),
-        ({"count": 0}, "lime.count is a whole number at least 1, not 0"),
+        ({"count": 0}, "lime.count is a whole number at least 1 and at most 10000, not 0"),
     ],
 )
 def test_unknown_segments_are_an_error(wrong, message):

@@ -70,7 +70,7 @@ def test_rise_in_expectation_is_the_worth_of_a_lone_pixel_spread_round_it():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"masks": 1}, "rise.masks is a whole number at least 2, not 1"),
+        ({"masks": 1}, "rise.masks is a whole number at least 2 and at most 1000000, not 1"),
         ({"cells": 0}, "rise.cells is a whole number at least 1 and at most 10000, not 0"),
         ({"cells": 10**12}, "rise.cells is a whole number at least 1 and at most 10000, not 1000000000000"),
         ({"p": 0}, "rise.p is a number above 0 and below 1, not 0"),

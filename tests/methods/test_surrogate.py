@@ -96,7 +96,7 @@ def test_a_width_that_leaves_the_image_alone_is_an_error():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"samples": 1}, "lime.samples is a whole number at least 2, not 1"),
+        ({"samples": 1}, "lime.samples is a whole number at least 2 and at most 1000000, not 1"),
         ({"width": 0}, "lime.width is a number above 0, not 0"),
         ({"ridge": -1}, "lime.ridge is a number at least 0, not -1"),
     ],

@@ -8,11 +8,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from command_line import command, manifest
+from command_line import command, manifest, parameters
 from detector_nets import ANCHORS, opened, scene, ssd
 
 from gradcam_tf1 import Boxes, Detection, Detections, Explanation, OptionError, RunOptions, Style
-from gradcam_tf1.cli import main
 from gradcam_tf1.cli.detection_options import ACTIVATIONS, FORMS, MEASURES
 from gradcam_tf1.cli.target_options import make_targets
 from gradcam_tf1.drawing.detection_overlay import with_box
@@ -173,8 +172,7 @@ def test_boxes_do_not_suit_other_inputs():
 
 
 def asked(*options):
-    words = ["model.pb", "photos", "--out", "out", *map(str, options)]
-    return make_targets(main.commands["run"].make_context("run", words).params)
+    return make_targets(parameters("model.pb", "photos", "--out", "out", *options))
 
 
 @pytest.mark.parametrize(

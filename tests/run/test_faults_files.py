@@ -26,7 +26,7 @@ from gradcam_tf1.run.run_options import RunOptions
 NOBODY = 65534
 AS_NOBODY = f"""
 import json, os, sys
-from gradcam_tf1 import GradCamGraph
+from gradcam_tf1 import GradCamGraph, OptionError
 from gradcam_tf1.nets.demo import DEMO_PRESET, demo_model
 root = os.geteuid() == 0  # to whom nothing is forbidden
 with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
@@ -42,7 +42,7 @@ with GradCamGraph(demo_model(), preset=DEMO_PRESET) as net:
         try:
             results = net.visualize_imgs(photos, out, methods="gradcam")
             told = [result.error for result in results]
-        except OSError as error:
+        except (OSError, OptionError) as error:
             told = str(error)
         if root:
             os.seteuid(0)
@@ -112,8 +112,7 @@ def test_a_folder_of_images_that_may_not_be_listed(as_nobody, folder):
 def test_an_output_folder_that_may_not_be_written(as_nobody, net, folder):
     photos, out = photos_in(folder), folder / "out"
     told = as_nobody(photos, out, {out: 0o555})
-    assert "Permission denied" in told
-    assert str(out) in told
+    assert told.startswith(f"{str(out)!r} may not be written to; choose another output folder")
     before = list(read_manifest(str(out / "manifest.jsonl")))
     assert len(before) == 5
     os.chmod(str(out), 0o755)

@@ -146,6 +146,10 @@ def test_rows_of_a_run():
         ([Region("unicorn")], "no class is named 'unicorn'"),
         ([Contrast(0, 3)], "no class 3"),
         (np.array([5]), "no class 5"),
+        ([1, Region(1, point=(np.nan, 5))], r"point=\(nan, 5\)\) is in no image: give \(row, column\) in pixels"),
+        ([Region(1, point=(3, -1))], "is in no image"),
+        ([Region(1, point=(np.inf, 0))], "is in no image"),
+        ([Region(1, point=("a", 0))], r"give \(row, column\) in pixels of the original image"),
         ([Top(4)], r"Top\(4\): the net has 3 classes"),
     ],
 )

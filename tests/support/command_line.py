@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from gradcam_tf1.cli import main
@@ -27,6 +28,15 @@ def command(*arguments, code=0, stdin=None):
         raise result.exception
     assert result.exit_code == code, result.output
     return result.output
+
+
+def parameters(*words, name="run"):
+    """What a command makes of its words, without running it.
+
+    The command keeps the first help option that it makes, so it has the program's settings here too.
+    """
+    program = click.Context(main, **main.context_settings)
+    return main.commands[name].make_context(name, [str(word) for word in words], parent=program).params
 
 
 def run(photos, out, *options, code=0, preset=("--preset", "inception"), model=None):

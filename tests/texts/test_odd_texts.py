@@ -124,7 +124,7 @@ def test_other_encodings_and_an_output_that_is_a_file(desk):
     )
     (desk / "out").write_text("mine")
     done = run("net.pb", "texts.txt", "--vocab", "vocab.txt")
-    assert "'out' is a file; name a folder with --out" in done.output
+    assert "'out' is not a folder; choose another output folder" in done.output
     assert (desk / "out").read_text() == "mine"
 
 
