@@ -114,8 +114,8 @@ def _variances(values: Any) -> Tuple[float, ...]:
         factors = tuple(float(value) for value in values)
     except (TypeError, ValueError):
         factors = ()
-    if len(factors) != 4 or not all(np.isfinite(factors)):
-        raise TargetError(f"variances are four numbers, one for each offset, not {values!r}")
+    if len(factors) != 4 or not all(0 < factor < np.inf for factor in factors):
+        raise TargetError(f"variances are four numbers above 0, one for each offset, not {values!r}")
     return factors
 
 

@@ -9,7 +9,7 @@ from gradcam_tf1.binding.binding_warnings import uses_batch_statistics
 from gradcam_tf1.binding.decoded import ImageTensor
 from gradcam_tf1.binding.graph_index import Dims, GraphIndex
 from gradcam_tf1.binding.logit_candidates import Heads
-from gradcam_tf1.binding.op_kinds import BIASES, COLLECTIONS, CONVOLUTIONS, RANDOM, WEIGHTED
+from gradcam_tf1.binding.op_kinds import BIASES, COLLECTIONS, CONVOLUTIONS, FILLED, RANDOM, WEIGHTED
 from gradcam_tf1.binding.pre_softmax import activation_before, before_activation, decided_by, shown_probabilities
 from gradcam_tf1.binding.rescaled import rescaled_activation
 from gradcam_tf1.binding.score_axes import class_count
@@ -141,9 +141,17 @@ def _other_outputs(
         if op.type in _LOOP_ENDS and not related.isdisjoint(index.outputs[op.name]):
             used.add(_condition(index, op))
     for head in candidates:
-        if head.scores not in related and not _is_unused_state(index, head.scores, used):
+        if head.scores in related or _is_unused_state(index, head.scores, used):
+            continue
+        if not _lends_its_size(index, head.scores, related):
             first.setdefault(head.scores, head.probabilities or head.scores)
     return tuple(first.values())
+
+
+def _lends_its_size(index: GraphIndex, name: str, related: Collection[str]) -> bool:
+    """Return whether the net uses the size of a tensor for zeros or ones, as for a class token: no output then."""
+    users = (op for op, _ in index.users[name] if op.type in FILLED)
+    return any(not related.isdisjoint(index.outputs[op.name]) for op in users)
 
 
 def _is_unused_state(index: GraphIndex, name: str, used: Collection[str]) -> bool:

@@ -74,7 +74,8 @@ DECISIONS = {"ArgMax", "TopK", "TopKV2", "InTopK", "InTopKV2"}
 RANDOM = re.compile(r"(Stateless)?(Random(Uniform|StandardNormal|UniformInt|Gamma)|TruncatedNormal|Multinomial)")
 
 # ops whose output does not depend on the values of their input
-VALUE_FREE = {"Shape", "ShapeN", "Rank", "Size", "ZerosLike", "OnesLike", "NoOp"}
+FILLED = {"ZerosLike", "OnesLike"}
+VALUE_FREE = {"Shape", "ShapeN", "Rank", "Size", "NoOp"} | FILLED
 _RECORDS = re.compile(
     r"(\w*Summary\w*|Assign\w*|(Resource)?(Sparse)?Apply[A-Z]\w*|Print\w*|Assert|\w*Grad|Save\w*"
     r"|\w*QueueEnqueue\w*|StagePut|Stage|WriteFile|(Resource)?Scatter(Add|Sub|Update)|ResourceScatterNd\w*)$"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from attention_nets import AttentionNet
 from binding_graphs import bound, dense, images, pooled, two_layers
 from head_nets import opened, trunk
 
@@ -35,6 +36,12 @@ def test_several_outputs_are_said_first_and_can_be_chosen_as_written():
         with opened(two_heads, output=asked) as net:
             assert net.binding.logits == asked.replace("_prob:0", "/BiasAdd:0")
             assert not any("none was requested" in warning for warning in net.binding.warnings)
+
+
+def test_a_tensor_that_only_lends_its_size_to_a_class_token_is_no_output():
+    with GradCamGraph(AttentionNet(class_token=True).graph()) as net:
+        assert net.binding.logits == "logits:0"
+        assert not any("none was requested" in warning for warning in net.binding.warnings)
 
 
 def test_the_warning_comes_before_those_of_the_model():

@@ -88,6 +88,7 @@ PARTS = {
     "attention": attention,
     "softmax": lambda x: tf.nn.softmax(5 * x),
     "log softmax": lambda x: tf.nn.log_softmax(5 * x),
+    "zeros and ones of its size": lambda x: tf.square(x) * tf.ones_like(x) + tf.zeros_like(x),
     "einsum": lambda x: tf.einsum("nhwc,nhwd->nhwd", x, x),
     "max pool": lambda x: tf.nn.max_pool2d(x, 3, 2, "SAME"),
     "mean pool": lambda x: tf.nn.avg_pool2d(x, 3, 2, "SAME"),
