@@ -33,7 +33,9 @@ class ForwardForm:
 
 
 def forward_form(graph_def: tf.GraphDef, feeds: Sequence[Feeds], outputs: Sequence[str]) -> ForwardForm:
-    """Return the graph with each gradient op replaced by forward ops, see `forward_rows.py`, but for those in loops and conditionals.
+    """Return the graph with each gradient op replaced by forward ops, see `forward_rows.py`.
+
+    Those in loops and conditionals stay.
 
     Parameters
     ----------

@@ -25,7 +25,9 @@ def shorten_names(graph_def: tf.GraphDef, scopes: Sequence[str]) -> None:
         scope += "g"
     short = {name: f"{scope}/{number:x}" for number, name in enumerate(ours)}
     # the gradient of a loop adds ops to the loop itself, whose name stays
-    kept = {node.attr["frame_name"].s for node in graph_def.node if "frame_name" in node.attr and node.name not in short}
+    kept = {
+        node.attr["frame_name"].s for node in graph_def.node if "frame_name" in node.attr and node.name not in short
+    }
     loops: Dict[bytes, bytes] = {}
     for node in graph_def.node:
         if node.name in short and "frame_name" in node.attr and node.attr["frame_name"].s not in kept:

@@ -159,8 +159,6 @@ def test_a_graph_that_does_not_run_is_refused_in_a_sentence(graph):
             tf.import_graph_def(exported.graph_def, name="")
             _, never = tf.raw_ops.Switch(data=tf.zeros([1]), pred=tf.constant(False))
         spec = exported.results["cam"]._replace(name=never.name)
-        exported = replace(
-            exported, graph_def=broken.as_graph_def(), results={**exported.results, "cam": spec}
-        )
+        exported = replace(exported, graph_def=broken.as_graph_def(), results={**exported.results, "cam": spec})
         with pytest.raises(ExportError, match="the exported graph does not run, so that nothing was written"):
             check_export(net, exported, asked)
