@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Sequence, Set
 
+from gradcam_tf1.export.control_depth import ops_inside
 from gradcam_tf1.export.rewired import rewired
 from gradcam_tf1.gradients.graph_walk import ops_before
 from gradcam_tf1.tf_runtime import tf
@@ -33,9 +34,11 @@ def with_decided_branches(graph_def: tf.GraphDef, outputs: Sequence[str]) -> tf.
 
 
 def _predicates(graph: tf.Graph) -> Dict[str, bool]:
-    """Return the values of the predicates that depend on no input and on no other conditional."""
+    """Return the values of the predicates that depend on no input, and lie in no other conditional and in no loop."""
+    inside = ops_inside(graph)
     predicates = {op.inputs[1].name: op.inputs[1] for op in graph.get_operations() if op.type == "Switch"}
-    fixed = [name for name, tensor in predicates.items() if not any(map(_is_open, ops_before(tensor)))]
+    outer = {name: tensor for name, tensor in predicates.items() if tensor.op.name not in inside}
+    fixed = [name for name, tensor in outer.items() if not any(map(_is_open, ops_before(tensor)))]
     with tf.Session(graph=graph) as sess:
         return dict(zip(fixed, map(bool, sess.run(fixed)))) if fixed else {}
 

@@ -87,7 +87,11 @@ def _converted(tf2onnx: Any, exported: ExportedGraph, form: ForwardForm) -> Any:
                 tensors_to_rename=renamed,
             )
     except Exception as error:  # tf2onnx raises errors of many kinds
-        raise ExportError(f"tf2onnx cannot convert the graph: {error}{reasons(form)}") from error
+        cause = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ExportError(
+            f"tf2onnx cannot convert the graph: {cause}{reasons(form)}; use a layer nearer to the end of the net, or "
+            "the format saved_model"
+        ) from error
     return model
 
 

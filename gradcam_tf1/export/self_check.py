@@ -11,6 +11,7 @@ from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.engine.input_batches import in_rgb, input_batch
 from gradcam_tf1.engine.map_request import MapAnswer, MapRequest
+from gradcam_tf1.engine.run_errors import run_message
 from gradcam_tf1.errors import ExportError
 from gradcam_tf1.export.export_request import GUIDED, ExportRequest
 from gradcam_tf1.export.exported_graph import ExportedGraph
@@ -46,7 +47,7 @@ def check_export(net: BoundNet, exported: ExportedGraph, request: ExportRequest)
     Raises
     ------
     ExportError
-        If a score or map differs.
+        If a score or map differs, or the exported graph does not run.
     RunError
         If the net mixes or cuts images, so that an image has no map of its own.
     """
@@ -118,9 +119,15 @@ def _run(exported: ExportedGraph, images: Any) -> Dict[str, np.ndarray]:
         config = tf.ConfigProto(allow_soft_placement=True)
         config.gpu_options.allow_growth = True
         with tf.Session(graph=graph, config=config) as sess:
-            found: Dict[str, np.ndarray] = sess.run(
-                exported.outputs, {next(iter(exported.inputs.values())).name: images}
-            )
+            try:
+                found: Dict[str, np.ndarray] = sess.run(
+                    exported.outputs, {next(iter(exported.inputs.values())).name: images}
+                )
+            except tf.errors.OpError as error:
+                raise ExportError(
+                    f"the exported graph does not run, so that nothing was written: {run_message(error)}; use another "
+                    "layer or method"
+                ) from error
     return found
 
 

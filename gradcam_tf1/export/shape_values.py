@@ -11,6 +11,7 @@ from typing import Dict, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
+from gradcam_tf1.export.control_depth import ops_inside
 from gradcam_tf1.export.rewired import rewired
 from gradcam_tf1.gradients.graph_walk import SHAPE_OPS
 from gradcam_tf1.tf_runtime import tf
@@ -47,8 +48,10 @@ def with_known_shapes(graph_def: tf.GraphDef, feeds: Sequence[Feeds], outputs: S
 def _numbers(graph: tf.Graph) -> List[str]:
     """Return the names of the tensors that depend on the shape of what is fed, and of integers that depend on nothing.
 
-    They have at most one axis. Weights that the graph unpacks from 8 bits count too.
+    They have at most one axis. Weights that the graph unpacks from 8 bits count too. What lies inside loops and
+    conditionals does not: a run may have no value of it, or many.
     """
+    inside = ops_inside(graph)
     data: Set[str] = set()
     shaped: Set[str] = set()
     numbers = []
@@ -61,7 +64,9 @@ def _numbers(graph: tf.Graph) -> List[str]:
                 data.add(tensor.name)
             elif by_shape:
                 shaped.add(tensor.name)
-            if tensor.name not in data and op.type != "Const" and (op.type in UNPACKED or _is_number(tensor, by_shape)):
+            if tensor.name in data or op.type == "Const" or op.name in inside:
+                continue
+            if op.type in UNPACKED or _is_number(tensor, by_shape):
                 numbers.append(tensor.name)
     return numbers
 

@@ -24,9 +24,13 @@ def shorten_names(graph_def: tf.GraphDef, scopes: Sequence[str]) -> None:
     while scope in others:
         scope += "g"
     short = {name: f"{scope}/{number:x}" for number, name in enumerate(ours)}
+    # the gradient of a loop adds ops to the loop itself, whose name stays
+    kept = {
+        node.attr["frame_name"].s for node in graph_def.node if "frame_name" in node.attr and node.name not in short
+    }
     loops: Dict[bytes, bytes] = {}
     for node in graph_def.node:
-        if node.name in short and "frame_name" in node.attr:
+        if node.name in short and "frame_name" in node.attr and node.attr["frame_name"].s not in kept:
             loop = node.attr["frame_name"]
             loop.s = loops.setdefault(loop.s, f"{scope}{len(loops)}".encode())
         node.name = short.get(node.name, node.name)

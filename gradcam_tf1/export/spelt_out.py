@@ -44,8 +44,14 @@ def spelt_out(exported: ExportedGraph, what: str) -> ForwardForm:
 
 
 def reasons(form: ForwardForm) -> str:
-    """Return the end of a sentence on the gradients that have no such form, "" where all have."""
-    return "".join(f"; the gradient '{name}' has no form in forward ops: {why}" for name, why in form.left.items())
+    """Return the end of a sentence on what has no such form, "" where everything has."""
+    left = "".join(f"; the gradient '{name}' has no form in forward ops: {why}" for name, why in form.left.items())
+    if not form.undecided:
+        return left
+    return (
+        f"{left}; the loop or conditional of '{form.undecided[0]}' runs as the images decide, and gradients in it have "
+        "no form in forward ops"
+    )
 
 
 def _by_tensor(exported: ExportedGraph, count: int) -> Dict[str, np.ndarray]:

@@ -26,6 +26,7 @@ from gradcam_tf1.run.manifest import ManifestWriter
 from gradcam_tf1.run.naming import Namer
 from gradcam_tf1.run.plan import Plan, PlannedImage, make_plan
 from gradcam_tf1.run.reading import Reader, RunImage
+from gradcam_tf1.run.replaced_formats import KEY, earlier_formats
 from gradcam_tf1.run.result import Result
 from gradcam_tf1.run.results import Records, Results
 from gradcam_tf1.run.run_options import RunRequest
@@ -52,7 +53,10 @@ def visualize(
     plan = make_plan(net, imgs_path, out_folder, request)
     namer = Namer(run.naming, IMAGE_FORMATS[run.image_format].ending)
     is_clips = bool(net.binding.frame_order)
-    writer = (ClipWriter if is_clips else MapWriter)(out_folder, namer, style, run.image_format)
+    replaced = earlier_formats(out_folder, run.image_format)
+    if replaced:
+        plan.settings[KEY] = list(replaced)
+    writer = (ClipWriter if is_clips else MapWriter)(out_folder, namer, style, run.image_format, replaced)
     fit: Any = clip_fitter(net.fit_pixels) if is_clips else net.fit_pixels
     read_options = ReadOptions(net.channels_in, style.bands, make_window(run.window))
     methods = [] if request.methods is None else plan.request.methods

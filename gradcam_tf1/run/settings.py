@@ -19,6 +19,7 @@ from gradcam_tf1.images.own_outputs import RUN_NAME
 from gradcam_tf1.images.window import make_window
 from gradcam_tf1.run.input_tables import Column
 from gradcam_tf1.run.manifest_lines import strict_json
+from gradcam_tf1.run.replaced_formats import KEY
 from gradcam_tf1.run.run_options import RunRequest
 from gradcam_tf1.tf_runtime import tf
 
@@ -30,7 +31,7 @@ _END = 4 << 20  # of larger files, this much at each end and the time of the las
 _SHOWN = 60  # characters of a value in messages
 _MAX_NUMBERS = 1000  # in a fed value that is stored completely
 # The content of the model counts, not its path. The others follow from the rest, or say how the run went.
-_NOT_COMPARED = ("model", "warnings", "reasons", "class_names", "channels", "input_size", "history")
+_NOT_COMPARED = ("model", "warnings", "reasons", "class_names", "channels", "input_size", "history", KEY)
 
 
 def net_warnings(net: BoundNet) -> list[str]:

@@ -23,6 +23,7 @@ from gradcam_tf1.images.geometry import Box, Placement
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.run.batch_explainer import ExplainedImage
 from gradcam_tf1.run.naming import Namer, layer_tokens
+from gradcam_tf1.run.replaced_formats import remove_replaced
 from gradcam_tf1.run.result import FAILED, MapRecord, Result, TargetRecord
 from gradcam_tf1.types import MapKey
 
@@ -42,9 +43,19 @@ class MapWriter:
         How maps are drawn.
     image_format : str
         Format of overlays and pixel maps, from IMAGE_FORMATS. Heat maps are PNG: `report` reads their numbers back.
+    replaced : tuple of str
+        Formats of earlier runs in this folder: a file of the same name in one of them is removed.
     """
 
-    def __init__(self, out_folder: str, namer: Namer, style: Style, image_format: str = LOSSLESS) -> None:
+    def __init__(
+        self,
+        out_folder: str,
+        namer: Namer,
+        style: Style,
+        image_format: str = LOSSLESS,
+        replaced: Tuple[str, ...] = (),
+    ) -> None:
+        self._replaced = replaced
         self._out_folder = out_folder
         self._namer = namer
         self._style = style
@@ -169,6 +180,8 @@ class MapWriter:
         make_folders(self._out_folder, paths[kinds[0]])
         for kind, image in images.items():
             write_image(paths[kind], image, formats[kind], SMOOTH if kind == "heatmap" else PHOTOGRAPH)
+            if kind in self._formats:
+                remove_replaced(paths[kind], self._replaced)
         if raw:
             packed = io.BytesIO()
             np.savez_compressed(packed, **raw)

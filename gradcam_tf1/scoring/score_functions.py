@@ -42,7 +42,8 @@ def margin(ops: ScoreOps, slot: Slot) -> tf.Tensor:
     """y_c - max_{j != c} y_j: why this class and not its best rival."""
     scores, ids = ops.scores("logit"), ops.class_ids(slot)
     own = tf.one_hot(ids, tf.shape(scores)[1], on_value=True, off_value=False, dtype=tf.bool)
-    rivals = tf.where_v2(own, tf.fill(tf.shape(scores), -np.inf), scores)
+    lowest = tf.fill(tf.shape(scores), scores.dtype.min)  # converted to ONNX, infinity makes NaN of the others
+    rivals = tf.where_v2(own, lowest, scores)
     return at_columns(scores, ids) - tf.reduce_max(rivals, axis=1)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from array_nets import ArrayNet
 from clip_nets import clip_graph
+from loop_nets import KINDS, build
 from small_nets import SmallNet
 from test_exported_numbers import exported_run
 
@@ -139,3 +142,23 @@ def test_weights_that_are_nan_are_refused(graph):
     tf.matmul(tf.reduce_mean(conv(images, 4, 1), [1, 2]), tf.constant(np.nan, tf.float32, [4, 3]), name="logits")
     with GradCamGraph(graph, preset="raw") as net, pytest.raises(ExportError, match="the weights hold NaN"):
         exported_graph(net, ExportRequest())
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "nested", "branching", "within_branch"])
+def test_gradients_through_loops_and_conditionals(kind):
+    with GradCamGraph(build(KINDS[kind]).frozen, preset="raw", layer="features:0") as net:
+        checked(net)
+
+
+def test_a_graph_that_does_not_run_is_refused_in_a_sentence(graph):
+    head(conv(tf.placeholder(tf.float32, [None, 8, 8, 3]), 4, 1), 3)
+    with GradCamGraph(graph, preset="raw") as net:
+        asked = ExportRequest()
+        exported = exported_graph(net, asked)
+        with tf.Graph().as_default() as broken:
+            tf.import_graph_def(exported.graph_def, name="")
+            _, never = tf.raw_ops.Switch(data=tf.zeros([1]), pred=tf.constant(False))
+        spec = exported.results["cam"]._replace(name=never.name)
+        exported = replace(exported, graph_def=broken.as_graph_def(), results={**exported.results, "cam": spec})
+        with pytest.raises(ExportError, match="the exported graph does not run, so that nothing was written"):
+            check_export(net, exported, asked)

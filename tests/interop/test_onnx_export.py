@@ -10,6 +10,7 @@ pytest.importorskip("tf2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from classifier_net import EARLY, LATE, SIZE, classifier, images  # noqa: E402
+from loop_nets import KINDS, build  # noqa: E402
 
 from gradcam_tf1.errors import ExportError  # noqa: E402
 from gradcam_tf1.export import forward_form  # noqa: E402
@@ -101,6 +102,36 @@ def test_a_gradient_without_a_forward_form_is_named(tmp_path):
     with net, pytest.raises(ExportError, match=r"FusedBatchNormGrad.*training mode.*format saved_model"):
         net.export(str(tmp_path), "gradcam", EARLY, format="onnx")
     assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("kind", ["recurrent", "branching", "within_branch"])
+def test_a_gradient_in_a_loop_or_conditional_is_refused(kind, tmp_path):
+    net = GradCamGraph(build(KINDS[kind]).frozen, preset="raw", layer="features:0")
+    with net, pytest.raises(ExportError, match=r"'\w+/(Enter|Switch)' runs as the images decide.* saved_model$"):
+        net.export(str(tmp_path), format="onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("score", ["margin", "down", "probability"])
+def test_other_scores(score, net, exported):
+    wanted = net.explain(images(3), targets=TARGETS, methods="gradcam", layers=EARLY, score=score)
+    found = run(
+        exported("gradcam", EARLY, score=score),
+        images=images(3).astype(np.float32),
+        class_ids=np.array(TARGETS, np.int32),
+    )
+    assert_close(found["cam"], of_own_class(wanted.maps[wanted.key("gradcam")]))
+    assert_close(found["scores"], of_own_class(wanted.scores))
+
+
+def test_the_one_warning_of_onnxruntime_is_hidden_as_documented(net, tmp_path, capfd):
+    net.export(str(tmp_path), "gradcam", LATE, format="onnx")
+    capfd.readouterr()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    assert "class_ids" not in capfd.readouterr().err
+    assert [each.name for each in session.get_overridable_initializers()] == ["class_ids"]
 
 
 def test_encoded_images_are_refused(net, tmp_path):

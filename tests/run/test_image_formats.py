@@ -125,6 +125,59 @@ def test_a_run_is_resumed_in_its_own_format_only(net, photos, tmp_path):
         net.visualize_imgs(str(photos), out, methods="gradcam", run=RunOptions(n_images=2, resume=True))
 
 
+class TestAnotherFormatInTheSameFolder:
+    @staticmethod
+    def drawn(out):
+        return sorted(path.name for path in out.glob("*.gradcam.*") if "heatmap" not in path.name)
+
+    def run(self, net, photos, out, image_format, **options):
+        return net.visualize_imgs(
+            str(photos), str(out), methods="gradcam", run=RunOptions(image_format=image_format, **options)
+        )
+
+    def test_the_files_of_the_earlier_format_go(self, net, photos, tmp_path):
+        for image_format, ending in [("png", ".png"), ("jpeg", ".jpg"), ("webp", ".webp"), ("png", ".png")]:
+            results = self.run(net, photos, tmp_path, image_format)
+            assert self.drawn(tmp_path) == sorted(os.path.basename(r.maps[0].files["overlay"]) for r in results)
+            assert all(name.endswith(ending) for name in self.drawn(tmp_path))
+            assert len(list(tmp_path.glob("*.heatmap.png"))) == 2
+
+    def test_other_files_stay(self, net, photos, tmp_path):
+        self.run(net, photos, tmp_path, "png", n_images=1)
+        (name,) = self.drawn(tmp_path)
+        others = {
+            "my.png": b"mine",
+            name[: -len("png")] + "webp": b"of no run",
+            "x.c1.gradcam.png": b"of another image",
+        }
+        for other, data in others.items():
+            (tmp_path / other).write_bytes(data)
+        self.run(net, photos, tmp_path, "jpeg", n_images=1)
+        assert not (tmp_path / name).exists()
+        assert all((tmp_path / other).read_bytes() == data for other, data in others.items())
+
+    def test_a_folder_without_a_run_keeps_all(self, net, photos, tmp_path):
+        self.run(net, photos, tmp_path / "first", "png", n_images=1)
+        (name,) = self.drawn(tmp_path / "first")
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / name).write_bytes(b"mine")
+        self.run(net, photos, tmp_path / "out", "jpeg", n_images=1)
+        assert (tmp_path / "out" / name).read_bytes() == b"mine"
+
+    def test_a_resumed_run_goes_on_replacing(self, net, photos, tmp_path):
+        self.run(net, photos, tmp_path, "png")
+        self.run(net, photos, tmp_path, "jpeg")
+        whole = (tmp_path / "manifest.jsonl").read_bytes()
+        second = json.loads(whole.splitlines()[1])["targets"][0]["maps"][0]["files"]["overlay"]
+        (tmp_path / "manifest.jsonl").write_bytes(whole.splitlines(keepends=True)[0])  # killed after one image
+        left = tmp_path / second.replace(".jpg", ".png")
+        (tmp_path / second).rename(left)
+        self.run(net, photos, tmp_path, "jpeg", resume=True)
+        assert (tmp_path / "manifest.jsonl").read_bytes() == whole
+        assert not left.exists()
+        assert len(self.drawn(tmp_path)) == 2
+
+
 def test_the_command_line_and_run_files_know_it(photos, tmp_path):
     run(photos, tmp_path / "typed", "--method", "gradcam", "-q", "--image-format", "jpeg")
     assert len(list((tmp_path / "typed").glob("*.gradcam.jpg"))) == 2
