@@ -81,7 +81,6 @@ def test_more_superpixels_than_pixels_are_at_most_as_many_as_pixels():
                 np.zeros((1, 64, 64, 3), np.float32),
                 name,
                 segments=labels,
-                samples=20_000,
             )
 
 
