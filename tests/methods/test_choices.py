@@ -77,9 +77,7 @@ def test_what_cannot_be_chosen_is_said(given, message):
 
 
 def test_a_choice_checks_its_options_when_it_is_made():
-    with pytest.raises(
-        OptionError, match="rise.masks is a whole number at least 2 and at most 1000000, not 1; its default is 4000"
-    ):
+    with pytest.raises(OptionError, match="rise.masks is a whole number at least 2.*, not 1; its default is 4000"):
         method("rise", masks=1)
     with pytest.raises(OptionError, match="positive does not take 'masks'; it takes no options"):
         method("positive_negative", masks=500)

@@ -55,15 +55,15 @@ def test_options_and_noise_go_through_the_front_door():
             "integrated_gradients",
             "steps",
             1.5,
-            "integrated_gradients.steps is a whole number at least 1 and at most 1000000, not 1.5",
+            "integrated_gradients.steps is a whole number at least 1.*, not 1.5",
         ),
         (
             "smoothgrad",
             "samples",
             True,
-            "smoothgrad.samples is a whole number at least 1 and at most 1000000, not True",
+            "smoothgrad.samples is a whole number at least 1.*, not True",
         ),
-        ("smoothgrad", "level", "high", "smoothgrad.level is a number at least 0, not 'high'"),
+        ("smoothgrad", "level", "high", "smoothgrad.level is a number at least 0.*, not 'high'"),
     ],
 )
 def test_a_value_of_another_kind_is_refused_in_a_sentence(name, option, value, told):
