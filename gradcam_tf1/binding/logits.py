@@ -148,7 +148,7 @@ def _other_outputs(
     return tuple(first.values())
 
 
-def _lends_its_size(index: GraphIndex, name: str, related: Collection[str]) -> bool:
+def _lends_its_size(index: GraphIndex, name: str, related: Set[str]) -> bool:
     """Return whether the net uses the size of a tensor for zeros or ones, as for a class token: no output then."""
     users = (op for op, _ in index.users[name] if op.type in FILLED)
     return any(not related.isdisjoint(index.outputs[op.name]) for op in users)

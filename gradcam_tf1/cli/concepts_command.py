@@ -105,9 +105,9 @@ def concepts(images: Sequence[str], out_folder: str | None, quiet: bool, **optio
             if stop():
                 raise KeyboardInterrupt
 
-        find = _search if asked["positive"] is None else _test
         try:
-            failed, page = find(net, list(images), out_folder, asked, replace(chosen, progress=show))
+            given = (net, list(images), out_folder, asked, replace(chosen, progress=show))
+            failed, page = _search(*given) if asked["positive"] is None else _test(*given)
         except KeyboardInterrupt:
             say("stopped; nothing was written", err=True)
             click.get_current_context().exit(STOPPED)

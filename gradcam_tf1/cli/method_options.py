@@ -63,6 +63,19 @@ def method_name(value: str) -> str:
     return str(click.Choice([*METHODS, *METHOD_GROUPS]).convert(value, None, None))
 
 
+def split_names(values: Sequence[str]) -> list[str]:
+    """Return each name once: ("gradcam,rise", "gradcam") -> gradcam, rise."""
+    return list(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[str]:
+    """Return the names of --method, which stand between commas or in options of their own."""
+    for value in values:
+        if not split_names([value]):
+            method_name(value)  # which refuses it
+    return [method_name(name) for name in split_names(values)]
+
+
 def several_methods(purpose: str, default: Sequence[str]) -> Decorator:
     """Return the option --method of a command that compares methods: names with commas, or repeated."""
     return click.option(
@@ -70,15 +83,10 @@ def several_methods(purpose: str, default: Sequence[str]) -> Decorator:
         "methods",
         multiple=True,
         metavar="NAME[,NAME]",
-        callback=lambda _ctx, _param, values: [method_name(name) for name in split_names(values)],
+        callback=_names,
         help=f"Methods to {purpose}: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: {', '.join(default)}. "
         "Repeatable.",
     )
-
-
-def split_names(values: Sequence[str]) -> list[str]:
-    """Return each name once: ("gradcam,rise", "gradcam") -> gradcam, rise."""
-    return list(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
 
 
 _OPTIONS = (
@@ -86,9 +94,9 @@ _OPTIONS = (
         "--method",
         "methods",
         multiple=True,
-        metavar="NAME",
-        type=method_name,
-        help=f"Method that makes the maps: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: gradcam and "
+        metavar="NAME[,NAME]",
+        callback=_names,
+        help=f"Methods that make the maps: {', '.join([*METHODS, *METHOD_GROUPS])}. Default: gradcam and "
         "guided_gradcam. Repeatable.",
     ),
     click.option("--no-pooling", is_flag=True, help="Use HiResCAM instead of Grad-CAM."),

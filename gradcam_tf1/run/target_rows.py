@@ -60,7 +60,7 @@ def check_classes(rows: Sequence[Any], classes: Optional[int], labels: Optional[
 
 
 def _listed(row: Any) -> Sequence[Any]:
-    return row if isinstance(row, _LISTS) else [row]
+    return list(row) if isinstance(row, _LISTS) else [row]
 
 
 def _class_specs(row: Any) -> Iterator[Any]:

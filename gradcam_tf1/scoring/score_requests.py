@@ -180,7 +180,7 @@ def _region(target: Region, n: int, context: TargetContext) -> ScoreRequest:
 def _anchor(target: Anchor, _n: int, context: TargetContext) -> ScoreRequest:
     values: Dict[str, np.ndarray] = {"code": _code(target.class_spec, context)}
     for number in (target.index, target.best):
-        if number is not None and _is_whole(number) and number > _MOST_ANCHORS:  # beyond, it would wrap around to another anchor
+        if number is not None and _is_whole(number) and number > _MOST_ANCHORS:
             raise TargetError(f"{target}: no net has so many anchors; give at most {_MOST_ANCHORS}")
     if target.index is not None:
         if not _is_whole(target.index) or target.index < 0:

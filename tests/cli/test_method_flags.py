@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from command_line import command, manifest, parameters
@@ -43,6 +44,12 @@ def test_options_come_to_methods():
         method("rise", masks=500, p=0.25),
         method("kpcacam", kernel="rbf"),
     ]
+
+
+def test_names_may_stand_between_commas():
+    assert methods("--method", "fem, rise", "--method", "fem,cam") == ["fem", "rise", "cam"]
+    with pytest.raises(click.BadParameter, match="',' is not one of 'gradcam'"):
+        parsed("--method", ",")
 
 
 def test_options_come_to_explain_options():

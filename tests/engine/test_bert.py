@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bert_nets import E, HEADS, LAYERS, PIECES, T, bert
+from bert_nets import HEADS, LAYERS, PIECES, E, T, bert
 
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import FeedError, GradientError, OptionError
