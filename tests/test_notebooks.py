@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ pytest.importorskip("nbmake")
 
 @pytest.fixture(scope="module")
 def maker():
+    # matplotlib says so on stderr when the list of fonts takes it long; it is made once, here
+    subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True)
     spec = importlib.util.spec_from_file_location("notebooks_script", str(ROOT / "scripts" / "notebooks.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
