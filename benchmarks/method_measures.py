@@ -37,6 +37,8 @@ class Plan(NamedTuple):
         Of insertion and deletion.
     seed : int
         Of everything random.
+    slow_kept : bool
+        Whether `kept` is measured for the methods that run the net many times.
     """
 
     slow: int
@@ -45,6 +47,7 @@ class Plan(NamedTuple):
     left_out: Tuple[str, ...] = ()
     steps: int = 20
     seed: int = 0
+    slow_kept: bool = True
 
 
 class Measured(NamedTuple):

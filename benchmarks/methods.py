@@ -45,6 +45,7 @@ def compare(name: str, material: Material, plan: Plan, write: bool) -> None:
 def _measure(name: str, material: Material, plan: Plan) -> Dict[str, Measured]:
     """Measure all methods; each one is kept in build/ as soon as it is known."""
     sizes = {"asked": material.asked, "items": len(material.items), **plan._asdict()}
+    del sizes["slow_kept"]  # which changes no value
     path = BUILD / f"methods-{name}.json"
     results = _kept(path, sizes)
     for method, found in measured_methods(material, plan, results):
@@ -52,7 +53,8 @@ def _measure(name: str, material: Material, plan: Plan) -> Dict[str, Measured]:
         _keep(path, sizes, results)
         hits, count = found.values["pointing"], int((~np.isnan(found.values["pointing"])).sum())
         print(f"{name}: {method}: {np.nanmean(hits):.2f} of {count}, {found.seconds:.3g} s", flush=True)
-    unknown = [method for method, found in results.items() if method in METHODS and found.kept is None]
+    asked = [method for method in results if method in METHODS and (plan.slow_kept or not METHODS[method].iterated)]
+    unknown = [method for method in asked if results[method].kept is None]
     for method, kept in kept_shares(unknown, material, plan):
         results[method] = results[method]._replace(kept=kept)
         _keep(path, sizes, results)
@@ -63,11 +65,12 @@ def _measure(name: str, material: Material, plan: Plan) -> Dict[str, Measured]:
 def _about(material: Material, plan: Plan) -> str:
     options = [f"`{name}.{key}={value}`" for name, own in plan.options.items() for key, value in own.items()]
     others = f"; {', '.join(options)}, other options at their defaults" if options else "; default options"
+    fewer = FEWER if plan.slow_kept else "none"
     return (
         f"{material.images}: {len(material.items)} images of {material.asked}, in which the explained class is found. "
         f"Tolerance {material.tolerance:g} pixels. Insertion (on a blurred image) and "
         f"deletion (to the mean colour): probability, {plan.steps} steps, the first {plan.slow} images{others}. Kept: "
-        f"the first {IMAGES} images, {FEWER} for methods that run the net many times; {BLOCKS} steps. "
+        f"the first {IMAGES} images, {fewer} for methods that run the net many times; {BLOCKS} steps. "
         f"Seed {plan.seed}, TensorFlow {tf.__version__}, numpy {np.__version__}, Python {platform.python_version()}."
     )
 
@@ -106,7 +109,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
         plan = Plan(given.slow, given.slowest, {"rise": {"masks": 1000}})
         compare("scenes", scenes(given.scenes, plan.seed, **session), plan, given.write)
     if given.photos and models_folder():
-        plan = Plan(given.photos, max(1, given.photos // 2), {"rise": {"masks": 500}}, TOO_LONG, 10)
+        plan = Plan(given.photos, max(1, given.photos // 2), {"rise": {"masks": 500}}, TOO_LONG, 10, slow_kept=False)
         compare("photographs", photographs(models_folder(), **session), plan, given.write)
 
 
