@@ -166,7 +166,7 @@ _LINEAR = (
     "Unpack", "Split", "SplitV", "Reshape", "Transpose", "Squeeze", "ExpandDims", "Pad", "PadV2", "MirrorPad", "Slice",
     "StridedSlice", "Gather", "GatherV2", "GatherNd", "ReverseV2", "Roll", "Tile", "BroadcastTo", "Mean", "Sum",
     "Cumsum", "AvgPool", "AvgPool3D", "ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "SpaceToBatchND",
-    "BatchToSpaceND", "SpaceToDepth", "DepthToSpace", "ExtractImagePatches",
+    "BatchToSpaceND", "SpaceToDepth", "DepthToSpace", "ExtractImagePatches", "Switch", "Merge",
 )  # fmt: skip
 _PRODUCTS = (
     "Mul", "Conv2D", "DepthwiseConv2dNative", "Conv3D", "Conv2DBackpropInput", "Conv3DBackpropInputV2", "MatMul",

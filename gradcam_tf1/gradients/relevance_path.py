@@ -38,7 +38,7 @@ _MOVED = (
     "Split", "SplitV", "Unpack", "Pack", "ConcatV2", "Concat", "Gather", "GatherV2", "GatherNd", "ReverseV2", "Tile",
     "BroadcastTo", "SpaceToBatchND", "BatchToSpaceND", "SpaceToBatch", "BatchToSpace", "DepthToSpace", "SpaceToDepth",
     "Roll", "Cast", "CheckNumerics", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "MaxPool", "MaxPoolV2",
-    "MaxPool3D", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2",
+    "MaxPool3D", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2", "Switch", "Merge",
 )  # fmt: skip
 _CURVES = (
     "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softsign", "Sigmoid", "Tanh", "Erf", "Exp", "Log",
