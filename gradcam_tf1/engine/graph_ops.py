@@ -7,7 +7,7 @@ score y (see `score_functions`) and its own backward pass. All slots, layers and
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Set, Tuple
 
 from gradcam_tf1.binding.cells import CellPlaces
 from gradcam_tf1.engine.attention_ops import AttentionOps
@@ -21,6 +21,7 @@ from gradcam_tf1.gradients.derivatives import gradients, hessian_product, ruled_
 from gradcam_tf1.gradients.float_images import FloatImages, float_images
 from gradcam_tf1.gradients.gradient_path import net_outputs
 from gradcam_tf1.gradients.relevance import RelevanceComposite
+from gradcam_tf1.gradients.untaken_branches import untaken_ops
 from gradcam_tf1.methods.attention import AttentionMethod
 from gradcam_tf1.methods.base import LOGIT
 from gradcam_tf1.methods.families import LayerMethod, PixelMethod
@@ -64,6 +65,10 @@ class GraphOps(ScoreGraphOps, GraphOpsBase):
         """Where the cells of the net's layers lie, see `Binding.places`."""
         places: Optional[CellPlaces] = self._binding.places
         return places
+
+    def untaken(self) -> Set[str]:
+        """Return the names of the net's ops that never run with what it is always fed, such as its learning phase."""
+        return self._once("untaken", lambda: untaken_ops(self._graph, self._binding.feeds))
 
     def cams(
         self, method: LayerMethod, layers: Tuple[LayerInfo, ...], slot: Slot, options: Mapping[str, Any]

@@ -37,7 +37,7 @@ class MultiplierOps:
         references = tf.placeholder(tf.float32, ops.images().shape, name="references")
         laid_out = source.laid_out(references)
         laid_out.set_shape(source.tensor.shape)
-        found = lift(rule, ops.score(LOGIT, slot), source.tensor, laid_out)
+        found = lift(rule, ops.score(LOGIT, slot), source.tensor, laid_out, ops.untaken())
         return LiftedOps(ops.as_images(found.multipliers), found.rise, references, found.about)
 
     def layer(self, rule: str, layer: LayerInfo, slot: Slot) -> LiftedOps:
@@ -47,5 +47,5 @@ class MultiplierOps:
 
     def _layer(self, rule: str, layer: LayerInfo, slot: Slot) -> LiftedOps:
         ops, tensor = self._ops, self._ops.layer_tensor(layer)
-        found = lift(rule, ops.score(LOGIT, slot), tensor, tf.zeros_like(tensor))
+        found = lift(rule, ops.score(LOGIT, slot), tensor, tf.zeros_like(tensor), ops.untaken())
         return LiftedOps(ops.as_map(found.multipliers, layer), found.rise, None, found.about)

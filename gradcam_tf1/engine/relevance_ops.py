@@ -74,8 +74,11 @@ class RelevanceOps:
 
     def _path(self, outputs: Sequence[tf.Tensor], start: tf.Tensor, wanted: Sequence[tf.Tensor]) -> RelevancePath:
         names = tuple(tensor.name for tensor in (*outputs, start, *wanted))
-        found: RelevancePath = self._ops.once(("relevance path", names), lambda: RelevancePath(outputs, start, wanted))
+        found: RelevancePath = self._ops.once(("relevance path", names), lambda: self._new_path(outputs, start, wanted))
         return found
+
+    def _new_path(self, outputs: Sequence[tf.Tensor], start: tf.Tensor, wanted: Sequence[tf.Tensor]) -> RelevancePath:
+        return RelevancePath(outputs, start, wanted, self._ops.untaken())
 
     def note(self, how: RelevanceComposite, slot: Slot) -> str:
         """Return one sentence on which rule how many layers with weights have."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Sequence, Set
+from typing import Any, Callable, Container, Dict, Iterable, List, Sequence, Set
 
 from gradcam_tf1.tf_runtime import OUR_SCOPE, tf
 
@@ -25,20 +25,31 @@ def ops_after(ops: Iterable[tf.Operation], without: Sequence[tf.Operation] = ())
     return _closure(starts, lambda op: [user for user in users(op) if user not in blocked])
 
 
-def ops_between(outputs: Sequence[tf.Tensor], start: tf.Tensor) -> List[tf.Operation]:
-    """Return the ops on all paths of values from `start` to `outputs`, ends included, in the order of the graph."""
-    on_the_path = ops_after([start.op]) & ops_before(*outputs)
-    return [op for op in start.graph.get_operations() if op in on_the_path]
+def ops_between(outputs: Sequence[tf.Tensor], start: tf.Tensor, without: Container[str] = ()) -> List[tf.Operation]:
+    """Return the ops on all paths of values from `start` to `outputs`, ends included, in the order of the graph.
+
+    The paths avoid the ops of the names `without`.
+    """
+    reached = _closure([start.op], lambda op: [user for user in users(op) if user.name not in without])
+    return _in_order(start.graph, reached & _before(outputs, without))
 
 
-def values_between(output: tf.Tensor, start: tf.Tensor) -> List[tf.Operation]:
+def values_between(output: tf.Tensor, start: tf.Tensor, without: Container[str] = ()) -> List[tf.Operation]:
     """Return those of `ops_between` that make the values of a score, and not only choose which ones it takes.
 
     A target chooses a class, or the positions where the net predicts it, by ArgMax and TopK of the package's own.
     """
-    reached = _closure([start.op], _users_of_values)
-    on_the_path = reached & ops_before(output)
-    return [op for op in start.graph.get_operations() if op in on_the_path]
+    reached = _closure([start.op], lambda op: [user for user in _users_of_values(op) if user.name not in without])
+    return _in_order(start.graph, reached & _before([output], without))
+
+
+def _before(outputs: Sequence[tf.Tensor], without: Container[str]) -> Set[tf.Operation]:
+    ends = [tensor.op for tensor in outputs]
+    return _closure(ends, lambda op: [tensor.op for tensor in op.inputs if tensor.op.name not in without])
+
+
+def _in_order(graph: tf.Graph, ops: Set[tf.Operation]) -> List[tf.Operation]:
+    return [op for op in graph.get_operations() if op in ops]
 
 
 def users(op: tf.Operation) -> List[tf.Operation]:

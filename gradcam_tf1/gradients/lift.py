@@ -7,7 +7,7 @@ input of the convolution before it, and the ops of the score itself count too, s
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set
+from typing import Any, Container, Dict, List, Mapping, NamedTuple, Sequence, Set
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.gradient_path import explain_missing_gradient
@@ -41,7 +41,7 @@ class Lifted(NamedTuple):
     about: str
 
 
-def lift(rule: str, score: tf.Tensor, start: tf.Tensor, reference: tf.Tensor) -> Lifted:
+def lift(rule: str, score: tf.Tensor, start: tf.Tensor, reference: tf.Tensor, untaken: Container[str] = ()) -> Lifted:
     """Return M with sum(M (start - reference)) = y - y0.
 
     Parameters
@@ -54,6 +54,8 @@ def lift(rule: str, score: tf.Tensor, start: tf.Tensor, reference: tf.Tensor) ->
         The images as floats, or a layer.
     reference : tf.Tensor
         Its value at the reference, of the same shape and dtype.
+    untaken : container of str
+        Names of ops that never run; no multiplier goes there.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def lift(rule: str, score: tf.Tensor, start: tf.Tensor, reference: tf.Tensor) ->
     ----------
     DeepLIFT, https://arxiv.org/abs/1704.02685
     """
-    path = values_between(score, start)
+    path = values_between(score, start, untaken)
     reached = _reached(path, score, start)
     if start.op not in reached:
         raise GradientError(explain_missing_gradient(score, start))

@@ -29,7 +29,7 @@ BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 SUMS = ("Add", "AddV2", "Sub", "BiasAdd")
 FACTORS = ("Mul", "RealDiv", "Div")
 _RESHAPES = ("Reshape", "Squeeze", "ExpandDims")
-MOVES = ("Identity", "BatchToSpaceND", *_RESHAPES)
+MOVES = ("Identity", "BatchToSpaceND", "Switch", "Merge", *_RESHAPES)
 
 
 class WeightedLayer:

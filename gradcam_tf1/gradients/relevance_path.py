@@ -16,7 +16,7 @@ What an op does with the relevance R of its output y:
 from __future__ import annotations
 
 import math
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set
+from typing import Container, Dict, List, NamedTuple, Optional, Sequence, Set
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between, users
@@ -83,6 +83,8 @@ class RelevancePath:
         The images.
     wanted : sequence of tf.Tensor
         What relevance has to reach; by default the images.
+    untaken : container of str
+        Names of ops that never run; nothing goes there.
 
     Attributes
     ----------
@@ -97,8 +99,14 @@ class RelevancePath:
         If relevance reaches an op without a rule; names it.
     """
 
-    def __init__(self, outputs: Sequence[tf.Tensor], start: tf.Tensor, wanted: Sequence[tf.Tensor] = ()) -> None:
-        path = ops_between(outputs, start)
+    def __init__(
+        self,
+        outputs: Sequence[tf.Tensor],
+        start: tf.Tensor,
+        wanted: Sequence[tf.Tensor] = (),
+        untaken: Container[str] = (),
+    ) -> None:
+        path = ops_between(outputs, start, untaken)
         self._names = {op.name for op in path}
         self._ends = {tensor.name for tensor in outputs}
         self._start = start
@@ -135,6 +143,8 @@ class RelevancePath:
                 break
             last = following[0]
             chain.append(last)
+        while chain and chain[-1].type == "Switch":  # it has two outputs, one of which never has a value
+            chain.pop()
         layer = WeightedLayer(core, chain, core.name not in self._deep, False, self._on_path)
         low = self._bounds.get(layer.x.op.name, (-math.inf, math.inf))[0]
         return WeightedLayer(core, chain, layer.first, low >= 0, self._on_path)
@@ -143,7 +153,7 @@ class RelevancePath:
         """Return what the net makes of other images in place of a tensor before or at the first layer with weights."""
         made = {self._start.name: images}
         for op in ops_between([tensor], self._start):
-            if op is not self._start.op:
+            if op is not self._start.op and op.name in self._names:
                 changed = {place: made[each.name] for place, each in enumerate(op.inputs) if each.name in made}
                 made.update(zip((each.name for each in op.outputs), same_op(op, changed).outputs))
         return made[tensor.name]

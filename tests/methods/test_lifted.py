@@ -209,8 +209,8 @@ def test_samples_are_shared_by_all_baselines_and_are_at_least_one_each():
         ("deepshap", {"baselines": np.zeros((2, 3, 3, 3))}, r"float64 \[2, 3, 3, 3\]; .*\[B, 8, 12, 3\], RGB 0..255"),
         ("deepshap", {"baselines": []}, "the baselines are 0 images; give 1 to 256"),
         ("deepshap", {"baselines": [0] * 257}, "the baselines are 257 images; give 1 to 256"),
-        ("expected_gradients", {"samples": 0}, "samples is a whole number at least 1, not 0"),
-        ("gradient_shap", {"level": -1}, "level is a number at least 0, not -1"),
+        ("expected_gradients", {"samples": 0}, "samples is a whole number at least 1 and at most 1000000, not 0"),
+        ("gradient_shap", {"level": -1}, "level is a number at least 0 and at most 1000000, not -1"),
     ],
 )
 def test_wrong_options_are_errors(method, options, message):

@@ -1,4 +1,4 @@
-"""Relevance and multipliers through a learning phase of Switch and Merge: as in the net without its dropout."""
+"""Relevance and multipliers through a learning phase of Switch and Merge: as in the net without its training half."""
 
 from __future__ import annotations
 
@@ -15,22 +15,33 @@ NAMES = [name for name in METHODS if name.startswith("lrp_")]
 NAMES += ["deep_taylor", "relevance_cam", "deeplift", "deepshap", "liftcam"]
 
 
-def frozen(dropout):
+def frozen(switched):
     random = np.random.RandomState(0)
 
     def weight(*shape):
         return (random.randn(*shape) * 0.3).astype(np.float32)
 
     def dropped(values):
-        if not dropout:
+        if not switched:
             return values
         return tf.cond(phase, lambda: tf.nn.dropout(values, rate=0.5), lambda: tf.identity(values))
+
+    def normed(values):
+        """As batch norm in Keras: with the statistics of the batch in training."""
+        scale, offset, mean, variance = 1 + weight(5), weight(5), weight(5), 1 + np.abs(weight(5))
+
+        def as_learned():
+            return tf.nn.fused_batch_norm(values, scale, offset, mean, variance, 1e-3, is_training=False)[0]
+
+        if not switched:
+            return as_learned()
+        return tf.cond(phase, lambda: tf.nn.fused_batch_norm(values, scale, offset, epsilon=1e-3)[0], as_learned)
 
     with loops_of_ops(), tf.Graph().as_default() as graph:
         images = tf.placeholder(tf.float32, [None, 12, 12, 3], name="images")
         phase = tf.placeholder_with_default(False, [], name="keras_learning_phase")
         conv = tf.nn.conv2d(images, weight(3, 3, 3, 5), 1, "SAME")
-        found = dropped(tf.nn.relu(tf.nn.bias_add(conv, weight(5))))
+        found = dropped(tf.nn.relu(normed(tf.nn.bias_add(conv, weight(5)))))
         found = tf.nn.relu(tf.nn.conv2d(found, weight(3, 3, 5, 6), 1, "SAME"), name="last")
         found = dropped(tf.reduce_mean(found, [1, 2]))
         tf.nn.bias_add(tf.matmul(found, weight(6, 4)), weight(4), name="logits")
