@@ -139,6 +139,13 @@ def _methods(given: Dict[str, List[str]]) -> Any:
     return [method(name, **options) for name, options in chosen.items()]
 
 
+def _allowed(option: Option, most: Optional[float]) -> str:
+    """What values a client may give, in words."""
+    if most is None or option.below is not None:
+        return option.possible()
+    return f"{option.possible()}, at most {most}" if option.choices else replace(option, high=most).possible()
+
+
 def _option_value(method_name: str, name: str, text: str) -> Any:
     """Return the value of a method's option: JSON, or else a word."""
     try:
@@ -153,7 +160,7 @@ def _option_value(method_name: str, name: str, text: str) -> Any:
     if option is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
         most = largest(option)
         if most is None or not -most <= value <= most:  # also NaN
-            raise OptionError(f"{method_name}.{name} is {_short(text)}; here it is {option.possible()}, at most {most}")
+            raise OptionError(f"{method_name}.{name} is {_short(text)}; here it is {_allowed(option, most)}")
     return value
 
 

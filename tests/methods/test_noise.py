@@ -153,9 +153,9 @@ def test_a_uint8_net_gets_its_noise_after_the_cast():
     ("given", "message"),
     [
         ({"kind": "smooth"}, "no noise 'smooth'; possible: smoothgrad, squaregrad, vargrad"),
-        ({"samples": 0}, "noise.samples is a whole number at least 1, not 0; its default is 25"),
-        ({"samples": "5"}, "noise.samples is a whole number at least 1, not '5'"),
-        ({"level": -1}, "noise.level is a number at least 0, not -1; its default is 0.15"),
+        ({"samples": 0}, "noise.samples is a whole number at least 1 and at most 1000000, not 0; its default is 25"),
+        ({"samples": "5"}, "noise.samples is a whole number at least 1 and at most 1000000, not '5'"),
+        ({"level": -1}, "noise.level is a number at least 0 and at most 1000000, not -1; its default is 0.15"),
     ],
 )
 def test_wrong_noise_is_an_error(given, message):

@@ -182,9 +182,9 @@ def test_black_is_prepared_like_an_image_and_zero_is_not():
     ("name", "wrong", "match"),
     [
         ("fasterscorecam", {"channels": 0}, "fasterscorecam.channels is a whole number at least 1, not 0"),
-        ("iscam", {"steps": 0}, "iscam.steps is a whole number at least 1, not 0"),
-        ("sscam", {"samples": 0}, "sscam.samples is a whole number at least 1, not 0"),
-        ("sscam", {"level": -1}, "sscam.level is a number at least 0, not -1"),
+        ("iscam", {"steps": 0}, "iscam.steps is a whole number at least 1 and at most 1000000, not 0"),
+        ("sscam", {"samples": 0}, "sscam.samples is a whole number at least 1 and at most 1000000, not 0"),
+        ("sscam", {"level": -1}, "sscam.level is a number at least 0 and at most 1000000, not -1"),
     ],
 )
 def test_options_without_sense_are_errors(name, wrong, match):

@@ -158,7 +158,10 @@ def test_what_the_net_cannot_do_is_a_sentence(live, scenes):
     for fields, words in (
         ([("class", "99")], "no class 99: the net has 7 classes"),
         ([("method", "nocam")], "no method 'nocam'"),
-        ([("method", "rise"), ("rise.masks", "1")], "rise.masks is a whole number at least 2, not 1"),
+        (
+            [("method", "rise"), ("rise.masks", "1")],
+            "rise.masks is a whole number at least 2 and at most 1000000, not 1",
+        ),
         ([("color", "red")], r"no parameter 'color'"),
     ):
         answer = live.client.explain(scenes[0], fields=fields)

@@ -47,18 +47,21 @@ REFUSED = [
     ([("rise.masks", "9")], r"rise.masks is given, but not the method; add method=rise"),
     (
         [("method", "rise"), ("rise.masks", "20001")],
-        "rise.masks is '20001'; here it is a whole number at least 2, at most 20000",
+        "rise.masks is '20001'; here it is a whole number at least 2 and at most 20000",
     ),
     ([("method", "rise"), ("rise.masks", "1e999")], "rise.masks is '1e999'; here it is"),
     ([("method", "rise"), ("rise.p", "NaN")], "rise.p is 'NaN'; here it is"),
-    ([("method", "rise"), ("rise.masks", "true")], "rise.masks is a whole number at least 2, not True"),
+    (
+        [("method", "rise"), ("rise.masks", "true")],
+        "rise.masks is a whole number at least 2 and at most 1000000, not True",
+    ),
     ([("method", "rise"), ("rise.baseline", "[[[0]]]")], "rise.baseline is one number or name here, not a list"),
     ([("method", "rise"), ("rise.baseline", "256")], "rise.baseline is '256'; here it is"),
     ([("method", "rise"), ("rise.other", "1")], "rise does not take 'other'"),
     ([("method", "xrai"), ("xrai.segments", "1")], "xrai.segments is '1'"),
     (
         [("method", "blur_ig"), ("blur_ig.max_sigma", "1e8")],
-        "blur_ig.max_sigma is '1e8'; here it is a number above 0, at most 500",
+        "blur_ig.max_sigma is '1e8'; here it is a number above 0 and at most 500",
     ),
     ([("method", "rise"), ("rise.masks", "[" * 100_000)], "the value of rise.masks has 100000 characters; at most 500"),
     (
