@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from loop_nets import loops_of_ops
 
+from gradcam_tf1.errors import GradientError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.tf_runtime import tf
@@ -61,3 +62,14 @@ def test_the_branch_that_is_taken_hands_everything_down(name, nets):
     wanted, found = (next(iter(net.explain(IMAGE, 1, name).maps.values())) for net in nets)
     assert np.abs(wanted).max() > 0
     np.testing.assert_allclose(found, wanted, atol=1e-6 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("lrp_epsilon", "relevance stops at"), ("deeplift", "deeplift puts changed copies")]
+)
+def test_a_net_that_is_fed_its_training_half_is_refused(name, message):
+    """There batch norm depends on the other images of the batch."""
+    with GradCamGraph(
+        frozen(True), preset="inception", layer="last", feed={"keras_learning_phase:0": True}
+    ) as net, pytest.raises(GradientError, match=f"{message} .*FusedBatchNorm"):
+        net.explain(IMAGE, 1, name)
