@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from gradcam_tf1.tf_runtime import tf
 
-# op type -> (number of the input with the data, number of the one with the kernel)
+# op type -> (number of the input with the data, number of the one with the kernel); matrix products have either order
 CORES: Dict[str, Tuple[int, int]] = {
     "Conv2D": (0, 1),
     "Conv3D": (0, 1),
@@ -65,7 +65,7 @@ class WeightedLayer:
         on_path: Callable[[tf.Tensor], bool],
     ) -> None:
         self.op, self.chain, self.first, self.positive = op, tuple(chain), first, positive
-        self.place, self._weights = CORES[op.type]
+        self.place, self._weights = _places(op, on_path)
         self.x, self.kernel = op.inputs[self.place], op.inputs[self._weights]
         self.dense = op.type in DENSE or _has_one_position(op)
         self._on_path = on_path
@@ -169,13 +169,18 @@ def is_core(op: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> bool:
     """Return whether an op is a convolution or matrix product of data with weights."""
     if op.type not in CORES or len(op.inputs) < 2:
         return False
-    data, kernel = CORES[op.type]
+    data, kernel = _places(op, on_path)
     return on_path(op.inputs[data]) and not on_path(op.inputs[kernel])
+
+
+def _places(op: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> Tuple[int, int]:
+    data, kernel = CORES[op.type]
+    return (kernel, data) if op.type in DENSE and not on_path(op.inputs[data]) else (data, kernel)
 
 
 def folds(op: tf.Operation, core: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> bool:
     """Return whether an op changes each channel of its one input by constants, or only moves values."""
-    channels = _channels(core)
+    channels = _channels(core, on_path)
     if op.type in BATCH_NORMS:
         return channels is not None and not op.get_attr("is_training") and not any(map(on_path, op.inputs[1:]))
     if op.type in _RESHAPES:
@@ -196,9 +201,9 @@ def folds(op: tf.Operation, core: tf.Operation, on_path: Callable[[tf.Tensor], b
     )
 
 
-def _channels(core: tf.Operation) -> Optional[int]:
+def _channels(core: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> Optional[int]:
     """Return the number of output channels, None where the weights have no axis of their own for them."""
-    if core.type == "Einsum":
+    if core.type == "Einsum" or _places(core, on_path) != CORES[core.type]:
         return None
     shape = core.outputs[0].shape
     size = shape.as_list()[1 if _is_channels_first(core) else -1] if shape.rank else None
