@@ -8,19 +8,8 @@ from gradcam_tf1.tf_runtime import static_value, tf
 
 _QUOTIENTS = ("RealDiv", "Div", "DivNoNan")
 _PLAIN = ("Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "StopGradient", "Tile", "BroadcastTo", "Snapshot")
-_MOVED = (
-    *_PLAIN,
-    "Transpose",
-    "StridedSlice",
-    "Slice",
-    "Split",
-    "SplitV",
-    "Unpack",
-    "GatherV2",
-    "Mul",
-    "RealDiv",
-    "Div",
-)
+_MOVED = (*_PLAIN, "Transpose", "StridedSlice", "Slice", "Split", "SplitV", "Unpack", "GatherV2")
+_SCALED = ("Mul", "RealDiv", "Div")
 _STEPS = 12  # maximum number of ops between a normaliser and what it is searched for
 
 OnPath = Callable[["tf.Tensor"], bool]
@@ -124,7 +113,7 @@ def _comes_from(tensor: tf.Tensor, on_path: OnPath, is_it: Callable[[tf.Operatio
         if is_it(tensor.op):
             return True
         data = [each for each in tensor.op.inputs if on_path(each)]
-        if tensor.op.type not in _MOVED or len(data) != 1:
+        if tensor.op.type not in _MOVED + _SCALED or len(data) != 1:
             return False
         tensor = data[0]
     return False

@@ -9,6 +9,7 @@ from attention_relevance import RelevanceTwin
 from relevance_nets import imported, relevance_in
 
 from gradcam_tf1.engine.graph_import import import_graph
+from gradcam_tf1.gradients.normalisers import norms_each_image
 from gradcam_tf1.gradients.relevance import RelevanceComposite
 from gradcam_tf1.gradients.relevance_rules import Settings
 from gradcam_tf1.tf_runtime import tf
@@ -59,6 +60,33 @@ def test_einsum_and_matmul_of_one_net_have_one_map(how):
     matmul, einsum = (AttentionNet(size=(8, 12), spelling=each, normed="before") for each in ("matmul", "einsum"))
     first, second = in_package(matmul, how)[0], in_package(einsum, how)[0]
     assert np.abs(first - second).max() < 1e-3 * np.abs(first).max()
+
+
+@pytest.mark.skipif(tf.__version__.startswith("1."), reason="TensorFlow 1.15 has no such norm on CPUs")
+@pytest.mark.parametrize("normed", ["before", "after"])
+def test_a_layer_norm_in_one_op_is_the_same_map(normed):
+    plain, fused = (in_package(AttentionNet(size=(8, 12), normed=normed, fused=each))[0] for each in (False, True))
+    assert np.abs(plain - fused).max() < 2e-3 * np.abs(plain).max()
+
+
+FUSED_NORMS = {
+    "tokens": ((None, 5, 8), (1, -1, 8, 1), "NCHW", True),
+    "two tokens of an image": ((None, 6, 8), (1, -1, 16, 1), "NCHW", True),
+    "groups of channels": ((None, 4, 6, 6), (1, -1, 12, 6), "NCHW", True),
+    "a token and a half": ((None, 5, 8), (1, -1, 12, 1), "NCHW", False),
+    "channels of all images": ((None, 5, 8), (-1, 8, 5, 1), "NCHW", False),
+    "rows of all images": ((None, 5, 8), (1, -1, 8, 1), "NHWC", False),
+}
+
+
+@pytest.mark.parametrize("name", FUSED_NORMS)
+def test_a_norm_in_training_mode_is_taken_for_a_layer_norm_only_if_it_sees_one_image(name):
+    shape, cells, data_format, alone = FUSED_NORMS[name]
+    with tf.Graph().as_default():
+        x = tf.reshape(tf.placeholder(tf.float32, shape), cells)
+        numbers = tf.ones([tf.shape(x)[data_format.index("C")]])
+        y = tf.nn.fused_batch_norm(x, numbers, 0 * numbers, data_format=data_format)[0]
+        assert norms_each_image(y.op) == alone
 
 
 def masked(scores, softmax):
