@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, List, NamedTuple, Optional
 
+from gradcam_tf1.gradients.static_sizes import product_of, sizes_in
 from gradcam_tf1.tf_runtime import static_value, tf
 
 _QUOTIENTS = ("RealDiv", "Div", "DivNoNan")
@@ -132,22 +133,21 @@ def norms_each_image(op: tf.Operation) -> bool:
     Layer norms are written so: [N, T, C] becomes [1, N T, C, 1] in NCHW, of which each channel is a run of values of
     one row of N. Values in a run are of one image if the runs divide what each image has.
     """
-    x = op.inputs[0]
-    sides = x.shape.as_list() if x.shape.rank else []
-    if not sides or not op.get_attr("data_format").startswith(b"NC") or sides[0] != 1 or None in sides[2:]:
+    x, data_format = op.inputs[0], op.get_attr("data_format")
+    source = _plain_reshape(x)
+    if source is None or not x.shape.rank or not data_format.startswith(b"NC"):
         return False
-    run, source = 1, x.op
-    for side in sides[2:]:
-        run *= side
-    while source.type in ("Identity", "Cast"):
-        source = source.inputs[0].op
-    if source.type != "Reshape" or not source.inputs[0].shape.rank:
+    made = sizes_in(source.inputs[1])
+    sides = [known or size for known, size in zip(x.shape.as_list(), made)] if len(made) == x.shape.rank else []
+    run = product_of(sides[2:])
+    if not run or sides[0] != 1 or not source.inputs[0].shape.rank:
         return False
-    values = 1
-    for side in reversed(source.inputs[0].shape.as_list()[1:]):
-        if side is None:
-            return False
-        values *= side
-        if values % run == 0:
-            return True
-    return False
+    inside = source.inputs[0].shape.as_list()[1:]
+    values = [product_of(inside[axis:]) for axis in range(len(inside))]
+    return any(count is not None and count % run == 0 for count in values)
+
+
+def _plain_reshape(tensor: tf.Tensor) -> Optional[tf.Operation]:
+    while tensor.op.type in ("Identity", "Cast"):
+        tensor = tensor.op.inputs[0]
+    return tensor.op if tensor.op.type == "Reshape" else None

@@ -71,6 +71,7 @@ def test_a_layer_norm_in_one_op_is_the_same_map(normed):
 
 FUSED_NORMS = {
     "tokens": ((None, 5, 8), (1, -1, 8, 1), "NCHW", True),
+    "tokens, as Keras merges axes": ((None, 5, 8), "merged", "NCHW", True),
     "two tokens of an image": ((None, 6, 8), (1, -1, 16, 1), "NCHW", True),
     "groups of channels": ((None, 4, 6, 6), (1, -1, 12, 6), "NCHW", True),
     "a token and a half": ((None, 5, 8), (1, -1, 12, 1), "NCHW", False),
@@ -79,11 +80,18 @@ FUSED_NORMS = {
 }
 
 
+def merged(tokens):
+    """The shape as Keras computes it: TensorFlow does not see that its third number is 8."""
+    sides = tf.shape(tokens)
+    return tf.stack([1, tf.reduce_prod(sides[:2]), tf.reduce_prod(sides[-1:]) * 1, 1])
+
+
 @pytest.mark.parametrize("name", FUSED_NORMS)
 def test_a_norm_in_training_mode_is_taken_for_a_layer_norm_only_if_it_sees_one_image(name):
     shape, cells, data_format, alone = FUSED_NORMS[name]
     with tf.Graph().as_default():
-        x = tf.reshape(tf.placeholder(tf.float32, shape), cells)
+        tokens = tf.placeholder(tf.float32, shape)
+        x = tf.reshape(tokens, merged(tokens) if cells == "merged" else cells)
         numbers = tf.ones([tf.shape(x)[data_format.index("C")]])
         y = tf.nn.fused_batch_norm(x, numbers, 0 * numbers, data_format=data_format)[0]
         assert norms_each_image(y.op) == alone
