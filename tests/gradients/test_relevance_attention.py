@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attention_nets import AttentionNet
+from attention_nets import AttentionNet, einsum
 from attention_relevance import RelevanceTwin
 from relevance_nets import imported, relevance_in
 
@@ -146,3 +146,26 @@ def test_the_softmax_of_the_answer_hands_its_relevance_down_unchanged(softmax, m
     graph = imported(lambda x: mixed(softmax(tf.matmul(x, weights))), (None, 5))
     found, score, _ = relevance_in(graph, x, EXACT)
     np.testing.assert_allclose(found.sum(1), score, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["epsilon", "zplus", "alpha_beta", "gamma"])
+@pytest.mark.parametrize(("equation", "order"), [("abc,cde->abde", [0, 1, 2]), ("abc,edc->abde", [2, 1, 0])])
+def test_factors_and_biases_behind_an_einsum_are_folded_as_behind_a_matrix_product(equation, order, rule):
+    """Of heads and their numbers, as Keras writes it."""
+    random = np.random.RandomState(4)
+    kernel, last = random.randn(3, 4, 2).astype(np.float32), random.randn(8, 3).astype(np.float32)
+    factor, bias = random.randn(2, 4, 2).astype(np.float32)
+    x = random.randn(2, 6, 3).astype(np.float32)
+
+    def folded(x):
+        heads = einsum(equation, x, tf.constant(kernel.transpose(order))) * factor + bias
+        return tf.matmul(tf.reshape(tf.reduce_sum(tf.nn.relu(heads), 1), [-1, 8]), last)
+
+    def plain(x):
+        heads = tf.matmul(tf.reshape(x, [-1, 3]), kernel.reshape(3, 8)) * factor.ravel() + bias.ravel()
+        return tf.matmul(tf.reduce_sum(tf.reshape(tf.nn.relu(heads), [-1, 6, 8]), 1), last)
+
+    found, expected = (
+        relevance_in(imported(net, (None, 6, 3)), x, RelevanceComposite(rule, rule))[0] for net in (folded, plain)
+    )
+    assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
