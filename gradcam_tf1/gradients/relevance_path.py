@@ -189,7 +189,8 @@ class RelevancePath:
         return steps
 
     def _step(self, op: tf.Operation) -> Step:
-        data = [place for place, tensor in enumerate(op.inputs) if self._on_path(tensor)]
+        # conditions and positions only choose
+        data = [place for place, each in enumerate(op.inputs) if self._on_path(each) and each.dtype.is_floating]
         if op.name in self._layers:
             layer = self._layers[op.name]
             return Step(LAYER, (layer.place,), layer)

@@ -73,6 +73,18 @@ KNOWN = {
     "relu6 hands it down": (lambda a: tf.nn.relu6(4 * a), lambda: shares(np.clip(4 * x64, 0, 6))),
     "leaky relu": (lambda a: tf.nn.leaky_relu(a, 0.3), lambda: shares(np.where(x64 > 0, x64, 0.3 * x64))),
     "leaky relu spelt out": (lambda a: tf.maximum(a, 0.3 * a), lambda: shares(np.where(x64 > 0, x64, 0.3 * x64))),
+    "leaky relu by a choice": (
+        lambda a: tf.where_v2(a > 0, a, 0.3 * a),
+        lambda: shares(np.where(x64 > 0, x64, 0.3 * x64)),
+    ),
+    "the values of the largest": (
+        lambda a: grid(tf.batch_gather(rows(a), tf.argsort(rows(a)[..., 0]))),
+        lambda: shares(x64),
+    ),
+    "a conditional by the image": (
+        lambda a: tf.cond(tf.reduce_sum(a) > 0, lambda: 2 * a, lambda: -a),
+        lambda: shares(2 * x64 if x64.sum() > 0 else -x64),
+    ),
     "elu": (tf.nn.elu, lambda: shares(np.where(x64 > 0, x64, np.exp(x64) - 1))),
     "swish: the sigmoid is a gate": (lambda a: a * tf.sigmoid(a), lambda: shares(x64 * sigmoid(x64))),
     "hard swish": (
@@ -247,7 +259,16 @@ def test_channels_first_is_the_same_map():
         assert layer.per_channel(layer.folded()[1]).shape.as_list() == [4, 1, 1]
 
 
+def condition(a):
+    tf.enable_control_flow_v2()
+    try:
+        return tf.cond(tf.reduce_sum(a) > 0, lambda: 2 * a, lambda: -a)
+    finally:
+        tf.disable_control_flow_v2()
+
+
 REFUSED = {
+    "StatelessIf": condition,
     "FusedBatchNormV3": lambda a: tf.nn.fused_batch_norm(tf.nn.relu(a), SHIFT, SHIFT)[0],
     "Cumsum": lambda a: tf.cumsum(a, 1),
     "Prod": lambda a: tf.reduce_prod(a, -1, keepdims=True) * SHIFT,
