@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from attention_nets import AttentionNet, einsum
 from attention_relevance import RelevanceTwin
 from relevance_nets import imported, relevance_in
 
+from gradcam_tf1 import GradCamGraph
 from gradcam_tf1.engine.graph_import import import_graph
 from gradcam_tf1.gradients.normalisers import norms_each_image
 from gradcam_tf1.gradients.relevance import RelevanceComposite
@@ -95,6 +98,19 @@ def test_a_norm_in_training_mode_is_taken_for_a_layer_norm_only_if_it_sees_one_i
         numbers = tf.ones([tf.shape(x)[data_format.index("C")]])
         y = tf.nn.fused_batch_norm(x, numbers, 0 * numbers, data_format=data_format)[0]
         assert norms_each_image(y.op) == alone
+
+
+def test_a_transformer_has_maps_and_is_told_how_much_of_the_score_they_have():
+    net = AttentionNet(size=(8, 12), spelling="einsum", normed="before")
+    with GradCamGraph(net.graph().as_graph_def(), preset="raw", layer="tokens:0") as bound:
+        found = bound.explain(net.images, 2, ["lrp_epsilon", "deep_taylor", "relevance_cam"])
+    for n, image in enumerate(net.images):
+        twin = RelevanceTwin(net, image, 2)
+        note = found.statuses["lrp_epsilon", ""][n][0].notes[-1]
+        total, score = (float(each) for each in re.findall(r"(?:adds up to|score is) (-?[\d.e+-]+),", note))
+        np.testing.assert_allclose([total, score], [twin.relevance.sum(), twin.score], rtol=5e-3)
+        assert "softmaxes between layers" in note or "a softmax between layers" in note
+    assert all(np.isfinite(maps).all() and np.abs(maps).max() > 0 for maps in found.maps.values())
 
 
 def masked(scores, softmax):
