@@ -7,6 +7,7 @@ import pytest
 from attention_nets import fused_norm
 from attention_nets import norm as norm_written_out
 from lift_twins import as_matrix, dense_rescale, dense_revealcancel
+from relevance_nets import conditional
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.lift import lift
@@ -230,14 +231,6 @@ def test_scores_far_apart_are_no_trouble_for_softmax():
         np.testing.assert_allclose((m * (x - x0)).sum(), rise[0], rtol=1e-5)
 
 
-def condition(x):
-    tf.enable_control_flow_v2()
-    try:
-        return tf.cond(tf.reduce_sum(x) > 0, lambda: 2 * x, lambda: -x)
-    finally:
-        tf.disable_control_flow_v2()
-
-
 def in_training(x):
     return tf.nn.fused_batch_norm(x, [1.0, 1, 1], [0.0, 0, 0])[0]
 
@@ -247,7 +240,7 @@ def in_training(x):
     [
         (lambda x: tf.nn.lrn(x, name="norm"), r"no multiplier passes 'norm' \(LRN\) between 'x:0' and the score: Deep"),
         (in_training, r"\(FusedBatchNorm\w*\) .*: its statistics are those of its own batch. Use 'integ"),
-        (condition, r"\(StatelessIf\) .*: DeepLIFT has no rule for it"),
+        (lambda x: conditional(x, functional=True), r"\(StatelessIf\) .*: DeepLIFT has no rule for it"),
         (lambda x: tf.reduce_prod(x, [3]), r"\(Prod\) .*: DeepLIFT has no rule for it"),
         (lambda x: tf.while_loop(lambda _: True, lambda z: z / 2, [x], maximum_iterations=2), "no multiplier passes"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from relevance_nets import imported, norm, relevance_in
+from relevance_nets import conditional, imported, norm, relevance_in
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.relevance import RelevanceComposite
@@ -82,7 +82,7 @@ KNOWN = {
         lambda: shares(x64),
     ),
     "a conditional by the image": (
-        lambda a: tf.cond(tf.reduce_sum(a) > 0, lambda: 2 * a, lambda: -a),
+        lambda a: conditional(a, functional=False),
         lambda: shares(2 * x64 if x64.sum() > 0 else -x64),
     ),
     "elu": (tf.nn.elu, lambda: shares(np.where(x64 > 0, x64, np.exp(x64) - 1))),
@@ -259,16 +259,8 @@ def test_channels_first_is_the_same_map():
         assert layer.per_channel(layer.folded()[1]).shape.as_list() == [4, 1, 1]
 
 
-def condition(a):
-    tf.enable_control_flow_v2()
-    try:
-        return tf.cond(tf.reduce_sum(a) > 0, lambda: 2 * a, lambda: -a)
-    finally:
-        tf.disable_control_flow_v2()
-
-
 REFUSED = {
-    "StatelessIf": condition,
+    "StatelessIf": lambda a: conditional(a, functional=True),
     "FusedBatchNormV3": lambda a: tf.nn.fused_batch_norm(tf.nn.relu(a), SHIFT, SHIFT)[0],
     "Cumsum": lambda a: tf.cumsum(a, 1),
     "Prod": lambda a: tf.reduce_prod(a, -1, keepdims=True) * SHIFT,
