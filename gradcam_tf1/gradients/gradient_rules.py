@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any, Callable, ContextManager, Iterator, Mapping, Optional, Tuple
 
 from gradcam_tf1.gradients.activations import ALONE, CLIPS, JOINS
+from gradcam_tf1.gradients.einsum_gradient import register_einsum_gradient
 from gradcam_tf1.gradients.fast_gradients import FASTER
 from gradcam_tf1.gradients.tensor_array_gradients import ARRAYS
 from gradcam_tf1.tf_runtime import own_gradient, tf
@@ -94,6 +95,7 @@ def override_in_functions(library: Any) -> None:
 
 @lru_cache(maxsize=None)
 def _registered_types() -> Tuple[str, ...]:
+    register_einsum_gradient()
     gradients = {op_type: own_gradient(op_type) for op_type in TYPES}
     # TensorFlow 1.15 has no gradient for ClipByValue, and we add none
     own_gradients = {op_type: own for op_type, own in gradients.items() if own is not None}

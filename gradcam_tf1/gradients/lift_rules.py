@@ -9,6 +9,7 @@ here is `(pair, grads) -> one multiplier for each input, or None`; grads are the
     a product               the same: u (v + v0) / 2 for either, also of matrices and for kernels made from the image
     a maximum over cells    a rise goes to the winner at the image, a fall to the winner at the reference
     softmax                 exp(x - log sum exp x), each of its parts by Rescale
+    a layer norm in one op  (x - mean) times 1 / deviation: a product, and Rescale for 1 / sqrt of the variance
     a choice                the rise goes to both sides in proportion to their own, where the condition differs
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Sequence
 
+from gradcam_tf1.gradients.normalisers import norms_each_image, positions_of
 from gradcam_tf1.gradients.reference_copy import Pair, again, own_gradients
 from gradcam_tf1.tf_runtime import is_differentiable, tf
 
@@ -135,6 +137,28 @@ def _through_log_sum(pair: Pair, grad: tf.Tensor) -> tf.Tensor:
     return grad - tf.reduce_sum(grad, axis=-1, keepdims=True) * by_sum * by_power
 
 
+def normed(pair: Pair, grads: Sequence[Any]) -> Multipliers:
+    """Hand down by a batch norm: linear with statistics that are given, u (mean u^2 + epsilon)^-1/2 with its own."""
+    if not _is_training(pair.op):
+        return own_gradients(pair.op, grads)
+    axes = positions_of(pair.op)
+    rise, squares, inverse = [], [], []
+    for x in (pair.op.inputs[0], pair.copy.inputs[0]):
+        rise.append(x - tf.reduce_mean(x, axes, keepdims=True))
+        squares.append(tf.reduce_mean(tf.square(rise[-1]), axes, keepdims=True))
+        inverse.append(tf.math.rsqrt(squares[-1] + pair.op.get_attr("epsilon")))
+    grad = grads[0] * tf.cast(tf.reshape(pair.op.inputs[1], tf.shape(squares[0])), grads[0].dtype)
+    ratio = tf.math.divide_no_nan(inverse[0] - inverse[1], squares[0] - squares[1])
+    slope = tf.where_v2(nearly_same(*squares), -tf.pow(inverse[0], 3) / 2, ratio)
+    by_square = slope * tf.reduce_mean(grad * tf.add_n(rise) / 2, axes, keepdims=True)
+    by_rise = grad * tf.add_n(inverse) / 2 + by_square * tf.add_n(rise)
+    return _placed(pair, {0: by_rise - tf.reduce_mean(by_rise, axes, keepdims=True)})
+
+
+def _is_training(op: tf.Operation) -> bool:
+    return "is_training" in op.node_def.attr and bool(op.get_attr("is_training"))
+
+
 def chosen(pair: Pair, grads: Sequence[Any]) -> Multipliers:
     """Hand down by where(condition, a, b)."""
     own = own_gradients(pair.op, grads)
@@ -156,8 +180,8 @@ def chosen(pair: Pair, grads: Sequence[Any]) -> Multipliers:
 
 
 _CURVES = (
-    "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softsign", "Sigmoid", "Tanh", "Erf", "Exp", "Expm1",
-    "Log", "Log1p", "Sqrt", "Rsqrt", "Square", "Reciprocal", "Inv", "Abs", "Sin", "Cos", "Atan", "ClipByValue",
+    "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softsign", "Sigmoid", "Tanh", "Erf", "Erfc", "Exp",
+    "Expm1", "Log", "Log1p", "Sqrt", "Rsqrt", "Square", "Reciprocal", "Inv", "Abs", "Sin", "Cos", "Atan", "ClipByValue",
     "Maximum", "Minimum", "SquaredDifference", "Pow",
 )  # fmt: skip
 _LINEAR = (
@@ -177,7 +201,8 @@ _NORMS = (
 )  # fmt: skip
 
 LIFTS: Dict[str, Lift] = {
-    **dict.fromkeys((*_LINEAR, *_NORMS), as_its_gradient),
+    **dict.fromkeys(_LINEAR, as_its_gradient),
+    **dict.fromkeys(_NORMS, normed),
     **dict.fromkeys(_PRODUCTS, product),
     **dict.fromkeys(_CURVES, rescaled),
     **dict.fromkeys(("RealDiv", "Div", "DivNoNan"), quotient),
@@ -196,6 +221,6 @@ def why_not(op: tf.Operation, varying: Sequence[tf.Tensor]) -> str:
     if op.type != "StopGradient" and not is_differentiable(op):
         return "this TensorFlow has no gradient for it"
     floats = [tensor for tensor in varying if tensor.dtype.is_floating]
-    if op.type in _NORMS and (len(floats) > 1 or ("is_training" in op.node_def.attr and op.get_attr("is_training"))):
+    if op.type in _NORMS and (len(floats) > 1 or (_is_training(op) and not norms_each_image(op))):
         return "its statistics are those of its own batch"
     return ""

@@ -6,14 +6,15 @@ output, what it returns the relevance of its inputs, and TensorFlow adds up what
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, List, NamedTuple, Sequence
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.gradient_rules import TYPES, gradient_table
 from gradcam_tf1.gradients.loop_gradients import FAILURES, no_gradient
 from gradcam_tf1.gradients.relevance_layers import WeightedLayer
-from gradcam_tf1.gradients.relevance_path import FOLDED, LAYER, PASS, SHARE, RelevancePath, Step
-from gradcam_tf1.gradients.relevance_rules import RULES, Settings, quotient
+from gradcam_tf1.gradients.relevance_path import LAYER, RelevancePath
+from gradcam_tf1.gradients.relevance_rules import RULES, Settings
+from gradcam_tf1.gradients.relevance_ways import WAYS
 from gradcam_tf1.tf_runtime import tf
 
 OwnFunction = Callable[..., Any]
@@ -105,25 +106,9 @@ def _ruled(path: RelevancePath, how: RelevanceComposite) -> Callable[..., Any]:
             settings = _with_bounds(step.layer, path, how)
             relevance = RULES[how.rule_of(step.layer)](step.layer, own, grads[0], settings)
             return step.layer.to_inputs(relevance)
-        if step.way in (PASS, FOLDED):
-            return _to(op, step.places[0], grads[0])
-        return _shared(op, own, grads, step) if step.way == SHARE else own(op, *grads)
+        return WAYS[step.way](op, own, grads, step.places)
 
     return hand_down
-
-
-def _to(op: tf.Operation, place: int, relevance: tf.Tensor) -> List[Optional[tf.Tensor]]:
-    return [relevance if number == place else None for number in range(len(op.inputs))]
-
-
-def _shared(op: tf.Operation, own: OwnFunction, grads: Sequence[tf.Tensor], step: Step) -> List[Optional[tf.Tensor]]:
-    """Return R_i = c_i / y R of a sum y of c_i: with `own`, the gradient, c_i is x_i dy/dx_i."""
-    slopes = own(op, quotient(grads[0], op.outputs[0]), *grads[1:])
-    slopes = list(slopes) if isinstance(slopes, (list, tuple)) else [slopes]
-    return [
-        op.inputs[place] * slope if place in step.places and slope is not None else None
-        for place, slope in enumerate(slopes)
-    ]
 
 
 def _with_bounds(layer: WeightedLayer, path: RelevancePath, how: RelevanceComposite) -> Settings:

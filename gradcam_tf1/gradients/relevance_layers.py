@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
+
 from gradcam_tf1.tf_runtime import tf
 
-# op type -> (number of the input with the data, number of the one with the kernel)
+# op type -> (number of the input with the data, number of the one with the kernel); matrix products have either order
 CORES: Dict[str, Tuple[int, int]] = {
     "Conv2D": (0, 1),
     "Conv3D": (0, 1),
@@ -65,7 +67,7 @@ class WeightedLayer:
         on_path: Callable[[tf.Tensor], bool],
     ) -> None:
         self.op, self.chain, self.first, self.positive = op, tuple(chain), first, positive
-        self.place, self._weights = CORES[op.type]
+        self.place, self._weights = _places(op, on_path)
         self.x, self.kernel = op.inputs[self.place], op.inputs[self._weights]
         self.dense = op.type in DENSE or _has_one_position(op)
         self._on_path = on_path
@@ -114,23 +116,37 @@ class WeightedLayer:
         scale = self.folded()[0]
         if scale is None:
             return self.kernel
+        if self.op.type == "Einsum":
+            return self.kernel * self._over_kernel(scale)
         if self.op.type == "DepthwiseConv2dNative" and scale.shape.num_elements() != 1:
             scale = tf.reshape(scale, tf.shape(self.kernel)[2:])
         elif self._channels_before_last():
             scale = scale[:, tf.newaxis]
         return self.kernel * scale
 
+    def _over_kernel(self, scale: tf.Tensor) -> tf.Tensor:
+        """Return factors of the output axes of an Einsum in a shape that broadcasts over its weights."""
+        if scale.shape.num_elements() == 1:
+            return scale
+        kernel, own = _terms(self.op)[1], "".join(_own_sides(self.op))
+        inside = sorted(own, key=kernel.index)
+        moved = tf.transpose(self.per_channel(scale), [own.index(letter) for letter in inside])
+        sides = tf.shape(self.kernel)
+        return tf.reshape(moved, tf.stack([sides[n] if letter in own else 1 for n, letter in enumerate(kernel)]))
+
     def _channels_before_last(self) -> bool:
         """Return whether the output channels are the last axis but one of the kernel."""
         if self.op.type in ("Conv2DBackpropInput", "Conv3DBackpropInputV2"):
             return True
         names = {"MatMul": "transpose_b"}
-        if self.op.type not in DENSE or self.op.type == "Einsum":
+        if self.op.type not in DENSE:
             return False
         return bool(self.op.get_attr(names.get(self.op.type, "adj_y")))
 
     def per_channel(self, values: tf.Tensor) -> tf.Tensor:
         """Return values, one per channel, in a shape that broadcasts over the outputs of the convolution."""
+        if self.op.type == "Einsum" and values.shape.num_elements() != 1:
+            return tf.reshape(values, list(_own_sides(self.op).values()))
         sides = self.op.outputs[0].shape.rank
         if not _is_channels_first(self.op) or values.shape.num_elements() == 1 or sides is None:
             return values
@@ -169,15 +185,21 @@ def is_core(op: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> bool:
     """Return whether an op is a convolution or matrix product of data with weights."""
     if op.type not in CORES or len(op.inputs) < 2:
         return False
-    data, kernel = CORES[op.type]
+    data, kernel = _places(op, on_path)
     return on_path(op.inputs[data]) and not on_path(op.inputs[kernel])
+
+
+def _places(op: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> Tuple[int, int]:
+    data, kernel = CORES[op.type]
+    return (kernel, data) if op.type in DENSE and not on_path(op.inputs[data]) else (data, kernel)
 
 
 def folds(op: tf.Operation, core: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> bool:
     """Return whether an op changes each channel of its one input by constants, or only moves values."""
-    channels = _channels(core)
+    channels = _channels(core, on_path)
     if op.type in BATCH_NORMS:
-        return channels is not None and not op.get_attr("is_training") and not any(map(on_path, op.inputs[1:]))
+        fixed = not op.get_attr("is_training") and not any(map(on_path, op.inputs[1:]))
+        return fixed and op.inputs[1].shape.num_elements() == channels is not None
     if op.type in _RESHAPES:
         sizes = [tensor.shape.as_list()[-1] if tensor.shape.rank else None for tensor in (op.inputs[0], op.outputs[0])]
         return sizes[0] == sizes[1] == channels is not None and not _is_channels_first(core)
@@ -196,13 +218,30 @@ def folds(op: tf.Operation, core: tf.Operation, on_path: Callable[[tf.Tensor], b
     )
 
 
-def _channels(core: tf.Operation) -> Optional[int]:
+def _channels(core: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> Optional[int]:
     """Return the number of output channels, None where the weights have no axis of their own for them."""
-    if core.type == "Einsum":
+    if _places(core, on_path) != CORES[core.type]:
         return None
+    if core.type == "Einsum":
+        sides = list(_own_sides(core).values())
+        return int(np.prod(sides)) if sides else None
     shape = core.outputs[0].shape
     size = shape.as_list()[1 if _is_channels_first(core) else -1] if shape.rank else None
     return None if size is None else int(size)
+
+
+def _own_sides(core: tf.Operation) -> Dict[str, int]:
+    """Return the last axes of the output of an Einsum, which only its weights have, and their sizes; {} for others."""
+    data, kernel, output = _terms(core)
+    own = [letter for letter in output if letter in kernel and letter not in data]
+    sides = core.inputs[1].shape
+    if "." in kernel or not own or not output.endswith("".join(own)) or not sides.is_fully_defined():
+        return {}
+    return {letter: int(sides.as_list()[kernel.index(letter)]) for letter in own}
+
+
+def _terms(core: tf.Operation) -> List[str]:
+    return list(core.get_attr("equation").decode().replace(" ", "").replace("->", ",").split(","))
 
 
 def _is_channels_first(core: tf.Operation) -> bool:
@@ -214,6 +253,8 @@ def _lies_on_channels(op: tf.Operation, constant: tf.TensorShape, core: tf.Opera
     if op.type == "BiasAdd":
         return True
     sizes = constant.as_list()
+    if core.type == "Einsum":
+        return [size for size in sizes if size != 1] == [size for size in _own_sides(core).values() if size != 1]
     rank = op.outputs[0].shape.rank
     if rank is None or rank < len(sizes):
         return False

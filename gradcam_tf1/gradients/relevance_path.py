@@ -8,8 +8,11 @@ What an op does with the relevance R of its output y:
   down unchanged;
 - sums and means, batch norms and constants that are added behind an activation: R_i = c_i / (y + epsilon sign(y)) R for
   the summand c_i; what the constant adds stays with it;
-- of a product of two things that depend on the image, the signal takes all and the gate nothing. A gate is bounded (a
-  sigmoid, a softmax), or a normaliser (1 / deviation);
+- a softmax between layers has the rule of deep Taylor, R_i = x_i (R_i - y_i sum_k R_k); one that is the net's answer
+  hands R down unchanged;
+- a product of two things that depend on the image, also of matrices, gives each half: R_a = a dy/da R / (2 y);
+- but a gate takes nothing, and the signal all: a gate is bounded (a sigmoid), or a normaliser (1 / deviation). So a
+  layer norm, also in one op, is linear with its deviation held constant;
 - before the first weighted layer all of this is preprocessing: arithmetic hands R down unchanged.
 """
 
@@ -20,8 +23,10 @@ from typing import Container, Dict, List, NamedTuple, Optional, Sequence, Set
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between, users
+from gradcam_tf1.gradients.normalisers import is_normaliser, is_shift, is_softmax, norms_each_image, softmax_of
 from gradcam_tf1.gradients.relevance_layers import (
     BATCH_NORMS,
+    CORES,
     FACTORS,
     SUMS,
     WeightedLayer,
@@ -39,6 +44,7 @@ _MOVED = (
     "BroadcastTo", "SpaceToBatchND", "BatchToSpaceND", "SpaceToBatch", "BatchToSpace", "DepthToSpace", "SpaceToDepth",
     "Roll", "Cast", "CheckNumerics", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "MaxPool", "MaxPoolV2",
     "MaxPool3D", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2", "Switch", "Merge",
+    "ExtractImagePatches",
 )  # fmt: skip
 _CURVES = (
     "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softsign", "Sigmoid", "Tanh", "Erf", "Exp", "Log",
@@ -46,11 +52,10 @@ _CURVES = (
 )  # fmt: skip
 _CHOICES = ("Maximum", "Minimum", "ClipByValue")
 _MEANS = ("AvgPool", "AvgPool3D", "Mean", "ResizeBilinear", "ResizeBicubic")
-_NORMALISERS = ("Rsqrt", "Reciprocal")
-_ATTENTION = ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
-_STEPS = 12  # maximum number of ops between a normaliser and the product
+_QUOTIENTS = ("RealDiv", "Div", "DivNoNan")
 
 MOVE, PASS, SHARE, LAYER, FOLDED = "move", "pass", "share", "layer", "folded"
+HALVES, SOFTMAX, NORM = "halves", "softmax", "norm"
 
 
 class Step(NamedTuple):
@@ -59,8 +64,9 @@ class Step(NamedTuple):
     Attributes
     ----------
     way : str
-        MOVE: as its gradient; PASS: unchanged, to one input; SHARE: to the inputs that are summands; LAYER: by the rule
-        of a composite; FOLDED: unchanged, to the layer with weights that it belongs to.
+        MOVE: as its gradient; PASS: unchanged, to one input; SHARE: to the inputs that are summands; HALVES: half to
+        each factor; SOFTMAX and NORM: by the rule of a softmax and of a layer norm in one op; LAYER: by the rule of a
+        composite; FOLDED: unchanged, to the layer with weights that it belongs to.
     places : tuple of int
         The numbers of the inputs that get relevance.
     layer : WeightedLayer, optional
@@ -117,6 +123,7 @@ class RelevancePath:
         self._layers = {op.name: self._layer(op) for op in path if is_core(op, self._on_path)}
         self._leading = {op.name for op in ops_after([tensor.op for tensor in wanted or [start]])}
         self._folded = {op.name for layer in self._layers.values() for op in layer.chain}
+        self._last = self._behind_all(outputs)
         self.steps = self._walk([tensor.op for tensor in outputs if self._on_path(tensor)])
         self.layers = [layer for name, layer in self._layers.items() if name in self.steps]
 
@@ -133,6 +140,19 @@ class RelevancePath:
             if is_core(op, self._on_path):
                 cores.add(op.name)
         return deep
+
+    def _behind_all(self, outputs: Sequence[tf.Tensor]) -> Set[str]:
+        """Return the ops that come after all layers and activations: a softmax there is the net's answer."""
+        last: Set[str] = set()
+        waiting = [tensor.op for tensor in outputs]
+        while waiting:
+            op = waiting.pop()
+            data = [tensor.op for tensor in op.inputs if self._on_path(tensor)]
+            if op.name not in last and op.name not in self._folded:
+                last.add(op.name)
+                linear = op.type in (*_MOVED, *_MEANS, *SUMS, "AddN", "Sum")
+                waiting += data if linear or (op.type in FACTORS and len(data) == 1) else []
+        return last
 
     def _layer(self, core: tf.Operation) -> WeightedLayer:
         chain: List[tf.Operation] = []
@@ -169,7 +189,8 @@ class RelevancePath:
         return steps
 
     def _step(self, op: tf.Operation) -> Step:
-        data = [place for place, tensor in enumerate(op.inputs) if self._on_path(tensor)]
+        # conditions and positions only choose
+        data = [place for place, each in enumerate(op.inputs) if self._on_path(each) and each.dtype.is_floating]
         if op.name in self._layers:
             layer = self._layers[op.name]
             return Step(LAYER, (layer.place,), layer)
@@ -185,7 +206,10 @@ class RelevancePath:
 
     def _arithmetic(self, op: tf.Operation, data: List[int]) -> Optional[Step]:
         """Return how an op without weights hands relevance down, None where no way is known."""
-        if op.type in _CURVES and data and data[0] == 0:
+        deep = op.name in self._deep
+        if deep and op.name not in self._last and softmax_of(op):
+            return Step(SOFTMAX, (0,))
+        if is_shift(op) or (op.type in _CURVES and data and data[0] == 0):
             return Step(PASS, (0,))
         if op.type in _MOVED:
             return Step(MOVE, data)
@@ -193,52 +217,50 @@ class RelevancePath:
             return Step(PASS, data)
         if op.type in ("Maximum", "Minimum"):
             return Step(MOVE, data)
-        deep = op.name in self._deep
-        if op.type in _MEANS:
+        if op.type in _MEANS or (op.type == "Einsum" and len(op.inputs) == 1):
             return Step(SHARE if deep else MOVE, (0,))
-        if op.type in BATCH_NORMS and not op.get_attr("is_training") and data == [0]:
-            return Step(SHARE if deep else PASS, (0,))
+        if op.type in BATCH_NORMS and data == [0]:
+            return self._norm(op, deep)
         if op.type in (*SUMS, "AddN", "Sum"):
             alone = len(data) == 1 and op.type != "Sum" and not deep and _is_of_one_size(op, data[0])
             return Step(PASS if alone else SHARE, data)
         return self._product(op, data)
 
+    def _norm(self, op: tf.Operation, deep: bool) -> Optional[Step]:
+        if not op.get_attr("is_training"):
+            return Step(SHARE if deep else PASS, (0,))
+        return Step(NORM, (0,)) if norms_each_image(op) else None
+
     def _product(self, op: tf.Operation, data: List[int]) -> Optional[Step]:
         if op.type in (*FACTORS, "DivNoNan") and len(data) == 1:
             return Step(PASS, data) if _is_of_one_size(op, data[0]) else Step(SHARE, data)
-        if op.type in ("RealDiv", "Div", "DivNoNan"):
+        if op.type in _QUOTIENTS:
             return self._to_signal(op, 0)
         if op.type == "Mul" and op.inputs[0].name == op.inputs[1].name:
             return Step(PASS, (0,))
-        if op.type not in ("Mul", *_ATTENTION):
+        if op.type not in ("Mul", *CORES) or len(data) != 2:
             return None
-        gates = [place for place in (0, 1) if self._is_gate(op.inputs[place], op.inputs[1 - place])]
-        return self._to_signal(op, 1 - gates[0]) if len(gates) == 1 else None
+        gates = [
+            place for place in (0, 1) if op.type == "Mul" and self._is_gate(op.inputs[place], op.inputs[1 - place])
+        ]
+        return self._to_signal(op, 1 - gates[0]) if gates else Step(HALVES, data)
 
     def _to_signal(self, op: tf.Operation, place: int) -> Step:
-        whole = op.type not in _ATTENTION and _is_of_one_size(op, place)
-        return Step(PASS if whole else SHARE, (place,))
+        return Step(PASS if _is_of_one_size(op, place) else SHARE, (place,))
 
     def _is_gate(self, tensor: tf.Tensor, other: tf.Tensor) -> bool:
-        """Return whether a factor is a gate: in bounds that are narrower than those of the other, or a normaliser."""
+        """Return whether a factor is a gate: a normaliser, or in bounds that are narrower than those of the other.
+
+        A softmax is none: its weights are what attention has found.
+        """
+        normalisers = [is_normaliser(each, self._on_path) for each in (tensor, other)]
+        if any(normalisers):
+            return normalisers == [True, False]
         (low, high), (low_2, high_2) = (
             self._bounds.get(each.op.name, (-math.inf, math.inf)) for each in (tensor, other)
         )
-        if self._is_normaliser(tensor):
-            return not self._is_normaliser(other)
-        if self._is_normaliser(other):
-            return False
-        return math.isfinite(high - low) and not high - low >= high_2 - low_2
-
-    def _is_normaliser(self, tensor: tf.Tensor) -> bool:
-        for _ in range(_STEPS):
-            if tensor.op.type in _NORMALISERS:
-                return True
-            data = [each for each in tensor.op.inputs if self._on_path(each)]
-            if tensor.op.type not in ("Mul", "Reshape", "Identity", "BroadcastTo", "Cast", "Tile") or len(data) != 1:
-                return False
-            tensor = data[0]
-        return False
+        narrow = math.isfinite(high - low) and not high - low >= high_2 - low_2
+        return narrow and not is_softmax(tensor, self._on_path)
 
 
 def _is_of_one_size(op: tf.Operation, place: int) -> bool:

@@ -131,11 +131,12 @@ def conserved(relevance: np.ndarray, start: np.ndarray, score: np.ndarray) -> st
     share = f", {total / begun:.1%} of it" if begun else ""
     same = abs(begun - value) <= 1e-4 * max(abs(begun), abs(value))
     source = f"the score is {value:.4g}" if same else f"relevance starts with {begun:.4g} for a score of {value:.4g}"
-    rest = "biases, epsilon and units without a summand of the rule's sign keep the rest"
+    rest = "biases, epsilon, softmaxes between layers and units without a summand of the rule's sign keep the rest"
     if begun and not -_SLACK <= total / begun <= 1 + _SLACK:
         rest = (
-            "a bias against what it is added to, or a missing summand of one sign, makes a unit hand down more than it "
-            "has, or the opposite, and layers multiply that; lrp_zplus does not do so in a layer with weights"
+            "a bias against what it is added to, a missing summand of one sign, or a softmax between layers, makes a "
+            "unit hand down more than it has, or the opposite, and layers multiply that; lrp_zplus does not do so in a "
+            "layer with weights"
         )
     return f"conservation: the map adds up to {total:.4g}, {source}{share}; {rest}"
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from attention_nets import fused_norm
+from attention_nets import norm as norm_written_out
 from lift_twins import as_matrix, dense_rescale, dense_revealcancel
+from relevance_nets import conditional
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.lift import lift
@@ -45,6 +48,10 @@ def layer_norm(x):
     return (x - mean) * tf.math.rsqrt(variance + 1e-3)
 
 
+def erfc_gelu(x):
+    return 0.5 * x * tf.math.erfc(-x / 2**0.5)
+
+
 def attention(x):
     tokens = tf.reshape(x, [-1, 30, 4])
     shares = tf.nn.softmax(tf.matmul(tokens, tokens, transpose_b=True))
@@ -73,6 +80,7 @@ PARTS = {
     "batch norm": batch_norm,
     "swish": lambda x: x * tf.sigmoid(x),
     "gelu": lambda x: x * (1 + tf.math.erf(x / 2**0.5)) / 2,
+    "gelu of Keras": erfc_gelu,
     "hard swish": lambda x: x * tf.nn.relu6(x + 3) / 6,
     "mish": lambda x: x * tf.tanh(tf.nn.softplus(x)),
     "leaky maximum": lambda x: tf.maximum(x, 0.2 * x),
@@ -110,6 +118,27 @@ def test_contributions_add_up_at_every_op(part):
     m, rise, _ = multipliers(build, x, x0)
     np.testing.assert_allclose((m * (x - x0)).sum((1, 2, 3)), rise, rtol=1e-4, atol=2e-5)
     assert np.abs(rise).min() > 1e-3
+
+
+@pytest.mark.skipif(tf.__version__.startswith("1."), reason="TensorFlow 1.15 has no such norm on CPUs")
+def test_a_layer_norm_in_one_op_is_the_same_as_written_out():
+    x, x0 = drawn()
+    weights_of_norm = weights(4, seed=8), weights(4, seed=9)
+    found = [
+        multipliers(lambda start, norm=norm: head(grid(norm(rows(conv(start)), weights_of_norm))), x, x0)
+        for norm in (norm_written_out, fused_norm)
+    ]
+    (plain, rise, _), (fused, _, _) = found
+    assert np.abs(plain - fused).max() < 1e-3 * np.abs(plain).max()
+    np.testing.assert_allclose((fused * (x - x0)).sum((1, 2, 3)), rise, rtol=1e-4, atol=2e-5)
+
+
+def rows(a):
+    return tf.reshape(a, [-1, 30, 4])
+
+
+def grid(tokens):
+    return tf.reshape(tokens, [-1, *SIDES, 4])
 
 
 @pytest.mark.parametrize("part", ["relu", "relu6", "leaky_relu", "elu", "selu", "softplus", "sigmoid", "batch norm"])
@@ -211,6 +240,7 @@ def in_training(x):
     [
         (lambda x: tf.nn.lrn(x, name="norm"), r"no multiplier passes 'norm' \(LRN\) between 'x:0' and the score: Deep"),
         (in_training, r"\(FusedBatchNorm\w*\) .*: its statistics are those of its own batch. Use 'integ"),
+        (lambda x: conditional(x, functional=True), r"\(StatelessIf\) .*: DeepLIFT has no rule for it"),
         (lambda x: tf.reduce_prod(x, [3]), r"\(Prod\) .*: DeepLIFT has no rule for it"),
         (lambda x: tf.while_loop(lambda _: True, lambda z: z / 2, [x], maximum_iterations=2), "no multiplier passes"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from relevance_nets import imported, norm, relevance_in
+from relevance_nets import conditional, imported, norm, relevance_in
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.relevance import RelevanceComposite
@@ -43,11 +43,48 @@ def sigmoid(values):
     return 1 / (1 + np.exp(-values))
 
 
+def soft(values):
+    powers = np.exp(values)
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def half_each():
+    return shares(np.maximum(x64, 0) * x64[:, ::-1])
+
+
+def through_softmax(products):
+    """Of a softmax whose output has the relevance `shares(products)`."""
+    relevance = shares(products)
+    return x64 * (relevance - soft(x64) * relevance.sum(-1, keepdims=True))
+
+
+def rows(a):
+    return tf.reshape(a, [-1, 16, 3])
+
+
+def grid(tokens):
+    return tf.reshape(tokens, [-1, 4, 4, 3])
+
+
+MIX = np.random.RandomState(2).rand(16, 16).astype(np.float32)
+
 # name: (the op, relevance of x)
 KNOWN = {
     "relu6 hands it down": (lambda a: tf.nn.relu6(4 * a), lambda: shares(np.clip(4 * x64, 0, 6))),
     "leaky relu": (lambda a: tf.nn.leaky_relu(a, 0.3), lambda: shares(np.where(x64 > 0, x64, 0.3 * x64))),
     "leaky relu spelt out": (lambda a: tf.maximum(a, 0.3 * a), lambda: shares(np.where(x64 > 0, x64, 0.3 * x64))),
+    "leaky relu by a choice": (
+        lambda a: tf.where_v2(a > 0, a, 0.3 * a),
+        lambda: shares(np.where(x64 > 0, x64, 0.3 * x64)),
+    ),
+    "the values of the largest": (
+        lambda a: grid(tf.batch_gather(rows(a), tf.argsort(rows(a)[..., 0]))),
+        lambda: shares(x64),
+    ),
+    "a conditional by the image": (
+        lambda a: conditional(a, functional=False),
+        lambda: shares(2 * x64 if x64.sum() > 0 else -x64),
+    ),
     "elu": (tf.nn.elu, lambda: shares(np.where(x64 > 0, x64, np.exp(x64) - 1))),
     "swish: the sigmoid is a gate": (lambda a: a * tf.sigmoid(a), lambda: shares(x64 * sigmoid(x64))),
     "hard swish": (
@@ -94,14 +131,25 @@ KNOWN = {
     "resized": (lambda a: tf.image.resize_bilinear(a, [7, 9]), None),
     "maximum of two": (lambda a: tf.maximum(a, a[:, ::-1]), None),
     "max pool": (lambda a: tf.nn.max_pool(a, [1, 3, 3, 1], [1, 2, 2, 1], "SAME"), None),
-    "attention": (
-        lambda a: tf.reshape(
-            tf.matmul(
-                tf.nn.softmax(tf.matmul(tf.reshape(a, [-1, 16, 3]), tf.reshape(a, [-1, 16, 3]), transpose_b=True)),
-                tf.reshape(a, [-1, 16, 3]),
-            ),
-            [-1, 4, 4, 3],
-        ),
+    "a product of two features gives each half": (
+        lambda a: tf.nn.relu(a) * (a[:, ::-1] + 0.0),
+        lambda: (half_each() + half_each()[:, ::-1]) / 2,
+    ),
+    "a softmax that weighs is no gate": (
+        lambda a: tf.nn.softmax(a) * a[:, ::-1],
+        lambda: (through_softmax(soft(x64) * x64[:, ::-1]) + shares(soft(x64) * x64[:, ::-1])[:, ::-1]) / 2,
+    ),
+    "a softmax between layers": (lambda a: tf.nn.relu(tf.nn.softmax(a)), lambda: through_softmax(soft(x64))),
+    "tokens by each other, as matrices": (
+        lambda a: grid(tf.matmul(tf.matmul(rows(a), rows(a), transpose_b=True), rows(a))),
+        None,
+    ),
+    "tokens mixed by weights before them": (
+        lambda a: grid(tf.matmul(tf.tile(MIX[None], [2, 1, 1]), rows(a))),
+        lambda: x64 * (MIX.sum(0).reshape(1, 4, 4, 1) * HEAD[:, 2]),
+    ),
+    "a kernel made of the image": (
+        lambda a: tf.nn.conv2d(a, tf.reshape(tf.reduce_sum(a, [0, 1, 2]), [1, 1, 3, 1]) * EYE, [1] * 4, "SAME"),
         None,
     ),
     "prelu": (lambda a: tf.nn.relu(a) - 0.2 * tf.nn.relu(-a), lambda: shares(np.where(x64 > 0, x64, 0.2 * x64))),
@@ -113,6 +161,8 @@ KEEP = {
     "a batch norm of its own",
     "folded batch norm",
     "dilated convolution",
+    "a softmax that weighs is no gate",
+    "a softmax between layers",
 }
 
 
@@ -210,13 +260,10 @@ def test_channels_first_is_the_same_map():
 
 
 REFUSED = {
-    "Mul": lambda a: tf.nn.relu(a) * tf.nn.elu(a),
-    "BatchMatMulV2": lambda a: tf.matmul(a, a, transpose_b=True)[..., :3],
+    "StatelessIf": lambda a: conditional(a, functional=True),
     "FusedBatchNormV3": lambda a: tf.nn.fused_batch_norm(tf.nn.relu(a), SHIFT, SHIFT)[0],
     "Cumsum": lambda a: tf.cumsum(a, 1),
-    "Conv2D": lambda a: tf.nn.conv2d(
-        a, tf.reshape(tf.reduce_sum(a, [0, 1, 2]), [1, 1, 3, 1]) * np.ones([1, 1, 1, 3], "f"), [1] * 4, "SAME"
-    ),
+    "Prod": lambda a: tf.reduce_prod(a, -1, keepdims=True) * SHIFT,
 }
 
 

@@ -31,9 +31,10 @@ class AttentionNet:
     spelling: "matmul" transposes to [N, heads, tokens, 3]; "einsum" is that of Keras, with Einsum ops.
     normed: "" has attention alone; "before" a layer norm before attention and before the dense layers that follow it,
     and one before the head, as in ViT; "after" one after each sum, as in BERT.
+    fused: layer norms are one op, which only TensorFlow 2 runs on CPUs.
     """
 
-    def __init__(self, size=(12, 16), class_token=True, blocks=2, spelling="matmul", seed=4, normed=""):
+    def __init__(self, size=(12, 16), class_token=True, blocks=2, spelling="matmul", seed=4, normed="", fused=False):
         random = np.random.RandomState(seed)
         self.size, self.grid = size, (size[0] // 4, size[1] // 4)
         self.class_token, self.blocks, self.spelling = class_token, blocks, spelling
@@ -44,7 +45,7 @@ class AttentionNet:
         # query, key, value and output of each block
         self.weights = [[draw(WIDTH, WIDTH) * scale for scale in (0.8, 0.8, 0.5, 0.5)] for _ in range(blocks)]
         self.head = draw(WIDTH, CLASSES)
-        self.normed = normed
+        self.normed, self.written_norm = normed, fused_norm if fused else norm
         if normed:
             self.wide = [[draw(WIDTH, 8) * 0.6, draw(8, WIDTH) * 0.6] for _ in range(blocks)]
             # two for each block and one before the head: factor and shift
@@ -64,8 +65,8 @@ class AttentionNet:
                 tokens = tf.concat([tf.zeros_like(tokens[:, :1]) + self.first, tokens], axis=1)
             tokens = tf.identity(tokens + self.place, name="tokens")
             for block in range(self.blocks):
-                tokens = self._block(tokens, block, self._attended, tf.nn.relu, norm)
-            tokens = self._before_head(tokens, norm)
+                tokens = self._block(tokens, block, self._attended, tf.nn.relu, self.written_norm)
+            tokens = self._before_head(tokens, self.written_norm)
             pooled = tokens[:, 0] if self.class_token else tf.reduce_mean(tokens, axis=1)
             tf.nn.softmax(tf.matmul(pooled, self.head, name="logits"), name="prob")
         return graph
@@ -158,3 +159,13 @@ def einsum(equation, *inputs):
     }
     made = graph.create_op("Einsum", list(inputs), [tf.float32], attrs=attributes, name="einsum")
     return made.outputs[0]
+
+
+def fused_norm(tokens, weights):
+    """The layer norm that Keras writes for [N, T, C]: a batch norm in training mode of [1, N T, C, 1]."""
+    rows, size = tf.shape(tokens)[0] * tokens.shape[1], tokens.shape.as_list()[-1]
+    cells = tf.reshape(tokens, [1, rows, size, 1])
+    ones, zeros = tf.fill([rows], 1.0), tf.fill([rows], 0.0)
+    normed = tf.nn.fused_batch_norm(cells, ones, zeros, epsilon=1e-3, data_format="NCHW")[0]
+    factor, shift = weights
+    return tf.reshape(normed, tf.shape(tokens)) * factor + shift

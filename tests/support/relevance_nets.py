@@ -27,6 +27,17 @@ def norm(a: tf.Tensor, *numbers: np.ndarray, data_format: str = "NHWC") -> tf.Te
     return tf.nn.fused_batch_norm(a, *numbers, epsilon=EPSILON, is_training=False, data_format=data_format)[0]
 
 
+def conditional(a: tf.Tensor, functional: bool) -> tf.Tensor:
+    """2 a where the sum of a is above 0, else -a: as an If op, or of Switch and Merge."""
+    switches = {True: tf.enable_control_flow_v2, False: tf.disable_control_flow_v2}
+    before = tf.control_flow_v2_enabled()
+    switches[functional]()
+    try:
+        return tf.cond(tf.reduce_sum(a) > 0, lambda: 2 * a, lambda: -a)
+    finally:
+        switches[before]()
+
+
 def twin_net(spelt_out: bool = False, biased: bool = True) -> tf.Graph:
     """The net of `relevance_weights`: conv, batch norm, pool, a shortcut, mean, two dense layers."""
     w = twin_weights(biased)
