@@ -114,7 +114,7 @@ class RelevanceOps:
         return answer
 
     def _contrastive(self, slot: Slot) -> Start:
-        """Return the start of Relevance-CAM.
+        """Return the start of Relevance-CAM: 1 at the class, -1 / (C - 1) at the others.
 
         Raises
         ------
@@ -131,6 +131,5 @@ class RelevanceOps:
         own = tf.one_hot(self._ops.class_ids(slot), classes, dtype=scores.dtype)
         against = tf.maximum(tf.cast(classes, scores.dtype) - 1, 1)
         outputs = net_outputs(scores)
-        weights = own - (1 - own) / against
-        grads = tf.gradients(scores, outputs, grad_ys=weights, stop_gradients=outputs)
-        return outputs, [z * grad for z, grad in zip(outputs, grads)]
+        # not times the scores: the class would lose its place with the sign of its score, and one high rival drown all
+        return outputs, tf.gradients(scores, outputs, grad_ys=own - (1 - own) / against, stop_gradients=outputs)

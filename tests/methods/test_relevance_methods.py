@@ -104,9 +104,8 @@ def test_relevance_cam_is_that_of_the_twin():
     net = SmallNet("flat")
     images = net.images(3)
     answer = run(net, images, [1, 3], ["relevance_cam", "gradcam"])
-    logits = net.forward(images)["logits"]
     for t, class_id in enumerate([1, 3]):
-        start = np.where(np.arange(4) == class_id, logits, -logits / 3)
+        start = np.tile(np.where(np.arange(4) == class_id, 1, -1 / 3), (3, 1))
         twin = Twin(net, images)
         weights = twin.features(start, (1, -1)).mean((1, 2), keepdims=True)
         expected = np.maximum((weights * twin.state["features"]).sum(-1), 0)
