@@ -70,20 +70,21 @@ class CutPictures(PlainPictures):
     def pixels(self, coefficients: np.ndarray) -> np.ndarray:
         """Return the objects on gray: float32 [N, H, W, C]."""
         pixels, opacity = self._painted(coefficients)
-        return self.gray + self._windows * opacity * (pixels - self.gray)
+        return np.asarray(self.gray + self._windows * opacity * (pixels - self.gray))
 
     def ascent(self, coefficients: np.ndarray, uphill: Uphill) -> Ascent:
         """Return where the coefficients go, under views on backgrounds that are drawn here."""
         pixels, opacity = self._painted(coefficients)
         seen = self._windows * opacity
-        by_pixels, by_opacity, on = np.zeros_like(pixels), np.zeros_like(opacity), np.zeros((), np.float32)
+        by_pixels, by_opacity = np.zeros_like(pixels), np.zeros_like(opacity)
+        on = np.zeros((len(pixels), 1, 1, 1, 1), np.float32)
         for _ in range(_VIEWS):
             viewer, behind = self.viewer(0.0), self.background()
             grads, each_on = uphill(viewer.see(seen * pixels) + (1 - viewer.see(seen)) * behind)
             back = viewer.grads(grads)
             by_pixels += seen * back
             by_opacity += (pixels * back - viewer.grads(grads * behind)).sum(axis=-1, keepdims=True)
-            on = on + each_on / _VIEWS
+            on += each_on / _VIEWS
         by_opacity *= self._windows
         by_opacity -= self.options.clearing * on[..., 0] * np.abs(by_opacity).mean(axis=(1, 2, 3), keepdims=True)
         by_opacity *= _SHARP * opacity * (1 - opacity)

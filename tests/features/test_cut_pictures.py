@@ -118,7 +118,7 @@ def test_backgrounds_stay_in_the_range_and_differ(range_of):
 
 
 def test_a_net_that_looks_for_a_bright_spot_gets_one_on_gray(graph):
-    """A position counts how much brighter 5 x 5 pixels are than what is around: the object is these, and nothing else."""
+    """A position counts how much brighter 5 x 5 pixels are than what is around: the object is these alone."""
     kernel = np.full((11, 11, 3, 1), -1 / 96 / 3, np.float32)
     kernel[3:8, 3:8] = 1 / 25 / 3
     x = tf.placeholder(tf.float32, [None, 32, 32, 3], name="input")

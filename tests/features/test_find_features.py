@@ -28,7 +28,7 @@ from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()]
-QUICK = FeatureOptions(steps=96, rate=0.05, top=5)
+QUICK = FeatureOptions(steps=144, rate=0.05, top=5)
 CHANNEL = FeatureUnit(layer="conv4/Relu", channel=7)
 
 
