@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.features.feature_unit import FeatureUnit
 
 _VIEWS = ("alone", "jitter", "angle", "zoom")
-_OPTIONS = ("steps", "rate", "decay", "prior", *_VIEWS, "values", "top", "n_images", "max_pixels", "seed")
+_OPTIONS = ("steps", "rate", "decay", "prior", "clearing", *_VIEWS, "values", "top", "n_images", "max_pixels", "seed")
 
 
 def _channels(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[int]:
@@ -72,6 +72,7 @@ def _range(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[fl
 @click.option(
     "--alone/--everywhere", default=True, show_default=True, help="A class as one object in the middle, or all over."
 )
+@click.option("--clearing", type=float, default=0.1, show_default=True, help="How much clears what is around it away.")
 @click.option("--jitter", type=int, default=8, show_default=True, help="Most pixels that the picture is moved.")
 @click.option("--angle", type=float, default=180.0, show_default=True, help="Most degrees that it is turned.")
 @click.option("--zoom", type=float, default=0.4, show_default=True, help="Most that it is resized, as a share.")

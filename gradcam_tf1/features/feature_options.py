@@ -31,6 +31,8 @@ class FeatureOptions:
     alone : bool
         Whether a class is drawn as one object in the middle, where the net averages its evidence over the positions of
         a layer, instead of everywhere.
+    clearing : float
+        How much of the background of such an object is cleared away, against a gradient of mean size.
     jitter : int
         Most pixels that the picture is moved in each step.
     angle : float
@@ -61,6 +63,7 @@ class FeatureOptions:
     decay: Optional[float] = None
     prior: Optional[float] = None
     alone: bool = True
+    clearing: float = 0.1
     jitter: int = 8
     angle: float = 180.0
     zoom: float = 0.4
@@ -79,7 +82,14 @@ class FeatureOptions:
                 continue
             if not is_whole(value, low) or (high is not None and value > high):
                 raise OptionError(f"{name} is a whole number{_between(low, high)}, not {value!r}")
-        for name, most in (("rate", 10), ("decay", 4), ("prior", 100), ("angle", 180), ("zoom", 0.9)):
+        for name, most in (
+            ("rate", 10),
+            ("decay", 4),
+            ("prior", 100),
+            ("clearing", 100),
+            ("angle", 180),
+            ("zoom", 0.9),
+        ):
             value = getattr(self, name)
             if name in ("decay", "prior") and value is None:
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Dict, Hashable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Hashable, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 
 _COLOURS = 4  # images of one colour that show whether the net's floats are as expected
 _CLOSE = 2e-3  # of the range of their values
+
+
+class LoneClasses(NamedTuple):
+    """Classes at the middle position of a layer.
+
+    Attributes
+    ----------
+    classes : tuple of BoundUnit
+        N classes: w . A there, with the class's weights w for the picture at hand.
+    directions : tuple of BoundUnit
+        The same as directions of the layer, with the weights w of the first pictures.
+    """
+
+    classes: Tuple[BoundUnit, ...]
+    directions: Tuple[BoundUnit, ...]
 
 
 class UnitNet:
@@ -185,8 +200,8 @@ class UnitNet:
             raise RunError(f"the value or the gradient of {first.name} is NaN or infinite")
         return found["values"][:, 0], found["grads"]
 
-    def alone(self, units: Sequence[BoundUnit], floats: np.ndarray) -> Optional[List[BoundUnit]]:
-        """Return classes as they are at the middle of the net's layer: w . A there, with the class's weights w.
+    def alone(self, units: Sequence[BoundUnit], floats: np.ndarray) -> Optional[LoneClasses]:
+        """Return classes as they are at the middle of the net's layer.
 
         Parameters
         ----------
@@ -197,7 +212,7 @@ class UnitNet:
 
         Returns
         -------
-        list of BoundUnit or None
+        LoneClasses or None
             None unless all positions count alike, as they do with global average pooling: dy/dA is the same at each.
         """
         engine, layers = self.explainer.engine, self.explainer.resolve_layers(None)
@@ -214,7 +229,14 @@ class UnitNet:
         middle = (grads.shape[1] // 2, grads.shape[2] // 2)
         if middle == (0, 0) or not mean.any() or np.abs(grads - mean).max() > _CLOSE * np.abs(mean).max():
             return None
-        return [replace(each, place=place, position=middle) for each in units]
+        weights = grads.sum(axis=(1, 2))
+        return LoneClasses(
+            tuple(replace(each, place=place, position=middle) for each in units),
+            tuple(
+                replace(each, place=UnitPlace(layer, True), position=middle, vector=vector)
+                for each, vector in zip(units, weights)
+            ),
+        )
 
     def _rows(self, place: UnitPlace, first: BoundUnit, directions: np.ndarray) -> Dict[tf.Tensor, Any]:
         """Return what is fed with each image."""

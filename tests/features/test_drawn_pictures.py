@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gradcam_tf1 import FeatureOptions, FeatureUnit, GradCamGraph, GradientError, OptionError, load
+from gradcam_tf1.features.adam import Adam
 from gradcam_tf1.features.bound_units import bind_units
-from gradcam_tf1.features.drawn_pictures import Adam, draw_pictures
+from gradcam_tf1.features.drawn_pictures import draw_pictures
 from gradcam_tf1.features.feature_unit import as_units
 from gradcam_tf1.features.unit_net import UnitNet
 from gradcam_tf1.tf_runtime import tf
@@ -207,7 +208,7 @@ def test_a_class_alone_is_its_evidence_in_the_middle(graph):
         units = [0, 1, *(FeatureUnit(direction=weights[:, n], position=(4, 4)) for n in range(2))]
         known = bind_units(as_units(units), unit_net.explainer, unit_net.fed)
         images = np.random.RandomState(0).normal(size=(2, 16, 16, 3)).astype("f4")
-        alone = unit_net.climb(unit_net.alone(known[:2], images), images)
+        alone = unit_net.climb(unit_net.alone(known[:2], images).classes, images)
         for found, expected in zip(alone, unit_net.climb(known[2:], images)):
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
         assert not alone[1][:, :7].any(), "outside the field of the position"
@@ -222,7 +223,8 @@ def test_a_class_alone_follows_the_weights_that_a_picture_has(graph):
         unit_net = UnitNet(net, (0, 255))
         known = bind_units(as_units([0, 1]), unit_net.explainer, unit_net.fed)
         alone = unit_net.alone(known, images)
-        values = unit_net.climb(alone, images)[0]
+        values, directions = (unit_net.climb(each, images)[0] for each in alone)
+        np.testing.assert_allclose(directions, values, rtol=1e-4)
         for n, image in enumerate(images):
             features = net.sess.run("features:0", {"input:0": image[np.newaxis]})
             slopes = []
@@ -297,6 +299,7 @@ def test_adam_steps_as_that_of_tensorflow(graph):
         ({"zoom": "much"}, "zoom is a number from 0 to 0.9, not 'much'"),
         ({"decay": float("nan")}, "decay is a number"),
         ({"prior": -1}, "prior is a number from 0 to 100, not -1"),
+        ({"clearing": 101}, "clearing is a number from 0 to 100, not 101"),
         ({"alone": 1}, "alone is True or False, not 1"),
         ({"values": (3, 3)}, r"values are the lowest and the highest pixel value, such as \(0, 255\)"),
         ({"values": 255}, "values are the lowest"),

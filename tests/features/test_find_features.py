@@ -28,9 +28,8 @@ from gradcam_tf1.nets.demo import DEMO_CLASSES, demo_model, demo_scenes
 from gradcam_tf1.tf_runtime import tf
 
 SCENES = [scene.path for scene in demo_scenes()]
-QUICK = FeatureOptions(steps=96, rate=0.05, top=5)
+QUICK = FeatureOptions(steps=144, rate=0.05, top=5)
 CHANNEL = FeatureUnit(layer="conv4/Relu", channel=7)
-SEEN = 56  # pixels of the middle of a picture: the field of one position of conv5, nearly
 
 
 @pytest.fixture(scope="module")
@@ -272,16 +271,18 @@ def test_the_judge_knows_the_kinds(judge):
     assert (kind_judge.judged(images, judge).argmax(axis=1) == kinds).mean() > 0.7
 
 
-@pytest.mark.programs  # it draws seven pictures by the defaults, which takes 12 s
+@pytest.mark.programs  # it draws seven pictures by the defaults, which takes 20 s
 def test_the_pictures_of_the_classes_show_their_kinds_to_a_classifier_of_its_own(net, judge):
-    """What it says of the middle of each picture, as it is."""
+    """What it says of the whole pictures, as they are; one of eight would be chance."""
     report = find_features(net, list(DEMO_CLASSES))
-    shares = kind_judge.judged(np.stack([_middle(feature.picture) for feature in report.features]), judge)
-    right = {kind: bool(shares[n].argmax() == n) for n, kind in enumerate(DEMO_CLASSES)}
-    assert sum(right.values()) >= 4, right  # one would be chance
+    said = kind_judge.judged(np.stack([feature.picture for feature in report.features]), judge).argmax(axis=1)
+    right = {kind: bool(said[n] == n) for n, kind in enumerate(DEMO_CLASSES)}
+    assert right["star"], right
+    assert sum(right.values()) >= 5, right
 
 
-def _middle(picture):
-    """Return where the object is."""
-    top, left = (picture.shape[0] - SEEN) // 2, (picture.shape[1] - SEEN) // 2
-    return picture[top : top + SEEN, left : left + SEEN]
+@pytest.mark.programs
+def test_the_star_is_a_star_whatever_the_seed(net, judge):
+    stars = [find_features(net, "star", options=FeatureOptions(seed=seed)).features[0].picture for seed in range(5)]
+    said = [kind_judge.JUDGED[n] for n in kind_judge.judged(np.stack(stars), judge).argmax(axis=1)]
+    assert said.count("star") >= 4, said

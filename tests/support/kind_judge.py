@@ -2,13 +2,14 @@
 
     python tests/support/kind_judge.py
 
-trains it and writes tests/data/kind_judge.npz. Its drawings have one object each, with a fill, a background, a blur and
-a noise of their own; the eighth kind is none of the seven.
+trains it and writes tests/data/kind_judge.npz. Each drawing has one to three objects of one kind, which may touch, with
+a fill, a background, a blur and a noise of their own; the eighth kind is none of the seven.
 """
 
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -20,25 +21,29 @@ from gradcam_tf1.tf_runtime import tf
 
 FILE = Path(__file__).resolve().parent.parent / "data" / "kind_judge.npz"
 JUDGED = (*KINDS, "none")
-SIDE = 48
+SIDE = 96
 _TINY = 1e-4
 _FINE = 4  # the masks are drawn so many times larger
-CHANNELS, KERNELS, STRIDES = (16, 32, 32, 48), (5, 5, 3, 3), (2, 2, 1, 2)
+CHANNELS, KERNELS, STRIDES = (16, 32, 48, 64), (5, 5, 3, 3), (2, 2, 2, 1)
 
 
 def drawings(count: int, seed: int) -> Tuple[np.ndarray, np.ndarray]:
-    """One object in each image, or none: uint8 [N, 48, 48, 3], and the kinds [N], 7 for none."""
+    """Objects of one kind in each image, or none: uint8 [N, SIDE, SIDE, 3], and the kinds [N], 7 for none."""
     random = np.random.RandomState(seed)
-    kinds = random.randint(len(JUDGED), size=count)
-    return np.stack([_drawing(random, JUDGED[kind]) for kind in kinds]), kinds
+    kinds, seeds = random.randint(len(JUDGED), size=count), random.randint(2**31 - 1, size=count)
+    if count < 1000:
+        return np.stack([_drawing(*each) for each in zip(seeds, kinds)]), kinds
+    with ProcessPoolExecutor(2) as pool:
+        return np.stack(list(pool.map(_drawing, seeds, kinds, chunksize=100))), kinds
 
 
-def _drawing(random: np.random.RandomState, kind: str) -> np.ndarray:
+def _drawing(seed: int, number: int) -> np.ndarray:
+    random, kind = np.random.RandomState(seed), JUDGED[number]
     image = _paint(random) * np.ones(3)
     for _ in range(random.randint(4)):
         _over(random, image, _stroke(random), random.uniform(0.3, 1))
     if kind != "none" or random.uniform() < 0.7:
-        _over(random, image, _mask(random, kind), random.uniform(0.7, 1))
+        _over(random, image, _masks(random, kind), random.uniform(0.7, 1))
     if random.uniform() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.6))
     if random.uniform() < 0.6:
@@ -60,7 +65,7 @@ def _over(random: np.random.RandomState, image: np.ndarray, mask: np.ndarray, al
 
 
 def _paint(random: np.random.RandomState) -> np.ndarray:
-    """A colour, a ramp of two or a texture: float64 [48, 48, 3]."""
+    """A colour, a ramp of two or a texture: float64 [SIDE, SIDE, 3]."""
     first, second = random.uniform(0, 255, (2, 3)) if random.uniform() < 0.8 else random.uniform(0, 255, (2, 1))
     rows, columns = np.mgrid[0:SIDE, 0:SIDE] / SIDE - 0.5
     angle = random.uniform(0, 2 * np.pi)
@@ -74,7 +79,7 @@ def _paint(random: np.random.RandomState) -> np.ndarray:
 
 
 def _noise(random: np.random.RandomState, strength: float) -> np.ndarray:
-    """Noise of one size: float64 [48, 48, 3]."""
+    """Noise of one size: float64 [SIDE, SIDE, 3]."""
     side = random.randint(3, 40)
     small = random.normal(0, strength, (side, side, random.choice([1, 3])))
     return np.broadcast_to(
@@ -83,7 +88,7 @@ def _noise(random: np.random.RandomState, strength: float) -> np.ndarray:
 
 
 def _stroke(random: np.random.RandomState) -> np.ndarray:
-    """A line or an arc: float64 [48, 48] in 0..1."""
+    """A line or an arc: float64 [SIDE, SIDE] in 0..1."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
     ends = [tuple(int(side) for side in random.randint(SIDE, size=2)) for _ in range(2)]
     if random.uniform() < 0.6:
@@ -94,9 +99,14 @@ def _stroke(random: np.random.RandomState) -> np.ndarray:
     return canvas / 255.0
 
 
+def _masks(random: np.random.RandomState, kind: str) -> np.ndarray:
+    """One to three objects of a kind, as one surface: float64 [SIDE, SIDE] in 0..1."""
+    return np.maximum.reduce([_mask(random, kind) for _ in range(random.choice([1, 2, 3], p=[0.6, 0.25, 0.15]))])
+
+
 def _mask(random: np.random.RandomState, kind: str) -> np.ndarray:
-    """A turned and slightly sheared object, float64 [48, 48] in 0..1."""
-    radius = random.uniform(0.14, 0.42) * SIDE
+    """A turned and slightly sheared object, float64 [SIDE, SIDE] in 0..1."""
+    radius = random.uniform(0.08, 0.38) * SIDE
     centre = random.uniform(min(radius + 1, SIDE / 2 - 1), max(SIDE - radius - 1, SIDE / 2 + 1), 2)
     angle = random.uniform(0, 2 * np.pi)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -191,7 +201,7 @@ def load_judge() -> Dict[str, np.ndarray]:
 
 def train(steps: int, seed: int = 78) -> Dict[str, np.ndarray]:
     """Its weights after so many steps with the statistics of batches, which are then part of them."""
-    images, kinds = drawings(16000, seed)
+    images, kinds = drawings(24000, seed)
     random = np.random.RandomState(seed)
     with tf.Graph().as_default(), tf.Session() as sess:
         variables = _variables(random)
@@ -229,7 +239,7 @@ def _variables(random: np.random.RandomState) -> Dict[str, Any]:
 
 
 if __name__ == "__main__":
-    trained = train(int(sys.argv[1]) if len(sys.argv) > 1 else 5000)
+    trained = train(int(sys.argv[1]) if len(sys.argv) > 1 else 6000)
     np.savez_compressed(str(FILE), **{name: value.astype(np.float16) for name, value in trained.items()})
     test, truths = drawings(1600, 5)
     right = judged(test, load_judge()).argmax(axis=1) == truths
