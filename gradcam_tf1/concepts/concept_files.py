@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Sequence
@@ -12,20 +11,19 @@ from typing import Any, Dict, List, Mapping, Sequence
 import numpy as np
 
 from gradcam_tf1._version import __version__
-from gradcam_tf1.atomic_files import make_folders, read_own, write_whole
+from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.concepts.concept_page import write_concept_page
 from gradcam_tf1.concepts.concept_pictures import COLOURS, HighPlaces
 from gradcam_tf1.concepts.concept_records import Concepts
 from gradcam_tf1.concepts.drawn_images import DrawnImages
 from gradcam_tf1.drawing.png_files import encode_png
-from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.own_outputs import is_output_folder
 from gradcam_tf1.report.report_folder import ReportFolder
 from gradcam_tf1.report.shown_concepts import show_concepts
 from gradcam_tf1.run.manifest_lines import readable, strict_json
+from gradcam_tf1.run.own_record import check_names
 
 IMAGE_FOLDER = "concept_images"
-_MOST_BYTES = 256 << 20
 _ENDINGS = (".json", ".csv", ".html", ".npz")
 
 
@@ -36,18 +34,7 @@ def check_own_files(folder: str, stem: str) -> None:
     """
     if is_output_folder(folder):
         ReportFolder(folder).check()
-    for name in [f"{stem}{ending}" for ending in _ENDINGS]:
-        path = os.path.join(folder, name)
-        if os.path.lexists(path) and not _is_ours(os.path.join(folder, f"{stem}.json")):
-            raise OptionError(f"{path!r} was not written by this toolkit, and would be overwritten; move it away")
-
-
-def _is_ours(path: str) -> bool:
-    try:
-        stored = json.loads(read_own(path, _MOST_BYTES).decode("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(stored, dict) and "gradcam_tf1" in stored
+    check_names(folder, [f"{stem}{ending}" for ending in _ENDINGS], f"{stem}.json")
 
 
 def write_numbers(folder: str, stem: str, values: Mapping[str, Any], rows: Sequence[Sequence[object]]) -> None:
