@@ -18,6 +18,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.methods.options import MAX_SEED
+from gradcam_tf1.run.listing import counted
 
 if TYPE_CHECKING:
     from gradcam_tf1.concepts.concept_options import ConceptOptions
@@ -157,8 +158,9 @@ def _search(
 def _show_concepts(found: Concepts) -> None:
     from gradcam_tf1.concepts.concept_page import spoken_for
 
+    number = counted(len(found.concepts), "concept")
     of = "" if found.target is None else f" of {shown(found.target.label)}"
-    say(f"\n{len(found.concepts)} concepts{of} at {shown(found.layer)}, {len(found.images)} images")
+    say(f"\n{number}{of} at {shown(found.layer)}, {counted(len(found.images))}")
     say(f"they make up {found.explained:.0%} of the features' squares")
     for each in found.concepts:
         importance = "" if each.importance is None else f"  importance {each.importance:.3f}"
