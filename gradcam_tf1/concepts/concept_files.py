@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from gradcam_tf1.concepts.concept_records import Concepts
 from gradcam_tf1.concepts.drawn_images import DrawnImages
 from gradcam_tf1.drawing.png_files import encode_png
 from gradcam_tf1.images.own_outputs import is_output_folder
-from gradcam_tf1.report.report_folder import ReportFolder
+from gradcam_tf1.report.report_folder import ReportFolder, is_inside
 from gradcam_tf1.report.shown_concepts import show_concepts
+from gradcam_tf1.report.sound_record import are_sound_concepts
 from gradcam_tf1.run.manifest_lines import readable, strict_json
-from gradcam_tf1.run.own_record import check_names
+from gradcam_tf1.run.own_record import check_names, own_record
 
 IMAGE_FOLDER = "concept_images"
 _ENDINGS = (".json", ".csv", ".html", ".npz")
@@ -50,8 +51,10 @@ def write_numbers(folder: str, stem: str, values: Mapping[str, Any], rows: Seque
 def write_concepts(folder: str, found: Concepts, drawn: DrawnImages, places: HighPlaces) -> Concepts:
     """Write numbers, vectors, drawn images and the page; return the concepts with their paths. Raises OSError."""
     os.makedirs(folder, exist_ok=True)
+    earlier = own_record(folder, "concepts.json")
     figures = {n: _write_strip(folder, f"image_{n + 1:05d}.png", drawn.pictures(n)[1]) for n in drawn.indices}
-    write_numbers(folder, "concepts", _as_json(folder, found, figures, places), _table(found))
+    values = _as_json(folder, found, figures, places)
+    write_numbers(folder, "concepts", values, _table(found))
     vectors = io.BytesIO()
     np.savez(vectors, vectors=found.vectors, layer=np.array(found.layer))
     write_whole(os.path.join(folder, "concepts.npz"), vectors.getvalue(), "concepts")
@@ -59,7 +62,22 @@ def write_concepts(folder: str, found: Concepts, drawn: DrawnImages, places: Hig
     images = tuple(replace(each, figure=paths.get(n, "")) for n, each in enumerate(found.images))
     found = replace(found, images=images, page=os.path.join(folder, "concepts.html"))
     write_concept_page(found, drawn, places)
+    if are_sound_concepts(earlier):
+        _remove(folder, _pictures(earlier) - _pictures(values))
     return replace(found, page=page_in_report(folder, found.page))
+
+
+def _pictures(values: Mapping[str, Any]) -> Set[str]:
+    """Return the pictures of a search, as its JSON names them."""
+    stored = [*(each["crops"] for each in values["concepts"]), *(each["figure"] for each in values["images"])]
+    return {each["file"] for each in stored if each is not None}
+
+
+def _remove(folder: str, names: Iterable[str]) -> None:
+    """Remove pictures of an earlier search, whose numbers another one has replaced. Raises OSError."""
+    for path in [os.path.join(folder, *name.split("/")) for name in names]:
+        if is_inside(path, folder) and os.path.isfile(path):
+            os.unlink(path)
 
 
 def page_in_report(folder: str, page: str) -> str:

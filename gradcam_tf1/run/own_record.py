@@ -30,7 +30,9 @@ def check_names(folder: str, names: Iterable[str], record: str) -> None:
     for name in names:
         path = os.path.join(folder, name)
         if os.path.lexists(path) and not own_record(folder, record):
-            raise OptionError(
-                f"{path!r} was not written by this toolkit, and would be overwritten; move it away, or choose another "
-                "output folder"
-            )
+            raise OptionError(not_ours(path))
+
+
+def not_ours(path: str) -> str:
+    """Return what is wrong where another program has a file of that name."""
+    return f"{path!r} was not written by this toolkit, and would be overwritten; move it away, or choose another folder"

@@ -31,7 +31,10 @@ FEATURES = ("features", *NET, "--class", "0")
 def test_files_of_others_are_kept(words, name, tmp_path):
     (tmp_path / name).write_text('{"mine": 1}')
     text = " ".join(command(*words, "--out", tmp_path, code=2).split())
-    assert f"{name}' was not written by this toolkit, and would be overwritten; move it away, or choose another" in text
+    assert (
+        f"{name}' was not written by this toolkit, and would be overwritten; move it away, or choose another folder"
+        in text
+    )
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == '{"mine": 1}'
 
@@ -48,6 +51,15 @@ def test_a_later_search_replaces_what_it_does_not_show(tmp_path):
     ]
     stored = json.loads((tmp_path / "features.json").read_text())
     assert [each["files"] for each in stored["features"]] == [{"sheet": "class-0.sheet.png"}]
+
+
+def test_pictures_of_an_earlier_search_for_concepts_go(tmp_path):
+    """concept_08.png of eight concepts is none of two; what another program put there stays."""
+    command("concepts", *NET, SCENES[0].path, SCENES[1].path, "--concepts", "8", "--out", tmp_path)
+    (tmp_path / "concept_images" / "concept_99.png").write_text("mine")
+    command("concepts", *NET, SCENES[0].path, "--concepts", "2", "--out", tmp_path)
+    names = sorted(path.name for path in (tmp_path / "concept_images").iterdir())
+    assert names == ["concept_01.png", "concept_02.png", "concept_99.png", "image_00001.png"]
 
 
 def test_sanity_replaces_its_own_files(tmp_path):
