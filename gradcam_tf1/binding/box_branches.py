@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, Optional, Tuple
 
 import numpy as np
 
+from gradcam_tf1.binding.anchor_files import anchor_bytes
 from gradcam_tf1.binding.graph_index import GraphIndex
 from gradcam_tf1.binding.tensor_names import find_tensor
 from gradcam_tf1.errors import TargetError
@@ -117,26 +117,6 @@ def _variances(values: Any) -> Tuple[float, ...]:
     if len(factors) != 4 or not all(0 < factor < np.inf for factor in factors):
         raise TargetError(f"variances are four numbers above 0, one for each offset, not {values!r}")
     return factors
-
-
-def anchor_bytes(given: Any) -> bytes:
-    """Return anchors as the bytes of float32 [anchors, 4]; no bytes without anchors. Raises TargetError."""
-    if given is None:
-        return b""
-    if isinstance(given, (str, os.PathLike)):
-        try:
-            given = np.load(os.path.expanduser(os.fspath(given)), allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise TargetError(f"the anchors {given!r} cannot be read ({error}); give an .npy file") from error
-    try:
-        values = np.asarray(given, np.float32)
-    except (TypeError, ValueError):
-        values = np.zeros(0, np.float32)
-    if values.ndim != 2 or values.shape[-1] != 4 or not len(values):
-        raise TargetError(f"anchors are [anchors, 4], centre x, centre y, width, height; given: {list(values.shape)}")
-    if not (np.isfinite(values).all() and (values[:, 2:] > 0).all() and np.abs(values).max() <= 4):
-        raise TargetError("anchors are centre x, centre y, width, height as shares of the input; divide pixels by it")
-    return values.tobytes()
 
 
 def named_boxes(graph: tf.Graph, name: str) -> str:

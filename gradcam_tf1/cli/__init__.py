@@ -23,13 +23,14 @@ from gradcam_tf1.cli.export_command import export
 from gradcam_tf1.cli.features_command import features
 from gradcam_tf1.cli.inspect_command import inspect
 from gradcam_tf1.cli.presets_command import presets
+from gradcam_tf1.cli.progress import STOPPED
 from gradcam_tf1.cli.report_command import report
 from gradcam_tf1.cli.run_command import run
 from gradcam_tf1.cli.sanity_command import sanity
 from gradcam_tf1.cli.serve_command import serve
 from gradcam_tf1.cli.spark_command import spark
 from gradcam_tf1.cli.strategies_command import strategies
-from gradcam_tf1.cli.terminal import hold_back_log, shown
+from gradcam_tf1.cli.terminal import hold_back_log, say, shown
 from gradcam_tf1.cli.text_command import text
 from gradcam_tf1.errors import GradCamError, StoppedError
 
@@ -70,6 +71,9 @@ class _Group(click.Group):
         except GradCamError as error:
             failure = _Stop if isinstance(error, StoppedError) else _Failure
             raise failure(str(error)) from error
+        except KeyboardInterrupt:  # before the command hears Ctrl-C, and the second one
+            say("stopped", err=True)
+            ctx.exit(STOPPED)
         except OSError as error:
             if error.filename is None:
                 raise

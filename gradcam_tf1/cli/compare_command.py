@@ -22,6 +22,7 @@ from gradcam_tf1.comparison.compare_options import CompareOptions
 from gradcam_tf1.comparison.map_agreement import MEASURES
 from gradcam_tf1.errors import GradCamError, OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
+from gradcam_tf1.run.listing import counted
 
 if TYPE_CHECKING:
     from gradcam_tf1.comparison.comparison_result import Comparison
@@ -149,7 +150,7 @@ def _report(found: Comparison, out_folder: str | None, quiet: bool) -> None:
             say(f"{name}: {shown(model)}")
         for note in found.notes:
             warn(note)
-        say(f"\n{found.images} images compared, {found.one_sided} with one answer only, {found.failed} failed")
+        say(f"\n{counted(found.images)} compared, {found.one_sided} with one answer only, {found.failed} failed")
         rows = list(table_rows(found))
         width = max(len(name) for name, _ in rows)
         for name, value in rows:

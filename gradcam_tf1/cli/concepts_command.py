@@ -10,7 +10,7 @@ import click
 
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
-from gradcam_tf1.cli.progress import STOPPED, Progress, Stopper
+from gradcam_tf1.cli.progress import STOPPED, Progress, Stopped, Stopper, steps_of
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, names_or_numbers, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown
@@ -18,6 +18,7 @@ from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.image_files import MAX_PIXELS
 from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.methods.options import MAX_SEED
+from gradcam_tf1.run.listing import counted
 
 if TYPE_CHECKING:
     from gradcam_tf1.concepts.concept_options import ConceptOptions
@@ -98,17 +99,12 @@ def concepts(images: Sequence[str], out_folder: str | None, quiet: bool, **optio
         if not quiet:
             describe(net)
         check_preset(net)
-        progress, stop = stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("image"))
-
-        def show(name: str, total: int | None) -> None:
-            progress.show(name, total)
-            if stop():
-                raise KeyboardInterrupt
+        show = steps_of(stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("image")))
 
         try:
             given = (net, list(images), out_folder, asked, replace(chosen, progress=show))
             failed, page = _search(*given) if asked["positive"] is None else _test(*given)
-        except KeyboardInterrupt:
+        except Stopped:
             say("stopped; nothing was written", err=True)
             click.get_current_context().exit(STOPPED)
     for name, reason in failed.items():
@@ -162,8 +158,9 @@ def _search(
 def _show_concepts(found: Concepts) -> None:
     from gradcam_tf1.concepts.concept_page import spoken_for
 
+    number = counted(len(found.concepts), "concept")
     of = "" if found.target is None else f" of {shown(found.target.label)}"
-    say(f"\n{len(found.concepts)} concepts{of} at {shown(found.layer)}, {len(found.images)} images")
+    say(f"\n{number}{of} at {shown(found.layer)}, {counted(len(found.images))}")
     say(f"they make up {found.explained:.0%} of the features' squares")
     for each in found.concepts:
         importance = "" if each.importance is None else f"  importance {each.importance:.3f}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Sequence
 
 from gradcam_tf1.cli.terminal import say, shown, warn
 from gradcam_tf1.images.preprocessing import Preprocessing
+from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.settings import net_warnings
 from gradcam_tf1.types import Binding, LayerInfo
 
@@ -67,15 +68,15 @@ def _print_key(key: str, value: str, reason: str = "") -> None:
 
 
 def _list_layers(layers: Sequence[LayerInfo]) -> None:
-    counted = [layer for layer in layers if layer.counted]
-    width = max((len(shown(layer.name)) for layer in counted), default=0)
+    numbered = [layer for layer in layers if layer.counted]
+    width = max((len(shown(layer.name)) for layer in numbered), default=0)
     say("\nlayers, input side first:")
-    for number, layer in enumerate(counted, -len(counted)):
+    for number, layer in enumerate(numbered, -len(numbered)):
         say(f"  {number:>4}  {shown(layer.name):<{width}}  {layer.op:<12}  {shape_text(layer.shape)}")
     single = [layer for layer in layers if not layer.parts]
-    if len(counted) < len(single):
-        more = len(single) - len(counted)
-        say(f"{more} outputs of convolutions can be named too; gradcam-tf1 inspect --json lists them")
+    if len(numbered) < len(single):
+        more = counted(len(single) - len(numbered), "output")
+        say(f"{more} of convolutions can be named too; see gradcam-tf1 inspect MODEL --json")
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

@@ -10,7 +10,7 @@ import click
 
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
-from gradcam_tf1.cli.progress import STOPPED, Progress, Stopper
+from gradcam_tf1.cli.progress import STOPPED, Progress, Stopped, Stopper, steps_of
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options, names_or_numbers, open_net
 from gradcam_tf1.cli.terminal import say, shown
@@ -131,17 +131,12 @@ def features(
         if not quiet:
             describe(net)
         check_preset(net)
-        progress, stop = stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step"))
-
-        def show(name: str, total: int | None) -> None:
-            progress.show(name, total)
-            if stop():
-                raise KeyboardInterrupt
+        show = steps_of(stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step")))
 
         try:
             asked = replace(chosen, progress=show)
             report = find_features(net, units, list(folders) or None, out_folder, options=asked)
-        except KeyboardInterrupt:
+        except Stopped:
             say("stopped; nothing was written", err=True)
             click.get_current_context().exit(STOPPED)
     _finish(report, out_folder, quiet)

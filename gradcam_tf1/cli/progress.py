@@ -150,3 +150,18 @@ class Stopper:
 
     def __exit__(self, *exc_info: Any) -> None:
         self._restore()
+
+
+class Stopped(KeyboardInterrupt):
+    """The first Ctrl-C or SIGTERM, raised between two steps: nothing is written yet. A second one may come later."""
+
+
+def steps_of(progress: Progress, stop: Stopper) -> Callable[[str, int | None], None]:
+    """Return what counts a step of this name, and raises Stopped if the user wants to stop."""
+
+    def show(name: str, total: int | None) -> None:
+        progress.show(name, total)
+        if stop():
+            raise Stopped
+
+    return show

@@ -12,7 +12,7 @@ import click
 from gradcam_tf1.cli.describe import describe
 from gradcam_tf1.cli.method_options import methods_with_options, set_option, several_methods
 from gradcam_tf1.cli.preset_options import check_preset, make_preset, preset_options
-from gradcam_tf1.cli.progress import STOPPED, Progress, Stopper
+from gradcam_tf1.cli.progress import STOPPED, Progress, Stopped, Stopper, steps_of
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import batch_size_option, model_options, name_or_number, open_net
 from gradcam_tf1.cli.terminal import say, say_page, shown
@@ -124,18 +124,13 @@ def sanity(images: Sequence[str], out_folder: str | None, quiet: bool, **options
             describe(net)
         check_preset(net)
         chosen = SanityOptions(**{name: value for name, value in kept.items() if value != ()})
-        progress, stop = stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step"))
-
-        def show(name: str, total: int) -> None:
-            progress.show(name, total)
-            if stop():
-                raise KeyboardInterrupt
+        show = steps_of(stack.enter_context(Progress(quiet)), stack.enter_context(Stopper("step")))
 
         try:
             report = sanity_check(
                 *(net, list(images), target, methods, layers, out_folder), options=replace(chosen, progress=show)
             )
-        except KeyboardInterrupt:
+        except Stopped:
             say("stopped; nothing was written", err=True)
             click.get_current_context().exit(STOPPED)
     _finish(report, out_folder, quiet)

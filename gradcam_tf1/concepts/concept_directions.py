@@ -83,7 +83,7 @@ def concept_directions(positive: np.ndarray, negative: np.ndarray, seed: int) ->
     if least < LEAST_VECTORS * LEAST_IMAGES:
         which = "positive" if len(positive) <= len(negative) else "negative"
         raise OptionError(
-            f"there are {least} {which} images, and the test needs {LEAST_VECTORS * LEAST_IMAGES} or more: "
+            f"the test needs {LEAST_VECTORS * LEAST_IMAGES} {which} images or more, and has {least}: "
             f"{LEAST_VECTORS} vectors of {LEAST_IMAGES} images each that share none; 60 make {MOST_VECTORS} vectors"
         )
     count = int(np.clip(least // LEAST_IMAGES, LEAST_VECTORS, MOST_VECTORS))

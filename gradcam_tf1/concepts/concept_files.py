@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set
 
 import numpy as np
 
 from gradcam_tf1._version import __version__
-from gradcam_tf1.atomic_files import make_folders, read_own, write_whole
+from gradcam_tf1.atomic_files import make_folders, write_whole
 from gradcam_tf1.concepts.concept_page import write_concept_page
 from gradcam_tf1.concepts.concept_pictures import COLOURS, HighPlaces
 from gradcam_tf1.concepts.concept_records import Concepts
 from gradcam_tf1.concepts.drawn_images import DrawnImages
 from gradcam_tf1.drawing.png_files import encode_png
-from gradcam_tf1.errors import OptionError
 from gradcam_tf1.images.own_outputs import is_output_folder
-from gradcam_tf1.report.report_folder import ReportFolder
+from gradcam_tf1.report.report_folder import ReportFolder, is_inside
 from gradcam_tf1.report.shown_concepts import show_concepts
+from gradcam_tf1.report.sound_record import are_sound_concepts
 from gradcam_tf1.run.manifest_lines import readable, strict_json
+from gradcam_tf1.run.own_record import check_names, own_record
 
 IMAGE_FOLDER = "concept_images"
-_MOST_BYTES = 256 << 20
 _ENDINGS = (".json", ".csv", ".html", ".npz")
 
 
@@ -36,18 +35,7 @@ def check_own_files(folder: str, stem: str) -> None:
     """
     if is_output_folder(folder):
         ReportFolder(folder).check()
-    for name in [f"{stem}{ending}" for ending in _ENDINGS]:
-        path = os.path.join(folder, name)
-        if os.path.lexists(path) and not _is_ours(os.path.join(folder, f"{stem}.json")):
-            raise OptionError(f"{path!r} was not written by this toolkit, and would be overwritten; move it away")
-
-
-def _is_ours(path: str) -> bool:
-    try:
-        stored = json.loads(read_own(path, _MOST_BYTES).decode("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(stored, dict) and "gradcam_tf1" in stored
+    check_names(folder, [f"{stem}{ending}" for ending in _ENDINGS], f"{stem}.json")
 
 
 def write_numbers(folder: str, stem: str, values: Mapping[str, Any], rows: Sequence[Sequence[object]]) -> None:
@@ -63,8 +51,10 @@ def write_numbers(folder: str, stem: str, values: Mapping[str, Any], rows: Seque
 def write_concepts(folder: str, found: Concepts, drawn: DrawnImages, places: HighPlaces) -> Concepts:
     """Write numbers, vectors, drawn images and the page; return the concepts with their paths. Raises OSError."""
     os.makedirs(folder, exist_ok=True)
+    earlier = own_record(folder, "concepts.json")
     figures = {n: _write_strip(folder, f"image_{n + 1:05d}.png", drawn.pictures(n)[1]) for n in drawn.indices}
-    write_numbers(folder, "concepts", _as_json(folder, found, figures, places), _table(found))
+    values = _as_json(folder, found, figures, places)
+    write_numbers(folder, "concepts", values, _table(found))
     vectors = io.BytesIO()
     np.savez(vectors, vectors=found.vectors, layer=np.array(found.layer))
     write_whole(os.path.join(folder, "concepts.npz"), vectors.getvalue(), "concepts")
@@ -72,7 +62,22 @@ def write_concepts(folder: str, found: Concepts, drawn: DrawnImages, places: Hig
     images = tuple(replace(each, figure=paths.get(n, "")) for n, each in enumerate(found.images))
     found = replace(found, images=images, page=os.path.join(folder, "concepts.html"))
     write_concept_page(found, drawn, places)
+    if are_sound_concepts(earlier):
+        _remove(folder, _pictures(earlier) - _pictures(values))
     return replace(found, page=page_in_report(folder, found.page))
+
+
+def _pictures(values: Mapping[str, Any]) -> Set[str]:
+    """Return the pictures of a search, as its JSON names them."""
+    stored = [*(each["crops"] for each in values["concepts"]), *(each["figure"] for each in values["images"])]
+    return {each["file"] for each in stored if each is not None}
+
+
+def _remove(folder: str, names: Iterable[str]) -> None:
+    """Remove pictures of an earlier search, whose numbers another one has replaced. Raises OSError."""
+    for path in [os.path.join(folder, *name.split("/")) for name in names]:
+        if is_inside(path, folder) and os.path.isfile(path):
+            os.unlink(path)
 
 
 def page_in_report(folder: str, page: str) -> str:

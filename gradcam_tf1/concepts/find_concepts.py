@@ -20,6 +20,7 @@ from gradcam_tf1.engine.layer_runs import LayerRuns
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.run.image_stream import StreamOptions
+from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.reading import RunImage
 from gradcam_tf1.run.settings import net_settings
@@ -112,9 +113,9 @@ class _ConceptSearch:
         self.places = HighPlaces(len(factors.vectors), options.crop)
         for images in self._batches.batches(chosen):
             self._look(images, factors, importance)
-        notes = [f"{sample.seen} rows of features, {min(sample.seen, options.samples)} of them factorised"]
+        notes = [f"{counted(sample.seen, 'row')} of features, {min(sample.seen, options.samples)} of them factorised"]
         if len(factors.vectors) < options.count:
-            notes.append(f"{options.count} concepts were asked for, and {len(factors.vectors)} are not zero")
+            notes.append(f"{options.count} concepts were asked for; above zero: {len(factors.vectors)}")
         return self._concepts(factors, class_id, importance, notes)
 
     def _features(self) -> RowSample:

@@ -19,6 +19,7 @@ from gradcam_tf1.engine.layer_runs import LayerRuns
 from gradcam_tf1.errors import GradientError, OptionError
 from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.run.image_stream import StreamOptions
+from gradcam_tf1.run.listing import counted
 from gradcam_tf1.run.manifest_lines import readable
 from gradcam_tf1.run.settings import net_settings
 
@@ -132,7 +133,7 @@ def _write(folder: str, found: Tcav) -> Tcav:
 def _named(images: Any) -> str:
     """Return a path as text, and how many images a list of them has."""
     if isinstance(images, (list, tuple)):
-        return f"{len(images)} images"
+        return counted(len(images))
     return readable(os.fspath(images))
 
 

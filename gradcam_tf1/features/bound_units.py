@@ -11,7 +11,7 @@ from gradcam_tf1.engine.explain import NetExplainer
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.features.feature_unit import FeatureUnit
 from gradcam_tf1.features.unit_ops import UnitPlace, unit_features
-from gradcam_tf1.run.naming import slug
+from gradcam_tf1.run.naming import file_token, slug
 from gradcam_tf1.scoring.score_requests import TargetContext, make_requests
 from gradcam_tf1.types import LayerInfo
 
@@ -132,4 +132,4 @@ def _signed(name: str, unit: FeatureUnit) -> str:
 
 
 def _token(name: str, unit: FeatureUnit) -> str:
-    return slug(_signed(name, unit)) or "unit"
+    return file_token(_signed(name, unit)) or "unit"

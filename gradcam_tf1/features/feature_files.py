@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import List
+from typing import Dict, List, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from gradcam_tf1.drawing.png_files import encode_png
 from gradcam_tf1.features.feature_report import FeatureReport, SeenFeature
 from gradcam_tf1.run.manifest_lines import strict_json
 from gradcam_tf1.run.naming import UniqueNames
+from gradcam_tf1.run.own_record import check_names
 
 JSON_NAME = "features.json"
 _ACROSS = 5  # tiles in a row of a sheet
@@ -34,19 +35,36 @@ def write_features(folder: str, report: FeatureReport) -> FeatureReport:
         If a file cannot be written.
     """
     os.makedirs(folder, exist_ok=True)
-    unique, files, rows = UniqueNames(), {}, []
-    for feature in report.features:
-        token = unique(feature.token)
-        written = {"sheet": f"{token}.sheet.png"}
-        if feature.picture is not None:
-            written["picture"] = f"{token}.png"
-            _write(folder, written["picture"], feature.picture)
-        _write(folder, written["sheet"], feature_sheet(feature))
-        files[feature.name] = os.path.join(folder, written["sheet"])
-        rows.append({**feature.as_json(), "files": written})
+    tokens = _unique([feature.token for feature in report.features])
+    rows = [{**each.as_json(), "files": _names(token, each)} for each, token in zip(report.features, tokens)]
     text = strict_json({**report.as_json(), "features": rows}, indent=1) + "\n"
+    # first, since it shows a later search whose pictures these are, also where this one is killed
     write_whole(os.path.join(folder, JSON_NAME), text.encode("ascii"), "features")
-    return replace(report, files=files)
+    for token, feature in zip(tokens, report.features):
+        if feature.picture is not None:
+            _write(folder, f"{token}.png", feature.picture)
+        elif os.path.lexists(os.path.join(folder, f"{token}.png")):
+            os.unlink(os.path.join(folder, f"{token}.png"))  # of an earlier search, which the new sheet does not show
+        _write(folder, f"{token}.sheet.png", feature_sheet(feature))
+    names = [feature.name for feature in report.features]
+    return replace(report, files={n: os.path.join(folder, f"{token}.sheet.png") for n, token in zip(names, tokens)})
+
+
+def check_features(folder: str, tokens: Sequence[str]) -> None:
+    """Raise OptionError if a file has the name of one of a search for these units, and none of ours is beside it."""
+    pictures = [f"{token}{ending}" for token in _unique(tokens) for ending in (".png", ".sheet.png")]
+    check_names(folder, [JSON_NAME, *pictures], JSON_NAME)
+
+
+def _unique(tokens: Sequence[str]) -> List[str]:
+    unique = UniqueNames()
+    return [unique(token) for token in tokens]
+
+
+def _names(token: str, feature: SeenFeature) -> Dict[str, str]:
+    """Return kind -> name of the files of a unit."""
+    picture = {} if feature.picture is None else {"picture": f"{token}.png"}
+    return {"sheet": f"{token}.sheet.png", **picture}
 
 
 def feature_sheet(feature: SeenFeature) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.features.bound_units import BoundUnit, bind_units
 from gradcam_tf1.features.drawn_pictures import DrawnPicture, draw_pictures
-from gradcam_tf1.features.feature_files import write_features
+from gradcam_tf1.features.feature_files import check_features, write_features
 from gradcam_tf1.features.feature_options import FeatureOptions
 from gradcam_tf1.features.feature_report import FeatureReport, SeenFeature
 from gradcam_tf1.features.feature_unit import as_units
@@ -60,7 +60,8 @@ def find_features(
     Raises
     ------
     OptionError, BindingError, TargetError
-        If the net takes no images, its preprocessing is not known, or it has no such unit.
+        If the net takes no images, its preprocessing is not known, it has no such unit, or another program has a file
+        of that name.
     GradientError
         If no gradient leads from the unit to the pixels.
     ImageFileError
@@ -81,6 +82,8 @@ def find_features(
     folder = None if out_folder is None else as_folder(out_folder)
     bound = UnitNet(net, options.values)
     known = bind_units(as_units(units), bound.explainer, bound.fed)
+    if folder is not None:
+        check_features(folder, [unit.token for unit in known])
     stream = None if images is None else open_images(net, images, folder or "", options)
     pictures = _pictures(bound, known, options)
     scanned = ScannedImages([[] for _ in known])

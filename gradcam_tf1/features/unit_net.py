@@ -120,7 +120,7 @@ class UnitNet:
             raise GradientError(
                 f"'{self.explainer.engine.ops.float_images().tensor.name}', the net's first floats, does not hold the "
                 "preprocessed pixels: they are rounded or computed with before, so that a gradient by them says "
-                "nothing about pixels; check the preset, or give steps=0 for the images alone"
+                "nothing about pixels; check the preset, or search images alone: steps=0, --steps 0 --images DIR"
             )
         return values
 

@@ -153,7 +153,7 @@ def kpcacam(
     kernel : {"sigmoid", "rbf", "poly", "linear"}
         tanh(gamma x.y + 1), exp(-gamma |x - y|^2), (gamma x.y + 1)^3, or x.y, which gives Eigen-CAM.
     gamma : float, optional
-        None: 1 / K.
+        Above 0. None: 1 / K.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def kpcacam(
     Raises
     ------
     OptionError
-        For a layer of more than 4096 positions.
+        For a layer of more than 4096 positions, or a gamma so large that the kernel is not finite.
 
     References
     ----------
@@ -179,7 +179,12 @@ def kpcacam(
     if not np.isfinite(matrix).all():
         return np.full(features.shape[:-1], np.nan)
     columns = centred(matrix)
-    similarity = KERNELS[kernel](columns @ columns.T, 1.0 / channels if gamma is None else gamma)
+    with np.errstate(over="ignore"):
+        similarity = KERNELS[kernel](columns @ columns.T, 1.0 / channels if gamma is None else gamma)
+    if not np.isfinite(similarity).all():
+        raise OptionError(
+            f"the kernel {kernel!r} is not finite on these features; give kpcacam a gamma below {gamma!r}"
+        )
     component = _first_component(similarity)
     return turned(component, matrix).reshape(features.shape[:-1])
 
@@ -222,6 +227,6 @@ NUMPY_ROWS = (
         "Eigen-CAM with a kernel, the same for all classes",
         "https://arxiv.org/abs/2410.00267",
         kpcacam,
-        options=(Option("kernel", "sigmoid", choices=tuple(KERNELS)), Option("gamma", None, kind=float)),
+        options=(Option("kernel", "sigmoid", choices=tuple(KERNELS)), Option("gamma", None, kind=float, above=0.0)),
     ),
 )

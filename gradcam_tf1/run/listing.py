@@ -57,9 +57,9 @@ def list_images(imgs_path: Any, out_folder: str) -> tuple[Iterable[ImageSource],
     return itertools.chain(first, images), None
 
 
-def counted(count: int) -> str:
-    """Return "1 image" or "3 images"."""
-    return f"{count} image{'' if count == 1 else 's'}"
+def counted(count: int, thing: str = "image") -> str:
+    """Return "1 image" or "3 images", and other things in the same way."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def is_piped(imgs_path: Any) -> bool:

@@ -139,6 +139,12 @@ def slug(text: str) -> str:
     return _cut(words, _SLUG_BYTES).strip("-")
 
 
+def file_token(text: str) -> str:
+    """Return the slug of a text as the start of a file name on every platform: Windows has no file con.png."""
+    words = slug(text)
+    return f"_{words}" if _DEVICES.match(words) else words
+
+
 def _component(name: str) -> str:
     """Return a file or folder name that is valid on every platform; other characters become %XX."""
     safe = "".join(

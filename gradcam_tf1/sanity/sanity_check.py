@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, 
 
 import numpy as np
 
+from gradcam_tf1._version import __version__
 from gradcam_tf1.atomic_files import write_whole
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import ImageFileError, OptionError, TargetError
@@ -17,12 +18,13 @@ from gradcam_tf1.methods.choices import Methods, choose_methods
 from gradcam_tf1.metrics.intervals import Interval
 from gradcam_tf1.run.image_stream import StreamOptions, open_stream
 from gradcam_tf1.run.manifest_lines import readable, strict_json
+from gradcam_tf1.run.own_record import check_names
 from gradcam_tf1.sanity.compared_maps import EDGES, MapQuestion, MapSet, of_engine
 from gradcam_tf1.sanity.described_maps import against_edges, chance, described
 from gradcam_tf1.sanity.net_checks import CHECKS, CheckedNet, CheckResult
 from gradcam_tf1.sanity.randomisation import RandomStep, blocks_of, randomise
 from gradcam_tf1.sanity.sanity_options import CASCADE, SHIFT, SanityOptions
-from gradcam_tf1.sanity.sanity_page import JSON_NAME, write_sanity_page
+from gradcam_tf1.sanity.sanity_page import JSON_NAME, PAGE_NAME, write_sanity_page
 from gradcam_tf1.sanity.sanity_report import SanityReport, StepSummary, summed_up
 from gradcam_tf1.sanity.verdicts import CHANGES, DECIDING, HARDLY, MethodVerdict, verdict_of
 from gradcam_tf1.sanity.weight_layers import find_weight_layers
@@ -74,7 +76,7 @@ def sanity_check(
     Raises
     ------
     OptionError
-        If the net takes no images, or has no weights that can be drawn.
+        If the net takes no images, has no weights that can be drawn, or another program has a file of that name.
     ImageFileError
         If no image can be read.
     TargetError, GradientError, BindingError, RunError
@@ -89,6 +91,8 @@ def sanity_check(
     """
     _check(net, explain, options)
     folder = None if out_folder is None else as_folder(out_folder)
+    if folder is not None:
+        check_names(folder, (JSON_NAME, PAGE_NAME), JSON_NAME)
     names, fitted, failed = _read(net, images, folder or "", options)
     explainer = net.explainers[0]
     weighted = find_weight_layers(explainer.engine.graph, explainer.binding)
@@ -118,7 +122,7 @@ def sanity_check(
 def write_sanity(folder: str, report: SanityReport) -> None:
     """Write sanity.html and sanity.json into a folder, which is made if absent. Raises OSError."""
     os.makedirs(folder, exist_ok=True)
-    text = strict_json(report.as_json(), indent=1) + "\n"
+    text = strict_json({"gradcam_tf1": __version__, **report.as_json()}, indent=1) + "\n"
     write_whole(os.path.join(folder, JSON_NAME), text.encode("ascii"), "report")
     write_sanity_page(folder, report)
 

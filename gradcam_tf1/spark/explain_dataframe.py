@@ -11,7 +11,7 @@ import numpy as np
 from pyspark.serializers import CloudPickleSerializer
 from pyspark.sql.types import StructType
 
-from gradcam_tf1.binding.box_branches import anchor_bytes
+from gradcam_tf1.binding.anchor_files import anchor_bytes
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.engine.bound_net import BoundNet
 from gradcam_tf1.engine.explain_options import ExplainOptions

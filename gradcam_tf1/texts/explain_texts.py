@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from gradcam_tf1.atomic_files import whole_file
+from gradcam_tf1.atomic_files import read_own, whole_file
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import BindingError, FeedError, OptionError, RunError
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.methods import METHODS
 from gradcam_tf1.methods.choices import Methods
+from gradcam_tf1.run.own_record import not_ours
 from gradcam_tf1.texts.text_lines import EncodedText
 from gradcam_tf1.texts.word_weights import word_weights
 from gradcam_tf1.texts.words_page import MOST, words_page
@@ -24,6 +25,7 @@ from gradcam_tf1.texts.words_page import MOST, words_page
 ROWS_NAME, PAGE_NAME = "words.jsonl", "words.html"
 _TOGETHER = 64  # texts whose maps are in memory at the same time
 _MOST_WORDS = 100_000  # on the page
+_MOST_BYTES = 16 << 20  # of the first row
 
 
 @dataclass(frozen=True)
@@ -172,9 +174,17 @@ class WordFiles:
     ----------
     folder : str
         Output folder; it is made if absent.
+
+    Raises
+    ------
+    OptionError
+        If the folder has files of these names that are not ours, such as the texts themselves.
     """
 
     def __init__(self, folder: str) -> None:
+        for path in (os.path.join(folder, ROWS_NAME), os.path.join(folder, PAGE_NAME)):
+            if os.path.lexists(path) and not _are_ours(os.path.join(folder, ROWS_NAME)):
+                raise OptionError(not_ours(path))
         self._folder = folder
         self.texts = self.failed = 0
         self.shown: List[WordRow] = []
@@ -226,6 +236,15 @@ class WordFiles:
         self._words += sum(len(row.words) for row in rows)
         if self.texts == 1 or (self.texts <= MOST and self._words <= _MOST_WORDS):
             self.shown += rows
+
+
+def _are_ours(path: str) -> bool:
+    """Return whether the first line of a file is a row of ours."""
+    try:
+        stored = json.loads(read_own(path, _MOST_BYTES).split(b"\n")[0].decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(stored, dict) and stored.keys() >= {each.name for each in fields(WordRow)}
 
 
 def _line(row: WordRow) -> str:

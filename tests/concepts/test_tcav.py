@@ -168,9 +168,9 @@ def test_probabilities():
 
 def test_what_is_refused(planted, folders):
     images, red, plain, few = (folders[name] for name in ("images", "red", "plain", "few"))
-    with pytest.raises(OptionError, match="there are 14 positive images, and the test needs 15 or more"):
+    with pytest.raises(OptionError, match="the test needs 15 positive images or more, and has 14: 3 vectors of 5"):
         tcav(planted, images, few, plain, 0)
-    with pytest.raises(OptionError, match="there are 14 negative images"):
+    with pytest.raises(OptionError, match="needs 15 negative images or more, and has 14"):
         tcav(planted, images, red, few, 0)
     with pytest.raises(OptionError, match="there are no negative images"):
         tcav(planted, images, red, [], 0)

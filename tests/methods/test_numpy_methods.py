@@ -164,6 +164,18 @@ def test_the_polynomial_kernel_is_pca_of_the_monomials():
     np.testing.assert_allclose(got * np.sign(got @ expected), expected, atol=1e-9)
 
 
+@pytest.mark.parametrize(("kernel", "gamma"), [("rbf", -100.0), ("poly", 0.0), ("sigmoid", -1e-9)])
+def test_a_gamma_that_makes_no_kernel_is_refused(kernel, gamma):
+    """exp(+|x - y|^2) calls far positions alike, and overflows."""
+    with pytest.raises(OptionError, match=r"kpcacam\.gamma is a number above 0, not "):
+        method("kpcacam", kernel=kernel, gamma=gamma)
+
+
+def test_a_gamma_that_overflows_is_refused():
+    with pytest.raises(OptionError, match=r"the kernel 'poly' is not finite .*; give kpcacam a gamma below 1e\+300"):
+        kpcacam(draw(3, 5, 4), kernel="poly", gamma=1e300)
+
+
 def test_options_reach_numpy_methods():
     net = SmallNet("flat")
     images = net.images(1)

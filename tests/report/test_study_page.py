@@ -96,6 +96,22 @@ def test_a_phone_scrolls_down_only(page):
     assert page.box(".plot-light")[2] > 300
 
 
+def test_a_phone_shows_the_values_of_the_settings(visit, tmp_path):
+    """A value beside its name breaks; it was to the right of the screen where another one was long."""
+    rows = [("pooled", "False"), ("model_sha256", "2dd15f0c" * 8), ("preset", "Preprocessing(scale=1, mean=0) " * 9)]
+    path = write_study(str(tmp_path / "a.html"), Study("A", None, {}, [Section("B", [], [StudyTable("ab", rows)])]))
+    visitor = visit(Path(path).as_uri())
+    visitor.driver.get(Path(path).as_uri())
+    set_screen(visitor.driver, 390, 800, touch=True)
+    edges = visitor.js(
+        "return [...document.querySelectorAll('td:last-child')].map((cell) => { const range = document.createRange();"
+        " range.selectNodeContents(cell); return range.getBoundingClientRect().right; })"
+    )
+    assert len(edges) == 3
+    assert max(edges) <= 390
+    assert visitor.js("const t = document.querySelector('.sideways'); return t.scrollWidth <= t.clientWidth")
+
+
 def test_a_plain_study_has_only_its_title(tmp_path):
     text = Path(write_study(str(tmp_path / "plain.html"), Study("Nothing \ud800 yet"))).read_text(encoding="utf-8")
     assert "<h1>Nothing ? yet</h1>" in text

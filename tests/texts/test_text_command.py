@@ -125,3 +125,30 @@ def test_the_commands_that_come_before_know_texts(desk):
     done = CliRunner().invoke(main, ["convert", str(desk / "net.pb"), str(desk / "copy.pb")])
     assert done.exit_code == 0, done.output
     assert "next: gradcam-tf1 text" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("words.jsonl", '{"tokens": ["good"], "ids": [1]}\n'),
+        ("words.jsonl", ""),
+        ("words.html", "<p>mine</p>"),
+    ],
+)
+def test_files_of_others_are_kept(desk, name, content):
+    """The texts themselves may be the file words.jsonl of the output folder."""
+    (desk / "out").mkdir()
+    (desk / "out" / name).write_text(content)
+    texts = f"out/{name}" if "tokens" in content else "texts.txt"
+    done = run(desk, texts, "net.pb", "--vocab", str(desk / "vocab.txt"))
+    assert (done.exit_code, done.exception.__class__) == (2, SystemExit), done.output
+    assert f"{name}' was not written by this toolkit, and would be overwritten" in " ".join(done.output.split())
+    assert [path.name for path in (desk / "out").iterdir()] == [name]
+    assert (desk / "out" / name).read_text() == content
+
+
+def test_a_later_run_replaces_an_earlier_one(desk):
+    for more in (["--top-k", "2"], []):
+        done = run(desk, "texts.txt", "net.pb", "--vocab", str(desk / "vocab.txt"), "-q", *more)
+        assert (done.exit_code, done.output) == (0, "")
+    assert len(rows(desk)) == 2
