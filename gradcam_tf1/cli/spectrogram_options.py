@@ -17,8 +17,8 @@ _OPTIONS = (
     click.option(
         "--frequency-scale",
         type=click.Choice(tuple(FREQUENCY_SCALES)),
-        help="Spectrograms: how the frequencies are spaced. mel-htk is the mel of TensorFlow and torchaudio, mel-slaney that "
-        "of librosa.",
+        help="Spectrograms: how the frequencies are spaced; mel-htk as in TensorFlow and torchaudio, mel-slaney as in "
+        "librosa.",
     ),
     click.option(
         "--low-frequencies",
@@ -34,12 +34,11 @@ _OPTIONS = (
         "half the sample rate).",
     ),
 )
-_FIELDS = {
+_FIELDS = {  # of the command line -> of SpectrogramAxes
     "sample_rate": "sample_rate",
     "hop": "hop",
     "frequency_scale": "scale",
     "low_frequencies": "low_frequencies",
-    "frequencies": "frequencies",
 }
 
 
@@ -50,16 +49,18 @@ def spectrogram_options(command: Command) -> Command:
 
 def make_axes(options: dict[str, Any]) -> SpectrogramAxes | None:
     """Take the options of the axes out of `options`; None if there are none. Raises OptionError."""
-    given = {name: options.pop(name) for name in _FIELDS}
+    given = {name: options.pop(name) for name in (*_FIELDS, "frequencies")}
     asked = [name for name, value in given.items() if value is not None]
     if not asked and SPECTROGRAM not in options["figures"]:
         return None
-    missing = [_flag(name) for name in _FIELDS if name not in asked and name != "frequencies"]
+    missing = [_flag(name) for name in _FIELDS if name not in asked]
     if missing:
         what = f"--figure {SPECTROGRAM}" if SPECTROGRAM in options["figures"] else _flag(asked[0])
         raise OptionError(f"{what} needs {', '.join(missing)}, too: without them the axes would be guessed")
-    fields = {_FIELDS[name]: given[name] for name in asked}
-    return SpectrogramAxes(**{name: tuple(value) if name == "frequencies" else value for name, value in fields.items()})
+    ends = given.pop("frequencies")
+    fields: dict[str, Any] = {_FIELDS[name]: value for name, value in given.items()}
+    fields["frequencies"] = None if ends is None else tuple(ends)
+    return SpectrogramAxes(**fields)
 
 
 def _flag(name: str) -> str:

@@ -158,14 +158,14 @@ def _round(frequencies: np.ndarray) -> np.ndarray:
     from matplotlib.ticker import MaxNLocator
 
     low, high = frequencies[0], frequencies[-1]
-    first = low if low > 0 else frequencies[1]
-    powers = np.arange(np.floor(np.log10(first)), np.ceil(np.log10(high)) + 1)
-    values = np.array([digit * 10.0**power for power in powers for digit in (1, 2, 5)])
-    steps = np.diff(frequencies)
-    if np.allclose(steps, steps[0]) or ((values >= low) & (values <= high)).sum() < _FEWEST:
-        values = np.asarray(MaxNLocator(_TICKS, steps=[1, 2, 5, 10]).tick_values(low, high))
-    slack = 1e-9 * high
-    return values[(values >= low - slack) & (values <= high + slack)]
+    steps, positive = np.diff(frequencies), frequencies[frequencies > 0]
+    powers = 10.0 ** (np.floor(np.log10(positive.min())) + np.arange(20)) if positive.size else ()
+    values = np.array([digit * power for power in powers for digit in (1, 2, 5)])
+    if np.allclose(steps, steps[0]) or np.sum((values >= low) & (values <= high)) < _FEWEST:
+        values = np.array(MaxNLocator(_TICKS, steps=[1, 2, 5, 10]).tick_values(low, high))
+    slack = 1e-9 * abs(high)
+    kept: np.ndarray = values[(values >= low - slack) & (values <= high + slack)]
+    return kept
 
 
 def _hertz(frequency: float) -> str:

@@ -59,6 +59,9 @@ def test_round_frequencies_lie_between_the_rows_that_they_are_between():
     small = frequency_ticks(np.linspace(0, 0.75, 16))
     assert [text for _, text in small] == ["0", "0.2", "0.4", "0.6"]
     np.testing.assert_allclose([place for place, _ in small], [0, 4, 8, 12])
+    both = frequency_ticks(np.linspace(-40, 40, 9))  # of a spectrum with both sides
+    assert both == [(0.0, "-40"), (2.0, "-20"), (4.0, "0"), (6.0, "20"), (8.0, "40")]
+    assert len(frequency_ticks(-np.geomspace(100, 10, 9))) > 3
 
 
 def tone_net(sides):
