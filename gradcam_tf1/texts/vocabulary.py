@@ -59,8 +59,8 @@ class Vocabulary:
         ----------
         path : str
             A text file with one word a line, the first one being id 0, or with `word<TAB>id` a line; a JSON file of
-            word -> id or id -> word, or a list of words; or the JSON of a Keras `Tokenizer`. With words such as ##ing it is one of
-            WordPiece.
+            word -> id or id -> word, or a list of words; or the JSON of a Keras `Tokenizer`. With words such as ##ing
+            it is one of WordPiece.
         offset : int
             Number that is added to each id: 3 for the word index of Keras's IMDB data.
         **fields
