@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.drawing.image_figures import layers_figure as layers_figure
     from gradcam_tf1.drawing.image_figures import methods_figure as methods_figure
     from gradcam_tf1.drawing.image_figures import signs_figure as signs_figure
+    from gradcam_tf1.drawing.spectrogram_axes import SpectrogramAxes as SpectrogramAxes
     from gradcam_tf1.drawing.spectrogram_figures import spectrogram_figure as spectrogram_figure
     from gradcam_tf1.drawing.style import Style as Style
     from gradcam_tf1.engine.explain_options import ExplainOptions as ExplainOptions
@@ -226,6 +227,7 @@ _NAMES = {
         "signal_figure",
         "volume_figure",
     ),
+    "drawing.spectrogram_axes": ("SpectrogramAxes",),
     "drawing.spectrogram_figures": ("spectrogram_figure",),
     "texts": (
         "Vocabulary",

@@ -139,6 +139,7 @@ EXPECTED = {
     "signal_figure",
     "volume_figure",
     "spectrogram_figure",
+    "SpectrogramAxes",
     "save_figure",
     # errors
     "FeedError",

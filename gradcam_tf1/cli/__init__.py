@@ -8,6 +8,7 @@ Never: an import of TensorFlow before a command runs, a traceback for a mistake 
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Any
 
 import click
@@ -66,6 +67,8 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         hold_back_log()
+        if os.environ.get("NO_COLOR"):  # see no-color.org
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except GradCamError as error:

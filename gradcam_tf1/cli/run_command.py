@@ -26,6 +26,7 @@ from gradcam_tf1.cli.shared_options import (
     open_net,
     window,
 )
+from gradcam_tf1.cli.spectrogram_options import make_axes, spectrogram_options
 from gradcam_tf1.cli.style_options import make_style, style_options
 from gradcam_tf1.cli.target_options import make_targets, target_options
 from gradcam_tf1.cli.terminal import load_tensorflow, say, say_page, show_figures
@@ -38,7 +39,8 @@ from gradcam_tf1.run.run_options import RunOptions
 from gradcam_tf1.run.settings import net_warnings
 from gradcam_tf1.types import LayerInfo
 
-_RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not in ("batch_size", "stop", "progress"))
+_MADE = ("batch_size", "stop", "progress", "axes")
+_RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not in _MADE)
 
 
 @click.command(cls=RunFileCommand, short_help="Explain images: write overlays and heat maps.")
@@ -84,6 +86,7 @@ _RUN_OPTIONS = tuple(item.name for item in fields(RunOptions) if item.name not i
     help="Layer to explain by its name: exactly this one, else the last feature map whose name contains TEXT.",
 )
 @style_options
+@spectrogram_options
 @click.option(
     "--n-images", type=click.IntRange(min=1), metavar="N", help="Explain only N of the images, chosen at random."
 )
@@ -141,7 +144,8 @@ def run(
     asked = saved(click.get_current_context())
     preset = make_preset(options)
     options["layers"] = _layers(options["layers"], options.pop("backcount"))
-    run_options = {name: options.pop(name) for name in _RUN_OPTIONS}
+    axes = make_axes(options)
+    run_options = {"axes": axes, **{name: options.pop(name) for name in _RUN_OPTIONS}}
     style, targets, score = make_style(options), make_targets(options), options.pop("score")
     methods, layers = make_methods(options), options["layers"] or None
     explain_options = make_explain_options(

@@ -12,7 +12,8 @@ from gradcam_tf1.cli.method_options import methods_with_options, set_option, sev
 from gradcam_tf1.cli.progress import MAX_REASONS, STOPPED, Progress, Stopper
 from gradcam_tf1.cli.session_options import make_session, session_options
 from gradcam_tf1.cli.shared_options import model_options_of_all_images, names_or_numbers, open_net
-from gradcam_tf1.cli.terminal import say, say_page, shown, warn
+from gradcam_tf1.cli.terminal import say, say_page, warn
+from gradcam_tf1.cli.word_colors import colored_words, in_colors
 from gradcam_tf1.errors import BindingError, OptionError
 from gradcam_tf1.images.output_folder import as_folder
 from gradcam_tf1.targets import Top
@@ -174,22 +175,14 @@ def _until_stopped(texts: Iterable[list[WordRow]], progress: Progress, stop: Sto
 def _finish(files: WordFiles, page: str, quiet: bool, stopped: bool) -> None:
     from gradcam_tf1.texts.words_page import caption, shades
 
+    colors = in_colors()
     for row in files.shown if not quiet else ():
         if row.text < _LISTED and row.weights:
-            say(f"\n{row.text + 1}. {caption(row)}")
-            click.echo(" ".join(_colored(word, shade) for word, shade in zip(row.words, shades(row.weights))))
+            say(f"\n{row.text + 1}. {caption(row, colors)}")
+            click.echo(colored_words(row.words, shades(row.weights), colors))
     if not quiet:
         explained = files.texts - files.failed
         counted = f"{explained} text{'' if explained == 1 else 's'} explained, {files.failed} failed"
         say(f"\n{counted}; results in {os.path.dirname(page)}")
         say_page(page)
     click.get_current_context().exit(STOPPED if stopped else 1 if files.failed else 0)
-
-
-def _colored(word: str, shade: int) -> str:
-    """Return a word on red where it speaks for the class, on blue where against it."""
-    if not shade:
-        return shown(word)
-    faint, strong = 255 - 20 * abs(shade), 255
-    red, green, blue = (strong, faint, faint) if shade > 0 else (faint, faint, strong)
-    return click.style(shown(word), fg="black", bg=(red, green, blue))

@@ -98,7 +98,7 @@ def _draw(
     axes = _axes(figure, (top, left, tall, wide), size)
     axes.imshow(image, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    axes.set_title("\n".join(map(_line, panel.title)), fontsize=_TITLE, loc="left", pad=5)
+    axes.set_title("\n".join(map(plain_line, panel.title)), fontsize=_TITLE, loc="left", pad=5)
     if panel.empty:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85}
         axes.text(0.5, 0.5, panel.empty, transform=axes.transAxes, ha="center", va="center", fontsize=_TITLE, bbox=box)
@@ -128,7 +128,7 @@ def _shrunk(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 
 
-def _line(text: str) -> str:
+def plain_line(text: str) -> str:
     """Return one line of plain text, without control characters and without formulas for matplotlib."""
     words = "".join(char if char.isprintable() else " " for char in text)
     cut = words if len(words) <= LETTERS else words[: LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"

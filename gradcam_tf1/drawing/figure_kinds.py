@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from gradcam_tf1.drawing.explanation import Explanation
 from gradcam_tf1.drawing.figure_grid import save_figure
 from gradcam_tf1.drawing.image_figures import classes_figure, layers_figure, methods_figure, signs_figure
+from gradcam_tf1.drawing.spectrogram_axes import SpectrogramAxes
+from gradcam_tf1.drawing.spectrogram_figures import spectrogram_maps_figure
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.errors import OptionError
 from gradcam_tf1.methods import METHODS
@@ -27,6 +30,7 @@ Request = Dict[str, Any]  # keyword arguments of `explain`
 # shown side by side where no methods are requested, except those that the net does not allow
 SHOWN_METHODS = ("gradcam", "gradcampp", "hirescam", "layercam", "eigencam")
 SHOWN_LAYERS = 4
+SPECTROGRAM = "spectrogram"
 
 
 class FigureNet(ABC):
@@ -63,7 +67,7 @@ class FigureKind:
     request : callable
         (net, the run's arguments of `explain`) -> the figure's arguments of `explain`.
     draw : callable
-        A figure function of `image_figures`.
+        A figure function of `image_figures`; that of spectrograms also takes the axes.
     of_one_layer : bool
         Whether it shows one layer; a run with several layers then makes one figure for each.
     """
@@ -71,7 +75,7 @@ class FigureKind:
     name: str
     summary: str
     request: Callable[[FigureNet, Request], Request]
-    draw: Callable[[Explanation, np.ndarray, int, Style], Figure]
+    draw: Callable[..., Figure]
     of_one_layer: bool = True
 
     def requests(self, net: FigureNet, run: Request) -> Dict[str, Request]:
@@ -119,6 +123,10 @@ def _signs(_net: FigureNet, run: Request) -> Request:
     return {**run, "methods": ["positive_negative"]}
 
 
+def _spectrogram(_net: FigureNet, run: Request) -> Request:
+    return {**run, "methods": run["methods"] or ["gradcam"]}
+
+
 def _layer_method(run: Request) -> List[Any]:
     """Return the first requested method that uses a layer, by default gradcam."""
     return [method for method in run["methods"] if METHODS[method.name].uses_layer][:1] or ["gradcam"]
@@ -131,17 +139,20 @@ FIGURES: Dict[str, FigureKind] = {
         FigureKind("layers", "the requested layers, or the last four", _layers, layers_figure, of_one_layer=False),
         FigureKind("methods", "the requested methods, or five usual ones", _methods, methods_figure),
         FigureKind("positive-negative", "evidence for and against, on one scale", _signs, signs_figure),
+        FigureKind(SPECTROGRAM, "each map on the spectrogram, in s and Hz", _spectrogram, spectrogram_maps_figure),
     )
 }
 
 
-def find_kinds(names: Any) -> List[FigureKind]:
+def find_kinds(names: Any, axes: Optional[SpectrogramAxes] = None) -> List[FigureKind]:
     """Return the kinds of these names, each once.
 
     Parameters
     ----------
     names : str or sequence of str
         One name or several.
+    axes : SpectrogramAxes or None
+        Those of the figure of spectrograms.
 
     Returns
     -------
@@ -150,7 +161,7 @@ def find_kinds(names: Any) -> List[FigureKind]:
     Raises
     ------
     OptionError
-        If a name is unknown; lists the possible ones.
+        If a name is unknown, which lists the possible ones, or the figure of spectrograms has no axes.
     """
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, (list, tuple)):
@@ -158,7 +169,16 @@ def find_kinds(names: Any) -> List[FigureKind]:
     for name in names:
         if not isinstance(name, str) or name not in FIGURES:
             raise OptionError(f"no figure {name!r}; possible: {', '.join(FIGURES)}")
-    return [FIGURES[name] for name in dict.fromkeys(names)]
+    if axes is not None and not isinstance(axes, SpectrogramAxes):
+        raise OptionError(f"axes are SpectrogramAxes(...), not {axes!r}")
+    if (axes is None) == (SPECTROGRAM in names):
+        raise OptionError(
+            f"the figure {SPECTROGRAM!r} needs axes=SpectrogramAxes(...): its sample rate, hop and frequencies"
+            if axes is None
+            else f"axes are those of the figure {SPECTROGRAM!r}: ask for it, too (--figure {SPECTROGRAM})"
+        )
+    kinds = [FIGURES[name] for name in dict.fromkeys(names)]
+    return [replace(kind, draw=partial(kind.draw, axes=axes)) if kind.name == SPECTROGRAM else kind for kind in kinds]
 
 
 class FigureMaker:

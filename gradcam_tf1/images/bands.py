@@ -104,12 +104,14 @@ def picked(values: np.ndarray, bands: Sequence[int], name: str) -> np.ndarray:
 
 SHARE = 2.0  # percent of a band's values at each end that become black or white, where values are not 0..255
 _SAMPLE = 1_000_000
+_LEAST = 1.0  # a float image of 0..1 is as bright as one of 0..255, and would be black if drawn as that
 
 
 def drawn(values: np.ndarray, bands: Sequence[int] = (), name: str = "the image") -> np.ndarray:
     """Return three bands of an image as an RGB image to draw on.
 
-    Values within 0..255 are kept. Otherwise each band is stretched from its 2nd to its 98th percentile.
+    Values within 0..255 are kept. Others, and floats that are all at most 1, are no pixels: each band is stretched from
+    its 2nd to its 98th percentile.
 
     Parameters
     ----------
@@ -135,7 +137,7 @@ def drawn(values: np.ndarray, bands: Sequence[int] = (), name: str = "the image"
     shown = picked(values, bands, name)
     if shown.dtype == np.uint8:
         return np.ascontiguousarray(shown)
-    if shown.min() >= 0 and shown.max() <= 255:
+    if shown.min() >= 0 and (_LEAST if shown.dtype.kind == "f" else 0) < shown.max() <= 255:
         return shades(shown, 0.0, 255.0)
     return np.stack([_stretched(shown[..., channel]) for channel in range(3)], axis=-1)
 

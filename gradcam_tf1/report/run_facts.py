@@ -130,7 +130,7 @@ _REQUEST = (
     *("n_images", "seed"),
 )
 _DRAWING = (
-    *("colormap", "alpha", "style", "box", "bands", "share_scale", "heatmaps", "raw", "figures", "naming"),
+    *("colormap", "alpha", "style", "box", "bands", "share_scale", "heatmaps", "raw", "figures", "axes", "naming"),
     "image_format",
 )
 

@@ -84,7 +84,7 @@ def make_plan(net: BoundNet, imgs_path: Any, out_folder: str, request: RunReques
         If there is no image at all.
     """
     run = request.run
-    kinds = find_kinds(run.figures)
+    kinds = find_kinds(run.figures, run.axes)
     inputs = as_inputs(request.options.inputs)
     net.check_inputs(list(inputs))
     if net.binding.frame_order:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 from gradcam_tf1.drawing.figure_kinds import find_kinds
 from gradcam_tf1.drawing.image_formats import LOSSLESS, check_image_format
+from gradcam_tf1.drawing.spectrogram_axes import SpectrogramAxes
 from gradcam_tf1.drawing.style import Style
 from gradcam_tf1.engine.explain_options import ExplainOptions
 from gradcam_tf1.errors import OptionError
@@ -40,6 +41,8 @@ class RunOptions:
         Random seed of `n_images`: the same seed chooses the same images.
     figures : str or sequence of str
         Figures to draw of each image, names from FIGURES; each takes another pass through the net.
+    axes : SpectrogramAxes or None
+        What the rows and columns of spectrograms are, for the figure "spectrogram".
     max_pixels : int
         Larger images are refused.
     threads : int or None
@@ -71,6 +74,7 @@ class RunOptions:
     n_images: Optional[int] = None
     seed: int = 0
     figures: Union[str, Sequence[str]] = ()
+    axes: Optional[SpectrogramAxes] = None
     max_pixels: int = MAX_PIXELS
     threads: Optional[int] = None
     resume: bool = False
@@ -85,7 +89,7 @@ class RunOptions:
         check_naming(self.naming)
         check_image_format(self.image_format)
         make_window(self.window)
-        find_kinds(self.figures)
+        find_kinds(self.figures, self.axes)
         for name, low in (("batch_size", 1), ("n_images", 1), ("seed", 0), ("max_pixels", 1), ("threads", 1)):
             value, may_be_none = getattr(self, name), name not in ("seed", "max_pixels")
             if value is None and may_be_none:

@@ -78,7 +78,8 @@ def request_settings(request: RunRequest, methods: Mapping[str, Any], inputs: Ma
         **{"max_pixels": run.max_pixels, "window": asdict(make_window(run.window))},
         **asdict(request.style),
         **{"n_images": run.n_images, "seed": run.seed},
-        "figures": [kind.name for kind in find_kinds(run.figures)],
+        "figures": [kind.name for kind in find_kinds(run.figures, run.axes)],
+        **({} if run.axes is None else {"axes": asdict(run.axes)}),
     }
 
 

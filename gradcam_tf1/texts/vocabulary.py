@@ -15,6 +15,7 @@ from gradcam_tf1.texts import word_pieces
 _PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'  # what Keras leaves out of words
 _MOST_BYTES = 200_000_000
 _NUMBER = re.compile("[0-9]{1,9}")
+_NUMBERED = re.compile(r".*\S[ ,;]+[0-9.eE+-]*[0-9]\s*")  # a word and its id or count, or its embedding
 _MOST_IDS = 2**31
 _SPECIAL = re.compile(r"\[\w+\]")  # as [PAD] and [UNK], the first words of many vocabularies
 
@@ -58,8 +59,8 @@ class Vocabulary:
         ----------
         path : str
             A text file with one word a line, the first one being id 0, or with `word<TAB>id` a line; a JSON file of
-            word -> id, or a list of words; or the JSON of a Keras `Tokenizer`. With words such as ##ing it is one of
-            WordPiece.
+            word -> id or id -> word, or a list of words; or the JSON of a Keras `Tokenizer`. With words such as ##ing
+            it is one of WordPiece.
         offset : int
             Number that is added to each id: 3 for the word index of Keras's IMDB data.
         **fields
@@ -166,8 +167,12 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read(_MOST_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise OptionError(f"the vocabulary '{path}' cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(
+            f"the vocabulary '{path}' is not UTF-8, see its byte {error.start + 1}; save it as UTF-8"
+        ) from error
     if len(text) > _MOST_BYTES:
         raise OptionError(f"the vocabulary '{path}' is larger than {_MOST_BYTES:,} characters")
     return text
@@ -187,15 +192,31 @@ def _parsed(path: str, text: str) -> Tuple[Dict[str, int], Dict[str, Any]]:
             ) from error
     rows = text.split("\n")  # not splitlines: a word may hold what Unicode calls the end of a line
     lines = [line.rstrip("\r").split("\t") for line in (rows[:-1] if rows[-1] == "" else rows)]
-    if all(len(line) == 2 and _NUMBER.fullmatch(line[1].strip()) for line in lines if line != [""]):
-        return _unique(path, ((line[0], int(line[1])) for line in lines if line != [""])), {}
-    odd = next((number for number, line in enumerate(lines, 1) if len(line) > 1), None)
-    if odd is not None:
+    written = [line for line in lines if line != [""]]
+    with_id = sum(map(_has_id, written))
+    if with_id == len(written):
+        return _unique(path, ((line[0], int(line[1])) for line in written)), {}
+    if any(len(line) > 1 for line in lines):
+        number = next(n for n, line in enumerate(lines, 1) if _is_odd(line, 2 * with_id > len(written)))
         raise OptionError(
-            f"line {odd} of the vocabulary '{path}' has a tab, but not every line is word<TAB>id; write all lines so, "
-            "or one word a line"
+            f"line {number} of the vocabulary '{path}' is not as the others: some are word<TAB>id; write all lines so, "
+            "without a head, or one word a line"
+        )
+    if len(lines) > 1 and all(_NUMBERED.fullmatch(line[0]) for line in lines[1:]):
+        raise OptionError(
+            f"the lines of the vocabulary '{path}' end with a number behind a space or comma; write word<TAB>id if it "
+            "is the id, or one word a line"
         )
     return _unique(path, ((line[0].strip(), number) for number, line in enumerate(lines))), {}
+
+
+def _has_id(line: Sequence[str]) -> bool:
+    return len(line) == 2 and _NUMBER.fullmatch(line[1].strip()) is not None
+
+
+def _is_odd(line: Sequence[str], most_have_ids: bool) -> bool:
+    """Return whether a line is unlike the most."""
+    return line != [""] and not _has_id(line) if most_have_ids else len(line) > 1
 
 
 def _unique(path: str, rows: Iterable[Tuple[str, int]]) -> Dict[str, int]:
@@ -231,7 +252,9 @@ def _from_json(path: str, values: Any) -> Tuple[Dict[str, int], Dict[str, Any]]:
         return _unique(path, ((str(word), number) for number, word in enumerate(values))), {}
     config = values.get("config")
     if not isinstance(config, dict):
-        return _unique(path, ((word, _whole(id_)) for word, id_ in values.pairs)), {}
+        of_ids = all(isinstance(word, str) for _, word in values.pairs)  # id -> word, as index_word of Keras
+        pairs = ((word, int(id_)) for id_, word in values.pairs) if of_ids else iter(values.pairs)
+        return _unique(path, ((word, _whole(id_)) for word, id_ in pairs)), {}
     if config.get("char_level") or config.get("split", " ") != " ":
         raise OptionError(
             "the Keras Tokenizer cuts texts into characters, or at another mark than spaces; write its tokens and ids "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Dict, List, Mapping, Sequence
 
 from gradcam_tf1.report.study_page import ColoredWords, Section, Study, write_study
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 SHADES = 10
 MOST = 500  # texts on the page
 _TITLE_WORDS = 8
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # what Unicode calls controls of direction
 
 
 def words_page(path: str, rows: Sequence[WordRow], facts: Mapping[str, str]) -> str:
@@ -45,24 +47,43 @@ def shades(weights: Sequence[float]) -> List[int]:
     return [0 if largest == 0 else round(SHADES * weight / largest) for weight in weights]
 
 
-def caption(row: WordRow) -> str:
-    """Say what is explained, and what the colours mean; of a text that failed, why."""
+def caption(row: WordRow, colors: bool = True) -> str:
+    """Say what is explained, and what the colours mean, or the shades without them; of a text that failed, why."""
     if row.status == "failed":
         return f"failed: {row.reason}"
     target = row.label or (f"class {row.class_id}" if row.class_id >= 0 else "the score")
     share = "" if row.probability is None else f", probability {row.probability:.3g}"
     layer = f" at {row.layer}" if row.layer else ""
-    meaning = "red for it, blue against it" if row.signed else "red for it"
+    most, least = ("red", "blue") if colors else (f"+{SHADES} most", f"-{SHADES} most")
+    meaning = f"{most} for it, {least} against it" if row.signed else f"{most} for it"
     why = "" if row.status == "ok" else f" {row.status}: {row.reason}."
     return f"{target}, score {row.score:.4g}{share}: {row.method}{layer}, {meaning}.{why}"
 
 
+def visible(word: str) -> str:
+    """Return a word for a page: what would be invisible or turn the direction of the text is escaped."""
+    seen = "".join(letter if _is_plain(letter) else _escaped(letter) for letter in word)
+    empty = all(unicodedata.category(letter)[0] in "CZM" for letter in seen)  # such as a zero-width space alone
+    return "".join(map(_escaped, seen)) if empty else seen
+
+
+def _is_plain(letter: str) -> bool:
+    hidden = unicodedata.category(letter) in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
+    return not hidden and unicodedata.bidirectional(letter) not in _TURNING
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 def _title(row: WordRow) -> str:
-    first = " ".join(row.words[:_TITLE_WORDS]) or "not explained"
+    first = " ".join(map(visible, row.words[:_TITLE_WORDS])) or "not explained"
     return f"{row.text + 1}. {first}{' ...' if len(row.words) > _TITLE_WORDS else ''}"
 
 
 def _colored(row: WordRow) -> ColoredWords:
     weights = row.weights or [0.0] * len(row.words)
-    words = [(word, shade, f"{weight:.4g}") for word, shade, weight in zip(row.words, shades(weights), weights)]
+    words = [
+        (visible(word), shade, f"{weight:.4g}") for word, shade, weight in zip(row.words, shades(weights), weights)
+    ]
     return ColoredWords(caption(row), words)

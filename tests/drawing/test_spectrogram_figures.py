@@ -83,21 +83,3 @@ def test_axes_that_do_not_fit(explained, tmp_path):
     with pytest.raises(OptionError, match=r"the map has shape \[40, 16\], not that of the spectrogram"):
         spectrogram_figure(found, sound[:, :20], 0, "gradcam", path, seconds=2.0, frequencies=MEL)
     assert not (tmp_path / "a.png").exists()
-
-
-@pytest.mark.parametrize(
-    ("frequencies", "wanted"),
-    [
-        (np.linspace(0.0, 0.75, ROWS), ["0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7"]),
-        (np.arange(ROWS) * 1000.0, ["0", *(f"{n},000" for n in range(2, 16, 2))]),
-    ],
-)
-def test_frequencies_are_written_evenly_apart_and_differ(frequencies, wanted):
-    from matplotlib.figure import Figure
-
-    from gradcam_tf1.drawing.spectrogram_figures import _draw
-
-    axes = Figure().subplots()
-    _draw(axes, np.zeros((ROWS, FRAMES, 3), np.uint8), 2.0, frequencies[::-1])
-    assert [label.get_text() for label in axes.get_yticklabels()] == wanted
-    assert set(np.diff(axes.get_yticks())) == {-2}

@@ -151,6 +151,10 @@ def test_values_that_are_no_pixels_are_stretched_where_they_are_drawn():
     values = np.stack([np.linspace(-5, 5, 1001), np.linspace(0, 4000, 1001), np.zeros(1001)], axis=1)[np.newaxis]
     shown = drawn(values.astype(np.float32))
     assert shown[0, [0, 20, 500, 980, 1000]].tolist() == [[0, 0, 0]] * 2 + [[128, 128, 0]] + [[255, 255, 0]] * 2
+    shares = np.linspace(0, 1, 100, dtype=np.float32).reshape(10, 10, 1)
+    np.testing.assert_array_equal(np.unique(drawn(shares))[[0, -1]], [0, 255])  # magnitudes 0..1, with window none
+    np.testing.assert_array_equal(drawn((shares * 255).astype(np.float32)).ravel()[-1], 255)
+    np.testing.assert_array_equal(drawn(np.zeros((2, 2, 1), np.float32)), np.zeros((2, 2, 3)))
     np.testing.assert_array_equal(drawn(np.full((2, 2, 4), 7.4, np.float32)), np.full((2, 2, 3), 7))
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from text_nets import HEAD, WORDS, convolution, frozen, masked_mean, table
 
-from gradcam_tf1.cli import main
+from gradcam_tf1.cli import main, text_command, word_colors
 from gradcam_tf1.graph import GradCamGraph
 from gradcam_tf1.texts import word_weights
+from gradcam_tf1.texts.words_page import visible
 
 
 @pytest.fixture
@@ -34,7 +37,9 @@ def rows(desk):
     return [json.loads(line) for line in (desk / "out" / "words.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def test_words_count_for_what_they_say(desk):
+def test_words_count_for_what_they_say(desk, monkeypatch):
+    monkeypatch.setattr(text_command, "in_colors", lambda: True)
+    monkeypatch.setenv("COLORTERM", "truecolor")
     done = run(desk, "texts.txt", "net.pb", "--vocab", str(desk / "vocab.txt"), "--labels", str(desk / "labels.txt"))
     assert done.exit_code == 0, done.output
     good, bad = rows(desk)
@@ -44,7 +49,7 @@ def test_words_count_for_what_they_say(desk):
     wanted = table()[[WORDS.index(word.lower()) for word in good["words"]]] @ HEAD[:, 1] / 5
     np.testing.assert_allclose(good["weights"], wanted, rtol=1e-4, atol=1e-6)
     assert bad["words"][int(np.argmax(bad["weights"]))] == "bad"
-    assert "\x1b[30m\x1b[48;2;255;55;55mgood\x1b[0m" in done.output
+    assert "\x1b[38;2;0;0;0m\x1b[48;2;255;55;55mgood\x1b[0m" in done.output
     page = (desk / "out" / "words.html").read_text(encoding="utf-8")
     assert 'class="shade10" title="' in page
     assert ">good</span>" in page
@@ -152,3 +157,57 @@ def test_a_later_run_replaces_an_earlier_one(desk):
         done = run(desk, "texts.txt", "net.pb", "--vocab", str(desk / "vocab.txt"), "-q", *more)
         assert (done.exit_code, done.output) == (0, "")
     assert len(rows(desk)) == 2
+
+
+def test_words_without_colours_have_numbers(desk, monkeypatch):
+    """In a file, a pipe and with NO_COLOR; whatever the terminal, no escape sequence is left then."""
+    more = ("--vocab", str(desk / "vocab.txt"), "--labels", str(desk / "labels.txt"))
+    done = run(desk, "texts.txt", "net.pb", *more)
+    assert "red for it" not in done.output
+    assert "+10 most for it, -10 most against it" in done.output
+    assert re.search(r"The(\(.\d\))? film\S* was\S* very\S* good\(\+10\)\n", done.output), done.output
+    assert "\x1b" not in done.output
+    (desk / "vocab.txt").write_text("\n".join(WORDS[:4]))  # which is worth a warning, in yellow
+    assert "\x1b[33mWarning" in run(desk, "texts.txt", "net.pb", *more).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in run(desk, "texts.txt", "net.pb", *more).output
+
+
+@pytest.mark.parametrize(
+    ("color", "terminal", "wanted"), [(None, True, True), (None, False, False), (False, True, False)]
+)
+def test_colours_are_for_terminals(color, terminal, wanted, monkeypatch):
+    monkeypatch.setattr(word_colors.sys, "stdout", SimpleNamespace(isatty=lambda: terminal))
+    with click.Context(main, color=color):
+        assert word_colors.in_colors() is wanted
+
+
+def contrast(pair):
+    """Of WCAG 2: 4.5 and more can be read."""
+    shares = [[level / 255 for level in color] for color in pair]
+    linear = [[s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in color] for color in shares]
+    dark, light = sorted(0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in linear)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_words_can_be_read_on_their_colours(monkeypatch):
+    levels = [0, 95, 135, 175, 215, 255]
+    for shade in [*range(-10, 0), *range(1, 11)]:
+        assert contrast(word_colors.colors_of(shade)) >= 4.5
+        numbers = [word_colors._indexed(color) - 16 for color in word_colors.colors_of(shade)]
+        assert contrast([[levels[n // 36], levels[n // 6 % 6], levels[n % 6]] for n in numbers]) >= 4.5
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    words = ["a\x1b[2J", "\u202eb", "c"]
+    shown = word_colors.colored_words(words, [10, -10, 0], True)
+    of_red, of_blue = "\x1b[38;2;0;0;0m\x1b[48;2;255;55;55m", "\x1b[38;2;255;255;255m\x1b[48;2;55;55;255m"
+    assert shown == f"{of_red}a\\x1b[2J\x1b[0m {of_blue}\\u202eb\x1b[0m c"
+    monkeypatch.setenv("COLORTERM", "")
+    assert word_colors.colored_words(["a"], [10], True) == "\x1b[38;5;16m\x1b[48;5;203ma\x1b[0m"
+    assert word_colors.colored_words(words, [10, -3, 0], False) == "a\\x1b[2J(+10) \\u202eb(-3) c"
+
+
+def test_words_that_nobody_would_see_are_escaped_on_the_page():
+    same = ["good", "\U0001f468\u200d\U0001f469", "\u05e9\u05dc\u05d5\u05dd", "a\u0301", "<b>"]
+    assert list(map(visible, same)) == same
+    hidden = ["\x1b[31m", "\u202egood", "\u200b", "\ufeff", "\x00", "a\u2069"]
+    assert list(map(visible, hidden)) == ["\\x1b[31m", "\\u202egood", "\\u200b", "\\ufeff", "\\x00", "a\\u2069"]

@@ -21,6 +21,9 @@ FILES = {
     "tabs": ("the\t7\nfilm\t3\n\n", {"the": 7, "film": 3}),
     "mapping": ('{"the": 7, "film": 3.0}', {"the": 7, "film": 3}),
     "list": ('["<pad>", "the"]', {"<pad>": 0, "the": 1}),
+    "turned mapping": ('{"7": "the", "3": "film"}', {"the": 7, "film": 3}),
+    "Windows": ("the\t7\r\nfilm\t3\r\n", {"the": 7, "film": 3}),
+    "words with numbers": ("the\nroute 66\nfilm\n", {"the": 0, "route 66": 1, "film": 2}),
     "strange ends of lines": ("a\u2028b\nc\x85d\r\nfilm\n", {"a\u2028b": 0, "c\x85d": 1, "film": 2}),
     "special": ("[PAD]\n[UNK]\nthe\n", {"[PAD]": 0, "[UNK]": 1, "the": 2}),
     "keras": (json.dumps(TOKENIZER), {"<OOV>": 1, "the": 2, "film": 3}),
@@ -49,6 +52,13 @@ REFUSED = {
     "twice": ("good\nbad\ngood\n", "'good' has two ids in the vocabulary .*, 0 and 2; .* write word<TAB>id lines"),
     "twice with tabs": ("good\t4\ngood\t5\n", "'good' has two ids in the vocabulary .*, 4 and 5"),
     "twice in a mapping": ('{"good": 1, "good": 2}', "'good' has two ids in the vocabulary .*, 1 and 2"),
+    "twice in a turned mapping": ('{"1": "good", "2": "good"}', "'good' has two ids in the vocabulary .*, 1 and 2"),
+    "head": ("word\tid\ngood\t4\nbad\t5\n", "line 1 of the vocabulary .* is not as the others: .* without a head"),
+    "a stray tab": ("good\nbad\tfilm\nnot\n", "line 2 of the vocabulary .* is not as the others"),
+    "ids first": ("4\tgood\n5\tbad\n", "line 1 of the vocabulary .* some are word<TAB>id"),
+    "commas": ("word,id\ngood,4\nbad,5\n", "end with a number behind a space or comma; write word<TAB>id"),
+    "counts": ("the 2313\nfilm 14\n", "end with a number behind a space or comma"),
+    "vectors": ("the 0.1 -2e-3\nfilm 0.3 4\n", "end with a number behind a space or comma"),
     "twice in a list": ('["good", "good"]', "'good' has two ids in the vocabulary .*, 0 and 1"),
 }
 
@@ -63,7 +73,9 @@ def test_files_that_are_no_vocabulary(kind, tmp_path):
 
 def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "vocab").write_bytes(b"\xff\xfe\x00")
-    for path in (tmp_path / "vocab", tmp_path / "absent", tmp_path):
+    with pytest.raises(OptionError, match="the vocabulary .* is not UTF-8, see its byte 1; save it as UTF-8"):
+        Vocabulary.read(str(tmp_path / "vocab"))
+    for path in (tmp_path / "absent", tmp_path):
         with pytest.raises(OptionError, match="the vocabulary .* cannot be read"):
             Vocabulary.read(str(path))
 
@@ -89,7 +101,7 @@ def test_no_texts():
 
 def test_a_number_that_is_no_id(tmp_path):
     (tmp_path / "vocab").write_text("good\t\u00b2\n", encoding="utf-8")
-    with pytest.raises(OptionError, match="line 1 of the vocabulary .* has a tab, but not every line is word<TAB>id"):
+    with pytest.raises(OptionError, match="line 1 of the vocabulary .* is not as the others: some are word<TAB>id"):
         Vocabulary.read(str(tmp_path / "vocab"))
 
 
