@@ -10,7 +10,7 @@ from gradcam_tf1.binding.layer_choice import Choice, choose_maps
 from gradcam_tf1.binding.layer_paths import LayerPaths
 from gradcam_tf1.binding.layer_specs import infos_of
 from gradcam_tf1.binding.layers import Features
-from gradcam_tf1.binding.op_kinds import CONCATS
+from gradcam_tf1.binding.op_kinds import ACTIVATIONS, CONCATS, FORWARDING
 from gradcam_tf1.binding.reshapes import size
 from gradcam_tf1.binding.whole_axis import Axis, follow_axis
 from gradcam_tf1.errors import BindingError
@@ -154,6 +154,9 @@ def _static_length(index: GraphIndex, name: str, axis: int) -> Optional[int]:
     if dims is None or dims[axis] is not None:
         return None if dims is None else dims[axis]
     op = index.maker[name]
+    while op.type in FORWARDING | ACTIVATIONS and index.inputs[op.name]:  # these keep every side
+        index.walk()
+        op = index.maker[index.inputs[op.name][0]]
     before = index.dims(index.inputs[op.name][0]) if op.type == "Reshape" else None
     if axis == 0 or not before:
         return None

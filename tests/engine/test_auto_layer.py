@@ -97,8 +97,9 @@ def test_what_is_made_of_several_branches_has_the_layer_they_share():
     np.testing.assert_allclose(inside.maps["gradcam", "auto"][0, 0], on_input(inside, "gradcam", "a/Relu:0", 0, 0))
 
 
-def test_anchors_have_the_map_of_their_scale():
-    net = opened(detector)
+@pytest.mark.parametrize("apart", [False, True])
+def test_anchors_have_the_map_of_their_scale(apart):
+    net = opened(lambda: detector(apart=apart))
     targets = [Anchor(0, index=5), Anchor(0, index=140)]
     found = net.explain(rgb(1), targets, layers=["auto", "head0/Relu", "head1/Relu"])
     for t, layer in enumerate(("head0/Relu:0", "head1/Relu:0")):

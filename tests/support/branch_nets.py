@@ -57,8 +57,8 @@ def two_branches(widths: Any = (5, 7)) -> Any:
     return tf.nn.softmax(tf.reduce_mean(tf.concat(parts, 3, name="joined"), [1, 2], name="logits"))
 
 
-def detector(counts: Any = (2, 2), classes: int = 3, side: Optional[int] = SIDE) -> Any:
-    """Heads of two scales, their anchors joined: scores [N, anchors, classes]."""
+def detector(counts: Any = (2, 2), classes: int = 3, side: Optional[int] = SIDE, apart: bool = False) -> Any:
+    """Heads of two scales, their anchors joined: scores [N, anchors, classes]; apart: each with its own sigmoid."""
     trunk = pool(conv(placeholder(side), 6, "trunk", seed=1))
     scales = [trunk, pool(conv(trunk, 6, "deeper", seed=2))]
     heads = [
@@ -66,6 +66,8 @@ def detector(counts: Any = (2, 2), classes: int = 3, side: Optional[int] = SIDE)
         for k, (x, n) in enumerate(zip(scales, counts))
     ]
     rows = [tf.reshape(head, [tf.shape(head)[0], -1, classes]) for head in heads]
+    if apart:
+        return tf.concat([tf.nn.sigmoid(row) for row in rows], 1, name="logits")
     return tf.nn.softmax(tf.concat(rows, 1, name="logits"))
 
 
