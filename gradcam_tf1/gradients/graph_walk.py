@@ -59,12 +59,11 @@ def users(op: tf.Operation) -> List[tf.Operation]:
 
 def _users_of_values(op: tf.Operation) -> List[tf.Operation]:
     chooses = op.type in _CHOOSERS and op.name.startswith(OUR_SCOPE)
-    found = _users([output for output in op.outputs if output.dtype.is_floating or not chooses])
-    return [user for user in found if user.type not in _FILLED]
+    return _users([output for output in op.outputs if output.dtype.is_floating or not chooses])
 
 
 def _users(outputs: Iterable[tf.Tensor]) -> List[tf.Operation]:
-    consumers = [user for output in outputs for user in output.consumers() if user.type not in SHAPE_OPS]
+    consumers = [user for output in outputs for user in output.consumers() if user.type not in (*SHAPE_OPS, *_FILLED)]
     return list(dict.fromkeys(consumers))
 
 

@@ -18,6 +18,8 @@ from gradcam_tf1.tf_runtime import tf
 
 OwnFunction = Callable[..., Any]
 
+_LARGEST = 4096.0  # of a quotient in float16, with room for the sums that it enters
+
 
 class RelevanceComposite(NamedTuple):
     """Which layer with weights has which rule, keys of `RULES`.
@@ -102,14 +104,24 @@ def _ruled(path: RelevancePath, how: RelevanceComposite) -> Callable[..., Any]:
         if step is None:  # a gate, or what leads to one
             return [None] * len(op.inputs)
         if step.way == LAYER and step.layer is not None:
-            settings = _with_bounds(step.layer, path, how)
-            relevance = RULES[how.rule_of(step.layer)](step.layer, own, grads[0], settings)
-            return step.layer.to_inputs(relevance)
+            return step.layer.to_inputs(_through(step.layer, own, grads[0], path, how))
         if step.way in (PASS, FOLDED):
             return _to(op, step.places[0], grads[0])
         return _shared(op, own, grads, step) if step.way == SHARE else own(op, *grads)
 
     return hand_down
+
+
+def _through(
+    layer: WeightedLayer, own: OwnFunction, relevance: tf.Tensor, path: RelevancePath, how: RelevanceComposite
+) -> tf.Tensor:
+    """Return the relevance of the data of a layer, by its rule."""
+    rule, settings = RULES[how.rule_of(layer)], _with_bounds(layer, path, how)
+    if layer.x.dtype.base_dtype != tf.float16:
+        return rule(layer, own, relevance, settings)
+    if settings.low is not None:
+        settings = settings._replace(low=tf.cast(settings.low, tf.float32), high=tf.cast(settings.high, tf.float32))
+    return tf.cast(rule(layer.in_float32(), own, tf.cast(relevance, tf.float32), settings), tf.float16)
 
 
 def _to(op: tf.Operation, place: int, relevance: tf.Tensor) -> List[Optional[tf.Tensor]]:
@@ -118,12 +130,18 @@ def _to(op: tf.Operation, place: int, relevance: tf.Tensor) -> List[Optional[tf.
 
 def _shared(op: tf.Operation, own: OwnFunction, grads: Sequence[tf.Tensor], step: Step) -> List[Optional[tf.Tensor]]:
     """Return R_i = c_i / y R of a sum y of c_i: with `own`, the gradient, c_i is x_i dy/dx_i."""
-    slopes = own(op, quotient(grads[0], op.outputs[0]), *grads[1:])
+    total = op.outputs[0]
+    slopes = own(op, (_quotient_in_half if total.dtype == tf.float16 else quotient)(grads[0], total), *grads[1:])
     slopes = list(slopes) if isinstance(slopes, (list, tuple)) else [slopes]
     return [
         op.inputs[place] * slope if place in step.places and slope is not None else None
         for place, slope in enumerate(slopes)
     ]
+
+
+def _quotient_in_half(relevance: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+    found = quotient(tf.cast(relevance, tf.float32), tf.cast(total, tf.float32))
+    return tf.cast(tf.clip_by_value(found, -_LARGEST, _LARGEST), tf.float16)  # infinity times 0 is no number
 
 
 def _with_bounds(layer: WeightedLayer, path: RelevancePath, how: RelevanceComposite) -> Settings:

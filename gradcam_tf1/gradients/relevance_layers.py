@@ -7,9 +7,9 @@ u = x W' + b. Relevance that arrives at u is handed to the convolution, which kn
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
 
 # op type -> (number of the input with the data, number of the one with the kernel)
 CORES: Dict[str, Tuple[int, int]] = {
@@ -29,7 +29,23 @@ BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 SUMS = ("Add", "AddV2", "Sub", "BiasAdd")
 FACTORS = ("Mul", "RealDiv", "Div")
 _RESHAPES = ("Reshape", "Squeeze", "ExpandDims")
-MOVES = ("Identity", "BatchToSpaceND", "Switch", "Merge", *_RESHAPES)
+_SAME = ("Identity", "Snapshot", "EnsureShape", "CheckNumerics", "PlaceholderWithDefault", "Switch", "Merge")
+MOVES = ("BatchToSpaceND", "Transpose", "Cast", *_SAME, *_RESHAPES)
+
+
+class Channels(NamedTuple):
+    """Where the output channels of a layer are in a tensor behind it.
+
+    Attributes
+    ----------
+    size : int, optional
+        Their number, None where the weights have no axis of their own for them.
+    axis : int
+        Their axis.
+    """
+
+    size: Optional[int]
+    axis: int
 
 
 class WeightedLayer:
@@ -76,9 +92,18 @@ class WeightedLayer:
         for op in reversed(self.chain):
             if op.type in _RESHAPES:
                 tensor = tf.reshape(tensor, tf.shape(op.inputs[0]))
+            elif op.type == "Transpose":
+                tensor = tf.transpose(tensor, tf.math.invert_permutation(op.inputs[1]))
+            elif op.type == "Cast":
+                tensor = tf.cast(tensor, op.inputs[0].dtype)
             elif op.type == "BatchToSpaceND":
                 tensor = tf.raw_ops.SpaceToBatchND(input=tensor, block_shape=op.inputs[1], paddings=op.inputs[2])
-        return tensor
+        return tf.cast(tensor, self.x.dtype)
+
+    def in_float32(self) -> WeightedLayer:
+        """Return the layer with everything computed in float32: quotients by sums near 0 overflow in float16."""
+        inputs = {place: tf.cast(self.op.inputs[place], tf.float32) for place in (self.place, self._weights)}
+        return WeightedLayer(same_op(self.op, inputs, tf.float32), self.chain, self.first, self.positive, self._on_path)
 
     def folded(self) -> Tuple[Optional[tf.Tensor], Optional[tf.Tensor]]:
         """Return factor and bias of the chain: one number each, or one per channel; None where there is none."""
@@ -102,7 +127,7 @@ class WeightedLayer:
             factor = gamma * tf.math.rsqrt(variance + op.get_attr("epsilon"))
             return factor, beta - mean * factor
         data_first = self._on_path(op.inputs[0])
-        constant = tf.reshape(op.inputs[1 if data_first else 0], [-1])
+        constant = tf.cast(tf.reshape(op.inputs[1 if data_first else 0], [-1]), self.x.dtype)
         if op.type == "Sub":
             return (None, -constant) if data_first else (-tf.ones([1], constant.dtype), constant)
         if op.type in FACTORS:
@@ -157,11 +182,13 @@ def _has_one_position(op: tf.Operation) -> bool:
     return bool(sides) and set(sides) == {1}
 
 
-def same_op(op: tf.Operation, changed: Dict[int, tf.Tensor]) -> tf.Operation:
-    """Add an op with the attributes and inputs of another, but for the changed inputs."""
+def same_op(op: tf.Operation, changed: Dict[int, tf.Tensor], dtype: Optional[tf.DType] = None) -> tf.Operation:
+    """Add an op with the attributes and inputs of another, but for the changed inputs, and their dtype if given."""
     inputs = [changed.get(place, tensor) for place, tensor in enumerate(op.inputs)]
     attributes = {name: value for name, value in op.node_def.attr.items() if not name.startswith("_")}
-    dtypes = [tensor.dtype.base_dtype for tensor in op.outputs]
+    dtypes = [dtype or tensor.dtype.base_dtype for tensor in op.outputs]
+    if dtype:
+        attributes["T"] = tf.AttrValue(type=dtype.as_datatype_enum)
     return op.graph.create_op(op.type, inputs, dtypes, attrs=attributes, name=f"{op.type}_again")
 
 
@@ -173,50 +200,66 @@ def is_core(op: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> bool:
     return on_path(op.inputs[data]) and not on_path(op.inputs[kernel])
 
 
-def folds(op: tf.Operation, core: tf.Operation, on_path: Callable[[tf.Tensor], bool]) -> bool:
-    """Return whether an op changes each channel of its one input by constants, or only moves values."""
-    channels = _channels(core)
-    if op.type in BATCH_NORMS:
-        return channels is not None and not op.get_attr("is_training") and not any(map(on_path, op.inputs[1:]))
+def channels_of(core: tf.Operation) -> Channels:
+    """Return where the output channels are in the output of a layer."""
+    shape = core.outputs[0].shape
+    if core.type == "Einsum" or shape.rank is None:
+        return Channels(None, -1)
+    axis = 1 if _is_channels_first(core) else shape.rank - 1
+    size = shape.as_list()[axis]
+    return Channels(None if size is None else int(size), axis)
+
+
+def folded_over(op: tf.Operation, channels: Channels, on_path: Callable[[tf.Tensor], bool]) -> Optional[Channels]:
+    """Return where the channels are behind an op that can be folded, None where it cannot.
+
+    It changes each channel of its one input by constants, or only moves values.
+    """
     if op.type in _RESHAPES:
-        sizes = [tensor.shape.as_list()[-1] if tensor.shape.rank else None for tensor in (op.inputs[0], op.outputs[0])]
-        return sizes[0] == sizes[1] == channels is not None and not _is_channels_first(core)
-    if op.type in MOVES:
-        return True
-    if op.type not in SUMS + FACTORS or len(op.inputs) != 2:
+        return _reshaped(op, channels)
+    if op.type == "Transpose":
+        order = [] if static_value(op.inputs[1]) is None else [int(axis) for axis in static_value(op.inputs[1])]
+        return channels._replace(axis=order.index(channels.axis)) if channels.axis in order else None
+    if op.type == "Cast":
+        return channels if op.outputs[0].dtype.is_floating else None
+    if op.type == "BatchToSpaceND":
+        return channels if channels.axis + 1 == op.inputs[0].shape.rank else None
+    return channels if op.type in _SAME or _is_by_channel(op, channels, on_path) else None
+
+
+def _reshaped(op: tf.Operation, channels: Channels) -> Optional[Channels]:
+    """Return where the channels are behind a change of shape that leaves them the last axis."""
+    before, after = op.inputs[0].shape, op.outputs[0].shape
+    if channels.size is None or before.rank != channels.axis + 1 or not after.rank:
+        return None
+    return channels._replace(axis=after.rank - 1) if after.as_list()[-1] == channels.size else None
+
+
+def _is_by_channel(op: tf.Operation, channels: Channels, on_path: Callable[[tf.Tensor], bool]) -> bool:
+    """Return whether an op adds to each channel, or multiplies it by, one constant."""
+    data = [place for place, tensor in enumerate(op.inputs) if on_path(tensor)]
+    if op.type in BATCH_NORMS:
+        return data == [0] and not op.get_attr("is_training") and _meets(op, op.inputs[1].shape, channels)
+    if op.type not in SUMS + FACTORS or len(op.inputs) != 2 or len(data) != 1:
         return False
-    data = [place for place in (0, 1) if on_path(op.inputs[place])]
-    if len(data) != 1 or (op.type in ("RealDiv", "Div") and data == [1]):
+    if op.type in ("RealDiv", "Div") and data == [1]:
         return False
     constant = op.inputs[1 - data[0]].shape
     if op.inputs[data[0]].shape.rank != op.outputs[0].shape.rank:
         return False
-    return constant.num_elements() == 1 or (
-        constant.num_elements() == channels is not None and _lies_on_channels(op, constant, core)
-    )
-
-
-def _channels(core: tf.Operation) -> Optional[int]:
-    """Return the number of output channels, None where the weights have no axis of their own for them."""
-    if core.type == "Einsum":
-        return None
-    shape = core.outputs[0].shape
-    size = shape.as_list()[1 if _is_channels_first(core) else -1] if shape.rank else None
-    return None if size is None else int(size)
+    return constant.num_elements() == 1 or _meets(op, constant, channels)
 
 
 def _is_channels_first(core: tf.Operation) -> bool:
     return "data_format" in core.node_def.attr and core.get_attr("data_format").startswith(b"NC")
 
 
-def _lies_on_channels(op: tf.Operation, constant: tf.TensorShape, core: tf.Operation) -> bool:
-    """Return whether the axis of a constant that is longer than 1 meets the channel axis."""
-    if op.type == "BiasAdd":
-        return True
-    sizes = constant.as_list()
+def _meets(op: tf.Operation, constant: tf.TensorShape, channels: Channels) -> bool:
+    """Return whether a constant has one value per channel, on their axis."""
     rank = op.outputs[0].shape.rank
-    if rank is None or rank < len(sizes):
+    if channels.size is None or constant.num_elements() != channels.size or rank is None:
         return False
-    axis = 1 if _is_channels_first(core) else rank - 1
-    place = axis - (rank - len(sizes))
-    return bool(place >= 0 and sizes[place] == constant.num_elements())
+    if op.type == "BiasAdd" or op.type in BATCH_NORMS:
+        return channels.axis == (1 if _is_channels_first(op) else rank - 1)
+    place = channels.axis - (rank - constant.rank)
+    return bool(place >= 0 and constant.as_list()[place] == channels.size)

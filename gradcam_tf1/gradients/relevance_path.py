@@ -25,7 +25,8 @@ from gradcam_tf1.gradients.relevance_layers import (
     FACTORS,
     SUMS,
     WeightedLayer,
-    folds,
+    channels_of,
+    folded_over,
     is_core,
     same_op,
 )
@@ -38,7 +39,8 @@ _MOVED = (
     "Split", "SplitV", "Unpack", "Pack", "ConcatV2", "Concat", "Gather", "GatherV2", "GatherNd", "ReverseV2", "Tile",
     "BroadcastTo", "SpaceToBatchND", "BatchToSpaceND", "SpaceToBatch", "BatchToSpace", "DepthToSpace", "SpaceToDepth",
     "Roll", "Cast", "CheckNumerics", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "MaxPool", "MaxPoolV2",
-    "MaxPool3D", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2", "Switch", "Merge",
+    "MaxPool3D", "MaxPoolWithArgmax", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2",
+    "Switch", "Merge",
 )  # fmt: skip
 _CURVES = (
     "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softsign", "Sigmoid", "Tanh", "Erf", "Exp", "Log",
@@ -136,12 +138,13 @@ class RelevancePath:
 
     def _layer(self, core: tf.Operation) -> WeightedLayer:
         chain: List[tf.Operation] = []
-        last = core
+        last, channels = core, channels_of(core)
         while last.outputs[0].name not in self._ends:
             following = [op for op in users(last) if op.name in self._names]
-            if len(following) != 1 or not folds(following[0], core, self._on_path):
+            found = folded_over(following[0], channels, self._on_path) if len(following) == 1 else None
+            if found is None:
                 break
-            last = following[0]
+            last, channels = following[0], found
             chain.append(last)
         while chain and chain[-1].type == "Switch":  # it has two outputs, one of which never has a value
             chain.pop()
@@ -169,7 +172,8 @@ class RelevancePath:
         return steps
 
     def _step(self, op: tf.Operation) -> Step:
-        data = [place for place, tensor in enumerate(op.inputs) if self._on_path(tensor)]
+        # a condition or a position chooses what is handed on, and is no part of it
+        data = [place for place, each in enumerate(op.inputs) if self._on_path(each) and each.dtype.is_floating]
         if op.name in self._layers:
             layer = self._layers[op.name]
             return Step(LAYER, (layer.place,), layer)
