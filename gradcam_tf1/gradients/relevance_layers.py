@@ -33,6 +33,9 @@ _SAME = ("Identity", "Snapshot", "EnsureShape", "CheckNumerics", "PlaceholderWit
 MOVES = ("BatchToSpaceND", "Transpose", "Cast", *_SAME, *_RESHAPES)
 
 
+JOINS = ("Concat", "ConcatV2")
+
+
 class Channels(NamedTuple):
     """Where the output channels of a layer are in a tensor behind it.
 
@@ -89,8 +92,11 @@ class WeightedLayer:
     def output(self) -> tf.Tensor:
         """Return u in the layout of the convolution's own output."""
         tensor = self.chain[-1].outputs[0] if self.chain else self.op.outputs[0]
-        for op in reversed(self.chain):
-            if op.type in _RESHAPES:
+        for op, before in reversed(list(zip(self.chain, (self.op, *self.chain)))):
+            if op.type in JOINS:
+                axis, part = joined_part(op, before)
+                tensor = tensor[(*[slice(None)] * axis, part)]
+            elif op.type in _RESHAPES:
                 tensor = tf.reshape(tensor, tf.shape(op.inputs[0]))
             elif op.type == "Transpose":
                 tensor = tf.transpose(tensor, tf.math.invert_permutation(op.inputs[1]))
@@ -109,10 +115,15 @@ class WeightedLayer:
         """Return factor and bias of the chain: one number each, or one per channel; None where there is none."""
         scale: Optional[tf.Tensor] = None
         bias: Optional[tf.Tensor] = None
-        for op in self.chain:
-            if op.type in MOVES:
+        part = slice(None)
+        for op, before in zip(self.chain, (self.op, *self.chain)):
+            if op.type in JOINS:
+                part = joined_part(op, before)[1]
+            if op.type in (*JOINS, *MOVES):
                 continue
-            factor, shift = self._change(op)
+            factor, shift = (
+                each if each is None or each.shape.num_elements() == 1 else each[part] for each in self._change(op)
+            )
             if factor is not None:
                 scale = factor if scale is None else scale * factor
                 bias = None if bias is None else bias * factor
@@ -225,6 +236,15 @@ def folded_over(op: tf.Operation, channels: Channels, on_path: Callable[[tf.Tens
     if op.type == "BatchToSpaceND":
         return channels if channels.axis + 1 == op.inputs[0].shape.rank else None
     return channels if op.type in _SAME or _is_by_channel(op, channels, on_path) else None
+
+
+def joined_part(op: tf.Operation, before: tf.Operation) -> Tuple[int, slice]:
+    """Return the axis of a concatenation, and where on it the output of an op is."""
+    joined = [tensor for tensor in op.inputs if tensor.shape.rank]
+    axis = int(static_value(op.inputs[0 if op.type == "Concat" else -1])) % op.outputs[0].shape.rank
+    place = [tensor.op for tensor in joined].index(before)
+    start, size = sum(each.shape.as_list()[axis] for each in joined[:place]), joined[place].shape.as_list()[axis]
+    return axis, slice(start, start + size)
 
 
 def _reshaped(op: tf.Operation, channels: Channels) -> Optional[Channels]:

@@ -16,14 +16,16 @@ What an op does with the relevance R of its output y:
 from __future__ import annotations
 
 import math
-from typing import Container, Dict, List, NamedTuple, Optional, Sequence, Set
+from typing import Container, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from gradcam_tf1.errors import GradientError
 from gradcam_tf1.gradients.graph_walk import ops_after, ops_between, users
 from gradcam_tf1.gradients.relevance_layers import (
     BATCH_NORMS,
     FACTORS,
+    JOINS,
     SUMS,
+    Channels,
     WeightedLayer,
     channels_of,
     folded_over,
@@ -31,7 +33,9 @@ from gradcam_tf1.gradients.relevance_layers import (
     same_op,
 )
 from gradcam_tf1.gradients.value_bounds import Bounds, bounds_of
-from gradcam_tf1.tf_runtime import tf
+from gradcam_tf1.tf_runtime import static_value, tf
+
+Chain = Tuple[List["tf.Operation"], Channels]  # what is folded into a layer, and where its channels are behind that
 
 # relevance goes where the values come from: as a gradient
 _MOVED = (
@@ -116,9 +120,9 @@ class RelevancePath:
         for op in path:
             self._bounds[op.name] = bounds_of(op, self._bounds)
         self._deep = self._behind_layers(path)
-        self._layers = {op.name: self._layer(op) for op in path if is_core(op, self._on_path)}
+        self._layers = {core.name: self._layer(core, chain) for core, (chain, _) in self._chains(path).items()}
         self._leading = {op.name for op in ops_after([tensor.op for tensor in wanted or [start]])}
-        self._folded = {op.name for layer in self._layers.values() for op in layer.chain}
+        self._folded = {op.name for layer in self._layers.values() for op in layer.chain if op.type not in JOINS}
         self.steps = self._walk([tensor.op for tensor in outputs if self._on_path(tensor)])
         self.layers = [layer for name, layer in self._layers.items() if name in self.steps]
 
@@ -136,9 +140,31 @@ class RelevancePath:
                 cores.add(op.name)
         return deep
 
-    def _layer(self, core: tf.Operation) -> WeightedLayer:
+    def _chains(self, path: Sequence[tf.Operation]) -> Dict[tf.Operation, Chain]:
+        """Return what is folded into each core; groups that are joined share what follows their concatenation."""
+        chains = {op: self._chain(op, channels_of(op)) for op in path if is_core(op, self._on_path)}
+        for op in path:
+            if op.type in JOINS:
+                ends = {(chain or [core])[-1]: core for core, (chain, _) in chains.items()}
+                cores = [ends.get(each.op) for each in op.inputs if each.shape.rank]
+                found = [core for core in cores if core is not None and users((chains[core][0] or [core])[-1]) == [op]]
+                if len(set(found)) == len(cores):
+                    self._join(op, found, chains)
+        return chains
+
+    def _join(self, op: tf.Operation, cores: List[tf.Operation], chains: Dict[tf.Operation, Chain]) -> None:
+        places = [chains[core][1] for core in cores]
+        axis = static_value(op.inputs[0 if op.type == "Concat" else -1])
+        if axis is None or any(each.size is None or each.axis != axis % op.outputs[0].shape.rank for each in places):
+            return
+        size = sum(each.size for each in places if each.size is not None)
+        after, channels = self._chain(op, Channels(size, places[0].axis))
+        for core in cores if after else ():
+            chains[core] = [*chains[core][0], op, *after], channels
+
+    def _chain(self, last: tf.Operation, channels: Channels) -> Chain:
+        """Return the ops after one that fold into the layer before, and where its channels are behind them."""
         chain: List[tf.Operation] = []
-        last, channels = core, channels_of(core)
         while last.outputs[0].name not in self._ends:
             following = [op for op in users(last) if op.name in self._names]
             found = folded_over(following[0], channels, self._on_path) if len(following) == 1 else None
@@ -146,6 +172,9 @@ class RelevancePath:
                 break
             last, channels = following[0], found
             chain.append(last)
+        return chain, channels
+
+    def _layer(self, core: tf.Operation, chain: List[tf.Operation]) -> WeightedLayer:
         while chain and chain[-1].type == "Switch":  # it has two outputs, one of which never has a value
             chain.pop()
         layer = WeightedLayer(core, chain, core.name not in self._deep, False, self._on_path)

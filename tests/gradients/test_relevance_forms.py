@@ -51,6 +51,50 @@ def test_what_is_moved_or_cast_before_its_bias_is_one_layer(follow, dtype, close
     np.testing.assert_allclose(found, expected, atol=close * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("rule", ["zplus", "gamma", "epsilon"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_groups_that_are_joined_before_their_bias_are_one_layer(rule, turned):
+    """As AlexNet has them: the same as one convolution whose kernel is 0 from one group to the other."""
+    whole = np.zeros((3, 3, 3, 3), np.float32)
+    whole[:, :, :2, :1], whole[:, :, 2:, 1:] = KERNEL[:, :, :2, :1], KERNEL[:, :, 2:, 1:]
+
+    def one(x):
+        return tf.nn.conv2d(x, whole, [1] * 4, "SAME")
+
+    def joined(x):
+        parts = (
+            tf.nn.conv2d(x[..., :2], whole[:, :, :2, :1], [1] * 4, "SAME"),
+            tf.nn.conv2d(x[..., 2:], whole[:, :, 2:, 1:], [1] * 4, "SAME"),
+        )
+        if not turned:
+            return tf.concat(parts, -1)
+        return tf.transpose(tf.concat([tf.transpose(each, [0, 3, 1, 2]) for each in parts], 1), [0, 2, 3, 1])
+
+    how = RelevanceComposite(rule, rule)
+    expected, found = (
+        relevance_in(
+            imported(lambda x, c=c: tf.matmul(tf.reduce_sum(tf.nn.relu(plain(c(x))), [1, 2]), HEAD), X.shape), X, how
+        )[0]
+        for c in (one, joined)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_batch_norm_of_features_and_a_convolution_is_a_layer_of_its_own():
+    """As DenseNet has it: relevance of what is joined adds up to that of the batch norm."""
+
+    def build(x):
+        a = tf.nn.conv2d(x, KERNEL, [1] * 4, "SAME")
+        both = tf.concat([tf.nn.relu(a), tf.nn.conv2d(a, KERNEL, [1] * 4, "SAME")], -1)
+        ones = np.ones(6, np.float32)
+        both = norm(both, ones, ones * 0, ones * 0, ones)
+        return tf.matmul(tf.reduce_sum(both, [1, 2]), np.concatenate([HEAD, HEAD]))
+
+    exact = RelevanceComposite("epsilon", "epsilon")
+    found, score, _ = relevance_in(imported(build, X.shape), X, exact)
+    np.testing.assert_allclose(found.sum((1, 2, 3)), score, rtol=1e-3)
+
+
 @pytest.mark.parametrize("rule", ["zplus", "alpha_beta", "flat"])
 def test_nothing_overflows_in_half_precision_where_a_sum_is_zero(rule):
     """Black pixels with a bias: R / (0 + epsilon) is beyond float16, and infinity times 0 no number."""
