@@ -44,7 +44,7 @@ _MOVED = (
     "BroadcastTo", "SpaceToBatchND", "BatchToSpaceND", "SpaceToBatch", "BatchToSpace", "DepthToSpace", "SpaceToDepth",
     "Roll", "Cast", "CheckNumerics", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "MaxPool", "MaxPoolV2",
     "MaxPool3D", "MaxPoolWithArgmax", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2",
-    "Switch", "Merge",
+    "Switch", "Merge", "IdentityN", "ExtractImagePatches",
 )  # fmt: skip
 _CURVES = (
     "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softsign", "Sigmoid", "Tanh", "Erf", "Exp", "Log",

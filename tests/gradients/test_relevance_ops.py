@@ -115,6 +115,10 @@ KNOWN = {
         lambda a: tf.nn.max_pool_with_argmax(a, [1, 3, 3, 1], [1, 2, 2, 1], "SAME")[0],
         None,
     ),
+    "patches": (
+        lambda a: tf.image.extract_image_patches(a, [1, 2, 2, 1], [1, 2, 2, 1], [1] * 4, "VALID")[..., 3:6],
+        None,
+    ),
     "clipped": (lambda a: tf.minimum(tf.maximum(a, 0.0), 0.7), lambda: shares(np.clip(x64, 0, 0.7))),
 }
 # what a constant adds stays with it: here the sum is smaller than the score
