@@ -54,6 +54,8 @@ _CHOICES = ("Maximum", "Minimum", "ClipByValue")
 _MEANS = ("AvgPool", "AvgPool3D", "Mean", "ResizeBilinear", "ResizeBicubic")
 _NORMALISERS = ("Rsqrt", "Reciprocal")
 _ATTENTION = ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
+# dropout among them, whose rate may be fed
+_SCALINGS = ("Mul", "RealDiv", "Identity", "Cast", "Reshape", "Transpose", "Switch", "Merge")
 _STEPS = 12  # maximum number of ops between a normaliser and the product
 
 MOVE, PASS, SHARE, LAYER, FOLDED = "move", "pass", "share", "layer", "folded"
@@ -254,14 +256,22 @@ class RelevancePath:
 
     def _is_gate(self, tensor: tf.Tensor, other: tf.Tensor) -> bool:
         """Return whether a factor is a gate: in bounds that are narrower than those of the other, or a normaliser."""
-        (low, high), (low_2, high_2) = (
-            self._bounds.get(each.op.name, (-math.inf, math.inf)) for each in (tensor, other)
-        )
+        (low, high), (low_2, high_2) = self._bounds_before_scaling(tensor), self._bounds_before_scaling(other)
         if self._is_normaliser(tensor):
             return not self._is_normaliser(other)
         if self._is_normaliser(other):
             return False
         return math.isfinite(high - low) and not high - low >= high_2 - low_2
+
+    def _bounds_before_scaling(self, tensor: tf.Tensor) -> Bounds:
+        """Return the bounds of a tensor, or of what factors that do not depend on the image made it from."""
+        for _ in range(_STEPS):
+            low, high = self._bounds.get(tensor.op.name, (-math.inf, math.inf))
+            data = [each for each in tensor.op.inputs if self._on_path(each)]
+            if math.isfinite(high - low) or tensor.op.type not in _SCALINGS or len(data) != 1:
+                break
+            tensor = data[0]
+        return low, high
 
     def _is_normaliser(self, tensor: tf.Tensor) -> bool:
         for _ in range(_STEPS):

@@ -115,6 +115,10 @@ KNOWN = {
         lambda a: tf.nn.max_pool_with_argmax(a, [1, 3, 3, 1], [1, 2, 2, 1], "SAME")[0],
         None,
     ),
+    "a gate behind dropout of a rate that is fed": (
+        lambda a: a * tf.nn.dropout(tf.sigmoid(a), rate=tf.placeholder_with_default(0.0, [])),
+        lambda: shares(x64 * sigmoid(x64)),
+    ),
     "patches": (
         lambda a: tf.image.extract_image_patches(a, [1, 2, 2, 1], [1, 2, 2, 1], [1] * 4, "VALID")[..., 3:6],
         None,
