@@ -15,7 +15,7 @@ from gradcam_tf1.tf_runtime import tf
 
 _TOKENS = 3  # axes of [N, tokens, K]
 _MULTIPLIED = DENSE | {"Einsum", "XlaEinsum"}
-_PASSED = {"Identity", "Snapshot", "Reshape", "Transpose", "Cast", "StopGradient", "ExpandDims", "Squeeze"}
+_PASSED = {"Identity", "Snapshot", "Reshape", "Transpose", "Cast", "StopGradient", "ExpandDims", "Squeeze", "Switch"}
 _DROPPED = {"Mul": 0, "RealDiv": 0, "Div": 0, "Select": 1, "SelectV2": 1}  # the number of the data of a dropout
 
 
@@ -83,7 +83,7 @@ def _weights_of(index: GraphIndex, softmax: tf.Operation, path: Set[str]) -> Opt
             multiplied = multiplied or op.type in _MULTIPLIED
             others = [each for number, each in enumerate(index.inputs[op.name]) if number != slot]
             dropped = _DROPPED.get(op.type) == slot and not path.intersection(others)
-            if dropped or (op.type in _PASSED and slot == 0):
+            if dropped or op.type == "Merge" or (op.type in _PASSED and slot == 0):
                 stack += index.outputs[op.name]
     return weights if multiplied else None
 

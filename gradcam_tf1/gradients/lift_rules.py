@@ -26,6 +26,8 @@ Lift = Callable[[Pair, Sequence[Any]], Multipliers]
 
 # of the larger magnitude: rounding is 1 % of such a difference
 _NEAR = 1e-5
+# of a sum of exponentials whose largest is 1
+_TINY = 1e-30
 
 
 def as_its_gradient(pair: Pair, grads: Sequence[Any]) -> Multipliers:
@@ -131,9 +133,10 @@ def _through_log_sum(pair: Pair, grad: tf.Tensor) -> tf.Tensor:
     powers, powers0 = tf.exp(x - shift), tf.exp(x0 - shift)
     sums, sums0 = (tf.reduce_sum(each, axis=-1, keepdims=True) for each in (powers, powers0))
     by_power = tf.where_v2(nearly_same(x, x0), powers, tf.math.divide_no_nan(powers - powers0, x - x0))
-    by_sum = tf.where_v2(
-        nearly_same(sums, sums0), 1 / sums, tf.math.divide_no_nan(tf.math.log(sums / sums0), sums - sums0)
-    )
+    # where the two are far apart, one of the sums is 0, and has no logarithm
+    apart = tf.reduce_logsumexp(x, axis=-1, keepdims=True) - tf.reduce_logsumexp(x0, axis=-1, keepdims=True)
+    rise = tf.where_v2(tf.minimum(sums, sums0) > _TINY, tf.math.log(sums / sums0), apart)
+    by_sum = tf.where_v2(nearly_same(sums, sums0), 1 / sums, tf.math.divide_no_nan(rise, sums - sums0))
     return grad - tf.reduce_sum(grad, axis=-1, keepdims=True) * by_sum * by_power
 
 

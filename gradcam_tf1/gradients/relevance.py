@@ -103,12 +103,22 @@ def _ruled(path: RelevancePath, how: RelevanceComposite) -> Callable[..., Any]:
         if step is None:  # a gate, or what leads to one
             return [None] * len(op.inputs)
         if step.way == LAYER and step.layer is not None:
-            settings = _with_bounds(step.layer, path, how)
-            relevance = RULES[how.rule_of(step.layer)](step.layer, own, grads[0], settings)
-            return step.layer.to_inputs(relevance)
+            return step.layer.to_inputs(_through(step.layer, own, grads[0], path, how))
         return WAYS[step.way](op, own, grads, step.places)
 
     return hand_down
+
+
+def _through(
+    layer: WeightedLayer, own: OwnFunction, relevance: tf.Tensor, path: RelevancePath, how: RelevanceComposite
+) -> tf.Tensor:
+    """Return the relevance of the data of a layer, by its rule."""
+    rule, settings = RULES[how.rule_of(layer)], _with_bounds(layer, path, how)
+    if layer.x.dtype.base_dtype != tf.float16:
+        return rule(layer, own, relevance, settings)
+    if settings.low is not None:
+        settings = settings._replace(low=tf.cast(settings.low, tf.float32), high=tf.cast(settings.high, tf.float32))
+    return tf.cast(rule(layer.in_float32(), own, tf.cast(relevance, tf.float32), settings), tf.float16)
 
 
 def _with_bounds(layer: WeightedLayer, path: RelevancePath, how: RelevanceComposite) -> Settings:

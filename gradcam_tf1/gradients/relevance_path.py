@@ -22,18 +22,11 @@ import math
 from typing import Container, Dict, List, NamedTuple, Optional, Sequence, Set
 
 from gradcam_tf1.errors import GradientError
-from gradcam_tf1.gradients.graph_walk import ops_after, ops_between, users
+from gradcam_tf1.gradients.graph_walk import ops_after, ops_between
+from gradcam_tf1.gradients.layer_chains import LayerChains
+from gradcam_tf1.gradients.layer_channels import BATCH_NORMS, CORES, FACTORS, JOINS, SUMS, is_core
 from gradcam_tf1.gradients.normalisers import is_normaliser, is_shift, is_softmax, norms_each_image, softmax_of
-from gradcam_tf1.gradients.relevance_layers import (
-    BATCH_NORMS,
-    CORES,
-    FACTORS,
-    SUMS,
-    WeightedLayer,
-    folds,
-    is_core,
-    same_op,
-)
+from gradcam_tf1.gradients.relevance_layers import WeightedLayer, same_op
 from gradcam_tf1.gradients.value_bounds import Bounds, bounds_of
 from gradcam_tf1.tf_runtime import tf
 
@@ -43,8 +36,8 @@ _MOVED = (
     "Split", "SplitV", "Unpack", "Pack", "ConcatV2", "Concat", "Gather", "GatherV2", "GatherNd", "ReverseV2", "Tile",
     "BroadcastTo", "SpaceToBatchND", "BatchToSpaceND", "SpaceToBatch", "BatchToSpace", "DepthToSpace", "SpaceToDepth",
     "Roll", "Cast", "CheckNumerics", "EnsureShape", "PlaceholderWithDefault", "Snapshot", "MaxPool", "MaxPoolV2",
-    "MaxPool3D", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2", "Switch", "Merge",
-    "ExtractImagePatches",
+    "MaxPool3D", "MaxPoolWithArgmax", "Max", "Min", "TopKV2", "TopK", "ResizeNearestNeighbor", "Select", "SelectV2",
+    "Switch", "Merge", "IdentityN", "ExtractImagePatches",
 )  # fmt: skip
 _CURVES = (
     "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Softplus", "Softsign", "Sigmoid", "Tanh", "Erf", "Exp", "Log",
@@ -53,6 +46,9 @@ _CURVES = (
 _CHOICES = ("Maximum", "Minimum", "ClipByValue")
 _MEANS = ("AvgPool", "AvgPool3D", "Mean", "ResizeBilinear", "ResizeBicubic")
 _QUOTIENTS = ("RealDiv", "Div", "DivNoNan")
+# dropout among them, whose rate may be fed
+_SCALINGS = ("Mul", "RealDiv", "Select", "SelectV2", "Identity", "Cast", "Reshape", "Transpose", "Switch", "Merge")
+_STEPS = 12  # maximum number of ops between a bounded value and the product
 
 MOVE, PASS, SHARE, LAYER, FOLDED = "move", "pass", "share", "layer", "folded"
 HALVES, SOFTMAX, NORM = "halves", "softmax", "norm"
@@ -120,9 +116,10 @@ class RelevancePath:
         for op in path:
             self._bounds[op.name] = bounds_of(op, self._bounds)
         self._deep = self._behind_layers(path)
-        self._layers = {op.name: self._layer(op) for op in path if is_core(op, self._on_path)}
+        chains = LayerChains(self._names, self._ends, self._on_path).find(path)
+        self._layers = {core.name: self._layer(core, chain) for core, (chain, _) in chains.items()}
         self._leading = {op.name for op in ops_after([tensor.op for tensor in wanted or [start]])}
-        self._folded = {op.name for layer in self._layers.values() for op in layer.chain}
+        self._folded = {op.name for layer in self._layers.values() for op in layer.chain if op.type not in JOINS}
         self._last = self._behind_all(outputs)
         self.steps = self._walk([tensor.op for tensor in outputs if self._on_path(tensor)])
         self.layers = [layer for name, layer in self._layers.items() if name in self.steps]
@@ -154,15 +151,7 @@ class RelevancePath:
                 waiting += data if linear or (op.type in FACTORS and len(data) == 1) else []
         return last
 
-    def _layer(self, core: tf.Operation) -> WeightedLayer:
-        chain: List[tf.Operation] = []
-        last = core
-        while last.outputs[0].name not in self._ends:
-            following = [op for op in users(last) if op.name in self._names]
-            if len(following) != 1 or not folds(following[0], core, self._on_path):
-                break
-            last = following[0]
-            chain.append(last)
+    def _layer(self, core: tf.Operation, chain: List[tf.Operation]) -> WeightedLayer:
         while chain and chain[-1].type == "Switch":  # it has two outputs, one of which never has a value
             chain.pop()
         layer = WeightedLayer(core, chain, core.name not in self._deep, False, self._on_path)
@@ -189,7 +178,7 @@ class RelevancePath:
         return steps
 
     def _step(self, op: tf.Operation) -> Step:
-        # conditions and positions only choose
+        # a condition or a position chooses what is handed on, and is no part of it
         data = [place for place, each in enumerate(op.inputs) if self._on_path(each) and each.dtype.is_floating]
         if op.name in self._layers:
             layer = self._layers[op.name]
@@ -256,11 +245,19 @@ class RelevancePath:
         normalisers = [is_normaliser(each, self._on_path) for each in (tensor, other)]
         if any(normalisers):
             return normalisers == [True, False]
-        (low, high), (low_2, high_2) = (
-            self._bounds.get(each.op.name, (-math.inf, math.inf)) for each in (tensor, other)
-        )
+        (low, high), (low_2, high_2) = self._bounds_before_scaling(tensor), self._bounds_before_scaling(other)
         narrow = math.isfinite(high - low) and not high - low >= high_2 - low_2
         return narrow and not is_softmax(tensor, self._on_path)
+
+    def _bounds_before_scaling(self, tensor: tf.Tensor) -> Bounds:
+        """Return the bounds of a tensor, or of what factors that do not depend on the image made it from."""
+        for _ in range(_STEPS):
+            low, high = self._bounds.get(tensor.op.name, (-math.inf, math.inf))
+            data = [each for each in tensor.op.inputs if self._on_path(each)]
+            if math.isfinite(high - low) or tensor.op.type not in _SCALINGS or len(data) != 1:
+                break
+            tensor = data[0]
+        return low, high
 
 
 def _is_of_one_size(op: tf.Operation, place: int) -> bool:

@@ -17,6 +17,8 @@ OwnFunction = Callable[..., Any]
 Grads = Sequence["tf.Tensor"]
 Handed = List[Optional["tf.Tensor"]]
 
+_LARGEST = 4096.0  # of a quotient in float16, with room for the sums that it enters
+
 
 def moved(op: tf.Operation, own: OwnFunction, grads: Grads, places: Sequence[int]) -> Any:  # noqa: ARG001
     """R goes where the values come from."""
@@ -30,7 +32,9 @@ def passed(op: tf.Operation, own: OwnFunction, grads: Grads, places: Sequence[in
 
 def shared(op: tf.Operation, own: OwnFunction, grads: Grads, places: Sequence[int]) -> Handed:
     """R_i = c_i / y R of a sum y of c_i: with `own`, the gradient, c_i is x_i dy/dx_i."""
-    slopes = own(op, quotient(grads[0], op.outputs[0]), *grads[1:])
+    total = op.outputs[0]
+    share = _quotient_in_half(grads[0], total) if total.dtype == tf.float16 else quotient(grads[0], total)
+    slopes = own(op, share, *grads[1:])
     slopes = list(slopes) if isinstance(slopes, (list, tuple)) else [slopes]
     return [
         op.inputs[place] * slope if place in places and slope is not None else None
@@ -78,6 +82,11 @@ def through_norm(op: tf.Operation, own: OwnFunction, grads: Grads, places: Seque
 
 def _to(op: tf.Operation, place: int, relevance: tf.Tensor) -> Handed:
     return [relevance if number == place else None for number in range(len(op.inputs))]
+
+
+def _quotient_in_half(relevance: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+    found = quotient(tf.cast(relevance, tf.float32), tf.cast(total, tf.float32))
+    return tf.cast(tf.clip_by_value(found, -_LARGEST, _LARGEST), tf.float16)  # infinity times 0 is no number
 
 
 WAYS: Dict[str, Callable[..., Any]] = {

@@ -224,6 +224,16 @@ def test_where_nothing_differs_the_multiplier_is_the_derivative(rule):
     np.testing.assert_allclose(m, expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("far", [20.0, 300.0])
+def test_a_softmax_adds_up_where_image_and_reference_are_far_apart(far):
+    """The exponentials of one are 0 beside those of the other: attention over features that the reference lacks."""
+    x, x0 = np.float32([[far, far - 1, 0.5]]), np.float32([[0, -0.5, 0.25]])
+    for image, reference in ((x, x0), (x0, x)):
+        for build in (lambda z: tf.nn.softmax(z)[:, 1], lambda z: tf.nn.log_softmax(z)[:, 2]):
+            found, rise, _ = multipliers(build, image, reference)
+            np.testing.assert_allclose((found * (image - reference)).sum(1), rise, rtol=1e-3)
+
+
 def test_scores_far_apart_are_no_trouble_for_softmax():
     x, x0 = np.array([[90.0, -90, 3]], np.float32), np.array([[-90.0, 90, 3]])
     for build in (lambda z: tf.nn.softmax(z)[:, 0], lambda z: tf.nn.log_softmax(z)[:, 0]):

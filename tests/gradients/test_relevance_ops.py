@@ -153,6 +153,24 @@ KNOWN = {
         None,
     ),
     "prelu": (lambda a: tf.nn.relu(a) - 0.2 * tf.nn.relu(-a), lambda: shares(np.where(x64 > 0, x64, 0.2 * x64))),
+    "zeros of its size are constants": (lambda a: tf.concat([tf.zeros_like(a), a], 3)[..., 3:], lambda: shares(x64)),
+    "prelu by a choice": (
+        lambda a: tf.where(a > 0, a, 0.2 * a),
+        lambda: shares(np.where(x64 > 0, x64, 0.2 * x64)),
+    ),
+    "relu by a mask": (lambda a: a * tf.cast(a > 0, tf.float32), lambda: shares(np.maximum(x64, 0))),
+    "max pool with positions": (
+        lambda a: tf.nn.max_pool_with_argmax(a, [1, 3, 3, 1], [1, 2, 2, 1], "SAME")[0],
+        None,
+    ),
+    "a gate behind dropout of a rate that is fed": (
+        lambda a: a * tf.nn.dropout(tf.sigmoid(a), rate=tf.placeholder_with_default(0.0, [])),
+        lambda: shares(x64 * sigmoid(x64)),
+    ),
+    "patches": (
+        lambda a: tf.image.extract_image_patches(a, [1, 2, 2, 1], [1, 2, 2, 1], [1] * 4, "VALID")[..., 3:6],
+        None,
+    ),
     "clipped": (lambda a: tf.minimum(tf.maximum(a, 0.0), 0.7), lambda: shares(np.clip(x64, 0, 0.7))),
 }
 # what a constant adds stays with it: here the sum is smaller than the score

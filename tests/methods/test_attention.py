@@ -14,12 +14,24 @@ from gradcam_tf1.targets import Top
 from gradcam_tf1.tf_runtime import tf
 
 METHODS = ["attention_rollout", "legrad"]
+
+
+class ConditionalDropout(AttentionNet):
+    """With dropout in training mode, as Keras writes it for a learning phase."""
+
+    def shares(self, scores):
+        whole = tf.nn.softmax(scores)
+        training = tf.placeholder_with_default(False, [])
+        return tf.cond(training, lambda: tf.nn.dropout(whole, rate=0.5), lambda: tf.identity(whole))
+
+
 NETS = {
     "class token": AttentionNet(),
     "no class token": AttentionNet(class_token=False),
     "einsum": AttentionNet(spelling="einsum"),
     "einsum without class token": AttentionNet((8, 8), False, 3, "einsum"),
     "one block": AttentionNet((8, 12), blocks=1, seed=5),
+    "dropout in training": ConditionalDropout(),
     "norms before": AttentionNet((8, 12), blocks=3, seed=14, normed="before"),
     "norms after": AttentionNet((8, 8), False, 3, "einsum", seed=7, normed="after"),
 }

@@ -93,12 +93,16 @@ class AttentionNet:
         )
         if self.spelling == "einsum":
             scores = einsum("aecd,abcd->acbe", key, query)
-            mixed = einsum("acbe,aecd->abcd", tf.identity(tf.nn.softmax(scores * (WIDTH // HEADS) ** -0.5)), value)
+            mixed = einsum("acbe,aecd->abcd", tf.identity(self.shares(scores * (WIDTH // HEADS) ** -0.5)), value)
         else:
             query, key, value = (tf.transpose(each, [0, 2, 1, 3]) for each in (query, key, value))
             scores = tf.matmul(query, key, transpose_b=True)
-            mixed = tf.transpose(tf.matmul(tf.nn.softmax(scores * (WIDTH // HEADS) ** -0.5), value), [0, 2, 1, 3])
+            mixed = tf.transpose(tf.matmul(self.shares(scores * (WIDTH // HEADS) ** -0.5), value), [0, 2, 1, 3])
         return self._dense(tf.reshape(mixed, [-1, self.tokens, WIDTH]), weights[3])
+
+    def shares(self, scores):
+        """What the values are weighted with, of tensors."""
+        return tf.nn.softmax(scores)
 
     def _dense(self, tokens, weights):
         if isinstance(tokens, np.ndarray):
