@@ -21,11 +21,11 @@ from gradcam_tf1.targets import Top
 if TYPE_CHECKING:
     from gradcam_tf1.graph import GradCamGraph
     from gradcam_tf1.texts.explain_texts import WordFiles, WordRow
-    from gradcam_tf1.texts.text_lines import TextForm
+    from gradcam_tf1.texts.text_lines import EncodedText, TextForm
     from gradcam_tf1.texts.vocabulary import Vocabulary
 
 _METHODS = ("integrated_gradients",)
-_LISTED = 20  # texts that are printed
+_LISTED, _WORDS = 20, 400  # texts that are printed, and words of each
 _VOCABULARY = ("offset", "unknown", "padding", "pad_before", "lower")
 
 
@@ -106,8 +106,12 @@ def text(texts: str, out_folder: str, quiet: bool, **options: Any) -> None:
         facts = {"Model": net.model.source, "Texts": texts, **_vocabulary_facts(vocabulary, form)}
         files = WordFiles(out_folder)
         with Progress(quiet) as progress, Stopper("text") as stop:
-            rows = explain_texts(net, read_texts(texts, vocabulary, form), targets or None, chosen, layers)
+            missing = [0, 0]
+            encoded = _counted(read_texts(texts, vocabulary, form), missing)
+            rows = explain_texts(net, encoded, targets or None, chosen, layers)
             page = files.write(_until_stopped(rows, progress, stop), facts)
+    if 2 * missing[0] > missing[1]:
+        warn(f"{missing[0]:,} of {missing[1]:,} words are not in the vocabulary: is it the right one?")
     _finish(files, page, quiet, stop())
 
 
@@ -159,6 +163,14 @@ def _vocabulary_facts(vocabulary: Vocabulary | None, form: TextForm) -> dict[str
     return {"Vocabulary": f"{len(vocabulary.ids):,} words; the net knows {form.size:,} ids"}
 
 
+def _counted(texts: Iterable[EncodedText], missing: list[int]) -> Iterator[EncodedText]:
+    """Yield the texts; count their words that are not in the vocabulary, and all of them, into `missing`."""
+    for text in texts:
+        for n, count in enumerate(text.missing):
+            missing[n] += count
+        yield text
+
+
 def _until_stopped(texts: Iterable[list[WordRow]], progress: Progress, stop: Stopper) -> Iterator[list[WordRow]]:
     told = 0
     for rows in texts:
@@ -179,7 +191,9 @@ def _finish(files: WordFiles, page: str, quiet: bool, stopped: bool) -> None:
     for row in files.shown if not quiet else ():
         if row.text < _LISTED and row.weights:
             say(f"\n{row.text + 1}. {caption(row, colors)}")
-            click.echo(colored_words(row.words, shades(row.weights), colors))
+            click.echo(colored_words(row.words[:_WORDS], shades(row.weights), colors))
+            if len(row.words) > _WORDS:
+                say(f"... and {len(row.words) - _WORDS:,} words more, see the page")
     if not quiet:
         explained = files.texts - files.failed
         counted = f"{explained} text{'' if explained == 1 else 's'} explained, {files.failed} failed"

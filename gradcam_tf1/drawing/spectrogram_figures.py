@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 
 from gradcam_tf1.drawing.array_figures import draw_bar
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gradcam_tf1.drawing.explanation import Explanation
 
 _WIDTH, _ROW, _DPI = 9.0, 2.5, 140  # inches: width of the figure, height of a picture with its title
+_MOST = (980, 320)  # pixels of a picture: width, height
 _TOP, _BOTTOM = 0.35, 0.5  # inches above and below the pictures
 _LEFT, _RIGHT, _BAR = 0.1, 0.88, 0.9  # shares of the width
 
@@ -227,7 +229,10 @@ def _figure(pictures: Sequence[_Picture], side: str, seconds: float, frequencies
 
 def _draw(axes: Axes, pixels: np.ndarray, seconds: float, frequencies: np.ndarray) -> None:
     rows = len(frequencies)
-    axes.imshow(pixels, aspect="auto", extent=(0, seconds, -0.5, rows - 0.5), interpolation="antialiased")
+    tall, wide = pixels.shape[:2]
+    size = (min(wide, _MOST[0]), min(tall, _MOST[1]))  # an axis that is too long is averaged, the other is left alone
+    shown = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if size != (wide, tall) else pixels
+    axes.imshow(shown, aspect="auto", extent=(0, seconds, -0.5, rows - 0.5), interpolation="nearest")
     ticks = frequency_ticks(frequencies)
     axes.set_yticks([place for place, _ in ticks])
     axes.set_yticklabels([text for _, text in ticks])

@@ -31,12 +31,15 @@ class EncodedText:
         Further tensor -> the text's value, such as the mask of BERT.
     failure : str
         Why there are no ids; "" if there are.
+    missing : (int, int)
+        How many words of a text are not in the vocabulary, and how many it has; (0, 0) where the ids are given.
     """
 
     words: List[str]
     ids: List[int]
     inputs: Mapping[str, Any] = field(default_factory=dict)
     failure: str = ""
+    missing: Tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,8 @@ def _encoded(line: str, vocabulary: Vocabulary, form: TextForm) -> EncodedText:
             "has no word of the vocabulary, and there is no id for unknown ones (--unknown-id)"
         ) from error
     inputs = {name: [int(word != "") for word in words[0]] for name in form.masks}
-    return _checked(EncodedText(words[0], list(map(int, ids[0])), inputs), form)
+    missing = vocabulary.missing(line, form.size)
+    return _checked(EncodedText(words[0], list(map(int, ids[0])), inputs, missing=missing), form)
 
 
 def _from_json(line: str) -> EncodedText:

@@ -132,6 +132,14 @@ class Vocabulary:
                 ids[n, place], words[n][place] = id_, word
         return ids, words
 
+    def missing(self, text: str, size: Optional[int] = None) -> Tuple[int, int]:
+        """Return how many words of a text have no id of their own that the net knows, and how many words it has."""
+        words = self.split(text)
+        if self.pieces:
+            return words.count(word_pieces.UNKNOWN), len(words)
+        ids = (self.ids.get(word.lower() if self.lower else word, -1) for word in words)
+        return sum(not 0 <= id_ < (size or id_ + 1) for id_ in ids), len(words)
+
     def check_ids(self, size: Optional[int]) -> None:
         """Raise OptionError if the ids of unknown words and padding are none of the `size` ids of the net."""
         most = (size or _MOST_IDS) - 1

@@ -13,6 +13,7 @@ from text_nets import WORDS, frozen, masked_mean
 
 from gradcam_tf1.cli import main, text_command
 from gradcam_tf1.graph import GradCamGraph
+from gradcam_tf1.texts import Vocabulary
 from gradcam_tf1.texts import explain_texts as explaining
 
 
@@ -196,3 +197,28 @@ def test_bert_takes_words_or_its_own_tokens(desk):
             wanted = net.sess.run("loss/BiasAdd:0", feed)[0, rows(desk)[n]["class_id"]]
             assert scores[n] == pytest.approx(wanted, rel=1e-4)
     assert abs(scores[0] - words["score"]) > 1e-4
+
+
+def test_texts_of_unknown_words_are_told(desk):
+    """They have answers, but those of the unknown word."""
+    (desk / "texts.txt").write_text("zzz qqq\nthe Film\nyyy\n")
+    done = run("net.pb", "texts.txt", "--vocab", "vocab.txt", "--unknown-id", "1")
+    assert done.exit_code == 0, done.output
+    assert "3 of 5 words are not in the vocabulary: is it the right one?" in done.output
+    first, _, last = rows(desk)
+    assert (first["words"], last["words"]) == (["zzz", "qqq"], ["yyy"])
+    assert first["weights"][0] == pytest.approx(first["weights"][1])
+    (desk / "texts.txt").write_text("zzz the Film\n")
+    assert "not in the vocabulary" not in run("net.pb", "texts.txt", "--vocab", "vocab.txt").output
+    assert Vocabulary({"good": 12, "film": 3}).missing("good Film", size=10) == (1, 2)
+    assert Vocabulary.read("vocab.txt", lower=False).missing("good Film") == (1, 2)
+
+
+def test_a_long_text_is_printed_in_part(desk):
+    (desk / "free.pb").write_bytes(frozen(masked_mean, length=None).SerializeToString())
+    (desk / "texts.txt").write_text("film " * 10_000)
+    done = run("free.pb", "texts.txt", "--vocab", "vocab.txt")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("film(") == 400
+    assert "... and 9,600 words more, see the page" in done.output
+    assert len(rows(desk)[0]["weights"]) == 10_000
