@@ -18,7 +18,7 @@ def twin(image, class_id, count, level, seed):
     """Mean over the starts of the mean over a point in each part of the way, one point after the other."""
     random = np.random.RandomState(seed)
     means = []
-    for parts in ([3, 2, 2] if count == 7 else [1, 1, 1]):
+    for parts in [3, 2, 2] if count == 7 else [1, 1, 1]:
         start, terms = STARTS[len(means)].astype(np.float64), []
         for part in range(parts):
             noise = random.standard_normal(image.shape) * level * np.ptp(image) if level else 0
