@@ -45,7 +45,10 @@ def _judge(raw: np.ndarray, method: Method) -> MapStatus:
     if low == high == 0.0:
         return MapStatus("empty", method.reason_if_zero, low, high)
     if not method.signed and high <= 0.0:
-        reason = f"all evidence here is against this class: no value above zero before the ReLU (minimum {low:.3g})"
+        reason = (
+            "all evidence here is against this class, as this method counts it: no value above zero before the ReLU "
+            f"(minimum {low:.3g})"
+        )
         return MapStatus("empty", reason, low, high)
     return MapStatus("ok", "", low, high)
 

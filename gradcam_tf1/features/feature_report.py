@@ -54,7 +54,8 @@ class SeenFeature:
     class_id : int or None
         The class.
     picture : np.ndarray or None
-        uint8 [H, W, 3], RGB: the picture that activates it most. None without steps.
+        uint8 [H, W, 3], RGB: the picture that activates it most, black and white being the ends of the range of values.
+        None without steps.
     pixels : np.ndarray or None
         float32 [H, W, C], the same with the channels and the range that the net's images have.
     start, reached : float or None

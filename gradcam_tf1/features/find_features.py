@@ -12,13 +12,14 @@ from gradcam_tf1.features.bound_units import BoundUnit, bind_units
 from gradcam_tf1.features.drawn_pictures import DrawnPicture, draw_pictures
 from gradcam_tf1.features.feature_files import check_features, write_features
 from gradcam_tf1.features.feature_options import FeatureOptions
-from gradcam_tf1.features.feature_report import FeatureReport, SeenFeature
+from gradcam_tf1.features.feature_report import FeatureReport, SeenFeature, TopImage
 from gradcam_tf1.features.feature_unit import as_units
 from gradcam_tf1.features.noise_images import noise_values
 from gradcam_tf1.features.top_images import ScannedImages, open_images, scan_images
 from gradcam_tf1.features.unit_net import UnitNet
-from gradcam_tf1.images.bands import drawn
+from gradcam_tf1.images.bands import picked
 from gradcam_tf1.images.output_folder import as_folder
+from gradcam_tf1.images.window import shades
 from gradcam_tf1.run.settings import net_settings
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def find_features(
     noise = noise_values(bound, known, options)
     report = FeatureReport(
         model=net.model.source,
-        features=tuple(_seen(*each, scanned.note) for each in zip(known, pictures, noise, scanned.tops)),
+        features=tuple(_seen(*each, scanned.note, options) for each in zip(known, pictures, noise, scanned.tops)),
         images=scanned.count,
         failed=scanned.failed,
         settings=_settings(net, options),
@@ -117,14 +118,22 @@ def _pictures(net: UnitNet, units: Sequence[BoundUnit], options: FeatureOptions)
     return found
 
 
-def _seen(unit: BoundUnit, picture: Optional[DrawnPicture], noise: float, top: Any, note: str) -> SeenFeature:
-    notes = [picture.note if picture is not None else "", note if unit.class_id is not None else ""]
+def _seen(
+    unit: BoundUnit,
+    picture: Optional[DrawnPicture],
+    noise: float,
+    top: Sequence[TopImage],
+    note: str,
+    options: FeatureOptions,
+) -> SeenFeature:
+    notes = ["" if picture is None else picture.note or _weak(unit, picture, noise)]
+    notes.append(note if unit.class_id is not None else "")
     return SeenFeature(
         name=unit.name,
         unit=unit.unit,
         layer="" if unit.place.layer is None else unit.place.layer.name,
         class_id=unit.class_id,
-        picture=None if picture is None else _shown(picture.pixels),
+        picture=None if picture is None else _shown(picture.pixels, options),
         pixels=None if picture is None else picture.pixels,
         start=None if picture is None else picture.start,
         reached=None if picture is None else picture.reached,
@@ -135,8 +144,20 @@ def _seen(unit: BoundUnit, picture: Optional[DrawnPicture], noise: float, top: A
     )
 
 
-def _shown(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(drawn(pixels))
+def _weak(unit: BoundUnit, picture: DrawnPicture, noise: float) -> str:
+    """Return what is wrong with a picture that random images surpass."""
+    if unit.sign * picture.reached >= unit.sign * noise:
+        return ""
+    views = "--angle 10 --jitter 2 --zoom 0.1, in Python angle=10, jitter=2, zoom=0.1"
+    rest = "; or --everywhere --prior 0, alone=False, prior=0" if unit.class_id is not None else ""
+    return (
+        f"noise surpasses the picture, which does not show what the unit looks for; give more steps, or {views}{rest}"
+    )
+
+
+def _shown(pixels: np.ndarray, options: FeatureOptions) -> np.ndarray:
+    """Return pixels as RGB: the lowest value of the range is black, the highest white."""
+    return np.ascontiguousarray(shades(picked(pixels, (), "the picture"), *options.values))
 
 
 def _settings(net: GradCamGraph, options: FeatureOptions) -> Dict[str, Any]:
