@@ -17,11 +17,12 @@ from gradcam_tf1.features.unit_net import UnitNet
 from gradcam_tf1.tf_runtime import tf
 
 _STEPS = 64
+_RUNS = 2 * _STEPS  # the object is seen on two backgrounds in each step
 
 
 @contextmanager
 def demo_picture() -> Iterator[Case]:
-    """The demo net, the picture of a class: 64 steps, and 64 bare runs of the score and its gradient by the input."""
+    """The demo net, the picture of a class: 64 steps, and 128 bare runs of the score and its gradient by the input."""
     with demo_net() as net:
         unit_net = UnitNet(net, (0, 255))
         units = bind_units(as_units(0), unit_net.explainer, unit_net.fed)
@@ -31,7 +32,7 @@ def demo_picture() -> Iterator[Case]:
         image = np.random.RandomState(0).uniform(-1, 1, (1, *unit_net.sides, 3)).astype(np.float32)
 
         def runs() -> None:
-            for _ in range(_STEPS):
+            for _ in range(_RUNS):
                 net.sess.run(bare, {x: image})
 
         def picture() -> object:

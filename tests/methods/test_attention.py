@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attention_nets import AttentionNet
+from relevance_nets import control_flow
 
 from gradcam_tf1.errors import GradientError, RunError
 from gradcam_tf1.gradients.guided import override_map
@@ -22,7 +23,8 @@ class ConditionalDropout(AttentionNet):
     def shares(self, scores):
         whole = tf.nn.softmax(scores)
         training = tf.placeholder_with_default(False, [])
-        return tf.cond(training, lambda: tf.nn.dropout(whole, rate=0.5), lambda: tf.identity(whole))
+        with control_flow(functional=False):
+            return tf.cond(training, lambda: tf.nn.dropout(whole, rate=0.5), lambda: tf.identity(whole))
 
 
 NETS = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Tuple
 
 import numpy as np
 from relevance_weights import EPSILON, twin_weights
@@ -27,15 +28,22 @@ def norm(a: tf.Tensor, *numbers: np.ndarray, data_format: str = "NHWC") -> tf.Te
     return tf.nn.fused_batch_norm(a, *numbers, epsilon=EPSILON, is_training=False, data_format=data_format)[0]
 
 
-def conditional(a: tf.Tensor, functional: bool) -> tf.Tensor:
-    """2 a where the sum of a is above 0, else -a: as an If op, or of Switch and Merge."""
+@contextmanager
+def control_flow(functional: bool) -> Iterator[None]:
+    """Let `tf.cond` make an If op, or Switch and Merge; afterwards it does what it did."""
     switches = {True: tf.enable_control_flow_v2, False: tf.disable_control_flow_v2}
     before = tf.control_flow_v2_enabled()
     switches[functional]()
     try:
-        return tf.cond(tf.reduce_sum(a) > 0, lambda: 2 * a, lambda: -a)
+        yield
     finally:
         switches[before]()
+
+
+def conditional(a: tf.Tensor, functional: bool) -> tf.Tensor:
+    """2 a where the sum of a is above 0, else -a: as an If op, or of Switch and Merge."""
+    with control_flow(functional):
+        return tf.cond(tf.reduce_sum(a) > 0, lambda: 2 * a, lambda: -a)
 
 
 def twin_net(spelt_out: bool = False, biased: bool = True) -> tf.Graph:
